@@ -1,0 +1,234 @@
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The stable id of a rule. Other programs rely on the spelling: an id is never renamed or reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingId {
+    /// Effectively every action on a broad resource.
+    WildcardAdmin,
+    /// Allow with NotAction on a broad resource.
+    WildcardNotAction,
+    /// Allow with NotResource.
+    WildcardNotResource,
+    /// A documented escalation path on broad resources.
+    PrivilegeEscalation,
+    /// `iam:PassRole` on a broad resource.
+    WildcardPassRole,
+    /// `sts:AssumeRole` on a broad resource.
+    WildcardAssumeRole,
+    /// Every action of a sensitive service on a broad resource.
+    WildcardSensitiveService,
+    /// Actions of the Permissions management level on a broad resource.
+    WildcardPermissions,
+    /// Reading secrets, parameters, objects or tables on a broad resource.
+    WildcardDataRead,
+    /// `lambda:InvokeFunction` on a broad resource.
+    WildcardInvoke,
+    /// Every action of any other service on a broad resource.
+    WildcardService,
+    /// Any other scopable write on a broad resource.
+    WildcardWrite,
+    /// One role used by several functions.
+    SharedRole,
+    /// A function's role swapped for one that breaks a rule.
+    RoleBroadened,
+    /// A permissions boundary removed or replaced by a wider one.
+    BoundaryRemoved,
+    /// Anybody may assume the role.
+    TrustPublic,
+    /// Federation without an audience and a subject condition.
+    TrustOidcOpen,
+    /// An account outside the trusted list may assume the role.
+    TrustExternalAccount,
+    /// An organisation may assume the role.
+    TrustOrganization,
+    /// A service principal without SourceArn or SourceAccount.
+    TrustConfusedDeputy,
+    /// Anybody may invoke the function.
+    PublicInvoke,
+    /// A function URL without authentication that anybody may call.
+    PublicUrl,
+    /// A service principal not tied to an account: anybody's resource there may invoke.
+    OpenServicePrincipal,
+    /// A resource policy grants `lambda:*` or `*`.
+    WildcardInvokeAction,
+    /// An account outside the trusted list may invoke.
+    ExternalInvoke,
+    /// A whole organisation may invoke.
+    OrganizationInvoke,
+    /// Anybody may use the layer version.
+    PublicLayer,
+    /// The function URL answers any web origin.
+    CorsAnyOrigin,
+    /// A credential in plaintext in an environment variable.
+    PlaintextSecret,
+    /// A secret that Warden stored earlier is back in plaintext.
+    KnownSecret,
+    /// No reserved concurrency where a cap is set.
+    UnboundedConcurrency,
+    /// Reserved concurrency above the cap.
+    ConcurrencyAboveCap,
+    /// Measured load above `warden:runaway-at`.
+    RunawayConcurrency,
+    /// Recursive loop detection is switched off.
+    RecursionAllowed,
+    /// Provisioned concurrency above the cap.
+    ProvisionedAboveCap,
+    /// One of Warden's own rules, targets or functions was disabled or changed.
+    GuardTampered,
+    /// An opted-in subject lost its tag.
+    OptedOut,
+}
+
+impl FindingId {
+    /// Every id, in the order of the documentation.
+    pub const ALL: &[FindingId] = &[
+        FindingId::WildcardAdmin,
+        FindingId::WildcardNotAction,
+        FindingId::WildcardNotResource,
+        FindingId::PrivilegeEscalation,
+        FindingId::WildcardPassRole,
+        FindingId::WildcardAssumeRole,
+        FindingId::WildcardSensitiveService,
+        FindingId::WildcardPermissions,
+        FindingId::WildcardDataRead,
+        FindingId::WildcardInvoke,
+        FindingId::WildcardService,
+        FindingId::WildcardWrite,
+        FindingId::SharedRole,
+        FindingId::RoleBroadened,
+        FindingId::BoundaryRemoved,
+        FindingId::TrustPublic,
+        FindingId::TrustOidcOpen,
+        FindingId::TrustExternalAccount,
+        FindingId::TrustOrganization,
+        FindingId::TrustConfusedDeputy,
+        FindingId::PublicInvoke,
+        FindingId::PublicUrl,
+        FindingId::OpenServicePrincipal,
+        FindingId::WildcardInvokeAction,
+        FindingId::ExternalInvoke,
+        FindingId::OrganizationInvoke,
+        FindingId::PublicLayer,
+        FindingId::CorsAnyOrigin,
+        FindingId::PlaintextSecret,
+        FindingId::KnownSecret,
+        FindingId::UnboundedConcurrency,
+        FindingId::ConcurrencyAboveCap,
+        FindingId::RunawayConcurrency,
+        FindingId::RecursionAllowed,
+        FindingId::ProvisionedAboveCap,
+        FindingId::GuardTampered,
+        FindingId::OptedOut,
+    ];
+
+    /// The id as it stands in records, events, tags and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FindingId::WildcardAdmin => "wildcard-admin",
+            FindingId::WildcardNotAction => "wildcard-not-action",
+            FindingId::WildcardNotResource => "wildcard-not-resource",
+            FindingId::PrivilegeEscalation => "privilege-escalation",
+            FindingId::WildcardPassRole => "wildcard-pass-role",
+            FindingId::WildcardAssumeRole => "wildcard-assume-role",
+            FindingId::WildcardSensitiveService => "wildcard-sensitive-service",
+            FindingId::WildcardPermissions => "wildcard-permissions",
+            FindingId::WildcardDataRead => "wildcard-data-read",
+            FindingId::WildcardInvoke => "wildcard-invoke",
+            FindingId::WildcardService => "wildcard-service",
+            FindingId::WildcardWrite => "wildcard-write",
+            FindingId::SharedRole => "shared-role",
+            FindingId::RoleBroadened => "role-broadened",
+            FindingId::BoundaryRemoved => "boundary-removed",
+            FindingId::TrustPublic => "trust-public",
+            FindingId::TrustOidcOpen => "trust-oidc-open",
+            FindingId::TrustExternalAccount => "trust-external-account",
+            FindingId::TrustOrganization => "trust-organization",
+            FindingId::TrustConfusedDeputy => "trust-confused-deputy",
+            FindingId::PublicInvoke => "public-invoke",
+            FindingId::PublicUrl => "public-url",
+            FindingId::OpenServicePrincipal => "open-service-principal",
+            FindingId::WildcardInvokeAction => "wildcard-invoke-action",
+            FindingId::ExternalInvoke => "external-invoke",
+            FindingId::OrganizationInvoke => "organization-invoke",
+            FindingId::PublicLayer => "public-layer",
+            FindingId::CorsAnyOrigin => "cors-any-origin",
+            FindingId::PlaintextSecret => "plaintext-secret",
+            FindingId::KnownSecret => "known-secret",
+            FindingId::UnboundedConcurrency => "unbounded-concurrency",
+            FindingId::ConcurrencyAboveCap => "concurrency-above-cap",
+            FindingId::RunawayConcurrency => "runaway-concurrency",
+            FindingId::RecursionAllowed => "recursion-allowed",
+            FindingId::ProvisionedAboveCap => "provisioned-above-cap",
+            FindingId::GuardTampered => "guard-tampered",
+            FindingId::OptedOut => "opted-out",
+        }
+    }
+
+    /// What the rule fires on, in one sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            FindingId::WildcardAdmin => "Effectively every action on a broad resource.",
+            FindingId::WildcardNotAction => "Allow with NotAction on a broad resource.",
+            FindingId::WildcardNotResource => "Allow with NotResource.",
+            FindingId::PrivilegeEscalation => "A documented escalation path on broad resources.",
+            FindingId::WildcardPassRole => "`iam:PassRole` on a broad resource.",
+            FindingId::WildcardAssumeRole => "`sts:AssumeRole` on a broad resource.",
+            FindingId::WildcardSensitiveService => "Every action of a sensitive service on a broad resource.",
+            FindingId::WildcardPermissions => "Actions of the Permissions management level on a broad resource.",
+            FindingId::WildcardDataRead => "Reading secrets, parameters, objects or tables on a broad resource.",
+            FindingId::WildcardInvoke => "`lambda:InvokeFunction` on a broad resource.",
+            FindingId::WildcardService => "Every action of any other service on a broad resource.",
+            FindingId::WildcardWrite => "Any other scopable write on a broad resource.",
+            FindingId::SharedRole => "One role used by several functions.",
+            FindingId::RoleBroadened => "A function's role swapped for one that breaks a rule.",
+            FindingId::BoundaryRemoved => "A permissions boundary removed or replaced by a wider one.",
+            FindingId::TrustPublic => "Anybody may assume the role.",
+            FindingId::TrustOidcOpen => "Federation without an audience and a subject condition.",
+            FindingId::TrustExternalAccount => "An account outside the trusted list may assume the role.",
+            FindingId::TrustOrganization => "An organisation may assume the role.",
+            FindingId::TrustConfusedDeputy => "A service principal without SourceArn or SourceAccount.",
+            FindingId::PublicInvoke => "Anybody may invoke the function.",
+            FindingId::PublicUrl => "A function URL without authentication that anybody may call.",
+            FindingId::OpenServicePrincipal => "A service principal not tied to an account: anybody's resource there may invoke.",
+            FindingId::WildcardInvokeAction => "A resource policy grants `lambda:*` or `*`.",
+            FindingId::ExternalInvoke => "An account outside the trusted list may invoke.",
+            FindingId::OrganizationInvoke => "A whole organisation may invoke.",
+            FindingId::PublicLayer => "Anybody may use the layer version.",
+            FindingId::CorsAnyOrigin => "The function URL answers any web origin.",
+            FindingId::PlaintextSecret => "A credential in plaintext in an environment variable.",
+            FindingId::KnownSecret => "A secret that Warden stored earlier is back in plaintext.",
+            FindingId::UnboundedConcurrency => "No reserved concurrency where a cap is set.",
+            FindingId::ConcurrencyAboveCap => "Reserved concurrency above the cap.",
+            FindingId::RunawayConcurrency => "Measured load above `warden:runaway-at`.",
+            FindingId::RecursionAllowed => "Recursive loop detection is switched off.",
+            FindingId::ProvisionedAboveCap => "Provisioned concurrency above the cap.",
+            FindingId::GuardTampered => "One of Warden's own rules, targets or functions was disabled or changed.",
+            FindingId::OptedOut => "An opted-in subject lost its tag.",
+        }
+    }
+}
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that is no finding id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a finding id")]
+pub struct UnknownFindingId(pub String);
+
+impl FromStr for FindingId {
+    type Err = UnknownFindingId;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|id| id.as_str() == word)
+            .ok_or_else(|| UnknownFindingId(word.to_owned()))
+    }
+}
