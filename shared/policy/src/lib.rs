@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Snapshot.
+mod account;
+mod context;
+pub use account::*;
+pub use context::*;
