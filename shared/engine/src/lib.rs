@@ -10,6 +10,7 @@ pub mod arn;
 pub mod call_error;
 pub mod content;
 pub mod decide;
+mod event;
 pub mod guard;
 pub mod ocsf;
 pub mod pause;
@@ -25,6 +26,7 @@ pub mod tags;
 pub mod trigger;
 pub mod undo;
 
+pub use event::{EventError, Handled, on_event};
 pub use reconcile::{ReconcileError, Report, reconcile};
 pub use warden_finding::{Finding, FindingId, Severity};
 pub use warden_policy::{AccountId, OrganizationId};

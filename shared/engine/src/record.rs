@@ -33,6 +33,16 @@ impl RecordId {
     }
 }
 
+impl RecordId {
+    /// The time in the id, to the millisecond; a record's own time unless its machine's clock was behind another's.
+    pub fn time(self) -> Timestamp {
+        i64::try_from(self.0.timestamp_ms())
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

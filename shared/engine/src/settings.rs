@@ -4,7 +4,7 @@ use crate::{arn::Home, tags::Mode};
 use jiff::SignedDuration;
 use std::{collections::BTreeSet, str::FromStr};
 use warden_finding::Severity;
-use warden_policy::{AccountId, OrganizationId};
+use warden_policy::{AccountId, Context, OrganizationId};
 use wildmatch::WildMatch;
 
 /// What happens to findings that were there before a subject was opted in.
@@ -71,6 +71,16 @@ pub struct SettingsError {
 }
 
 impl Settings {
+    /// What the policy judge needs to know of the account.
+    pub fn context(&self) -> Context {
+        Context {
+            account: Some(self.home.account),
+            organization: self.organization.clone(),
+            trusted_accounts: self.trusted_accounts.clone(),
+            partition: self.home.partition.clone(),
+        }
+    }
+
     /// Reads the settings from the environment variables that the template sets, by `get`.
     ///
     /// # Errors
