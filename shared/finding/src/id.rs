@@ -175,32 +175,20 @@ impl FindingId {
             FindingId::PrivilegeEscalation => "A documented escalation path on broad resources.",
             FindingId::WildcardPassRole => "`iam:PassRole` on a broad resource.",
             FindingId::WildcardAssumeRole => "`sts:AssumeRole` on a broad resource.",
-            FindingId::WildcardSensitiveService => {
-                "Every action of a sensitive service on a broad resource."
-            }
-            FindingId::WildcardPermissions => {
-                "Actions of the Permissions management level on a broad resource."
-            }
-            FindingId::WildcardDataRead => {
-                "Reading secrets, parameters, objects or tables on a broad resource."
-            }
+            FindingId::WildcardSensitiveService => "Every action of a sensitive service on a broad resource.",
+            FindingId::WildcardPermissions => "Actions of the Permissions management level on a broad resource.",
+            FindingId::WildcardDataRead => "Reading secrets, parameters, objects or tables on a broad resource.",
             FindingId::WildcardInvoke => "`lambda:InvokeFunction` on a broad resource.",
             FindingId::WildcardService => "Every action of any other service on a broad resource.",
             FindingId::WildcardWrite => "Any other scopable write on a broad resource.",
             FindingId::SharedRole => "One role used by several functions.",
             FindingId::RoleBroadened => "A function's role swapped for one that breaks a rule.",
-            FindingId::BoundaryRemoved => {
-                "A permissions boundary removed or replaced by a wider one."
-            }
+            FindingId::BoundaryRemoved => "A permissions boundary removed or replaced by a wider one.",
             FindingId::TrustPublic => "Anybody may assume the role.",
             FindingId::TrustOidcOpen => "Federation without an audience and a subject condition.",
-            FindingId::TrustExternalAccount => {
-                "An account outside the trusted list may assume the role."
-            }
+            FindingId::TrustExternalAccount => "An account outside the trusted list may assume the role.",
             FindingId::TrustOrganization => "An organisation may assume the role.",
-            FindingId::TrustConfusedDeputy => {
-                "A service principal without SourceArn or SourceAccount."
-            }
+            FindingId::TrustConfusedDeputy => "A service principal without SourceArn or SourceAccount.",
             FindingId::PublicInvoke => "Anybody may invoke the function.",
             FindingId::PublicUrl => "A function URL without authentication that anybody may call.",
             FindingId::OpenServicePrincipal => {
@@ -218,9 +206,7 @@ impl FindingId {
             FindingId::RunawayConcurrency => "Measured load above `warden:runaway-at`.",
             FindingId::RecursionAllowed => "Recursive loop detection is switched off.",
             FindingId::ProvisionedAboveCap => "Provisioned concurrency above the cap.",
-            FindingId::GuardTampered => {
-                "One of Warden's own rules, targets or functions was disabled or changed."
-            }
+            FindingId::GuardTampered => "One of Warden's own rules, targets or functions was disabled or changed.",
             FindingId::OptedOut => "An opted-in subject lost its tag.",
         }
     }
@@ -241,10 +227,6 @@ impl FromStr for FindingId {
     type Err = UnknownFindingId;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|id| id.as_str() == word)
-            .ok_or_else(|| UnknownFindingId(word.to_owned()))
+        Self::ALL.iter().copied().find(|id| id.as_str() == word).ok_or_else(|| UnknownFindingId(word.to_owned()))
     }
 }
