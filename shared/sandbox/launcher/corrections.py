@@ -23,6 +23,7 @@ def apply():
     pass_role()
     set_default_policy_version()
     source_identity()
+    latest_event_invoke_config()
     bootstrap_environment()
     function_policy.apply()
     tracing.apply()
@@ -142,6 +143,17 @@ def source_identity():
 
     sts.handle_request, sts.register_session = handled, registered
     iam_evaluator.evaluate_trust_policy = trust
+
+
+def latest_event_invoke_config():
+    """EventInvokeConfig of $LATEST is that of the unqualified function, not one beside it."""
+    for name in ("_get_event_invoke_config", "_put_event_invoke_config", "_delete_event_invoke_config"):
+        operation = getattr(lambda_svc, name)
+
+        def unqualified(func_name, qualifier=None, *rest, operation=operation):
+            return operation(func_name, None if qualifier == "$LATEST" else qualifier, *rest)
+
+        setattr(lambda_svc, name, unqualified)
 
 
 def bootstrap_environment():

@@ -17,13 +17,12 @@ import threading
 
 
 def die_with_parent(directory):
-    """Kills the whole process group when standard input ends; removes the directory if nobody is left to do it."""
-    parent = os.getppid()
+    """Kills the whole process group when standard input ends. A parent that could say goodbye removes the directory
+    itself; for one that was killed it is done here."""
 
     def watch():
         try:
-            sys.stdin.buffer.read()
-            if os.getppid() != parent:
+            if not sys.stdin.buffer.read():
                 shutil.rmtree(directory, ignore_errors=True)
         finally:
             os.killpg(os.getpgrp(), signal.SIGKILL)

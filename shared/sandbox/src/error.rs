@@ -4,22 +4,30 @@ use std::{io, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// No `python3` on the PATH.
-    #[error("the sandbox needs Python 3.10 or later, and there is no `python3` on the PATH: install it (Debian: apt install python3 python3-venv; macOS: brew install python)")]
+    #[error(
+        "the sandbox needs Python 3.10 or later, and there is no `python3` on the PATH: install it (Debian: apt install python3 python3-venv; macOS: brew install python)"
+    )]
     NoPython,
     /// A Python that MiniStack does not run on.
-    #[error("the sandbox needs Python 3.10 or later, and `python3` is {found}: install a later one and put it first on the PATH")]
+    #[error(
+        "the sandbox needs Python 3.10 or later, and `python3` is {found}: install a later one and put it first on the PATH"
+    )]
     OldPython {
         /// What `python3 --version` says.
         found: String,
     },
     /// `python3 -m venv` failed, usually because the distribution keeps `ensurepip` in a package of its own.
-    #[error("`python3 -m venv` failed: install Python's venv module (Debian: apt install python3-venv)\n{detail}")]
+    #[error(
+        "`python3 -m venv` failed: install Python's venv module (Debian: apt install python3-venv)\n{detail}"
+    )]
     NoVenv {
         /// The command's own words.
         detail: String,
     },
     /// pip could not install MiniStack.
-    #[error("MiniStack could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}")]
+    #[error(
+        "MiniStack could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
+    )]
     Install {
         /// The last lines pip printed.
         detail: String,
@@ -79,7 +87,10 @@ pub enum SandboxError {
 }
 
 impl SandboxError {
-    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
     }

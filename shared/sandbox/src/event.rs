@@ -52,11 +52,23 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
         "iam" => from_form(exchange.request),
         _ => from_json(exchange),
     };
-    let denied = exchange.error.as_ref().is_some_and(|(code, _)| code.starts_with("AccessDenied"));
+    let denied = exchange
+        .error
+        .as_ref()
+        .is_some_and(|(code, _)| code.starts_with("AccessDenied"));
     let name = format!("{}{}", operation.name, operation.suffix);
     let id = uuid();
-    let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now()).to_string();
-    let header = |name: &str| exchange.head.headers.get(name).and_then(|value| value.to_str().ok());
+    let now = Timestamp::now()
+        .round(Unit::Second)
+        .unwrap_or_else(|_| Timestamp::now())
+        .to_string();
+    let header = |name: &str| {
+        exchange
+            .head
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let access_key = operation.access_key.as_deref().unwrap_or_default();
     let mut detail = json!({
         "eventVersion": "1.11",
@@ -91,7 +103,8 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
     if operation.service == "lambda"
         && let Some(resource) = parameters.get("resource").filter(|_| !denied)
     {
-        detail["resources"] = json!([{ "accountId": exchange.account, "type": "function", "ARN": resource }]);
+        detail["resources"] =
+            json!([{ "accountId": exchange.account, "type": "function", "ARN": resource }]);
     }
     let body = json!({
         "version": "0",
@@ -104,7 +117,12 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
         "resources": [],
         "detail": detail,
     });
-    Some(Event { id, name, region: region.to_owned(), body })
+    Some(Event {
+        id,
+        name,
+        region: region.to_owned(),
+        body,
+    })
 }
 
 fn from_json(exchange: &Exchange<'_>) -> Map<String, Value> {
@@ -120,7 +138,9 @@ fn from_json(exchange: &Exchange<'_>) -> Map<String, Value> {
         let name = lower_first(&name);
         if name == "tagKeys" {
             let keys = parameters.entry(name).or_insert_with(|| json!([]));
-            keys.as_array_mut().map(|keys| keys.push(json!(value)));
+            if let Value::Array(keys) = keys {
+                keys.push(json!(value));
+            }
         } else {
             parameters.insert(name, json!(value));
         }
@@ -145,19 +165,19 @@ fn spelled(object: Map<String, Value>) -> Map<String, Value> {
                 ("Environment" | "Code", Value::Object(_)) => json!({}),
                 // The keys of these are the user's own.
                 ("Tags", value) => value,
-                (_, Value::Object(inner)) => Value::Object(spelled(inner)),
-                (_, Value::Array(items)) => items
-                    .into_iter()
-                    .map(|item| match item {
-                        Value::Object(inner) => Value::Object(spelled(inner)),
-                        other => other,
-                    })
-                    .collect(),
-                (_, other) => other,
+                (_, value) => within(value),
             };
             (lower_first(&name), value)
         })
         .collect()
+}
+
+fn within(value: Value) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(spelled(object)),
+        Value::Array(items) => items.into_iter().map(within).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 /// The parameters of a query-protocol request: `Tags.member.1.Key=a` becomes `{"tags":[{"key":"a"}]}`.
@@ -171,9 +191,13 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
             parameters.insert(lower_first(&name), json!(value));
             continue;
         };
-        let list = parameters.entry(lower_first(list)).or_insert_with(|| json!([]));
+        let list = parameters
+            .entry(lower_first(list))
+            .or_insert_with(|| json!([]));
         let Value::Array(items) = list else { continue };
-        let (index, field) = rest.split_once('.').map_or((rest, None), |(index, field)| (index, Some(field)));
+        let (index, field) = rest
+            .split_once('.')
+            .map_or((rest, None), |(index, field)| (index, Some(field)));
         let index = index.parse::<usize>().unwrap_or(1).saturating_sub(1);
         match (field, items.get_mut(index)) {
             (None, _) => items.push(json!(value)),
@@ -188,7 +212,10 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
 
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// A random identifier in the form of a UUID.
@@ -197,7 +224,14 @@ pub(crate) fn uuid() -> String {
     let more = Ulid::new().random();
     let text = format!("{bits:016x}{:016x}", more as u64);
     let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default().to_owned();
-    [part(0..8), part(8..12), format!("4{}", part(13..16)), format!("a{}", part(17..20)), part(20..32)].join("-")
+    [
+        part(0..8),
+        part(8..12),
+        format!("4{}", part(13..16)),
+        format!("a{}", part(17..20)),
+        part(20..32),
+    ]
+    .join("-")
 }
 
 #[cfg(test)]
@@ -207,7 +241,8 @@ mod tests {
     #[test]
     fn form_lists_become_arrays() {
         let body = b"Action=CreateRole&Version=2010-05-08&RoleName=r&Tags.member.1.Key=a&Tags.member.1.Value=b&PolicyArns.member.1=x";
-        let expected = json!({"roleName": "r", "tags": [{"key": "a", "value": "b"}], "policyArns": ["x"]});
+        let expected =
+            json!({"roleName": "r", "tags": [{"key": "a", "value": "b"}], "policyArns": ["x"]});
         assert_eq!(Value::Object(from_form(body)), expected);
     }
 
@@ -215,7 +250,9 @@ mod tests {
     fn environment_and_code_are_emptied() {
         let body = json!({"FunctionName": "f", "Code": {"ZipFile": "UEs="}, "Environment": {"Variables": {"A": "secret"}},
             "Tags": {"Warden": "enforce"}, "VpcConfig": {"SubnetIds": ["s"]}});
-        let Value::Object(body) = body else { unreachable!("an object literal") };
+        let Value::Object(body) = body else {
+            unreachable!("an object literal")
+        };
         let expected = json!({"functionName": "f", "code": {}, "environment": {}, "tags": {"Warden": "enforce"},
             "vpcConfig": {"subnetIds": ["s"]}});
         assert_eq!(Value::Object(spelled(body)), expected);
