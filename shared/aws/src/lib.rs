@@ -1,1 +1,90 @@
-//! Placeholder.
+//! The engine's ports on the AWS SDK: Lambda, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
+
+pub mod calls;
+pub mod config;
+
+mod announcer;
+mod clock;
+mod error;
+mod lambda;
+mod ledger;
+mod notary;
+
+pub use ledger::StoredRecord;
+
+use aws_types::{SdkConfig, region::Region};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+/// The AWS account that Warden guards, through one principal's credentials.
+#[derive(Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    table: String,
+    bus: String,
+    key: String,
+    dynamodb: aws_sdk_dynamodb::Client,
+    events: OnceLock<aws_sdk_eventbridge::Client>,
+    kms: OnceLock<aws_sdk_kms::Client>,
+    /// By Region, made on demand.
+    lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
+}
+
+/// The names of what the stack holds in its home Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The ledger's table.
+    pub table: String,
+    /// The bus for audit events.
+    pub bus: String,
+    /// The key for operators' proofs: its ARN.
+    pub key: String,
+}
+
+impl Deployment {
+    /// Reads the names from the environment variables that the template sets, by `get`.
+    ///
+    /// # Errors
+    /// The variable that is missing.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Deployment, config::ConfigError> {
+        let text = |name| get(name).filter(|value| !value.is_empty()).ok_or(config::ConfigError::Missing(name));
+        Ok(Deployment { table: text("WARDEN_TABLE")?, bus: text("WARDEN_BUS")?, key: text("WARDEN_KEY")? })
+    }
+}
+
+impl Aws {
+    /// Connects to what `deployment` names in the Region of `config`. Nothing is called yet.
+    pub fn new(config: SdkConfig, deployment: Deployment) -> Aws {
+        let Deployment { table, bus, key } = deployment;
+        Aws {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            config,
+            table,
+            bus,
+            key,
+            events: OnceLock::new(),
+            kms: OnceLock::new(),
+            lambda: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn events(&self) -> &aws_sdk_eventbridge::Client {
+        self.events.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+    }
+
+    fn kms(&self) -> &aws_sdk_kms::Client {
+        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    }
+
+    /// The Lambda client of a Region.
+    fn lambda(&self, region: &str) -> aws_sdk_lambda::Client {
+        let mut clients = self.lambda.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(region.to_owned()).or_insert_with(|| {
+            let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+            aws_sdk_lambda::Client::new(&config)
+        });
+        client.clone()
+    }
+}

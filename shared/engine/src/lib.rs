@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The engine that every guard runs in: subjects and surfaces, modes, findings against history, plans with their undo, the ledger's
+//! records, the breaker, and the one [`reconcile`] loop.
+//!
+//! The decision ([`decide`](decide::decide)) is pure: facts in, records and changes out. It knows no AWS SDK and no clock; what it
+//! needs from outside stands in [`ports`].
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod arn;
+pub mod call_error;
+pub mod content;
+pub mod decide;
+mod event;
+pub mod guard;
+pub mod ocsf;
+pub mod pause;
+pub mod plan;
+pub mod ports;
+pub mod proof;
+mod reconcile;
+pub mod record;
+pub mod settings;
+pub mod state;
+pub mod surface;
+pub mod tags;
+pub mod trigger;
+pub mod undo;
+
+pub use event::{EventError, Handled, on_event};
+pub use reconcile::{ReconcileError, Report, reconcile};
+pub use warden_finding::{Finding, FindingId, Severity};
+pub use warden_policy::{AccountId, OrganizationId};

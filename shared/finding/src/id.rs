@@ -191,7 +191,9 @@ impl FindingId {
             FindingId::TrustConfusedDeputy => "A service principal without SourceArn or SourceAccount.",
             FindingId::PublicInvoke => "Anybody may invoke the function.",
             FindingId::PublicUrl => "A function URL without authentication that anybody may call.",
-            FindingId::OpenServicePrincipal => "A service principal not tied to an account: anybody's resource there may invoke.",
+            FindingId::OpenServicePrincipal => {
+                "A service principal not tied to an account: anybody's resource there may invoke."
+            }
             FindingId::WildcardInvokeAction => "A resource policy grants `lambda:*` or `*`.",
             FindingId::ExternalInvoke => "An account outside the trusted list may invoke.",
             FindingId::OrganizationInvoke => "A whole organisation may invoke.",
@@ -225,10 +227,6 @@ impl FromStr for FindingId {
     type Err = UnknownFindingId;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|id| id.as_str() == word)
-            .ok_or_else(|| UnknownFindingId(word.to_owned()))
+        Self::ALL.iter().copied().find(|id| id.as_str() == word).ok_or_else(|| UnknownFindingId(word.to_owned()))
     }
 }

@@ -29,38 +29,22 @@ async fn main() -> Result<(), Error> {
 
 async fn take_back(client: &Client, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let asked = &event.payload["detail"]["requestParameters"];
-    let (Some(function), Some(sid)) = (
-        asked["functionName"].as_str(),
-        asked["statementId"].as_str(),
-    ) else {
+    let (Some(function), Some(sid)) = (asked["functionName"].as_str(), asked["statementId"].as_str()) else {
         return Ok(Value::Null);
     };
     let policy = match client.get_policy().function_name(function).send().await {
         Ok(policy) => policy,
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_resource_not_found_exception()) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
             return Ok(Value::Null);
         }
         Err(error) => return Err(Box::new(error)),
     };
-    let remove = client
-        .remove_permission()
-        .function_name(function)
-        .statement_id(sid);
+    let remove = client.remove_permission().function_name(function).statement_id(sid);
     match remove.set_revision_id(policy.revision_id).send().await {
         Ok(_) => {}
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_resource_not_found_exception()) => {}
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
         Err(error) => return Err(Box::new(error)),
     }
     // What this process was given, by name, for the test of the environment.
-    Ok(std::env::vars()
-        .map(|(name, _)| name)
-        .collect::<Vec<_>>()
-        .into())
+    Ok(std::env::vars().map(|(name, _)| name).collect::<Vec<_>>().into())
 }

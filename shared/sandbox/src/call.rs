@@ -41,25 +41,19 @@ pub struct Call {
 impl Call {
     /// Whether it succeeded, as far as the caller knows.
     pub fn succeeded(&self) -> bool {
-        self.status
-            .is_some_and(|status| (200..300).contains(&status))
+        self.status.is_some_and(|status| (200..300).contains(&status))
     }
 
     /// Whether the caller is a session of that role (its name, without path).
     pub fn by_role(&self, role: &str) -> bool {
-        self.principal
-            .as_deref()
-            .is_some_and(|arn| arn.contains(&format!(":assumed-role/{role}/")))
+        self.principal.as_deref().is_some_and(|arn| arn.contains(&format!(":assumed-role/{role}/")))
     }
 }
 
 /// The number of round trips that had to be waited for one after the other: the longest chain of calls in which each
 /// started after the one before had ended. Calls made side by side count once.
 pub fn round_trips<'a>(calls: impl IntoIterator<Item = &'a Call>) -> usize {
-    let mut spans: Vec<(Duration, Duration)> = calls
-        .into_iter()
-        .map(|call| (call.ended, call.started))
-        .collect();
+    let mut spans: Vec<(Duration, Duration)> = calls.into_iter().map(|call| (call.ended, call.started)).collect();
     // Taking the earliest end first leaves the most room for what follows: the classic interval scheduling argument.
     spans.sort_unstable();
     let mut chain = 0;

@@ -38,9 +38,7 @@ impl Caller {
             identity["userName"] = json!(self.user_name);
         }
         if let Some(issuer) = &self.issuer {
-            let created = self
-                .created
-                .and_then(|seconds| jiff::Timestamp::from_second(seconds as i64).ok());
+            let created = self.created.and_then(|seconds| jiff::Timestamp::from_second(seconds as i64).ok());
             identity["sessionContext"] = json!({
                 "sessionIssuer": {
                     "type": "Role",

@@ -82,19 +82,13 @@ impl Parcel {
     }
 
     fn payload(&self) -> Value {
-        let input = self.target["Input"]
-            .as_str()
-            .and_then(|text| serde_json::from_str(text).ok());
+        let input = self.target["Input"].as_str().and_then(|text| serde_json::from_str(text).ok());
         input.unwrap_or_else(|| self.event.body.clone())
     }
 }
 
 /// The targets of the enabled rules on a bus that take the event, as they are deployed at this moment.
-pub(crate) async fn parcels(
-    upstream: &Upstream,
-    bus: &str,
-    event: &Event,
-) -> Result<Vec<Parcel>, SandboxError> {
+pub(crate) async fn parcels(upstream: &Upstream, bus: &str, event: &Event) -> Result<Vec<Parcel>, SandboxError> {
     let scope = ("events", event.region.as_str());
     let mut found = Vec::new();
     let mut token = Value::Null;
@@ -105,38 +99,24 @@ pub(crate) async fn parcels(
         }
         let page = upstream.json(scope, "AWSEvents.ListRules", &input).await?;
         for rule in page["Rules"].as_array().into_iter().flatten() {
-            let (Some(name), Some(pattern)) =
-                (rule["Name"].as_str(), rule["EventPattern"].as_str())
-            else {
+            let (Some(name), Some(pattern)) = (rule["Name"].as_str(), rule["EventPattern"].as_str()) else {
                 continue;
             };
             if rule["State"] != "ENABLED" {
                 continue;
             }
             let test = json!({ "EventPattern": pattern, "Event": event.body.to_string() });
-            if upstream
-                .json(scope, "AWSEvents.TestEventPattern", &test)
-                .await?["Result"]
-                != true
-            {
+            if upstream.json(scope, "AWSEvents.TestEventPattern", &test).await?["Result"] != true {
                 continue;
             }
             let input = json!({ "Rule": name, "EventBusName": bus });
-            let targets = upstream
-                .json(scope, "AWSEvents.ListTargetsByRule", &input)
-                .await?;
-            found.extend(
-                targets["Targets"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|target| Parcel {
-                        event: event.clone(),
-                        rule: name.to_owned(),
-                        rule_arn: rule["Arn"].as_str().unwrap_or_default().to_owned(),
-                        target: target.clone(),
-                    }),
-            );
+            let targets = upstream.json(scope, "AWSEvents.ListTargetsByRule", &input).await?;
+            found.extend(targets["Targets"].as_array().into_iter().flatten().map(|target| Parcel {
+                event: event.clone(),
+                rule: name.to_owned(),
+                rule_arn: rule["Arn"].as_str().unwrap_or_default().to_owned(),
+                target: target.clone(),
+            }));
         }
         token = page["NextToken"].clone();
         if token.is_null() {
@@ -168,9 +148,7 @@ impl Inner {
                 }
                 Outcome::NotDelivered(reason) => {
                     unreached += 1;
-                    let most = parcel.target["RetryPolicy"]["MaximumRetryAttempts"]
-                        .as_u64()
-                        .unwrap_or(185);
+                    let most = parcel.target["RetryPolicy"]["MaximumRetryAttempts"].as_u64().unwrap_or(185);
                     if unreached < TARGET_ATTEMPTS && u64::from(unreached) <= most {
                         None
                     } else {
@@ -197,13 +175,10 @@ impl Inner {
             ("lambda", Some(invocation)) => {
                 let input = [("function", arn), ("source", parcel.rule_arn.as_str())];
                 if self.upstream.control("deliverable", &input).await? != true {
-                    let reason =
-                        format!("no statement of {arn} lets events.amazonaws.com invoke it");
+                    let reason = format!("no statement of {arn} lets events.amazonaws.com invoke it");
                     return Ok((Outcome::NotDelivered(reason), None));
                 }
-                let answer = self
-                    .invoke(&parcel.event.region, arn, invocation, &parcel.payload())
-                    .await?;
+                let answer = self.invoke(&parcel.event.region, arn, invocation, &parcel.payload()).await?;
                 let error = answer.headers().contains_key("x-amz-function-error");
                 let text = || String::from_utf8_lossy(answer.body()).into_owned();
                 let outcome = match (answer.status().as_u16(), error) {
@@ -214,8 +189,7 @@ impl Inner {
                 Ok((outcome, Some(answer)))
             }
             ("sqs", _) => {
-                self.enqueue(arn, &parcel.payload().to_string(), &[])
-                    .await?;
+                self.enqueue(arn, &parcel.payload().to_string(), &[]).await?;
                 Ok((Outcome::Done, None))
             }
             ("sns", _) => {
@@ -226,10 +200,7 @@ impl Inner {
                 self.write_log(arn, &parcel.payload().to_string()).await?;
                 Ok((Outcome::Done, None))
             }
-            _ => Ok((
-                Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")),
-                None,
-            )),
+            _ => Ok((Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")), None)),
         }
     }
 
@@ -243,19 +214,8 @@ impl Inner {
     ) -> Result<Answer, SandboxError> {
         let path = format!("/2015-03-31/functions/{function}/invocations");
         let trace = format!("Root={};Parent=0000000000000001;Sampled=0", invocation.0);
-        let headers = [
-            ("x-amzn-trace-id", trace.as_str()),
-            ("x-amz-invocation-type", "RequestResponse"),
-        ];
-        self.upstream
-            .root(
-                Method::POST,
-                ("lambda", region),
-                &path,
-                &headers,
-                payload.to_string(),
-            )
-            .await
+        let headers = [("x-amzn-trace-id", trace.as_str()), ("x-amz-invocation-type", "RequestResponse")];
+        self.upstream.root(Method::POST, ("lambda", region), &path, &headers, payload.to_string()).await
     }
 
     /// Where a function's event goes after that many errors: nowhere yet (None), or to its destination for failures.
@@ -268,22 +228,18 @@ impl Inner {
         let path = format!("/2019-09-25/functions/{}/event-invoke-config", parcel.arn());
         let scope = ("lambda", parcel.event.region.as_str());
         let config: Value = match self.upstream.root(Method::GET, scope, &path, &[], "").await {
-            Ok(answer) if answer.status().is_success() => {
-                serde_json::from_slice(answer.body()).unwrap_or_default()
-            }
+            Ok(answer) if answer.status().is_success() => serde_json::from_slice(answer.body()).unwrap_or_default(),
             _ => Value::Null,
         };
         // Lambda's default: twice more.
         if failed <= config["MaximumRetryAttempts"].as_u64().unwrap_or(2) {
             return None;
         }
-        let Some(destination) = config["DestinationConfig"]["OnFailure"]["Destination"].as_str()
-        else {
+        let Some(destination) = config["DestinationConfig"]["OnFailure"]["Destination"].as_str() else {
             return Some(None);
         };
         // The invocation record (Lambda developer guide, "Capturing records of Lambda asynchronous invocations").
-        let response =
-            answer.and_then(|answer| serde_json::from_slice::<Value>(answer.body()).ok());
+        let response = answer.and_then(|answer| serde_json::from_slice::<Value>(answer.body()).ok());
         let record = json!({
             "version": "1.0",
             "timestamp": jiff::Timestamp::now().to_string(),
@@ -313,87 +269,45 @@ impl Inner {
             ("ERROR_CODE", "SDK_CLIENT_ERROR"),
             ("ERROR_MESSAGE", reason),
         ];
-        let sent = self
-            .enqueue(queue, &parcel.event.body.to_string(), &attributes)
-            .await;
+        let sent = self.enqueue(queue, &parcel.event.body.to_string(), &attributes).await;
         sent.is_ok().then(|| queue.to_owned())
     }
 
-    async fn enqueue(
-        &self,
-        queue: &str,
-        body: &str,
-        attributes: &[(&str, &str)],
-    ) -> Result<(), SandboxError> {
+    async fn enqueue(&self, queue: &str, body: &str, attributes: &[(&str, &str)]) -> Result<(), SandboxError> {
         let (region, name) = located(queue);
         let scope = ("sqs", region);
-        let url = self
-            .upstream
-            .json(
-                scope,
-                "AmazonSQS.GetQueueUrl",
-                &json!({ "QueueName": name }),
-            )
-            .await?;
+        let url = self.upstream.json(scope, "AmazonSQS.GetQueueUrl", &json!({ "QueueName": name })).await?;
         let attributes: serde_json::Map<String, Value> = attributes
             .iter()
-            .map(|(name, value)| {
-                (
-                    (*name).to_owned(),
-                    json!({ "DataType": "String", "StringValue": value }),
-                )
-            })
+            .map(|(name, value)| ((*name).to_owned(), json!({ "DataType": "String", "StringValue": value })))
             .collect();
         let input = json!({ "QueueUrl": url["QueueUrl"], "MessageBody": body, "MessageAttributes": attributes });
-        self.upstream
-            .json(scope, "AmazonSQS.SendMessage", &input)
-            .await
-            .map(drop)
+        self.upstream.json(scope, "AmazonSQS.SendMessage", &input).await.map(drop)
     }
 
     async fn publish(&self, topic: &str, message: &str) -> Result<(), SandboxError> {
         let (region, _) = located(topic);
         let input = [("TopicArn", topic), ("Message", message)];
-        self.upstream
-            .query(("sns", region), "Publish", &input)
-            .await
-            .map(drop)
+        self.upstream.query(("sns", region), "Publish", &input).await.map(drop)
     }
 
     async fn write_log(&self, group: &str, message: &str) -> Result<(), SandboxError> {
         let (region, _) = located(group);
-        let name = group
-            .split(":log-group:")
-            .nth(1)
-            .unwrap_or_default()
-            .trim_end_matches(":*");
+        let name = group.split(":log-group:").nth(1).unwrap_or_default().trim_end_matches(":*");
         let scope = ("logs", region);
         let stream = json!({ "logGroupName": name, "logStreamName": "eventbridge" });
         // All but the first find it there already; a missing group shows in the next call.
-        let _ = self
-            .upstream
-            .json(scope, "Logs_20140328.CreateLogStream", &stream)
-            .await;
+        let _ = self.upstream.json(scope, "Logs_20140328.CreateLogStream", &stream).await;
         let now = jiff::Timestamp::now().as_millisecond();
         let input = json!({
             "logGroupName": name,
             "logStreamName": "eventbridge",
             "logEvents": [{ "timestamp": now, "message": message }],
         });
-        self.upstream
-            .json(scope, "Logs_20140328.PutLogEvents", &input)
-            .await
-            .map(drop)
+        self.upstream.json(scope, "Logs_20140328.PutLogEvents", &input).await.map(drop)
     }
 
-    fn note(
-        &self,
-        parcel: &Parcel,
-        attempt: u32,
-        outcome: Outcome,
-        invocation: Option<Invocation>,
-        started: Duration,
-    ) {
+    fn note(&self, parcel: &Parcel, attempt: u32, outcome: Outcome, invocation: Option<Invocation>, started: Duration) {
         self.keep_delivery(Delivery {
             event: parcel.event.id.clone(),
             event_name: parcel.event.name.clone(),
@@ -410,8 +324,5 @@ impl Inner {
 
 /// Region and last part of an ARN.
 fn located(arn: &str) -> (&str, &str) {
-    (
-        arn.split(':').nth(3).unwrap_or_default(),
-        arn.rsplit(':').next().unwrap_or_default(),
-    )
+    (arn.split(':').nth(3).unwrap_or_default(), arn.rsplit(':').next().unwrap_or_default())
 }

@@ -33,42 +33,27 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Deploy`] with the events of the resources that failed.
     pub async fn deploy(&self, stack: &Stack<'_>) -> Result<Vec<(String, String)>, SandboxError> {
-        let template = std::fs::read_to_string(stack.template)
-            .map_err(SandboxError::io("reading", stack.template))?;
+        let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
         for (name, binary) in stack.guards {
-            self.upload(&format!("{name}.zip"), package(binary)?)
-                .await?;
+            self.upload(&format!("{name}.zip"), package(binary)?).await?;
         }
         let client = Client::new(&self.config());
         let given = |name: &str| template.contains(&format!("\n  {name}:"));
-        let own = [("CodeBucket", BUCKET), ("CodePrefix", "")]
-            .into_iter()
-            .filter(|(name, _)| given(name));
+        let own = [("CodeBucket", BUCKET), ("CodePrefix", "")].into_iter().filter(|(name, _)| given(name));
         let parameters: Vec<Parameter> = own
             .filter(|(name, _)| !stack.parameters.iter().any(|(other, _)| other == name))
             .chain(stack.parameters.iter().copied())
-            .map(|(name, value)| {
-                Parameter::builder()
-                    .parameter_key(name)
-                    .parameter_value(value)
-                    .build()
-            })
+            .map(|(name, value)| Parameter::builder().parameter_key(name).parameter_value(value).build())
             .collect();
 
-        let failed = |status: String, events: String| SandboxError::Deploy {
-            stack: stack.name.to_owned(),
-            status,
-            events,
-        };
+        let failed =
+            |status: String, events: String| SandboxError::Deploy { stack: stack.name.to_owned(), status, events };
         // Inline templates may have 51,200 bytes; larger ones are read from a bucket.
         let (body, url) = if template.len() <= 51_200 {
             (Some(template), None)
         } else {
             self.upload("template.yaml", template.into_bytes()).await?;
-            (
-                None,
-                Some(format!("{}/{BUCKET}/template.yaml", self.endpoint())),
-            )
+            (None, Some(format!("{}/{BUCKET}/template.yaml", self.endpoint())))
         };
         let capability = Capability::CapabilityNamedIam;
         let created = client
@@ -82,10 +67,7 @@ impl Sandbox {
             .await;
         if let Err(error) = created {
             if error.code() != Some("AlreadyExistsException") {
-                return Err(failed(
-                    "CreateStack".to_owned(),
-                    DisplayErrorContext(error).to_string(),
-                ));
+                return Err(failed("CreateStack".to_owned(), DisplayErrorContext(error).to_string()));
             }
             let updated = client
                 .update_stack()
@@ -98,35 +80,22 @@ impl Sandbox {
                 .await;
             match updated {
                 Ok(_) => {}
-                Err(error)
-                    if error
-                        .message()
-                        .is_some_and(|text| text.contains("No updates")) => {}
+                Err(error) if error.message().is_some_and(|text| text.contains("No updates")) => {}
                 Err(error) => {
-                    return Err(failed(
-                        "UpdateStack".to_owned(),
-                        DisplayErrorContext(error).to_string(),
-                    ));
+                    return Err(failed("UpdateStack".to_owned(), DisplayErrorContext(error).to_string()));
                 }
             }
         }
         loop {
             let described = client.describe_stacks().stack_name(stack.name).send().await;
-            let described = described.map_err(|error| {
-                failed(
-                    "DescribeStacks".to_owned(),
-                    DisplayErrorContext(error).to_string(),
-                )
-            })?;
+            let described = described
+                .map_err(|error| failed("DescribeStacks".to_owned(), DisplayErrorContext(error).to_string()))?;
             let found = described.stacks().first();
             match found.and_then(|found| found.stack_status()) {
                 Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => {
                     let outputs = found.map(|found| found.outputs()).unwrap_or_default();
                     let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                    return Ok(outputs
-                        .iter()
-                        .map(|out| (pair(out.output_key()), pair(out.output_value())))
-                        .collect());
+                    return Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect());
                 }
                 Some(status) if !status.as_str().ends_with("_IN_PROGRESS") => {
                     let events = failures(&client, stack.name).await;
@@ -141,12 +110,8 @@ impl Sandbox {
     async fn upload(&self, key: &str, body: Vec<u8>) -> Result<(), SandboxError> {
         let scope = ("s3", self.region());
         let upstream = self.upstream();
-        upstream
-            .root(Method::PUT, scope, &format!("/{BUCKET}"), &[], "")
-            .await?;
-        let answer = upstream
-            .root(Method::PUT, scope, &format!("/{BUCKET}/{key}"), &[], body)
-            .await?;
+        upstream.root(Method::PUT, scope, &format!("/{BUCKET}"), &[], "").await?;
+        let answer = upstream.root(Method::PUT, scope, &format!("/{BUCKET}/{key}"), &[], body).await?;
         if answer.status().is_success() {
             return Ok(());
         }
@@ -159,30 +124,17 @@ impl Sandbox {
 
 /// The events of the resources that failed, oldest first.
 async fn failures(client: &Client, stack: &str) -> String {
-    let Ok(events) = client
-        .describe_stack_events()
-        .stack_name(stack)
-        .send()
-        .await
-    else {
+    let Ok(events) = client.describe_stack_events().stack_name(stack).send().await else {
         return "the stack's events could not be read".to_owned();
     };
     let mut lines: Vec<String> = events
         .stack_events()
         .iter()
-        .filter(|event| {
-            event
-                .resource_status()
-                .is_some_and(|status| status.as_str().ends_with("_FAILED"))
-        })
+        .filter(|event| event.resource_status().is_some_and(|status| status.as_str().ends_with("_FAILED")))
         .map(|event| {
             let text = |text: Option<&str>| text.unwrap_or("?").to_owned();
             let what = text(event.logical_resource_id());
-            format!(
-                "  {what} ({}): {}",
-                text(event.resource_type()),
-                text(event.resource_status_reason())
-            )
+            format!("  {what} ({}): {}", text(event.resource_type()), text(event.resource_status_reason()))
         })
         .collect();
     lines.reverse();

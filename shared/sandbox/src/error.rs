@@ -17,9 +17,7 @@ pub enum SandboxError {
         found: String,
     },
     /// `python3 -m venv` failed, usually because the distribution keeps `ensurepip` in a package of its own.
-    #[error(
-        "`python3 -m venv` failed: install Python's venv module (Debian: apt install python3-venv)\n{detail}"
-    )]
+    #[error("`python3 -m venv` failed: install Python's venv module (Debian: apt install python3-venv)\n{detail}")]
     NoVenv {
         /// The command's own words.
         detail: String,
@@ -87,10 +85,7 @@ pub enum SandboxError {
 }
 
 impl SandboxError {
-    pub(crate) fn io(
-        what: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
     }

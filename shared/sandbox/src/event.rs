@@ -52,23 +52,11 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
         "iam" => from_form(exchange.request),
         _ => from_json(exchange),
     };
-    let denied = exchange
-        .error
-        .as_ref()
-        .is_some_and(|(code, _)| code.starts_with("AccessDenied"));
+    let denied = exchange.error.as_ref().is_some_and(|(code, _)| code.starts_with("AccessDenied"));
     let name = format!("{}{}", operation.name, operation.suffix);
     let id = uuid();
-    let now = Timestamp::now()
-        .round(Unit::Second)
-        .unwrap_or_else(|_| Timestamp::now())
-        .to_string();
-    let header = |name: &str| {
-        exchange
-            .head
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now()).to_string();
+    let header = |name: &str| exchange.head.headers.get(name).and_then(|value| value.to_str().ok());
     let access_key = operation.access_key.as_deref().unwrap_or_default();
     let mut detail = json!({
         "eventVersion": "1.11",
@@ -103,8 +91,7 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
     if operation.service == "lambda"
         && let Some(resource) = parameters.get("resource").filter(|_| !denied)
     {
-        detail["resources"] =
-            json!([{ "accountId": exchange.account, "type": "function", "ARN": resource }]);
+        detail["resources"] = json!([{ "accountId": exchange.account, "type": "function", "ARN": resource }]);
     }
     let body = json!({
         "version": "0",
@@ -117,12 +104,7 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
         "resources": [],
         "detail": detail,
     });
-    Some(Event {
-        id,
-        name,
-        region: region.to_owned(),
-        body,
-    })
+    Some(Event { id, name, region: region.to_owned(), body })
 }
 
 fn from_json(exchange: &Exchange<'_>) -> Map<String, Value> {
@@ -191,13 +173,9 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
             parameters.insert(lower_first(&name), json!(value));
             continue;
         };
-        let list = parameters
-            .entry(lower_first(list))
-            .or_insert_with(|| json!([]));
+        let list = parameters.entry(lower_first(list)).or_insert_with(|| json!([]));
         let Value::Array(items) = list else { continue };
-        let (index, field) = rest
-            .split_once('.')
-            .map_or((rest, None), |(index, field)| (index, Some(field)));
+        let (index, field) = rest.split_once('.').map_or((rest, None), |(index, field)| (index, Some(field)));
         let index = index.parse::<usize>().unwrap_or(1).saturating_sub(1);
         match (field, items.get_mut(index)) {
             (None, _) => items.push(json!(value)),
@@ -212,10 +190,7 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
 
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
-    letters
-        .next()
-        .map(|first| first.to_lowercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A random identifier in the form of a UUID.
@@ -224,14 +199,7 @@ pub(crate) fn uuid() -> String {
     let more = Ulid::new().random();
     let text = format!("{bits:016x}{:016x}", more as u64);
     let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default().to_owned();
-    [
-        part(0..8),
-        part(8..12),
-        format!("4{}", part(13..16)),
-        format!("a{}", part(17..20)),
-        part(20..32),
-    ]
-    .join("-")
+    [part(0..8), part(8..12), format!("4{}", part(13..16)), format!("a{}", part(17..20)), part(20..32)].join("-")
 }
 
 #[cfg(test)]
@@ -241,8 +209,7 @@ mod tests {
     #[test]
     fn form_lists_become_arrays() {
         let body = b"Action=CreateRole&Version=2010-05-08&RoleName=r&Tags.member.1.Key=a&Tags.member.1.Value=b&PolicyArns.member.1=x";
-        let expected =
-            json!({"roleName": "r", "tags": [{"key": "a", "value": "b"}], "policyArns": ["x"]});
+        let expected = json!({"roleName": "r", "tags": [{"key": "a", "value": "b"}], "policyArns": ["x"]});
         assert_eq!(Value::Object(from_form(body)), expected);
     }
 
@@ -250,9 +217,7 @@ mod tests {
     fn environment_and_code_are_emptied() {
         let body = json!({"FunctionName": "f", "Code": {"ZipFile": "UEs="}, "Environment": {"Variables": {"A": "secret"}},
             "Tags": {"Warden": "enforce"}, "VpcConfig": {"SubnetIds": ["s"]}});
-        let Value::Object(body) = body else {
-            unreachable!("an object literal")
-        };
+        let Value::Object(body) = body else { unreachable!("an object literal") };
         let expected = json!({"functionName": "f", "code": {}, "environment": {}, "tags": {"Warden": "enforce"},
             "vpcConfig": {"subnetIds": ["s"]}});
         assert_eq!(Value::Object(spelled(body)), expected);

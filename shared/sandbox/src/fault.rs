@@ -42,42 +42,25 @@ impl CallMatch {
 
     /// Calls of that operation, such as `RemovePermission`.
     pub fn operation(name: &str) -> Self {
-        Self {
-            operation: Some(name.to_owned()),
-            ..Self::default()
-        }
+        Self { operation: Some(name.to_owned()), ..Self::default() }
     }
 
     /// Only those of a principal whose ARN contains the text, such as a role's name.
     #[must_use]
     pub fn by(self, principal: &str) -> Self {
-        Self {
-            principal: Some(principal.to_owned()),
-            ..self
-        }
+        Self { principal: Some(principal.to_owned()), ..self }
     }
 
     /// Only those to the service, named as in a signature's scope: `dynamodb`.
     #[must_use]
     pub fn to(self, service: &str) -> Self {
-        Self {
-            service: Some(service.to_owned()),
-            ..self
-        }
+        Self { service: Some(service.to_owned()), ..self }
     }
 
     fn covers(&self, principal: Option<&str>, service: &str, operation: &str) -> bool {
-        self.principal
-            .as_deref()
-            .is_none_or(|wanted| principal.is_some_and(|arn| arn.contains(wanted)))
-            && self
-                .service
-                .as_deref()
-                .is_none_or(|wanted| wanted == service)
-            && self
-                .operation
-                .as_deref()
-                .is_none_or(|wanted| wanted == operation)
+        self.principal.as_deref().is_none_or(|wanted| principal.is_some_and(|arn| arn.contains(wanted)))
+            && self.service.as_deref().is_none_or(|wanted| wanted == service)
+            && self.operation.as_deref().is_none_or(|wanted| wanted == operation)
     }
 }
 
@@ -120,33 +103,18 @@ impl Faults {
 
     /// Strikes the `nth` matching call from now on, counted from 1.
     pub fn inject(&self, calls: CallMatch, nth: usize, fault: Fault) {
-        self.state().planned.push(Planned {
-            calls,
-            skip: nth.saturating_sub(1),
-            times: 1,
-            fault,
-        });
+        self.state().planned.push(Planned { calls, skip: nth.saturating_sub(1), times: 1, fault });
     }
 
     /// Strikes the next `times` matching calls.
     pub fn inject_next(&self, calls: CallMatch, times: usize, fault: Fault) {
-        self.state().planned.push(Planned {
-            calls,
-            skip: 0,
-            times,
-            fault,
-        });
+        self.state().planned.push(Planned { calls, skip: 0, times, fault });
     }
 
     /// Faults that have not struck yet. Empty at the end of a test that means all its faults to strike.
     pub fn pending(&self) -> Vec<Fault> {
         let state = self.state();
-        state
-            .planned
-            .iter()
-            .filter(|planned| planned.times > 0)
-            .map(|planned| planned.fault.clone())
-            .collect()
+        state.planned.iter().filter(|planned| planned.times > 0).map(|planned| planned.fault.clone()).collect()
     }
 
     /// Keeps events back until [`Trail::release`](crate::Trail::release).
@@ -163,10 +131,7 @@ impl Faults {
     pub fn clear(&self) {
         let mut state = self.state();
         let holding = state.holding;
-        *state = State {
-            holding,
-            ..State::default()
-        };
+        *state = State { holding, ..State::default() };
     }
 
     pub(crate) fn holding(&self) -> bool {
@@ -182,19 +147,10 @@ impl Faults {
     }
 
     /// What the next such call meets: how much later it comes, and the fault.
-    pub(crate) fn meet(
-        &self,
-        principal: Option<&str>,
-        service: &str,
-        operation: &str,
-    ) -> (Duration, Option<Fault>) {
+    pub(crate) fn meet(&self, principal: Option<&str>, service: &str, operation: &str) -> (Duration, Option<Fault>) {
         let mut state = self.state();
         let mut met = None;
-        for planned in state
-            .planned
-            .iter_mut()
-            .filter(|planned| planned.calls.covers(principal, service, operation))
-        {
+        for planned in state.planned.iter_mut().filter(|planned| planned.calls.covers(principal, service, operation)) {
             if planned.skip > 0 {
                 planned.skip -= 1;
             } else if planned.times > 0 && met.is_none() {
@@ -207,9 +163,7 @@ impl Faults {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing panics while it is held; a poisoned state is still the state.
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -220,11 +174,7 @@ mod tests {
     #[test]
     fn the_nth_matching_call_is_struck_once() {
         let faults = Faults::default();
-        faults.inject(
-            CallMatch::operation("PutItem").by("guard"),
-            2,
-            Fault::LoseAnswer,
-        );
+        faults.inject(CallMatch::operation("PutItem").by("guard"), 2, Fault::LoseAnswer);
         let meet = |principal, operation| faults.meet(Some(principal), "dynamodb", operation).1;
         assert_eq!(meet("arn:guard", "PutItem"), None);
         assert_eq!(meet("arn:guard", "GetItem"), None);

@@ -22,18 +22,13 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 pub(crate) fn install(target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, SandboxError> {
     let home = target.join("sandbox");
     fs::create_dir_all(&home).map_err(SandboxError::io("creating", &home))?;
-    let digest: String = Sha256::digest(REQUIREMENTS)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String = Sha256::digest(REQUIREMENTS).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let environment = home.join(format!("ministack-{digest}"));
     let python = environment.join("bin/python");
 
     let lock_path = home.join("install.lock");
     let lock = File::create(&lock_path).map_err(SandboxError::io("creating", &lock_path))?;
-    lock.lock()
-        .map_err(SandboxError::io("locking", &lock_path))?;
+    lock.lock().map_err(SandboxError::io("locking", &lock_path))?;
 
     // The link leads to the system's Python: where that has gone, the environment is made again.
     if python.exists() {
@@ -54,8 +49,7 @@ pub(crate) fn install(target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf,
         fs::remove_dir_all(&environment).map_err(SandboxError::io("removing", &environment))?;
     }
     let draft = draft.keep();
-    fs::rename(&draft, &environment)
-        .map_err(SandboxError::io("moving into place", &environment))?;
+    fs::rename(&draft, &environment).map_err(SandboxError::io("moving into place", &environment))?;
     Ok(python)
 }
 
@@ -74,37 +68,20 @@ fn check_python() -> Result<(), SandboxError> {
 
 fn create(environment: &Path) -> Result<(), SandboxError> {
     let made = Command::new("python3")
-        .args([
-            OsStr::new("-m"),
-            OsStr::new("venv"),
-            environment.as_os_str(),
-        ])
+        .args([OsStr::new("-m"), OsStr::new("venv"), environment.as_os_str()])
         .output()
         .map_err(|_| SandboxError::NoPython)?;
     if made.status.success() {
         return Ok(());
     }
     let detail = [made.stdout, made.stderr].concat();
-    Err(SandboxError::NoVenv {
-        detail: String::from_utf8_lossy(&detail).trim().to_owned(),
-    })
+    Err(SandboxError::NoVenv { detail: String::from_utf8_lossy(&detail).trim().to_owned() })
 }
 
 fn fill(python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(), SandboxError> {
-    let total = REQUIREMENTS
-        .lines()
-        .filter(|line| line.contains("==") && !line.starts_with('#'))
-        .count();
+    let total = REQUIREMENTS.lines().filter(|line| line.contains("==") && !line.starts_with('#')).count();
     let mut pip = Command::new(python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--require-hashes",
-            "--no-deps",
-        ])
+        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"])
         .arg("--requirement")
         .arg(requirements)
         .stdin(Stdio::null())
@@ -116,37 +93,22 @@ fn fill(python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(
     let complaints = pip.stderr.take().map(|mut pipe| {
         std::thread::spawn(move || {
             let mut text = String::new();
-            pipe.read_to_string(&mut text)
-                .map(|_| text)
-                .unwrap_or_default()
+            pipe.read_to_string(&mut text).map(|_| text).unwrap_or_default()
         })
     });
     let mut collected = 0;
-    for line in pip
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|pipe| BufReader::new(pipe).lines())
-        .map_while(Result::ok)
-    {
+    for line in pip.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
         if line.starts_with("Collecting ") {
             collected += 1;
             progress(&format!("installing MiniStack ({collected} of {total})"));
         }
     }
-    let status = pip
-        .wait()
-        .map_err(SandboxError::io("waiting for", python))?;
-    let complaints = complaints
-        .and_then(|thread| thread.join().ok())
-        .unwrap_or_default();
+    let status = pip.wait().map_err(SandboxError::io("waiting for", python))?;
+    let complaints = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if status.success() {
         return Ok(());
     }
     let lines: Vec<&str> = complaints.lines().collect();
-    let detail = lines
-        .get(lines.len().saturating_sub(8)..)
-        .unwrap_or_default()
-        .join("\n");
+    let detail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
     Err(SandboxError::Install { detail })
 }

@@ -76,18 +76,14 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("target", &self.target)
-            .field("region", &self.region)
-            .finish_non_exhaustive()
+        f.debug_struct("Options").field("target", &self.target).field("region", &self.region).finish_non_exhaustive()
     }
 }
 
 impl Options {
     /// For a checkout: installs under CARGO_TARGET_DIR, or `target` in the workspace.
     pub fn in_workspace(workspace: &Path) -> Self {
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
         Self {
             target: workspace.join(target),
             region: "us-east-1".to_owned(),
@@ -135,9 +131,7 @@ impl Sandbox {
             .build()
             .map_err(SandboxError::io("starting the threads of", "the trail"))?;
         // Everything from here on runs there: the pooled connections of the client belong to the runtime that made them.
-        let started = runtime
-            .spawn(Parts::start(options, runtime.handle().clone()))
-            .await;
+        let started = runtime.spawn(Parts::start(options, runtime.handle().clone())).await;
         match started {
             Ok(Ok(parts)) => Ok(Self {
                 runtime: Some(runtime),
@@ -154,10 +148,7 @@ impl Sandbox {
             }
             Err(panicked) => {
                 runtime.shutdown_background();
-                Err(SandboxError::Start {
-                    problem: panicked.to_string(),
-                    log: String::new(),
-                })
+                Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() })
             }
         }
     }
@@ -217,28 +208,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// When there is no such role.
-    pub async fn session(
-        &self,
-        role: &str,
-        session_name: &str,
-    ) -> Result<Credentials, SandboxError> {
-        let found = self
-            .upstream
-            .control("session", &[("role", role), ("name", session_name)])
-            .await?;
+    pub async fn session(&self, role: &str, session_name: &str) -> Result<Credentials, SandboxError> {
+        let found = self.upstream.control("session", &[("role", role), ("name", session_name)]).await?;
         let field = |name: &str| found[name].as_str().map(str::to_owned);
-        match (
-            field("accessKeyId"),
-            field("secretAccessKey"),
-            field("sessionToken"),
-        ) {
-            (Some(key), Some(secret), token) => {
-                Ok(Credentials::new(key, secret, token, None, "sandbox"))
+        match (field("accessKeyId"), field("secretAccessKey"), field("sessionToken")) {
+            (Some(key), Some(secret), token) => Ok(Credentials::new(key, secret, token, None, "sandbox")),
+            _ => {
+                Err(SandboxError::Account { what: "a session".to_owned(), detail: format!("there is no role {role}") })
             }
-            _ => Err(SandboxError::Account {
-                what: "a session".to_owned(),
-                detail: format!("there is no role {role}"),
-            }),
         }
     }
 
@@ -256,23 +233,11 @@ impl Sandbox {
     /// When there is no such queue.
     pub async fn messages(&self, queue: &str) -> Result<Vec<String>, SandboxError> {
         let scope = ("sqs", self.region.as_str());
-        let url = self
-            .upstream
-            .json(
-                scope,
-                "AmazonSQS.GetQueueUrl",
-                &json!({ "QueueName": queue }),
-            )
-            .await?;
+        let url = self.upstream.json(scope, "AmazonSQS.GetQueueUrl", &json!({ "QueueName": queue })).await?;
         let input = json!({ "QueueUrl": url["QueueUrl"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 0 });
-        let found = self
-            .upstream
-            .json(scope, "AmazonSQS.ReceiveMessage", &input)
-            .await?;
+        let found = self.upstream.json(scope, "AmazonSQS.ReceiveMessage", &input).await?;
         let messages = found["Messages"].as_array().into_iter().flatten();
-        Ok(messages
-            .filter_map(|message| message["Body"].as_str().map(str::to_owned))
-            .collect())
+        Ok(messages.filter_map(|message| message["Body"].as_str().map(str::to_owned)).collect())
     }
 
     /// The events in a CloudWatch log group of the home Region, oldest first.
@@ -281,18 +246,9 @@ impl Sandbox {
     /// When there is no such group.
     pub async fn log_lines(&self, group: &str) -> Result<Vec<String>, SandboxError> {
         let input = json!({ "logGroupName": group, "limit": 10_000 });
-        let found = self
-            .upstream
-            .json(
-                ("logs", &self.region),
-                "Logs_20140328.FilterLogEvents",
-                &input,
-            )
-            .await?;
+        let found = self.upstream.json(("logs", &self.region), "Logs_20140328.FilterLogEvents", &input).await?;
         let events = found["events"].as_array().into_iter().flatten();
-        Ok(events
-            .filter_map(|event| event["message"].as_str().map(str::to_owned))
-            .collect())
+        Ok(events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect())
     }
 
     /// Ends the account and waits until all its processes are gone.
@@ -326,10 +282,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn start(
-        options: Options,
-        runtime: tokio::runtime::Handle,
-    ) -> Result<Self, SandboxError> {
+    async fn start(options: Options, runtime: tokio::runtime::Handle) -> Result<Self, SandboxError> {
         let progress = options.progress.clone();
         let target = options.target.clone();
         let reported = progress.clone();
@@ -338,30 +291,16 @@ impl Parts {
         progress("starting the account");
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let listener = listener.map_err(SandboxError::io("listening on", "127.0.0.1"))?;
-        let address = listener
-            .local_addr()
-            .map_err(SandboxError::io("listening on", "127.0.0.1"))?;
+        let address = listener.local_addr().map_err(SandboxError::io("listening on", "127.0.0.1"))?;
         let endpoint = format!("http://{address}");
         let (named, settings) = (endpoint.clone(), options.clone());
         let server = blocking(move || Server::start(&python, &named, &settings)).await?;
         let upstream = Upstream::new(server.port);
         ready(&upstream, &server).await?;
         let administrator = administrator(&upstream).await?;
-        let trail = Trail::new(
-            upstream.clone(),
-            ACCOUNT,
-            options.retry_delay,
-            runtime.clone(),
-        );
+        let trail = Trail::new(upstream.clone(), ACCOUNT, options.retry_delay, runtime.clone());
         runtime.spawn(trail.clone().serve(listener));
-        Ok(Self {
-            server,
-            trail,
-            upstream,
-            endpoint,
-            region: options.region,
-            administrator,
-        })
+        Ok(Self { server, trail, upstream, endpoint, region: options.region, administrator })
     }
 }
 
@@ -370,26 +309,14 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, SandboxError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(panicked) => Err(SandboxError::Start {
-            problem: panicked.to_string(),
-            log: String::new(),
-        }),
+        Err(panicked) => Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() }),
     }
 }
 
 async fn ready(upstream: &Upstream, server: &Server) -> Result<(), SandboxError> {
     let since = Instant::now();
     while since.elapsed() < READY {
-        match upstream
-            .root(
-                Method::GET,
-                ("warden", "us-east-1"),
-                "/_ministack/health",
-                &[],
-                "",
-            )
-            .await
-        {
+        match upstream.root(Method::GET, ("warden", "us-east-1"), "/_ministack/health", &[], "").await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
             Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
@@ -403,18 +330,12 @@ async fn administrator(upstream: &Upstream) -> Result<Credentials, SandboxError>
     let user = ("UserName", "administrator");
     upstream.query(iam, "CreateUser", &[user]).await?;
     let policy = ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess");
-    upstream
-        .query(iam, "AttachUserPolicy", &[user, policy])
-        .await?;
+    upstream.query(iam, "AttachUserPolicy", &[user, policy]).await?;
     let key = upstream.query(iam, "CreateAccessKey", &[user]).await?;
-    match (
-        element(&key, "AccessKeyId"),
-        element(&key, "SecretAccessKey"),
-    ) {
+    match (element(&key, "AccessKeyId"), element(&key, "SecretAccessKey")) {
         (Some(id), Some(secret)) => Ok(Credentials::new(id, secret, None, None, "sandbox")),
-        _ => Err(SandboxError::Account {
-            what: "CreateAccessKey".to_owned(),
-            detail: "no key in the answer".to_owned(),
-        }),
+        _ => {
+            Err(SandboxError::Account { what: "CreateAccessKey".to_owned(), detail: "no key in the answer".to_owned() })
+        }
     }
 }

@@ -24,25 +24,13 @@ impl Operation {
     /// Names a request by its head and body.
     pub(crate) fn of(head: &Parts, body: &[u8]) -> Self {
         let (access_key, region, service) = scope(head);
-        let mut operation = Self {
-            service,
-            region,
-            access_key,
-            name: String::new(),
-            suffix: "",
-            path: Vec::new(),
-        };
+        let mut operation = Self { service, region, access_key, name: String::new(), suffix: "", path: Vec::new() };
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(target) = header("x-amz-target") {
             operation.name = target.rsplit('.').next().unwrap_or_default().to_owned();
-        } else if header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
-        {
-            operation.name = form(body)
-                .into_iter()
-                .find(|(name, _)| name == "Action")
-                .map(|(_, v)| v)
-                .unwrap_or_default();
+        } else if header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+            operation.name =
+                form(body).into_iter().find(|(name, _)| name == "Action").map(|(_, v)| v).unwrap_or_default();
         } else if operation.service == "lambda" {
             operation.route(head);
         } else if let Some((_, name)) = head.uri.path().rsplit_once("/operation/") {
@@ -77,50 +65,30 @@ impl Operation {
     /// Whether it reads or moves data rather than changing what is set up. CloudTrail's management write events, by
     /// the names of the operations.
     pub(crate) fn is_management_write(&self) -> bool {
-        const READ: [&str; 9] = [
-            "Get", "List", "Describe", "Test", "Simulate", "Generate", "Batch", "Head", "Lookup",
-        ];
-        const DATA: [&str; 5] = [
-            "",
-            "Invoke",
-            "InvokeAsync",
-            "InvokeWithResponseStream",
-            "PutEvents",
-        ];
+        const READ: [&str; 9] = ["Get", "List", "Describe", "Test", "Simulate", "Generate", "Batch", "Head", "Lookup"];
+        const DATA: [&str; 5] = ["", "Invoke", "InvokeAsync", "InvokeWithResponseStream", "PutEvents"];
         !READ.iter().any(|verb| self.name.starts_with(verb)) && !DATA.contains(&self.name.as_str())
     }
 }
 
 /// Access key, Region and service of the signature, in the header or the query; empty where there is none.
 fn scope(head: &Parts) -> (Option<String>, String, String) {
-    let header = head
-        .headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok());
+    let header = head.headers.get("authorization").and_then(|value| value.to_str().ok());
     let credential = header
         .and_then(|text| text.split_once("Credential="))
         .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default().to_owned())
         .or_else(|| {
             let query = form(head.uri.query().unwrap_or_default().as_bytes());
-            query
-                .into_iter()
-                .find(|(name, _)| name == "X-Amz-Credential")
-                .map(|(_, value)| value)
+            query.into_iter().find(|(name, _)| name == "X-Amz-Credential").map(|(_, value)| value)
         })
         .unwrap_or_default();
     let parts: Vec<&str> = credential.split('/').collect();
     match parts.as_slice() {
-        [key, _date, region, service, "aws4_request"] => (
-            Some((*key).to_owned()),
-            (*region).to_owned(),
-            (*service).to_owned(),
-        ),
+        [key, _date, region, service, "aws4_request"] => {
+            (Some((*key).to_owned()), (*region).to_owned(), (*service).to_owned())
+        }
         // The asymmetric signature names no Region.
-        [key, _date, service, "aws4_request"] => (
-            Some((*key).to_owned()),
-            String::new(),
-            (*service).to_owned(),
-        ),
+        [key, _date, service, "aws4_request"] => (Some((*key).to_owned()), String::new(), (*service).to_owned()),
         _ => (None, String::new(), String::new()),
     }
 }
@@ -128,11 +96,7 @@ fn scope(head: &Parts) -> (Option<String>, String, String) {
 /// The pairs of a form or a query string, decoded.
 pub(crate) fn form(text: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(text);
-    let decoded = |part: &str| {
-        percent_decode_str(&part.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
+    let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
@@ -160,10 +124,7 @@ fn matched(pattern: &'static str, segments: &[String]) -> Option<Vec<(&'static s
     let mut found = Vec::new();
     let mut left = segments.iter();
     for part in pattern.split('/') {
-        match part
-            .strip_prefix('{')
-            .and_then(|name| name.strip_suffix('}'))
-        {
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
             Some(name) => match name.strip_suffix('+') {
                 Some(name) => {
                     let rest: Vec<&str> = left.by_ref().map(String::as_str).collect();
@@ -185,348 +146,68 @@ struct Route(&'static str, &'static str, &'static str, &'static str);
 const LAMBDA: &[Route] = &[
     Route("GET", "functions", "ListFunctions", "20150331"),
     Route("POST", "functions", "CreateFunction", "20150331"),
-    Route(
-        "GET",
-        "functions/{functionName}",
-        "GetFunction",
-        "20150331v2",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}",
-        "DeleteFunction",
-        "20150331",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/code",
-        "UpdateFunctionCode",
-        "20150331v2",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/configuration",
-        "GetFunctionConfiguration",
-        "20150331v2",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/configuration",
-        "UpdateFunctionConfiguration",
-        "20150331v2",
-    ),
+    Route("GET", "functions/{functionName}", "GetFunction", "20150331v2"),
+    Route("DELETE", "functions/{functionName}", "DeleteFunction", "20150331"),
+    Route("PUT", "functions/{functionName}/code", "UpdateFunctionCode", "20150331v2"),
+    Route("GET", "functions/{functionName}/configuration", "GetFunctionConfiguration", "20150331v2"),
+    Route("PUT", "functions/{functionName}/configuration", "UpdateFunctionConfiguration", "20150331v2"),
     Route("POST", "functions/{functionName}/invocations", "Invoke", ""),
-    Route(
-        "POST",
-        "functions/{functionName}/invoke-async",
-        "InvokeAsync",
-        "",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/response-streaming-invocations",
-        "InvokeWithResponseStream",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/policy",
-        "GetPolicy",
-        "20150331v2",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/policy",
-        "AddPermission",
-        "20150331v2",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/policy/{statementId}",
-        "RemovePermission",
-        "20150331v2",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/versions",
-        "ListVersionsByFunction",
-        "20150331",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/versions",
-        "PublishVersion",
-        "20150331",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/aliases",
-        "ListAliases",
-        "20150331",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/aliases",
-        "CreateAlias",
-        "20150331",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/aliases/{name}",
-        "GetAlias",
-        "20150331",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/aliases/{name}",
-        "UpdateAlias",
-        "20150331",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/aliases/{name}",
-        "DeleteAlias",
-        "20150331",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/concurrency",
-        "GetFunctionConcurrency",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/concurrency",
-        "PutFunctionConcurrency",
-        "20171031",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/concurrency",
-        "DeleteFunctionConcurrency",
-        "20171031",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/urls",
-        "ListFunctionUrlConfigs",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/url",
-        "GetFunctionUrlConfig",
-        "",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/url",
-        "CreateFunctionUrlConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/url",
-        "UpdateFunctionUrlConfig",
-        "",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/url",
-        "DeleteFunctionUrlConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/event-invoke-config/list",
-        "ListFunctionEventInvokeConfigs",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/event-invoke-config",
-        "GetFunctionEventInvokeConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/event-invoke-config",
-        "PutFunctionEventInvokeConfig",
-        "",
-    ),
-    Route(
-        "POST",
-        "functions/{functionName}/event-invoke-config",
-        "UpdateFunctionEventInvokeConfig",
-        "",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/event-invoke-config",
-        "DeleteFunctionEventInvokeConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/code-signing-config",
-        "GetFunctionCodeSigningConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/code-signing-config",
-        "PutFunctionCodeSigningConfig",
-        "",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/code-signing-config",
-        "DeleteFunctionCodeSigningConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/runtime-management-config",
-        "GetRuntimeManagementConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/runtime-management-config",
-        "PutRuntimeManagementConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/recursion-config",
-        "GetFunctionRecursionConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/recursion-config",
-        "PutFunctionRecursionConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/function-scaling-config",
-        "GetFunctionScalingConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/function-scaling-config",
-        "PutFunctionScalingConfig",
-        "",
-    ),
-    Route(
-        "GET",
-        "functions/{functionName}/provisioned-concurrency",
-        "GetProvisionedConcurrencyConfig",
-        "",
-    ),
-    Route(
-        "PUT",
-        "functions/{functionName}/provisioned-concurrency",
-        "PutProvisionedConcurrencyConfig",
-        "",
-    ),
-    Route(
-        "DELETE",
-        "functions/{functionName}/provisioned-concurrency",
-        "DeleteProvisionedConcurrencyConfig",
-        "",
-    ),
+    Route("POST", "functions/{functionName}/invoke-async", "InvokeAsync", ""),
+    Route("POST", "functions/{functionName}/response-streaming-invocations", "InvokeWithResponseStream", ""),
+    Route("GET", "functions/{functionName}/policy", "GetPolicy", "20150331v2"),
+    Route("POST", "functions/{functionName}/policy", "AddPermission", "20150331v2"),
+    Route("DELETE", "functions/{functionName}/policy/{statementId}", "RemovePermission", "20150331v2"),
+    Route("GET", "functions/{functionName}/versions", "ListVersionsByFunction", "20150331"),
+    Route("POST", "functions/{functionName}/versions", "PublishVersion", "20150331"),
+    Route("GET", "functions/{functionName}/aliases", "ListAliases", "20150331"),
+    Route("POST", "functions/{functionName}/aliases", "CreateAlias", "20150331"),
+    Route("GET", "functions/{functionName}/aliases/{name}", "GetAlias", "20150331"),
+    Route("PUT", "functions/{functionName}/aliases/{name}", "UpdateAlias", "20150331"),
+    Route("DELETE", "functions/{functionName}/aliases/{name}", "DeleteAlias", "20150331"),
+    Route("GET", "functions/{functionName}/concurrency", "GetFunctionConcurrency", ""),
+    Route("PUT", "functions/{functionName}/concurrency", "PutFunctionConcurrency", "20171031"),
+    Route("DELETE", "functions/{functionName}/concurrency", "DeleteFunctionConcurrency", "20171031"),
+    Route("GET", "functions/{functionName}/urls", "ListFunctionUrlConfigs", ""),
+    Route("GET", "functions/{functionName}/url", "GetFunctionUrlConfig", ""),
+    Route("POST", "functions/{functionName}/url", "CreateFunctionUrlConfig", ""),
+    Route("PUT", "functions/{functionName}/url", "UpdateFunctionUrlConfig", ""),
+    Route("DELETE", "functions/{functionName}/url", "DeleteFunctionUrlConfig", ""),
+    Route("GET", "functions/{functionName}/event-invoke-config/list", "ListFunctionEventInvokeConfigs", ""),
+    Route("GET", "functions/{functionName}/event-invoke-config", "GetFunctionEventInvokeConfig", ""),
+    Route("PUT", "functions/{functionName}/event-invoke-config", "PutFunctionEventInvokeConfig", ""),
+    Route("POST", "functions/{functionName}/event-invoke-config", "UpdateFunctionEventInvokeConfig", ""),
+    Route("DELETE", "functions/{functionName}/event-invoke-config", "DeleteFunctionEventInvokeConfig", ""),
+    Route("GET", "functions/{functionName}/code-signing-config", "GetFunctionCodeSigningConfig", ""),
+    Route("PUT", "functions/{functionName}/code-signing-config", "PutFunctionCodeSigningConfig", ""),
+    Route("DELETE", "functions/{functionName}/code-signing-config", "DeleteFunctionCodeSigningConfig", ""),
+    Route("GET", "functions/{functionName}/runtime-management-config", "GetRuntimeManagementConfig", ""),
+    Route("PUT", "functions/{functionName}/runtime-management-config", "PutRuntimeManagementConfig", ""),
+    Route("GET", "functions/{functionName}/recursion-config", "GetFunctionRecursionConfig", ""),
+    Route("PUT", "functions/{functionName}/recursion-config", "PutFunctionRecursionConfig", ""),
+    Route("GET", "functions/{functionName}/function-scaling-config", "GetFunctionScalingConfig", ""),
+    Route("PUT", "functions/{functionName}/function-scaling-config", "PutFunctionScalingConfig", ""),
+    Route("GET", "functions/{functionName}/provisioned-concurrency", "GetProvisionedConcurrencyConfig", ""),
+    Route("PUT", "functions/{functionName}/provisioned-concurrency", "PutProvisionedConcurrencyConfig", ""),
+    Route("DELETE", "functions/{functionName}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig", ""),
     Route("GET", "tags/{resource+}", "ListTags", "20170331"),
     Route("POST", "tags/{resource+}", "TagResource", "20170331v2"),
     Route("DELETE", "tags/{resource+}", "UntagResource", "20170331v2"),
-    Route(
-        "GET",
-        "resource-policy/{resourceArn+}",
-        "GetResourcePolicy",
-        "",
-    ),
-    Route(
-        "PUT",
-        "resource-policy/{resourceArn+}",
-        "PutResourcePolicy",
-        "",
-    ),
-    Route(
-        "DELETE",
-        "resource-policy/{resourceArn+}",
-        "DeleteResourcePolicy",
-        "",
-    ),
-    Route(
-        "GET",
-        "event-source-mappings",
-        "ListEventSourceMappings",
-        "20150331",
-    ),
-    Route(
-        "POST",
-        "event-source-mappings",
-        "CreateEventSourceMapping",
-        "20150331",
-    ),
-    Route(
-        "GET",
-        "event-source-mappings/{uUID}",
-        "GetEventSourceMapping",
-        "20150331",
-    ),
-    Route(
-        "PUT",
-        "event-source-mappings/{uUID}",
-        "UpdateEventSourceMapping",
-        "20150331",
-    ),
-    Route(
-        "DELETE",
-        "event-source-mappings/{uUID}",
-        "DeleteEventSourceMapping",
-        "20150331",
-    ),
+    Route("GET", "resource-policy/{resourceArn+}", "GetResourcePolicy", ""),
+    Route("PUT", "resource-policy/{resourceArn+}", "PutResourcePolicy", ""),
+    Route("DELETE", "resource-policy/{resourceArn+}", "DeleteResourcePolicy", ""),
+    Route("GET", "event-source-mappings", "ListEventSourceMappings", "20150331"),
+    Route("POST", "event-source-mappings", "CreateEventSourceMapping", "20150331"),
+    Route("GET", "event-source-mappings/{uUID}", "GetEventSourceMapping", "20150331"),
+    Route("PUT", "event-source-mappings/{uUID}", "UpdateEventSourceMapping", "20150331"),
+    Route("DELETE", "event-source-mappings/{uUID}", "DeleteEventSourceMapping", "20150331"),
     Route("GET", "layers", "ListLayers", "20181031"),
-    Route(
-        "GET",
-        "layers/{layerName}/versions",
-        "ListLayerVersions",
-        "20181031",
-    ),
-    Route(
-        "POST",
-        "layers/{layerName}/versions",
-        "PublishLayerVersion",
-        "20181031",
-    ),
-    Route(
-        "GET",
-        "layers/{layerName}/versions/{versionNumber}",
-        "GetLayerVersion",
-        "20181031",
-    ),
-    Route(
-        "DELETE",
-        "layers/{layerName}/versions/{versionNumber}",
-        "DeleteLayerVersion",
-        "20181031",
-    ),
-    Route(
-        "GET",
-        "layers/{layerName}/versions/{versionNumber}/policy",
-        "GetLayerVersionPolicy",
-        "",
-    ),
+    Route("GET", "layers/{layerName}/versions", "ListLayerVersions", "20181031"),
+    Route("POST", "layers/{layerName}/versions", "PublishLayerVersion", "20181031"),
+    Route("GET", "layers/{layerName}/versions/{versionNumber}", "GetLayerVersion", "20181031"),
+    Route("DELETE", "layers/{layerName}/versions/{versionNumber}", "DeleteLayerVersion", "20181031"),
+    Route("GET", "layers/{layerName}/versions/{versionNumber}/policy", "GetLayerVersionPolicy", ""),
     // Seen with and without the date; the rules and the guards must take both.
-    Route(
-        "POST",
-        "layers/{layerName}/versions/{versionNumber}/policy",
-        "AddLayerVersionPermission",
-        "",
-    ),
+    Route("POST", "layers/{layerName}/versions/{versionNumber}/policy", "AddLayerVersionPermission", ""),
     Route(
         "DELETE",
         "layers/{layerName}/versions/{versionNumber}/policy/{statementId}",
@@ -547,24 +228,17 @@ mod tests {
         let request = Request::builder()
             .method(method)
             .uri(uri)
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=AKIA1/20261121/eu-west-1/lambda/aws4_request, Signature=0")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=AKIA1/20261121/eu-west-1/lambda/aws4_request, Signature=0",
+            )
             .body(())
             .map(Request::into_parts);
         let operation = request.map(|(head, ())| Operation::of(&head, b""));
         let operation = operation.unwrap_or_else(|error| panic!("{uri}: {error}"));
-        let found: Vec<(&str, &str)> = operation
-            .path
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        assert_eq!(
-            (operation.name.as_str(), operation.suffix, found.as_slice()),
-            (name, suffix, path)
-        );
-        assert_eq!(
-            (operation.region.as_str(), operation.access_key.as_deref()),
-            ("eu-west-1", Some("AKIA1"))
-        );
+        let found: Vec<(&str, &str)> = operation.path.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!((operation.name.as_str(), operation.suffix, found.as_slice()), (name, suffix, path));
+        assert_eq!((operation.region.as_str(), operation.access_key.as_deref()), ("eu-west-1", Some("AKIA1")));
     }
 
     #[test]
@@ -594,12 +268,7 @@ mod tests {
             ("ListFunctionUrlConfigs", ""),
             &[("functionName", "f")],
         );
-        check(
-            "GET",
-            "/2015-03-31/functions/",
-            ("ListFunctions", "20150331"),
-            &[],
-        );
+        check("GET", "/2015-03-31/functions/", ("ListFunctions", "20150331"), &[]);
         check("GET", "/2015-03-31/nothing", ("", ""), &[]);
     }
 }

@@ -35,26 +35,18 @@ struct Target {
 /// # Errors
 /// [`SandboxError::Build`] with what cargo printed.
 pub fn build_guards(workspace: &Path, names: &[&str]) -> Result<Vec<PathBuf>, SandboxError> {
-    let failed = |detail: String| SandboxError::Build {
-        names: names.iter().map(|name| (*name).to_owned()).collect(),
-        detail,
-    };
+    let failed =
+        |detail: String| SandboxError::Build { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(&cargo);
-    command.current_dir(workspace).args([
-        "build",
-        "--workspace",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.current_dir(workspace).args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     for name in names {
         command.args(["--bin", name]);
     }
-    let built = command
-        .output()
-        .map_err(SandboxError::io("running", PathBuf::from(cargo)))?;
+    let built = command.output().map_err(SandboxError::io("running", PathBuf::from(cargo)))?;
     if !built.status.success() {
         return Err(failed(String::from_utf8_lossy(&built.stderr).into_owned()));
     }
@@ -68,9 +60,7 @@ pub fn build_guards(workspace: &Path, names: &[&str]) -> Result<Vec<PathBuf>, Sa
         .iter()
         .map(|name| {
             let found = executables.iter().find(|(built, _)| built == name);
-            found
-                .map(|(_, path)| path.clone())
-                .ok_or_else(|| failed(format!("cargo built no binary named {name}")))
+            found.map(|(_, path)| path.clone()).ok_or_else(|| failed(format!("cargo built no binary named {name}")))
         })
         .collect()
 }
@@ -82,9 +72,7 @@ pub fn build_guards(workspace: &Path, names: &[&str]) -> Result<Vec<PathBuf>, Sa
 pub fn package(binary: &Path) -> Result<Vec<u8>, SandboxError> {
     let code = fs::read(binary).map_err(SandboxError::io("reading", binary))?;
     let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(code.len() + 256)));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .unix_permissions(0o755);
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
     zip.start_file("bootstrap", options)
         .map_err(std::io::Error::from)
         .and_then(|()| zip.write_all(&code))

@@ -20,10 +20,7 @@ const LAUNCHER: [(&str, &str); 5] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
-    (
-        "function_policy.py",
-        include_str!("../launcher/function_policy.py"),
-    ),
+    ("function_policy.py", include_str!("../launcher/function_policy.py")),
     ("tracing.py", include_str!("../launcher/tracing.py")),
 ];
 
@@ -48,11 +45,7 @@ struct Greeting {
 
 impl Server {
     /// Starts MiniStack with `endpoint` as the address that functions call AWS at. Blocks until it listens.
-    pub(crate) fn start(
-        python: &Path,
-        endpoint: &str,
-        options: &Options,
-    ) -> Result<Self, SandboxError> {
+    pub(crate) fn start(python: &Path, endpoint: &str, options: &Options) -> Result<Self, SandboxError> {
         let directory = tempfile::Builder::new()
             .prefix("warden-sandbox-")
             .tempdir()
@@ -72,11 +65,7 @@ impl Server {
         command
             .arg(at("launcher").join("launcher.py"))
             .env_clear()
-            .envs(
-                ["PATH", "LANG", "TZ", "LD_LIBRARY_PATH"]
-                    .iter()
-                    .filter_map(|name| Some((name, env::var_os(name)?))),
-            )
+            .envs(["PATH", "LANG", "TZ", "LD_LIBRARY_PATH"].iter().filter_map(|name| Some((name, env::var_os(name)?))))
             .envs([
                 ("MINISTACK_ACCOUNT_ID", ACCOUNT),
                 ("MINISTACK_REGION", &options.region),
@@ -99,31 +88,21 @@ impl Server {
             .env("STATE_DIR", at("state"))
             .env("S3_DATA_DIR", at("state").join("s3"))
             .env("WARDEN_SANDBOX_DIRECTORY", directory.path())
-            .env(
-                "WARDEN_SANDBOX_CORRECTIONS",
-                if options.corrections { "on" } else { "off" },
-            )
+            .env("WARDEN_SANDBOX_CORRECTIONS", if options.corrections { "on" } else { "off" })
             .current_dir(directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             // A group of its own: Ctrl-C reaches this process only, and the launcher can take its bootstraps along.
             .process_group(0);
-        let mut child = command
-            .spawn()
-            .map_err(SandboxError::io("running", python))?;
+        let mut child = command.spawn().map_err(SandboxError::io("running", python))?;
         let lifeline = child.stdin.take();
         let mut first = String::new();
         if let Some(pipe) = child.stdout.take() {
             // An error leaves the line empty, which is dealt with below.
             let _ = BufReader::new(pipe).read_line(&mut first);
         }
-        let mut server = Self {
-            child,
-            lifeline,
-            directory,
-            port: 0,
-        };
+        let mut server = Self { child, lifeline, directory, port: 0 };
         match serde_json::from_str::<Greeting>(&first) {
             Ok(greeting) => server.port = greeting.port,
             Err(_) => return Err(server.failed("the launcher ended before it was ready")),
@@ -145,14 +124,8 @@ impl Server {
     pub(crate) fn failed(&self, problem: &str) -> SandboxError {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let log = lines
-            .get(lines.len().saturating_sub(20)..)
-            .unwrap_or_default()
-            .join("\n");
-        SandboxError::Start {
-            problem: problem.to_owned(),
-            log,
-        }
+        let log = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
+        SandboxError::Start { problem: problem.to_owned(), log }
     }
 }
 

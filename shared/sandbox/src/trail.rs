@@ -86,30 +86,18 @@ struct Bodies {
 impl Invocation {
     pub(crate) fn new() -> Self {
         let id = Ulid::new();
-        Self(format!(
-            "1-{:08x}-{:024x}",
-            id.timestamp_ms() / 1000,
-            u128::from(id) & 0xffff_ffff_ffff_ffff_ffff_ffff
-        ))
+        Self(format!("1-{:08x}-{:024x}", id.timestamp_ms() / 1000, u128::from(id) & 0xffff_ffff_ffff_ffff_ffff_ffff))
     }
 
     /// The invocation a request comes from, by the header that the SDK sets inside a function.
     fn of(head: &Parts) -> Option<Self> {
         let header = head.headers.get("x-amzn-trace-id")?.to_str().ok()?;
-        header
-            .split(';')
-            .find_map(|part| part.trim().strip_prefix("Root="))
-            .map(|root| Self(root.to_owned()))
+        header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).map(|root| Self(root.to_owned()))
     }
 }
 
 impl Trail {
-    pub(crate) fn new(
-        upstream: Upstream,
-        account: &str,
-        retry_delay: Duration,
-        runtime: Handle,
-    ) -> Self {
+    pub(crate) fn new(upstream: Upstream, account: &str, retry_delay: Duration, runtime: Handle) -> Self {
         Self(Arc::new(Inner {
             upstream,
             retry_delay,
@@ -132,11 +120,7 @@ impl Trail {
     /// The calls that an invocation made, in the order in which they ended.
     pub fn calls_of(&self, invocation: &Invocation) -> Vec<Call> {
         let kept = self.0.kept();
-        kept.calls
-            .iter()
-            .filter(|call| call.invocation.as_ref() == Some(invocation))
-            .cloned()
-            .collect()
+        kept.calls.iter().filter(|call| call.invocation.as_ref() == Some(invocation)).cloned().collect()
     }
 
     /// Every attempt to deliver an event, in the order in which they ended.
@@ -162,18 +146,11 @@ impl Trail {
     /// Searches the requests (path, headers, body) and answers of all calls for a text, also in its percent-encoded
     /// form. For showing that a secret crosses nowhere, or only where it must.
     pub fn find(&self, text: &str) -> Vec<Sighting> {
-        let encoded =
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-                .to_string();
+        let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let escaped = json!(text).to_string();
         let needles = [text, encoded.as_str(), escaped.trim_matches('"')];
-        let holds = |parts: &[Bytes]| {
-            parts.iter().any(|part| {
-                needles
-                    .iter()
-                    .any(|needle| contains(part, needle.as_bytes()))
-            })
-        };
+        let holds =
+            |parts: &[Bytes]| parts.iter().any(|part| needles.iter().any(|needle| contains(part, needle.as_bytes())));
         let kept = self.0.kept();
         let sighting = |bodies: &Bodies, in_request| Sighting {
             call: bodies.call,
@@ -194,15 +171,8 @@ impl Trail {
     /// envelope must be whole.
     pub fn emit(&self, envelope: Value) {
         let text = |name: &str| envelope[name].as_str().unwrap_or_default().to_owned();
-        let name = envelope["detail"]["eventName"]
-            .as_str()
-            .map_or_else(|| text("detail-type"), str::to_owned);
-        let event = Event {
-            id: text("id"),
-            name,
-            region: text("region"),
-            body: envelope,
-        };
+        let name = envelope["detail"]["eventName"].as_str().map_or_else(|| text("detail-type"), str::to_owned);
+        let event = Event { id: text("id"), name, region: text("region"), body: envelope };
         self.0.clone().announce("default", event);
     }
 
@@ -235,23 +205,14 @@ impl Trail {
             let mut under_way: Vec<String> = self.0.kept().under_way.values().cloned().collect();
             if under_way.is_empty() {
                 // Functions that MiniStack started by itself: PutEvents to a function, schedules, queues.
-                let busy = self
-                    .0
-                    .upstream
-                    .control("busy", &[])
-                    .await?
-                    .as_u64()
-                    .unwrap_or_default();
+                let busy = self.0.upstream.control("busy", &[]).await?.as_u64().unwrap_or_default();
                 if busy == 0 && self.0.kept().under_way.is_empty() {
                     return Ok(());
                 }
                 under_way.push(format!("{busy} running functions"));
             }
             if tokio::time::Instant::now() >= deadline {
-                return Err(SandboxError::NotSettled {
-                    after: timeout,
-                    under_way,
-                });
+                return Err(SandboxError::NotSettled { after: timeout, under_way });
             }
             // A function that MiniStack runs by itself tells nobody when it ends, hence the look every now and then.
             let next_look = (tokio::time::Instant::now() + Duration::from_millis(20)).min(deadline);
@@ -267,9 +228,7 @@ impl Trail {
             tokio::spawn(async move {
                 let service = service_fn(|request| inner.clone().answer(request));
                 // A caller that goes away is its own business.
-                let _ = http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     }
@@ -306,31 +265,16 @@ impl Inner {
 
     async fn caller(&self, access_key: Option<&str>) -> Option<Caller> {
         let key = access_key?;
-        if let Some(known) = self
-            .callers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-        {
+        if let Some(known) = self.callers.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
             return Some(known.clone());
         }
-        let found = self
-            .upstream
-            .control("caller", &[("key", key)])
-            .await
-            .ok()?;
+        let found = self.upstream.control("caller", &[("key", key)]).await.ok()?;
         let caller: Caller = serde_json::from_value(found).ok()?;
-        self.callers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key.to_owned(), caller.clone());
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), caller.clone());
         Some(caller)
     }
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let (head, body) = request.into_parts();
         let request = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let started = self.clock();
@@ -340,18 +284,12 @@ impl Inner {
         let principal = caller.as_ref().map(|caller| caller.arn.as_str());
         let invocation = Invocation::of(&head);
 
-        let (latency, fault) = self
-            .faults
-            .meet(principal, &operation.service, &operation.name);
+        let (latency, fault) = self.faults.meet(principal, &operation.service, &operation.name);
         tokio::time::sleep(latency).await;
         let answer = match &fault {
-            Some(Fault::Throttle) => {
-                Some(refused(&operation.service, 429, "TooManyRequestsException"))
-            }
+            Some(Fault::Throttle) => Some(refused(&operation.service, 429, "TooManyRequestsException")),
             Some(Fault::ServerError) => Some(refused(&operation.service, 500, "InternalFailure")),
-            Some(Fault::Answer { status, code }) => {
-                Some(refused(&operation.service, *status, code))
-            }
+            Some(Fault::Answer { status, code }) => Some(refused(&operation.service, *status, code)),
             Some(Fault::KillBefore) => {
                 self.kill(invocation.as_ref()).await;
                 None
@@ -360,35 +298,20 @@ impl Inner {
                 tokio::time::sleep(*delay).await;
                 Some(self.forward(&head, request.clone()).await)
             }
-            Some(Fault::LoseAnswer | Fault::KillAfter) | None => {
-                Some(self.forward(&head, request.clone()).await)
-            }
+            Some(Fault::LoseAnswer | Fault::KillAfter) | None => Some(self.forward(&head, request.clone()).await),
         };
         if let Some((answer, body)) = &answer {
             let error = error_of(answer, body);
             // Announced before the caller hears: whoever waits for the trail to settle after a call must see this.
-            let made_up = matches!(
-                fault,
-                Some(Fault::Throttle | Fault::ServerError | Fault::Answer { .. })
-            );
+            let made_up = matches!(fault, Some(Fault::Throttle | Fault::ServerError | Fault::Answer { .. }));
             if let (Some(caller), false) = (&caller, made_up) {
-                self.publish_events(
-                    &head,
-                    &operation,
-                    caller,
-                    &request,
-                    (answer, body),
-                    error.as_ref(),
-                );
+                self.publish_events(&head, &operation, caller, &request, (answer, body), error.as_ref());
             }
         }
         if fault == Some(Fault::KillAfter) {
             self.kill(invocation.as_ref()).await;
         }
-        let cut = matches!(
-            fault,
-            Some(Fault::LoseAnswer | Fault::KillBefore | Fault::KillAfter)
-        );
+        let cut = matches!(fault, Some(Fault::LoseAnswer | Fault::KillBefore | Fault::KillAfter));
         let heard = answer.as_ref().filter(|_| !cut);
         let call = Call {
             sequence,
@@ -400,9 +323,7 @@ impl Inner {
             principal: principal.map(str::to_owned),
             access_key: operation.access_key.clone(),
             status: heard.map(|(answer, _)| answer.status.as_u16()),
-            error: heard
-                .and_then(|(answer, body)| error_of(answer, body))
-                .map(|(code, _)| code),
+            error: heard.and_then(|(answer, body)| error_of(answer, body)).map(|(code, _)| code),
             invocation,
             request_bytes: request.len(),
             response_bytes: answer.as_ref().map_or(0, |(_, body)| body.len()),
@@ -431,9 +352,7 @@ impl Inner {
     /// Sends the request on, its head and body as they came: the signature covers them.
     async fn forward(&self, head: &Parts, body: Bytes) -> (response::Parts, Bytes) {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::builder()
-            .method(head.method.clone())
-            .uri(self.upstream.uri(path));
+        let mut request = Request::builder().method(head.method.clone()).uri(self.upstream.uri(path));
         for (name, value) in &head.headers {
             // These are about one connection, not about the request.
             if name != CONNECTION && name != TRANSFER_ENCODING {
@@ -442,10 +361,7 @@ impl Inner {
         }
         let sent = match request.body(Full::new(body)) {
             Ok(request) => self.upstream.send(request).await,
-            Err(error) => Err(SandboxError::Account {
-                what: path.to_owned(),
-                detail: error.to_string(),
-            }),
+            Err(error) => Err(SandboxError::Account { what: path.to_owned(), detail: error.to_string() }),
         };
         match sent {
             Ok(answer) => {
@@ -457,13 +373,7 @@ impl Inner {
             Err(error) => {
                 let (mut head, _) = refused("", 503, "ServiceUnavailable");
                 head.headers.remove("content-length");
-                (
-                    head,
-                    Bytes::from(
-                        json!({ "__type": "ServiceUnavailable", "message": error.to_string() })
-                            .to_string(),
-                    ),
-                )
+                (head, Bytes::from(json!({ "__type": "ServiceUnavailable", "message": error.to_string() }).to_string()))
             }
         }
     }
@@ -488,10 +398,7 @@ impl Inner {
             self.announce_put_events(operation, request, response);
             return;
         }
-        let request_id = answer
-            .headers
-            .get("x-amzn-requestid")
-            .and_then(|id| id.to_str().ok());
+        let request_id = answer.headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok());
         let event = event::of(&Exchange {
             account: &self.account,
             operation,
@@ -509,36 +416,20 @@ impl Inner {
     }
 
     /// What PutEvents brought to buses, for the targets that MiniStack does not serve: log groups.
-    fn announce_put_events(
-        self: &Arc<Self>,
-        operation: &Operation,
-        request: &[u8],
-        response: &[u8],
-    ) {
+    fn announce_put_events(self: &Arc<Self>, operation: &Operation, request: &[u8], response: &[u8]) {
         let request: Value = serde_json::from_slice(request).unwrap_or_default();
         let response: Value = serde_json::from_slice(response).unwrap_or_default();
         let accepted = response["Entries"].as_array().into_iter().flatten();
-        for (entry, accepted) in request["Entries"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .zip(accepted)
-        {
+        for (entry, accepted) in request["Entries"].as_array().into_iter().flatten().zip(accepted) {
             let Some(id) = accepted["EventId"].as_str() else {
                 continue;
             };
-            let detail: Value = entry["Detail"]
-                .as_str()
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default();
+            let detail: Value =
+                entry["Detail"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             let bus = entry["EventBusName"].as_str().unwrap_or("default");
             let bus = bus.rsplit('/').next().unwrap_or(bus).to_owned();
             let name = entry["DetailType"].as_str().unwrap_or_default().to_owned();
-            let resources = if entry["Resources"].is_array() {
-                entry["Resources"].clone()
-            } else {
-                json!([])
-            };
+            let resources = if entry["Resources"].is_array() { entry["Resources"].clone() } else { json!([]) };
             let body = json!({
                 "version": "0",
                 "id": id,
@@ -550,15 +441,7 @@ impl Inner {
                 "resources": resources,
                 "detail": detail,
             });
-            self.clone().announce(
-                &bus,
-                Event {
-                    id: id.to_owned(),
-                    name,
-                    region: operation.region.clone(),
-                    body,
-                },
-            );
+            self.clone().announce(&bus, Event { id: id.to_owned(), name, region: operation.region.clone(), body });
         }
     }
 
@@ -566,23 +449,15 @@ impl Inner {
     fn announce(self: Arc<Self>, bus: &str, event: Event) {
         let under_way = self.begin(format!("rules for {}", event.name));
         let bus = bus.to_owned();
-        let from_aws = event.body["source"]
-            .as_str()
-            .is_some_and(|source| source.starts_with("aws."));
+        let from_aws = event.body["source"].as_str().is_some_and(|source| source.starts_with("aws."));
         self.runtime.clone().spawn(async move {
             match parcels(&self.upstream, &bus, &event).await {
                 Ok(parcels) => {
-                    for parcel in parcels
-                        .into_iter()
-                        .filter(|parcel| from_aws || parcel.service() == "logs")
-                    {
+                    for parcel in parcels.into_iter().filter(|parcel| from_aws || parcel.service() == "logs") {
                         self.clone().post(parcel);
                     }
                 }
-                Err(error) => eprintln!(
-                    "the trail could not find the rules for {}: {error}",
-                    event.name
-                ),
+                Err(error) => eprintln!("the trail could not find the rules for {}: {error}", event.name),
             }
             self.end(under_way);
         });
@@ -618,22 +493,12 @@ fn refused(service: &str, status: u16, code: &str) -> (response::Parts, Bytes) {
     let (kind, body) = if matches!(service, "iam" | "sts" | "sns" | "cloudformation") {
         let fault = if status < 500 { "Sender" } else { "Receiver" };
         let error = format!("<Type>{fault}</Type><Code>{code}</Code><Message>{message}</Message>");
-        (
-            "text/xml",
-            format!(
-                "<ErrorResponse><Error>{error}</Error><RequestId>{}</RequestId></ErrorResponse>",
-                uuid()
-            ),
-        )
+        ("text/xml", format!("<ErrorResponse><Error>{error}</Error><RequestId>{}</RequestId></ErrorResponse>", uuid()))
     } else {
-        (
-            "application/json",
-            json!({ "__type": code, "message": message, "Message": message }).to_string(),
-        )
+        ("application/json", json!({ "__type": code, "message": message, "Message": message }).to_string())
     };
     let (mut head, body) = Response::new(Bytes::from(body)).into_parts();
-    head.status =
-        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    head.status = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in [("content-type", kind), ("x-amzn-errortype", code)] {
         if let Ok(value) = value.parse() {
             head.headers.insert(name, value);
@@ -647,10 +512,7 @@ fn error_of(head: &response::Parts, body: &[u8]) -> Option<(String, String)> {
     if head.status.is_success() || head.status.is_redirection() || head.status.is_informational() {
         return None;
     }
-    let header = head
-        .headers
-        .get("x-amzn-errortype")
-        .and_then(|value| value.to_str().ok());
+    let header = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
     let text = String::from_utf8_lossy(body);
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let field = |names: [&str; 3]| names.iter().find_map(|name| json[*name].as_str());
@@ -659,16 +521,9 @@ fn error_of(head: &response::Parts, body: &[u8]) -> Option<(String, String)> {
         .or_else(|| element(&text, "Code"))
         .unwrap_or(head.status.as_str());
     // `namespace#Code:http://…` is how some services spell it.
-    let code = code
-        .rsplit('#')
-        .next()
-        .unwrap_or(code)
-        .split(':')
-        .next()
-        .unwrap_or(code);
-    let message = field(["message", "Message", "errorMessage"])
-        .or_else(|| element(&text, "Message"))
-        .unwrap_or_default();
+    let code = code.rsplit('#').next().unwrap_or(code).split(':').next().unwrap_or(code);
+    let message =
+        field(["message", "Message", "errorMessage"]).or_else(|| element(&text, "Message")).unwrap_or_default();
     Some((code.to_owned(), message.to_owned()))
 }
 

@@ -24,10 +24,7 @@ pub(crate) type Answer = Response<Bytes>;
 
 impl Upstream {
     pub(crate) fn new(port: u16) -> Self {
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            port,
-        }
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), port }
     }
 
     /// Where a path of this server is.
@@ -38,21 +35,10 @@ impl Upstream {
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SandboxError> {
         let what = format!("{} {}", request.method(), request.uri().path());
-        let failed = |error: &dyn std::error::Error| SandboxError::Account {
-            what: what.clone(),
-            detail: error.to_string(),
-        };
-        let (head, body) = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| failed(&error))?
-            .into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| failed(&error))?
-            .to_bytes();
+        let failed =
+            |error: &dyn std::error::Error| SandboxError::Account { what: what.clone(), detail: error.to_string() };
+        let (head, body) = self.client.request(request).await.map_err(|error| failed(&error))?.into_parts();
+        let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
         Ok(Response::from_parts(head, body))
     }
 
@@ -69,37 +55,20 @@ impl Upstream {
         let mut request = Request::builder()
             .method(method)
             .uri(self.uri(path))
-            .header(
-                header::AUTHORIZATION,
-                format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"),
-            );
+            .header(header::AUTHORIZATION, format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request =
-            request
-                .body(Full::new(body.into()))
-                .map_err(|error| SandboxError::Account {
-                    what: path.to_owned(),
-                    detail: error.to_string(),
-                })?;
+        let request = request
+            .body(Full::new(body.into()))
+            .map_err(|error| SandboxError::Account { what: path.to_owned(), detail: error.to_string() })?;
         self.send(request).await
     }
 
     /// Calls an operation of a service that speaks JSON, `target` as in `X-Amz-Target`.
-    pub(crate) async fn json(
-        &self,
-        scope: (&str, &str),
-        target: &str,
-        input: &Value,
-    ) -> Result<Value, SandboxError> {
-        let headers = [
-            ("x-amz-target", target),
-            ("content-type", "application/x-amz-json-1.1"),
-        ];
-        let answer = self
-            .root(Method::POST, scope, "/", &headers, input.to_string())
-            .await?;
+    pub(crate) async fn json(&self, scope: (&str, &str), target: &str, input: &Value) -> Result<Value, SandboxError> {
+        let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")];
+        let answer = self.root(Method::POST, scope, "/", &headers, input.to_string()).await?;
         accepted(target, answer).and_then(|body| parsed(target, &body))
     }
 
@@ -112,10 +81,7 @@ impl Upstream {
     ) -> Result<String, SandboxError> {
         let mut form = format!("Action={action}");
         for (name, value) in input {
-            form.push_str(&format!(
-                "&{name}={}",
-                utf8_percent_encode(value, NON_ALPHANUMERIC)
-            ));
+            form.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let answer = self.root(Method::POST, scope, "/", &headers, form).await?;
@@ -123,19 +89,13 @@ impl Upstream {
     }
 
     /// Asks the launcher: see `launcher/control.py`.
-    pub(crate) async fn control(
-        &self,
-        question: &str,
-        input: &[(&str, &str)],
-    ) -> Result<Value, SandboxError> {
+    pub(crate) async fn control(&self, question: &str, input: &[(&str, &str)]) -> Result<Value, SandboxError> {
         let query: Vec<String> = input
             .iter()
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
         let path = format!("/_warden/{question}?{}", query.join("&"));
-        let answer = self
-            .root(Method::GET, ("warden", "us-east-1"), &path, &[], "")
-            .await?;
+        let answer = self.root(Method::GET, ("warden", "us-east-1"), &path, &[], "").await?;
         accepted(question, answer).and_then(|body| parsed(question, &body))
     }
 }
@@ -146,20 +106,15 @@ fn accepted(what: &str, answer: Answer) -> Result<Bytes, SandboxError> {
         return Ok(body);
     }
     let detail = format!("{} {}", head.status, String::from_utf8_lossy(&body));
-    Err(SandboxError::Account {
-        what: what.to_owned(),
-        detail,
-    })
+    Err(SandboxError::Account { what: what.to_owned(), detail })
 }
 
 fn parsed(what: &str, body: &[u8]) -> Result<Value, SandboxError> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(body).map_err(|error| SandboxError::Account {
-        what: what.to_owned(),
-        detail: error.to_string(),
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| SandboxError::Account { what: what.to_owned(), detail: error.to_string() })
 }
 
 /// The text of the first element of that name. Enough for the few answers the sandbox reads, which have no attributes.

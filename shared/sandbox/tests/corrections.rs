@@ -13,22 +13,13 @@ const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
 
 /// Runs a probe on a corrected and on a bare account, each with a function `shop`, its alias `live` and a role `probe`.
 async fn check(probe: impl AsyncFn(&Account) -> bool) {
-    assert!(
-        probe(&Account::new(true).await).await,
-        "the correction does not do what AWS does"
-    );
-    assert!(
-        !probe(&Account::new(false).await).await,
-        "MiniStack does it by itself now: take the correction out"
-    );
+    assert!(probe(&Account::new(true).await).await, "the correction does not do what AWS does");
+    assert!(!probe(&Account::new(false).await).await, "MiniStack does it by itself now: take the correction out");
 }
 
 /// What MiniStack does right, which the guards depend on and nothing corrects.
 async fn check_as_it_is(probe: impl AsyncFn(&Account) -> bool) {
-    assert!(
-        probe(&Account::new(false).await).await,
-        "MiniStack no longer does what AWS does: correct it"
-    );
+    assert!(probe(&Account::new(false).await).await, "MiniStack no longer does what AWS does: correct it");
 }
 
 struct Account {
@@ -39,52 +30,22 @@ struct Account {
 
 impl Account {
     async fn new(corrections: bool) -> Self {
-        let sandbox = Sandbox::start(Options {
-            corrections,
-            ..Options::default()
-        })
-        .await
-        .expect("a sandbox");
+        let sandbox = Sandbox::start(Options { corrections, ..Options::default() }).await.expect("a sandbox");
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
-        let account = Self {
-            sandbox,
-            lambda,
-            iam,
-        };
+        let account = Self { sandbox, lambda, iam };
         account.role("probe", "lambda.amazonaws.com").await;
-        account
-            .create_function(&account.lambda, "shop", "probe")
-            .await
-            .expect("the function shop");
-        let version = account
-            .lambda
-            .publish_version()
-            .function_name("shop")
-            .send()
-            .await
-            .expect("a version");
-        let alias = account
-            .lambda
-            .create_alias()
-            .function_name("shop")
-            .name("live");
-        alias
-            .function_version(version.version.unwrap_or_default())
-            .send()
-            .await
-            .expect("the alias live");
+        account.create_function(&account.lambda, "shop", "probe").await.expect("the function shop");
+        let version = account.lambda.publish_version().function_name("shop").send().await.expect("a version");
+        let alias = account.lambda.create_alias().function_name("shop").name("live");
+        alias.function_version(version.version.unwrap_or_default()).send().await.expect("the alias live");
         account
     }
 
     async fn role(&self, name: &str, service: &str) {
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": service}}]});
-        let role = self
-            .iam
-            .create_role()
-            .role_name(name)
-            .assume_role_policy_document(trust.to_string());
+        let role = self.iam.create_role().role_name(name).assume_role_policy_document(trust.to_string());
         role.send().await.expect("a role");
     }
 
@@ -94,19 +55,10 @@ impl Account {
         name: &str,
         role: &str,
     ) -> Result<(), aws_sdk_lambda::Error> {
-        let code = FunctionCode::builder()
-            .zip_file(Blob::new(empty_zip()))
-            .build();
-        let function = lambda
-            .create_function()
-            .function_name(name)
-            .runtime(Runtime::Providedal2023)
-            .handler("bootstrap");
-        function
-            .role(format!("arn:aws:iam::111122223333:role/{role}"))
-            .code(code)
-            .send()
-            .await?;
+        let code = FunctionCode::builder().zip_file(Blob::new(empty_zip())).build();
+        let function =
+            lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
+        function.role(format!("arn:aws:iam::111122223333:role/{role}")).code(code).send().await?;
         Ok(())
     }
 
@@ -115,63 +67,27 @@ impl Account {
         let name = format!("role-{}", self.sandbox.trail().calls().len());
         self.role(&name, "lambda.amazonaws.com").await;
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-        let put = self
-            .iam
-            .put_role_policy()
-            .role_name(&name)
-            .policy_name("inline")
-            .policy_document(policy);
+        let put = self.iam.put_role_policy().role_name(&name).policy_name("inline").policy_document(policy);
         put.send().await.expect("a role policy");
-        let session = self
-            .sandbox
-            .session(&format!("arn:aws:iam::111122223333:role/{name}"), "probe")
-            .await;
+        let session = self.sandbox.session(&format!("arn:aws:iam::111122223333:role/{name}"), "probe").await;
         let session = session.expect("a session");
         aws_sdk_lambda::Client::new(&self.sandbox.config_as(session, "us-east-1"))
     }
 
-    async fn add(
-        &self,
-        qualifier: Option<&str>,
-        sid: &str,
-        revision: Option<String>,
-    ) -> Result<(), String> {
-        let add = self
-            .lambda
-            .add_permission()
-            .function_name("shop")
-            .statement_id(sid)
-            .principal("444455556666");
-        let add = add
-            .action("lambda:InvokeFunction")
-            .set_qualifier(qualifier.map(str::to_owned));
+    async fn add(&self, qualifier: Option<&str>, sid: &str, revision: Option<String>) -> Result<(), String> {
+        let add = self.lambda.add_permission().function_name("shop").statement_id(sid).principal("444455556666");
+        let add = add.action("lambda:InvokeFunction").set_qualifier(qualifier.map(str::to_owned));
         let added = add.set_revision_id(revision).send().await;
-        added
-            .map(drop)
-            .map_err(|error| error.code().unwrap_or_default().to_owned())
+        added.map(drop).map_err(|error| error.code().unwrap_or_default().to_owned())
     }
 
     /// The policy's Sids and its revision, or the error's code.
     async fn policy(&self, qualifier: Option<&str>) -> Result<(Vec<String>, String), String> {
-        let get = self
-            .lambda
-            .get_policy()
-            .function_name("shop")
-            .set_qualifier(qualifier.map(str::to_owned));
-        let got = get
-            .send()
-            .await
-            .map_err(|error| error.code().unwrap_or_default().to_owned())?;
-        let document: Value =
-            serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
-        let statements = document["Statement"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let sids = statements
-            .iter()
-            .map(|s| s["Sid"].as_str().unwrap_or_default().to_owned())
-            .collect();
+        let get = self.lambda.get_policy().function_name("shop").set_qualifier(qualifier.map(str::to_owned));
+        let got = get.send().await.map_err(|error| error.code().unwrap_or_default().to_owned())?;
+        let document: Value = serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
+        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+        let sids = statements.iter().map(|s| s["Sid"].as_str().unwrap_or_default().to_owned()).collect();
         Ok((sids, got.revision_id.unwrap_or_default()))
     }
 }
@@ -184,19 +100,12 @@ fn empty_zip() -> Vec<u8> {
 }
 
 fn code<T, E: ProvideErrorMetadata>(answer: &Result<T, E>) -> &str {
-    answer
-        .as_ref()
-        .err()
-        .and_then(ProvideErrorMetadata::code)
-        .unwrap_or_default()
+    answer.as_ref().err().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
 #[tokio::test]
 async fn a_function_without_a_policy_has_none() {
-    check(async |account| {
-        account.policy(None).await == Err("ResourceNotFoundException".to_owned())
-    })
-    .await;
+    check(async |account| account.policy(None).await == Err("ResourceNotFoundException".to_owned())).await;
 }
 
 #[tokio::test]
@@ -216,12 +125,8 @@ async fn a_stale_revision_is_refused_when_adding() {
     check(async |account| {
         account.add(None, "one", None).await.expect("added");
         let (_, stale) = account.policy(None).await.expect("a policy");
-        account
-            .add(None, "two", Some(stale.clone()))
-            .await
-            .expect("added at the current revision");
-        account.add(None, "three", Some(stale)).await
-            == Err("PreconditionFailedException".to_owned())
+        account.add(None, "two", Some(stale.clone())).await.expect("added at the current revision");
+        account.add(None, "three", Some(stale)).await == Err("PreconditionFailedException".to_owned())
     })
     .await;
 }
@@ -232,11 +137,7 @@ async fn a_stale_revision_is_refused_when_removing() {
         account.add(None, "one", None).await.expect("added");
         let (_, stale) = account.policy(None).await.expect("a policy");
         account.add(None, "two", None).await.expect("added");
-        let remove = account
-            .lambda
-            .remove_permission()
-            .function_name("shop")
-            .statement_id("one");
+        let remove = account.lambda.remove_permission().function_name("shop").statement_id("one");
         code(&remove.revision_id(stale).send().await) == "PreconditionFailedException"
     })
     .await;
@@ -249,13 +150,7 @@ async fn the_policy_has_a_revision_of_its_own() {
         let (_, first) = account.policy(None).await.expect("a policy");
         account.add(None, "two", None).await.expect("added");
         let (_, second) = account.policy(None).await.expect("a policy");
-        let function = account
-            .lambda
-            .get_function_configuration()
-            .function_name("shop")
-            .send()
-            .await
-            .expect("shop");
+        let function = account.lambda.get_function_configuration().function_name("shop").send().await.expect("shop");
         first != second && function.revision_id != Some(second)
     })
     .await;
@@ -265,17 +160,8 @@ async fn the_policy_has_a_revision_of_its_own() {
 async fn an_account_principal_becomes_its_root() {
     check(async |account| {
         account.add(None, "one", None).await.expect("added");
-        let policy = account
-            .lambda
-            .get_policy()
-            .function_name("shop")
-            .send()
-            .await
-            .expect("a policy");
-        policy
-            .policy
-            .unwrap_or_default()
-            .contains("arn:aws:iam::444455556666:root")
+        let policy = account.lambda.get_policy().function_name("shop").send().await.expect("a policy");
+        policy.policy.unwrap_or_default().contains("arn:aws:iam::444455556666:root")
     })
     .await;
 }
@@ -290,83 +176,39 @@ async fn resource_policies_are_put_got_and_deleted() {
                 "Condition": {"StringEquals": {"AWS:SourceAccount": "0111"}}})
         };
         let put = |statements: Value, revision: Option<&str>| {
-            let policy =
-                json!({"Version": "2012-10-17", "Id": "mine", "Statement": statements}).to_string();
-            let put = lambda
-                .put_resource_policy()
-                .resource_arn(FUNCTION)
-                .policy(policy);
+            let policy = json!({"Version": "2012-10-17", "Id": "mine", "Statement": statements}).to_string();
+            let put = lambda.put_resource_policy().resource_arn(FUNCTION).policy(policy);
             put.set_revision_id(revision.map(str::to_owned)).send()
         };
-        let Ok(first) = put(
-            json!([statement("b", FUNCTION), statement("a", FUNCTION)]),
-            None,
-        )
-        .await
-        else {
+        let Ok(first) = put(json!([statement("b", FUNCTION), statement("a", FUNCTION)]), None).await else {
             return false;
         };
-        let got = lambda
-            .get_resource_policy()
-            .resource_arn(FUNCTION)
-            .send()
-            .await
-            .expect("the policy");
-        assert_eq!(
-            (&got.policy, &got.revision_id),
-            (&first.policy, &first.revision_id)
-        );
-        let document: Value =
-            serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
+        let got = lambda.get_resource_policy().resource_arn(FUNCTION).send().await.expect("the policy");
+        assert_eq!((&got.policy, &got.revision_id), (&first.policy, &first.revision_id));
+        let document: Value = serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
         assert_eq!(document["Id"], "mine");
-        assert_eq!(
-            document["Statement"],
-            json!([statement("b", FUNCTION), statement("a", FUNCTION)])
-        );
+        assert_eq!(document["Statement"], json!([statement("b", FUNCTION), statement("a", FUNCTION)]));
         let first = first.revision_id;
         assert_eq!(
             account.policy(None).await.expect("a policy"),
-            (
-                vec!["b".into(), "a".into()],
-                first.clone().unwrap_or_default()
-            )
+            (vec!["b".into(), "a".into()], first.clone().unwrap_or_default())
         );
 
-        put(json!([statement("a", FUNCTION)]), first.as_deref())
-            .await
-            .expect("narrowed");
+        put(json!([statement("a", FUNCTION)]), first.as_deref()).await.expect("narrowed");
         assert_eq!(
             code(&put(json!([statement("a", FUNCTION)]), first.as_deref()).await),
             "PreconditionFailedException"
         );
         let alias = format!("{FUNCTION}:live");
-        assert_eq!(
-            code(&put(json!([statement("a", &alias)]), None).await),
-            "InvalidParameterValueException"
-        );
-        assert_eq!(
-            code(&put(json!([]), None).await),
-            "InvalidParameterValueException"
-        );
+        assert_eq!(code(&put(json!([statement("a", &alias)]), None).await), "InvalidParameterValueException");
+        assert_eq!(code(&put(json!([]), None).await), "InvalidParameterValueException");
         let twice = json!([statement("a", FUNCTION), statement("a", FUNCTION)]);
-        assert_eq!(
-            code(&put(twice, None).await),
-            "InvalidParameterValueException"
-        );
-        let long: Vec<Value> = (0..200)
-            .map(|n| statement(&n.to_string(), FUNCTION))
-            .collect();
-        assert_eq!(
-            code(&put(long.into(), None).await),
-            "PolicyLengthExceededException"
-        );
+        assert_eq!(code(&put(twice, None).await), "InvalidParameterValueException");
+        let long: Vec<Value> = (0..200).map(|n| statement(&n.to_string(), FUNCTION)).collect();
+        assert_eq!(code(&put(long.into(), None).await), "PolicyLengthExceededException");
 
         let delete = |revision: Option<String>| {
-            lambda
-                .delete_resource_policy()
-                .resource_arn(FUNCTION)
-                .set_revision_id(revision)
-                .send()
+            lambda.delete_resource_policy().resource_arn(FUNCTION).set_revision_id(revision).send()
         };
         assert_eq!(code(&delete(first).await), "PreconditionFailedException");
         delete(None).await.expect("deleted");
@@ -419,47 +261,17 @@ async fn lambda_actions_have_their_iam_names() {
 #[tokio::test]
 async fn layer_version_permissions_are_checked_on_the_version() {
     check(async |account| {
-        let content = LayerVersionContentInput::builder()
-            .zip_file(Blob::new(empty_zip()))
-            .build();
-        account
-            .lambda
-            .publish_layer_version()
-            .layer_name("guarded")
-            .content(content)
-            .send()
-            .await
-            .expect("a layer");
-        let add = account
-            .lambda
-            .add_layer_version_permission()
-            .layer_name("guarded")
-            .version_number(1);
-        add.statement_id("open")
-            .principal("*")
-            .action("lambda:GetLayerVersion")
-            .send()
-            .await
-            .expect("added");
-        let role = account.with_policy(
-            json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
-            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:guarded:*"}]),
-        );
-        let remove = role
-            .await
-            .remove_layer_version_permission()
-            .layer_name("guarded")
-            .version_number(1);
+        let content = LayerVersionContentInput::builder().zip_file(Blob::new(empty_zip())).build();
+        account.lambda.publish_layer_version().layer_name("guarded").content(content).send().await.expect("a layer");
+        let add = account.lambda.add_layer_version_permission().layer_name("guarded").version_number(1);
+        add.statement_id("open").principal("*").action("lambda:GetLayerVersion").send().await.expect("added");
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
+            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:guarded:*"}]));
+        let remove = role.await.remove_layer_version_permission().layer_name("guarded").version_number(1);
         let allowed = remove.statement_id("open").send().await.is_ok();
-        let role = account.with_policy(
-            json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
-            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:other:*"}]),
-        );
-        let remove = role
-            .await
-            .remove_layer_version_permission()
-            .layer_name("guarded")
-            .version_number(1);
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
+            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:other:*"}]));
+        let remove = role.await.remove_layer_version_permission().layer_name("guarded").version_number(1);
         allowed && code(&remove.statement_id("open").send().await) == "AccessDeniedException"
     })
     .await;
@@ -475,7 +287,12 @@ async fn handing_over_a_role_needs_pass_role() {
         account.create_function(&role, "mine", "probe").await.expect("a role that may be passed");
         let update = role.update_function_configuration().function_name("shop");
         let update = update.role("arn:aws:iam::111122223333:role/powerful").send().await;
-        role.update_function_configuration().function_name("shop").description("d").send().await.expect("no role passed");
+        role.update_function_configuration()
+            .function_name("shop")
+            .description("d")
+            .send()
+            .await
+            .expect("no role passed");
         code(&update) == "AccessDeniedException" && account.create_function(&role, "other", "powerful").await.is_err()
     })
     .await;
@@ -489,8 +306,10 @@ async fn resource_tags_count_for_policy_writes() {
             "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]));
         let role = role.await;
         let live = format!("{FUNCTION}:live");
-        let statement = json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": live});
-        let put = || role.put_resource_policy().resource_arn(&live).policy(json!({"Statement": [statement]}).to_string());
+        let statement =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": live});
+        let put =
+            || role.put_resource_policy().resource_arn(&live).policy(json!({"Statement": [statement]}).to_string());
         let before = put().send().await;
         let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
         tag.send().await.expect("tagged");
@@ -503,23 +322,13 @@ async fn resource_tags_count_for_policy_writes() {
 async fn resource_tags_count_for_function_writes() {
     check_as_it_is(async |account| {
         account.add(None, "one", None).await.expect("added");
-        let role = account.with_policy(
-            json!([{"Effect": "Allow", "Action": "lambda:RemovePermission", "Resource": "*",
-            "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]),
-        );
+        let role = account
+            .with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemovePermission", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]));
         let role = role.await;
-        let remove = || {
-            role.remove_permission()
-                .function_name("shop")
-                .statement_id("one")
-                .send()
-        };
+        let remove = || role.remove_permission().function_name("shop").statement_id("one").send();
         let before = remove().await;
-        let tag = account
-            .lambda
-            .tag_resource()
-            .resource(FUNCTION)
-            .tags("warden", "enforce");
+        let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
         tag.send().await.expect("tagged");
         code(&before) == "AccessDeniedException" && remove().await.is_ok()
     })
@@ -530,22 +339,9 @@ async fn resource_tags_count_for_function_writes() {
 async fn the_default_policy_version_can_be_set() {
     check(async |account| {
         let arn = managed_policy(account).await;
-        let set = account
-            .iam
-            .set_default_policy_version()
-            .policy_arn(&arn)
-            .version_id("v1")
-            .send()
-            .await;
-        let policy = account
-            .iam
-            .get_policy()
-            .policy_arn(&arn)
-            .send()
-            .await
-            .expect("the policy");
-        set.is_ok()
-            && policy.policy.and_then(|policy| policy.default_version_id) == Some("v1".to_owned())
+        let set = account.iam.set_default_policy_version().policy_arn(&arn).version_id("v1").send().await;
+        let policy = account.iam.get_policy().policy_arn(&arn).send().await.expect("the policy");
+        set.is_ok() && policy.policy.and_then(|policy| policy.default_version_id) == Some("v1".to_owned())
     })
     .await;
 }
@@ -554,44 +350,19 @@ async fn the_default_policy_version_can_be_set() {
 async fn the_default_policy_version_cannot_be_deleted() {
     check_as_it_is(async |account| {
         let arn = managed_policy(account).await;
-        code(
-            &account
-                .iam
-                .delete_policy_version()
-                .policy_arn(arn)
-                .version_id("v2")
-                .send()
-                .await,
-        ) == "DeleteConflict"
+        code(&account.iam.delete_policy_version().policy_arn(arn).version_id("v2").send().await) == "DeleteConflict"
     })
     .await;
 }
 
 /// A policy with two versions, the second the default.
 async fn managed_policy(account: &Account) -> String {
-    let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
-    let policy = account
-        .iam
-        .create_policy()
-        .policy_name("p")
-        .policy_document(document.to_string());
-    let arn = policy
-        .send()
-        .await
-        .expect("a policy")
-        .policy
-        .and_then(|policy| policy.arn)
-        .unwrap_or_default();
-    let version = account
-        .iam
-        .create_policy_version()
-        .policy_arn(&arn)
-        .policy_document(document.to_string());
-    version
-        .set_as_default(true)
-        .send()
-        .await
-        .expect("a version");
+    let document =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+    let policy = account.iam.create_policy().policy_name("p").policy_document(document.to_string());
+    let arn = policy.send().await.expect("a policy").policy.and_then(|policy| policy.arn).unwrap_or_default();
+    let version = account.iam.create_policy_version().policy_arn(&arn).policy_document(document.to_string());
+    version.set_as_default(true).send().await.expect("a version");
     arn
 }
 
@@ -623,18 +394,9 @@ async fn a_trust_policy_can_ask_for_a_source_identity() {
 #[tokio::test]
 async fn the_event_invoke_config_of_latest_is_the_functions() {
     check(async |account| {
-        let put = account
-            .lambda
-            .put_function_event_invoke_config()
-            .function_name("shop")
-            .qualifier("$LATEST");
+        let put = account.lambda.put_function_event_invoke_config().function_name("shop").qualifier("$LATEST");
         put.maximum_retry_attempts(1).send().await.expect("put");
-        let got = account
-            .lambda
-            .get_function_event_invoke_config()
-            .function_name("shop")
-            .send()
-            .await;
+        let got = account.lambda.get_function_event_invoke_config().function_name("shop").send().await;
         got.is_ok_and(|config| config.maximum_retry_attempts == Some(1))
     })
     .await;

@@ -1,0 +1,62 @@
+//! access-guard: who may invoke a function, through its policies and URLs, and who may use a layer version.
+//!
+//! `looks` says which events concern it, `observe` reads, `judge` and `remedy` decide. Everything else is the engine's.
+
+mod judge;
+mod looks;
+mod observe;
+mod remedy;
+
+use warden_aws::Aws;
+use warden_engine::{
+    Finding,
+    call_error::CallError,
+    content::Content,
+    guard::{Facts, Guard, Judgement, Look, Remedy},
+    settings::Settings,
+    surface::{Subject, Surface},
+    tags::GuardKind,
+    trigger::Trigger,
+};
+
+/// The guard, on an AWS account.
+#[derive(Debug)]
+pub struct AccessGuard<'a> {
+    aws: &'a Aws,
+    settings: &'a Settings,
+}
+
+impl<'a> AccessGuard<'a> {
+    /// A guard that reads through `aws`.
+    pub fn new(aws: &'a Aws, settings: &'a Settings) -> Self {
+        AccessGuard { aws, settings }
+    }
+}
+
+impl Guard for AccessGuard<'_> {
+    const KIND: GuardKind = GuardKind::Access;
+
+    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
+        looks::looks(trigger, self.settings).into_iter().collect()
+    }
+
+    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
+        observe::observe(self.aws, look, self.settings).await
+    }
+
+    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+        judge::judge(facts, surface, settings)
+    }
+
+    fn remedy(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        surface: &Surface,
+        findings: &[Finding],
+        baseline: Option<&Content>,
+        settings: &Settings,
+    ) -> Remedy {
+        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+    }
+}

@@ -1,0 +1,67 @@
+//! Reading who may invoke a function or use a layer version. Everything that one event needs is read at once.
+
+use futures::{StreamExt, TryStreamExt, future, stream};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use warden_aws::Aws;
+use warden_engine::{
+    arn::FunctionArn,
+    call_error::CallError,
+    content::Content,
+    guard::{Facts, Look, Scope, Sighting},
+    ports::{Account, Clock},
+    settings::Settings,
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode},
+};
+
+/// GetPolicy has a quota of 15 a second for the account and Region: a look at a whole function uses a part of it.
+const POLICIES_AT_ONCE: usize = 4;
+
+/// Reads what `look` asks for; `None` where the subject is gone.
+pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
+    match (&look.subject, &look.surfaces) {
+        (Subject::Function(function), Some(surfaces)) => {
+            let sightings = future::try_join_all(surfaces.iter().map(|surface| async {
+                let sighting = aws.sight(&look.subject, surface).await?;
+                Ok::<_, CallError>(sighting.map(|sighting| (surface.clone(), sighting)))
+            }));
+            let (tags, sightings) = future::try_join(aws.function_tags(function), sightings).await?;
+            let surfaces = sightings.into_iter().flatten().collect();
+            Ok(tags.map(|tags| Facts { scope: Scope::Tags(tags), surfaces }))
+        }
+        (Subject::Function(function), None) => whole_function(aws, function).await,
+        (Subject::LayerVersion(layer), _) => {
+            let surface = Surface::LayerPolicy(layer.version());
+            let sighting = aws.layer_policy(layer).await?;
+            let scope = Scope::Setting(settings.layers.mode);
+            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, sighting)]) }))
+        }
+        (Subject::Account(_), _) => Ok(None),
+    }
+}
+
+/// Every version's and alias's policy and URL.
+async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Facts>, CallError> {
+    let Some(tags) = aws.function_tags(function).await? else { return Ok(None) };
+    let scope = Scope::Tags(tags);
+    if scope.opt_in(GuardKind::Access, aws.now().to_zoned(TimeZone::UTC).date()).mode == Mode::Off {
+        return Ok(Some(Facts { scope, surfaces: BTreeMap::new() }));
+    }
+    let (qualifiers, mut urls) = future::try_join(aws.qualifiers(function), aws.function_urls(function)).await?;
+    let policies: Vec<_> = stream::iter(qualifiers)
+        .map(|qualifier| async {
+            let policy = aws.resource_policy(function, qualifier.as_ref()).await?;
+            Ok::<_, CallError>((qualifier, policy))
+        })
+        .buffered(POLICIES_AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut surfaces = BTreeMap::new();
+    for (qualifier, policy) in policies {
+        let url = urls.remove(&qualifier).unwrap_or(Sighting { content: Content::ABSENT, revision: None });
+        surfaces.insert(Surface::FunctionUrl(qualifier.clone()), url);
+        surfaces.insert(Surface::ResourcePolicy(qualifier), policy);
+    }
+    Ok(Some(Facts { scope, surfaces }))
+}

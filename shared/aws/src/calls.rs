@@ -1,0 +1,24 @@
+//! The one list of AWS calls: what the code calls, what each role allows and what the README says are kept equal by tests.
+
+/// The calls that access-guard makes, as IAM actions.
+pub const ACCESS_GUARD: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "kms:VerifyMac",
+    "lambda:DeleteResourcePolicy",
+    "lambda:GetFunction",
+    "lambda:GetFunctionUrlConfig",
+    "lambda:GetLayerVersionPolicy",
+    "lambda:GetPolicy",
+    "lambda:ListAliases",
+    "lambda:ListFunctionUrlConfigs",
+    "lambda:ListTags",
+    "lambda:ListVersionsByFunction",
+    "lambda:PutResourcePolicy",
+    "lambda:RemoveLayerVersionPermission",
+    "lambda:RemovePermission",
+    "lambda:UpdateFunctionUrlConfig",
+];

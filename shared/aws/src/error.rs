@@ -1,0 +1,95 @@
+//! AWS's errors, classified once: what the caller can do about each.
+
+use aws_smithy_runtime_api::client::{
+    orchestrator::HttpResponse,
+    result::{CreateUnhandledError, SdkError},
+};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use std::error::Error;
+use warden_engine::call_error::{CallError, ErrorKind};
+
+/// Classifies the failure of `operation` on `target`.
+pub(crate) fn classify<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
+where
+    E: Error + ProvideErrorMetadata + CreateUnhandledError + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
+    let kind = kind(code.as_deref(), status);
+    let said = match error.as_service_error() {
+        Some(service) => {
+            format!("{}: {}", code.as_deref().unwrap_or("error"), service.message().unwrap_or("no message"))
+        }
+        // No answer from the service: the connection's own words.
+        None => DisplayErrorContext(&error).to_string(),
+    };
+    CallError { kind, operation, target: target.to_owned(), message: format!("{said}{}", advice(kind)) }
+}
+
+fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Refused => {
+            " (look at the role's policy, the tag that its permissions are conditioned on, and service control policies)"
+        }
+        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Bug => "",
+    }
+}
+
+/// By AWS's error code, else by the HTTP status; no status means that no answer came.
+fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
+    match (code.unwrap_or_default(), status) {
+        ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
+        ("ResourceConflictException", _) => ErrorKind::Busy,
+        ("ResourceNotFoundException" | "NoSuchEntity", _) => ErrorKind::Gone,
+        (
+            "TooManyRequestsException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "ProvisionedThroughputExceededException"
+            | "TransactionInProgressException"
+            | "KMSInternalException"
+            | "DependencyTimeoutException"
+            | "InternalServerError"
+            | "InternalException"
+            | "ServiceException",
+            _,
+        ) => ErrorKind::Retry,
+        // A policy that is full, or Lambda's quotas: somebody has to make room.
+        ("PolicyLengthExceededException" | "CodeStorageExceededException" | "KMSInvalidMacException", _) => {
+            ErrorKind::Refused
+        }
+        (_, None | Some(429) | Some(500..)) => ErrorKind::Retry,
+        (_, Some(401 | 403)) => ErrorKind::Refused,
+        (code, _) if code.starts_with("AccessDenied") || code.starts_with("ExpiredToken") => ErrorKind::Refused,
+        (_, Some(404)) => ErrorKind::Gone,
+        (_, Some(409)) => ErrorKind::Busy,
+        (_, Some(_)) => ErrorKind::Bug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(code: &str, status: Option<u16>, expected: ErrorKind) {
+        assert_eq!(kind(Some(code).filter(|code| !code.is_empty()), status), expected);
+    }
+
+    #[test]
+    fn each_answer_says_what_can_be_done() {
+        check("PreconditionFailedException", Some(412), ErrorKind::Stale);
+        check("ResourceConflictException", Some(409), ErrorKind::Busy);
+        check("ResourceNotFoundException", Some(404), ErrorKind::Gone);
+        // DynamoDB and the query services answer 400 for most errors: the code decides.
+        check("ResourceNotFoundException", Some(400), ErrorKind::Gone);
+        check("ThrottlingException", Some(400), ErrorKind::Retry);
+        check("AccessDeniedException", Some(400), ErrorKind::Refused);
+        check("AccessDeniedException", Some(403), ErrorKind::Refused);
+        check("InvalidParameterValueException", Some(400), ErrorKind::Bug);
+        check("ServiceException", Some(500), ErrorKind::Retry);
+        check("", Some(503), ErrorKind::Retry);
+        check("", None, ErrorKind::Retry);
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading and changing functions and layers.
+
+use crate::{Aws, error::classify};
+use aws_sdk_lambda::{
+    Client,
+    types::{Cors, FunctionUrlAuthType},
+};
+use futures::future;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use warden_engine::{
+    arn::{FunctionArn, LayerVersionArn, Qualifier},
+    call_error::{CallError, ErrorKind},
+    content::Content,
+    guard::Sighting,
+    plan::{Call, RevisionId, UrlAuthType},
+    ports::Account,
+    surface::{Subject, Surface},
+};
+use warden_policy::{Document, Kind};
+
+impl Aws {
+    /// The function's tags, in one GetFunction call (which has a quota of its own, 100 a second); `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn function_tags(&self, function: &FunctionArn) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        let target = function.to_string();
+        // The answer holds a presigned URL of the code as well: it is dropped here and never logged.
+        match self.lambda(function.region()).get_function().function_name(&target).send().await {
+            Ok(answer) => Ok(Some(answer.tags.unwrap_or_default().into_iter().collect())),
+            Err(error) => none_if_gone(classify("GetFunction", &target, error)),
+        }
+    }
+
+    /// A function's resource policy. Lambda answers 404 where there is none.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn resource_policy(
+        &self,
+        function: &FunctionArn,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Sighting, CallError> {
+        let call = self.lambda(function.region()).get_policy().function_name(function.to_string());
+        match call.set_qualifier(qualifier.map(ToString::to_string)).send().await {
+            Ok(answer) => Ok(Sighting {
+                content: answer.policy.map_or(Content::ABSENT, |text| policy_content(&text)),
+                revision: answer.revision_id.map(RevisionId),
+            }),
+            Err(error) => absent_if_gone(classify("GetPolicy", &function.qualified(qualifier), error)),
+        }
+    }
+
+    /// A function URL's settings, as far as they say who may call it.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn function_url(
+        &self,
+        function: &FunctionArn,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Sighting, CallError> {
+        let call = self.lambda(function.region()).get_function_url_config().function_name(function.to_string());
+        match call.set_qualifier(qualifier.map(ToString::to_string)).send().await {
+            Ok(answer) => Ok(url_sighting(&answer.auth_type, answer.cors)),
+            Err(error) => absent_if_gone(classify("GetFunctionUrlConfig", &function.qualified(qualifier), error)),
+        }
+    }
+
+    /// All URLs of a function in one call a page, by the alias that each belongs to.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn function_urls(
+        &self,
+        function: &FunctionArn,
+    ) -> Result<BTreeMap<Option<Qualifier>, Sighting>, CallError> {
+        let target = function.to_string();
+        let call = self.lambda(function.region()).list_function_url_configs().function_name(&target);
+        let mut pages = call.into_paginator().items().send();
+        let mut urls = BTreeMap::new();
+        while let Some(url) = pages.next().await {
+            let url = url.map_err(|error| classify("ListFunctionUrlConfigs", &target, error))?;
+            if let Ok((_, qualifier)) = FunctionArn::resolve(url.function_arn(), &function.home()) {
+                urls.insert(qualifier, url_sighting(&url.auth_type, url.cors));
+            }
+        }
+        Ok(urls)
+    }
+
+    /// A layer version's policy, its statements in the order of their Sids: Lambda can only add at the end, so that an order
+    /// could not be restored.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn layer_policy(&self, layer: &LayerVersionArn) -> Result<Sighting, CallError> {
+        let target = layer.to_string();
+        let call = self.lambda(layer.region()).get_layer_version_policy();
+        match call.layer_name(layer.unversioned()).version_number(version(layer)).send().await {
+            Ok(answer) => Ok(Sighting {
+                content: answer.policy.map_or(Content::ABSENT, |text| in_order_of_sids(policy_content(&text))),
+                revision: answer.revision_id.map(RevisionId),
+            }),
+            Err(error) => absent_if_gone(classify("GetLayerVersionPolicy", &target, error)),
+        }
+    }
+
+    /// Every version and alias of a function that may have a policy or a URL of its own. `None` is the function itself.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn qualifiers(&self, function: &FunctionArn) -> Result<BTreeSet<Option<Qualifier>>, CallError> {
+        let target = function.to_string();
+        let client = self.lambda(function.region());
+        let aliases = async {
+            let mut pages = client.list_aliases().function_name(&target).into_paginator().items().send();
+            let mut names = Vec::new();
+            while let Some(alias) = pages.next().await {
+                names.extend(alias.map_err(|error| classify("ListAliases", &target, error))?.name);
+            }
+            Ok::<_, CallError>(names)
+        };
+        let versions = async {
+            let mut pages = client.list_versions_by_function().function_name(&target).into_paginator().items().send();
+            let mut names = Vec::new();
+            while let Some(version) = pages.next().await {
+                names.extend(version.map_err(|error| classify("ListVersionsByFunction", &target, error))?.version);
+            }
+            Ok::<_, CallError>(names)
+        };
+        let (aliases, versions) = future::try_join(aliases, versions).await?;
+        let mut found = BTreeSet::from([None]);
+        // `$LATEST` is the function itself and no qualifier here.
+        found.extend(aliases.into_iter().chain(versions).filter_map(|name| name.parse().ok()).map(Some));
+        Ok(found)
+    }
+}
+
+/// Who may call a URL, and from which web origins.
+fn url_sighting(auth_type: &FunctionUrlAuthType, cors: Option<Cors>) -> Sighting {
+    let mut url = Map::new();
+    url.insert("AuthType".into(), auth_type.as_str().into());
+    if let Some(cors) = cors {
+        let mut settings = Map::new();
+        settings.insert("AllowOrigins".into(), cors.allow_origins.unwrap_or_default().into());
+        settings.insert("AllowCredentials".into(), cors.allow_credentials.unwrap_or_default().into());
+        url.insert("Cors".into(), settings.into());
+    }
+    Sighting { content: Content::new(url.into()), revision: None }
+}
+
+/// The policy as content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a policy.
+fn policy_content(text: &str) -> Content {
+    let strictly = Document::parse(text, Kind::Resource).is_ok();
+    match serde_json::from_str(text) {
+        Ok(value) if strictly => Content::new(value),
+        Ok(_) | Err(_) => Content::new(Value::String(text.to_owned())),
+    }
+}
+
+fn in_order_of_sids(content: Content) -> Content {
+    let Some(document) = content.document() else { return content };
+    let mut document = document.clone();
+    if let Some(Value::Array(statements)) = document.get_mut("Statement") {
+        statements.sort_by_key(|statement| statement.get("Sid").and_then(Value::as_str).map(str::to_owned));
+        if statements.is_empty() {
+            return Content::ABSENT;
+        }
+    }
+    Content::new(document)
+}
+
+fn none_if_gone<T>(error: CallError) -> Result<Option<T>, CallError> {
+    if error.kind == ErrorKind::Gone { Ok(None) } else { Err(error) }
+}
+
+fn absent_if_gone(error: CallError) -> Result<Sighting, CallError> {
+    none_if_gone(error).map(|sighting| sighting.unwrap_or(Sighting { content: Content::ABSENT, revision: None }))
+}
+
+fn version(layer: &LayerVersionArn) -> i64 {
+    i64::try_from(layer.version()).unwrap_or(i64::MAX)
+}
+
+impl Account for Aws {
+    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
+        match (subject, surface) {
+            (Subject::Function(function), Surface::ResourcePolicy(qualifier)) => {
+                self.resource_policy(function, qualifier.as_ref()).await.map(Some)
+            }
+            (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
+                self.function_url(function, qualifier.as_ref()).await.map(Some)
+            }
+            (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
+            (Subject::Function(_), Surface::LayerPolicy(_))
+            | (Subject::LayerVersion(_), Surface::ResourcePolicy(_) | Surface::FunctionUrl(_))
+            | (Subject::Account(_), _) => Ok(None),
+        }
+    }
+
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
+        let operation = call.operation();
+        let revision = revision.map(|revision| revision.0.clone());
+        match call {
+            Call::RemovePermission { function, qualifier, sid } => {
+                let request = client_of(self, function).remove_permission().function_name(function.to_string());
+                let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+            Call::PutResourcePolicy { function, qualifier, policy } => {
+                let request = client_of(self, function).put_resource_policy();
+                let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+            Call::DeleteResourcePolicy { function, qualifier } => {
+                let request = client_of(self, function).delete_resource_policy();
+                let request = request.resource_arn(function.qualified(qualifier.as_ref()));
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+            Call::UpdateFunctionUrlConfig { function, qualifier, auth_type } => {
+                let request = client_of(self, function).update_function_url_config();
+                let request = request.function_name(function.to_string());
+                let request = request.set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let answer = request.auth_type(auth(*auth_type)).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+            Call::RemoveLayerVersionPermission { layer, sid } => {
+                let request = self.lambda(layer.region()).remove_layer_version_permission();
+                let request = request.layer_name(layer.unversioned()).version_number(version(layer)).statement_id(sid);
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+            Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
+                let request = self.lambda(layer.region()).add_layer_version_permission();
+                let request = request.layer_name(layer.unversioned()).version_number(version(layer)).statement_id(sid);
+                let request = request.principal(principal).action(action);
+                let request = request.set_organization_id(organization.clone());
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+            }
+        }
+    }
+}
+
+fn client_of(aws: &Aws, function: &FunctionArn) -> Client {
+    aws.lambda(function.region())
+}
+
+fn auth(auth_type: UrlAuthType) -> FunctionUrlAuthType {
+    match auth_type {
+        UrlAuthType::AwsIam => FunctionUrlAuthType::AwsIam,
+        UrlAuthType::None => FunctionUrlAuthType::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_policy_with_a_duplicate_key_is_no_policy() {
+        let content = policy_content(r#"{"Version":"2012-10-17","Statement":[],"Statement":[]}"#);
+        assert!(content.document().is_some_and(Value::is_string));
+    }
+
+    #[test]
+    fn a_layers_statements_stand_in_the_order_of_their_sids() {
+        let content = in_order_of_sids(Content::new(json!({"Statement": [{"Sid": "b"}, {"Sid": "a"}]})));
+        assert_eq!(content, Content::new(json!({"Statement": [{"Sid": "a"}, {"Sid": "b"}]})));
+        assert!(in_order_of_sids(Content::new(json!({"Statement": []}))).is_absent());
+    }
+}

@@ -1,0 +1,385 @@
+//! Names of Lambda resources, parsed once at the edge.
+
+use serde::{Deserialize, Serialize, de};
+use std::{fmt, str::FromStr};
+use warden_policy::{AccountId, Partition};
+
+/// A text that is not the name or ARN it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct BadName {
+    text: String,
+    expected: &'static str,
+}
+
+impl BadName {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        // Hostile input: an error message quotes no more than a line of it.
+        let text = text.chars().take(200).filter(|c| !c.is_control()).collect();
+        BadName { text, expected }
+    }
+}
+
+/// A version number or an alias of a function; never `$LATEST`, which is the unqualified function.
+///
+/// AWS: `[a-zA-Z0-9$_-]{1,128}` (Lambda API reference, `Qualifier`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Qualifier(String);
+
+impl Qualifier {
+    /// The qualifier as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Qualifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Qualifier {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let fits = !text.is_empty()
+            && text.len() <= 128
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if fits { Ok(Qualifier(text.to_owned())) } else { Err(BadName::new(text, "a version number or an alias")) }
+    }
+}
+
+/// Reads a qualifier; `$LATEST` and none mean the same function.
+fn qualifier(text: Option<&str>) -> Result<Option<Qualifier>, BadName> {
+    match text {
+        None | Some("$LATEST") => Ok(None),
+        Some(text) => text.parse().map(Some),
+    }
+}
+
+fn is_lambda_name(text: &str, longest: usize) -> bool {
+    !text.is_empty()
+        && text.len() <= longest
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 32
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// The partition, Region and account that a name without them belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// `aws`, `aws-cn`, `aws-us-gov`, ...
+    pub partition: Partition,
+    /// The Region of the event or the client.
+    pub region: String,
+    /// The account that Warden guards.
+    pub account: AccountId,
+}
+
+/// The ARN of a function, without version or alias.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionArn {
+    partition: Partition,
+    region: String,
+    account: AccountId,
+    name: String,
+}
+
+impl FunctionArn {
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Region that the function lives in.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The account that owns the function.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The ARN with a version or an alias, as policies and PutResourcePolicy name it.
+    pub fn qualified(&self, qualifier: Option<&Qualifier>) -> String {
+        match qualifier {
+            None => self.to_string(),
+            Some(qualifier) => format!("{self}:{qualifier}"),
+        }
+    }
+
+    /// Reads what AWS accepts as `FunctionName`: a name, a partial ARN (`account:function:name`) or an ARN, each with or without
+    /// a qualifier.
+    ///
+    /// # Errors
+    /// [`BadName`] where the text is none of these.
+    pub fn resolve(text: &str, home: &Home) -> Result<(Self, Option<Qualifier>), BadName> {
+        let bad = || BadName::new(text, "a function's name or ARN");
+        let parts: Vec<&str> = text.split(':').collect();
+        let (partition, region, account, name, rest) = match parts.as_slice() {
+            ["arn", partition, "lambda", region, account, "function", name, rest @ ..] => {
+                (partition.parse().map_err(|_| bad())?, *region, account.parse().map_err(|_| bad())?, *name, rest)
+            }
+            [account, "function", name, rest @ ..] => {
+                (home.partition.clone(), home.region.as_str(), account.parse().map_err(|_| bad())?, *name, rest)
+            }
+            ["function", name, rest @ ..] | [name, rest @ ..] => {
+                (home.partition.clone(), home.region.as_str(), home.account, *name, rest)
+            }
+            [] => return Err(bad()),
+        };
+        let qualifier = match rest {
+            [] => None,
+            [one] => qualifier(Some(one))?,
+            [_, _, ..] => return Err(bad()),
+        };
+        // 140: the longest FunctionName in the API model, for partial names of older functions.
+        if !is_region(region) || !is_lambda_name(name, 140) {
+            return Err(bad());
+        }
+        let arn = FunctionArn { partition, region: region.to_owned(), account, name: name.to_owned() };
+        Ok((arn, qualifier))
+    }
+
+    /// The home that names relative to this function have.
+    pub fn home(&self) -> Home {
+        Home { partition: self.partition.clone(), region: self.region.clone(), account: self.account }
+    }
+}
+
+impl fmt::Display for FunctionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FunctionArn { partition, region, account, name } = self;
+        let partition = partition.as_str();
+        write!(f, "arn:{partition}:lambda:{region}:{account}:function:{name}")
+    }
+}
+
+impl FromStr for FunctionArn {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = || BadName::new(text, "a function's ARN");
+        match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", partition, "lambda", region, account, "function", _] => {
+                let home = Home {
+                    partition: partition.parse().map_err(|_| bad())?,
+                    region: (*region).to_owned(),
+                    account: account.parse().map_err(|_| bad())?,
+                };
+                FunctionArn::resolve(text, &home).map(|(arn, _)| arn)
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// The ARN of one version of a layer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerVersionArn {
+    partition: Partition,
+    region: String,
+    account: AccountId,
+    name: String,
+    version: u64,
+}
+
+impl LayerVersionArn {
+    /// The layer's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version's number, from 1.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The Region that the layer lives in.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The account that owns the layer.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The layer's ARN without the version, as the Lambda API takes it beside a version number.
+    pub fn unversioned(&self) -> String {
+        let LayerVersionArn { partition, region, account, name, version: _ } = self;
+        format!("arn:{}:lambda:{region}:{account}:layer:{name}", partition.as_str())
+    }
+
+    /// Reads what AWS accepts as `LayerName` (a name or the layer's ARN) beside a version number.
+    ///
+    /// # Errors
+    /// [`BadName`] where the text is neither.
+    pub fn resolve(layer: &str, version: u64, home: &Home) -> Result<Self, BadName> {
+        let bad = || BadName::new(layer, "a layer's name or ARN");
+        match layer.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", ..] => format!("{layer}:{version}").parse().map_err(|_| bad()),
+            [name] if is_lambda_name(name, 140) => Ok(LayerVersionArn {
+                partition: home.partition.clone(),
+                region: home.region.clone(),
+                account: home.account,
+                name: (*name).to_owned(),
+                version,
+            }),
+            _ => Err(bad()),
+        }
+    }
+
+    /// The home that names relative to this layer have.
+    pub fn home(&self) -> Home {
+        Home { partition: self.partition.clone(), region: self.region.clone(), account: self.account }
+    }
+}
+
+impl fmt::Display for LayerVersionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LayerVersionArn { partition, region, account, name, version } = self;
+        let partition = partition.as_str();
+        write!(f, "arn:{partition}:lambda:{region}:{account}:layer:{name}:{version}")
+    }
+}
+
+impl FromStr for LayerVersionArn {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = || BadName::new(text, "a layer version's ARN");
+        match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", partition, "lambda", region, account, "layer", name, version]
+                if is_region(region) && is_lambda_name(name, 140) =>
+            {
+                Ok(LayerVersionArn {
+                    partition: partition.parse().map_err(|_| bad())?,
+                    region: (*region).to_owned(),
+                    account: account.parse().map_err(|_| bad())?,
+                    name: (*name).to_owned(),
+                    version: version.parse().map_err(|_| bad())?,
+                })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// The ARN that stands for a whole account: `arn:aws:iam::111122223333:root`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountArn {
+    partition: Partition,
+    account: AccountId,
+}
+
+impl AccountArn {
+    /// The account at home.
+    pub fn of(home: &Home) -> AccountArn {
+        AccountArn { partition: home.partition.clone(), account: home.account }
+    }
+
+    /// The account's id.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+impl fmt::Display for AccountArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "arn:{}:iam::{}:root", self.partition.as_str(), self.account)
+    }
+}
+
+impl FromStr for AccountArn {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = || BadName::new(text, "an account's ARN");
+        match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", partition, "iam", "", account, "root"] => Ok(AccountArn {
+                partition: partition.parse().map_err(|_| bad())?,
+                account: account.parse().map_err(|_| bad())?,
+            }),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// Serialises a type as its text.
+macro_rules! as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+pub(crate) use as_text;
+
+as_text!(FunctionArn, LayerVersionArn, Qualifier);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let home = Home {
+            partition: "aws".parse().unwrap(),
+            region: "eu-west-1".into(),
+            account: "111122223333".parse().unwrap(),
+        };
+        let found = match FunctionArn::resolve(text, &home) {
+            Ok((arn, qualifier)) => arn.qualified(qualifier.as_ref()),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn a_function_is_named_in_every_form_that_aws_accepts() {
+        check("pay", "arn:aws:lambda:eu-west-1:111122223333:function:pay");
+        check("pay:live", "arn:aws:lambda:eu-west-1:111122223333:function:pay:live");
+        check("pay:$LATEST", "arn:aws:lambda:eu-west-1:111122223333:function:pay");
+        check("function:pay", "arn:aws:lambda:eu-west-1:111122223333:function:pay");
+        check("444455556666:function:pay:3", "arn:aws:lambda:eu-west-1:444455556666:function:pay:3");
+        check(
+            "arn:aws-cn:lambda:cn-north-1:444455556666:function:pay",
+            "arn:aws-cn:lambda:cn-north-1:444455556666:function:pay",
+        );
+    }
+
+    #[test]
+    fn what_is_no_function_is_refused() {
+        check("", "`` is not a function's name or ARN");
+        check("a:b:c", "`a:b:c` is not a function's name or ARN");
+        check("pay;rm", "`pay;rm` is not a function's name or ARN");
+        check("arn:aws:s3:::bucket", "`arn:aws:s3:::bucket` is not a function's name or ARN");
+        check(
+            "arn:aws:lambda:eu-west-1:1:function:pay",
+            "`arn:aws:lambda:eu-west-1:1:function:pay` is not a function's name or ARN",
+        );
+        check("pay\u{202e}", "`pay\u{202e}` is not a function's name or ARN");
+    }
+
+    #[test]
+    fn a_layer_version_has_an_arn_of_its_own() {
+        let arn = "arn:aws:lambda:us-east-1:111122223333:layer:tools:7";
+        let parsed: LayerVersionArn = arn.parse().unwrap();
+        assert_eq!((parsed.name(), parsed.version(), parsed.to_string().as_str()), ("tools", 7, arn));
+        assert!("arn:aws:lambda:us-east-1:111122223333:layer:tools".parse::<LayerVersionArn>().is_err());
+    }
+}

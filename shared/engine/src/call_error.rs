@@ -1,0 +1,32 @@
+//! What can go wrong with an AWS call, classified once.
+
+/// What the caller of AWS can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Throttled, unreachable, or an error of AWS's own: the same call may succeed later.
+    Retry,
+    /// The lock is no longer current (412): read and decide again.
+    Stale,
+    /// Another update is under way (409): wait.
+    Busy,
+    /// What the call is about is not there (404).
+    Gone,
+    /// IAM, an SCP or a limit refuses it: somebody has to change that.
+    Refused,
+    /// AWS finds the request wrong: a mistake of ours.
+    Bug,
+}
+
+/// An AWS call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} on {target}: {message}")]
+pub struct CallError {
+    /// What the caller can do.
+    pub kind: ErrorKind,
+    /// The operation's name.
+    pub operation: &'static str,
+    /// What it was called on.
+    pub target: String,
+    /// AWS's code and message, and what the reader can do.
+    pub message: String,
+}

@@ -1,0 +1,169 @@
+//! The content of a surface and its fingerprint.
+
+use crate::arn::{BadName, as_text};
+use serde::{Deserialize, Serialize, de};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{fmt, str::FromStr};
+use warden_finding::{Finding, FindingId};
+
+/// The SHA-256 of a JSON value in its canonical form (RFC 8785), so that neither white space nor the order of keys counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of any JSON value.
+    pub fn of(value: &Value) -> Fingerprint {
+        Fingerprint(Sha256::digest(canonical(value).as_bytes()).into())
+    }
+}
+
+/// A JSON value as canonical text (RFC 8785).
+pub fn canonical(value: &Value) -> String {
+    // A `Value` holds no NaN and only string keys, which is all that canonicalisation can refuse.
+    serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| BadName::new(text, "a SHA-256 in hexadecimal"))?;
+        Ok(Fingerprint(bytes))
+    }
+}
+
+as_text!(Fingerprint);
+
+/// What a surface holds: a JSON document, or nothing (no policy, no URL).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Content(Option<Value>);
+
+impl Content {
+    /// A surface that holds nothing.
+    pub const ABSENT: Content = Content(None);
+
+    /// A surface that holds `document`.
+    pub fn new(document: Value) -> Content {
+        Content(Some(document).filter(|document| !document.is_null()))
+    }
+
+    /// The document, if there is one.
+    pub fn document(&self) -> Option<&Value> {
+        self.0.as_ref()
+    }
+
+    /// Whether the surface holds nothing.
+    pub fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The fingerprint of the whole content.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.0.as_ref().unwrap_or(&Value::Null))
+    }
+
+    /// What a finding's place points at, as far as its first element: one statement of a policy, one setting of a URL.
+    pub(crate) fn fragment(&self, at: &str) -> Option<&Value> {
+        let document = self.0.as_ref()?;
+        let first = at.split('.').next().unwrap_or(at);
+        let Some((name, index)) = first.strip_suffix(']').and_then(|first| first.split_once('[')) else {
+            return document.get(first);
+        };
+        let index: usize = index.parse().ok()?;
+        let statements = document.get(name)?;
+        match statements.as_array() {
+            Some(items) => items.get(index),
+            // `"Statement": {...}` is a list of one.
+            None => (index == 0).then_some(statements),
+        }
+    }
+
+    /// The key of a finding in this content: the rule and what exactly broke it, wherever that stands.
+    pub fn finding_key(&self, finding: &Finding) -> FindingKey {
+        let fragment = self.fragment(&finding.at).or(self.0.as_ref()).unwrap_or(&Value::Null);
+        FindingKey { finding: finding.id, fragment: Fingerprint::of(fragment) }
+    }
+}
+
+/// A finding, recognised again by its rule and by the content of the statement or setting that broke it, although the
+/// statement's index changes when others come and go. Its text is `public-invoke#<sha-256>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingKey {
+    /// The rule.
+    pub finding: FindingId,
+    /// The content that broke it.
+    pub fragment: Fingerprint,
+}
+
+impl fmt::Display for FindingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.finding, self.fragment)
+    }
+}
+
+impl FromStr for FindingKey {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = || BadName::new(text, "a finding's key");
+        let (finding, fragment) = text.split_once('#').ok_or_else(bad)?;
+        Ok(FindingKey { finding: finding.parse().map_err(|_| bad())?, fragment: fragment.parse()? })
+    }
+}
+
+as_text!(FindingKey);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use warden_finding::Severity;
+
+    fn key(content: &Content, at: &str) -> FindingKey {
+        content.finding_key(&Finding {
+            id: FindingId::PublicInvoke,
+            severity: Severity::Critical,
+            at: at.into(),
+            message: String::new(),
+        })
+    }
+
+    #[test]
+    fn neither_white_space_nor_the_order_of_keys_changes_a_fingerprint() {
+        let one: Value = serde_json::from_str(r#"{"a":1,"b":[1,2]}"#).unwrap();
+        let two: Value = serde_json::from_str("{ \"b\" : [1, 2],\n\"a\":1}").unwrap();
+        assert_eq!(Fingerprint::of(&one), Fingerprint::of(&two));
+        assert_ne!(Fingerprint::of(&one), Fingerprint::of(&json!({"a": 1, "b": [2, 1]})));
+        assert_ne!(Content::ABSENT.fingerprint(), Content::new(json!({})).fingerprint());
+    }
+
+    #[test]
+    fn a_finding_keeps_its_key_when_its_statement_moves() {
+        let bad = json!({"Sid": "bad", "Principal": "*"});
+        let alone = Content::new(json!({"Statement": bad}));
+        let second = Content::new(json!({"Statement": [{"Sid": "good"}, bad]}));
+        assert_eq!(key(&alone, "Statement[0].Principal"), key(&second, "Statement[1].Principal"));
+        assert_ne!(key(&second, "Statement[0]"), key(&second, "Statement[1]"));
+    }
+
+    #[test]
+    fn a_key_is_read_back_from_its_text() {
+        let key = key(&Content::new(json!({"AuthType": "NONE"})), "AuthType");
+        assert_eq!(key.to_string().parse::<FindingKey>().unwrap(), key);
+    }
+}

@@ -1,0 +1,612 @@
+//! The decision: facts, history, settings and the time in; records, states and changes out. Pure: no I/O, no clock, cannot fail.
+
+use crate::{
+    content::{Content, FindingKey, Fingerprint},
+    guard::{Facts, Guard, Judgement, Look, Sighting},
+    plan::{Change, Plan, RevisionId},
+    record::{Diff, Draft, Reason, Step},
+    settings::{Settings, StandingPolicy},
+    state::{Head, History, Intent, Purpose, Standing, SurfaceState},
+    surface::{Subject, Surface},
+    tags::{Mode, OptIn},
+};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::json;
+use std::{collections::BTreeMap, mem};
+use warden_finding::{Finding, Severity};
+
+/// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an item
+/// holds 400 KB, and a record holds the content up to four times). Lambda's own limit for a policy is 20 KB.
+const LARGEST_CONTENT: usize = 80 * 1024;
+/// How many surfaces one commit writes: with their records they must fit into one transaction of 100 items.
+const SURFACES_PER_COMMIT: usize = 24;
+/// The longest pause before a critical finding is reverted again: it must fit into a guard's time.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// How many `reported` entries a surface keeps.
+const REPORTED_KEPT: usize = 32;
+/// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
+const REVERTS_KEPT: usize = 64;
+
+/// What is to be written and done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The mode that the subject has.
+    pub mode: Mode,
+    /// The head, with what this guard knows now; its chain not yet continued.
+    pub head: Head,
+    /// Records to write.
+    pub drafts: Vec<Draft>,
+    /// States that change.
+    pub states: BTreeMap<Surface, SurfaceState>,
+    /// Changes to make, in order, once all that is written.
+    pub remediations: Vec<Remediation>,
+    /// Changes that count against the account's cap.
+    pub counted: u32,
+    /// Whether there is more to write than one commit takes: look again after it.
+    pub more: bool,
+    /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has to wait.
+    pub hold: Option<Hold>,
+}
+
+/// Why to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Another run holds a surface until then, or until it is done.
+    Lease(Timestamp),
+    /// The growing pause before a critical finding is reverted once more.
+    Pause(Timestamp),
+}
+
+/// One surface to put right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remediation {
+    /// Where.
+    pub surface: Surface,
+    /// What, as it stands in the ledger.
+    pub intent: Intent,
+    /// The changes that are left.
+    pub changes: Vec<Change>,
+    /// The lock on the content as it was read.
+    pub revision: Option<RevisionId>,
+    /// The state that the intent was written into.
+    pub state: SurfaceState,
+    /// Whether another run began it.
+    pub resumed: bool,
+}
+
+/// How an intent ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything was changed as planned.
+    Done,
+    /// Not everything was, for the reason given.
+    Failed(String),
+}
+
+/// Ends an intent: the record of its outcome, and the state without it.
+pub fn conclude(
+    intent: &Intent,
+    ending: &Ending,
+    state: &SurfaceState,
+    compliant: bool,
+    template: &Draft,
+    now: Timestamp,
+) -> (Draft, SurfaceState) {
+    let mut state = state.clone();
+    state.intent = None;
+    let mut draft = Draft {
+        surface: Some(intent.plan.surface().clone()),
+        findings: intent.findings.clone(),
+        severity: worst(&intent.findings),
+        remediation: Some(intent.remediation.clone()),
+        diff: Some(Diff { before: intent.plan.before().clone(), after: intent.plan.after().clone() }),
+        changes: intent.plan.changes().to_vec(),
+        ..template.clone()
+    };
+    match (ending, &intent.purpose) {
+        (Ending::Done, Purpose::Remedy) => {
+            draft.step = Step::Applied;
+            state.reverts.push(now);
+            let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
+            state.reverts.drain(..surplus);
+            if compliant {
+                state.baseline = Some(intent.plan.after().clone());
+            }
+        }
+        (Ending::Done, Purpose::Undo { record }) => {
+            draft.step = Step::Undone;
+            draft.undoes = Some(*record);
+        }
+        (Ending::Failed(why), _) => {
+            draft.step = Step::Failed;
+            draft.note = Some(why.clone());
+        }
+    }
+    (draft, state)
+}
+
+/// The severity of the worst finding.
+pub fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings.iter().map(|finding| finding.severity).max()
+}
+
+/// Whether content with such findings may become a baseline.
+pub fn compliant(judgement: &Judgement) -> bool {
+    judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < Severity::Medium)
+}
+
+/// Decides what to do about a subject.
+pub fn decide<G: Guard>(
+    guard: &G,
+    look: &Look,
+    facts: &Facts,
+    history: &History,
+    settings: &Settings,
+    now: Timestamp,
+) -> Decision {
+    let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
+    let mut deciding = Deciding {
+        guard,
+        look,
+        facts,
+        history,
+        settings,
+        now,
+        known: history.head.guards.get(&G::KIND),
+        template: Draft {
+            guard: Some(G::KIND),
+            mode: Some(opt_in.mode),
+            owner: opt_in.owner.clone(),
+            ..Draft::new(Step::Observed)
+        },
+        decision: Decision {
+            mode: opt_in.mode,
+            head: history.head.clone(),
+            drafts: Vec::new(),
+            states: BTreeMap::new(),
+            remediations: Vec::new(),
+            counted: 0,
+            more: false,
+            hold: None,
+        },
+        opt_in,
+    };
+    deciding.scope();
+    for (surface, sighting) in &facts.surfaces {
+        if deciding.decision.states.len() >= SURFACES_PER_COMMIT {
+            deciding.decision.more = true;
+            break;
+        }
+        deciding.surface(surface, sighting);
+    }
+    deciding.decision
+}
+
+struct Deciding<'a, G> {
+    guard: &'a G,
+    look: &'a Look,
+    facts: &'a Facts,
+    history: &'a History,
+    settings: &'a Settings,
+    now: Timestamp,
+    opt_in: OptIn,
+    /// What this guard knew of the subject.
+    known: Option<&'a Standing>,
+    /// What all records of this decision have in common.
+    template: Draft,
+    decision: Decision,
+}
+
+impl<G: Guard> Deciding<'_, G> {
+    fn subject(&self) -> &Subject {
+        &self.look.subject
+    }
+
+    /// Records that the subject came into or went out of scope, and tags that cannot be followed.
+    fn scope(&mut self) {
+        let mode = self.opt_in.mode;
+        let was = self.known.map_or(Mode::Off, |known| known.mode);
+        let problems_known = self.known.map(|known| known.problems.as_slice()).unwrap_or_default();
+        if mode == Mode::Off && self.known.is_none() {
+            return;
+        }
+        let step = match (was, mode) {
+            (Mode::Off, Mode::Observe | Mode::Enforce) => Some(Step::OptedIn),
+            (Mode::Observe | Mode::Enforce, Mode::Off) => Some(Step::OptedOut),
+            (Mode::Observe, Mode::Enforce) => Some(Step::OptedIn),
+            (Mode::Enforce, Mode::Observe) => Some(Step::OptedOut),
+            (Mode::Off, Mode::Off) | (Mode::Observe, Mode::Observe) | (Mode::Enforce, Mode::Enforce) => None,
+        };
+        if let Some(step) = step {
+            let note = Some(format!("{} guard: {was} to {mode}", G::KIND));
+            self.decision.drafts.push(Draft { step, note, ..self.template.clone() });
+        }
+        if !self.opt_in.problems.is_empty() && self.opt_in.problems != problems_known {
+            let note = Some(self.opt_in.problems.join("\n"));
+            self.decision.drafts.push(Draft { severity: Some(Severity::Low), note, ..self.template.clone() });
+        }
+        let since = match self.known {
+            Some(known) if known.mode == mode => known.since,
+            Some(_) | None => self.look.cause.time.unwrap_or(self.now),
+        };
+        let problems = self.opt_in.problems.clone();
+        self.decision.head.guards.insert(G::KIND, Standing { mode, since, problems });
+    }
+
+    fn surface(&mut self, surface: &Surface, sighting: &Sighting) {
+        let fresh = SurfaceState::default();
+        let mut state = self.history.surfaces.get(surface).unwrap_or(&fresh).clone();
+        if self.opt_in.mode == Mode::Off && state.intent.is_none() {
+            return;
+        }
+        let judgement = self.guard.judge(self.facts, surface, self.settings);
+        if !self.settle_intent(surface, sighting, &judgement, &mut state) {
+            return;
+        }
+        if self.opt_in.mode != Mode::Off {
+            self.housekeeping(&mut state);
+            self.weigh(surface, sighting, judgement, &mut state);
+        }
+        // What did not change need not be written, nor that a surface which was never there is still not there.
+        let known = self.history.surfaces.get(surface);
+        let news =
+            known != Some(&state) && (known.is_some() || !sighting.content.is_absent() || state.intent.is_some());
+        if news {
+            self.decision.states.insert(surface.clone(), state);
+        }
+    }
+
+    /// Forgets what is past its time.
+    fn housekeeping(&self, state: &mut SurfaceState) {
+        let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
+        state.reverts.retain(|revert| *revert > horizon);
+        state.acceptances.retain(|acceptance| acceptance.until > self.now);
+    }
+
+    /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
+    fn settle_intent(
+        &mut self,
+        surface: &Surface,
+        sighting: &Sighting,
+        judgement: &Judgement,
+        state: &mut SurfaceState,
+    ) -> bool {
+        let Some(intent) = state.intent.clone() else { return true };
+        if intent.lease > self.now {
+            self.hold(Hold::Lease(intent.lease));
+            return false;
+        }
+        let remaining = intent.plan.remaining(&sighting.content);
+        let ending = match remaining {
+            Some([]) => Ending::Done,
+            Some(changes)
+                if intent.purpose == Purpose::Remedy && self.opt_in.mode == Mode::Enforce && !self.paused() =>
+            {
+                let mut intent = intent.clone();
+                intent.lease = self.now.saturating_add(self.settings.lease).unwrap_or(Timestamp::MAX);
+                state.intent = Some(intent.clone());
+                self.decision.remediations.push(Remediation {
+                    surface: surface.clone(),
+                    intent,
+                    changes: changes.to_vec(),
+                    revision: sighting.revision.clone(),
+                    state: state.clone(),
+                    resumed: true,
+                });
+                self.decision.states.insert(surface.clone(), state.clone());
+                return false;
+            }
+            Some(_) => Ending::Failed("the run that began this was cut off, and it may not be resumed now".into()),
+            None => {
+                Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
+            }
+        };
+        let (draft, concluded) = conclude(&intent, &ending, state, compliant(judgement), &self.template, self.now);
+        self.decision.drafts.push(draft);
+        *state = concluded;
+        true
+    }
+
+    fn hold(&mut self, hold: Hold) {
+        // A lease ends early when its run is done, so it is looked at sooner: it wins.
+        if !matches!(self.decision.hold, Some(Hold::Lease(_))) {
+            self.decision.hold = Some(hold);
+        }
+    }
+
+    fn paused(&self) -> bool {
+        self.history.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > self.now))
+    }
+
+    /// Sorts the findings of one surface by what is to be done about each.
+    fn weigh(&mut self, surface: &Surface, sighting: &Sighting, judgement: Judgement, state: &mut SurfaceState) {
+        let content = &sighting.content;
+        if let Some(why) = &judgement.unclear {
+            let note = format!("not judged, and not changed: {why}");
+            self.report(surface, content, state, Step::Observed, &judgement.findings, None, Some(note), None);
+            return;
+        }
+        if compliant(&judgement) {
+            state.baseline = Some(content.clone());
+        }
+        let standing = self.standing(surface, content, &judgement.findings, state);
+        let mut observed = Vec::new();
+        let mut withheld: Vec<(Reason, Finding)> = Vec::new();
+        let mut addressed = Vec::new();
+        for finding in judgement.findings {
+            let key = content.finding_key(&finding);
+            let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
+            let accepted = state.acceptances.iter().any(|acceptance| acceptance.findings.contains(&key));
+            if finding.severity < self.settings.threshold {
+                if finding.severity > Severity::Info {
+                    observed.push(finding);
+                }
+            } else if let Some(exemption) = exemption {
+                withheld.push((Reason::Exempt { until: exemption.until }, finding));
+            } else if accepted {
+                // The `accepted` record says so already.
+            } else if self.opt_in.mode == Mode::Observe {
+                observed.push(finding);
+            } else if standing.contains(&key) {
+                withheld.push((Reason::Standing, finding));
+            } else if self.never_touch() {
+                withheld.push((Reason::NeverTouch, finding));
+            } else if self.paused() {
+                withheld.push((Reason::Paused, finding));
+            } else {
+                addressed.push(finding);
+            }
+        }
+        if !observed.is_empty() {
+            self.report(surface, content, state, Step::Observed, &observed, None, None, None);
+        }
+        let addressed = self.fight(surface, content, state, addressed);
+        self.withhold(surface, content, state, withheld);
+        if let Some(addressed) = addressed
+            && !addressed.is_empty()
+        {
+            self.remedy(surface, sighting, state, addressed);
+        }
+    }
+
+    /// Which of the findings were there before the subject was opted in to `enforce`; brings the state's list up to date.
+    fn standing(
+        &self,
+        surface: &Surface,
+        content: &Content,
+        findings: &[Finding],
+        state: &mut SurfaceState,
+    ) -> Vec<FindingKey> {
+        let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
+        // A surface that was never looked at under `enforce` shows what was there before.
+        let first_look = enforced_since.is_none() || state.version == 0;
+        let happened = self.look.cause.time.unwrap_or(self.now);
+        let recorded = mem::take(&mut state.standing);
+        let mut standing = Vec::new();
+        for finding in findings {
+            let key = content.finding_key(finding);
+            let named = self.look.introduces(surface, sid(content, &finding.at));
+            let is_standing = match recorded.get(&key) {
+                // An event may be read after the opt-in that it came after: what it names is new if it happened after the
+                // opt-in and before the finding was written down as standing.
+                Some(written) => {
+                    !(named && enforced_since.is_some_and(|since| since <= happened) && happened <= *written)
+                }
+                None => first_look && !named,
+            };
+            if is_standing || self.opt_in.mode != Mode::Enforce {
+                state.standing.insert(key, recorded.get(&key).copied().unwrap_or(self.now));
+            }
+            if is_standing && !self.look.by_operator && self.settings.standing == StandingPolicy::Withhold {
+                standing.push(key);
+            }
+        }
+        standing
+    }
+
+    fn never_touch(&self) -> bool {
+        let subject = self.subject().to_string();
+        self.settings.never_touch.iter().any(|pattern| pattern.matches(&subject))
+    }
+
+    /// The breaker. Returns what is still to be acted on; `None` to wait first.
+    fn fight(
+        &mut self,
+        surface: &Surface,
+        content: &Content,
+        state: &mut SurfaceState,
+        addressed: Vec<Finding>,
+    ) -> Option<Vec<Finding>> {
+        let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
+        if reverts < self.settings.breaker.reverts || self.look.by_operator || addressed.is_empty() {
+            return Some(addressed);
+        }
+        let (critical, rest): (Vec<_>, Vec<_>) =
+            addressed.into_iter().partition(|finding| finding.severity == Severity::Critical);
+        if !rest.is_empty() {
+            let note = Some(self.fight_note(
+                reverts,
+                "it is left as it is until the fight ends; stop whoever repeats it, or exempt it",
+            ));
+            let reason = Some(Reason::Breaker { reverts });
+            self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
+        }
+        let beyond = reverts.saturating_sub(self.settings.breaker.reverts).min(16);
+        let pause = self.settings.breaker.pause.saturating_mul(1 << beyond).min(LONGEST_PAUSE);
+        let last = state.reverts.iter().max().copied().unwrap_or(Timestamp::MIN);
+        let until = last.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        if !critical.is_empty() && self.now < until {
+            self.hold(Hold::Pause(until));
+            return None;
+        }
+        Some(critical)
+    }
+
+    fn fight_note(&self, reverts: u32, what: &str) -> String {
+        let cause = &self.look.cause;
+        format!(
+            "reverted {reverts} times within {} minutes, and changed again by {} with {}: {what}",
+            self.settings.breaker.window.as_mins(),
+            cause.actor.as_deref().unwrap_or("an actor that the event does not name"),
+            cause.user_agent.as_deref().unwrap_or("a program that the event does not name"),
+        )
+    }
+
+    fn withhold(
+        &mut self,
+        surface: &Surface,
+        content: &Content,
+        state: &mut SurfaceState,
+        withheld: Vec<(Reason, Finding)>,
+    ) {
+        let mut by_reason: Vec<(Reason, Vec<Finding>)> = Vec::new();
+        for (reason, finding) in withheld {
+            match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, findings)) => findings.push(finding),
+                None => by_reason.push((reason, vec![finding])),
+            }
+        }
+        for (reason, findings) in by_reason {
+            self.report(surface, content, state, Step::Withheld, &findings, Some(reason), None, None);
+        }
+    }
+
+    /// Plans the change, checks it, and writes the intent.
+    fn remedy(&mut self, surface: &Surface, sighting: &Sighting, state: &mut SurfaceState, findings: Vec<Finding>) {
+        let content = &sighting.content;
+        let remedy =
+            self.guard.remedy(self.subject(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
+        for (finding, advice) in &remedy.unfixable {
+            let findings = std::slice::from_ref(finding);
+            let reason = Some(Reason::NoSafeChange);
+            self.report(surface, content, state, Step::Withheld, findings, reason, Some(advice.clone()), None);
+        }
+        let Some(plan) = remedy.plan else { return };
+        let fixed: Vec<Finding> = findings
+            .into_iter()
+            .filter(|finding| !remedy.unfixable.iter().any(|(unfixable, _)| unfixable == finding))
+            .collect();
+        if plan.changes().is_empty() || fixed.is_empty() {
+            return;
+        }
+        if let Some(why) = self.unsound(surface, &plan, content, &fixed) {
+            self.report(surface, content, state, Step::Withheld, &fixed, Some(Reason::NoSafeChange), Some(why), None);
+            return;
+        }
+        let critical = worst(&fixed) == Some(Severity::Critical);
+        if !critical && !self.look.by_operator {
+            let more = u32::try_from(plan.changes().len()).unwrap_or(u32::MAX);
+            let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
+            if used.saturating_add(more) > self.settings.cap {
+                let reason = Some(Reason::Cap { cap: self.settings.cap });
+                let note = Some("the account's changes for this hour are used up; the sweep tries again".to_owned());
+                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, Some(Severity::Critical));
+                return;
+            }
+            self.decision.counted += more;
+        }
+        state.occurrences += 1;
+        state.reported.clear();
+        let key = json!([self.subject(), surface, content.fingerprint(), state.occurrences]);
+        let remediation = format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences);
+        let intent = Intent {
+            purpose: Purpose::Remedy,
+            remediation: remediation.clone(),
+            findings: fixed.clone(),
+            plan: plan.clone(),
+            lease: self.now.saturating_add(self.settings.lease).unwrap_or(Timestamp::MAX),
+        };
+        let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
+        let repeated = reverts >= self.settings.breaker.reverts && !self.look.by_operator;
+        self.decision.drafts.push(Draft {
+            step: Step::Planned,
+            surface: Some(surface.clone()),
+            severity: worst(&fixed),
+            findings: fixed,
+            remediation: Some(remediation),
+            note: repeated
+                .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+            diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
+            changes: plan.changes().to_vec(),
+            ..self.template.clone()
+        });
+        state.intent = Some(intent.clone());
+        self.decision.remediations.push(Remediation {
+            surface: surface.clone(),
+            intent,
+            changes: plan.changes().to_vec(),
+            revision: sighting.revision.clone(),
+            state: state.clone(),
+            resumed: false,
+        });
+    }
+
+    /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
+    fn unsound(&self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
+        let longest = [plan.before(), plan.after()]
+            .into_iter()
+            .filter_map(Content::document)
+            .map(|document| document.to_string().len())
+            .max();
+        if longest.is_some_and(|length| length > LARGEST_CONTENT) {
+            return Some("the content is too large for the ledger to keep, so that it could not be restored".into());
+        }
+        if plan.surface() != surface || plan.before() != content {
+            return Some("the plan is for other content than was read; please report this as a defect".into());
+        }
+        let mut facts = self.facts.clone();
+        facts.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
+        let after = self.guard.judge(&facts, surface, self.settings);
+        let left = after.findings.iter().find(|left| {
+            let key = plan.after().finding_key(left);
+            fixed.iter().any(|finding| content.finding_key(finding) == key)
+        });
+        match (after.unclear, left) {
+            (Some(why), _) => Some(format!("the planned content cannot be judged: {why}")),
+            (None, Some(left)) => Some(format!("the planned content would still break {}", left.id)),
+            (None, None) => None,
+        }
+    }
+
+    /// Writes an `observed` or `withheld` record, once for the same content, findings and reason.
+    #[allow(clippy::too_many_arguments, reason = "one place builds these records, from everything they say")]
+    fn report(
+        &mut self,
+        surface: &Surface,
+        content: &Content,
+        state: &mut SurfaceState,
+        step: Step,
+        findings: &[Finding],
+        reason: Option<Reason>,
+        note: Option<String>,
+        alert: Option<Severity>,
+    ) {
+        let keys: Vec<String> = findings.iter().map(|finding| content.finding_key(finding).to_string()).collect();
+        let code = reason.as_ref().map(Reason::code);
+        let unclear = note.as_deref().filter(|_| findings.is_empty()).map(|_| content.fingerprint());
+        let once = Fingerprint::of(&json!([step, code, keys, unclear, self.opt_in.mode]));
+        if state.reported.contains(&once) {
+            return;
+        }
+        state.reported.push(once);
+        let surplus = state.reported.len().saturating_sub(REPORTED_KEPT);
+        state.reported.drain(..surplus);
+        // Content that no record can hold is left out; its findings say where to look.
+        let small = content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT);
+        self.decision.drafts.push(Draft {
+            step,
+            surface: Some(surface.clone()),
+            findings: findings.to_vec(),
+            severity: worst(findings).max(alert),
+            reason,
+            note,
+            diff: small.then(|| Diff { before: content.clone(), after: content.clone() }),
+            ..self.template.clone()
+        });
+    }
+}
+
+/// The Sid of the statement that a place points into.
+fn sid<'a>(content: &'a Content, at: &str) -> Option<&'a str> {
+    content.fragment(at)?.get("Sid")?.as_str()
+}

@@ -1,0 +1,88 @@
+//! The switch: `warden pause` and `warden resume`.
+
+use crate::{
+    arn::{AccountArn, Home},
+    call_error::CallError,
+    ports::{Commit, CommitError, World},
+    proof::pause_message,
+    reconcile::ReconcileError,
+    record::{Draft, Record, Step, seal},
+    state::Pause,
+    surface::Subject,
+    trigger::Cause,
+};
+use jiff::Timestamp;
+use warden_finding::Severity;
+
+/// Stops every guard until `until` (none: until somebody resumes), at once and without a deployment.
+///
+/// # Errors
+/// Nothing was changed.
+pub async fn pause<W: World>(
+    world: &W,
+    home: &Home,
+    until: Option<Timestamp>,
+    by: &str,
+    reason: Option<String>,
+    cause: &Cause,
+) -> Result<Record, ReconcileError> {
+    let mut pause = Pause { until, by: by.to_owned(), reason, proof: String::new() };
+    pause.proof = world.vouch(&pause_message(home.account.as_str(), &pause)).await?;
+    let until = until.map_or_else(|| "somebody resumes".to_owned(), |until| until.to_string());
+    let note = match &pause.reason {
+        None => format!("paused by {by} until {until}"),
+        Some(reason) => format!("paused by {by} until {until}: {reason}"),
+    };
+    turn(world, home, pause, Step::Paused, note, cause).await
+}
+
+/// Lets the guards act again.
+///
+/// # Errors
+/// Nothing was changed.
+pub async fn resume<W: World>(world: &W, home: &Home, by: &str, cause: &Cause) -> Result<Record, ReconcileError> {
+    // A pause that is over needs no proof.
+    let pause = Pause { until: Some(world.now()), by: by.to_owned(), reason: None, proof: String::new() };
+    turn(world, home, pause, Step::Resumed, format!("resumed by {by}"), cause).await
+}
+
+async fn turn<W: World>(
+    world: &W,
+    home: &Home,
+    pause: Pause,
+    step: Step,
+    note: String,
+    cause: &Cause,
+) -> Result<Record, ReconcileError> {
+    let subject = Subject::Account(AccountArn::of(home));
+    let now = world.now();
+    let history = world.history(&subject, now).await?;
+    let draft = Draft { severity: Some(Severity::High), note: Some(note), ..Draft::new(step) };
+    let (records, head) = seal(&subject, cause, vec![draft], &history.head, now, || world.entropy())
+        .map_err(|error| ReconcileError::Unwritable { subject: subject.clone(), message: error.to_string() })?;
+    let commit = Commit {
+        subject: subject.clone(),
+        head,
+        records,
+        surfaces: Vec::new(),
+        counted: None,
+        pause: Some(pause),
+        now,
+    };
+    match world.commit(&commit).await {
+        Ok(()) => {}
+        Err(CommitError::Conflict) => return Err(ReconcileError::Busy(subject)),
+        Err(CommitError::Failed(error)) => return Err(error.into()),
+    }
+    world.announce(&commit.records).await.map_err(ReconcileError::NotAnnounced)?;
+    let record = commit.records.into_iter().next();
+    record.ok_or_else(|| {
+        let message = "nothing was sealed".to_owned();
+        ReconcileError::Call(CallError {
+            kind: crate::call_error::ErrorKind::Bug,
+            operation: "pause",
+            target: subject.to_string(),
+            message,
+        })
+    })
+}

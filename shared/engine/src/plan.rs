@@ -1,0 +1,290 @@
+//! Changes as data: what will be called, what it needs to find, what it leaves, how it is taken back.
+
+use crate::{
+    arn::{FunctionArn, LayerVersionArn, Qualifier},
+    content::{Content, Fingerprint},
+    record::Diff,
+    surface::Surface,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// The optimistic lock that Lambda hands out with a policy or a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionId(pub String);
+
+/// Who may call a function URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UrlAuthType {
+    /// Callers sign with IAM credentials.
+    #[serde(rename = "AWS_IAM")]
+    AwsIam,
+    /// Anybody whom the resource policy lets.
+    #[serde(rename = "NONE")]
+    None,
+}
+
+impl UrlAuthType {
+    /// The value as AWS writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            UrlAuthType::AwsIam => "AWS_IAM",
+            UrlAuthType::None => "NONE",
+        }
+    }
+}
+
+/// One API call that changes something. Only calls in this list can be made by a guard or an undo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "api")]
+pub enum Call {
+    /// Takes one statement out of a function's policy; locked by RevisionId.
+    RemovePermission {
+        /// Whose policy.
+        function: FunctionArn,
+        /// Of which version or alias.
+        qualifier: Option<Qualifier>,
+        /// The statement's Sid.
+        sid: String,
+    },
+    /// Replaces a function's whole policy in one step; locked by RevisionId.
+    PutResourcePolicy {
+        /// Whose policy.
+        function: FunctionArn,
+        /// Of which version or alias.
+        qualifier: Option<Qualifier>,
+        /// The new document.
+        policy: Value,
+    },
+    /// Deletes a function's whole policy; locked by RevisionId.
+    DeleteResourcePolicy {
+        /// Whose policy.
+        function: FunctionArn,
+        /// Of which version or alias.
+        qualifier: Option<Qualifier>,
+    },
+    /// Sets who may call a function URL; nothing else of the URL. Lambda offers no lock here.
+    UpdateFunctionUrlConfig {
+        /// Whose URL.
+        function: FunctionArn,
+        /// Of which alias.
+        qualifier: Option<Qualifier>,
+        /// The new setting.
+        auth_type: UrlAuthType,
+    },
+    /// Takes one statement out of a layer version's policy; locked by RevisionId.
+    RemoveLayerVersionPermission {
+        /// Whose policy.
+        layer: LayerVersionArn,
+        /// The statement's Sid.
+        sid: String,
+    },
+    /// Puts one statement into a layer version's policy.
+    AddLayerVersionPermission {
+        /// Whose policy.
+        layer: LayerVersionArn,
+        /// The statement's Sid.
+        sid: String,
+        /// An account id, or `*`.
+        principal: String,
+        /// `lambda:GetLayerVersion`.
+        action: String,
+        /// With `*`: the organisation whose accounts are meant.
+        organization: Option<String>,
+    },
+}
+
+impl Call {
+    /// The operation's name in the Lambda API.
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Call::RemovePermission { .. } => "RemovePermission",
+            Call::PutResourcePolicy { .. } => "PutResourcePolicy",
+            Call::DeleteResourcePolicy { .. } => "DeleteResourcePolicy",
+            Call::UpdateFunctionUrlConfig { .. } => "UpdateFunctionUrlConfig",
+            Call::RemoveLayerVersionPermission { .. } => "RemoveLayerVersionPermission",
+            Call::AddLayerVersionPermission { .. } => "AddLayerVersionPermission",
+        }
+    }
+}
+
+/// The call as a person writes it: `RemovePermission(pay:live, Sid open)`.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |function: &FunctionArn, qualifier: &Option<Qualifier>| match qualifier {
+            None => function.name().to_owned(),
+            Some(qualifier) => format!("{}:{qualifier}", function.name()),
+        };
+        let operation = self.operation();
+        match self {
+            Call::RemovePermission { function, qualifier, sid } => {
+                write!(f, "{operation}({}, Sid {sid})", named(function, qualifier))
+            }
+            Call::PutResourcePolicy { function, qualifier, .. }
+            | Call::DeleteResourcePolicy { function, qualifier } => {
+                write!(f, "{operation}({})", named(function, qualifier))
+            }
+            Call::UpdateFunctionUrlConfig { function, qualifier, auth_type } => {
+                write!(f, "{operation}({}, AuthType {})", named(function, qualifier), auth_type.as_str())
+            }
+            Call::RemoveLayerVersionPermission { layer, sid } | Call::AddLayerVersionPermission { layer, sid, .. } => {
+                write!(f, "{operation}({}:{}, Sid {sid})", layer.name(), layer.version())
+            }
+        }
+    }
+}
+
+/// One call with its precondition and its undo. A change whose undo is not known cannot be constructed: [`Plan::then`] is the only way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    call: Call,
+    undo: Call,
+    expects: Fingerprint,
+    leaves: Fingerprint,
+}
+
+impl Change {
+    /// What is called.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// What takes it back, once the content is what [`Change::leaves`] says.
+    pub fn undo(&self) -> &Call {
+        &self.undo
+    }
+
+    /// The fingerprint of the content that the call may be made on.
+    pub fn expects(&self) -> Fingerprint {
+        self.expects
+    }
+
+    /// The fingerprint of the content after the call.
+    pub fn leaves(&self) -> Fingerprint {
+        self.leaves
+    }
+}
+
+/// The changes that put one surface right, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    surface: Surface,
+    before: Content,
+    after: Content,
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    /// A plan for `surface`, which holds `before`, without changes yet.
+    pub fn new(surface: Surface, before: Content) -> Plan {
+        Plan { surface, after: before.clone(), before, changes: Vec::new() }
+    }
+
+    /// Adds a change: `call` takes the surface from where the plan stands to `after`, `undo` takes it back.
+    #[must_use]
+    pub fn then(mut self, call: Call, undo: Call, after: Content) -> Plan {
+        self.changes.push(Change { call, undo, expects: self.after.fingerprint(), leaves: after.fingerprint() });
+        self.after = after;
+        self
+    }
+
+    /// The plan that a record's content and changes describe.
+    pub fn recorded(surface: Surface, diff: Diff, changes: Vec<Change>) -> Plan {
+        Plan { surface, before: diff.before, after: diff.after, changes }
+    }
+
+    /// The plan that takes this one back, from `after` to exactly `before`.
+    #[must_use]
+    pub fn reversed(&self) -> Plan {
+        let changes = self.changes.iter().rev().map(|change| Change {
+            call: change.undo.clone(),
+            undo: change.call.clone(),
+            expects: change.leaves,
+            leaves: change.expects,
+        });
+        Plan {
+            surface: self.surface.clone(),
+            before: self.after.clone(),
+            after: self.before.clone(),
+            changes: changes.collect(),
+        }
+    }
+
+    /// The surface that is changed.
+    pub fn surface(&self) -> &Surface {
+        &self.surface
+    }
+
+    /// What the surface holds now.
+    pub fn before(&self) -> &Content {
+        &self.before
+    }
+
+    /// What the surface will hold.
+    pub fn after(&self) -> &Content {
+        &self.after
+    }
+
+    /// The changes in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The changes still to be made when the surface holds `content`: all, some or none of them; `None` when the content
+    /// is none that this plan passes through, so that somebody else has changed it.
+    pub fn remaining(&self, content: &Content) -> Option<&[Change]> {
+        let now = content.fingerprint();
+        if now == self.after.fingerprint() {
+            return Some(&[]);
+        }
+        let next = self.changes.iter().position(|change| change.expects == now)?;
+        self.changes.get(next..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plan() -> Plan {
+        let layer: LayerVersionArn = "arn:aws:lambda:us-east-1:111122223333:layer:tools:1".parse().unwrap();
+        let remove = |sid: &str| Call::RemoveLayerVersionPermission { layer: layer.clone(), sid: sid.into() };
+        let add = |sid: &str| Call::AddLayerVersionPermission {
+            layer: layer.clone(),
+            sid: sid.into(),
+            principal: "*".into(),
+            action: "lambda:GetLayerVersion".into(),
+            organization: None,
+        };
+        Plan::new(Surface::LayerPolicy(1), Content::new(json!(["a", "b"])))
+            .then(remove("a"), add("a"), Content::new(json!(["b"])))
+            .then(remove("b"), add("b"), Content::ABSENT)
+    }
+
+    #[test]
+    fn a_plan_knows_where_it_was_interrupted() {
+        let plan = plan();
+        let left = |content: Content| plan.remaining(&content).map(<[Change]>::len);
+        assert_eq!(left(Content::new(json!(["a", "b"]))), Some(2));
+        assert_eq!(left(Content::new(json!(["b"]))), Some(1));
+        assert_eq!(left(Content::ABSENT), Some(0));
+        assert_eq!(left(Content::new(json!(["c"]))), None);
+    }
+
+    #[test]
+    fn reversed_runs_the_undos_backwards() {
+        let back = plan().reversed();
+        let calls: Vec<String> = back.changes().iter().map(|change| change.call().to_string()).collect();
+        assert_eq!(calls, ["AddLayerVersionPermission(tools:1, Sid b)", "AddLayerVersionPermission(tools:1, Sid a)"]);
+        assert_eq!((back.before(), back.after()), (&Content::ABSENT, plan().before()));
+        assert_eq!(back.reversed(), plan());
+    }
+
+    #[test]
+    fn a_plan_is_read_back_from_json() {
+        let text = serde_json::to_string(&plan()).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan());
+    }
+}

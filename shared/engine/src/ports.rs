@@ -1,0 +1,118 @@
+//! What the engine needs from outside. Each port has two implementations: the real one (`warden-aws`) and a strict fake.
+
+use crate::{
+    call_error::CallError,
+    guard::Sighting,
+    plan::{Call, RevisionId},
+    record::Record,
+    state::{Head, History, Pause, SurfaceState},
+    surface::{Subject, Surface},
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// Everything that one commit writes: all of it or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Commit {
+    /// Whose.
+    pub subject: Subject,
+    /// The head as it will be. Its `version` is the one that was read: the commit fails when another came in between.
+    pub head: Head,
+    /// New records, each with its hash computed by the ledger's writer.
+    pub records: Vec<Record>,
+    /// States as they will be, likewise with the version that was read.
+    pub surfaces: Vec<(Surface, SurfaceState)>,
+    /// Changes to count against the account's cap, and the cap.
+    pub counted: Option<(u32, u32)>,
+    /// The switch, where it is turned.
+    pub pause: Option<Pause>,
+    /// The time of writing; its hour is the one that changes are counted in.
+    pub now: Timestamp,
+}
+
+/// Why a commit was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote in between, or the cap was reached: read again and decide again.
+    #[error("another run wrote to the ledger in between")]
+    Conflict,
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Failed(#[from] CallError),
+}
+
+/// The audit log.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Ledger {
+    /// What is known of `subject` and its account at `now`.
+    ///
+    /// # Errors
+    /// The read that failed.
+    async fn history(&self, subject: &Subject, now: Timestamp) -> Result<History, CallError>;
+
+    /// Writes a commit.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+}
+
+/// The AWS account, for reading one surface again and for changing it.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Account {
+    /// Reads one surface afresh; `None` where its subject is gone.
+    ///
+    /// # Errors
+    /// The read that failed.
+    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError>;
+
+    /// Makes one call, locked by `revision` where Lambda takes a lock.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError>;
+}
+
+/// Whoever is told of new records.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Announcer {
+    /// Sends each record out as an event.
+    ///
+    /// # Errors
+    /// What AWS answered; the records are in the ledger all the same.
+    async fn announce(&self, records: &[Record]) -> Result<(), CallError>;
+}
+
+/// Vouches for decisions of operators that stand in the ledger's mutable items, so that nobody who may merely write to the table
+/// can make one.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Notary {
+    /// Makes the proof of `message`.
+    ///
+    /// # Errors
+    /// What AWS answered: refused to everybody but the operator role.
+    async fn vouch(&self, message: &[u8]) -> Result<String, CallError>;
+
+    /// Whether `proof` is the proof of `message`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    async fn holds(&self, message: &[u8], proof: &str) -> Result<bool, CallError>;
+}
+
+/// Time and chance.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Clock {
+    /// The time now, UTC.
+    fn now(&self) -> Timestamp;
+
+    /// Random bits.
+    fn entropy(&self) -> u128;
+
+    /// Waits.
+    async fn sleep(&self, duration: SignedDuration);
+}
+
+/// Everything outside.
+pub trait World: Ledger + Account + Announcer + Notary + Clock {}
+
+impl<W: Ledger + Account + Announcer + Notary + Clock> World for W {}

@@ -1,0 +1,344 @@
+//! The one loop: observe, decide, record the intent, apply, record the outcome. A CloudTrail event, a schedule, a tag and
+//! `warden apply` all enter here.
+
+use crate::{
+    call_error::{CallError, ErrorKind},
+    decide::{Decision, Ending, Hold, Remediation, compliant, conclude, decide},
+    guard::{Facts, Guard, Look, Sighting},
+    plan::{Change, RevisionId},
+    ports::{Clock, Commit, CommitError, World},
+    proof::strike_forged,
+    record::{Draft, Record, Step, seal},
+    settings::Settings,
+    state::{Head, SurfaceState},
+    surface::{Subject, Surface},
+    tags::Mode,
+};
+use futures::future;
+use jiff::{SignedDuration, Timestamp};
+use warden_finding::Severity;
+
+/// How often a run looks again, after a conflict or while another run holds a surface.
+const LOOKS: u32 = 12;
+/// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own retries.
+const TRIES: u32 = 6;
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The subject's mode; none where it is gone.
+    pub mode: Option<Mode>,
+    /// The records that were written.
+    pub records: Vec<Record>,
+}
+
+/// Why a run did not come to an end. The trigger is to be delivered again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReconcileError {
+    /// AWS did not do what was asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Another run holds a surface for too long.
+    #[error("another run works on {0}; delivered again, this one will find its work done or resume it")]
+    Busy(Subject),
+    /// A record could not be serialised.
+    #[error("a record of {subject} could not be written as JSON: {message}")]
+    Unwritable {
+        /// Whose.
+        subject: Subject,
+        /// What serde says.
+        message: String,
+    },
+    /// Everything was done and recorded, but the event that says so could not be sent.
+    #[error("everything is done and in the ledger, but the audit event was not sent: {0}")]
+    NotAnnounced(CallError),
+}
+
+/// Looks at one subject and puts right what is to be put right.
+///
+/// # Errors
+/// See [`ReconcileError`]; whatever was begun is in the ledger, and the next run for the subject resumes it.
+pub async fn reconcile<G: Guard, W: World>(
+    guard: &G,
+    world: &W,
+    settings: &Settings,
+    look: &Look,
+) -> Result<Report, ReconcileError> {
+    let run = Run { guard, world, settings, look, began: world.now() };
+    let mut written = Vec::new();
+    for attempt in 0..LOOKS {
+        match run.pass(&mut written).await? {
+            Pass::Done(mode) => return Ok(Report { mode, records: written }),
+            Pass::Again(wait) => {
+                tracing::debug!(subject = %look.subject, attempt, ?wait, "looking again");
+                world.sleep(wait.unwrap_or_else(|| jittered(world, attempt))).await;
+            }
+        }
+    }
+    Err(ReconcileError::Busy(look.subject.clone()))
+}
+
+/// A growing wait with jitter: half to the whole of 100 ms doubled per attempt, at most 3.2 s.
+fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
+    let full: i64 = 100 << attempt.min(5);
+    let part = i64::try_from(clock.entropy() % 1000).unwrap_or_default();
+    SignedDuration::from_millis(full / 2 + full * part / 2000)
+}
+
+enum Pass {
+    Done(Option<Mode>),
+    /// Look again, after this time or after a short one.
+    Again(Option<SignedDuration>),
+}
+
+struct Run<'a, G, W> {
+    guard: &'a G,
+    world: &'a W,
+    settings: &'a Settings,
+    look: &'a Look,
+    began: Timestamp,
+}
+
+impl<G: Guard, W: World> Run<'_, G, W> {
+    async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+        let subject = &self.look.subject;
+        let now = self.world.now();
+        let (facts, history) =
+            future::try_join(self.guard.observe(self.look), self.world.history(subject, now)).await?;
+        // A subject that is gone is nothing to do.
+        let Some(facts) = facts else { return Ok(Pass::Done(None)) };
+        let mut history = history;
+        let struck = strike_forged(self.world, subject, &mut history, now).await;
+
+        let mut decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        match decision.hold {
+            Some(Hold::Lease(_)) => return Ok(Pass::Again(None)),
+            Some(Hold::Pause(until)) => return Ok(Pass::Again(Some(until.duration_since(now)))),
+            None => {}
+        }
+        for note in struck {
+            let forged = Draft {
+                guard: Some(G::KIND),
+                severity: Some(Severity::Critical),
+                note: Some(note),
+                ..Draft::new(Step::Observed)
+            };
+            decision.drafts.push(forged);
+        }
+        let (mode, more) = (decision.mode, decision.more);
+        if decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
+            return Ok(Pass::Done(Some(mode)));
+        }
+
+        let (records, head) = self.seal(std::mem::take(&mut decision.drafts), &decision.head, now)?;
+        let commit = Commit {
+            subject: subject.clone(),
+            head,
+            records,
+            surfaces: decision.states.iter().map(|(surface, state)| (surface.clone(), state.clone())).collect(),
+            counted: (decision.counted > 0).then_some((decision.counted, self.settings.cap)),
+            pause: None,
+            now,
+        };
+        match self.world.commit(&commit).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Ok(Pass::Again(None)),
+            Err(CommitError::Failed(error)) => return Err(error.into()),
+        }
+        written.extend(commit.records.iter().cloned());
+        let (announced, outcome) = future::join(
+            self.world.announce(&commit.records),
+            self.carry_out_all(decision, facts, commit.head, written),
+        )
+        .await;
+        let again = outcome?;
+        announced.map_err(ReconcileError::NotAnnounced)?;
+        Ok(if again || more { Pass::Again(Some(SignedDuration::ZERO)) } else { Pass::Done(Some(mode)) })
+    }
+
+    fn seal(&self, drafts: Vec<Draft>, head: &Head, now: Timestamp) -> Result<(Vec<Record>, Head), ReconcileError> {
+        let subject = &self.look.subject;
+        seal(subject, &self.look.cause, drafts, head, now, || self.world.entropy())
+            .map_err(|error| ReconcileError::Unwritable { subject: subject.clone(), message: error.to_string() })
+    }
+
+    /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
+    async fn carry_out_all(
+        &self,
+        decision: Decision,
+        mut facts: Facts,
+        head: Head,
+        written: &mut Vec<Record>,
+    ) -> Result<bool, ReconcileError> {
+        if decision.remediations.is_empty() {
+            return Ok(false);
+        }
+        let mut endings = Vec::new();
+        let mut again = false;
+        let mut unfinished = None;
+        for remediation in decision.remediations {
+            let carried = carry_out(
+                self.world,
+                &self.look.subject,
+                &remediation.surface,
+                &remediation.changes,
+                remediation.revision.clone(),
+            );
+            match carried.await {
+                Ok(Carried::Done) => {
+                    let content = remediation.intent.plan.after().clone();
+                    facts.surfaces.insert(remediation.surface.clone(), Sighting { content, revision: None });
+                    endings.push((remediation, Ending::Done));
+                }
+                Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
+                Ok(Carried::Overtaken) => {
+                    again = true;
+                    let why = "somebody changed the content in the meantime; it was read and decided on again";
+                    endings.push((remediation, Ending::Failed(why.into())));
+                }
+                // Its intent stays open: delivered again, the trigger resumes it.
+                Err(error) => unfinished = Some(error),
+            }
+        }
+        let records = self.record_outcomes(&endings, &facts, head).await?;
+        written.extend(records.iter().cloned());
+        self.world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
+        match unfinished {
+            Some(error) => Err(error.into()),
+            None => Ok(again),
+        }
+    }
+
+    async fn record_outcomes(
+        &self,
+        endings: &[(Remediation, Ending)],
+        facts: &Facts,
+        mut head: Head,
+    ) -> Result<Vec<Record>, ReconcileError> {
+        let subject = &self.look.subject;
+        // The commit that wrote the intents has moved every version on by one.
+        head.version += 1;
+        let mut states: Vec<SurfaceState> = endings
+            .iter()
+            .map(|(remediation, _)| SurfaceState {
+                version: remediation.state.version + 1,
+                ..remediation.state.clone()
+            })
+            .collect();
+        for attempt in 0..LOOKS {
+            let now = self.world.now();
+            let mut drafts = Vec::new();
+            let mut surfaces = Vec::new();
+            for ((remediation, ending), state) in endings.iter().zip(&states) {
+                // Another run took this over after the lease ended: its outcome is the other's to record.
+                if state.intent.as_ref() != Some(&remediation.intent) {
+                    continue;
+                }
+                let judgement = self.guard.judge(facts, &remediation.surface, self.settings);
+                let mut template = Draft::new(Step::Failed);
+                template.guard = Some(G::KIND);
+                template.mode = Some(Mode::Enforce);
+                template.owner = facts.scope.opt_in(G::KIND, now.to_zoned(jiff::tz::TimeZone::UTC).date()).owner;
+                template.duration_ms = u64::try_from(now.duration_since(self.began).as_millis()).ok();
+                template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
+                let (draft, state) =
+                    conclude(&remediation.intent, ending, state, compliant(&judgement), &template, now);
+                drafts.push(draft);
+                surfaces.push((remediation.surface.clone(), state));
+            }
+            if drafts.is_empty() {
+                return Ok(Vec::new());
+            }
+            let (records, sealed) = self.seal(drafts, &head, now)?;
+            let commit =
+                Commit { subject: subject.clone(), head: sealed, records, surfaces, counted: None, pause: None, now };
+            match self.world.commit(&commit).await {
+                Ok(()) => return Ok(commit.records),
+                Err(CommitError::Failed(error)) => return Err(error.into()),
+                Err(CommitError::Conflict) => {
+                    self.world.sleep(jittered(self.world, attempt)).await;
+                    let history = self.world.history(subject, now).await?;
+                    head = history.head;
+                    states = endings
+                        .iter()
+                        .map(|(remediation, _)| history.surfaces.get(&remediation.surface).cloned().unwrap_or_default())
+                        .collect();
+                }
+            }
+        }
+        Err(ReconcileError::Busy(subject.clone()))
+    }
+}
+
+/// How far the changes of one surface came.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    /// All made.
+    Done,
+    /// Refused for good.
+    Failed(String),
+    /// The content is not what the changes were planned for.
+    Overtaken,
+}
+
+/// Makes `changes` in order, each only on the content that it expects.
+///
+/// # Errors
+/// AWS did not answer, or another update of the function is still under way: to be resumed later.
+pub(crate) async fn carry_out<W: World>(
+    world: &W,
+    subject: &Subject,
+    surface: &Surface,
+    changes: &[Change],
+    mut revision: Option<RevisionId>,
+) -> Result<Carried, CallError> {
+    for (index, change) in changes.iter().enumerate() {
+        if index > 0 {
+            // The change before moved the lock on.
+            match sight(world, subject, surface, change).await? {
+                Seen::Before(fresh) => revision = fresh,
+                Seen::After => continue,
+                Seen::Other => return Ok(Carried::Overtaken),
+            }
+        }
+        let mut tries = 0;
+        loop {
+            let Err(error) = world.call(change.call(), revision.as_ref()).await else { break };
+            match error.kind {
+                ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
+                ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
+            }
+            if matches!(error.kind, ErrorKind::Retry | ErrorKind::Busy) {
+                world.sleep(jittered(world, tries)).await;
+            }
+            // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
+            match sight(world, subject, surface, change).await? {
+                Seen::After => break,
+                Seen::Other => return Ok(Carried::Overtaken),
+                Seen::Before(_) if error.kind == ErrorKind::Gone => return Ok(Carried::Failed(error.to_string())),
+                Seen::Before(_) if tries == TRIES => return Err(error),
+                Seen::Before(fresh) => revision = fresh,
+            }
+            tries += 1;
+        }
+    }
+    Ok(Carried::Done)
+}
+
+enum Seen {
+    Before(Option<RevisionId>),
+    After,
+    Other,
+}
+
+async fn sight<W: World>(world: &W, subject: &Subject, surface: &Surface, change: &Change) -> Result<Seen, CallError> {
+    let Some(sighting) = world.sight(subject, surface).await? else { return Ok(Seen::Other) };
+    let now = sighting.content.fingerprint();
+    Ok(if now == change.leaves() {
+        Seen::After
+    } else if now == change.expects() {
+        Seen::Before(sighting.revision)
+    } else {
+        Seen::Other
+    })
+}

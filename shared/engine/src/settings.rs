@@ -1,0 +1,229 @@
+//! The account's settings: the stack's parameters, which the guards read from their environment.
+
+use crate::{arn::Home, tags::Mode};
+use jiff::SignedDuration;
+use std::{collections::BTreeSet, str::FromStr};
+use warden_finding::Severity;
+use warden_policy::{AccountId, Context, OrganizationId};
+use wildmatch::WildMatch;
+
+/// What happens to findings that were there before a subject was opted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandingPolicy {
+    /// Withheld until somebody says `warden apply`.
+    Withhold,
+    /// Put right like any other.
+    Act,
+}
+
+/// When to stop a fight over one surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many reverts within the window open it.
+    pub reverts: u32,
+    /// The window.
+    pub window: SignedDuration,
+    /// The first pause before a critical finding is reverted all the same; it doubles with every further revert.
+    pub pause: SignedDuration,
+}
+
+/// Which layers are guarded: they cannot be tagged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerScope {
+    /// What the guard may do with them.
+    pub mode: Mode,
+    /// The names, with `*`.
+    pub names: Vec<WildMatch>,
+}
+
+/// The settings of one deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where Warden is deployed.
+    pub home: Home,
+    /// The own organisation.
+    pub organization: Option<OrganizationId>,
+    /// Accounts beside the own one that may be given access. Empty: no list is set.
+    pub trusted_accounts: BTreeSet<AccountId>,
+    /// Findings from this severity on are acted on.
+    pub threshold: Severity,
+    /// What happens to standing findings.
+    pub standing: StandingPolicy,
+    /// When to stop a fight.
+    pub breaker: Breaker,
+    /// Changes an hour in the account, those for critical findings left out.
+    pub cap: u32,
+    /// For how long a run may hold a surface before another takes it over.
+    pub lease: SignedDuration,
+    /// ARN patterns with `*` of what is never changed.
+    pub never_touch: Vec<WildMatch>,
+    /// Which layers are guarded.
+    pub layers: LayerScope,
+}
+
+/// A setting that is missing or cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the setting {name} = `{value}` {problem}; correct the stack's parameter and deploy again")]
+pub struct SettingsError {
+    name: &'static str,
+    value: String,
+    problem: String,
+}
+
+impl Settings {
+    /// What the policy judge needs to know of the account.
+    pub fn context(&self) -> Context {
+        Context {
+            account: Some(self.home.account),
+            organization: self.organization.clone(),
+            trusted_accounts: self.trusted_accounts.clone(),
+            partition: self.home.partition.clone(),
+        }
+    }
+
+    /// Reads the settings from the environment variables that the template sets, by `get`.
+    ///
+    /// # Errors
+    /// The first variable that cannot be read. A guard without clear settings must not guess: it does nothing.
+    pub fn read(home: Home, get: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+        let text = |name: &'static str| get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
+        fn parse<T: FromStr>(
+            name: &'static str,
+            value: String,
+            default: T,
+            expected: &str,
+        ) -> Result<T, SettingsError> {
+            if value.is_empty() {
+                return Ok(default);
+            }
+            value.parse().map_err(|_| SettingsError { name, problem: format!("is not {expected}"), value })
+        }
+        let list = |name: &'static str| -> Vec<String> {
+            let items = text(name);
+            items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        };
+        let seconds = |name: &'static str, default: i64| -> Result<SignedDuration, SettingsError> {
+            Ok(SignedDuration::from_secs(i64::from(parse(
+                name,
+                text(name),
+                default as u32,
+                "a whole number of seconds",
+            )?)))
+        };
+        let word = |name: &'static str, options: &[&str]| -> Result<String, SettingsError> {
+            let value = text(name);
+            match options.iter().find(|option| value.is_empty() || **option == value) {
+                Some(option) => Ok((*option).to_owned()),
+                None => Err(SettingsError { name, value, problem: format!("is none of {}", options.join(", ")) }),
+            }
+        };
+
+        let organization = text("WARDEN_ORGANIZATION");
+        let organization = match organization.is_empty() {
+            true => None,
+            false => Some(organization.parse().map_err(|_| SettingsError {
+                name: "WARDEN_ORGANIZATION",
+                value: organization,
+                problem: "is not an organisation's id (o-...)".into(),
+            })?),
+        };
+        let trusted_accounts = list("WARDEN_TRUSTED_ACCOUNTS").into_iter().map(|account| {
+            account.parse().map_err(|_| SettingsError {
+                name: "WARDEN_TRUSTED_ACCOUNTS",
+                value: account,
+                problem: "is not an account id (12 digits)".into(),
+            })
+        });
+        Ok(Settings {
+            home,
+            organization,
+            trusted_accounts: trusted_accounts.collect::<Result<_, _>>()?,
+            threshold: parse("WARDEN_THRESHOLD", text("WARDEN_THRESHOLD"), Severity::High, "a severity")?,
+            standing: match word("WARDEN_STANDING", &["withhold", "act"])?.as_str() {
+                "act" => StandingPolicy::Act,
+                _ => StandingPolicy::Withhold,
+            },
+            breaker: Breaker {
+                reverts: parse("WARDEN_BREAKER_REVERTS", text("WARDEN_BREAKER_REVERTS"), 3, "a whole number")?,
+                window: SignedDuration::from_mins(i64::from(parse(
+                    "WARDEN_BREAKER_MINUTES",
+                    text("WARDEN_BREAKER_MINUTES"),
+                    60_u32,
+                    "a whole number of minutes",
+                )?)),
+                pause: seconds("WARDEN_BREAKER_PAUSE_SECONDS", 5)?,
+            },
+            cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
+            lease: seconds("WARDEN_LEASE_SECONDS", 60)?,
+            never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
+            layers: LayerScope {
+                mode: match word("WARDEN_LAYER_MODE", &["off", "observe", "enforce"])?.as_str() {
+                    "observe" => Mode::Observe,
+                    "enforce" => Mode::Enforce,
+                    _ => Mode::Off,
+                },
+                names: list("WARDEN_LAYER_NAMES").iter().map(|pattern| WildMatch::new(pattern)).collect(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+        let home = Home {
+            partition: "aws".parse().unwrap(),
+            region: "us-east-1".into(),
+            account: "111122223333".parse().unwrap(),
+        };
+        let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::read(home, get).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_design() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(
+            (settings.threshold, settings.standing, settings.cap),
+            (Severity::High, StandingPolicy::Withhold, 20)
+        );
+        assert_eq!((settings.breaker.reverts, settings.breaker.window), (3, SignedDuration::from_mins(60)));
+        assert_eq!(settings.layers.mode, Mode::Off);
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = read(&[
+            ("WARDEN_TRUSTED_ACCOUNTS", "444455556666, 777788889999"),
+            ("WARDEN_ORGANIZATION", "o-a1b2c3d4e5"),
+            ("WARDEN_THRESHOLD", "critical"),
+            ("WARDEN_STANDING", "act"),
+            ("WARDEN_LAYER_MODE", "enforce"),
+            ("WARDEN_LAYER_NAMES", "shop-*,tools"),
+            ("WARDEN_NEVER_TOUCH", "arn:aws:lambda:*:*:function:legacy-*"),
+            ("WARDEN_LEASE_SECONDS", "2"),
+        ])
+        .unwrap();
+        assert_eq!(settings.trusted_accounts.len(), 2);
+        assert_eq!((settings.threshold, settings.standing), (Severity::Critical, StandingPolicy::Act));
+        assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
+        assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_read_says_which_and_what_to_do() {
+        #[track_caller]
+        fn check(name: &str, value: &str, problem: &str) {
+            let error = read(&[(name, value)]).unwrap_err();
+            let expected =
+                format!("the setting {name} = `{value}` {problem}; correct the stack's parameter and deploy again");
+            assert_eq!(error, expected);
+        }
+        check("WARDEN_TRUSTED_ACCOUNTS", "1234", "is not an account id (12 digits)");
+        check("WARDEN_THRESHOLD", "severe", "is not a severity");
+        check("WARDEN_STANDING", "maybe", "is none of withhold, act");
+        check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");
+    }
+}

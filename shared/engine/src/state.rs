@@ -1,0 +1,172 @@
+//! The small mutable items beside a subject's records: what a guard needs to know of the past, so that it never reads all of it.
+
+use crate::{
+    content::{Content, FindingKey, Fingerprint},
+    plan::Plan,
+    record::RecordId,
+    surface::Surface,
+    tags::{GuardKind, Mode},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use warden_finding::Finding;
+
+/// Where a subject's chain of records ends, and what each guard knew of the subject last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// Optimistic lock: one more with every commit; 0 where there is no item yet.
+    #[serde(skip)]
+    pub version: u64,
+    /// The last record.
+    pub last: Option<RecordId>,
+    /// Its hash.
+    pub hash: Option<Fingerprint>,
+    /// How many records there are.
+    pub records: u64,
+    /// By guard, how the subject was opted in when last looked at.
+    #[serde(default)]
+    pub guards: BTreeMap<GuardKind, Standing>,
+}
+
+/// How a subject was opted in with one guard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The mode.
+    pub mode: Mode,
+    /// Since when it has this mode, by the time of the event that showed it.
+    pub since: Timestamp,
+    /// The problems in its tags that were reported already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// What is known of one surface.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SurfaceState {
+    /// Optimistic lock: one more with every commit; 0 where there is no item yet, so that the surface was never looked at.
+    #[serde(skip)]
+    pub version: u64,
+    /// The last content without a finding of medium or above that was seen in force; what a revert restores.
+    pub baseline: Option<Content>,
+    /// A remediation or an undo under way.
+    pub intent: Option<Intent>,
+    /// When this surface was reverted, within the breaker's window.
+    #[serde(default)]
+    pub reverts: Vec<Timestamp>,
+    /// How many remediations there were.
+    #[serde(default)]
+    pub occurrences: u64,
+    /// Findings that are let be.
+    #[serde(default)]
+    pub acceptances: Vec<Acceptance>,
+    /// Findings that were there before the subject was opted in to `enforce`, and when that was written down.
+    #[serde(default)]
+    pub standing: BTreeMap<FindingKey, Timestamp>,
+    /// What `observed` and `withheld` records were written for already: each once per content and reason.
+    #[serde(default)]
+    pub reported: Vec<Fingerprint>,
+}
+
+/// What an intent is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Purpose {
+    /// A guard puts a surface right.
+    Remedy,
+    /// A person takes a remediation back. Only a person resumes it.
+    Undo {
+        /// The record that is taken back.
+        record: RecordId,
+    },
+}
+
+/// Changes that were announced in the ledger and whose outcome is not there yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// What for.
+    pub purpose: Purpose,
+    /// The remediation's key: subject, surface, fingerprint of the bad content, occurrence.
+    pub remediation: String,
+    /// The findings that are put right.
+    pub findings: Vec<Finding>,
+    /// The changes.
+    pub plan: Plan,
+    /// Until then the run that wrote this works on it; afterwards another takes it over.
+    pub lease: Timestamp,
+}
+
+/// Findings that somebody decided to let be, until a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// The very statements or settings that are let be.
+    pub findings: BTreeSet<FindingKey>,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who decided it.
+    pub by: String,
+    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    pub proof: String,
+}
+
+/// The switch that stops everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Until when; none is until `warden resume`.
+    pub until: Option<Timestamp>,
+    /// Who stopped it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    pub proof: String,
+}
+
+/// What is known of one subject and its account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Where the chain ends.
+    pub head: Head,
+    /// What is known of each surface.
+    pub surfaces: BTreeMap<Surface, SurfaceState>,
+    /// The switch, if it was ever used.
+    pub pause: Option<Pause>,
+    /// Changes made in this clock hour and the one before, those for critical findings left out.
+    pub changes: HourlyChanges,
+}
+
+/// Changes counted by the clock hour, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourlyChanges {
+    /// In the hour that `now` lies in.
+    pub this: u32,
+    /// In the one before.
+    pub previous: u32,
+}
+
+impl HourlyChanges {
+    /// About how many changes the last 60 minutes saw: the part of the previous hour that they reach into counts in proportion.
+    pub fn in_last_hour(self, now: Timestamp) -> u32 {
+        let into_hour = now.as_second().rem_euclid(3600);
+        let reach = u64::try_from(3600 - into_hour).unwrap_or_default();
+        let earlier = u64::from(self.previous) * reach / 3600;
+        self.this.saturating_add(u32::try_from(earlier).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_previous_hour_counts_as_far_as_sixty_minutes_reach_into_it() {
+        #[track_caller]
+        fn check(time: &str, expected: u32) {
+            let changes = HourlyChanges { this: 3, previous: 20 };
+            assert_eq!(changes.in_last_hour(time.parse().unwrap()), expected);
+        }
+        check("2026-11-21T10:00:00Z", 23);
+        check("2026-11-21T10:30:00Z", 13);
+        check("2026-11-21T10:59:59Z", 3);
+    }
+}

@@ -1,0 +1,334 @@
+//! What a subject's tags say: the mode for each guard, caps, requirements, the owner, exemptions.
+//!
+//! Tags are hostile input: whoever may tag a function may write anything into them. Whatever is not in the grammar is
+//! reported, never guessed, and makes a guard do less, not more.
+
+use jiff::{ToSpan, civil::Date};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32};
+use warden_finding::FindingId;
+
+/// The longest way ahead that an exemption's date may lie, in days.
+const EXEMPTION_DAYS: i64 = 90;
+
+/// What a guard may do with a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Not opted in: nothing is judged, nothing is recorded.
+    Off,
+    /// Judged and recorded, never changed.
+    Observe,
+    /// Judged, recorded and put right.
+    Enforce,
+}
+
+impl Mode {
+    /// The word used in tags and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Off => "off",
+            Mode::Observe => "observe",
+            Mode::Enforce => "enforce",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Mode> {
+        match word {
+            "off" => Some(Mode::Off),
+            "observe" => Some(Mode::Observe),
+            "enforce" => Some(Mode::Enforce),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One of the guards, as the tags `warden:<guard>` name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardKind {
+    /// Execution roles.
+    Role,
+    /// Who may invoke.
+    Access,
+    /// Plaintext secrets in environments.
+    Secrets,
+    /// Concurrency and recursion.
+    Concurrency,
+}
+
+impl GuardKind {
+    /// Every guard.
+    pub const ALL: [GuardKind; 4] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets, GuardKind::Concurrency];
+
+    /// The word in the tag's key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            GuardKind::Role => "role",
+            GuardKind::Access => "access",
+            GuardKind::Secrets => "secrets",
+            GuardKind::Concurrency => "concurrency",
+        }
+    }
+}
+
+impl fmt::Display for GuardKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something that `warden:require` asks for; reported only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requirement {
+    /// The function runs in a VPC.
+    Vpc,
+    /// Asynchronous failures have somewhere to go.
+    Dlq,
+    /// The function takes signed code only.
+    CodeSigning,
+}
+
+/// A finding id that is let pass on this subject until a date (inclusive, UTC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exemption {
+    /// What is let pass.
+    pub finding: FindingId,
+    /// The last day.
+    pub until: Date,
+}
+
+/// A subject's tags, read for one guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptIn {
+    /// What the guard may do.
+    pub mode: Mode,
+    /// `warden:secrets=strip`: strip without the start-up layer.
+    pub strip: bool,
+    /// `warden:owner`, for routing.
+    pub owner: Option<String>,
+    /// `warden:max-concurrency`.
+    pub max_concurrency: Option<NonZeroU32>,
+    /// `warden:runaway-at`.
+    pub runaway_at: Option<NonZeroU32>,
+    /// `warden:require`.
+    pub require: Vec<Requirement>,
+    /// `warden:exempt`, those in force only.
+    pub exemptions: Vec<Exemption>,
+    /// What in the tags could not be followed, one sentence each.
+    pub problems: Vec<String>,
+}
+
+impl OptIn {
+    /// An opt-in that comes from an account setting instead of tags (layers cannot be tagged).
+    pub fn by_setting(mode: Mode) -> OptIn {
+        OptIn {
+            mode,
+            strip: false,
+            owner: None,
+            max_concurrency: None,
+            runaway_at: None,
+            require: Vec::new(),
+            exemptions: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Reads `tags` for `guard`; `today` (UTC) decides which exemptions are in force.
+    pub fn from_tags(tags: &BTreeMap<String, String>, guard: GuardKind, today: Date) -> OptIn {
+        let mut read = OptIn::by_setting(Mode::Off);
+        let mut own_mode = None;
+        for (key, value) in tags {
+            let value = value.trim();
+            if key == "warden" {
+                read.mode = read.mode_or_problem(key, value, false);
+            } else if let Some(name) = key.strip_prefix("warden:") {
+                match name {
+                    "role" | "access" | "secrets" | "concurrency" => {
+                        if name == guard.as_str() {
+                            read.strip = name == "secrets" && value == "strip";
+                            own_mode = Some(read.mode_or_problem(key, value, name == "secrets"));
+                        }
+                    }
+                    "max-concurrency" => read.max_concurrency = read.number_or_problem(key, value),
+                    "runaway-at" => read.runaway_at = read.number_or_problem(key, value),
+                    "require" => read.read_requirements(value),
+                    "owner" => read.owner = Some(value.chars().take(256).collect()),
+                    "exempt" => read.read_exemptions(value, today),
+                    _ => read.problem(key, value, "no tag of Warden's has this key"),
+                }
+            }
+        }
+        if let Some(mode) = own_mode {
+            read.mode = mode;
+        }
+        read
+    }
+
+    fn problem(&mut self, key: &str, value: &str, why: &str) {
+        let value: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
+        let key: String = key.chars().filter(|c| !c.is_control()).take(128).collect();
+        self.problems.push(format!("tag `{key}` = `{value}`: {why}"));
+    }
+
+    /// An unknown mode is reported and treated as `observe`.
+    fn mode_or_problem(&mut self, key: &str, value: &str, strip_too: bool) -> Mode {
+        if strip_too && value == "strip" {
+            return Mode::Enforce;
+        }
+        Mode::parse(value).unwrap_or_else(|| {
+            self.problem(key, value, "use off, observe or enforce; treated as observe");
+            Mode::Observe
+        })
+    }
+
+    /// A cap of 0 would stop the function: whoever may tag must not be able to do that through Warden.
+    fn number_or_problem(&mut self, key: &str, value: &str) -> Option<NonZeroU32> {
+        let number = value.parse().ok();
+        if number.is_none() {
+            self.problem(key, value, "use a whole number of 1 or more; ignored");
+        }
+        number
+    }
+
+    fn read_requirements(&mut self, value: &str) {
+        for word in value.split_whitespace() {
+            match word {
+                "vpc" => self.require.push(Requirement::Vpc),
+                "dlq" => self.require.push(Requirement::Dlq),
+                "code-signing" => self.require.push(Requirement::CodeSigning),
+                _ => self.problem("warden:require", word, "use vpc, dlq or code-signing; ignored"),
+            }
+        }
+    }
+
+    fn read_exemptions(&mut self, value: &str, today: Date) {
+        for word in value.split_whitespace() {
+            match exemption(word, today) {
+                Ok(exemption) => self.exemptions.push(exemption),
+                Err(why) => self.problem("warden:exempt", word, why),
+            }
+        }
+    }
+}
+
+fn exemption(word: &str, today: Date) -> Result<Exemption, &'static str> {
+    let (finding, date) = word.split_once('@').ok_or("the date is missing: use finding-id@YYYY-MM-DD; void")?;
+    let finding = finding.parse().map_err(|_| "no such finding id; void")?;
+    // Strictly YYYY-MM-DD: the parser would also take times and other ISO 8601 forms.
+    let plain = date.len() == 10 && date.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let until: Date =
+        if plain { date.parse().ok() } else { None }.ok_or("not a date: use finding-id@YYYY-MM-DD; void")?;
+    if until < today {
+        return Err("past its date; void");
+    }
+    match today.checked_add(EXEMPTION_DAYS.days()) {
+        Ok(latest) if until <= latest => Ok(Exemption { finding, until }),
+        Ok(_) | Err(_) => Err("more than 90 days ahead; void"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(tags: &[(&str, &str)], guard: GuardKind) -> OptIn {
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        OptIn::from_tags(&tags, guard, "2026-11-21".parse().unwrap())
+    }
+
+    #[track_caller]
+    fn check(tags: &[(&str, &str)], mode: Mode, problems: &[&str]) {
+        let read = read(tags, GuardKind::Access);
+        assert_eq!(read.mode, mode);
+        assert_eq!(read.problems, problems);
+    }
+
+    #[test]
+    fn the_guards_own_tag_wins_over_the_common_one() {
+        check(&[], Mode::Off, &[]);
+        check(&[("warden", "enforce")], Mode::Enforce, &[]);
+        check(&[("warden", "enforce"), ("warden:access", "off")], Mode::Off, &[]);
+        check(&[("warden", "off"), ("warden:access", "observe")], Mode::Observe, &[]);
+        check(&[("warden:role", "enforce")], Mode::Off, &[]);
+    }
+
+    #[test]
+    fn an_unknown_value_is_reported_and_observes() {
+        check(
+            &[("warden", "Enforce")],
+            Mode::Observe,
+            &["tag `warden` = `Enforce`: use off, observe or enforce; treated as observe"],
+        );
+        check(
+            &[("warden:access", "strip")],
+            Mode::Observe,
+            &["tag `warden:access` = `strip`: use off, observe or enforce; treated as observe"],
+        );
+        check(
+            &[("warden", "enforce"), ("warden:acess", "off")],
+            Mode::Enforce,
+            &["tag `warden:acess` = `off`: no tag of Warden's has this key"],
+        );
+    }
+
+    #[test]
+    fn strip_is_enforce_for_the_secret_guard_alone() {
+        let secrets = read(&[("warden:secrets", "strip")], GuardKind::Secrets);
+        assert_eq!((secrets.mode, secrets.strip), (Mode::Enforce, true));
+        assert!(!read(&[("warden", "enforce")], GuardKind::Secrets).strip);
+    }
+
+    #[test]
+    fn a_cap_of_zero_by_tag_is_refused() {
+        for value in ["0", "-1", "", "1e9", "99999999999", "many"] {
+            let read = read(&[("warden:max-concurrency", value)], GuardKind::Concurrency);
+            assert_eq!((read.max_concurrency, read.problems.len()), (None, 1), "{value}");
+        }
+        assert_eq!(read(&[("warden:runaway-at", "25")], GuardKind::Concurrency).runaway_at, NonZeroU32::new(25));
+    }
+
+    #[test]
+    fn an_exemption_needs_a_known_id_and_a_date_within_ninety_days() {
+        #[track_caller]
+        fn check(value: &str, in_force: usize, problem: &str) {
+            let read = read(&[("warden:exempt", value)], GuardKind::Access);
+            assert_eq!(read.exemptions.len(), in_force);
+            assert_eq!(read.problems.join(" "), problem);
+        }
+        check("public-url@2026-11-21 external-invoke@2027-02-19", 2, "");
+        check("public-url@2026-11-20", 0, "tag `warden:exempt` = `public-url@2026-11-20`: past its date; void");
+        check(
+            "public-url@9999-12-31",
+            0,
+            "tag `warden:exempt` = `public-url@9999-12-31`: more than 90 days ahead; void",
+        );
+        check(
+            "public-url",
+            0,
+            "tag `warden:exempt` = `public-url`: the date is missing: use finding-id@YYYY-MM-DD; void",
+        );
+        check("everything@2026-12-01", 0, "tag `warden:exempt` = `everything@2026-12-01`: no such finding id; void");
+        check(
+            "public-url@2026-12-01T00:00",
+            0,
+            "tag `warden:exempt` = `public-url@2026-12-01T00:00`: not a date: use finding-id@YYYY-MM-DD; void",
+        );
+    }
+
+    #[test]
+    fn requirements_and_owner_are_read() {
+        let read =
+            read(&[("warden:require", "vpc code-signing moon"), ("warden:owner", "team pay")], GuardKind::Access);
+        assert_eq!(read.require, [Requirement::Vpc, Requirement::CodeSigning]);
+        assert_eq!(read.owner.as_deref(), Some("team pay"));
+        assert_eq!(read.problems, ["tag `warden:require` = `moon`: use vpc, dlq or code-signing; ignored"]);
+    }
+}

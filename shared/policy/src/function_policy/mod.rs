@@ -1,0 +1,392 @@
+//! Who may invoke a function: its resource policy, or that of one of its versions and aliases.
+
+mod event_source;
+mod narrow;
+
+pub use narrow::{Edit, EditKind, Narrowed, Unfixable, narrow};
+
+use crate::{
+    AccountId, Context, Document, Effect, Selection, Statement,
+    conditions::{self, Limit, Side, UrlCondition},
+    pattern,
+    principal::{self, Principal, PrincipalPlace},
+};
+use serde::{Deserialize, Serialize};
+use warden_finding::{Finding, FindingId, Severity};
+
+/// The authentication of the function URL on the same qualifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UrlAuth {
+    /// There is no URL.
+    NoUrl,
+    /// `AWS_IAM`: callers sign their requests.
+    AwsIam,
+    /// `NONE`: the policy alone decides who gets in.
+    Open,
+    /// Nobody looked, or AWS said something new. Judged as [`UrlAuth::Open`].
+    Unknown,
+}
+
+impl UrlAuth {
+    fn may_be_open(self) -> bool {
+        match self {
+            UrlAuth::NoUrl | UrlAuth::AwsIam => false,
+            UrlAuth::Open | UrlAuth::Unknown => true,
+        }
+    }
+}
+
+/// What is open about a function's resource policy, statement by statement. A Deny is never a finding.
+pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Finding> {
+    document
+        .statements
+        .iter()
+        .enumerate()
+        .flat_map(|(index, statement)| offences(index, statement, document, context, url))
+        .map(|offence| offence.finding)
+        .collect()
+}
+
+/// A finding and the part of its statement that causes it.
+#[derive(Clone, Debug)]
+struct Offence {
+    finding: Finding,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Principal(PrincipalPlace),
+    NotPrincipal,
+    /// One action; the index where the JSON has a list.
+    Action(Option<usize>),
+    NotAction,
+}
+
+type Verdict = (FindingId, Severity, String);
+
+/// Each statement stands alone, so one that was changed can be judged again by itself.
+fn offences(
+    index: usize,
+    statement: &Statement<'_>,
+    document: &Document<'_>,
+    context: &Context,
+    url: UrlAuth,
+) -> Vec<Offence> {
+    if statement.effect == Effect::Deny {
+        return Vec::new();
+    }
+    let grant = Grant::read(
+        &statement.actions,
+        conditions::url_condition(&statement.conditions),
+        url,
+    );
+    if grant.is_nothing() {
+        return Vec::new();
+    }
+    let callers = Callers {
+        context,
+        own: context.account.or_else(|| account_of_resources(statement)),
+        limits: conditions::limits(&statement.conditions, document.version),
+        bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
+        token: conditions::has_event_source_token(&statement.conditions, document.version),
+    };
+    let mut offences = Vec::new();
+    let mut report = |part: Part, alone: bool, (id, severity, message): Verdict| {
+        let at = match part {
+            _ if alone => format!("Statement[{index}]"),
+            Part::Principal(place) => format!("Statement[{index}].{place}"),
+            Part::NotPrincipal => format!("Statement[{index}].NotPrincipal"),
+            Part::Action(Some(nth)) => format!("Statement[{index}].Action[{nth}]"),
+            Part::Action(None) => format!("Statement[{index}].Action"),
+            Part::NotAction => format!("Statement[{index}].NotAction"),
+        };
+        offences.push(Offence {
+            finding: Finding {
+                id,
+                severity,
+                at,
+                message,
+            },
+            part,
+        });
+    };
+    match principal::named(&statement.principals) {
+        Some(principals) => {
+            let principals = principal::each(principals);
+            let alone = principals.len() == 1;
+            for (place, text, who) in principals {
+                for verdict in callers.verdicts(who, text, &grant) {
+                    report(Part::Principal(place), alone, verdict);
+                }
+            }
+        }
+        None => {
+            for verdict in callers.verdicts(
+                Principal::Everybody,
+                "everybody but the NotPrincipal",
+                &grant,
+            ) {
+                report(Part::NotPrincipal, true, verdict);
+            }
+        }
+    }
+    match &statement.actions {
+        Selection::Only(actions) => {
+            let listed = matches!(actions, crate::Values::Many(_));
+            let alone = actions.as_slice().len() == 1;
+            for (nth, action) in actions
+                .iter()
+                .enumerate()
+                .filter(|(_, action)| is_every_action(action))
+            {
+                let message = format!(
+                    "`{action}` lets the principal change and delete the function as well as invoke it"
+                );
+                let verdict = (FindingId::WildcardInvokeAction, Severity::High, message);
+                report(Part::Action(listed.then_some(nth)), alone, verdict);
+            }
+        }
+        Selection::Except(_) => {
+            let message = "NotAction grants every action but those named".to_owned();
+            report(
+                Part::NotAction,
+                true,
+                (FindingId::WildcardInvokeAction, Severity::High, message),
+            );
+        }
+    }
+    offences
+}
+
+/// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
+fn is_every_action(action: &str) -> bool {
+    const UNGUESSABLE: &str =
+        "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    pattern::fits_ignoring_case(action, UNGUESSABLE)
+}
+
+/// The account that a resource policy's own `Resource` names.
+fn account_of_resources(statement: &Statement<'_>) -> Option<AccountId> {
+    match statement.resources.as_ref()? {
+        Selection::Only(resources) => resources
+            .iter()
+            .find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
+        Selection::Except(_) => None,
+    }
+}
+
+/// What a statement lets its principals do, as far as the findings tell it apart.
+struct Grant {
+    /// Calls through a function URL without authentication.
+    open_url: bool,
+    /// Anything else.
+    other: bool,
+    /// The actions, for the message.
+    shown: String,
+}
+
+impl Grant {
+    fn read(actions: &Selection<crate::Values<'_>>, condition: UrlCondition, url: UrlAuth) -> Self {
+        const URL_ACTION: &str = "lambda:InvokeFunctionUrl";
+        // Whitespace in an action matches nothing.
+        let matches_something = |action: &&str| !action.contains(char::is_whitespace);
+        let (url_action, other_action, shown) = match actions {
+            Selection::Only(actions) => (
+                actions
+                    .iter()
+                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that action.
+                actions.iter().filter(matches_something).any(|action| {
+                    !(pattern::fits_ignoring_case(action, URL_ACTION)
+                        && action.get(..22).is_some_and(|head| {
+                            head.eq_ignore_ascii_case("lambda:InvokeFunctionU")
+                        }))
+                }),
+                match actions.as_slice() {
+                    [] => String::new(),
+                    [action] => format!("`{action}`"),
+                    [action, rest @ ..] => format!("`{action}` and {} more", rest.len()),
+                },
+            ),
+            Selection::Except(actions) => (
+                !actions
+                    .iter()
+                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                true,
+                "all but the NotAction".to_owned(),
+            ),
+        };
+        let open = url.may_be_open();
+        match condition {
+            UrlCondition::Any => Self {
+                open_url: url_action && open,
+                other: other_action || (url_action && !open),
+                shown,
+            },
+            UrlCondition::ThroughUrl => {
+                let any = url_action || other_action;
+                Self {
+                    open_url: any && open,
+                    other: any && !open,
+                    shown,
+                }
+            }
+            // Signed, but by anybody's key.
+            UrlCondition::ThroughAuthenticatedUrl => Self {
+                open_url: false,
+                other: url_action || other_action,
+                shown,
+            },
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.open_url && !self.other
+    }
+}
+
+/// Who can be behind a statement's principals.
+struct Callers<'d> {
+    context: &'d Context,
+    own: Option<AccountId>,
+    limits: Vec<Limit<'d>>,
+    bucket_named: bool,
+    token: bool,
+}
+
+impl Callers<'_> {
+    fn verdicts(&self, who: Principal<'_>, text: &str, grant: &Grant) -> Vec<Verdict> {
+        match who {
+            Principal::Everybody if self.limits.is_empty() => {
+                let mut verdicts = Vec::new();
+                if grant.open_url {
+                    let message = "anybody on the internet may call the function's URL without authentication".to_owned();
+                    verdicts.push((FindingId::PublicUrl, Severity::Critical, message));
+                }
+                if grant.other {
+                    let message = format!(
+                        "anybody with an AWS account has {} on the function",
+                        grant.shown
+                    );
+                    verdicts.push((FindingId::PublicInvoke, Severity::Critical, message));
+                }
+                verdicts
+            }
+            Principal::Everybody => self.least(None, |_| true),
+            Principal::Account(account) if self.trusts(account) => Vec::new(),
+            Principal::Account(account) => {
+                let message = format!(
+                    "account {account}, which is not trusted, has {} on the function",
+                    grant.shown
+                );
+                self.least(Some(self.external(message)), Self::names_somebody)
+            }
+            Principal::Unknown => {
+                let message = format!(
+                    "`{text}`, which is no account that is trusted, has {} on the function",
+                    grant.shown
+                );
+                self.least(Some(self.external(message)), Self::names_somebody)
+            }
+            Principal::Deleted => {
+                let message = format!(
+                    "`{text}` is a principal that was deleted; the statement lets nobody in"
+                );
+                vec![(FindingId::ExternalInvoke, Severity::Info, message)]
+            }
+            Principal::Service(service) => {
+                let is_source = |limit: &Limit<'_>| match limit {
+                    Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => {
+                        *of == Side::Source
+                    }
+                    Limit::Network | Limit::Identity => false,
+                };
+                if self.token {
+                    Vec::new()
+                } else if self.limits.iter().any(is_source) {
+                    self.least(None, is_source)
+                } else if event_source::is_s3(service) && self.bucket_named {
+                    let message = format!(
+                        "{service} may invoke for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name"
+                    );
+                    vec![(FindingId::OpenServicePrincipal, Severity::Low, message)]
+                } else {
+                    let message = format!(
+                        "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
+                    );
+                    vec![(FindingId::OpenServicePrincipal, Severity::High, message)]
+                }
+            }
+        }
+    }
+
+    fn names_somebody(limit: &Limit<'_>) -> bool {
+        match limit {
+            Limit::Accounts { .. } | Limit::Organizations { .. } => true,
+            Limit::Network | Limit::Identity => false,
+        }
+    }
+
+    /// All limits hold at once, so what gets through is at most what the strictest lets through.
+    fn least(
+        &self,
+        unlimited: Option<Verdict>,
+        counts: impl Fn(&Limit<'_>) -> bool,
+    ) -> Vec<Verdict> {
+        let limited = self
+            .limits
+            .iter()
+            .filter(|limit| counts(limit))
+            .map(|limit| self.bounded(limit));
+        let unlimited = unlimited.map(Some);
+        limited
+            .chain(unlimited)
+            .min_by_key(|verdict| verdict.as_ref().map(|(_, severity, _)| *severity))
+            .flatten()
+            .into_iter()
+            .collect()
+    }
+
+    /// The verdict if this limit were the only one.
+    fn bounded(&self, limit: &Limit<'_>) -> Option<Verdict> {
+        match limit {
+            Limit::Accounts { ids, .. } => {
+                let outside = ids.iter().find(|id| !self.trusts(**id))?;
+                Some(self.external(format!(
+                    "the conditions let account {outside} in, which is not trusted"
+                )))
+            }
+            Limit::Organizations { ids, .. } => {
+                let own = self.context.organization.as_ref().map(|own| own.as_str());
+                let (severity, whose) = match ids.iter().find(|id| Some(**id) != own) {
+                    None => (Severity::Low, "the own organisation".to_owned()),
+                    Some(other) => (Severity::Medium, format!("organisation `{other}`")),
+                };
+                Some((
+                    FindingId::OrganizationInvoke,
+                    severity,
+                    format!("everybody in {whose} is let in"),
+                ))
+            }
+            Limit::Network | Limit::Identity => None,
+        }
+    }
+
+    fn trusts(&self, account: AccountId) -> bool {
+        self.own == Some(account) || self.context.trusted_accounts.contains(&account)
+    }
+
+    fn external(&self, message: String) -> Verdict {
+        let severity = if self.context.trusted_accounts.is_empty() {
+            Severity::Medium
+        } else {
+            Severity::High
+        };
+        (FindingId::ExternalInvoke, severity, message)
+    }
+}
+
+#[cfg(test)]
+mod tests;

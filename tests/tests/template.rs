@@ -1,0 +1,374 @@
+//! What `infra/warden.yaml` must say, read from the file itself: a local account ignores some of these settings in
+//! silence (recovery, encryption, retries), so a deployment there proves nothing about them.
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// The AWS calls that access-guard's code makes: what its role allows must be these, no more and no fewer.
+const ACCESS_GUARD_CALLS: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "lambda:DeleteResourcePolicy",
+    "lambda:GetFunction",
+    "lambda:GetFunctionUrlConfig",
+    "lambda:GetLayerVersionPolicy",
+    "lambda:GetPolicy",
+    "lambda:GetResourcePolicy",
+    "lambda:ListAliases",
+    "lambda:ListFunctionUrlConfigs",
+    "lambda:ListTags",
+    "lambda:ListVersionsByFunction",
+    "lambda:PutResourcePolicy",
+    "lambda:RemoveLayerVersionPermission",
+    "lambda:RemovePermission",
+    "lambda:UpdateFunctionUrlConfig",
+];
+
+/// What undo and apply call beyond what the guards do.
+const OPERATOR_CALLS: &[&str] =
+    &["lambda:AddLayerVersionPermission", "lambda:AddPermission", "lambda:GetFunctionConfiguration"];
+
+/// What Lambda itself does with a guard's role: logs, and the on-failure destination.
+const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+
+/// The account settings that a guard reads from its environment.
+const SETTINGS: &[&str] = &[
+    "WARDEN_ACCOUNT_CAP",
+    "WARDEN_BREAKER_MINUTES",
+    "WARDEN_BREAKER_PAUSE_SECONDS",
+    "WARDEN_BREAKER_REVERTS",
+    "WARDEN_BUS",
+    "WARDEN_LAYER_MODE",
+    "WARDEN_LAYER_NAMES",
+    "WARDEN_LEASE_SECONDS",
+    "WARDEN_NEVER_TOUCH",
+    "WARDEN_ORGANIZATION",
+    "WARDEN_STANDING",
+    "WARDEN_TABLE",
+    "WARDEN_THRESHOLD",
+    "WARDEN_TRUSTED_ACCOUNTS",
+];
+
+#[test]
+fn the_ledger_outlives_the_stack_and_its_mistakes() {
+    let template = Template::read();
+    let ledger = &template.resource("Ledger");
+    assert_eq!(ledger["DeletionPolicy"], "Retain");
+    assert_eq!(ledger["UpdateReplacePolicy"], "Retain");
+    let table = &ledger["Properties"];
+    assert_eq!(table["DeletionProtectionEnabled"], true);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(table.get("TimeToLiveSpecification"), None, "a record never expires");
+    assert_eq!(template.resource("AuditLog")["DeletionPolicy"], "Retain");
+}
+
+#[test]
+fn the_ledger_has_the_keys_and_indexes_that_the_code_queries() {
+    let template = Template::read();
+    let table = &template.resource("Ledger")["Properties"];
+    let keys = |schema: &Value| -> Vec<String> {
+        let fields = schema.as_array().expect("a key schema");
+        fields.iter().map(|field| format!("{} {}", text(&field["AttributeName"]), text(&field["KeyType"]))).collect()
+    };
+    assert_eq!(keys(&table["KeySchema"]), ["pk HASH", "sk RANGE"]);
+    let indexes = table["GlobalSecondaryIndexes"].as_array().expect("indexes");
+    let indexes: Vec<_> = indexes.iter().map(|index| (text(&index["IndexName"]), keys(&index["KeySchema"]))).collect();
+    assert_eq!(
+        indexes,
+        [
+            ("by-day", vec!["day HASH".to_owned(), "sk RANGE".to_owned()]),
+            ("open-intents", vec!["open HASH".to_owned(), "pk RANGE".to_owned()]),
+        ]
+    );
+}
+
+#[test]
+fn no_event_is_lost_without_a_trace() {
+    let template = Template::read();
+    for (name, rule) in template.of_type("AWS::Events::Rule") {
+        for target in rule["Properties"]["Targets"].as_array().expect("targets") {
+            assert_eq!(target["DeadLetterConfig"]["Arn"], json!({"Fn::GetAtt": "Undelivered.Arn"}), "{name}");
+            let retries = json!({"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185});
+            assert_eq!(target["RetryPolicy"], retries, "{name}");
+        }
+    }
+    for (name, _) in template.of_type("AWS::Lambda::Function") {
+        let config = &template.resource(&format!("{name}InvokeConfig"))["Properties"];
+        assert_eq!(config["FunctionName"], json!({"Ref": name}));
+        assert_eq!(config["Qualifier"], "$LATEST");
+        assert_eq!(config["MaximumRetryAttempts"], 2);
+        assert_eq!(config["MaximumEventAgeInSeconds"], 21_600);
+        assert_eq!(config["DestinationConfig"]["OnFailure"]["Destination"], json!({"Fn::GetAtt": "Failures.Arn"}));
+    }
+    for queue in ["Undelivered", "Failures"] {
+        let alarm = &template.resource(&format!("{queue}Alarm"))["Properties"];
+        assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
+        let attribute = format!("{queue}.QueueName");
+        assert_eq!(alarm["Dimensions"], json!([{"Name": "QueueName", "Value": {"Fn::GetAtt": attribute}}]));
+        assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("GreaterThanThreshold"), &json!(0)));
+        assert_eq!(alarm["AlarmActions"], json!([{"Ref": "Alerts"}]));
+        assert_eq!(template.resource(queue)["Properties"]["MessageRetentionPeriod"], 14 * 24 * 3600);
+        assert_eq!(template.resource(queue)["Properties"]["SqsManagedSseEnabled"], true);
+    }
+}
+
+#[test]
+fn what_the_code_calls_is_what_the_roles_allow() {
+    let template = Template::read();
+    let set = |lists: &[&[&str]]| -> BTreeSet<String> {
+        lists.iter().flat_map(|list| list.iter()).map(|call| (*call).to_owned()).collect()
+    };
+    let allowed = template.actions(&["AccessGuardRole", "GuardPolicy"]);
+    assert_eq!(allowed, set(&[ACCESS_GUARD_CALLS, PLATFORM_CALLS]));
+    let operator = template.actions(&["OperatorRole"]);
+    assert_eq!(operator, set(&[ACCESS_GUARD_CALLS, OPERATOR_CALLS]));
+}
+
+#[test]
+fn nobody_in_the_stack_may_delete_from_the_ledger_and_nothing_is_granted_by_wildcard() {
+    let template = Template::read();
+    for (role, statement) in template.statements() {
+        assert_eq!(statement["Effect"], "Allow", "{role}");
+        for action in actions(&statement) {
+            assert!(!action.contains('*'), "{role} allows {action}");
+            assert!(!(action.starts_with("dynamodb:") && action.contains("Delete")), "{role} allows {action}");
+        }
+        for resource in list(&statement["Resource"]) {
+            assert_ne!(resource, "*", "{role}: {}", statement["Sid"]);
+            assert_ne!(resource, Value::Null, "{role}: {}", statement["Sid"]);
+        }
+    }
+}
+
+#[test]
+fn a_guard_changes_only_what_is_opted_in() {
+    let template = Template::read();
+    let own_tag = json!({"aws:ResourceTag/warden:access": "enforce"});
+    let general_tag = json!({"aws:ResourceTag/warden": "enforce"});
+    let without_own_tag = json!({"aws:ResourceTag/warden:access": "true"});
+    let writes = |action: &str| action.starts_with("lambda:") && !["Get", "List"].contains(&verb(action));
+    let mut conditions = Vec::new();
+    for (role, statement) in template.statements() {
+        if role != "AccessGuardRole" || !actions(&statement).iter().any(|action| writes(action)) {
+            continue;
+        }
+        if statement["Sid"] == "ChangeLayers" {
+            assert_eq!(statement["Only if"], "ChangesLayers", "layers carry no tags, so the names decide");
+            continue;
+        }
+        assert_eq!(statement["Condition"]["StringEqualsIfExists"], json!({"lambda:FunctionUrlAuthType": "AWS_IAM"}));
+        conditions.push((statement["Condition"]["StringEquals"].clone(), statement["Condition"]["Null"].clone()));
+    }
+    assert_eq!(conditions, [(own_tag, Value::Null), (general_tag, without_own_tag)]);
+}
+
+#[test]
+fn a_guards_own_changes_are_left_out_by_the_path_of_its_role_and_the_operators_are_not() {
+    let template = Template::read();
+    let guards = template.of_type("AWS::Lambda::Function");
+    assert!(!guards.is_empty());
+    for (guard, _) in guards {
+        assert_eq!(template.resource(&format!("{guard}Role"))["Properties"]["Path"], "/warden/guard/");
+        let detail = &template.resource(&format!("{guard}Rule"))["Properties"]["EventPattern"]["detail"];
+        assert_eq!(detail["errorCode"], json!([{"exists": false}]));
+        let issuer = |test: Value| json!({"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [test]}}}});
+        let prefix = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/warden/guard/";
+        let others = issuer(json!({"anything-but": {"prefix": {"Fn::Sub": prefix}}}));
+        assert_eq!(detail["$or"], json!([issuer(json!({"exists": false})), others]));
+    }
+    assert_eq!(template.resource("OperatorRole")["Properties"]["Path"], "/warden/");
+}
+
+#[test]
+fn an_operator_must_say_who_they_are() {
+    let template = Template::read();
+    let trust = &template.resource("OperatorRole")["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+    assert_eq!(trust[0]["Action"], json!(["sts:AssumeRole", "sts:SetSourceIdentity"]));
+    assert_eq!(trust[0]["Condition"], json!({"Null": {"sts:SourceIdentity": "false"}}));
+    assert_eq!(trust[1], Value::Null, "one statement, or a second one is the way around it");
+}
+
+#[test]
+fn every_setting_reaches_every_guard() {
+    let template = Template::read();
+    for (guard, function) in template.of_type("AWS::Lambda::Function") {
+        let variables = function["Properties"]["Environment"]["Variables"].as_object().expect("variables");
+        let names: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
+        assert_eq!(names, SETTINGS.iter().copied().collect(), "{guard}");
+    }
+}
+
+#[test]
+fn only_warden_s_own_rule_invokes_a_guard() {
+    let template = Template::read();
+    for (guard, _) in template.of_type("AWS::Lambda::Function") {
+        let permission = &template.resource(&format!("{guard}Permission"))["Properties"];
+        assert_eq!(permission["Principal"], "events.amazonaws.com");
+        assert_eq!(permission["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
+        assert_eq!(permission["SourceArn"], json!({"Fn::GetAtt": format!("{guard}Rule.Arn")}));
+    }
+}
+
+#[test]
+fn the_template_keeps_the_limits_of_aws() {
+    let template = Template::read();
+    // CreateStack takes 51,200 bytes inline.
+    assert!(TEMPLATE.len() < 51_200, "{} bytes", TEMPLATE.len());
+    for (name, rule) in template.of_type("AWS::Events::Rule") {
+        // PutRule takes 2,048 characters. The references count as the longest text they can become.
+        let pattern = rule["Properties"]["EventPattern"].to_string();
+        assert!(pattern.len() < 2_048, "{name}: {}", pattern.len());
+    }
+}
+
+#[test]
+fn everything_that_can_be_tagged_is() {
+    // These take no tags in CloudFormation.
+    let untaggable = [
+        "AWS::IAM::ManagedPolicy",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::ResourcePolicy",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+    ];
+    for (name, resource) in Template::read().section("Resources") {
+        if !untaggable.contains(&text(&resource["Type"])) {
+            let tags = json!([{"Key": "application", "Value": "lambda-warden"}]);
+            assert_eq!(resource["Properties"]["Tags"], tags, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_parameter_says_what_it_is_and_refuses_what_it_is_not() {
+    for (name, parameter) in Template::read().section("Parameters") {
+        assert!(parameter["Description"].is_string(), "{name}");
+        let bounded =
+            ["AllowedPattern", "AllowedValues", "MinValue"].iter().any(|bound| parameter.get(bound).is_some());
+        assert!(bounded, "{name}");
+    }
+}
+
+#[test]
+fn the_template_names_the_release_it_belongs_to() {
+    let template = Template::read();
+    assert_eq!(template.section("Mappings")["Warden"]["Release"]["Version"], env!("CARGO_PKG_VERSION"));
+}
+
+const TEMPLATE: &str = include_str!("../../infra/warden.yaml");
+
+/// The template as JSON, with CloudFormation's short tags in their long form: `!Ref X` is `{"Ref": "X"}`.
+struct Template(Value);
+
+impl Template {
+    fn read() -> Self {
+        let documents = Yaml::load_from_str(TEMPLATE).expect("the template is YAML");
+        Self(long_form(&documents[0]))
+    }
+
+    fn section(&self, name: &str) -> &Map<String, Value> {
+        self.0[name].as_object().expect("a section of the template")
+    }
+
+    #[track_caller]
+    fn resource(&self, name: &str) -> &Value {
+        self.section("Resources").get(name).unwrap_or_else(|| panic!("the template has no {name}"))
+    }
+
+    fn of_type(&self, kind: &str) -> Vec<(&str, &Value)> {
+        let all = self.section("Resources").iter();
+        all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), resource)).collect()
+    }
+
+    /// Every statement that the stack's identity policies may have, with the resource it stands in. One that depends on
+    /// a condition of the template carries that condition's name as `Only if`.
+    fn statements(&self) -> Vec<(&str, Value)> {
+        let mut found = Vec::new();
+        for (name, resource) in self.section("Resources") {
+            let properties = &resource["Properties"];
+            let documents: Vec<&Value> = match text(&resource["Type"]) {
+                "AWS::IAM::ManagedPolicy" => vec![&properties["PolicyDocument"]],
+                "AWS::IAM::Role" => properties["Policies"]
+                    .as_array()
+                    .map(|policies| policies.iter().map(|policy| &policy["PolicyDocument"]).collect())
+                    .unwrap_or_default(),
+                _ => continue,
+            };
+            for statement in documents.iter().flat_map(|document| list(&document["Statement"])) {
+                let statement = match statement.get("Fn::If") {
+                    Some(branches) => {
+                        assert_eq!(branches[2], json!({"Ref": "AWS::NoValue"}), "{name}: a statement or nothing");
+                        let mut conditional = branches[1].clone();
+                        conditional["Only if"] = branches[0].clone();
+                        conditional
+                    }
+                    None => statement,
+                };
+                found.push((name.as_str(), statement));
+            }
+        }
+        found
+    }
+
+    /// All actions that these roles and policies may allow.
+    fn actions(&self, names: &[&str]) -> BTreeSet<String> {
+        let statements = self.statements().into_iter();
+        statements.filter(|(name, _)| names.contains(name)).flat_map(|(_, statement)| actions(&statement)).collect()
+    }
+}
+
+fn actions(statement: &Value) -> Vec<String> {
+    list(&statement["Action"]).iter().map(|action| text(action).to_owned()).collect()
+}
+
+/// The first word of an action's name: `Get` of `lambda:GetPolicy`.
+fn verb(action: &str) -> &str {
+    let name = action.split_once(':').map_or(action, |(_, name)| name);
+    let end =
+        name.char_indices().skip(1).find(|(_, letter)| letter.is_ascii_uppercase()).map_or(name.len(), |(at, _)| at);
+    &name[..end]
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+#[track_caller]
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("text expected: {value}"))
+}
+
+fn long_form(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Tagged(tag, inner) => {
+            let function = match tag.suffix.as_str() {
+                word @ ("Ref" | "Condition") => word.to_owned(),
+                word => format!("Fn::{word}"),
+            };
+            Value::Object(Map::from_iter([(function, long_form(inner))]))
+        }
+        Yaml::Mapping(mapping) => mapping
+            .iter()
+            .map(|(key, value)| (key.as_str().expect("keys are text").to_owned(), long_form(value)))
+            .collect(),
+        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => json!(value),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
+            panic!("CloudFormation does not take {node:?}")
+        }
+    }
+}
