@@ -1,0 +1,113 @@
+"""What the trail asks of the launcher, under `/_warden/` beside MiniStack's own paths.
+
+GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
+POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
+GET  /_warden/busy                    how many invocations are running
+POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
+GET  /_warden/deliverable?function=&source=   does the function's policy let EventBridge invoke it for that rule
+"""
+
+import json
+import os
+import signal
+import time
+import uuid
+from urllib.parse import parse_qs
+
+from ministack.core import iam_evaluator, lambda_runtime
+from ministack.core.responses import get_region, request_scope
+from ministack.services import iam, lambda_svc, sts
+
+import tracing
+
+ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
+
+
+def beside(app):
+    """The ASGI application that answers `/_warden/` itself and leaves everything else to MiniStack."""
+
+    async def both(scope, receive, send):
+        if scope["type"] != "http" or not scope["path"].startswith("/_warden/"):
+            await app(scope, receive, send)
+            return
+        query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        answer = ANSWERS.get(scope["path"].removeprefix("/_warden/"))
+        body = json.dumps(answer(**query) if answer else None).encode()
+        await send({"type": "http.response.start", "status": 200 if answer else 404,
+                    "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": body})
+
+    return both
+
+
+def _role(name):
+    role = iam._roles.get_scoped(ACCOUNT, None, name)
+    return role and {"arn": role["Arn"], "principalId": role["RoleId"], "userName": role["RoleName"]}
+
+
+def caller(key):
+    """The principal behind an access key; None for a key nobody has."""
+    credential = iam_evaluator.resolve_credential(key, ACCOUNT)
+    if isinstance(credential, iam_evaluator.CredentialResolutionError):
+        return None
+    session = sts._sessions.get(key) or {}
+    found = {"type": credential.principal_type, "arn": credential.principal_arn, "account": credential.account_id,
+             "principalId": credential.principal_id, "userName": credential.principal_name,
+             "created": session.get("IssuedAt"), "sourceIdentity": session.get("SourceIdentity")}
+    if credential.principal_type == "AssumedRole":
+        _, role_name, session_name = credential.principal_arn.split("/", 2)
+        found["issuer"] = _role(role_name)
+        if found["issuer"]:
+            # MiniStack's own sessions for functions carry the role's name where AWS has its id.
+            found["principalId"] = f"{found['issuer']['principalId']}:{session_name}"
+    return found
+
+
+def session(role, name):
+    """Registers a session of the role (an ARN) and returns its credentials; None when there is no such role."""
+    role_name = role.rsplit("/", 1)[-1]
+    known = _role(role_name)
+    if known is None or known["arn"] != role:
+        return None
+    key, secret, token = "ASIA" + uuid.uuid4().hex[:16].upper(), uuid.uuid4().hex, uuid.uuid4().hex
+    sts.register_session(key, {
+        "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{name}", "UserId": f"{known['principalId']}:{name}",
+        "SecretAccessKey": secret, "SessionToken": token, "AccountId": ACCOUNT, "PrincipalType": "AssumedRole",
+        "Expiration": time.time() + 12 * 3600})
+    return {"accessKeyId": key, "secretAccessKey": secret, "sessionToken": token}
+
+
+def busy():
+    """The number of invocations that are running now."""
+    return lambda_svc.executions_in_flight()[0]
+
+
+def kill(trace=None, function=None):
+    """Kills the bootstraps that serve an invocation of that trace, or any of that function; returns their pids."""
+    with lambda_runtime._lock:
+        workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
+    killed = []
+    for worker in workers:
+        chosen = (trace and trace in (tracing.serving(worker) or "")) or (function and worker.func_name == function)
+        process = worker._proc
+        if chosen and process is not None and process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+    return killed
+
+
+def deliverable(function, source):
+    """Whether the function (an ARN) has a statement that lets EventBridge invoke it for the rule `source`."""
+    region = function.split(":")[3]
+    with request_scope(ACCOUNT, region):
+        found = lambda_svc.function_policy_for_arn(function)
+        if found is None:
+            return False
+        context = iam_evaluator.EvalContext(
+            principal_arn="", principal_type="Service", principal_account=ACCOUNT, action="lambda:InvokeFunction",
+            resource_arn=function, region=get_region(),
+            service_context={"aws:sourcearn": source, "aws:sourceaccount": ACCOUNT})
+        return iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com").decision == "Allow"
+
+
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "deliverable": deliverable}

@@ -1,0 +1,185 @@
+"""Where MiniStack 1.5.33 differs from AWS in something a guard or its role depends on, put right.
+
+One function per correction, each tried by a test in `shared/sandbox/tests/corrections.rs` through the real API.
+"""
+
+import contextvars
+import dataclasses
+import json
+from urllib.parse import parse_qs, unquote
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam, lambda_svc, sts, tagging
+
+import function_policy
+import tracing
+
+
+def apply():
+    """All of them."""
+    lambda_action_names()
+    lambda_resources()
+    resource_tags_of_qualified_functions()
+    pass_role()
+    set_default_policy_version()
+    source_identity()
+    latest_event_invoke_config()
+    bootstrap_environment()
+    function_policy.apply()
+    tracing.apply()
+    lambda_requests()
+
+
+def lambda_action_names():
+    """IAM action names of Lambda calls: from botocore's model, where MiniStack has a table that names many wrongly
+    (UpdateFunctionUrlConfig is checked as CreateFunctionUrlConfig) and leaves others unchecked."""
+    renamed = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction",
+               "InvokeWithResponseStream": "InvokeFunction", "GetLayerVersionByArn": "GetLayerVersion"}
+    match = iam_actions._match_rest_action
+
+    def named(service, method, path, query_params=None):
+        operation = match(service, method, path, query_params)
+        return renamed.get(operation, operation) if service == "lambda" else operation
+
+    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
+    iam_actions._lambda_action = lambda _method, _path: None
+    iam_actions._match_rest_action = named
+
+
+def lambda_resources():
+    """The resource of a Lambda call where MiniStack has none or another: layer versions, resource-policy."""
+    extract = iam_actions.extract_resource_arn
+
+    def resource(service, method, path, headers, body, query_params, region, account_id):
+        parts = [part for part in unquote(path).split("/") if part]
+        if service == "lambda" and parts[1:2] == ["resource-policy"]:
+            return "/".join(parts[2:])
+        if service == "lambda" and parts[1:2] == ["layers"] and len(parts) > 4 and parts[3] == "versions":
+            return f"arn:aws:lambda:{region}:{account_id}:layer:{parts[2]}:{parts[4]}"
+        return extract(service, method, path, headers, body, query_params, region, account_id)
+
+    iam_actions.extract_resource_arn = resource
+
+
+def resource_tags_of_qualified_functions():
+    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's."""
+    find = tagging.resource_tags
+
+    def tags(arn):
+        parts = arn.split(":")
+        return find(":".join(parts[:7]) if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] else arn)
+
+    tagging.resource_tags = tags
+
+
+def pass_role():
+    """iam:PassRole for the role that CreateFunction or UpdateFunctionConfiguration hands to Lambda."""
+    handed = contextvars.ContextVar("warden_passed_role", default=None)
+    extract, enforce = iam_actions.extract_iam_action, iam_evaluator.enforce
+
+    def action(service, method, path, headers, body, query_params):
+        name = extract(service, method, path, headers, body, query_params)
+        handed.set(None)
+        if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"):
+            try:
+                handed.set(json.loads(body or b"{}").get("Role"))
+            except ValueError:
+                pass
+        return name
+
+    def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
+        denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+        role = handed.get()
+        if denied or service != "lambda" or not role:
+            return denied
+        return enforce(access_key_id, "iam:PassRole", "iam", region, role,
+                       {"iam:PassedToService": "lambda.amazonaws.com"})
+
+    iam_actions.extract_iam_action = action
+    iam_evaluator.enforce = enforced
+
+
+def set_default_policy_version():
+    """IAM's SetDefaultPolicyVersion, which MiniStack does not have."""
+
+    def operation(params):
+        policy = iam._policies.get(iam._p(params, "PolicyArn"))
+        wanted = iam._p(params, "VersionId")
+        if policy is None or wanted not in policy["Versions"]:
+            return iam._error(404, "NoSuchEntity", f"Policy version {wanted} does not exist or is not attachable.")
+        for name, version in policy["Versions"].items():
+            version["IsDefaultVersion"] = name == wanted
+        policy["DefaultVersionId"] = wanted
+        policy["UpdateDate"] = iam._now()
+        return iam._xml(200, "SetDefaultPolicyVersionResponse", "")
+
+    iam._IAM_HANDLERS["SetDefaultPolicyVersion"] = operation
+
+
+def source_identity():
+    """SourceIdentity of AssumeRole: the trust policy must allow sts:SetSourceIdentity and may ask for one, and the
+    session keeps it."""
+    given = contextvars.ContextVar("warden_source_identity", default=None)
+    handle, register, trusted = sts.handle_request, sts.register_session, iam_evaluator.evaluate_trust_policy
+
+    async def handled(method, path, headers, body, query_params):
+        form = parse_qs(body.decode("utf-8", errors="replace"))
+        given.set(form.get("SourceIdentity", [None])[0])
+        return await handle(method, path, headers, body, query_params)
+
+    def trust(document, caller_arn, context=None):
+        identity = given.get()
+        if context is not None and identity:
+            context.service_context["sts:sourceidentity"] = identity
+            setting = dataclasses.replace(context, action="sts:SetSourceIdentity")
+            if context.action == "sts:AssumeRole" and not trusted(document, caller_arn, setting):
+                return False
+        return trusted(document, caller_arn, context)
+
+    def registered(access_key, session):
+        if given.get():
+            session["SourceIdentity"] = given.get()
+        register(access_key, session)
+
+    sts.handle_request, sts.register_session = handled, registered
+    iam_evaluator.evaluate_trust_policy = trust
+
+
+def latest_event_invoke_config():
+    """EventInvokeConfig of $LATEST is that of the unqualified function, not one beside it."""
+    for name in ("_get_event_invoke_config", "_put_event_invoke_config", "_delete_event_invoke_config"):
+        operation = getattr(lambda_svc, name)
+
+        def unqualified(func_name, qualifier=None, *rest, operation=operation):
+            return operation(func_name, None if qualifier == "$LATEST" else qualifier, *rest)
+
+        setattr(lambda_svc, name, unqualified)
+
+
+def bootstrap_environment():
+    """The environment of a bootstrap: what Lambda gives it, without the settings of the server itself."""
+    build = lambda_svc._provided_worker_env
+    lent = ("PATH", "HOME", "LANG", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+
+    def environment(config, code_dir, port):
+        own = (config.get("Environment") or {}).get("Variables") or {}
+        full = build(config, code_dir, port)
+        full["AWS_LAMBDA_LOG_GROUP_NAME"] = f"/aws/lambda/{config.get('FunctionName')}"
+        full["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{config.get('Runtime')}"
+        return {name: value for name, value in full.items()
+                if name in own or name in lent or name.startswith(("AWS_", "LAMBDA_TASK_", "_"))}
+
+    lambda_svc._provided_worker_env = environment
+
+
+def lambda_requests():
+    """The routes that MiniStack lacks, and the trace id of every request."""
+    handle = lambda_svc.handle_request
+
+    async def handled(method, path, headers, body, query_params):
+        tracing.receive(headers)
+        if "/resource-policy/" in path:
+            return function_policy.resource_policy(method, path, json.loads(body) if body else {}, query_params)
+        return await handle(method, path, headers, body, query_params)
+
+    lambda_svc.handle_request = handled

@@ -1,0 +1,214 @@
+"""Resource policies of functions as Lambda keeps them: one per resource, each with a revision of its own.
+
+MiniStack keeps one list of statements for a function and all its versions and aliases. It stays the only store (its
+identity check and CloudFormation use it); this module decides which statement belongs to which resource.
+API shapes: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html and the pages of RemovePermission,
+GetPolicy, PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy.
+"""
+
+import json
+from urllib.parse import unquote
+
+from ministack.core.responses import get_account_id, get_region, json_response, new_uuid
+from ministack.services import lambda_svc
+
+LIMIT = 20 * 1024
+
+
+class Refused(Exception):
+    """An error of the Lambda API."""
+
+    def __init__(self, status, code, message):
+        super().__init__(message)
+        self.response = lambda_svc.error_response_json(code, message, status)
+
+
+def _answer(operation):
+    """Turns a Refused into the response it stands for."""
+
+    def answered(*args, **kwargs):
+        try:
+            return operation(*args, **kwargs)
+        except Refused as refused:
+            return refused.response
+
+    return answered
+
+
+class Policy:
+    """The policy of one resource: a function, a version or an alias."""
+
+    def __init__(self, name, qualifier):
+        self.arn = lambda_svc._policy_resource_arn(name, qualifier)
+        if name not in lambda_svc._functions or lambda_svc._validate_function_qualifier_exists(name, qualifier):
+            raise Refused(404, "ResourceNotFoundException", f"Function not found: {self.arn}")
+        self.function = lambda_svc._functions[name]
+
+    @property
+    def statements(self):
+        return [s for s in self.function["policy"]["Statement"] if _resources(s) == {self.arn}]
+
+    @property
+    def document(self):
+        frame = self.function.get("policy_frames", {}).get(self.arn, {"Version": "2012-10-17", "Id": "default"})
+        return json.dumps({**frame, "Statement": self.statements})
+
+    @property
+    def revision(self):
+        # CloudFormation writes statements behind this module's back: a document that is not the one the revision was
+        # made for gets a new one.
+        kept = self.function.setdefault("policy_revisions", {}).get(self.arn)
+        if kept is None or kept[0] != self.document:
+            kept = (self.document, new_uuid())
+            self.function["policy_revisions"][self.arn] = kept
+        return kept[1]
+
+    def existing(self):
+        if not self.statements:
+            raise Refused(404, "ResourceNotFoundException", "The resource you requested does not exist.")
+        return self
+
+    def at(self, revision):
+        if revision is not None and (not self.statements or revision != self.revision):
+            raise Refused(412, "PreconditionFailedException",
+                          "The Revision Id provided does not match the latest Revision Id. Call the "
+                          "GetPolicy API to retrieve the latest Revision Id")
+        return self
+
+    def write(self, statements, frame=None):
+        kept = {id(s) for s in self.statements}
+        others = [s for s in self.function["policy"]["Statement"] if id(s) not in kept]
+        before = self.function["policy"]["Statement"], dict(self.function.setdefault("policy_frames", {}))
+        self.function["policy"]["Statement"] = others + statements
+        if frame is not None:
+            self.function["policy_frames"][self.arn] = frame
+        if not statements:
+            self.function["policy_frames"].pop(self.arn, None)
+        if len(self.document.encode()) > LIMIT:
+            self.function["policy"]["Statement"], self.function["policy_frames"] = before
+            raise Refused(400, "PolicyLengthExceededException", "The final policy size is bigger than the limit (20480).")
+        self.function.setdefault("policy_revisions", {})[self.arn] = (self.document, new_uuid())
+
+
+def _resources(statement):
+    resource = statement.get("Resource")
+    return set(resource) if isinstance(resource, list) else {resource}
+
+
+def _principal(text):
+    if text == "*":
+        return "*"
+    if text.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")):
+        return {"Service": text}
+    return {"AWS": f"arn:aws:iam::{text}:root" if text.isdigit() else text}
+
+
+def _first(query, name):
+    return lambda_svc._qp_first(query or {}, name) or None
+
+
+@_answer
+def get_policy(name, query=None, path_qualifier=None):
+    policy = Policy(name, path_qualifier or _first(query, "Qualifier")).existing()
+    return json_response({"Policy": policy.document, "RevisionId": policy.revision})
+
+
+@_answer
+def add_permission(name, data, query=None, path_qualifier=None):
+    policy = Policy(name, path_qualifier or _first(query, "Qualifier")).at(data.get("RevisionId"))
+    sid = data.get("StatementId") or new_uuid()
+    if any(s.get("Sid") == sid for s in policy.statements):
+        raise Refused(409, "ResourceConflictException",
+                      f"The statement id ({sid}) provided already exists. Please provide a new statement id, or "
+                      "remove the existing statement.")
+    statement = {"Sid": sid, "Effect": "Allow", "Principal": _principal(data.get("Principal", "")),
+                 "Action": data.get("Action", "lambda:InvokeFunction"), "Resource": policy.arn}
+    equals = {key: data[name] for name, key in (
+        ("SourceAccount", "AWS:SourceAccount"), ("PrincipalOrgID", "aws:PrincipalOrgID"),
+        ("FunctionUrlAuthType", "lambda:FunctionUrlAuthType"), ("EventSourceToken", "lambda:EventSourceToken"),
+    ) if name in data}
+    condition = {}
+    if equals:
+        condition["StringEquals"] = equals
+    if "SourceArn" in data:
+        condition["ArnLike"] = {"AWS:SourceArn": data["SourceArn"]}
+    if "InvokedViaFunctionUrl" in data:
+        condition["Bool"] = {"lambda:InvokedViaFunctionUrl": str(data["InvokedViaFunctionUrl"]).lower()}
+    if condition:
+        statement["Condition"] = condition
+    policy.write([*policy.statements, statement])
+    return json_response({"Statement": json.dumps(statement)}, 201)
+
+
+@_answer
+def remove_permission(name, sid, query=None, path_qualifier=None):
+    policy = Policy(name, path_qualifier or _first(query, "Qualifier")).existing()
+    left = [s for s in policy.statements if s.get("Sid") != sid]
+    if len(left) == len(policy.statements):
+        raise Refused(404, "ResourceNotFoundException", f"Statement {sid} is not found in resource policy.")
+    policy.at(_first(query, "RevisionId")).write(left)
+    return 204, {}, b""
+
+
+def _resource(arn):
+    parts = arn.split(":")
+    if len(parts) not in (7, 8) or parts[2] != "lambda" or parts[5] != "function" or "*" in arn:
+        raise Refused(400, "InvalidParameterValueException", f"{arn} is not the ARN of a Lambda function.")
+    if parts[3] != get_region() or parts[4] != get_account_id():
+        raise Refused(404, "ResourceNotFoundException", f"Function not found: {arn}")
+    return Policy(parts[6], parts[7] if len(parts) == 8 else None)
+
+
+def _checked(document, arn):
+    """The frame and the statements of a document that Lambda would accept for the resource."""
+
+    def invalid(why):
+        return Refused(400, "InvalidParameterValueException", f"The provided policy is not valid: {why}")
+
+    if len((document or "").encode()) > LIMIT:
+        raise Refused(400, "PolicyLengthExceededException", "The final policy size is bigger than the limit (20480).")
+    try:
+        parsed = json.loads(document or "")
+    except ValueError as error:
+        raise invalid("it is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise invalid("it is not an object")
+    statements = parsed.get("Statement")
+    statements = [statements] if isinstance(statements, dict) else statements
+    if not isinstance(statements, list) or not statements:
+        raise invalid("it has no statement")
+    if parsed.get("Version", "2012-10-17") not in ("2012-10-17", "2008-10-17"):
+        raise invalid("its version is unknown")
+    sids = [s.get("Sid") for s in statements if isinstance(s, dict) and s.get("Sid") is not None]
+    if len(sids) != len(set(sids)):
+        raise invalid("statement ids must be unique")
+    for statement in statements:
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
+            raise invalid("a statement needs an effect")
+        if not ({"Principal", "NotPrincipal"} & statement.keys() and {"Action", "NotAction"} & statement.keys()):
+            raise invalid("a statement needs a principal and an action")
+        if _resources(statement) != {arn}:
+            raise invalid(f"the resource of every statement must be {arn}")
+    return {key: value for key, value in parsed.items() if key != "Statement"}, statements
+
+
+@_answer
+def resource_policy(method, path, data, query):
+    """Put, Get and DeleteResourcePolicy: `/2026-07-09/resource-policy/{arn}`."""
+    policy = _resource(unquote(path.split("/resource-policy/", 1)[1]))
+    if method == "GET":
+        policy.existing()
+    elif method == "PUT":
+        frame, statements = _checked(data.get("Policy"), policy.arn)
+        policy.at(data.get("RevisionId")).write(statements, frame)
+    elif method == "DELETE":
+        policy.existing().at(_first(query, "RevisionId")).write([])
+        return 204, {}, b""
+    return json_response({"Policy": policy.document, "RevisionId": policy.revision})
+
+
+def apply():
+    """Puts these operations in MiniStack's place."""
+    lambda_svc._get_policy = get_policy
+    lambda_svc._add_permission = add_permission
+    lambda_svc._remove_permission = remove_permission

@@ -1,0 +1,403 @@
+//! Where MiniStack differs from AWS: each probe must hold on the corrected account and must not on the bare one. A
+//! probe that holds on the bare account means that MiniStack no longer needs that correction: take it out.
+
+use aws_sdk_lambda::{
+    error::ProvideErrorMetadata,
+    primitives::Blob,
+    types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
+};
+use serde_json::{Value, json};
+use warden_sandbox::{Options, Sandbox};
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
+
+/// Runs a probe on a corrected and on a bare account, each with a function `shop`, its alias `live` and a role `probe`.
+async fn check(probe: impl AsyncFn(&Account) -> bool) {
+    assert!(probe(&Account::new(true).await).await, "the correction does not do what AWS does");
+    assert!(!probe(&Account::new(false).await).await, "MiniStack does it by itself now: take the correction out");
+}
+
+/// What MiniStack does right, which the guards depend on and nothing corrects.
+async fn check_as_it_is(probe: impl AsyncFn(&Account) -> bool) {
+    assert!(probe(&Account::new(false).await).await, "MiniStack no longer does what AWS does: correct it");
+}
+
+struct Account {
+    sandbox: Sandbox,
+    lambda: aws_sdk_lambda::Client,
+    iam: aws_sdk_iam::Client,
+}
+
+impl Account {
+    async fn new(corrections: bool) -> Self {
+        let sandbox = Sandbox::start(Options { corrections, ..Options::default() }).await.expect("a sandbox");
+        let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
+        let iam = aws_sdk_iam::Client::new(&sandbox.config());
+        let account = Self { sandbox, lambda, iam };
+        account.role("probe", "lambda.amazonaws.com").await;
+        account.create_function(&account.lambda, "shop", "probe").await.expect("the function shop");
+        let version = account.lambda.publish_version().function_name("shop").send().await.expect("a version");
+        let alias = account.lambda.create_alias().function_name("shop").name("live");
+        alias.function_version(version.version.unwrap_or_default()).send().await.expect("the alias live");
+        account
+    }
+
+    async fn role(&self, name: &str, service: &str) {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": service}}]});
+        let role = self.iam.create_role().role_name(name).assume_role_policy_document(trust.to_string());
+        role.send().await.expect("a role");
+    }
+
+    async fn create_function(
+        &self,
+        lambda: &aws_sdk_lambda::Client,
+        name: &str,
+        role: &str,
+    ) -> Result<(), aws_sdk_lambda::Error> {
+        let code = FunctionCode::builder().zip_file(Blob::new(empty_zip())).build();
+        let function =
+            lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
+        function.role(format!("arn:aws:iam::111122223333:role/{role}")).code(code).send().await?;
+        Ok(())
+    }
+
+    /// Clients that act as a role with exactly these statements.
+    async fn with_policy(&self, statements: Value) -> aws_sdk_lambda::Client {
+        let name = format!("role-{}", self.sandbox.trail().calls().len());
+        self.role(&name, "lambda.amazonaws.com").await;
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let put = self.iam.put_role_policy().role_name(&name).policy_name("inline").policy_document(policy);
+        put.send().await.expect("a role policy");
+        let session = self.sandbox.session(&format!("arn:aws:iam::111122223333:role/{name}"), "probe").await;
+        let session = session.expect("a session");
+        aws_sdk_lambda::Client::new(&self.sandbox.config_as(session, "us-east-1"))
+    }
+
+    async fn add(&self, qualifier: Option<&str>, sid: &str, revision: Option<String>) -> Result<(), String> {
+        let add = self.lambda.add_permission().function_name("shop").statement_id(sid).principal("444455556666");
+        let add = add.action("lambda:InvokeFunction").set_qualifier(qualifier.map(str::to_owned));
+        let added = add.set_revision_id(revision).send().await;
+        added.map(drop).map_err(|error| error.code().unwrap_or_default().to_owned())
+    }
+
+    /// The policy's Sids and its revision, or the error's code.
+    async fn policy(&self, qualifier: Option<&str>) -> Result<(Vec<String>, String), String> {
+        let get = self.lambda.get_policy().function_name("shop").set_qualifier(qualifier.map(str::to_owned));
+        let got = get.send().await.map_err(|error| error.code().unwrap_or_default().to_owned())?;
+        let document: Value = serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
+        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+        let sids = statements.iter().map(|s| s["Sid"].as_str().unwrap_or_default().to_owned()).collect();
+        Ok((sids, got.revision_id.unwrap_or_default()))
+    }
+}
+
+fn empty_zip() -> Vec<u8> {
+    // The end-of-directory record alone: the smallest zip there is.
+    let mut zip = b"PK\x05\x06".to_vec();
+    zip.resize(22, 0);
+    zip
+}
+
+fn code<T, E: ProvideErrorMetadata>(answer: &Result<T, E>) -> &str {
+    answer.as_ref().err().and_then(ProvideErrorMetadata::code).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_function_without_a_policy_has_none() {
+    check(async |account| account.policy(None).await == Err("ResourceNotFoundException".to_owned())).await;
+}
+
+#[tokio::test]
+async fn each_qualifier_has_a_policy_of_its_own() {
+    check(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        account.add(Some("live"), "two", None).await.expect("added");
+        let sids = |policy: Result<(Vec<String>, String), String>| policy.map(|(sids, _)| sids);
+        sids(account.policy(None).await) == Ok(vec!["one".to_owned()])
+            && sids(account.policy(Some("live")).await) == Ok(vec!["two".to_owned()])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stale_revision_is_refused_when_adding() {
+    check(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        let (_, stale) = account.policy(None).await.expect("a policy");
+        account.add(None, "two", Some(stale.clone())).await.expect("added at the current revision");
+        account.add(None, "three", Some(stale)).await == Err("PreconditionFailedException".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stale_revision_is_refused_when_removing() {
+    check(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        let (_, stale) = account.policy(None).await.expect("a policy");
+        account.add(None, "two", None).await.expect("added");
+        let remove = account.lambda.remove_permission().function_name("shop").statement_id("one");
+        code(&remove.revision_id(stale).send().await) == "PreconditionFailedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_policy_has_a_revision_of_its_own() {
+    check(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        let (_, first) = account.policy(None).await.expect("a policy");
+        account.add(None, "two", None).await.expect("added");
+        let (_, second) = account.policy(None).await.expect("a policy");
+        let function = account.lambda.get_function_configuration().function_name("shop").send().await.expect("shop");
+        first != second && function.revision_id != Some(second)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_principal_becomes_its_root() {
+    check(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        let policy = account.lambda.get_policy().function_name("shop").send().await.expect("a policy");
+        policy.policy.unwrap_or_default().contains("arn:aws:iam::444455556666:root")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resource_policies_are_put_got_and_deleted() {
+    check(async |account| {
+        let lambda = &account.lambda;
+        let statement = |sid: &str, resource: &str| {
+            json!({"Sid": sid, "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": ["lambda:InvokeFunction"], "Resource": resource,
+                "Condition": {"StringEquals": {"AWS:SourceAccount": "0111"}}})
+        };
+        let put = |statements: Value, revision: Option<&str>| {
+            let policy = json!({"Version": "2012-10-17", "Id": "mine", "Statement": statements}).to_string();
+            let put = lambda.put_resource_policy().resource_arn(FUNCTION).policy(policy);
+            put.set_revision_id(revision.map(str::to_owned)).send()
+        };
+        let Ok(first) = put(json!([statement("b", FUNCTION), statement("a", FUNCTION)]), None).await else {
+            return false;
+        };
+        let got = lambda.get_resource_policy().resource_arn(FUNCTION).send().await.expect("the policy");
+        assert_eq!((&got.policy, &got.revision_id), (&first.policy, &first.revision_id));
+        let document: Value = serde_json::from_str(&got.policy.unwrap_or_default()).expect("a policy");
+        assert_eq!(document["Id"], "mine");
+        assert_eq!(document["Statement"], json!([statement("b", FUNCTION), statement("a", FUNCTION)]));
+        let first = first.revision_id;
+        assert_eq!(
+            account.policy(None).await.expect("a policy"),
+            (vec!["b".into(), "a".into()], first.clone().unwrap_or_default())
+        );
+
+        put(json!([statement("a", FUNCTION)]), first.as_deref()).await.expect("narrowed");
+        assert_eq!(
+            code(&put(json!([statement("a", FUNCTION)]), first.as_deref()).await),
+            "PreconditionFailedException"
+        );
+        let alias = format!("{FUNCTION}:live");
+        assert_eq!(code(&put(json!([statement("a", &alias)]), None).await), "InvalidParameterValueException");
+        assert_eq!(code(&put(json!([]), None).await), "InvalidParameterValueException");
+        let twice = json!([statement("a", FUNCTION), statement("a", FUNCTION)]);
+        assert_eq!(code(&put(twice, None).await), "InvalidParameterValueException");
+        let long: Vec<Value> = (0..200).map(|n| statement(&n.to_string(), FUNCTION)).collect();
+        assert_eq!(code(&put(long.into(), None).await), "PolicyLengthExceededException");
+
+        let delete = |revision: Option<String>| {
+            lambda.delete_resource_policy().resource_arn(FUNCTION).set_revision_id(revision).send()
+        };
+        assert_eq!(code(&delete(first).await), "PreconditionFailedException");
+        delete(None).await.expect("deleted");
+        assert_eq!(code(&delete(None).await), "ResourceNotFoundException");
+        account.policy(None).await == Err("ResourceNotFoundException".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lambda_actions_have_their_iam_names() {
+    // Each call is denied to a role that may do everything but that action, and the message names the action.
+    check(async |account| {
+        account.lambda.create_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::AwsIam).send().await.expect("a URL");
+        let mut wrong = Vec::new();
+        macro_rules! denied {
+            ($action:literal, $client:ident => $call:expr) => {{
+                let statements = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
+                    {"Effect": "Deny", "Action": concat!("lambda:", $action), "Resource": "*"}]);
+                let $client = account.with_policy(statements).await;
+                let answer = $call.send().await;
+                let named = answer.as_ref().err().and_then(ProvideErrorMetadata::message).is_some_and(|message| {
+                    message.contains(concat!("lambda:", $action, " "))
+                });
+                if code(&answer) != "AccessDeniedException" || !named {
+                    wrong.push($action);
+                }
+            }};
+        }
+        denied!("UpdateFunctionUrlConfig", c => c.update_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::None));
+        denied!("DeleteFunctionUrlConfig", c => c.delete_function_url_config().function_name("shop"));
+        denied!("ListFunctionUrlConfigs", c => c.list_function_url_configs().function_name("shop"));
+        denied!("GetFunctionConcurrency", c => c.get_function_concurrency().function_name("shop"));
+        denied!("DeleteFunctionConcurrency", c => c.delete_function_concurrency().function_name("shop"));
+        denied!("PutFunctionEventInvokeConfig", c => c.put_function_event_invoke_config().function_name("shop"));
+        denied!("GetFunctionRecursionConfig", c => c.get_function_recursion_config().function_name("shop"));
+        denied!("GetAlias", c => c.get_alias().function_name("shop").name("live"));
+        denied!("UpdateAlias", c => c.update_alias().function_name("shop").name("live"));
+        denied!("GetLayerVersionPolicy", c => c.get_layer_version_policy().layer_name("l").version_number(1));
+        denied!("RemoveLayerVersionPermission", c => c.remove_layer_version_permission().layer_name("l").version_number(1).statement_id("s"));
+        denied!("GetAccountSettings", c => c.get_account_settings());
+        denied!("PutResourcePolicy", c => c.put_resource_policy().resource_arn(FUNCTION).policy("{}"));
+        denied!("DeleteResourcePolicy", c => c.delete_resource_policy().resource_arn(FUNCTION));
+        denied!("GetResourcePolicy", c => c.get_resource_policy().resource_arn(FUNCTION));
+        wrong.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn layer_version_permissions_are_checked_on_the_version() {
+    check(async |account| {
+        let content = LayerVersionContentInput::builder().zip_file(Blob::new(empty_zip())).build();
+        account.lambda.publish_layer_version().layer_name("guarded").content(content).send().await.expect("a layer");
+        let add = account.lambda.add_layer_version_permission().layer_name("guarded").version_number(1);
+        add.statement_id("open").principal("*").action("lambda:GetLayerVersion").send().await.expect("added");
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
+            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:guarded:*"}]));
+        let remove = role.await.remove_layer_version_permission().layer_name("guarded").version_number(1);
+        let allowed = remove.statement_id("open").send().await.is_ok();
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemoveLayerVersionPermission",
+            "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:other:*"}]));
+        let remove = role.await.remove_layer_version_permission().layer_name("guarded").version_number(1);
+        allowed && code(&remove.statement_id("open").send().await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn handing_over_a_role_needs_pass_role() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"},
+            {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "arn:aws:iam::111122223333:role/probe"}]));
+        let role = role.await;
+        account.role("powerful", "lambda.amazonaws.com").await;
+        account.create_function(&role, "mine", "probe").await.expect("a role that may be passed");
+        let update = role.update_function_configuration().function_name("shop");
+        let update = update.role("arn:aws:iam::111122223333:role/powerful").send().await;
+        role.update_function_configuration()
+            .function_name("shop")
+            .description("d")
+            .send()
+            .await
+            .expect("no role passed");
+        code(&update) == "AccessDeniedException" && account.create_function(&role, "other", "powerful").await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resource_tags_count_for_policy_writes() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": ["lambda:PutResourcePolicy",
+            "lambda:DeleteResourcePolicy", "lambda:UpdateFunctionUrlConfig"], "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]));
+        let role = role.await;
+        let live = format!("{FUNCTION}:live");
+        let statement =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": live});
+        let put =
+            || role.put_resource_policy().resource_arn(&live).policy(json!({"Statement": [statement]}).to_string());
+        let before = put().send().await;
+        let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
+        tag.send().await.expect("tagged");
+        code(&before) == "AccessDeniedException" && put().send().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resource_tags_count_for_function_writes() {
+    check_as_it_is(async |account| {
+        account.add(None, "one", None).await.expect("added");
+        let role = account
+            .with_policy(json!([{"Effect": "Allow", "Action": "lambda:RemovePermission", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]));
+        let role = role.await;
+        let remove = || role.remove_permission().function_name("shop").statement_id("one").send();
+        let before = remove().await;
+        let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
+        tag.send().await.expect("tagged");
+        code(&before) == "AccessDeniedException" && remove().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_default_policy_version_can_be_set() {
+    check(async |account| {
+        let arn = managed_policy(account).await;
+        let set = account.iam.set_default_policy_version().policy_arn(&arn).version_id("v1").send().await;
+        let policy = account.iam.get_policy().policy_arn(&arn).send().await.expect("the policy");
+        set.is_ok() && policy.policy.and_then(|policy| policy.default_version_id) == Some("v1".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_default_policy_version_cannot_be_deleted() {
+    check_as_it_is(async |account| {
+        let arn = managed_policy(account).await;
+        code(&account.iam.delete_policy_version().policy_arn(arn).version_id("v2").send().await) == "DeleteConflict"
+    })
+    .await;
+}
+
+/// A policy with two versions, the second the default.
+async fn managed_policy(account: &Account) -> String {
+    let document =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+    let policy = account.iam.create_policy().policy_name("p").policy_document(document.to_string());
+    let arn = policy.send().await.expect("a policy").policy.and_then(|policy| policy.arn).unwrap_or_default();
+    let version = account.iam.create_policy_version().policy_arn(&arn).policy_document(document.to_string());
+    version.set_as_default(true).send().await.expect("a version");
+    arn
+}
+
+#[tokio::test]
+async fn a_trust_policy_can_ask_for_a_source_identity() {
+    check(async |account| {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"], "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Condition": {"StringLike": {"sts:SourceIdentity": "*"}}}]});
+        let role = account.iam.create_role().role_name("operator").path("/warden/");
+        role.assume_role_policy_document(trust.to_string()).send().await.expect("a role");
+        let sts = aws_sdk_sts::Client::new(&account.sandbox.config());
+        let assume = || sts.assume_role().role_arn("arn:aws:iam::111122223333:role/warden/operator").role_session_name("s");
+        assert_eq!(code(&assume().send().await), "AccessDenied");
+        let Ok(assumed) = assume().source_identity("alice").send().await else { return false };
+        let keys = assumed.credentials.expect("credentials");
+        let credentials = aws_sdk_lambda::config::Credentials::new(
+            keys.access_key_id, keys.secret_access_key, Some(keys.session_token), None, "test");
+        let lambda = aws_sdk_lambda::Client::new(&account.sandbox.config_as(credentials, "us-east-1"));
+        assert_eq!(code(&lambda.publish_version().function_name("shop").send().await), "AccessDeniedException");
+        let events = account.sandbox.trail().events();
+        let session = &events.last().expect("an event")["detail"]["userIdentity"]["sessionContext"];
+        session["sourceIdentity"] == "alice"
+            && session["sessionIssuer"]["arn"] == "arn:aws:iam::111122223333:role/warden/operator"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_event_invoke_config_of_latest_is_the_functions() {
+    check(async |account| {
+        let put = account.lambda.put_function_event_invoke_config().function_name("shop").qualifier("$LATEST");
+        put.maximum_retry_attempts(1).send().await.expect("put");
+        let got = account.lambda.get_function_event_invoke_config().function_name("shop").send().await;
+        got.is_ok_and(|config| config.maximum_retry_attempts == Some(1))
+    })
+    .await;
+}

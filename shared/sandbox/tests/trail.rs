@@ -1,0 +1,322 @@
+//! The trail with a real bootstrap: events reach it, its calls are attributed, and what goes wrong goes wrong as on AWS.
+
+use std::{path::PathBuf, time::Duration};
+
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Environment, FunctionCode, Runtime},
+};
+use serde_json::{Value, json};
+use warden_sandbox::{CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, round_trips};
+
+/// An account with the guest deployed as a guard is, and a function `shop` that it watches.
+struct Account {
+    sandbox: Sandbox,
+    lambda: aws_sdk_lambda::Client,
+}
+
+impl Account {
+    async fn new() -> Self {
+        let sandbox = Sandbox::start(Options { retry_delay: Duration::from_millis(5), ..Options::default() }).await;
+        let sandbox = sandbox.expect("a sandbox");
+        let template = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/guest.yaml");
+        let stack = Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &guest())] };
+        let outputs = sandbox.deploy(&stack).await.expect("the stack");
+        assert_eq!(outputs, [("Guest".to_owned(), "arn:aws:lambda:us-east-1:111122223333:function:guest".to_owned())]);
+        let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
+        // The end-of-directory record alone: the smallest zip there is.
+        let mut zip = b"PK\x05\x06".to_vec();
+        zip.resize(22, 0);
+        let function = lambda.create_function().function_name("shop").runtime(Runtime::Providedal2023);
+        let function = function.handler("bootstrap").code(FunctionCode::builder().zip_file(Blob::new(zip)).build());
+        let environment = Environment::builder().variables("DB_PASSWORD", "canary-7d1f/=+").build();
+        let function = function.role("arn:aws:iam::111122223333:role/warden/guard/guest").environment(environment);
+        function.send().await.expect("the function shop");
+        Self { sandbox, lambda }
+    }
+
+    async fn open(&self, sid: &str) {
+        let add = self.lambda.add_permission().function_name("shop").statement_id(sid).principal("*");
+        add.action("lambda:InvokeFunction").send().await.expect("a statement");
+    }
+
+    async fn is_open(&self) -> bool {
+        self.lambda.get_policy().function_name("shop").send().await.is_ok()
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.sandbox.trail().deliveries().into_iter().map(|delivery| delivery.outcome).collect()
+    }
+
+    /// The bodies of the messages in a queue.
+    async fn messages(&self, queue: &str) -> Vec<Value> {
+        self.sandbox
+            .messages(queue)
+            .await
+            .expect("the queue")
+            .iter()
+            .map(|body| serde_json::from_str(body).expect("JSON"))
+            .collect()
+    }
+}
+
+fn guest() -> PathBuf {
+    let test = std::env::current_exe().expect("this test");
+    let guest = test.ancestors().nth(2).expect("the profile's directory").join("examples/guest");
+    assert!(guest.exists(), "`cargo test` builds the examples, `cargo test --test trail` does not: build them first");
+    guest
+}
+
+#[tokio::test]
+async fn a_change_is_put_right_by_a_function_that_an_event_woke() {
+    let account = Account::new().await;
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(!account.is_open().await);
+
+    let trail = account.sandbox.trail();
+    let deliveries = trail.deliveries();
+    let [delivery] = deliveries.as_slice() else {
+        panic!("one delivery, for the guard's own change is filtered: {deliveries:?}")
+    };
+    assert_eq!((delivery.event_name.as_str(), delivery.rule.as_str()), ("AddPermission20150331v2", "guest"));
+    assert_eq!((&delivery.outcome, delivery.attempt), (&Outcome::Done, 1));
+    let calls = trail.calls_of(delivery.invocation.as_ref().expect("an invocation"));
+    let names: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+    assert_eq!(names, ["GetPolicy", "RemovePermission"]);
+    assert!(calls.iter().all(|call| call.by_role("guest") && call.succeeded()), "{calls:?}");
+    assert_eq!(round_trips(&calls), 2);
+}
+
+#[tokio::test]
+async fn events_have_the_shape_that_cloudtrail_gives_them() {
+    let account = Account::new().await;
+    account.open("everyone").await;
+    account
+        .lambda
+        .tag_resource()
+        .resource("arn:aws:lambda:us-east-1:111122223333:function:shop")
+        .tags("warden", "enforce")
+        .send()
+        .await
+        .expect("tagged");
+    account.sandbox.settle().await.expect("settled");
+    let events = account.sandbox.trail().events();
+    let of = |name: &str| {
+        events.iter().find(|event| event["detail"]["eventName"] == name).unwrap_or_else(|| panic!("{name}"))
+    };
+
+    let created = &of("CreateFunction20150331")["detail"];
+    assert_eq!(created["requestParameters"]["environment"], json!({}));
+    assert_eq!(created["requestParameters"]["code"], json!({}));
+    assert_eq!(created["responseElements"]["environment"], json!({}));
+    assert_eq!(created["userIdentity"]["type"], "IAMUser");
+    assert_eq!(created["userIdentity"]["userName"], "administrator");
+    assert_eq!(created["userIdentity"]["sessionContext"], Value::Null);
+
+    let added = of("AddPermission20150331v2");
+    assert_eq!(
+        (&added["source"], &added["detail-type"]),
+        (&json!("aws.lambda"), &json!("AWS API Call via CloudTrail"))
+    );
+    assert_eq!((&added["account"], &added["region"]), (&json!("111122223333"), &json!("us-east-1")));
+    assert_eq!(
+        added["detail"]["requestParameters"],
+        json!({"functionName": "shop", "statementId": "everyone",
+        "principal": "*", "action": "lambda:InvokeFunction"})
+    );
+    let statement = added["detail"]["responseElements"]["statement"].as_str().expect("a statement");
+    assert_eq!(serde_json::from_str::<Value>(statement).expect("JSON")["Sid"], "everyone");
+
+    let removed = &of("RemovePermission20150331v2")["detail"];
+    assert_eq!(removed["requestParameters"]["statementId"], "everyone");
+    assert_eq!(removed["responseElements"], Value::Null);
+    assert_eq!(removed["userIdentity"]["type"], "AssumedRole");
+    assert_eq!(removed["userIdentity"]["arn"], "arn:aws:sts::111122223333:assumed-role/guest/guest");
+    let issuer = &removed["userIdentity"]["sessionContext"]["sessionIssuer"];
+    assert_eq!(issuer["arn"], "arn:aws:iam::111122223333:role/warden/guard/guest");
+
+    let tagged = &of("TagResource20170331v2")["detail"]["requestParameters"];
+    assert_eq!(
+        tagged,
+        &json!({"resource": "arn:aws:lambda:us-east-1:111122223333:function:shop", "tags": {"warden": "enforce"}})
+    );
+
+    // Denied: an event that says so and nothing of what was asked.
+    let session =
+        account.sandbox.session("arn:aws:iam::111122223333:role/warden/guard/guest", "s").await.expect("a session");
+    let lambda = aws_sdk_lambda::Client::new(&account.sandbox.config_as(session, "us-east-1"));
+    lambda.publish_version().function_name("shop").send().await.expect_err("denied");
+    let events = account.sandbox.trail().events();
+    let denied = &events.last().expect("an event")["detail"];
+    assert_eq!((&denied["errorCode"], &denied["requestParameters"]), (&json!("AccessDenied"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_secret_is_found_where_it_crosses_and_only_there() {
+    let account = Account::new().await;
+    let sightings = account.sandbox.trail().find("canary-7d1f/=+");
+    let places: Vec<(&str, bool)> = sightings.iter().map(|s| (s.operation.as_str(), s.in_request)).collect();
+    assert_eq!(places, [("CreateFunction", true), ("CreateFunction", false)]);
+    assert_eq!(account.sandbox.trail().find("canary-7d1f/=+x"), []);
+}
+
+#[tokio::test]
+async fn a_function_that_dies_is_invoked_again() {
+    let account = Account::new().await;
+    let guest = CallMatch::operation("RemovePermission").by("/guest/");
+    account.sandbox.trail().faults().inject(guest.clone(), 1, Fault::KillBefore);
+    account.sandbox.trail().faults().inject(guest, 2, Fault::KillAfter);
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(!account.is_open().await);
+    let outcomes = account.outcomes();
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::FunctionError(_), Outcome::FunctionError(_), Outcome::Done]),
+        "{outcomes:?}"
+    );
+    assert_eq!(account.sandbox.trail().faults().pending(), []);
+}
+
+#[tokio::test]
+async fn a_function_that_keeps_failing_ends_in_its_destination() {
+    let account = Account::new().await;
+    let deny = Fault::Answer { status: 403, code: "AccessDeniedException".to_owned() };
+    account.sandbox.trail().faults().inject_next(CallMatch::operation("RemovePermission"), 3, deny);
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let failures = "arn:aws:sqs:us-east-1:111122223333:failures".to_owned();
+    assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: Some(failures) }));
+    let messages = account.messages("failures").await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(messages[0]["requestContext"]["approximateInvokeCount"], 3);
+    assert_eq!(messages[0]["requestPayload"]["detail"]["eventName"], "AddPermission20150331v2");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_delivered_ends_in_the_dead_letter_queue() {
+    let account = Account::new().await;
+    let policy = account.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
+    let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
+    let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
+    account.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(account.is_open().await);
+    let undelivered = "arn:aws:sqs:us-east-1:111122223333:undelivered".to_owned();
+    assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: Some(undelivered) }));
+    assert_eq!(account.messages("undelivered").await[0]["detail"]["eventName"], "AddPermission20150331v2");
+}
+
+#[tokio::test]
+async fn lost_answers_and_throttles_are_met_by_the_sdk() {
+    let account = Account::new().await;
+    let faults = account.sandbox.trail().faults();
+    faults.inject(CallMatch::operation("GetPolicy").by("/guest/"), 1, Fault::Throttle);
+    faults.inject(CallMatch::operation("GetPolicy").by("/guest/"), 1, Fault::ServerError);
+    faults.inject(CallMatch::operation("RemovePermission").by("/guest/"), 1, Fault::LoseAnswer);
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(!account.is_open().await);
+    let calls = account.sandbox.trail().calls();
+    let seen: Vec<(&str, Option<u16>)> =
+        calls.iter().filter(|call| call.by_role("guest")).map(|call| (call.operation.as_str(), call.status)).collect();
+    assert_eq!(seen.first(), Some(&("GetPolicy", Some(429))));
+    assert!(seen.contains(&("GetPolicy", Some(500))) && seen.contains(&("RemovePermission", None)), "{seen:?}");
+    assert_eq!(faults.pending(), []);
+}
+
+#[tokio::test]
+async fn held_events_come_late_twice_and_in_reverse() {
+    let account = Account::new().await;
+    let faults = account.sandbox.trail().faults();
+    faults.hold_deliveries();
+    account.open("first").await;
+    account.sandbox.settle().await.expect("settled");
+    account.open("second").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(account.is_open().await);
+    account.sandbox.trail().release(Order::Reversed);
+    account.sandbox.settle().await.expect("settled");
+    assert!(!account.is_open().await);
+    let removed: Vec<Value> = account
+        .sandbox
+        .trail()
+        .events()
+        .into_iter()
+        .filter(|event| event["detail"]["eventName"] == "RemovePermission20150331v2")
+        .map(|event| event["detail"]["requestParameters"]["statementId"].clone())
+        .collect();
+    assert_eq!(removed, ["second", "first"]);
+
+    let before = account.outcomes().len();
+    account.sandbox.trail().faults().duplicate_deliveries(1);
+    account.open("third").await;
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.outcomes().len() - before, 2);
+    assert!(!account.is_open().await);
+}
+
+#[tokio::test]
+async fn rules_are_followed_as_they_change() {
+    let account = Account::new().await;
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    events.disable_rule().name("guest").send().await.expect("disabled");
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.outcomes(), []);
+    events.enable_rule().name("guest").send().await.expect("enabled");
+    account.open("again").await;
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.outcomes(), [Outcome::Done]);
+}
+
+#[tokio::test]
+async fn settling_says_what_it_waits_for() {
+    let account = Account::new().await;
+    let faults = account.sandbox.trail().faults();
+    faults.inject(CallMatch::operation("GetPolicy").by("/guest/"), 1, Fault::Delay(Duration::from_secs(600)));
+    account.open("everyone").await;
+    // Long enough for the event to be on its way, whatever the machine: it never ends by itself.
+    while !account.sandbox.trail().faults().pending().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = account.sandbox.trail().settle(Duration::from_millis(10)).await.expect_err("not settled");
+    let SandboxError::NotSettled { under_way, .. } = error else { panic!("{error}") };
+    let waiting = "AddPermission20150331v2 by guest to arn:aws:lambda:us-east-1:111122223333:function:guest";
+    assert_eq!(under_way, [waiting]);
+}
+
+#[tokio::test]
+async fn records_on_a_bus_reach_its_log_group() {
+    let account = Account::new().await;
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    let entry = |source: &str| {
+        let entry =
+            aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden").source(source);
+        entry.detail_type("Remediation Activity").detail(r#"{"severity_id":5}"#).build()
+    };
+    events.put_events().entries(entry("warden")).entries(entry("other")).send().await.expect("put");
+    account.sandbox.settle().await.expect("settled");
+    let lines = account.sandbox.log_lines("/warden/audit").await.expect("the log group");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let record: Value = serde_json::from_str(&lines[0]).expect("JSON");
+    assert_eq!((&record["source"], &record["detail"]["severity_id"]), (&json!("warden"), &json!(5)));
+}
+
+#[tokio::test]
+async fn bootstraps_see_what_lambda_shows_them_and_no_more() {
+    let account = Account::new().await;
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let payload = json!({"detail": {"requestParameters": {"functionName": "shop", "statementId": "again"}}});
+    account.sandbox.trail().faults().hold_deliveries();
+    account.open("again").await;
+    let answer = account.lambda.invoke().function_name("guest").payload(Blob::new(payload.to_string())).send().await;
+    let names: Vec<String> =
+        serde_json::from_slice(answer.expect("invoked").payload.expect("names").as_ref()).expect("JSON");
+    let foreign = ["GATEWAY_PORT", "AUTH", "MINISTACK_ACCOUNT_ID", "S3_DATA_DIR", "BIND_HOST"];
+    assert!(!names.iter().any(|name| foreign.contains(&name.as_str())), "{names:?}");
+    assert!(names.iter().any(|name| name == "AWS_LAMBDA_FUNCTION_NAME"), "{names:?}");
+}
