@@ -7,6 +7,9 @@ mod looks;
 mod observe;
 mod remedy;
 
+/// The guard's pure parts: what it thinks, without an AWS account.
+pub use crate::{judge::judge, looks::looks, remedy::remedy};
+
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
@@ -37,7 +40,7 @@ impl Guard for AccessGuard<'_> {
     const KIND: GuardKind = GuardKind::Access;
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        looks::looks(trigger, self.settings).into_iter().collect()
+        looks(trigger, self.settings).into_iter().collect()
     }
 
     async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
@@ -45,7 +48,7 @@ impl Guard for AccessGuard<'_> {
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-        judge::judge(facts, surface, settings)
+        judge(facts, surface, settings)
     }
 
     fn remedy(
@@ -57,6 +60,6 @@ impl Guard for AccessGuard<'_> {
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+        remedy(subject, facts, surface, findings, baseline, settings)
     }
 }
