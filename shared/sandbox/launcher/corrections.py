@@ -9,7 +9,7 @@ import json
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam, lambda_svc, sts, tagging
+from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
 import tracing
@@ -20,10 +20,12 @@ def apply():
     lambda_action_names()
     lambda_resources()
     resource_tags_of_qualified_functions()
+    condition_keys()
     pass_role()
     set_default_policy_version()
     source_identity()
     latest_event_invoke_config()
+    put_events_delivers_nothing()
     bootstrap_environment()
     function_policy.apply()
     tracing.apply()
@@ -70,6 +72,30 @@ def resource_tags_of_qualified_functions():
         return find(":".join(parts[:7]) if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] else arn)
 
     tagging.resource_tags = tags
+
+
+def condition_keys():
+    """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
+    Lambda and EventBridge)."""
+    context = iam_actions.request_tag_context
+
+    def with_keys(service, iam_action, body, params):
+        found = context(service, iam_action, body, params)
+        try:
+            asked = json.loads(body) if body[:1] == b"{" else {}
+        except ValueError:
+            asked = {}
+        if iam_action in ("lambda:AddPermission", "lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"):
+            found["lambda:FunctionUrlAuthType"] = asked.get("FunctionUrlAuthType", asked.get("AuthType"))
+        if iam_action == "lambda:AddPermission":
+            found["lambda:Principal"] = asked.get("Principal")
+        if iam_action == "events:PutEvents":
+            entries = [entry for entry in asked.get("Entries", []) if isinstance(entry, dict)]
+            found["events:source"] = [entry.get("Source") for entry in entries]
+            found["events:detail-type"] = [entry.get("DetailType") for entry in entries]
+        return {key: value for key, value in found.items() if value is not None}
+
+    iam_actions.request_tag_context = with_keys
 
 
 def pass_role():
@@ -154,6 +180,26 @@ def latest_event_invoke_config():
             return operation(func_name, None if qualifier == "$LATEST" else qualifier, *rest)
 
         setattr(lambda_svc, name, unqualified)
+
+
+def put_events_delivers_nothing():
+    """PutEvents only takes the entries: the trail brings them to targets, as it does for CloudTrail's events, with
+    resource policies, retries, dead-letter queues and log groups, which MiniStack leaves out."""
+    taking = contextvars.ContextVar("warden_taking_events", default=False)
+    put, dispatch = eventbridge._put_events, eventbridge._dispatch_event
+
+    def take(data, allow_aws_source=False):
+        token = taking.set(not allow_aws_source)
+        try:
+            return put(data, allow_aws_source)
+        finally:
+            taking.reset(token)
+
+    def unless_taking(event, view=None):
+        if not taking.get():
+            dispatch(event, view)
+
+    eventbridge._put_events, eventbridge._dispatch_event = take, unless_taking
 
 
 def bootstrap_environment():

@@ -18,6 +18,7 @@ mod install;
 mod operation;
 mod package;
 mod server;
+mod target;
 mod trail;
 mod upstream;
 

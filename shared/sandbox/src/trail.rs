@@ -204,7 +204,7 @@ impl Trail {
             let changed = self.0.changed.notified();
             let mut under_way: Vec<String> = self.0.kept().under_way.values().cloned().collect();
             if under_way.is_empty() {
-                // Functions that MiniStack started by itself: PutEvents to a function, schedules, queues.
+                // Functions that MiniStack started by itself: schedules, queues, asynchronous Invoke.
                 let busy = self.0.upstream.control("busy", &[]).await?.as_u64().unwrap_or_default();
                 if busy == 0 && self.0.kept().under_way.is_empty() {
                     return Ok(());
@@ -415,7 +415,7 @@ impl Inner {
         }
     }
 
-    /// What PutEvents brought to buses, for the targets that MiniStack does not serve: log groups.
+    /// What PutEvents brought to buses. MiniStack takes the entries; bringing them to targets is left to the trail.
     fn announce_put_events(self: &Arc<Self>, operation: &Operation, request: &[u8], response: &[u8]) {
         let request: Value = serde_json::from_slice(request).unwrap_or_default();
         let response: Value = serde_json::from_slice(response).unwrap_or_default();
@@ -449,11 +449,10 @@ impl Inner {
     fn announce(self: Arc<Self>, bus: &str, event: Event) {
         let under_way = self.begin(format!("rules for {}", event.name));
         let bus = bus.to_owned();
-        let from_aws = event.body["source"].as_str().is_some_and(|source| source.starts_with("aws."));
         self.runtime.clone().spawn(async move {
             match parcels(&self.upstream, &bus, &event).await {
                 Ok(parcels) => {
-                    for parcel in parcels.into_iter().filter(|parcel| from_aws || parcel.service() == "logs") {
+                    for parcel in parcels {
                         self.clone().post(parcel);
                     }
                 }
