@@ -4,56 +4,11 @@
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-
-/// The AWS calls that access-guard's code makes: what its role allows must be these, no more and no fewer.
-const ACCESS_GUARD_CALLS: &[&str] = &[
-    "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-    "events:PutEvents",
-    "lambda:DeleteResourcePolicy",
-    "lambda:GetFunction",
-    "lambda:GetFunctionUrlConfig",
-    "lambda:GetLayerVersionPolicy",
-    "lambda:GetPolicy",
-    "lambda:GetResourcePolicy",
-    "lambda:ListAliases",
-    "lambda:ListFunctionUrlConfigs",
-    "lambda:ListTags",
-    "lambda:ListVersionsByFunction",
-    "lambda:PutResourcePolicy",
-    "lambda:RemoveLayerVersionPermission",
-    "lambda:RemovePermission",
-    "lambda:UpdateFunctionUrlConfig",
-];
-
-/// What undo and apply call beyond what the guards do.
-const OPERATOR_CALLS: &[&str] =
-    &["lambda:AddLayerVersionPermission", "lambda:AddPermission", "lambda:GetFunctionConfiguration"];
+use warden_aws::{Deployment, calls};
+use warden_engine::settings::Settings;
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
 const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
-
-/// The account settings that a guard reads from its environment.
-const SETTINGS: &[&str] = &[
-    "WARDEN_ACCOUNT_CAP",
-    "WARDEN_BREAKER_MINUTES",
-    "WARDEN_BREAKER_PAUSE_SECONDS",
-    "WARDEN_BREAKER_REVERTS",
-    "WARDEN_BUS",
-    "WARDEN_LAYER_MODE",
-    "WARDEN_LAYER_NAMES",
-    "WARDEN_LEASE_SECONDS",
-    "WARDEN_NEVER_TOUCH",
-    "WARDEN_ORGANIZATION",
-    "WARDEN_STANDING",
-    "WARDEN_TABLE",
-    "WARDEN_THRESHOLD",
-    "WARDEN_TRUSTED_ACCOUNTS",
-];
 
 #[test]
 fn the_ledger_outlives_the_stack_and_its_mistakes() {
@@ -127,9 +82,9 @@ fn what_the_code_calls_is_what_the_roles_allow() {
         lists.iter().flat_map(|list| list.iter()).map(|call| (*call).to_owned()).collect()
     };
     let allowed = template.actions(&["AccessGuardRole", "GuardPolicy"]);
-    assert_eq!(allowed, set(&[ACCESS_GUARD_CALLS, PLATFORM_CALLS]));
+    assert_eq!(allowed, set(&[calls::ACCESS_GUARD, PLATFORM_CALLS]));
     let operator = template.actions(&["OperatorRole"]);
-    assert_eq!(operator, set(&[ACCESS_GUARD_CALLS, OPERATOR_CALLS]));
+    assert_eq!(operator, set(&[calls::ACCESS_GUARD, calls::OPERATOR]));
 }
 
 #[test]
@@ -202,7 +157,8 @@ fn every_setting_reaches_every_guard() {
     for (guard, function) in template.of_type("AWS::Lambda::Function") {
         let variables = function["Properties"]["Environment"]["Variables"].as_object().expect("variables");
         let names: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
-        assert_eq!(names, SETTINGS.iter().copied().collect(), "{guard}");
+        let read = Settings::VARIABLES.iter().chain(Deployment::VARIABLES).copied();
+        assert_eq!(names, read.collect(), "{guard}");
     }
 }
 

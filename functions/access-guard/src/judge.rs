@@ -3,6 +3,7 @@
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId, Severity,
+    arn::Qualifier,
     content::Content,
     guard::{Facts, Judgement},
     settings::Settings,
@@ -17,8 +18,11 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     };
     match surface {
         Surface::ResourcePolicy(qualifier) => {
-            let url = facts.surfaces.get(&Surface::FunctionUrl(qualifier.clone()));
-            let auth = url.map_or(UrlAuth::Unknown, |url| url_auth(&url.content));
+            let auth = match facts.surfaces.get(&Surface::FunctionUrl(qualifier.clone())) {
+                Some(url) => url_auth(&url.content),
+                None if qualifier.as_ref().is_some_and(Qualifier::is_version) => UrlAuth::NoUrl,
+                None => UrlAuth::Unknown,
+            };
             document(content, |document| function_policy::judge(document, &settings.context(), auth))
         }
         Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),

@@ -26,6 +26,12 @@ pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
             let (function, qualifier) = function(trigger, "functionName")?;
             Some(access(trigger, function, qualifier, false, None))
         }
+        // A new qualifier has neither policy nor URL: seen now, whatever it is given later is new.
+        "CreateAlias" | "PublishVersion" => {
+            let (function, _) = function(trigger, "functionName")?;
+            let name = trigger.parameter("name").or_else(|| trigger.result("version"))?;
+            Some(access(trigger, function, Some(name.parse().ok()?), true, None))
+        }
         // Everything about a new function is new.
         "CreateFunction" => {
             let (function, _) = function(trigger, "functionName")?;
@@ -62,6 +68,16 @@ fn access(
     sid: Option<&str>,
 ) -> Look {
     let policy = Surface::ResourcePolicy(qualifier.clone());
+    // A version has no URL: only the function itself and its aliases have.
+    if qualifier.as_ref().is_some_and(Qualifier::is_version) {
+        return Look {
+            subject: Subject::Function(function),
+            surfaces: Some(BTreeSet::from([policy.clone()])),
+            introduced: vec![Introduced { surface: Some(policy), sid: sid.map(str::to_owned) }],
+            by_operator: false,
+            cause: trigger.cause.clone(),
+        };
+    }
     let url = Surface::FunctionUrl(qualifier);
     // A new statement makes a URL public that was not before, so that the URL's finding is new as well.
     let mut introduced = vec![Introduced { surface: Some(url.clone()), sid: None }];

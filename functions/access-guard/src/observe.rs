@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
-    arn::FunctionArn,
+    arn::{FunctionArn, Qualifier},
     call_error::CallError,
     content::Content,
     guard::{Facts, Look, Scope, Sighting},
@@ -59,8 +59,10 @@ async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Fact
         .await?;
     let mut surfaces = BTreeMap::new();
     for (qualifier, policy) in policies {
-        let url = urls.remove(&qualifier).unwrap_or(Sighting { content: Content::ABSENT, revision: None });
-        surfaces.insert(Surface::FunctionUrl(qualifier.clone()), url);
+        if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
+            let url = urls.remove(&qualifier).unwrap_or(Sighting { content: Content::ABSENT, revision: None });
+            surfaces.insert(Surface::FunctionUrl(qualifier.clone()), url);
+        }
         surfaces.insert(Surface::ResourcePolicy(qualifier), policy);
     }
     Ok(Some(Facts { scope, surfaces }))

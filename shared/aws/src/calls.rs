@@ -22,3 +22,7 @@ pub const ACCESS_GUARD: &[&str] = &[
     "lambda:RemovePermission",
     "lambda:UpdateFunctionUrlConfig",
 ];
+
+/// What undo, apply, pause and the audit commands call beyond what the guards do.
+pub const OPERATOR: &[&str] =
+    &["dynamodb:Scan", "kms:GenerateMac", "lambda:AddLayerVersionPermission", "lambda:GetFunctionConfiguration"];

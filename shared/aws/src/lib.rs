@@ -44,6 +44,9 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// The variables that [`Deployment::read`] reads.
+    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY"];
+
     /// Reads the names from the environment variables that the template sets, by `get`.
     ///
     /// # Errors

@@ -31,6 +31,11 @@ impl Qualifier {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a version's number; an alias cannot consist of digits alone (Lambda API reference, CreateAlias).
+    pub fn is_version(&self) -> bool {
+        self.0.bytes().all(|b| b.is_ascii_digit())
+    }
 }
 
 impl fmt::Display for Qualifier {

@@ -71,6 +71,22 @@ pub struct SettingsError {
 }
 
 impl Settings {
+    /// The variables that [`Settings::read`] reads.
+    pub const VARIABLES: &[&str] = &[
+        "WARDEN_ACCOUNT_CAP",
+        "WARDEN_BREAKER_MINUTES",
+        "WARDEN_BREAKER_PAUSE_SECONDS",
+        "WARDEN_BREAKER_REVERTS",
+        "WARDEN_LAYER_MODE",
+        "WARDEN_LAYER_NAMES",
+        "WARDEN_LEASE_SECONDS",
+        "WARDEN_NEVER_TOUCH",
+        "WARDEN_ORGANIZATION",
+        "WARDEN_STANDING",
+        "WARDEN_THRESHOLD",
+        "WARDEN_TRUSTED_ACCOUNTS",
+    ];
+
     /// What the policy judge needs to know of the account.
     pub fn context(&self) -> Context {
         Context {
@@ -154,7 +170,7 @@ impl Settings {
                 pause: seconds("WARDEN_BREAKER_PAUSE_SECONDS", 5)?,
             },
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
-            lease: seconds("WARDEN_LEASE_SECONDS", 60)?,
+            lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {
                 mode: match word("WARDEN_LAYER_MODE", &["off", "observe", "enforce"])?.as_str() {

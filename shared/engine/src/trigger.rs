@@ -52,6 +52,8 @@ pub struct Trigger {
     pub home: Home,
     /// `requestParameters`: hints of where to look.
     pub parameters: Value,
+    /// `responseElements`: hints as well.
+    pub results: Value,
 }
 
 /// An event that says nothing a guard can use.
@@ -119,12 +121,18 @@ impl Trigger {
             time,
             home: Home { region, ..home.clone() },
             parameters,
+            results: detail.get("responseElements").cloned().unwrap_or_default(),
         })
     }
 
     /// A text parameter of the call.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).and_then(Value::as_str)
+    }
+
+    /// A text element of the answer.
+    pub fn result(&self, name: &str) -> Option<&str> {
+        self.results.get(name).and_then(Value::as_str)
     }
 }
 

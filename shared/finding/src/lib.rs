@@ -3,9 +3,11 @@
 //! Every judge (`warden-policy` and the others) speaks these words, the engine acts on them and the ledger keeps
 //! them, so they stand in a crate of their own that depends on nothing but serde.
 
+mod explanation;
 mod id;
 mod severity;
 
+pub use explanation::Explanation;
 pub use id::{FindingId, UnknownFindingId};
 pub use severity::{Severity, UnknownSeverity};
 

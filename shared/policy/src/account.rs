@@ -81,9 +81,7 @@ impl FromStr for OrganizationId {
         match text.strip_prefix("o-") {
             Some(tail)
                 if (10..=32).contains(&tail.len())
-                    && tail
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) =>
+                    && tail.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) =>
             {
                 Ok(Self(text.to_owned()))
             }
@@ -118,36 +116,16 @@ mod tests {
 
     #[test]
     fn an_account_is_twelve_digits_and_nothing_else() {
-        assert_eq!(
-            "111122223333".parse::<AccountId>().unwrap().to_string(),
-            "111122223333"
-        );
-        for bad in [
-            "",
-            "11112222333",
-            "1111222233334",
-            "1111-2222-33",
-            "11112222333x",
-            "１１１１",
-        ] {
+        assert_eq!("111122223333".parse::<AccountId>().unwrap().to_string(), "111122223333");
+        for bad in ["", "11112222333", "1111222233334", "1111-2222-33", "11112222333x", "１１１１"] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn an_organisation_starts_with_o() {
-        assert_eq!(
-            "o-exampleorgid".parse::<OrganizationId>().unwrap().as_str(),
-            "o-exampleorgid"
-        );
-        for bad in [
-            "",
-            "o-",
-            "o-short",
-            "o-UPPERCASE1",
-            "o-exampleorg*",
-            "r-exampleorgid",
-        ] {
+        assert_eq!("o-exampleorgid".parse::<OrganizationId>().unwrap().as_str(), "o-exampleorgid");
+        for bad in ["", "o-", "o-short", "o-UPPERCASE1", "o-exampleorg*", "r-exampleorgid"] {
             assert!(bad.parse::<OrganizationId>().is_err(), "{bad}");
         }
     }

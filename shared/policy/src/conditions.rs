@@ -39,10 +39,7 @@ pub(crate) enum Side {
 
 /// Every limit among a statement's conditions. All of them hold at once.
 pub(crate) fn limits<'d>(conditions: &'d [Condition<'_>], version: Version) -> Vec<Limit<'d>> {
-    conditions
-        .iter()
-        .filter_map(|condition| limit(condition, version))
-        .collect()
+    conditions.iter().filter_map(|condition| limit(condition, version)).collect()
 }
 
 fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>> {
@@ -55,46 +52,19 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     let values = || condition.values.iter();
     let all_fixed = || values().all(|value| reading.is_fixed(value));
     match key {
-        Key::SourceArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts {
-            ids,
-            of: Side::Source,
-        }),
-        Key::PrincipalArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts {
-            ids,
-            of: Side::Caller,
-        }),
-        Key::SourceAccount => all_fixed().then(|| Limit::Accounts {
-            ids: account_ids(values()),
-            of: Side::Source,
-        }),
-        Key::PrincipalAccount => all_fixed().then(|| Limit::Accounts {
-            ids: account_ids(values()),
-            of: Side::Caller,
-        }),
-        Key::SourceOrgId => all_fixed().then(|| Limit::Organizations {
-            ids: values().collect(),
-            of: Side::Source,
-        }),
-        Key::PrincipalOrgId => all_fixed().then(|| Limit::Organizations {
-            ids: values().collect(),
-            of: Side::Caller,
-        }),
+        Key::SourceArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts { ids, of: Side::Source }),
+        Key::PrincipalArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts { ids, of: Side::Caller }),
+        Key::SourceAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Source }),
+        Key::PrincipalAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Caller }),
+        Key::SourceOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Source }),
+        Key::PrincipalOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Caller }),
         Key::PrincipalOrgPaths => values()
-            .map(|path| {
-                path.split('/')
-                    .next()
-                    .filter(|id| id.starts_with("o-") && reading.is_fixed(id))
-            })
+            .map(|path| path.split('/').next().filter(|id| id.starts_with("o-") && reading.is_fixed(id)))
             .collect::<Option<Vec<&str>>>()
-            .map(|ids| Limit::Organizations {
-                ids,
-                of: Side::Caller,
-            }),
+            .map(|ids| Limit::Organizations { ids, of: Side::Caller }),
         Key::SourceVpc | Key::SourceVpce => all_fixed().then_some(Limit::Network),
         Key::SourceIp => (all_fixed() && !is_everybody(values())).then_some(Limit::Network),
-        Key::UserId => {
-            (all_fixed() && !values().any(|id| id.ends_with(":*"))).then_some(Limit::Identity)
-        }
+        Key::UserId => (all_fixed() && !values().any(|id| id.ends_with(":*"))).then_some(Limit::Identity),
     }
 }
 
@@ -123,16 +93,10 @@ pub(crate) fn names_a_bucket(conditions: &[Condition<'_>], version: Version) -> 
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html>).
 pub(crate) fn has_event_source_token(conditions: &[Condition<'_>], version: Version) -> bool {
     conditions.iter().any(|condition| {
-        condition
-            .key
-            .eq_ignore_ascii_case("lambda:EventSourceToken")
+        condition.key.eq_ignore_ascii_case("lambda:EventSourceToken")
             && !condition.values.as_slice().is_empty()
             && Operator::parse(&condition.operator).is_some_and(|operator| {
-                operator.is_text()
-                    && condition
-                        .values
-                        .iter()
-                        .all(|value| Reading { operator, version }.is_fixed(value))
+                operator.is_text() && condition.values.iter().all(|value| Reading { operator, version }.is_fixed(value))
             })
     })
 }
@@ -154,24 +118,13 @@ pub(crate) fn url_condition(conditions: &[Condition<'_>]) -> UrlCondition {
     for condition in conditions {
         let only = |text: &str| {
             !condition.values.as_slice().is_empty()
-                && condition
-                    .values
-                    .iter()
-                    .all(|value| value.eq_ignore_ascii_case(text))
+                && condition.values.iter().all(|value| value.eq_ignore_ascii_case(text))
         };
-        if condition
-            .key
-            .eq_ignore_ascii_case("lambda:InvokedViaFunctionUrl")
-        {
-            if condition.operator.eq_ignore_ascii_case("Bool")
-                && only("true")
-                && answer == UrlCondition::Any
-            {
+        if condition.key.eq_ignore_ascii_case("lambda:InvokedViaFunctionUrl") {
+            if condition.operator.eq_ignore_ascii_case("Bool") && only("true") && answer == UrlCondition::Any {
                 answer = UrlCondition::ThroughUrl;
             }
-        } else if condition
-            .key
-            .eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
+        } else if condition.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
             && Operator::parse(&condition.operator).is_some_and(Operator::is_text)
         {
             if only("AWS_IAM") {
@@ -305,34 +258,22 @@ impl Reading {
 }
 
 /// The accounts of a list of ARNs, when each of them is fixed.
-fn arn_accounts<'v>(
-    arns: impl Iterator<Item = &'v str>,
-    reading: Reading,
-) -> Option<Vec<AccountId>> {
+fn arn_accounts<'v>(arns: impl Iterator<Item = &'v str>, reading: Reading) -> Option<Vec<AccountId>> {
     arns.map(|arn| arn_account(arn, reading)).collect()
 }
 
 fn arn_account(arn: &str, reading: Reading) -> Option<AccountId> {
     let mut fields = arn.splitn(6, ':');
-    let (scheme, partition, service, region) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
+    let (scheme, partition, service, region) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let account = fields.next()?.parse().ok()?;
     fields.next()?;
     let before = [partition, service, region];
     let fixed_before = match reading.operator {
         // Field by field, so a wildcard before the account cannot reach over it. A variable still may hold a colon.
-        Operator::Arn => {
-            reading.version == Version::V2008 || !before.iter().any(|field| field.contains("${"))
-        }
+        Operator::Arn => reading.version == Version::V2008 || !before.iter().any(|field| field.contains("${")),
         // `*` may swallow colons: `arn:aws:iam:*:111122223333:*` also fits
         // `arn:aws:iam::999999999999:user/:111122223333:/mallory`, since a path may have a colon in it.
-        Operator::Equals | Operator::Like | Operator::Address => {
-            before.iter().all(|field| reading.is_fixed(field))
-        }
+        Operator::Equals | Operator::Like | Operator::Address => before.iter().all(|field| reading.is_fixed(field)),
     };
     (scheme == "arn" && fixed_before).then_some(account)
 }
@@ -406,11 +347,7 @@ fn range(text: &str) -> Option<Range> {
     }
     let mask = 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
     let range = (bits & !mask, bits | mask);
-    Some(if width == 32 {
-        Range::V4(range)
-    } else {
-        Range::V6(range)
-    })
+    Some(if width == 32 { Range::V4(range) } else { Range::V6(range) })
 }
 
 fn covers(mut ranges: Vec<(u128, u128)>, (first, last): (u128, u128)) -> bool {
@@ -467,40 +404,16 @@ mod tests {
 
     #[test]
     fn every_listed_key_limits_whatever_its_case() {
-        check(
-            r#"{"StringEquals":{"AWS:sourceACCOUNT":"111122223333"}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"StringEquals":{"aws:SourceOwner":"111122223333"}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"StringEquals":{"aws:PrincipalAccount":["111122223333"]}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:us-east-1:111122223333:t"}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/r"}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#,
-            "o-exampleorgid",
-        );
-        check(
-            r#"{"StringEquals":{"aws:SourceOrgID":"o-exampleorgid"}}"#,
-            "o-exampleorgid",
-        );
+        check(r#"{"StringEquals":{"AWS:sourceACCOUNT":"111122223333"}}"#, "[111122223333]");
+        check(r#"{"StringEquals":{"aws:SourceOwner":"111122223333"}}"#, "[111122223333]");
+        check(r#"{"StringEquals":{"aws:PrincipalAccount":["111122223333"]}}"#, "[111122223333]");
+        check(r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:us-east-1:111122223333:t"}}"#, "[111122223333]");
+        check(r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/r"}}"#, "[111122223333]");
+        check(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#, "o-exampleorgid");
+        check(r#"{"StringEquals":{"aws:SourceOrgID":"o-exampleorgid"}}"#, "o-exampleorgid");
         check(r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, "network");
         check(r#"{"StringEquals":{"aws:sourceVpce":"vpce-1"}}"#, "network");
-        check(
-            r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:session"}}"#,
-            "identity",
-        );
+        check(r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:session"}}"#, "identity");
         check(
             r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":["o-exampleorgid/r-ab12/ou-ab12-1/*"]}}"#,
             "o-exampleorgid",
@@ -539,36 +452,21 @@ mod tests {
             "ForAnyValues:StringEquals",
             "",
         ] {
-            check(
-                &format!(r#"{{"{operator}":{{"aws:SourceAccount":"111122223333"}}}}"#),
-                "",
-            );
+            check(&format!(r#"{{"{operator}":{{"aws:SourceAccount":"111122223333"}}}}"#), "");
         }
         check(r#"{"NotIpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#, "");
         check(r#"{"Null":{"aws:SourceArn":"false"}}"#, "");
-        check(
-            r#"{"ForAnyValue:StringEquals":{"aws:SourceAccount":"111122223333"}}"#,
-            "[111122223333]",
-        );
+        check(r#"{"ForAnyValue:StringEquals":{"aws:SourceAccount":"111122223333"}}"#, "[111122223333]");
     }
 
     #[test]
     fn every_value_must_be_fixed() {
         check(r#"{"StringLike":{"aws:SourceAccount":"*"}}"#, "");
         check(r#"{"StringLike":{"aws:SourceAccount":"1111*"}}"#, "");
-        check(
-            r#"{"StringLike":{"aws:SourceAccount":["111122223333","11112222333?"]}}"#,
-            "",
-        );
-        check(
-            r#"{"StringLike":{"aws:SourceAccount":"111122223333"}}"#,
-            "[111122223333]",
-        );
+        check(r#"{"StringLike":{"aws:SourceAccount":["111122223333","11112222333?"]}}"#, "");
+        check(r#"{"StringLike":{"aws:SourceAccount":"111122223333"}}"#, "[111122223333]");
         check(r#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#, "");
-        check(
-            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"*/r-ab12/*"}}"#,
-            "",
-        );
+        check(r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"*/r-ab12/*"}}"#, "");
         check(r#"{"StringLike":{"aws:userid":"AROAEXAMPLE:*"}}"#, "");
         check(r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:*"}}"#, "");
     }
@@ -582,22 +480,12 @@ mod tests {
 
     #[test]
     fn variables_are_live_since_2012_and_escapes_are_literals() {
-        check(
-            r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#,
-            "",
-        );
+        check(r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#, "");
         check(r#"{"StringEquals":{"aws:SourceVpc":"${unfinished"}}"#, "");
-        check(
-            r#"{"StringLike":{"aws:SourceVpc":"a${*}b${?}c${$}d"}}"#,
-            "network",
-        );
+        check(r#"{"StringLike":{"aws:SourceVpc":"a${*}b${?}c${$}d"}}"#, "network");
         check(r#"{"StringLike":{"aws:SourceVpc":"a${*}*"}}"#, "");
         for old in ["", r#""Version":"2008-10-17","#] {
-            check_version(
-                old,
-                r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#,
-                "network",
-            );
+            check_version(old, r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#, "network");
             check_version(old, r#"{"StringLike":{"aws:SourceVpc":"a${*}b"}}"#, "");
         }
     }
@@ -605,14 +493,8 @@ mod tests {
     #[test]
     fn of_an_arn_at_least_the_account_is_fixed() {
         let like = |arn: &str| format!(r#"{{"ArnLike":{{"aws:SourceArn":"{arn}"}}}}"#);
-        check(
-            &like("arn:aws:execute-api:us-east-1:111122223333:abc/*/GET/"),
-            "[111122223333]",
-        );
-        check(
-            &like("arn:aws:events:*:111122223333:rule/*"),
-            "[111122223333]",
-        );
+        check(&like("arn:aws:execute-api:us-east-1:111122223333:abc/*/GET/"), "[111122223333]");
+        check(&like("arn:aws:events:*:111122223333:rule/*"), "[111122223333]");
         check(&like("arn:*:*:*:111122223333:*"), "[111122223333]");
         for open in [
             "*",
@@ -629,18 +511,9 @@ mod tests {
             check(&like(open), "");
         }
         // With StringLike a star before the account may span it.
-        check(
-            r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam:*:111122223333:*"}}"#,
-            "",
-        );
-        check(
-            r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:*"}}"#,
-            "[111122223333]",
-        );
-        check(
-            r#"{"StringEquals":{"aws:SourceArn":"arn:aws:sns:us-east-1:111122223333:*"}}"#,
-            "[111122223333]",
-        );
+        check(r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam:*:111122223333:*"}}"#, "");
+        check(r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:*"}}"#, "[111122223333]");
+        check(r#"{"StringEquals":{"aws:SourceArn":"arn:aws:sns:us-east-1:111122223333:*"}}"#, "[111122223333]");
     }
 
     #[test]
@@ -686,11 +559,7 @@ mod tests {
                 key: "AWS:SourceArn".into(),
                 values: crate::Values::One(arn.into()),
             };
-            assert_eq!(
-                names_a_bucket(&[condition], Version::V2012),
-                expected,
-                "{arn}"
-            );
+            assert_eq!(names_a_bucket(&[condition], Version::V2012), expected, "{arn}");
         }
         check("arn:aws:s3:::bucket", true);
         check("arn:aws:s3:::bucket/*", true);

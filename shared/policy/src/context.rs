@@ -18,10 +18,7 @@ pub struct Context {
 impl Context {
     /// The context of one account, with no organisation and no trusted accounts.
     pub fn of_account(account: AccountId) -> Self {
-        Self {
-            account: Some(account),
-            ..Self::default()
-        }
+        Self { account: Some(account), ..Self::default() }
     }
 }
 
@@ -57,15 +54,8 @@ impl FromStr for Partition {
             None => return Err(NotAPartition(text.to_owned())),
         };
         let well_formed = tail.is_empty()
-            || (tail.starts_with('-')
-                && tail
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
-        if well_formed {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotAPartition(text.to_owned()))
-        }
+            || (tail.starts_with('-') && tail.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(NotAPartition(text.to_owned())) }
     }
 }
 

@@ -14,9 +14,7 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     if text.trim_start().starts_with('{') {
         return Ok(Cow::Borrowed(text));
     }
-    percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| DocumentError::NotUtf8)
+    percent_decode_str(text).decode_utf8().map_err(|_| DocumentError::NotUtf8)
 }
 
 #[cfg(test)]
@@ -25,16 +23,10 @@ mod tests {
 
     #[test]
     fn an_encoded_document_is_decoded_once_and_a_plain_one_never() {
-        assert_eq!(
-            decode("%7B%22Id%22%3A%22a%252Fb%22%7D").unwrap(),
-            r#"{"Id":"a%2Fb"}"#
-        );
+        assert_eq!(decode("%7B%22Id%22%3A%22a%252Fb%22%7D").unwrap(), r#"{"Id":"a%2Fb"}"#);
         assert_eq!(decode(r#" {"Id":"a%2Fb"}"#).unwrap(), r#" {"Id":"a%2Fb"}"#);
         // RFC 3986, not a form: a plus sign is a plus sign.
-        assert_eq!(
-            decode("%7B%22Id%22%3A%22a+b%22%7D").unwrap(),
-            r#"{"Id":"a+b"}"#
-        );
+        assert_eq!(decode("%7B%22Id%22%3A%22a+b%22%7D").unwrap(), r#"{"Id":"a+b"}"#);
         assert!(decode("%FF%FE").is_err());
     }
 }

@@ -15,17 +15,16 @@ pub fn judge(document: &Document<'_>, _context: &Context) -> Vec<Finding> {
             id: FindingId::PublicLayer,
             severity: Severity::High,
             at: format!("Statement[{index}]"),
-            message: "anybody with an AWS account may use and download the layer version"
-                .to_owned(),
+            message: "anybody with an AWS account may use and download the layer version".to_owned(),
         })
         .collect()
 }
 
 fn is_public(statement: &Statement<'_>, document: &Document<'_>) -> bool {
     let everybody = match principal::named(&statement.principals) {
-        Some(principals) => principal::each(principals)
-            .iter()
-            .any(|(_, _, who)| *who == principal::Principal::Everybody),
+        Some(principals) => {
+            principal::each(principals).iter().any(|(_, _, who)| *who == principal::Principal::Everybody)
+        }
         None => true,
     };
     statement.effect == Effect::Allow
@@ -39,20 +38,13 @@ fn is_public(statement: &Statement<'_>, document: &Document<'_>) -> bool {
 /// # Errors
 ///
 /// [`DocumentError`] when the document does not parse: then nothing may be changed.
-pub fn narrow(
-    document: &str,
-    findings: &[Finding],
-    context: &Context,
-) -> Result<Vec<String>, DocumentError> {
+pub fn narrow(document: &str, findings: &[Finding], context: &Context) -> Result<Vec<String>, DocumentError> {
     let document = Document::parse(document, Kind::Resource)?;
     let named = |index: usize| {
         let at = format!("Statement[{index}]");
-        judge(&document, context).iter().any(|found| {
-            found.at == at
-                && findings
-                    .iter()
-                    .any(|finding| finding.id == found.id && finding.at == at)
-        })
+        judge(&document, context)
+            .iter()
+            .any(|found| found.at == at && findings.iter().any(|finding| finding.id == found.id && finding.at == at))
     };
     Ok(document
         .statements
@@ -73,15 +65,9 @@ mod tests {
         let document = Document::parse(&text, Kind::Resource).unwrap();
         let context = Context::of_account("111122223333".parse().unwrap());
         let findings = judge(&document, &context);
-        let shown: Vec<String> = findings
-            .iter()
-            .map(|f| format!("{} {} {}", f.id, f.severity, f.at))
-            .collect();
+        let shown: Vec<String> = findings.iter().map(|f| format!("{} {} {}", f.id, f.severity, f.at)).collect();
         assert_eq!(shown, expected, "{statement}");
-        assert_eq!(
-            narrow(&text, &findings, &context).unwrap().len(),
-            expected.len()
-        );
+        assert_eq!(narrow(&text, &findings, &context).unwrap().len(), expected.len());
     }
 
     #[test]
@@ -111,10 +97,7 @@ mod tests {
             r#"{"Sid":"a","Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"lambda:GetLayerVersion"}"#,
             &[],
         );
-        check(
-            r#"{"Sid":"a","Effect":"Deny","Principal":"*","Action":"lambda:GetLayerVersion"}"#,
-            &[],
-        );
+        check(r#"{"Sid":"a","Effect":"Deny","Principal":"*","Action":"lambda:GetLayerVersion"}"#, &[]);
     }
 
     #[test]

@@ -46,8 +46,7 @@ mod principal;
 pub use account::{AccountId, NotAnAccountId, NotAnOrganizationId, OrganizationId};
 pub use context::{Context, NotAPartition, Partition};
 pub use document::{
-    Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection,
-    Statement, Values, Version,
+    Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection, Statement, Values, Version,
 };
 pub use function_policy::UrlAuth;
 pub use iam_document::decode as decode_iam_document;

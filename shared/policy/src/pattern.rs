@@ -8,9 +8,7 @@ pub(crate) fn fits(pattern: &str, text: &str) -> bool {
 
 /// Whether a pattern fits a text when ASCII case is ignored, as it is for actions.
 pub(crate) fn fits_ignoring_case(pattern: &str, text: &str) -> bool {
-    fits_bytes(pattern.as_bytes(), text.as_bytes(), |a, b| {
-        a.eq_ignore_ascii_case(&b)
-    })
+    fits_bytes(pattern.as_bytes(), text.as_bytes(), |a, b| a.eq_ignore_ascii_case(&b))
 }
 
 /// Goes back at most to the last `*`, so the time is at most pattern times text and in practice their sum.
@@ -73,15 +71,9 @@ mod tests {
 
     #[test]
     fn actions_ignore_case() {
-        assert!(fits_ignoring_case(
-            "LAMBDA:invoke*",
-            "lambda:InvokeFunction"
-        ));
+        assert!(fits_ignoring_case("LAMBDA:invoke*", "lambda:InvokeFunction"));
         // Whitespace matches nothing.
-        assert!(!fits_ignoring_case(
-            "lambda:InvokeFunction ",
-            "lambda:InvokeFunction"
-        ));
+        assert!(!fits_ignoring_case("lambda:InvokeFunction ", "lambda:InvokeFunction"));
     }
 
     /// Obviously right and slow: what does each first pattern character mean for the rest?

@@ -47,30 +47,18 @@ fn account_of(text: &str) -> Option<AccountId> {
         return Some(account);
     }
     let mut fields = text.splitn(6, ':');
-    let (scheme, _partition, service, region) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
+    let (scheme, _partition, service, region) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let account = fields.next()?.parse().ok()?;
     let resource = fields.next()?;
-    (scheme == "arn"
-        && matches!(service, "iam" | "sts")
-        && region.is_empty()
-        && !resource.is_empty())
-    .then_some(account)
+    (scheme == "arn" && matches!(service, "iam" | "sts") && region.is_empty() && !resource.is_empty())
+        .then_some(account)
 }
 
 /// `AROA...` for a role, `AIDA...` for a user and their kin: four letters for the kind, then capitals and digits.
 fn is_unique_id(text: &str) -> bool {
-    ["AROA", "AIDA", "AGPA", "ANPA", "AIPA", "ABIA"]
-        .iter()
-        .any(|kind| text.starts_with(kind))
+    ["AROA", "AIDA", "AGPA", "ANPA", "AIPA", "ABIA"].iter().any(|kind| text.starts_with(kind))
         && (16..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// Where one principal stands within its statement.
@@ -96,9 +84,7 @@ impl fmt::Display for PrincipalPlace {
 }
 
 /// A statement's principals with their places and their text.
-pub(crate) fn each<'d>(
-    principals: &'d Principals<'_>,
-) -> Vec<(PrincipalPlace, &'d str, Principal<'d>)> {
+pub(crate) fn each<'d>(principals: &'d Principals<'_>) -> Vec<(PrincipalPlace, &'d str, Principal<'d>)> {
     fn walk<'d>(
         kind: Option<PrincipalType>,
         values: &'d Values<'_>,
@@ -108,30 +94,18 @@ pub(crate) fn each<'d>(
             Values::Many(_) => true,
         };
         values.iter().enumerate().map(move |(index, text)| {
-            let place = PrincipalPlace {
-                kind,
-                index: listed.then_some(index),
-            };
-            (
-                place,
-                text,
-                Principal::read(kind.unwrap_or(PrincipalType::Aws), text),
-            )
+            let place = PrincipalPlace { kind, index: listed.then_some(index) };
+            (place, text, Principal::read(kind.unwrap_or(PrincipalType::Aws), text))
         })
     }
     match principals {
         Principals::Untyped(values) => walk(None, values).collect(),
-        Principals::Typed(by_kind) => by_kind
-            .iter()
-            .flat_map(|(kind, values)| walk(Some(*kind), values))
-            .collect(),
+        Principals::Typed(by_kind) => by_kind.iter().flat_map(|(kind, values)| walk(Some(*kind), values)).collect(),
     }
 }
 
 /// The principals of a `Principal` element; none of a `NotPrincipal`, which names whom it leaves out.
-pub(crate) fn named<'s, 'a>(
-    principals: &'s Option<Selection<Principals<'a>>>,
-) -> Option<&'s Principals<'a>> {
+pub(crate) fn named<'s, 'a>(principals: &'s Option<Selection<Principals<'a>>>) -> Option<&'s Principals<'a>> {
     match principals {
         Some(Selection::Only(principals)) => Some(principals),
         Some(Selection::Except(_)) | None => None,
@@ -144,11 +118,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Principal<'_>) {
-        assert_eq!(
-            Principal::read(PrincipalType::Aws, text),
-            expected,
-            "{text}"
-        );
+        assert_eq!(Principal::read(PrincipalType::Aws, text), expected, "{text}");
     }
 
     #[test]
@@ -174,17 +144,8 @@ mod tests {
         ] {
             check(unknown, Principal::Unknown);
         }
-        assert_eq!(
-            Principal::read(PrincipalType::Service, "*"),
-            Principal::Everybody
-        );
-        assert_eq!(
-            Principal::read(PrincipalType::Federated, "*"),
-            Principal::Everybody
-        );
-        assert_eq!(
-            Principal::read(PrincipalType::Federated, "cognito-identity.amazonaws.com"),
-            Principal::Unknown
-        );
+        assert_eq!(Principal::read(PrincipalType::Service, "*"), Principal::Everybody);
+        assert_eq!(Principal::read(PrincipalType::Federated, "*"), Principal::Everybody);
+        assert_eq!(Principal::read(PrincipalType::Federated, "cognito-identity.amazonaws.com"), Principal::Unknown);
     }
 }

@@ -1,17 +1,11 @@
 //! What a document may look like, and what is said about one that may not.
 
 use proptest::prelude::*;
-use warden_policy::{
-    Context, Document, Effect, Kind, Selection, UrlAuth, Version, function_policy, layer_policy,
-};
+use warden_policy::{Context, Document, Effect, Kind, Selection, UrlAuth, Version, function_policy, layer_policy};
 
 #[track_caller]
 fn check(kind: Kind, text: &str, expected: &str) {
-    assert_eq!(
-        Document::parse(text, kind).unwrap_err().to_string(),
-        expected,
-        "{text}"
-    );
+    assert_eq!(Document::parse(text, kind).unwrap_err().to_string(), expected, "{text}");
 }
 
 const STATEMENT: &str = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#;
@@ -20,10 +14,7 @@ const STATEMENT: &str = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":
 fn one_statement_as_an_object_is_a_list_of_one() {
     let object = format!(r#"{{"Statement":{STATEMENT}}}"#);
     let list = format!(r#"{{"Statement":[{STATEMENT}]}}"#);
-    assert_eq!(
-        Document::parse(&object, Kind::Identity),
-        Document::parse(&list, Kind::Identity)
-    );
+    assert_eq!(Document::parse(&object, Kind::Identity), Document::parse(&list, Kind::Identity));
 }
 
 #[test]
@@ -34,29 +25,17 @@ fn a_scalar_or_a_list_anywhere() {
     let statement = &document.statements[0];
     assert_eq!(document.version, Version::V2012);
     assert_eq!(statement.effect, Effect::Deny);
-    assert!(
-        matches!(&statement.actions, Selection::Except(actions) if actions.iter().eq(["c", "d"]))
-    );
-    assert!(
-        matches!(&statement.resources, Some(Selection::Except(resources)) if resources.iter().eq(["e"]))
-    );
+    assert!(matches!(&statement.actions, Selection::Except(actions) if actions.iter().eq(["c", "d"])));
+    assert!(matches!(&statement.resources, Some(Selection::Except(resources)) if resources.iter().eq(["e"])));
     assert!(statement.conditions[0].values.iter().eq(["true"]));
-    assert!(
-        statement.conditions[1]
-            .values
-            .iter()
-            .eq(["3600", "-1", "1.5", "x"])
-    );
+    assert!(statement.conditions[1].values.iter().eq(["3600", "-1", "1.5", "x"]));
 }
 
 #[test]
 fn no_version_is_the_old_one() {
     let version = |text: &str| Document::parse(text, Kind::Identity).unwrap().version;
     assert_eq!(version(r#"{"Statement":[]}"#), Version::V2008);
-    assert_eq!(
-        version(r#"{"Version":"2008-10-17","Statement":[]}"#),
-        Version::V2008
-    );
+    assert_eq!(version(r#"{"Version":"2008-10-17","Statement":[]}"#), Version::V2008);
     check(
         Kind::Identity,
         r#"{"Version":"2012-10-18","Statement":[]}"#,
@@ -71,11 +50,7 @@ fn a_duplicate_key_is_refused_at_its_place() {
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Action":"s3:GetObject"}]}"#,
         "duplicate key `Action` at line 1 column 91",
     );
-    check(
-        Kind::Identity,
-        "{\"Statement\":[],\n \"Statement\":[]}",
-        "duplicate key `Statement` at line 2 column 12",
-    );
+    check(Kind::Identity, "{\"Statement\":[],\n \"Statement\":[]}", "duplicate key `Statement` at line 2 column 12");
     check(
         Kind::Resource,
         r#"{"Statement":{"Principal":{"AWS":"a","AWS":"b"}}}"#,
@@ -128,11 +103,7 @@ fn a_statement_has_what_its_kind_of_policy_needs() {
         assert!(message.contains(" at line 1 column "), "{message}");
     }
     check_start(Kind::Identity, "{}", "the document has no `Statement`");
-    check_start(
-        Kind::Identity,
-        &one(r#"{"Action":"*","Resource":"*"}"#),
-        "the statement has no `Effect`",
-    );
+    check_start(Kind::Identity, &one(r#"{"Action":"*","Resource":"*"}"#), "the statement has no `Effect`");
     check_start(
         Kind::Identity,
         &one(r#"{"Effect":"allow","Action":"*","Resource":"*"}"#),
@@ -158,11 +129,7 @@ fn a_statement_has_what_its_kind_of_policy_needs() {
         &one(r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}"#),
         "a policy of a role, user or group has no `Principal`",
     );
-    check_start(
-        Kind::Resource,
-        &one(STATEMENT),
-        "the statement has neither `Principal` nor `NotPrincipal`",
-    );
+    check_start(Kind::Resource, &one(STATEMENT), "the statement has neither `Principal` nor `NotPrincipal`");
     check_start(
         Kind::Trust,
         &one(r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}"#),
@@ -174,14 +141,8 @@ fn a_statement_has_what_its_kind_of_policy_needs() {
 fn what_is_no_policy_is_refused_with_its_place() {
     for (text, expected) in [
         ("", "EOF while parsing a value at line 1 column 0"),
-        (
-            "[]",
-            "invalid type: sequence, expected a policy document: an object with `Statement` at line 1 column 0",
-        ),
-        (
-            r#"{"Statement":[]}x"#,
-            "trailing characters at line 1 column 17",
-        ),
+        ("[]", "invalid type: sequence, expected a policy document: an object with `Statement` at line 1 column 0"),
+        (r#"{"Statement":[]}x"#, "trailing characters at line 1 column 17"),
         (
             r#"{"Statement":[null]}"#,
             "invalid type: null, expected a statement: an object with `Effect` and `Action` at line 1 column 18",
@@ -190,18 +151,9 @@ fn what_is_no_policy_is_refused_with_its_place() {
             r#"{"Statement":{"Action":5}}"#,
             "invalid type: integer `5`, expected text or a list of texts at line 1 column 24",
         ),
-        (
-            r#"{"Statement":{"Action":["a",["b"]]}}"#,
-            "invalid type: sequence, expected text at line 1 column 28",
-        ),
-        (
-            r#"{"Id":"\ud800"}"#,
-            "unexpected end of hex escape at line 1 column 14",
-        ),
-        (
-            r#"{"Statement":["#,
-            "EOF while parsing a list at line 1 column 14",
-        ),
+        (r#"{"Statement":{"Action":["a",["b"]]}}"#, "invalid type: sequence, expected text at line 1 column 28"),
+        (r#"{"Id":"\ud800"}"#, "unexpected end of hex escape at line 1 column 14"),
+        (r#"{"Statement":["#, "EOF while parsing a list at line 1 column 14"),
     ] {
         check(Kind::Identity, text, expected);
     }
@@ -217,19 +169,12 @@ fn a_hostile_document_gets_a_short_answer() {
         "[".repeat(200_000),
         format!(r#"{{"Statement":{}"#, "[".repeat(100_000)),
     ] {
-        let message = Document::parse(&text, Kind::Identity)
-            .unwrap_err()
-            .to_string();
+        let message = Document::parse(&text, Kind::Identity).unwrap_err().to_string();
         assert!(message.len() < 500, "{}", message.len());
         assert!(message.contains(" at line 1 column "), "{message}");
     }
-    let too_long = Document::parse(&" ".repeat(300_000), Kind::Identity)
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        too_long,
-        "the document has 300000 bytes: a policy has at most 262144"
-    );
+    let too_long = Document::parse(&" ".repeat(300_000), Kind::Identity).unwrap_err().to_string();
+    assert_eq!(too_long, "the document has 300000 bytes: a policy has at most 262144");
 }
 
 /// Pieces of policies, so that random text gets past the first brace.

@@ -16,19 +16,12 @@ struct EventSource {
     principal: &'static str,
     sent: Sent,
     /// Where a reader finds the fact.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a fact without its source could not be checked")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "a fact without its source could not be checked"))]
     page: &'static str,
 }
 
 const fn source(principal: &'static str, sent: Sent, page: &'static str) -> EventSource {
-    EventSource {
-        principal,
-        sent,
-        page,
-    }
+    EventSource { principal, sent, page }
 }
 
 const fn arn(service: &'static str) -> Sent {
@@ -96,21 +89,13 @@ const EVENT_SOURCES: &[EventSource] = &[
         Sent::Account,
         "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html",
     ),
-    source(
-        "lexv2.amazonaws.com",
-        Sent::Account,
-        "https://docs.aws.amazon.com/lexv2/latest/dg/lambda-attach.html",
-    ),
+    source("lexv2.amazonaws.com", Sent::Account, "https://docs.aws.amazon.com/lexv2/latest/dg/lambda-attach.html"),
     source(
         "logs.amazonaws.com",
         Sent::Account,
         "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html",
     ),
-    source(
-        "s3.amazonaws.com",
-        Sent::Account,
-        "https://docs.aws.amazon.com/lambda/latest/dg/with-s3-example.html",
-    ),
+    source("s3.amazonaws.com", Sent::Account, "https://docs.aws.amazon.com/lambda/latest/dg/with-s3-example.html"),
     source(
         "secretsmanager.amazonaws.com",
         Sent::Account,
@@ -121,11 +106,7 @@ const EVENT_SOURCES: &[EventSource] = &[
         Sent::Account,
         "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html",
     ),
-    source(
-        "sns.amazonaws.com",
-        arn("sns"),
-        "https://docs.aws.amazon.com/sns/latest/dg/lambda-console.html",
-    ),
+    source("sns.amazonaws.com", arn("sns"), "https://docs.aws.amazon.com/sns/latest/dg/lambda-console.html"),
     source(
         "vpc-lattice.amazonaws.com",
         arn("vpc-lattice"),
@@ -136,19 +117,13 @@ const EVENT_SOURCES: &[EventSource] = &[
 /// What a service principal sends, where that is documented.
 pub(super) fn sent_by(principal: &str) -> Option<Sent> {
     let general = without_region(principal);
-    EVENT_SOURCES
-        .iter()
-        .find(|source| source.principal == general)
-        .map(|source| source.sent)
+    EVENT_SOURCES.iter().find(|source| source.principal == general).map(|source| source.sent)
 }
 
 /// `logs.eu-west-1.amazonaws.com` is `logs.amazonaws.com` in one Region, and `.amazonaws.com.cn` is China's.
 fn without_region(principal: &str) -> String {
     let principal = principal.strip_suffix(".cn").unwrap_or(principal);
-    match principal
-        .strip_suffix(".amazonaws.com")
-        .and_then(|name| name.rsplit_once('.'))
-    {
+    match principal.strip_suffix(".amazonaws.com").and_then(|name| name.rsplit_once('.')) {
         Some((service, region)) if is_region(region) => format!("{service}.amazonaws.com"),
         Some(_) | None => principal.to_owned(),
     }
@@ -176,15 +151,9 @@ mod tests {
     #[test]
     fn a_regional_principal_is_its_service() {
         assert_eq!(sent_by("logs.eu-west-1.amazonaws.com"), Some(Sent::Account));
-        assert_eq!(
-            sent_by("logs.us-gov-east-1.amazonaws.com"),
-            Some(Sent::Account)
-        );
+        assert_eq!(sent_by("logs.us-gov-east-1.amazonaws.com"), Some(Sent::Account));
         assert_eq!(sent_by("s3.amazonaws.com.cn"), Some(Sent::Account));
-        assert_eq!(
-            sent_by("lambda.alarms.cloudwatch.amazonaws.com"),
-            Some(Sent::Account)
-        );
+        assert_eq!(sent_by("lambda.alarms.cloudwatch.amazonaws.com"), Some(Sent::Account));
         assert_eq!(sent_by("sns.amazonaws.com"), Some(arn("sns")));
         assert_eq!(sent_by("mallory.amazonaws.com"), None);
         assert_eq!(sent_by("sns.mallory.amazonaws.com"), None);
@@ -193,10 +162,6 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_every_fact_has_a_page() {
         assert!(EVENT_SOURCES.is_sorted_by(|a, b| a.principal < b.principal));
-        assert!(
-            EVENT_SOURCES
-                .iter()
-                .all(|source| source.page.starts_with("https://docs.aws.amazon.com/"))
-        );
+        assert!(EVENT_SOURCES.iter().all(|source| source.page.starts_with("https://docs.aws.amazon.com/")));
     }
 }

@@ -77,11 +77,7 @@ fn offences(
     if statement.effect == Effect::Deny {
         return Vec::new();
     }
-    let grant = Grant::read(
-        &statement.actions,
-        conditions::url_condition(&statement.conditions),
-        url,
-    );
+    let grant = Grant::read(&statement.actions, conditions::url_condition(&statement.conditions), url);
     if grant.is_nothing() {
         return Vec::new();
     }
@@ -102,15 +98,7 @@ fn offences(
             Part::Action(None) => format!("Statement[{index}].Action"),
             Part::NotAction => format!("Statement[{index}].NotAction"),
         };
-        offences.push(Offence {
-            finding: Finding {
-                id,
-                severity,
-                at,
-                message,
-            },
-            part,
-        });
+        offences.push(Offence { finding: Finding { id, severity, at, message }, part });
     };
     match principal::named(&statement.principals) {
         Some(principals) => {
@@ -123,11 +111,7 @@ fn offences(
             }
         }
         None => {
-            for verdict in callers.verdicts(
-                Principal::Everybody,
-                "everybody but the NotPrincipal",
-                &grant,
-            ) {
+            for verdict in callers.verdicts(Principal::Everybody, "everybody but the NotPrincipal", &grant) {
                 report(Part::NotPrincipal, true, verdict);
             }
         }
@@ -136,25 +120,16 @@ fn offences(
         Selection::Only(actions) => {
             let listed = matches!(actions, crate::Values::Many(_));
             let alone = actions.as_slice().len() == 1;
-            for (nth, action) in actions
-                .iter()
-                .enumerate()
-                .filter(|(_, action)| is_every_action(action))
-            {
-                let message = format!(
-                    "`{action}` lets the principal change and delete the function as well as invoke it"
-                );
+            for (nth, action) in actions.iter().enumerate().filter(|(_, action)| is_every_action(action)) {
+                let message =
+                    format!("`{action}` lets the principal change and delete the function as well as invoke it");
                 let verdict = (FindingId::WildcardInvokeAction, Severity::High, message);
                 report(Part::Action(listed.then_some(nth)), alone, verdict);
             }
         }
         Selection::Except(_) => {
             let message = "NotAction grants every action but those named".to_owned();
-            report(
-                Part::NotAction,
-                true,
-                (FindingId::WildcardInvokeAction, Severity::High, message),
-            );
+            report(Part::NotAction, true, (FindingId::WildcardInvokeAction, Severity::High, message));
         }
     }
     offences
@@ -162,17 +137,14 @@ fn offences(
 
 /// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
 fn is_every_action(action: &str) -> bool {
-    const UNGUESSABLE: &str =
-        "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
     pattern::fits_ignoring_case(action, UNGUESSABLE)
 }
 
 /// The account that a resource policy's own `Resource` names.
 fn account_of_resources(statement: &Statement<'_>) -> Option<AccountId> {
     match statement.resources.as_ref()? {
-        Selection::Only(resources) => resources
-            .iter()
-            .find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
+        Selection::Only(resources) => resources.iter().find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
         Selection::Except(_) => None,
     }
 }
@@ -194,15 +166,11 @@ impl Grant {
         let matches_something = |action: &&str| !action.contains(char::is_whitespace);
         let (url_action, other_action, shown) = match actions {
             Selection::Only(actions) => (
-                actions
-                    .iter()
-                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that action.
                 actions.iter().filter(matches_something).any(|action| {
                     !(pattern::fits_ignoring_case(action, URL_ACTION)
-                        && action.get(..22).is_some_and(|head| {
-                            head.eq_ignore_ascii_case("lambda:InvokeFunctionU")
-                        }))
+                        && action.get(..22).is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))
                 }),
                 match actions.as_slice() {
                     [] => String::new(),
@@ -211,34 +179,22 @@ impl Grant {
                 },
             ),
             Selection::Except(actions) => (
-                !actions
-                    .iter()
-                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                !actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 true,
                 "all but the NotAction".to_owned(),
             ),
         };
         let open = url.may_be_open();
         match condition {
-            UrlCondition::Any => Self {
-                open_url: url_action && open,
-                other: other_action || (url_action && !open),
-                shown,
-            },
+            UrlCondition::Any => {
+                Self { open_url: url_action && open, other: other_action || (url_action && !open), shown }
+            }
             UrlCondition::ThroughUrl => {
                 let any = url_action || other_action;
-                Self {
-                    open_url: any && open,
-                    other: any && !open,
-                    shown,
-                }
+                Self { open_url: any && open, other: any && !open, shown }
             }
             // Signed, but by anybody's key.
-            UrlCondition::ThroughAuthenticatedUrl => Self {
-                open_url: false,
-                other: url_action || other_action,
-                shown,
-            },
+            UrlCondition::ThroughAuthenticatedUrl => Self { open_url: false, other: url_action || other_action, shown },
         }
     }
 
@@ -262,14 +218,12 @@ impl Callers<'_> {
             Principal::Everybody if self.limits.is_empty() => {
                 let mut verdicts = Vec::new();
                 if grant.open_url {
-                    let message = "anybody on the internet may call the function's URL without authentication".to_owned();
+                    let message =
+                        "anybody on the internet may call the function's URL without authentication".to_owned();
                     verdicts.push((FindingId::PublicUrl, Severity::Critical, message));
                 }
                 if grant.other {
-                    let message = format!(
-                        "anybody with an AWS account has {} on the function",
-                        grant.shown
-                    );
+                    let message = format!("anybody with an AWS account has {} on the function", grant.shown);
                     verdicts.push((FindingId::PublicInvoke, Severity::Critical, message));
                 }
                 verdicts
@@ -277,30 +231,21 @@ impl Callers<'_> {
             Principal::Everybody => self.least(None, |_| true),
             Principal::Account(account) if self.trusts(account) => Vec::new(),
             Principal::Account(account) => {
-                let message = format!(
-                    "account {account}, which is not trusted, has {} on the function",
-                    grant.shown
-                );
+                let message = format!("account {account}, which is not trusted, has {} on the function", grant.shown);
                 self.least(Some(self.external(message)), Self::names_somebody)
             }
             Principal::Unknown => {
-                let message = format!(
-                    "`{text}`, which is no account that is trusted, has {} on the function",
-                    grant.shown
-                );
+                let message =
+                    format!("`{text}`, which is no account that is trusted, has {} on the function", grant.shown);
                 self.least(Some(self.external(message)), Self::names_somebody)
             }
             Principal::Deleted => {
-                let message = format!(
-                    "`{text}` is a principal that was deleted; the statement lets nobody in"
-                );
+                let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
             Principal::Service(service) => {
                 let is_source = |limit: &Limit<'_>| match limit {
-                    Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => {
-                        *of == Side::Source
-                    }
+                    Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
                     Limit::Network | Limit::Identity => false,
                 };
                 if self.token {
@@ -330,16 +275,8 @@ impl Callers<'_> {
     }
 
     /// All limits hold at once, so what gets through is at most what the strictest lets through.
-    fn least(
-        &self,
-        unlimited: Option<Verdict>,
-        counts: impl Fn(&Limit<'_>) -> bool,
-    ) -> Vec<Verdict> {
-        let limited = self
-            .limits
-            .iter()
-            .filter(|limit| counts(limit))
-            .map(|limit| self.bounded(limit));
+    fn least(&self, unlimited: Option<Verdict>, counts: impl Fn(&Limit<'_>) -> bool) -> Vec<Verdict> {
+        let limited = self.limits.iter().filter(|limit| counts(limit)).map(|limit| self.bounded(limit));
         let unlimited = unlimited.map(Some);
         limited
             .chain(unlimited)
@@ -354,9 +291,7 @@ impl Callers<'_> {
         match limit {
             Limit::Accounts { ids, .. } => {
                 let outside = ids.iter().find(|id| !self.trusts(**id))?;
-                Some(self.external(format!(
-                    "the conditions let account {outside} in, which is not trusted"
-                )))
+                Some(self.external(format!("the conditions let account {outside} in, which is not trusted")))
             }
             Limit::Organizations { ids, .. } => {
                 let own = self.context.organization.as_ref().map(|own| own.as_str());
@@ -364,11 +299,7 @@ impl Callers<'_> {
                     None => (Severity::Low, "the own organisation".to_owned()),
                     Some(other) => (Severity::Medium, format!("organisation `{other}`")),
                 };
-                Some((
-                    FindingId::OrganizationInvoke,
-                    severity,
-                    format!("everybody in {whose} is let in"),
-                ))
+                Some((FindingId::OrganizationInvoke, severity, format!("everybody in {whose} is let in")))
             }
             Limit::Network | Limit::Identity => None,
         }
@@ -379,11 +310,7 @@ impl Callers<'_> {
     }
 
     fn external(&self, message: String) -> Verdict {
-        let severity = if self.context.trusted_accounts.is_empty() {
-            Severity::Medium
-        } else {
-            Severity::High
-        };
+        let severity = if self.context.trusted_accounts.is_empty() { Severity::Medium } else { Severity::High };
         (FindingId::ExternalInvoke, severity, message)
     }
 }

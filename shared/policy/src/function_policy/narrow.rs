@@ -5,9 +5,7 @@ use super::{
     event_source::{self, Sent},
     offences,
 };
-use crate::{
-    AccountId, Context, Document, DocumentError, Kind, Statement, principal::PrincipalPlace,
-};
+use crate::{AccountId, Context, Document, DocumentError, Kind, Statement, principal::PrincipalPlace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashSet};
@@ -93,16 +91,10 @@ pub fn narrow(
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
     let parsed = Document::parse(document, Kind::Resource)?;
-    let baseline = baseline
-        .map(|text| Baseline::read(text, context))
-        .transpose()?;
+    let baseline = baseline.map(|text| Baseline::read(text, context)).transpose()?;
     let mut json = value_of(document)?;
     let texts = statements_of(&json);
-    let sids: HashSet<&str> = parsed
-        .statements
-        .iter()
-        .filter_map(|statement| statement.sid.as_deref())
-        .collect();
+    let sids: HashSet<&str> = parsed.statements.iter().filter_map(|statement| statement.sid.as_deref()).collect();
 
     let mut left = Vec::new();
     let mut edits = Vec::new();
@@ -112,28 +104,15 @@ pub fn narrow(
         let (addressed, tolerated): (Vec<Offence>, Vec<Offence>) =
             offences(index, statement, &parsed, context, UrlAuth::Unknown)
                 .into_iter()
-                .partition(|offence| {
-                    findings
-                        .iter()
-                        .any(|finding| is_same(finding, &offence.finding))
-                });
+                .partition(|offence| findings.iter().any(|finding| is_same(finding, &offence.finding)));
         if addressed.is_empty() {
             survivors = true;
             left.push(text.clone());
             continue;
         }
-        let replaced = Narrowing {
-            parsed: &parsed,
-            statement,
-            text,
-            context,
-            sids: &sids,
-            tolerated: &tolerated,
-        }
-        .of(&addressed);
-        let before = baseline
-            .as_ref()
-            .and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
+        let replaced =
+            Narrowing { parsed: &parsed, statement, text, context, sids: &sids, tolerated: &tolerated }.of(&addressed);
+        let before = baseline.as_ref().and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
         let sid = statement.sid.as_deref().map(str::to_owned);
         let kind = match (replaced, before) {
             (Outcome::Removed, None) => EditKind::Removed,
@@ -142,9 +121,7 @@ pub fn narrow(
                 EditKind::Restored
             }
             // The same principals as before, only no longer bound to a source: the old binding is the better one.
-            (Outcome::Bound(_), Some(before))
-                if before.get("Principal") == text.get("Principal") =>
-            {
+            (Outcome::Bound(_), Some(before)) if before.get("Principal") == text.get("Principal") => {
                 left.push(before.clone());
                 survivors = true;
                 EditKind::Restored
@@ -164,18 +141,12 @@ pub fn narrow(
         edits.push(Edit { index, sid, kind });
     }
 
-    let whole =
-        baseline.filter(|baseline| !survivors && !edits.is_empty() && baseline.is_compliant());
+    let whole = baseline.filter(|baseline| !survivors && !edits.is_empty() && baseline.is_compliant());
     if let Some(baseline) = whole {
         for edit in &mut edits {
             edit.kind = EditKind::Removed;
         }
-        return Ok(Narrowed {
-            document: Some(baseline.json),
-            edits,
-            baseline_restored: true,
-            unfixable,
-        });
+        return Ok(Narrowed { document: Some(baseline.json), edits, baseline_restored: true, unfixable });
     }
     let nothing_left = left.is_empty();
     if let (Some(statements), false) = (json.get_mut("Statement"), edits.is_empty()) {
@@ -186,12 +157,7 @@ pub fn narrow(
         };
     }
     let document = (!nothing_left || edits.is_empty()).then_some(json);
-    Ok(Narrowed {
-        document,
-        edits,
-        baseline_restored: false,
-        unfixable,
-    })
+    Ok(Narrowed { document, edits, baseline_restored: false, unfixable })
 }
 
 /// The same place and rule. Whether a public grant is called `public-url` hangs on the URL, which is not asked here.
@@ -233,10 +199,8 @@ impl Baseline {
                 .iter()
                 .all(|offence| offence.finding.severity < Severity::Medium)
         };
-        let statements = statements_of(&json)
-            .into_iter()
-            .zip(parsed.statements.iter().enumerate().map(compliant))
-            .collect();
+        let statements =
+            statements_of(&json).into_iter().zip(parsed.statements.iter().enumerate().map(compliant)).collect();
         Ok(Self { json, statements })
     }
 
@@ -247,23 +211,11 @@ impl Baseline {
 
     /// The compliant statement that an offending one took the place of: the one of the same Sid, or, where neither has
     /// a Sid, the one at the same index. One that the document still has did not lose its place.
-    fn in_place_of(
-        &self,
-        index: usize,
-        statement: &Statement<'_>,
-        text: &Value,
-        now: &[Value],
-    ) -> Option<&Value> {
+    fn in_place_of(&self, index: usize, statement: &Statement<'_>, text: &Value, now: &[Value]) -> Option<&Value> {
         let sid_of = |value: &Value| value.get("Sid").and_then(Value::as_str).map(str::to_owned);
         let (before, compliant) = match statement.sid.as_deref() {
-            Some(sid) => self
-                .statements
-                .iter()
-                .find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
-            None => self
-                .statements
-                .get(index)
-                .filter(|(value, _)| sid_of(value).is_none())?,
+            Some(sid) => self.statements.iter().find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
+            None => self.statements.get(index).filter(|(value, _)| sid_of(value).is_none())?,
         };
         (*compliant && before != text && !now.contains(before)).then_some(before)
     }
@@ -316,10 +268,7 @@ impl Narrowing<'_> {
                     Some((_, places)) => places.push(place),
                     None => bindings.push((binding, vec![place])),
                 },
-                Err(advice) => impossible.push(Unfixable {
-                    finding: offence.finding.clone(),
-                    advice,
-                }),
+                Err(advice) => impossible.push(Unfixable { finding: offence.finding.clone(), advice }),
             }
         }
         if !impossible.is_empty() {
@@ -364,14 +313,9 @@ impl Narrowing<'_> {
     /// The condition that ties the service at this place to the own and the trusted accounts.
     fn binding(&self, place: PrincipalPlace) -> Result<Binding, String> {
         let service = self.text_of(place);
-        let own = self
-            .context
-            .account
-            .ok_or("the own account is not known: say which it is")?;
-        let accounts: BTreeSet<AccountId> = [own]
-            .into_iter()
-            .chain(self.context.trusted_accounts.iter().copied())
-            .collect();
+        let own = self.context.account.ok_or("the own account is not known: say which it is")?;
+        let accounts: BTreeSet<AccountId> =
+            [own].into_iter().chain(self.context.trusted_accounts.iter().copied()).collect();
         let partition = &self.context.partition;
         match event_source::sent_by(service) {
             Some(Sent::Account) => Ok(Binding {
@@ -382,10 +326,7 @@ impl Narrowing<'_> {
             Some(Sent::Arn { service }) => Ok(Binding {
                 key: "aws:SourceArn",
                 operators: ["ArnLike", "ArnEquals"],
-                values: accounts
-                    .iter()
-                    .map(|account| format!("arn:{partition}:{service}:*:{account}:*"))
-                    .collect(),
+                values: accounts.iter().map(|account| format!("arn:{partition}:{service}:*:{account}:*")).collect(),
             }),
             Some(Sent::Token) => Err(format!(
                 "{service} sends no source: add the statement again with the skill's id as EventSourceToken"
@@ -407,22 +348,14 @@ impl Narrowing<'_> {
 
     /// A statement that was split needs a Sid of its own, when it has one.
     fn rename(&self, statement: &mut Value, others: &[Value]) {
-        let Some(sid) = statement
-            .get("Sid")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-        else {
+        let Some(sid) = statement.get("Sid").and_then(Value::as_str).map(str::to_owned) else {
             return;
         };
         let taken = |name: &str| {
             self.sids.contains(name)
-                || others
-                    .iter()
-                    .any(|other| other.get("Sid").and_then(Value::as_str) == Some(name))
+                || others.iter().any(|other| other.get("Sid").and_then(Value::as_str) == Some(name))
         };
-        let name = (1..)
-            .map(|number| format!("{sid}Source{number}"))
-            .find(|name| !taken(name));
+        let name = (1..).map(|number| format!("{sid}Source{number}")).find(|name| !taken(name));
         if let (Some(object), Some(name)) = (statement.as_object_mut(), name) {
             object.insert("Sid".to_owned(), Value::String(name));
         }
@@ -440,17 +373,12 @@ impl Narrowing<'_> {
             document
                 .statements
                 .iter()
-                .flat_map(|statement| {
-                    offences(0, statement, &document, self.context, UrlAuth::Unknown)
-                })
+                .flat_map(|statement| offences(0, statement, &document, self.context, UrlAuth::Unknown))
                 .all(|left| {
                     let says_as_before = |before: &Offence| {
-                        before.finding.id == left.finding.id
-                            && before.finding.message == left.finding.message
+                        before.finding.id == left.finding.id && before.finding.message == left.finding.message
                     };
-                    !addressed
-                        .iter()
-                        .any(|before| before.finding.id == left.finding.id)
+                    !addressed.iter().any(|before| before.finding.id == left.finding.id)
                         || self.tolerated.iter().any(says_as_before)
                 })
         })
@@ -477,10 +405,7 @@ impl Binding {
             return;
         };
         let spelled = |operator: &str, condition: &Map<String, Value>| {
-            condition
-                .keys()
-                .find(|name| name.eq_ignore_ascii_case(operator))
-                .cloned()
+            condition.keys().find(|name| name.eq_ignore_ascii_case(operator)).cloned()
         };
         let has_key = |operator: &str, condition: &Map<String, Value>| {
             spelled(operator, condition)
@@ -489,23 +414,12 @@ impl Binding {
                 .is_some_and(|keys| keys.keys().any(|key| key.eq_ignore_ascii_case(self.key)))
         };
         let [first, second] = self.operators;
-        let operator = if has_key(first, condition) && !has_key(second, condition) {
-            second
-        } else {
-            first
-        };
+        let operator = if has_key(first, condition) && !has_key(second, condition) { second } else { first };
         let name = spelled(operator, condition).unwrap_or_else(|| operator.to_owned());
-        let Some(keys) = condition
-            .entry(name)
-            .or_insert_with(|| json!({}))
-            .as_object_mut()
-        else {
+        let Some(keys) = condition.entry(name).or_insert_with(|| json!({})).as_object_mut() else {
             return;
         };
-        let key = keys
-            .keys()
-            .find(|key| key.eq_ignore_ascii_case(self.key))
-            .cloned();
+        let key = keys.keys().find(|key| key.eq_ignore_ascii_case(self.key)).cloned();
         let value = match self.values.as_slice() {
             [value] => json!(value),
             values => json!(values),
@@ -523,13 +437,7 @@ fn replace_key(statement: &mut Value, old: &str, new: &str, value: Value) {
     };
     *object = std::mem::take(object)
         .into_iter()
-        .map(|(key, was)| {
-            if key == old {
-                (new.to_owned(), value.clone())
-            } else {
-                (key, was)
-            }
-        })
+        .map(|(key, was)| if key == old { (new.to_owned(), value.clone()) } else { (key, was) })
         .collect();
 }
 
@@ -544,11 +452,7 @@ fn narrow_actions(statement: &mut Value, wildcards: &[Part]) {
                 .filter(|(nth, _)| !offends(*nth))
                 .map(|(_, action)| action.clone())
                 .collect();
-            *actions = if kept.is_empty() {
-                vec![json!(INVOKE)]
-            } else {
-                kept
-            };
+            *actions = if kept.is_empty() { vec![json!(INVOKE)] } else { kept };
         }
         Some(action) if wildcards.contains(&Part::Action(None)) => *action = json!(INVOKE),
         Some(_) | None => {}
@@ -566,12 +470,7 @@ fn remove_principals(statement: &mut Value, gone: impl Fn(PrincipalPlace) -> boo
             *list = std::mem::take(list)
                 .into_iter()
                 .enumerate()
-                .filter(|(index, _)| {
-                    !gone(PrincipalPlace {
-                        kind,
-                        index: Some(*index),
-                    })
-                })
+                .filter(|(index, _)| !gone(PrincipalPlace { kind, index: Some(*index) }))
                 .map(|(_, text)| text)
                 .collect();
             !list.is_empty()

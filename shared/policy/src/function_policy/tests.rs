@@ -14,28 +14,18 @@ fn context() -> Context {
 }
 
 fn trusting() -> Context {
-    Context {
-        trusted_accounts: [TRUSTED.parse().unwrap()].into(),
-        ..context()
-    }
+    Context { trusted_accounts: [TRUSTED.parse().unwrap()].into(), ..context() }
 }
 
 fn shown(findings: &[Finding]) -> Vec<String> {
-    findings
-        .iter()
-        .map(|finding| format!("{} {} {}", finding.id, finding.severity, finding.at))
-        .collect()
+    findings.iter().map(|finding| format!("{} {} {}", finding.id, finding.severity, finding.at)).collect()
 }
 
 #[track_caller]
 fn check_in(context: &Context, url: UrlAuth, statements: Value, expected: &[&str]) {
     let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     let document = Document::parse(&text, Kind::Resource).unwrap();
-    assert_eq!(
-        shown(&judge(&document, context, url)),
-        expected,
-        "{statements}"
-    );
+    assert_eq!(shown(&judge(&document, context, url)), expected, "{statements}");
 }
 
 #[track_caller]
@@ -52,22 +42,10 @@ fn allow(principal: Value, condition: Value) -> Value {
 
 #[test]
 fn a_star_is_everybody_in_every_form() {
-    for principal in [
-        json!("*"),
-        json!({"AWS": "*"}),
-        json!({"AWS": ["*"]}),
-        json!(["*"]),
-        json!({"Service": "*"}),
-    ] {
-        check(
-            allow(principal, json!({})),
-            &["public-invoke critical Statement[0]"],
-        );
+    for principal in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["*"]}), json!(["*"]), json!({"Service": "*"})] {
+        check(allow(principal, json!({})), &["public-invoke critical Statement[0]"]);
     }
-    check(
-        allow(json!({"AWS": [OWN, "*"]}), json!({})),
-        &["public-invoke critical Statement[0].Principal.AWS[1]"],
-    );
+    check(allow(json!({"AWS": [OWN, "*"]}), json!({})), &["public-invoke critical Statement[0].Principal.AWS[1]"]);
     check(
         json!({"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "lambda:InvokeFunction"}),
         &["public-invoke critical Statement[0]"],
@@ -76,106 +54,42 @@ fn a_star_is_everybody_in_every_form() {
 
 #[test]
 fn any_action_for_everybody_is_public() {
-    for action in [
-        "lambda:GetFunction",
-        "lambda:UpdateFunctionCode",
-        "lambda:Invoke*",
-        "future:Action",
-    ] {
-        check(
-            json!({"Effect": "Allow", "Principal": "*", "Action": action}),
-            &["public-invoke critical Statement[0]"],
-        );
+    for action in ["lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:Invoke*", "future:Action"] {
+        check(json!({"Effect": "Allow", "Principal": "*", "Action": action}), &["public-invoke critical Statement[0]"]);
     }
-    check(
-        json!({"Effect": "Allow", "Principal": "*", "Action": []}),
-        &[],
-    );
+    check(json!({"Effect": "Allow", "Principal": "*", "Action": []}), &[]);
     // Whitespace matches nothing.
-    check(
-        json!({"Effect": "Allow", "Principal": "*", "Action": [" lambda:InvokeFunction", "lambda:* "]}),
-        &[],
-    );
+    check(json!({"Effect": "Allow", "Principal": "*", "Action": [" lambda:InvokeFunction", "lambda:* "]}), &[]);
 }
 
 #[test]
 fn a_deny_is_never_a_finding() {
-    check(
-        json!({"Effect": "Deny", "Principal": "*", "Action": "*"}),
-        &[],
-    );
-    check(
-        json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "NotAction": "lambda:GetFunction"}),
-        &[],
-    );
+    check(json!({"Effect": "Deny", "Principal": "*", "Action": "*"}), &[]);
+    check(json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "NotAction": "lambda:GetFunction"}), &[]);
 }
 
 #[test]
 fn what_limits_everybody() {
     let everybody = |condition| allow(json!("*"), condition);
     let public: &[&str] = &["public-invoke critical Statement[0]"];
-    check(
-        everybody(json!({"StringEquals": {"aws:PrincipalAccount": OWN}})),
-        &[],
-    );
-    check(
-        everybody(json!({"StringEquals": {"aws:SourceAccount": OWN}})),
-        &[],
-    );
-    check(
-        everybody(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})),
-        &[],
-    );
-    check(
-        everybody(json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
-        &[],
-    );
-    check(
-        everybody(json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}})),
-        &[],
-    );
-    check(
-        everybody(json!({"Bool": {"aws:SecureTransport": "true"}})),
-        public,
-    );
-    check(
-        everybody(json!({"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}})),
-        public,
-    );
-    check(
-        everybody(json!({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}})),
-        public,
-    );
-    check(
-        everybody(json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
-        public,
-    );
-    check(
-        everybody(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/app"}})),
-        public,
-    );
-    check(
-        everybody(json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})),
-        public,
-    );
+    check(everybody(json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), &[]);
+    check(everybody(json!({"StringEquals": {"aws:SourceAccount": OWN}})), &[]);
+    check(everybody(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})), &[]);
+    check(everybody(json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), &[]);
+    check(everybody(json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}})), &[]);
+    check(everybody(json!({"Bool": {"aws:SecureTransport": "true"}})), public);
+    check(everybody(json!({"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}})), public);
+    check(everybody(json!({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}})), public);
+    check(everybody(json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-exampleorgid"}})), public);
+    check(everybody(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/app"}})), public);
+    check(everybody(json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})), public);
 }
 
 #[test]
 fn organisations() {
-    let of = |id: &str| {
-        allow(
-            json!("*"),
-            json!({"StringEquals": {"aws:PrincipalOrgID": id}}),
-        )
-    };
-    check(
-        of("o-exampleorgid"),
-        &["organization-invoke low Statement[0]"],
-    );
-    check(
-        of("o-anotherorgid"),
-        &["organization-invoke medium Statement[0]"],
-    );
+    let of = |id: &str| allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
+    check(of("o-exampleorgid"), &["organization-invoke low Statement[0]"]);
+    check(of("o-anotherorgid"), &["organization-invoke medium Statement[0]"]);
     // Both hold at once: what is left is the own account.
     check(
         allow(
@@ -188,22 +102,11 @@ fn organisations() {
 
 #[test]
 fn accounts() {
-    for own in [
-        "111122223333",
-        "arn:aws:iam::111122223333:root",
-        "arn:aws:iam::111122223333:role/a/b",
-    ] {
+    for own in ["111122223333", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/a/b"] {
         check(allow(json!({"AWS": own}), json!({})), &[]);
     }
-    for other in [
-        "999999999999",
-        "arn:aws:iam::999999999999:user/m",
-        "arn:aws:sts::999999999999:assumed-role/r/s",
-    ] {
-        check(
-            allow(json!({"AWS": other}), json!({})),
-            &["external-invoke medium Statement[0]"],
-        );
+    for other in ["999999999999", "arn:aws:iam::999999999999:user/m", "arn:aws:sts::999999999999:assumed-role/r/s"] {
+        check(allow(json!({"AWS": other}), json!({})), &["external-invoke medium Statement[0]"]);
         check_in(
             &trusting(),
             UrlAuth::NoUrl,
@@ -211,63 +114,38 @@ fn accounts() {
             &["external-invoke high Statement[0]"],
         );
     }
-    check_in(
-        &trusting(),
-        UrlAuth::NoUrl,
-        allow(json!({"AWS": TRUSTED}), json!({})),
-        &[],
-    );
+    check_in(&trusting(), UrlAuth::NoUrl, allow(json!({"AWS": TRUSTED}), json!({})), &[]);
     check(
-        allow(
-            json!({"AWS": [OWN, "999999999999", "888888888888"]}),
-            json!({}),
-        ),
+        allow(json!({"AWS": [OWN, "999999999999", "888888888888"]}), json!({})),
         &[
             "external-invoke medium Statement[0].Principal.AWS[1]",
             "external-invoke medium Statement[0].Principal.AWS[2]",
         ],
     );
     check(
-        allow(
-            json!("*"),
-            json!({"StringEquals": {"aws:PrincipalAccount": [OWN, "999999999999"]}}),
-        ),
+        allow(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": [OWN, "999999999999"]}})),
         &["external-invoke medium Statement[0]"],
     );
     check(
-        allow(
-            json!({"AWS": "999999999999"}),
-            json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
-        ),
+        allow(json!({"AWS": "999999999999"}), json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
         &["organization-invoke low Statement[0]"],
     );
     // An address does not make a stranger less of a stranger.
     check(
-        allow(
-            json!({"AWS": "999999999999"}),
-            json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
-        ),
+        allow(json!({"AWS": "999999999999"}), json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
         &["external-invoke medium Statement[0]"],
     );
 }
 
 #[test]
 fn a_deleted_principal_lets_nobody_in() {
-    check(
-        allow(json!({"AWS": "AROADBQP57FF2AEXAMPLE"}), json!({})),
-        &["external-invoke info Statement[0]"],
-    );
+    check(allow(json!({"AWS": "AROADBQP57FF2AEXAMPLE"}), json!({})), &["external-invoke info Statement[0]"]);
 }
 
 #[test]
 fn without_an_own_account_the_resource_tells_it() {
     let nobody = Context::default();
-    check_in(
-        &nobody,
-        UrlAuth::NoUrl,
-        allow(json!({"AWS": OWN}), json!({})),
-        &[],
-    );
+    check_in(&nobody, UrlAuth::NoUrl, allow(json!({"AWS": OWN}), json!({})), &[]);
     check_in(
         &nobody,
         UrlAuth::NoUrl,
@@ -282,84 +160,30 @@ fn service_principals() {
     let open: &[&str] = &["open-service-principal high Statement[0]"];
     check(service("s3.amazonaws.com", json!({})), open);
     check(
-        service(
-            "events.amazonaws.com",
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:events:us-east-1:*:rule/r"}}),
-        ),
+        service("events.amazonaws.com", json!({"ArnLike": {"AWS:SourceArn": "arn:aws:events:us-east-1:*:rule/r"}})),
         open,
     );
-    check(
-        service(
-            "sns.amazonaws.com",
-            json!({"StringLike": {"AWS:SourceAccount": "*"}}),
-        ),
-        open,
-    );
+    check(service("sns.amazonaws.com", json!({"StringLike": {"AWS:SourceAccount": "*"}})), open);
     // Only the source tells whom a service works for.
+    check(service("sns.amazonaws.com", json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})), open);
+    check(service("sns.amazonaws.com", json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), open);
+    check(service("sns.amazonaws.com", json!({"StringEquals": {"AWS:SourceAccount": OWN}})), &[]);
     check(
-        service(
-            "sns.amazonaws.com",
-            json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
-        ),
-        open,
-    );
-    check(
-        service(
-            "sns.amazonaws.com",
-            json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
-        ),
-        open,
-    );
-    check(
-        service(
-            "sns.amazonaws.com",
-            json!({"StringEquals": {"AWS:SourceAccount": OWN}}),
-        ),
+        service("sns.amazonaws.com", json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:111122223333:*"}})),
         &[],
     );
     check(
-        service(
-            "sns.amazonaws.com",
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:111122223333:*"}}),
-        ),
-        &[],
-    );
-    check(
-        service(
-            "sns.amazonaws.com",
-            json!({"StringEquals": {"AWS:SourceAccount": "999999999999"}}),
-        ),
+        service("sns.amazonaws.com", json!({"StringEquals": {"AWS:SourceAccount": "999999999999"}})),
         &["external-invoke medium Statement[0]"],
     );
     check(
-        service(
-            "sns.amazonaws.com",
-            json!({"StringEquals": {"aws:SourceOrgID": "o-exampleorgid"}}),
-        ),
+        service("sns.amazonaws.com", json!({"StringEquals": {"aws:SourceOrgID": "o-exampleorgid"}})),
         &["organization-invoke low Statement[0]"],
     );
     let low: &[&str] = &["open-service-principal low Statement[0]"];
-    check(
-        service(
-            "s3.amazonaws.com",
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}}),
-        ),
-        low,
-    );
-    check(
-        service(
-            "s3.amazonaws.com",
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::*"}}),
-        ),
-        open,
-    );
-    check(
-        service(
-            "sns.amazonaws.com",
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}}),
-        ),
-        open,
-    );
+    check(service("s3.amazonaws.com", json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}})), low);
+    check(service("s3.amazonaws.com", json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::*"}})), open);
+    check(service("sns.amazonaws.com", json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}})), open);
     check(
         service(
             "s3.amazonaws.com",
@@ -368,24 +192,12 @@ fn service_principals() {
         &[],
     );
     check(
-        service(
-            "alexa-appkit.amazon.com",
-            json!({"StringEquals": {"lambda:EventSourceToken": "amzn1.ask.skill.x"}}),
-        ),
+        service("alexa-appkit.amazon.com", json!({"StringEquals": {"lambda:EventSourceToken": "amzn1.ask.skill.x"}})),
         &[],
     );
+    check(service("alexa-appkit.amazon.com", json!({"StringLike": {"lambda:EventSourceToken": "*"}})), open);
     check(
-        service(
-            "alexa-appkit.amazon.com",
-            json!({"StringLike": {"lambda:EventSourceToken": "*"}}),
-        ),
-        open,
-    );
-    check(
-        allow(
-            json!({"AWS": OWN, "Service": ["s3.amazonaws.com", "sns.amazonaws.com"]}),
-            json!({}),
-        ),
+        allow(json!({"AWS": OWN, "Service": ["s3.amazonaws.com", "sns.amazonaws.com"]}), json!({})),
         &[
             "open-service-principal high Statement[0].Principal.Service[0]",
             "open-service-principal high Statement[0].Principal.Service[1]",
@@ -395,8 +207,7 @@ fn service_principals() {
 
 #[test]
 fn wildcard_actions() {
-    let granted =
-        |actions: Value| json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": actions});
+    let granted = |actions: Value| json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": actions});
     let whole: &[&str] = &["wildcard-invoke-action high Statement[0]"];
     for action in ["*", "lambda:*", "LAMBDA:*", "**", "*:*", "lambda:?*", "l*"] {
         check(granted(json!(action)), whole);
@@ -406,21 +217,12 @@ fn wildcard_actions() {
         granted(json!(["lambda:InvokeFunction", "lambda:*"])),
         &["wildcard-invoke-action high Statement[0].Action[1]"],
     );
-    check(
-        granted(json!(["lambda:Invoke*", "lambda:GetFunction"])),
-        &[],
-    );
-    check(
-        json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "NotAction": "lambda:DeleteFunction"}),
-        whole,
-    );
+    check(granted(json!(["lambda:Invoke*", "lambda:GetFunction"])), &[]);
+    check(json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "NotAction": "lambda:DeleteFunction"}), whole);
     // Both rules, judged separately.
     check(
         json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:*"}),
-        &[
-            "public-invoke critical Statement[0]",
-            "wildcard-invoke-action high Statement[0]",
-        ],
+        &["public-invoke critical Statement[0]", "wildcard-invoke-action high Statement[0]"],
     );
 }
 
@@ -431,63 +233,27 @@ fn a_public_url_needs_a_url_without_authentication() {
     let via = json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
         "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}});
     for auth in [UrlAuth::Open, UrlAuth::Unknown] {
-        check_in(
-            &context(),
-            auth,
-            url(none.clone()),
-            &["public-url critical Statement[0]"],
-        );
-        check_in(
-            &context(),
-            auth,
-            url(json!({})),
-            &["public-url critical Statement[0]"],
-        );
-        check_in(
-            &context(),
-            auth,
-            via.clone(),
-            &["public-url critical Statement[0]"],
-        );
-        check_in(
-            &context(),
-            auth,
-            allow(json!("*"), json!({})),
-            &["public-invoke critical Statement[0]"],
-        );
+        check_in(&context(), auth, url(none.clone()), &["public-url critical Statement[0]"]);
+        check_in(&context(), auth, url(json!({})), &["public-url critical Statement[0]"]);
+        check_in(&context(), auth, via.clone(), &["public-url critical Statement[0]"]);
+        check_in(&context(), auth, allow(json!("*"), json!({})), &["public-invoke critical Statement[0]"]);
     }
     for auth in [UrlAuth::NoUrl, UrlAuth::AwsIam] {
-        check_in(
-            &context(),
-            auth,
-            url(none.clone()),
-            &["public-invoke critical Statement[0]"],
-        );
-        check_in(
-            &context(),
-            auth,
-            via.clone(),
-            &["public-invoke critical Statement[0]"],
-        );
+        check_in(&context(), auth, url(none.clone()), &["public-invoke critical Statement[0]"]);
+        check_in(&context(), auth, via.clone(), &["public-invoke critical Statement[0]"]);
     }
     // The two grants that a new URL needs are judged separately.
     check_in(
         &context(),
         UrlAuth::Open,
         json!([url(none), via]),
-        &[
-            "public-url critical Statement[0]",
-            "public-url critical Statement[1]",
-        ],
+        &["public-url critical Statement[0]", "public-url critical Statement[1]"],
     );
     check_in(
         &context(),
         UrlAuth::Open,
         json!({"Effect": "Allow", "Principal": "*", "Action": ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]}),
-        &[
-            "public-url critical Statement[0]",
-            "public-invoke critical Statement[0]",
-        ],
+        &["public-url critical Statement[0]", "public-invoke critical Statement[0]"],
     );
     check_in(
         &context(),
@@ -498,9 +264,7 @@ fn a_public_url_needs_a_url_without_authentication() {
     check_in(
         &context(),
         UrlAuth::Open,
-        url(
-            json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE", "aws:PrincipalOrgID": "o-exampleorgid"}}),
-        ),
+        url(json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE", "aws:PrincipalOrgID": "o-exampleorgid"}})),
         &["organization-invoke low Statement[0]"],
     );
 }
@@ -515,37 +279,16 @@ mod narrowing {
 
     fn narrowed(statements: Value, baseline: Option<Value>) -> Narrowed {
         let text = policy(statements);
-        let findings = judge(
-            &Document::parse(&text, Kind::Resource).unwrap(),
-            &trusting(),
-            UrlAuth::Open,
-        );
-        narrow(
-            &text,
-            &findings,
-            baseline.map(policy).as_deref(),
-            &trusting(),
-        )
-        .unwrap()
+        let findings = judge(&Document::parse(&text, Kind::Resource).unwrap(), &trusting(), UrlAuth::Open);
+        narrow(&text, &findings, baseline.map(policy).as_deref(), &trusting()).unwrap()
     }
 
     #[track_caller]
-    fn check(
-        statements: Value,
-        baseline: Option<Value>,
-        expected: Value,
-        edits: &[(usize, EditKind)],
-    ) {
+    fn check(statements: Value, baseline: Option<Value>, expected: Value, edits: &[(usize, EditKind)]) {
         let narrowed = narrowed(statements, baseline);
-        let left = narrowed
-            .document
-            .map_or(Value::Null, |document| document["Statement"].clone());
+        let left = narrowed.document.map_or(Value::Null, |document| document["Statement"].clone());
         assert_eq!(left, expected);
-        let done: Vec<_> = narrowed
-            .edits
-            .iter()
-            .map(|edit| (edit.index, edit.kind))
-            .collect();
+        let done: Vec<_> = narrowed.edits.iter().map(|edit| (edit.index, edit.kind)).collect();
         assert_eq!(done, edits);
         assert!(narrowed.unfixable.is_empty());
     }
@@ -557,12 +300,7 @@ mod narrowing {
     #[test]
     fn a_public_statement_goes_and_the_rest_stays() {
         let own = invoke("own", json!({"AWS": OWN}));
-        check(
-            json!([own, invoke("public", json!("*"))]),
-            None,
-            json!([own]),
-            &[(1, EditKind::Removed)],
-        );
+        check(json!([own, invoke("public", json!("*"))]), None, json!([own]), &[(1, EditKind::Removed)]);
         let result = narrowed(json!([own, invoke("public", json!("*"))]), None);
         assert_eq!(result.removed_sids(), Some(vec!["public"]));
         assert_eq!(result.document.unwrap()["Id"], "default");
@@ -570,41 +308,22 @@ mod narrowing {
 
     #[test]
     fn nothing_left_is_no_document() {
-        check(
-            json!([invoke("public", json!("*"))]),
-            None,
-            Value::Null,
-            &[(0, EditKind::Removed)],
-        );
-        check(
-            invoke("public", json!("*")),
-            None,
-            Value::Null,
-            &[(0, EditKind::Removed)],
-        );
+        check(json!([invoke("public", json!("*"))]), None, Value::Null, &[(0, EditKind::Removed)]);
+        check(invoke("public", json!("*")), None, Value::Null, &[(0, EditKind::Removed)]);
     }
 
     #[test]
     fn only_the_offending_principal_of_a_list_goes() {
         check(
-            json!([invoke(
-                "a",
-                json!({"AWS": [OWN, "999999999999", TRUSTED, "*"]})
-            )]),
+            json!([invoke("a", json!({"AWS": [OWN, "999999999999", TRUSTED, "*"]}))]),
             None,
             json!([invoke("a", json!({"AWS": [OWN, TRUSTED]}))]),
             &[(0, EditKind::Replaced)],
         );
         check(
-            json!([invoke(
-                "a",
-                json!({"AWS": "*", "Federated": ["arn:aws:iam::111122223333:saml-provider/p"]})
-            )]),
+            json!([invoke("a", json!({"AWS": "*", "Federated": ["arn:aws:iam::111122223333:saml-provider/p"]}))]),
             None,
-            json!([invoke(
-                "a",
-                json!({"Federated": ["arn:aws:iam::111122223333:saml-provider/p"]})
-            )]),
+            json!([invoke("a", json!({"Federated": ["arn:aws:iam::111122223333:saml-provider/p"]}))]),
             &[(0, EditKind::Replaced)],
         );
     }
@@ -621,20 +340,11 @@ mod narrowing {
 
     #[test]
     fn a_wildcard_action_becomes_invoking_or_goes() {
-        let with = |actions: Value| json!({"Sid": "a", "Effect": "Allow", "Principal": {"AWS": OWN}, "Action": actions});
+        let with =
+            |actions: Value| json!({"Sid": "a", "Effect": "Allow", "Principal": {"AWS": OWN}, "Action": actions});
         let replaced = &[(0, EditKind::Replaced)];
-        check(
-            json!([with(json!("lambda:*"))]),
-            None,
-            json!([with(json!("lambda:InvokeFunction"))]),
-            replaced,
-        );
-        check(
-            json!([with(json!(["*", "lambda:*"]))]),
-            None,
-            json!([with(json!(["lambda:InvokeFunction"]))]),
-            replaced,
-        );
+        check(json!([with(json!("lambda:*"))]), None, json!([with(json!("lambda:InvokeFunction"))]), replaced);
+        check(json!([with(json!(["*", "lambda:*"]))]), None, json!([with(json!(["lambda:InvokeFunction"]))]), replaced);
         check(
             json!([with(json!(["lambda:GetFunction", "*"]))]),
             None,
@@ -660,32 +370,15 @@ mod narrowing {
         check(
             json!([s3]),
             None,
-            json!([bound(
-                s3.clone(),
-                json!({"StringEquals": {"aws:SourceAccount": [OWN, TRUSTED]}})
-            )]),
+            json!([bound(s3.clone(), json!({"StringEquals": {"aws:SourceAccount": [OWN, TRUSTED]}}))]),
             replaced,
         );
         let sns = invoke("a", json!({"Service": "sns.amazonaws.com"}));
-        let arns = json!([
-            "arn:aws:sns:*:111122223333:*",
-            "arn:aws:sns:*:444455556666:*"
-        ]);
-        check(
-            json!([sns]),
-            None,
-            json!([bound(
-                sns.clone(),
-                json!({"ArnLike": {"aws:SourceArn": arns}})
-            )]),
-            replaced,
-        );
+        let arns = json!(["arn:aws:sns:*:111122223333:*", "arn:aws:sns:*:444455556666:*"]);
+        check(json!([sns]), None, json!([bound(sns.clone(), json!({"ArnLike": {"aws:SourceArn": arns}}))]), replaced);
         // What narrows a little already is kept.
         check(
-            json!([bound(
-                sns.clone(),
-                json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:topic"}})
-            )]),
+            json!([bound(sns.clone(), json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:topic"}}))]),
             None,
             json!([bound(
                 sns.clone(),
@@ -700,10 +393,7 @@ mod narrowing {
         let mut s3 = invoke("aSource1", json!({"Service": "s3.amazonaws.com"}));
         s3["Condition"] = json!({"StringEquals": {"aws:SourceAccount": [OWN, TRUSTED]}});
         check(
-            json!([invoke(
-                "a",
-                json!({"AWS": OWN, "Service": "s3.amazonaws.com"})
-            )]),
+            json!([invoke("a", json!({"AWS": OWN, "Service": "s3.amazonaws.com"}))]),
             None,
             json!([invoke("a", json!({"AWS": OWN})), s3]),
             &[(0, EditKind::Replaced)],
@@ -715,16 +405,9 @@ mod narrowing {
         for service in ["mallory.amazonaws.com", "alexa-appkit.amazon.com"] {
             let result = narrowed(json!([invoke("a", json!({"Service": service}))]), None);
             assert!(result.edits.is_empty());
-            assert_eq!(
-                result.document.unwrap()["Statement"],
-                json!([invoke("a", json!({"Service": service}))])
-            );
+            assert_eq!(result.document.unwrap()["Statement"], json!([invoke("a", json!({"Service": service}))]));
             assert_eq!(result.unfixable.len(), 1);
-            assert!(
-                result.unfixable[0].advice.contains(service),
-                "{}",
-                result.unfixable[0].advice
-            );
+            assert!(result.unfixable[0].advice.contains(service), "{}", result.unfixable[0].advice);
         }
     }
 
@@ -747,8 +430,7 @@ mod narrowing {
         );
         // A service whose condition was taken away gets that very condition again.
         let mut bound = invoke("s", json!({"Service": "sns.amazonaws.com"}));
-        bound["Condition"] =
-            json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:111122223333:topic"}});
+        bound["Condition"] = json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:111122223333:topic"}});
         check(
             json!([own, invoke("s", json!({"Service": "sns.amazonaws.com"}))]),
             Some(json!([own, bound])),
@@ -758,10 +440,7 @@ mod narrowing {
         // Even where nothing else could have been done.
         bound["Principal"] = json!({"Service": "mallory.amazonaws.com"});
         check(
-            json!([
-                own,
-                invoke("s", json!({"Service": "mallory.amazonaws.com"}))
-            ]),
+            json!([own, invoke("s", json!({"Service": "mallory.amazonaws.com"}))]),
             Some(json!([own, bound])),
             json!([own, bound]),
             &[(1, EditKind::Restored)],
@@ -770,43 +449,21 @@ mod narrowing {
 
     #[test]
     fn the_whole_baseline_comes_back_when_nothing_is_left() {
-        let baseline = json!([
-            invoke("own", json!({"AWS": OWN})),
-            invoke("other", json!({"AWS": TRUSTED}))
-        ]);
-        let result = narrowed(
-            json!([invoke("public", json!("*"))]),
-            Some(baseline.clone()),
-        );
+        let baseline = json!([invoke("own", json!({"AWS": OWN})), invoke("other", json!({"AWS": TRUSTED}))]);
+        let result = narrowed(json!([invoke("public", json!("*"))]), Some(baseline.clone()));
         assert!(result.baseline_restored);
         assert_eq!(result.document.unwrap()["Statement"], baseline);
         assert_eq!(result.edits[0].kind, EditKind::Removed);
         // Not one that is open itself.
-        let open = json!([
-            invoke("own", json!({"AWS": OWN})),
-            invoke("other", json!("*"))
-        ]);
-        assert_eq!(
-            narrowed(json!([invoke("public", json!("*"))]), Some(open)).document,
-            None
-        );
+        let open = json!([invoke("own", json!({"AWS": OWN})), invoke("other", json!("*"))]);
+        assert_eq!(narrowed(json!([invoke("public", json!("*"))]), Some(open)).document, None);
     }
 
     #[test]
     fn what_was_not_named_is_left_alone() {
-        let text = policy(json!([invoke(
-            "a",
-            json!({"AWS": ["999999999999", "*", "AROADBQP57FF2AEXAMPLE"]})
-        )]));
-        let findings = judge(
-            &Document::parse(&text, Kind::Resource).unwrap(),
-            &trusting(),
-            UrlAuth::NoUrl,
-        );
-        let high: Vec<Finding> = findings
-            .into_iter()
-            .filter(|finding| finding.severity >= Severity::High)
-            .collect();
+        let text = policy(json!([invoke("a", json!({"AWS": ["999999999999", "*", "AROADBQP57FF2AEXAMPLE"]}))]));
+        let findings = judge(&Document::parse(&text, Kind::Resource).unwrap(), &trusting(), UrlAuth::NoUrl);
+        let high: Vec<Finding> = findings.into_iter().filter(|finding| finding.severity >= Severity::High).collect();
         let result = narrow(&text, &high, None, &trusting()).unwrap();
         assert_eq!(
             result.document.unwrap()["Statement"],
@@ -819,15 +476,7 @@ mod narrowing {
 
     #[test]
     fn a_document_that_does_not_parse_is_not_touched() {
-        assert!(
-            narrow(
-                r#"{"Statement":[{"Effect":"Allow"}]}"#,
-                &[],
-                None,
-                &context()
-            )
-            .is_err()
-        );
+        assert!(narrow(r#"{"Statement":[{"Effect":"Allow"}]}"#, &[], None, &context()).is_err());
         assert!(narrow(&policy(json!([])), &[], Some("{"), &context()).is_err());
     }
 
@@ -850,8 +499,7 @@ mod narrowing {
             Just(json!("*")),
             prop::collection::vec(aws.clone(), 1..4).prop_map(|list| json!({"AWS": list})),
             service.clone().prop_map(|name| json!({"Service": name})),
-            (aws, prop::collection::vec(service, 0..3))
-                .prop_map(|(aws, list)| json!({"AWS": aws, "Service": list})),
+            (aws, prop::collection::vec(service, 0..3)).prop_map(|(aws, list)| json!({"AWS": aws, "Service": list})),
         ]
     }
 

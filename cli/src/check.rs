@@ -1,0 +1,326 @@
+//! `warden check`: judge documents without any account. Also an interface for other programs, by `--jsonl`.
+
+use crate::{
+    exit::Exit,
+    output::{self, Format, printable},
+};
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use owo_colors::OwoColorize;
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+};
+use warden_finding::Finding;
+use warden_policy::{AccountId, Context, Document, OrganizationId, UrlAuth, function_policy, layer_policy};
+
+/// The longest document that is held in memory, in bytes: four times what the judge reads at all.
+const LONGEST: usize = 1 << 20;
+
+/// Judge documents without any account
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Check {
+    /// What the documents are
+    #[arg(value_enum)]
+    kind: Kind,
+
+    /// Files to read; none or `-` is the standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Each line of the input is a document, and each line of the output answers the line of the same number
+    ///
+    /// `{"line":1,"findings":[...]}`, or `{"line":1,"error":"..."}` where the line could not be judged. Input of any size is
+    /// read in constant memory. Several files are read as one, one after the other.
+    #[arg(long)]
+    jsonl: bool,
+
+    #[command(flatten)]
+    whose: Whose,
+
+    #[command(flatten)]
+    output: output::Args,
+}
+
+/// Whose account the documents are judged in.
+#[derive(clap::Args)]
+struct Whose {
+    /// The own account; without it, the account in a document's own `Resource`
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountId>,
+
+    /// The own organisation, `o-...`
+    #[arg(long, value_name = "ORGANIZATION")]
+    organization: Option<OrganizationId>,
+
+    /// An account that may have access; several by commas or by repeating the option. With a list, any other is a high finding
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
+    trusted_account: Vec<AccountId>,
+}
+
+impl From<Whose> for Context {
+    fn from(whose: Whose) -> Self {
+        Self {
+            account: whose.account,
+            organization: whose.organization,
+            trusted_accounts: whose.trusted_account.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A kind of document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The resource policy of a function, version or alias. Its URL, if there is one, is taken to be open
+    FunctionPolicy,
+    /// The policy of a layer version
+    LayerPolicy,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
+  warden check function-policy --trusted-account 111122223333 policies/*.json
+  jq -c .Policy many.json | warden check function-policy --jsonl";
+
+/// What there is to say about one document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// The rules it breaks.
+    Findings(Vec<Finding>),
+    /// It could not be judged, and why.
+    Error(String),
+}
+
+/// The answer to a line.
+#[derive(Serialize)]
+struct LineAnswer {
+    line: u64,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+/// The answer to a file.
+#[derive(Serialize)]
+struct FileAnswer {
+    file: String,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        let judge = Judge { kind: self.kind, context: self.whose.into() };
+        let files = if self.files.is_empty() { vec![PathBuf::from("-")] } else { self.files };
+        if !self.jsonl {
+            return files_one_by_one(&judge, &files, self.output.format());
+        }
+        if self.output.given().is_some_and(|format| format != Format::Jsonl) {
+            bail!("--jsonl answers in JSON lines: leave out --output, or use `--output jsonl`");
+        }
+        line_by_line(&judge, &files)
+    }
+}
+
+struct Judge {
+    kind: Kind,
+    context: Context,
+}
+
+impl Judge {
+    fn verdict(&self, bytes: &[u8]) -> Verdict {
+        match self.findings(bytes) {
+            Ok(findings) => Verdict::Findings(findings),
+            Err(reason) => Verdict::Error(reason),
+        }
+    }
+
+    fn findings(&self, bytes: &[u8]) -> Result<Vec<Finding>, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
+        })?;
+        if text.trim().is_empty() {
+            return Err("there is no document".to_owned());
+        }
+        let document = Document::parse(text, warden_policy::Kind::Resource).map_err(|error| error.to_string())?;
+        Ok(match self.kind {
+            Kind::FunctionPolicy => function_policy::judge(&document, &self.context, UrlAuth::Unknown),
+            Kind::LayerPolicy => layer_policy::judge(&document, &self.context),
+        })
+    }
+}
+
+/// The worst that was met so far.
+struct Tally {
+    findings: bool,
+    errors: bool,
+}
+
+impl Tally {
+    const fn new() -> Self {
+        Self { findings: false, errors: false }
+    }
+
+    fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Findings(findings) => self.findings |= !findings.is_empty(),
+            Verdict::Error(_) => self.errors = true,
+        }
+    }
+
+    const fn exit(&self) -> Exit {
+        match (self.errors, self.findings) {
+            (true, _) => Exit::Failed,
+            (false, true) => Exit::Findings,
+            (false, false) => Exit::Fine,
+        }
+    }
+}
+
+fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut tally = Tally::new();
+    let mut line = 0;
+    let mut bytes = Vec::new();
+    for file in files {
+        let mut input = BufReader::with_capacity(1 << 16, open(file)?);
+        let reading = || format!("reading {}", name(file));
+        let mut first = true;
+        while let Some(length) = next_line(&mut input, &mut bytes).with_context(reading)? {
+            line += 1;
+            let verdict = match length {
+                Length::Whole => judge.verdict(if first { without_byte_order_mark(&bytes) } else { &bytes }),
+                Length::TooLong => Verdict::Error(TOO_LONG.to_owned()),
+            };
+            first = false;
+            tally.add(&verdict);
+            serde_json::to_writer(&mut out, &LineAnswer { line, verdict }).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+            // A program that waits for this answer before it writes its next line gets it now.
+            if input.buffer().is_empty() {
+                out.flush()?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(tally.exit())
+}
+
+const TOO_LONG: &str = "longer than 1 MiB, which no policy is";
+
+enum Length {
+    Whole,
+    TooLong,
+}
+
+/// The next line into `line`, without holding more than [`LONGEST`] of it; nothing at the end.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<Length>> {
+    line.clear();
+    let read = input.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if read > LONGEST {
+        input.skip_until(b'\n')?;
+        return Ok(Some(Length::TooLong));
+    }
+    Ok((read > 0).then_some(Length::Whole))
+}
+
+fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow::Result<Exit> {
+    if files.iter().any(|file| is_standard_input(file)) && io::stdin().is_terminal() {
+        anstream::eprintln!("Reading a document from the standard input; Ctrl-D ends it.");
+    }
+    let answer = |file: &PathBuf| FileAnswer {
+        file: name(file),
+        verdict: match whole(file) {
+            Ok(bytes) if bytes.len() > LONGEST => Verdict::Error(TOO_LONG.to_owned()),
+            Ok(bytes) => judge.verdict(without_byte_order_mark(&bytes)),
+            Err(error) => Verdict::Error(format!("{error:#}")),
+        },
+    };
+    let answers: Vec<FileAnswer> = files.iter().map(answer).collect();
+    let mut tally = Tally::new();
+    answers.iter().for_each(|answer| tally.add(&answer.verdict));
+    output::list(format, &answers, show)?;
+    if format == Format::Table {
+        for FileAnswer { file, verdict } in &answers {
+            if let Verdict::Error(reason) = verdict {
+                anstream::eprintln!("{} {}: {}", "error:".red().bold(), printable(file), printable(reason));
+            }
+        }
+    }
+    Ok(tally.exit())
+}
+
+/// The findings of all files as one table, the worst first, and a summary.
+fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
+    let mut judged = 0;
+    let mut findings = Vec::new();
+    for answer in answers {
+        if let Verdict::Findings(found) = &answer.verdict {
+            judged += 1;
+            findings.extend(found.iter().map(|finding| (&answer.file, finding)));
+        }
+    }
+    findings.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
+    if !findings.is_empty() {
+        let several = answers.len() > 1;
+        let mut table = output::table(&["Severity", "Finding", "Where", "What"]);
+        for (file, finding) in &findings {
+            let place = if several { format!("{file}: {}", finding.at) } else { finding.at.clone() };
+            table.add_row([
+                output::severity_cell(finding.severity),
+                finding.id.as_str().into(),
+                printable(&place).into_owned().into(),
+                printable(&finding.message).into_owned().into(),
+            ]);
+        }
+        writeln!(out, "{}\n", table.trim_fmt())?;
+    }
+    writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
+    if let Some((_, worst)) = findings.first() {
+        writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
+    }
+    Ok(())
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("No {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn name(file: &Path) -> String {
+    if is_standard_input(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if is_standard_input(file) {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = File::open(file).with_context(|| format!("opening {}", file.display()))?;
+    Ok(Box::new(opened))
+}
+
+/// A file's content, or a little more than [`LONGEST`] of it.
+fn whole(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(file)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes).context("reading it")?;
+    Ok(bytes)
+}
+
+/// Editors on Windows begin a file with a mark that is no part of its text.
+fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
