@@ -9,6 +9,7 @@ import json
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
@@ -21,6 +22,8 @@ def apply():
     lambda_resources()
     resource_tags_of_qualified_functions()
     condition_keys()
+    tags_of_get_function()
+    unreserved_concurrency()
     pass_role()
     set_default_policy_version()
     source_identity()
@@ -96,6 +99,46 @@ def condition_keys():
         return {key: value for key, value in found.items() if value is not None}
 
     iam_actions.request_tag_context = with_keys
+
+
+def tags_of_get_function():
+    """GetFunction tells the tags to those alone who may also ListTags; others get a TagsError."""
+    get = lambda_svc._get_function
+
+    def function(name, qualifier=None):
+        status, headers, body = get(name, qualifier)
+        key = lambda_svc._request_access_key.get()
+        if status != 200 or not key:
+            return status, headers, body
+        arn = lambda_svc._func_arn(name)
+        denied = iam_evaluator.enforce(key, "lambda:ListTags", "lambda", get_region(), arn, {})
+        if not denied:
+            return status, headers, body
+        found = json.loads(body)
+        found.pop("Tags", None)
+        found["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": f"not authorized to perform: "
+                              f"lambda:ListTags on resource: {arn}"}
+        return json_response(found)
+
+    lambda_svc._get_function = function
+
+
+def unreserved_concurrency():
+    """Lambda keeps 100 of the account's concurrency for functions that reserve none, and refuses what would take it."""
+    put = lambda_svc._put_function_concurrency
+
+    def reserve(name, data):
+        wanted = int(data.get("ReservedConcurrentExecutions") or 0)
+        others = sum(function.get("concurrency") or 0
+                     for other, function in lambda_svc._functions.items() if other != name)
+        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < 100:
+            return lambda_svc.error_response_json(
+                "InvalidParameterValueException",
+                "Specified ReservedConcurrentExecutions for function decreases account's "
+                "UnreservedConcurrentExecution below its minimum value of [100].", 400)
+        return put(name, data)
+
+    lambda_svc._put_function_concurrency = reserve
 
 
 def pass_role():

@@ -465,3 +465,35 @@ async fn put_events_leaves_the_delivery_to_the_trail() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn get_function_tells_tags_to_those_who_may_list_them() {
+    check(async |account| {
+        let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
+        tag.send().await.expect("tagged");
+        let tags = async |actions: Value| {
+            let role = account.with_policy(json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}])).await;
+            role.get_function().function_name("shop").send().await.expect("the function").tags
+        };
+        tags(json!("lambda:GetFunction")).await.is_none()
+            && tags(json!(["lambda:GetFunction", "lambda:ListTags"])).await.is_some_and(|tags| tags.len() == 1)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hundred_of_the_concurrency_stay_unreserved() {
+    check(async |account| {
+        let put = |reserved| {
+            account
+                .lambda
+                .put_function_concurrency()
+                .function_name("shop")
+                .reserved_concurrent_executions(reserved)
+                .send()
+        };
+        put(900).await.expect("what may be reserved");
+        code(&put(901).await) == "InvalidParameterValueException"
+    })
+    .await;
+}
