@@ -73,6 +73,8 @@ struct Kept {
     /// What is being looked up or delivered, by a number of its own.
     under_way: BTreeMap<u64, String>,
     held: Vec<Parcel>,
+    /// Events whose rules could not be found, and why: a fault of the sandbox itself, told when somebody settles.
+    lost: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -197,11 +199,15 @@ impl Trail {
     /// Waits until no event is being looked up or delivered and no function runs. Held deliveries do not count.
     ///
     /// # Errors
-    /// [`SandboxError::NotSettled`] after `timeout`, with what is still under way.
+    /// [`SandboxError::NotSettled`] after `timeout`, with what is still under way; [`SandboxError::Account`] when an
+    /// event was lost because the account did not answer.
     pub async fn settle(&self, timeout: Duration) -> Result<(), SandboxError> {
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
             let changed = self.0.changed.notified();
+            if let Some((event, detail)) = self.0.kept().lost.pop() {
+                return Err(SandboxError::Account { what: format!("to tell the rules for {event}"), detail });
+            }
             let mut under_way: Vec<String> = self.0.kept().under_way.values().cloned().collect();
             if under_way.is_empty() {
                 // Functions that MiniStack started by itself: schedules, queues, asynchronous Invoke.
@@ -222,9 +228,15 @@ impl Trail {
 
     /// Serves callers until the runtime ends.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        while let Ok((stream, _)) = listener.accept().await {
-            let inner = self.0.clone();
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, say: callers wait until some are free again.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            // An answer must not wait for an acknowledgement. Where this is refused, it is slower and no less right.
             let _ = stream.set_nodelay(true);
+            let inner = self.0.clone();
             tokio::spawn(async move {
                 let service = service_fn(|request| inner.clone().answer(request));
                 // A caller that goes away is its own business.
@@ -456,7 +468,7 @@ impl Inner {
                         self.clone().post(parcel);
                     }
                 }
-                Err(error) => eprintln!("the trail could not find the rules for {}: {error}", event.name),
+                Err(error) => self.kept().lost.push((event.name, error.to_string())),
             }
             self.end(under_way);
         });
