@@ -17,6 +17,7 @@ mod fault;
 mod install;
 mod operation;
 mod package;
+mod proxy;
 mod server;
 mod target;
 mod trail;
