@@ -34,11 +34,16 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard"]).expect("the guards");
+        let guards = build_guards(&workspace(), &["access-guard"], &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
-        let mut all = vec![("LayerMode", "enforce"), ("LayerNames", "shop-*"), ("LeaseSeconds", "2"), ("BreakerPauseSeconds", "1")];
+        let mut all = vec![
+            ("LayerMode", "enforce"),
+            ("LayerNames", "shop-*"),
+            ("LeaseSeconds", "2"),
+            ("BreakerPauseSeconds", "1"),
+        ];
         all.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
         all.extend(parameters);
         let stack = Stack {
@@ -48,11 +53,8 @@ impl Account {
             guards: &[("access-guard", &guards[0])],
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
-        let deployment = Deployment {
-            table: outputs["Table"].clone(),
-            bus: "warden".into(),
-            key: outputs["ProofKey"].clone(),
-        };
+        let deployment =
+            Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
         let ledger = Aws::new(sandbox.config(), deployment);
         let lambda = Client::new(&sandbox.config());
         let trust = json!({"Version": "2012-10-17", "Statement": [

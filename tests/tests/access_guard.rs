@@ -69,7 +69,8 @@ async fn a_whole_policy_replaced_by_an_open_one_is_restored() {
     account.settle().await;
     let before = account.policy("pay", None).await;
 
-    let open = json!([{"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": arn("pay")}]);
+    let open =
+        json!([{"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": arn("pay")}]);
     account.put_policy("pay", open).await;
     account.settle().await;
     assert_eq!(account.policy("pay", None).await, before);
@@ -103,7 +104,8 @@ async fn a_public_layer_version_is_closed_and_other_layers_are_not_looked_at() {
         add.send().await.expect("a statement");
     }
     account.settle().await;
-    let policy = |name: &'static str| account.lambda.get_layer_version_policy().layer_name(name).version_number(1).send();
+    let policy =
+        |name: &'static str| account.lambda.get_layer_version_policy().layer_name(name).version_number(1).send();
     assert!(policy("shop-prices").await.is_err());
     assert!(policy("elsewhere").await.is_ok());
     let layer = format!("arn:aws:lambda:us-east-1:{}:layer:shop-prices:1", warden_sandbox::ACCOUNT);
