@@ -21,7 +21,7 @@ pub(crate) struct Explain {
     output: output::Args,
 }
 
-fn finding_ids() -> impl TypedValueParser<Value = FindingId> {
+pub(crate) fn finding_ids() -> impl TypedValueParser<Value = FindingId> {
     PossibleValuesParser::new(FindingId::ALL.iter().map(|id| id.as_str())).try_map(|word| word.parse::<FindingId>())
 }
 

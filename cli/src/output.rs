@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::{
     borrow::Cow,
@@ -94,6 +95,17 @@ pub(crate) fn severity_cell(severity: Severity) -> Cell {
         Severity::Medium => cell.fg(Color::Yellow),
         Severity::Low => cell.fg(Color::Cyan),
         Severity::Info => cell.fg(Color::DarkGrey),
+    }
+}
+
+/// A severity in its colour, for a line of text.
+pub(crate) fn severity(severity: Severity) -> String {
+    match severity {
+        Severity::Critical => severity.red().bold().to_string(),
+        Severity::High => severity.red().to_string(),
+        Severity::Medium => severity.yellow().to_string(),
+        Severity::Low => severity.cyan().to_string(),
+        Severity::Info => severity.bright_black().to_string(),
     }
 }
 

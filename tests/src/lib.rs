@@ -1,1 +1,212 @@
-//! Placeholder.
+//! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an administrator who
+//! changes things there with an ordinary SDK client.
+
+use aws_sdk_lambda::{
+    Client,
+    primitives::Blob,
+    types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
+};
+use serde_json::{Value, json};
+use std::{collections::HashMap, time::Duration};
+use warden_aws::{Aws, Deployment};
+use warden_engine::{
+    Severity,
+    record::{Record, Step, verify},
+    surface::Subject,
+};
+use warden_sandbox::{ACCOUNT, Options, Sandbox, Stack, build_guards, workspace};
+
+/// A guarded account.
+pub struct Account {
+    /// The account.
+    pub sandbox: Sandbox,
+    /// The administrator's client.
+    pub lambda: Client,
+    /// The ledger, read as the administrator.
+    pub ledger: Aws,
+}
+
+impl Account {
+    /// An account with Warden deployed, its layers guarded, with a lease short enough for a test.
+    pub async fn guarded() -> Account {
+        Account::with(&[]).await
+    }
+
+    /// The same with other parameters of the template.
+    pub async fn with(parameters: &[(&str, &str)]) -> Account {
+        let guards = build_guards(&workspace(), &["access-guard"], &|_| {}).expect("the guards");
+        let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
+        let sandbox = Sandbox::start(options).await.expect("a sandbox");
+        let template = workspace().join("infra/warden.yaml");
+        let mut all = vec![
+            ("LayerMode", "enforce"),
+            ("LayerNames", "shop-*"),
+            ("LeaseSeconds", "2"),
+            ("BreakerPauseSeconds", "1"),
+        ];
+        all.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
+        all.extend(parameters);
+        let stack = Stack {
+            name: "lambda-warden",
+            template: &template,
+            parameters: &all,
+            guards: &[("access-guard", &guards[0])],
+        };
+        let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
+        let deployment =
+            Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
+        let ledger = Aws::new(sandbox.config(), deployment);
+        let lambda = Client::new(&sandbox.config());
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]});
+        let role = aws_sdk_iam::Client::new(&sandbox.config()).create_role().role_name("shop");
+        role.assume_role_policy_document(trust.to_string()).send().await.expect("the functions' role");
+        Account { sandbox, lambda, ledger }
+    }
+
+    /// Makes a function with these tags.
+    pub async fn function(&self, name: &str, tags: &[(&str, &str)]) {
+        // The end-of-directory record alone: the smallest zip there is.
+        let mut zip = b"PK\x05\x06".to_vec();
+        zip.resize(22, 0);
+        let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
+        let create = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
+        let create = create.handler("bootstrap").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        create.set_tags(Some(tags)).send().await.expect("the function");
+    }
+
+    /// Makes a function that is opted in to `mode`, and waits until Warden knows of it.
+    pub async fn opted_in(&self, name: &str, mode: &str) {
+        self.function(name, &[("warden", mode)]).await;
+        self.settle().await;
+    }
+
+    /// Sets tags on a function.
+    pub async fn tag(&self, name: &str, tags: &[(&str, &str)]) {
+        let mut request = self.lambda.tag_resource().resource(arn(name));
+        for (key, value) in tags {
+            request = request.tags(*key, *value);
+        }
+        request.send().await.expect("tagged");
+    }
+
+    /// Grants `principal` the invocation of a function or of one of its aliases, by AddPermission.
+    pub async fn grant(&self, name: &str, qualifier: Option<&str>, sid: &str, principal: &str) {
+        let add = self.lambda.add_permission().function_name(name).statement_id(sid).principal(principal);
+        let add = add.action("lambda:InvokeFunction").set_qualifier(qualifier.map(str::to_owned));
+        add.send().await.expect("a statement");
+    }
+
+    /// Grants S3 the invocation from one bucket of the own account: what nobody minds.
+    pub async fn grant_properly(&self, name: &str, sid: &str) {
+        let add = self.lambda.add_permission().function_name(name).statement_id(sid).principal("s3.amazonaws.com");
+        let add = add.action("lambda:InvokeFunction").source_arn("arn:aws:s3:::orders").source_account(ACCOUNT);
+        add.send().await.expect("a statement");
+    }
+
+    /// Gives a function a URL that asks for no credentials, and lets everybody call it, as the console does.
+    pub async fn publish_url(&self, name: &str, qualifier: Option<&str>) {
+        let url = self.lambda.create_function_url_config().function_name(name).auth_type(FunctionUrlAuthType::None);
+        url.set_qualifier(qualifier.map(str::to_owned)).send().await.expect("a URL");
+        for (sid, action) in [("url", "lambda:InvokeFunctionUrl"), ("invoke", "lambda:InvokeFunction")] {
+            let add = self.lambda.add_permission().function_name(name).statement_id(sid).principal("*").action(action);
+            let add = add.set_qualifier(qualifier.map(str::to_owned));
+            let add = match sid {
+                "url" => add.function_url_auth_type(FunctionUrlAuthType::None),
+                _ => add.invoked_via_function_url(true),
+            };
+            // The guard may be quicker than the second call.
+            add.send().await.expect("a statement");
+        }
+    }
+
+    /// Publishes a layer version and says its number.
+    pub async fn layer(&self, name: &str) -> i64 {
+        let mut zip = b"PK\x05\x06".to_vec();
+        zip.resize(22, 0);
+        let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
+        self.lambda.publish_layer_version().layer_name(name).content(content).send().await.expect("a layer").version()
+    }
+
+    /// A function's policy as it is now.
+    pub async fn policy(&self, name: &str, qualifier: Option<&str>) -> Option<Value> {
+        let request = self.lambda.get_policy().function_name(name).set_qualifier(qualifier.map(str::to_owned));
+        match request.send().await {
+            Ok(answer) => answer.policy().map(|policy| serde_json::from_str(policy).expect("a policy is JSON")),
+            Err(error) => {
+                assert!(error.into_service_error().is_resource_not_found_exception());
+                None
+            }
+        }
+    }
+
+    /// The Sids of a function's policy.
+    pub async fn sids(&self, name: &str, qualifier: Option<&str>) -> Vec<String> {
+        let policy = self.policy(name, qualifier).await.unwrap_or_default();
+        let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+        statements.iter().filter_map(|statement| statement["Sid"].as_str()).map(str::to_owned).collect()
+    }
+
+    /// Replaces a function's whole policy.
+    pub async fn put_policy(&self, name: &str, statements: Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements});
+        let put = self.lambda.put_resource_policy().resource_arn(arn(name)).policy(policy.to_string());
+        put.send().await.expect("the policy");
+    }
+
+    /// Who may call a function's URL.
+    pub async fn url_auth(&self, name: &str, qualifier: Option<&str>) -> Option<String> {
+        let request = self.lambda.get_function_url_config().function_name(name);
+        let answer = request.set_qualifier(qualifier.map(str::to_owned)).send().await.ok()?;
+        Some(answer.auth_type().as_str().to_owned())
+    }
+
+    /// Waits until every event was delivered and every guard is done.
+    pub async fn settle(&self) {
+        self.sandbox.settle().await.expect("settled");
+    }
+
+    /// A subject's records in the order of the chain, which holds.
+    pub async fn records(&self, subject: &str) -> Vec<Record> {
+        let subject: Subject = subject.parse().expect("a subject");
+        let (stored, head) = self.ledger.chain(&subject).await.expect("the chain");
+        verify(stored.iter().map(|stored| (&stored.record, stored.hash)), &head).expect("the chain holds");
+        stored.into_iter().map(|stored| stored.record).collect()
+    }
+
+    /// A function's records in few words: the step, the surface, the findings, the reason.
+    pub async fn story(&self, name: &str) -> Vec<String> {
+        self.records(&arn(name)).await.iter().map(line).collect()
+    }
+
+    /// The same for anything by its ARN.
+    pub async fn story_of(&self, subject: &str) -> Vec<String> {
+        self.records(subject).await.iter().map(line).collect()
+    }
+
+    /// The function's records of one step.
+    pub async fn steps(&self, name: &str, step: Step) -> Vec<Record> {
+        self.records(&arn(name)).await.into_iter().filter(|record| record.entry.step == step).collect()
+    }
+}
+
+fn line(record: &Record) -> String {
+    let entry = &record.entry;
+    let mut words = vec![entry.step.to_string()];
+    words.extend(entry.surface.as_ref().map(ToString::to_string));
+    let mut ids: Vec<&str> = entry.findings.iter().map(|finding| finding.id.as_str()).collect();
+    ids.dedup();
+    words.extend(ids.into_iter().map(str::to_owned));
+    words.extend(entry.reason.as_ref().map(|reason| format!("({})", reason.code())));
+    if entry.severity == Some(Severity::Critical) && entry.reason.is_some() {
+        words.push("alert".into());
+    }
+    words.join(" ")
+}
+
+/// A function's ARN.
+pub fn arn(name: &str) -> String {
+    format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}")
+}

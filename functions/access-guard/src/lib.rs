@@ -10,12 +10,14 @@ mod remedy;
 /// The guard's pure parts: what it thinks, without an AWS account.
 pub use crate::{judge::judge, looks::looks, remedy::remedy};
 
+use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
+    arn::FunctionArn,
     call_error::CallError,
     content::Content,
-    guard::{Facts, Guard, Judgement, Look, Remedy},
+    guard::{Facts, Guard, Judgement, Look, Remedy, Sighting},
     settings::Settings,
     surface::{Subject, Surface},
     tags::GuardKind,
@@ -33,6 +35,14 @@ impl<'a> AccessGuard<'a> {
     /// A guard that reads through `aws`.
     pub fn new(aws: &'a Aws, settings: &'a Settings) -> Self {
         AccessGuard { aws, settings }
+    }
+
+    /// Everything that the guard watches on a function, also on one that is not opted in: to say beforehand what it would find.
+    ///
+    /// # Errors
+    /// The call that failed; the function must be there.
+    pub async fn survey(&self, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
+        observe::surfaces(self.aws, function).await
     }
 }
 

@@ -41,13 +41,18 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
     }
 }
 
-/// Every version's and alias's policy and URL.
+/// A function that is not opted in costs one call.
 async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Facts>, CallError> {
     let Some(tags) = aws.function_tags(function).await? else { return Ok(None) };
     let scope = Scope::Tags(tags);
     if scope.opt_in(GuardKind::Access, aws.now().to_zoned(TimeZone::UTC).date()).mode == Mode::Off {
         return Ok(Some(Facts { scope, surfaces: BTreeMap::new() }));
     }
+    Ok(Some(Facts { scope, surfaces: surfaces(aws, function).await? }))
+}
+
+/// Every version's and alias's policy and URL, whatever the function's tags say.
+pub(crate) async fn surfaces(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
     let (qualifiers, mut urls) = future::try_join(aws.qualifiers(function), aws.function_urls(function)).await?;
     let policies: Vec<_> = stream::iter(qualifiers)
         .map(|qualifier| async {
@@ -65,5 +70,5 @@ async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Fact
         }
         surfaces.insert(Surface::ResourcePolicy(qualifier), policy);
     }
-    Ok(Some(Facts { scope, surfaces }))
+    Ok(surfaces)
 }

@@ -97,7 +97,7 @@ impl Aws {
     pub async fn layer_policy(&self, layer: &LayerVersionArn) -> Result<Sighting, CallError> {
         let target = layer.to_string();
         let call = self.lambda(layer.region()).get_layer_version_policy();
-        match call.layer_name(layer.unversioned()).version_number(version(layer)).send().await {
+        match call.layer_name(layer.name()).version_number(version(layer)).send().await {
             Ok(answer) => Ok(Sighting {
                 content: answer.policy.map_or(Content::ABSENT, |text| in_order_of_sids(policy_content(&text))),
                 revision: answer.revision_id.map(RevisionId),
@@ -230,13 +230,13 @@ impl Account for Aws {
             }
             Call::RemoveLayerVersionPermission { layer, sid } => {
                 let request = self.lambda(layer.region()).remove_layer_version_permission();
-                let request = request.layer_name(layer.unversioned()).version_number(version(layer)).statement_id(sid);
+                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
             }
             Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
                 let request = self.lambda(layer.region()).add_layer_version_permission();
-                let request = request.layer_name(layer.unversioned()).version_number(version(layer)).statement_id(sid);
+                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
                 let request = request.principal(principal).action(action);
                 let request = request.set_organization_id(organization.clone());
                 let answer = request.set_revision_id(revision).send().await;

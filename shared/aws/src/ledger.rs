@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::{
 use futures::future;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Fingerprint,
@@ -155,18 +155,19 @@ impl Aws {
         Ok((records, head))
     }
 
-    /// The records of one day (UTC) in the whole account, oldest first, by the index.
+    /// The records of one day (UTC) in the whole account, oldest first, by the index. An item that cannot be read is an error in
+    /// its place: a damaged record hides no other.
     ///
     /// # Errors
-    /// The call that failed, or the item that cannot be read.
-    pub async fn day(&self, day: Date) -> Result<Vec<StoredRecord>, CallError> {
+    /// The call that failed.
+    pub async fn day(&self, day: Date) -> Result<Vec<Result<StoredRecord, CallError>>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).index_name("by-day");
         let query = query.key_condition_expression("#day = :day").expression_attribute_names("#day", "day");
         let query = query.expression_attribute_values(":day", text(day.to_string()));
         let mut items = query.into_paginator().items().send();
         let mut records = Vec::new();
         while let Some(item) = items.next().await {
-            records.push(self.stored(&item.map_err(|error| classify("Query", &self.table, error))?)?);
+            records.push(self.stored(&item.map_err(|error| classify("Query", &self.table, error))?));
         }
         Ok(records)
     }
@@ -192,22 +193,22 @@ impl Aws {
         Ok(None)
     }
 
-    /// Every subject that has records.
+    /// Every subject that has records. A key that names no subject is an error in its place.
     ///
     /// # Errors
-    /// The call that failed, or the item that cannot be read.
-    pub async fn subjects(&self) -> Result<Vec<Subject>, CallError> {
+    /// The call that failed.
+    pub async fn subjects(&self) -> Result<Vec<Result<Subject, CallError>>, CallError> {
         let scan = self.dynamodb.scan().table_name(&self.table).consistent_read(true).projection_expression("pk, sk");
         let scan = scan.filter_expression("sk = :head OR begins_with(sk, :rec)");
         let scan = scan.expression_attribute_values(":head", text("head"));
         let mut items = scan.expression_attribute_values(":rec", text("rec#")).into_paginator().items().send();
-        let mut subjects = std::collections::BTreeSet::new();
+        let mut keys = BTreeSet::new();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| classify("Scan", &self.table, error))?;
-            let pk = string(&item, "pk").unwrap_or_default();
-            subjects.insert(pk.parse().map_err(|error| damaged(&self.table, pk, "head", error))?);
+            keys.insert(string(&item, "pk").unwrap_or_default().to_owned());
         }
-        Ok(subjects.into_iter().collect())
+        let subject = |pk: String| pk.parse().map_err(|error| damaged(&self.table, &pk, "", error));
+        Ok(keys.into_iter().map(subject).collect())
     }
 
     /// Surfaces with an intent whose outcome is not recorded yet.

@@ -216,12 +216,6 @@ impl LayerVersionArn {
         &self.account
     }
 
-    /// The layer's ARN without the version, as the Lambda API takes it beside a version number.
-    pub fn unversioned(&self) -> String {
-        let LayerVersionArn { partition, region, account, name, version: _ } = self;
-        format!("arn:{}:lambda:{region}:{account}:layer:{name}", partition.as_str())
-    }
-
     /// Reads what AWS accepts as `LayerName` (a name or the layer's ARN) beside a version number.
     ///
     /// # Errors

@@ -326,10 +326,11 @@ impl<G: Guard> Deciding<'_, G> {
             self.housekeeping(&sighting.content, &mut state);
             self.weigh(surface, sighting, judgement, &mut state);
         }
-        // What did not change need not be written, nor that a surface which was never there is still not there.
+        // What did not change need not be written, nor that a surface which was never there is still not there. But where the
+        // trigger names it (it was just created with its subject), it is known from now on: what comes later is new.
         let known = self.history.surfaces.get(surface);
-        let news =
-            known != Some(&state) && (known.is_some() || !sighting.content.is_absent() || state.intent.is_some());
+        let there = !sighting.content.is_absent() || state.intent.is_some() || self.look.introduces(surface, None);
+        let news = known != Some(&state) && (known.is_some() || there);
         if news {
             self.decision.states.insert(surface.clone(), state);
         }

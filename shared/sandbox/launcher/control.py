@@ -4,7 +4,8 @@ GET  /_warden/caller?key=AKIA...      the principal behind an access key, as Clo
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
 GET  /_warden/busy                    how many invocations are running
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
-GET  /_warden/deliverable?function=&source=   does the function's policy let EventBridge invoke it for that rule
+GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
+GET  /_warden/permits?function=&action=&resource= may the function's role do that
 """
 
 import json
@@ -15,7 +16,7 @@ import uuid
 from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.core.responses import get_region, request_scope
+from ministack.core.responses import request_scope
 from ministack.services import iam, lambda_svc, sts
 
 import tracing
@@ -96,18 +97,36 @@ def kill(trace=None, function=None):
     return killed
 
 
-def deliverable(function, source):
-    """Whether the function (an ARN) has a statement that lets EventBridge invoke it for the rule `source`."""
-    region = function.split(":")[3]
+def admits(resource, action, source):
+    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`."""
+    service, region = resource.split(":")[2:4]
     with request_scope(ACCOUNT, region):
-        found = lambda_svc.function_policy_for_arn(function)
+        found = iam_evaluator._resource_policy(service, resource)
         if found is None:
             return False
         context = iam_evaluator.EvalContext(
-            principal_arn="", principal_type="Service", principal_account=ACCOUNT, action="lambda:InvokeFunction",
-            resource_arn=function, region=get_region(),
+            principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action,
+            resource_arn=resource, region=region,
             service_context={"aws:sourcearn": source, "aws:sourceaccount": ACCOUNT})
-        return iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com").decision == "Allow"
+        verdict = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com")
+        return verdict.decision == "Allow"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "deliverable": deliverable}
+def permits(function, action, resource):
+    """Whether the role of a function (an ARN) may do that: Lambda parks failures with it."""
+    region = function.split(":")[3]
+    with request_scope(ACCOUNT, region):
+        record, config, _ = lambda_svc._get_func_record_for_ref(function)
+        if record is None:
+            return False
+        role = config["Role"].rsplit("/", 1)[-1]
+        context = iam_evaluator.EvalContext(
+            principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{config['FunctionName']}",
+            principal_type="AssumedRole", principal_account=ACCOUNT, action=action, resource_arn=resource,
+            region=region)
+        policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
+        limits = iam_evaluator._permissions_boundary(iam._roles, role, ACCOUNT)
+        return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
+
+
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "admits": admits, "permits": permits}

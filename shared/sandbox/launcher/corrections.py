@@ -9,7 +9,8 @@ import json
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam, lambda_svc, sts, tagging
+from ministack.core.responses import get_region, json_response
+from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
 import tracing
@@ -20,10 +21,14 @@ def apply():
     lambda_action_names()
     lambda_resources()
     resource_tags_of_qualified_functions()
+    condition_keys()
+    tags_of_get_function()
+    unreserved_concurrency()
     pass_role()
     set_default_policy_version()
     source_identity()
     latest_event_invoke_config()
+    put_events_delivers_nothing()
     bootstrap_environment()
     function_policy.apply()
     tracing.apply()
@@ -70,6 +75,70 @@ def resource_tags_of_qualified_functions():
         return find(":".join(parts[:7]) if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] else arn)
 
     tagging.resource_tags = tags
+
+
+def condition_keys():
+    """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
+    Lambda and EventBridge)."""
+    context = iam_actions.request_tag_context
+
+    def with_keys(service, iam_action, body, params):
+        found = context(service, iam_action, body, params)
+        try:
+            asked = json.loads(body) if body[:1] == b"{" else {}
+        except ValueError:
+            asked = {}
+        if iam_action in ("lambda:AddPermission", "lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"):
+            found["lambda:FunctionUrlAuthType"] = asked.get("FunctionUrlAuthType", asked.get("AuthType"))
+        if iam_action == "lambda:AddPermission":
+            found["lambda:Principal"] = asked.get("Principal")
+        if iam_action == "events:PutEvents":
+            entries = [entry for entry in asked.get("Entries", []) if isinstance(entry, dict)]
+            found["events:source"] = [entry.get("Source") for entry in entries]
+            found["events:detail-type"] = [entry.get("DetailType") for entry in entries]
+        return {key: value for key, value in found.items() if value is not None}
+
+    iam_actions.request_tag_context = with_keys
+
+
+def tags_of_get_function():
+    """GetFunction tells the tags to those alone who may also ListTags; others get a TagsError."""
+    get = lambda_svc._get_function
+
+    def function(name, qualifier=None):
+        status, headers, body = get(name, qualifier)
+        key = lambda_svc._request_access_key.get()
+        if status != 200 or not key:
+            return status, headers, body
+        arn = lambda_svc._func_arn(name)
+        denied = iam_evaluator.enforce(key, "lambda:ListTags", "lambda", get_region(), arn, {})
+        if not denied:
+            return status, headers, body
+        found = json.loads(body)
+        found.pop("Tags", None)
+        found["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": f"not authorized to perform: "
+                              f"lambda:ListTags on resource: {arn}"}
+        return json_response(found)
+
+    lambda_svc._get_function = function
+
+
+def unreserved_concurrency():
+    """Lambda keeps 100 of the account's concurrency for functions that reserve none, and refuses what would take it."""
+    put = lambda_svc._put_function_concurrency
+
+    def reserve(name, data):
+        wanted = int(data.get("ReservedConcurrentExecutions") or 0)
+        others = sum(function.get("concurrency") or 0
+                     for other, function in lambda_svc._functions.items() if other != name)
+        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < 100:
+            return lambda_svc.error_response_json(
+                "InvalidParameterValueException",
+                "Specified ReservedConcurrentExecutions for function decreases account's "
+                "UnreservedConcurrentExecution below its minimum value of [100].", 400)
+        return put(name, data)
+
+    lambda_svc._put_function_concurrency = reserve
 
 
 def pass_role():
@@ -154,6 +223,26 @@ def latest_event_invoke_config():
             return operation(func_name, None if qualifier == "$LATEST" else qualifier, *rest)
 
         setattr(lambda_svc, name, unqualified)
+
+
+def put_events_delivers_nothing():
+    """PutEvents only takes the entries: the trail brings them to targets, as it does for CloudTrail's events, with
+    resource policies, retries, dead-letter queues and log groups, which MiniStack leaves out."""
+    taking = contextvars.ContextVar("warden_taking_events", default=False)
+    put, dispatch = eventbridge._put_events, eventbridge._dispatch_event
+
+    def take(data, allow_aws_source=False):
+        token = taking.set(not allow_aws_source)
+        try:
+            return put(data, allow_aws_source)
+        finally:
+            taking.reset(token)
+
+    def unless_taking(event, view=None):
+        if not taking.get():
+            dispatch(event, view)
+
+    eventbridge._put_events, eventbridge._dispatch_event = take, unless_taking
 
 
 def bootstrap_environment():

@@ -1,11 +1,26 @@
 use std::time::Duration;
 
+use hyper::http::request::Parts;
 use serde::Serialize;
+use ulid::Ulid;
 
 /// One invocation of a function by the trail: the root of the trace id that its calls carry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Invocation(pub(crate) String);
+
+impl Invocation {
+    pub(crate) fn new() -> Self {
+        let id = Ulid::new();
+        Self(format!("1-{:08x}-{:024x}", id.timestamp_ms() / 1000, u128::from(id) & 0xffff_ffff_ffff_ffff_ffff_ffff))
+    }
+
+    /// The invocation a request comes from, by the header that the SDK sets inside a function.
+    pub(crate) fn of(head: &Parts) -> Option<Self> {
+        let header = head.headers.get("x-amzn-trace-id")?.to_str().ok()?;
+        header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).map(|root| Self(root.to_owned()))
+    }
+}
 
 /// One AWS call that went through the proxy. Times are measured from the sandbox's start, as the caller saw them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -170,15 +170,11 @@ impl Inner {
         parcel: &Parcel,
         invocation: Option<&Invocation>,
     ) -> Result<(Outcome, Option<Answer>), SandboxError> {
-        let arn = parcel.arn();
+        let (arn, payload) = (parcel.arn(), parcel.payload().to_string());
         match (parcel.service(), invocation) {
             ("lambda", Some(invocation)) => {
-                let input = [("function", arn), ("source", parcel.rule_arn.as_str())];
-                if self.upstream.control("deliverable", &input).await? != true {
-                    let reason = format!("no statement of {arn} lets events.amazonaws.com invoke it");
-                    return Ok((Outcome::NotDelivered(reason), None));
-                }
-                let answer = self.invoke(&parcel.event.region, arn, invocation, &parcel.payload()).await?;
+                self.admitted(parcel, arn, "lambda:InvokeFunction").await?;
+                let answer = self.upstream.invoke(arn, invocation, payload).await?;
                 let error = answer.headers().contains_key("x-amz-function-error");
                 let text = || String::from_utf8_lossy(answer.body()).into_owned();
                 let outcome = match (answer.status().as_u16(), error) {
@@ -186,36 +182,30 @@ impl Inner {
                     (200, true) => Outcome::FunctionError(text()),
                     _ => Outcome::NotDelivered(format!("{} {}", answer.status(), text())),
                 };
-                Ok((outcome, Some(answer)))
+                return Ok((outcome, Some(answer)));
             }
             ("sqs", _) => {
-                self.enqueue(arn, &parcel.payload().to_string(), &[]).await?;
-                Ok((Outcome::Done, None))
+                self.admitted(parcel, arn, "sqs:SendMessage").await?;
+                self.upstream.enqueue(arn, &payload, &[]).await?;
             }
             ("sns", _) => {
-                self.publish(arn, &parcel.payload().to_string()).await?;
-                Ok((Outcome::Done, None))
+                self.admitted(parcel, arn, "sns:Publish").await?;
+                self.upstream.publish(arn, &payload).await?;
             }
-            ("logs", _) => {
-                self.write_log(arn, &parcel.payload().to_string()).await?;
-                Ok((Outcome::Done, None))
-            }
-            _ => Ok((Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")), None)),
+            ("logs", _) => self.upstream.write_log(arn, &payload).await?,
+            _ => return Ok((Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")), None)),
         }
+        Ok((Outcome::Done, None))
     }
 
-    /// Invokes a function the way Lambda runs an asynchronous event, and waits for its end.
-    async fn invoke(
-        &self,
-        region: &str,
-        function: &str,
-        invocation: &Invocation,
-        payload: &Value,
-    ) -> Result<Answer, SandboxError> {
-        let path = format!("/2015-03-31/functions/{function}/invocations");
-        let trace = format!("Root={};Parent=0000000000000001;Sampled=0", invocation.0);
-        let headers = [("x-amzn-trace-id", trace.as_str()), ("x-amz-invocation-type", "RequestResponse")];
-        self.upstream.root(Method::POST, ("lambda", region), &path, &headers, payload.to_string()).await
+    /// Refuses what the resource's own policy does not let EventBridge do for the rule.
+    async fn admitted(&self, parcel: &Parcel, resource: &str, action: &str) -> Result<(), SandboxError> {
+        let input = [("resource", resource), ("action", action), ("source", parcel.rule_arn.as_str())];
+        if self.upstream.control("admits", &input).await? == true {
+            return Ok(());
+        }
+        let detail = format!("no statement of {resource} lets events.amazonaws.com do that for {}", parcel.rule_arn);
+        Err(SandboxError::Account { what: action.to_owned(), detail })
     }
 
     /// Where a function's event goes after that many errors: nowhere yet (None), or to its destination for failures.
@@ -253,12 +243,23 @@ impl Inner {
             "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
             "responsePayload": response,
         });
-        let sent = match destination.split(':').nth(2) {
-            Some("sqs") => self.enqueue(destination, &record.to_string(), &[]).await,
-            Some("sns") => self.publish(destination, &record.to_string()).await,
-            _ => return Some(None),
-        };
+        let sent = self.park(parcel.arn(), destination, &record.to_string()).await;
         Some(sent.is_ok().then(|| destination.to_owned()))
+    }
+
+    /// Sends the record of a failure where the function's configuration says, if the function's role may.
+    async fn park(&self, function: &str, destination: &str, record: &str) -> Result<(), SandboxError> {
+        let queue = destination.split(':').nth(2) == Some("sqs");
+        let action = if queue { "sqs:SendMessage" } else { "sns:Publish" };
+        let input = [("function", function), ("action", action), ("resource", destination)];
+        if self.upstream.control("permits", &input).await? != true {
+            let detail = format!("the role of {function} may not do that to {destination}");
+            return Err(SandboxError::Account { what: action.to_owned(), detail });
+        }
+        match queue {
+            true => self.upstream.enqueue(destination, record, &[]).await,
+            false => self.upstream.publish(destination, record).await,
+        }
     }
 
     async fn dead_letter(&self, parcel: &Parcel, reason: &str) -> Option<String> {
@@ -269,42 +270,9 @@ impl Inner {
             ("ERROR_CODE", "SDK_CLIENT_ERROR"),
             ("ERROR_MESSAGE", reason),
         ];
-        let sent = self.enqueue(queue, &parcel.event.body.to_string(), &attributes).await;
+        self.admitted(parcel, queue, "sqs:SendMessage").await.ok()?;
+        let sent = self.upstream.enqueue(queue, &parcel.event.body.to_string(), &attributes).await;
         sent.is_ok().then(|| queue.to_owned())
-    }
-
-    async fn enqueue(&self, queue: &str, body: &str, attributes: &[(&str, &str)]) -> Result<(), SandboxError> {
-        let (region, name) = located(queue);
-        let scope = ("sqs", region);
-        let url = self.upstream.json(scope, "AmazonSQS.GetQueueUrl", &json!({ "QueueName": name })).await?;
-        let attributes: serde_json::Map<String, Value> = attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!({ "DataType": "String", "StringValue": value })))
-            .collect();
-        let input = json!({ "QueueUrl": url["QueueUrl"], "MessageBody": body, "MessageAttributes": attributes });
-        self.upstream.json(scope, "AmazonSQS.SendMessage", &input).await.map(drop)
-    }
-
-    async fn publish(&self, topic: &str, message: &str) -> Result<(), SandboxError> {
-        let (region, _) = located(topic);
-        let input = [("TopicArn", topic), ("Message", message)];
-        self.upstream.query(("sns", region), "Publish", &input).await.map(drop)
-    }
-
-    async fn write_log(&self, group: &str, message: &str) -> Result<(), SandboxError> {
-        let (region, _) = located(group);
-        let name = group.split(":log-group:").nth(1).unwrap_or_default().trim_end_matches(":*");
-        let scope = ("logs", region);
-        let stream = json!({ "logGroupName": name, "logStreamName": "eventbridge" });
-        // All but the first find it there already; a missing group shows in the next call.
-        let _ = self.upstream.json(scope, "Logs_20140328.CreateLogStream", &stream).await;
-        let now = jiff::Timestamp::now().as_millisecond();
-        let input = json!({
-            "logGroupName": name,
-            "logStreamName": "eventbridge",
-            "logEvents": [{ "timestamp": now, "message": message }],
-        });
-        self.upstream.json(scope, "Logs_20140328.PutLogEvents", &input).await.map(drop)
     }
 
     fn note(&self, parcel: &Parcel, attempt: u32, outcome: Outcome, invocation: Option<Invocation>, started: Duration) {
@@ -320,9 +288,4 @@ impl Inner {
             ended: self.clock(),
         });
     }
-}
-
-/// Region and last part of an ARN.
-fn located(arn: &str) -> (&str, &str) {
-    (arn.split(':').nth(3).unwrap_or_default(), arn.rsplit(':').next().unwrap_or_default())
 }

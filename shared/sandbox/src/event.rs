@@ -4,7 +4,7 @@
 //! guide ("AWS service events delivered via CloudTrail").
 
 use hyper::http::request::Parts;
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
@@ -55,7 +55,7 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
     let denied = exchange.error.as_ref().is_some_and(|(code, _)| code.starts_with("AccessDenied"));
     let name = format!("{}{}", operation.name, operation.suffix);
     let id = uuid();
-    let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now()).to_string();
+    let now = now();
     let header = |name: &str| exchange.head.headers.get(name).and_then(|value| value.to_str().ok());
     let access_key = operation.access_key.as_deref().unwrap_or_default();
     let mut detail = json!({
@@ -191,6 +191,12 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The time as events carry it: RFC 3339 in UTC, whole seconds.
+pub(crate) fn now() -> String {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
 /// A random identifier in the form of a UUID.

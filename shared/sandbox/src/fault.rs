@@ -10,7 +10,8 @@ pub enum Fault {
     ServerError,
     /// The service does it, and the answer is lost.
     LoseAnswer,
-    /// The bootstrap that makes the call is killed before the service sees it.
+    /// The bootstrap that makes the call is killed before the service sees it. A caller that is no function only loses
+    /// its connection, here and in `KillAfter`.
     KillBefore,
     /// The service does it, and the bootstrap that made the call is killed before it learns of it.
     KillAfter,

@@ -17,7 +17,9 @@ mod fault;
 mod install;
 mod operation;
 mod package;
+mod proxy;
 mod server;
+mod target;
 mod trail;
 mod upstream;
 

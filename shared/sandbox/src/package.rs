@@ -4,9 +4,10 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    io::{Cursor, Write},
+    io::{BufRead, BufReader, Cursor, Read, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
 };
 
 use serde::Deserialize;
@@ -27,14 +28,15 @@ struct Target {
 }
 
 /// Builds binaries of the workspace in the profile this crate was built in and returns where they are, in the order
-/// of the names. Blocks; quick when they are up to date.
+/// of the names. Blocks: quick when they are up to date, minutes when the AWS SDK is to be compiled; `progress` is told
+/// each crate as cargo comes to it.
 ///
 /// The whole workspace is selected and the binaries picked from it: with a single package selected, cargo would unify
 /// features differently and compile the AWS SDK a second time.
 ///
 /// # Errors
 /// [`SandboxError::Build`] with what cargo printed.
-pub fn build_guards(workspace: &Path, names: &[&str]) -> Result<Vec<PathBuf>, SandboxError> {
+pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, SandboxError> {
     let failed =
         |detail: String| SandboxError::Build { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
@@ -46,22 +48,40 @@ pub fn build_guards(workspace: &Path, names: &[&str]) -> Result<Vec<PathBuf>, Sa
     for name in names {
         command.args(["--bin", name]);
     }
-    let built = command.output().map_err(SandboxError::io("running", PathBuf::from(cargo)))?;
-    if !built.status.success() {
-        return Err(failed(String::from_utf8_lossy(&built.stderr).into_owned()));
+    let running = SandboxError::io("running", PathBuf::from(&cargo));
+    let mut build =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(running)?;
+    // Read beside standard error, so that neither pipe fills up.
+    let messages = build.stdout.take().map(|pipe| thread::spawn(move || executables(pipe)));
+    let mut printed = Vec::new();
+    for line in build.stderr.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
+        if let Some(name) = line.trim_start().strip_prefix("Compiling ") {
+            progress(&format!("compiling {name}"));
+        }
+        printed.push(line);
     }
-    let executables: Vec<(String, PathBuf)> = String::from_utf8_lossy(&built.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter(|message| message.reason == "compiler-artifact")
-        .filter_map(|message| Some((message.target?.name, message.executable?)))
-        .collect();
+    let built = build.wait().map_err(SandboxError::io("waiting for", PathBuf::from(&cargo)))?;
+    let executables = messages.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    if !built.success() {
+        return Err(failed(printed.join("\n")));
+    }
     names
         .iter()
         .map(|name| {
             let found = executables.iter().find(|(built, _)| built == name);
             found.map(|(_, path)| path.clone()).ok_or_else(|| failed(format!("cargo built no binary named {name}")))
         })
+        .collect()
+}
+
+/// Names and places of the binaries that cargo's messages tell of.
+fn executables(messages: impl Read) -> Vec<(String, PathBuf)> {
+    BufReader::new(messages)
+        .lines()
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<Message>(&line).ok())
+        .filter(|message| message.reason == "compiler-artifact")
+        .filter_map(|message| Some((message.target?.name, message.executable?)))
         .collect()
 }
 

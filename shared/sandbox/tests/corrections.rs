@@ -7,7 +7,7 @@ use aws_sdk_lambda::{
     types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
 };
 use serde_json::{Value, json};
-use warden_sandbox::{Options, Sandbox};
+use warden_sandbox::{Options, Sandbox, Stack};
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
 
@@ -398,6 +398,102 @@ async fn the_event_invoke_config_of_latest_is_the_functions() {
         put.maximum_retry_attempts(1).send().await.expect("put");
         let got = account.lambda.get_function_event_invoke_config().function_name("shop").send().await;
         got.is_ok_and(|config| config.maximum_retry_attempts == Some(1))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn condition_keys_of_the_services_bind() {
+    check(async |account| {
+        let role = account.with_policy(json!([
+            {"Effect": "Allow", "Action": ["lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"], "Resource": "*",
+                "Condition": {"StringEqualsIfExists": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}},
+            {"Effect": "Allow", "Action": "lambda:AddPermission", "Resource": "*",
+                "Condition": {"StringEquals": {"lambda:Principal": "s3.amazonaws.com"}}}]));
+        let role = role.await;
+        let create = role.create_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::AwsIam);
+        create.send().await.expect("closed");
+        let open = role.update_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::None);
+        let add = |principal| {
+            let add = role.add_permission().function_name("shop").statement_id(principal).principal(principal);
+            add.action("lambda:InvokeFunction").send()
+        };
+        code(&open.send().await) == "AccessDeniedException"
+            && add("s3.amazonaws.com").await.is_ok()
+            && code(&add("sns.amazonaws.com").await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_source_of_an_event_can_be_bound() {
+    check(async |account| {
+        account.role("teller", "lambda.amazonaws.com").await;
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:PutEvents",
+            "Resource": "*", "Condition": {"ForAllValues:StringEquals": {"events:source": ["warden"]}}}]});
+        let put = account.iam.put_role_policy().role_name("teller").policy_name("inline");
+        put.policy_document(policy.to_string()).send().await.expect("a policy");
+        let session = account.sandbox.session("arn:aws:iam::111122223333:role/teller", "s").await.expect("a session");
+        let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config_as(session, "us-east-1"));
+        let put = |source: &str| {
+            let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source(source);
+            events.put_events().entries(entry.detail_type("d").detail("{}").build()).send()
+        };
+        put("warden").await.is_ok() && code(&put("other").await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn put_events_leaves_the_delivery_to_the_trail() {
+    check(async |account| {
+        let template = account.sandbox.directory().join("queue.yaml");
+        std::fs::write(&template, "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: closed}}}")
+            .expect("a file");
+        let stack = Stack { name: "queue", template: &template, parameters: &[], guards: &[] };
+        account.sandbox.deploy(&stack).await.expect("a queue");
+        let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+        events.put_rule().name("all").event_pattern(r#"{"source":["warden"]}"#).send().await.expect("a rule");
+        let target = aws_sdk_eventbridge::types::Target::builder().id("q");
+        let target = target.arn("arn:aws:sqs:us-east-1:111122223333:closed").build().expect("a target");
+        events.put_targets().rule("all").targets(target).send().await.expect("a target");
+        let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source("warden");
+        events.put_events().entries(entry.detail_type("d").detail("{}").build()).send().await.expect("put");
+        account.sandbox.settle().await.expect("settled");
+        // The queue has no policy that lets EventBridge in.
+        account.sandbox.messages("closed").await.expect("the queue").is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn get_function_tells_tags_to_those_who_may_list_them() {
+    check(async |account| {
+        let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
+        tag.send().await.expect("tagged");
+        let tags = async |actions: Value| {
+            let role = account.with_policy(json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}])).await;
+            role.get_function().function_name("shop").send().await.expect("the function").tags
+        };
+        tags(json!("lambda:GetFunction")).await.is_none()
+            && tags(json!(["lambda:GetFunction", "lambda:ListTags"])).await.is_some_and(|tags| tags.len() == 1)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hundred_of_the_concurrency_stay_unreserved() {
+    check(async |account| {
+        let put = |reserved| {
+            account
+                .lambda
+                .put_function_concurrency()
+                .function_name("shop")
+                .reserved_concurrent_executions(reserved)
+                .send()
+        };
+        put(900).await.expect("what may be reserved");
+        code(&put(901).await) == "InvalidParameterValueException"
     })
     .await;
 }

@@ -1,4 +1,6 @@
-//! The account starts empty, listens nowhere but on 127.0.0.1, and leaves nothing behind.
+//! The account starts empty, listens nowhere but on 127.0.0.1, and leaves nothing behind. What is looked up in /proc
+//! is looked up on Linux alone.
+#![cfg(target_os = "linux")]
 
 use std::{
     collections::BTreeSet,

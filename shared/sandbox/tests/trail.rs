@@ -289,7 +289,7 @@ async fn settling_says_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn records_on_a_bus_reach_its_log_group() {
+async fn records_on_a_bus_reach_its_targets() {
     let account = Account::new().await;
     let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
     let entry = |source: &str| {
@@ -303,6 +303,21 @@ async fn records_on_a_bus_reach_its_log_group() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     let record: Value = serde_json::from_str(&lines[0]).expect("JSON");
     assert_eq!((&record["source"], &record["detail"]["severity_id"]), (&json!("warden"), &json!(5)));
+    // The queue whose policy admits EventBridge has it once; for the other one it went to the dead letters.
+    assert_eq!(account.messages("records").await, std::slice::from_ref(&record));
+    assert_eq!(account.messages("closed").await, Vec::<Value>::new());
+    assert_eq!(account.messages("undelivered").await, [record]);
+}
+
+#[tokio::test]
+async fn a_failure_is_parked_only_if_the_functions_role_may() {
+    let account = Account::new().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    iam.delete_role_policy().role_name("guest").policy_name("least").send().await.expect("deleted");
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: None }));
+    assert_eq!(account.messages("failures").await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -1,0 +1,287 @@
+//! How a command reaches the account: as the caller, with the credentials of every AWS tool, and as the operator, through the
+//! stack's operator role. What reads or changes anything of Warden's goes through the operator; tags are set by the caller.
+
+use anyhow::{Context, anyhow, bail};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_types::SdkConfig;
+use jiff::Timestamp;
+use std::{env, error::Error, fs};
+use warden_aws::{Aws, Deployment};
+use warden_engine::{
+    arn::{FunctionArn, Home},
+    settings::Settings,
+    trigger::Cause,
+};
+
+/// Where the account is and who asks, for every command that reaches one.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Account")]
+pub(crate) struct Args {
+    /// The profile of the AWS configuration to use [default: AWS_PROFILE, or the environment's credentials]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// The Region that the stack is deployed in [default: AWS_REGION, or the profile's]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// The stack's parameter Prefix, with which the names of everything in it begin
+    #[arg(long, env = "WARDEN_PREFIX", default_value = "warden", value_name = "PREFIX", value_parser = prefix)]
+    prefix: String,
+
+    /// The name to be recorded under; needed only where your session has a source identity already [default: your own]
+    #[arg(long, value_name = "NAME", value_parser = source_identity)]
+    source_identity: Option<String>,
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let fits = (2..=24).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("2 to 24 lower-case letters, digits and hyphens, a letter first".into())
+    }
+}
+
+fn source_identity(text: &str) -> Result<String, String> {
+    let clean = operator_name(text);
+    if clean == text { Ok(clean) } else { Err("2 to 64 letters, digits or any of _ + = , . @ -".into()) }
+}
+
+/// Whoever runs the command, with their own permissions.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    config: SdkConfig,
+    prefix: String,
+    /// The account, and the Region the stack is looked for in.
+    pub(crate) home: Home,
+    /// Who it is, as AWS says.
+    arn: String,
+    /// The source identity of the operator's session.
+    name: String,
+}
+
+impl Caller {
+    /// Finds credentials and Region, and asks AWS whose they are.
+    ///
+    /// # Errors
+    /// What is missing, and where to set it.
+    pub(crate) async fn connect(args: &Args) -> anyhow::Result<Caller> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()?);
+        if let Some(profile) = &args.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &args.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let config = loader.load().await;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            bail!("no Region: use --region or AWS_REGION, or a profile that has one, for the Region of Warden's stack");
+        };
+        let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
+        match credentials.provide_credentials().await {
+            Ok(_) => {}
+            Err(CredentialsError::CredentialsNotLoaded(_)) => bail!(NO_CREDENTIALS),
+            Err(error) => bail!("the AWS credentials cannot be used: {}", causes(&error)),
+        }
+        let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        let identity =
+            identity.map_err(|error| anyhow!("AWS does not say whose credentials these are: {}", said(&error)))?;
+        let arn = identity.arn.context("AWS names no caller")?;
+        let partition = arn.split(':').nth(1).unwrap_or_default();
+        let home = Home {
+            partition: partition.parse().map_err(|_| anyhow!("`{partition}` is no partition of AWS"))?,
+            region,
+            account: identity.account.unwrap_or_default().parse().context("AWS names no account")?,
+        };
+        let name = args.source_identity.clone().unwrap_or_else(|| operator_name(&arn));
+        Ok(Caller { config, prefix: args.prefix.clone(), home, arn, name })
+    }
+
+    /// A function by its name or ARN; a name is one of the Region.
+    ///
+    /// # Errors
+    /// The text is neither.
+    pub(crate) fn function(&self, text: &str) -> anyhow::Result<FunctionArn> {
+        let (function, qualifier) = FunctionArn::resolve(text, &self.home)?;
+        if qualifier.is_some() {
+            bail!(
+                "name the function `{}` without a version or an alias: tags and guards are the whole function's",
+                function.name()
+            );
+        }
+        if *function.account() != self.home.account {
+            bail!("`{function}` belongs to another account than your credentials ({})", self.home.account);
+        }
+        Ok(function)
+    }
+
+    /// A Lambda client with the caller's own permissions.
+    pub(crate) fn lambda(&self, region: &str) -> aws_sdk_lambda::Client {
+        let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+        aws_sdk_lambda::Client::new(&config)
+    }
+
+    /// Becomes the stack's operator, and reads the settings that the guards work by.
+    ///
+    /// # Errors
+    /// Why not, and what to do about it.
+    pub(crate) async fn operator(&self) -> anyhow::Result<Operator> {
+        let Caller { prefix, home, .. } = self;
+        let role = format!("{prefix}-operator");
+        let is_operator = self.arn.contains(&format!(":assumed-role/{role}/"));
+        let config = if is_operator { self.config.clone() } else { self.assume(&role).await? };
+        let guard = format!("{prefix}-access-guard");
+        let found =
+            aws_sdk_lambda::Client::new(&config).get_function_configuration().function_name(&guard).send().await;
+        let found = found.map_err(|error| match error.as_service_error() {
+            Some(gone) if gone.is_resource_not_found_exception() => anyhow!(
+                "there is no function `{guard}` in {}: Warden's stack is in another Region (use --region), or its Prefix is not \
+                 `{prefix}` (use --prefix), or it is not deployed",
+                home.region
+            ),
+            Some(_) | None => anyhow!("the guard's settings could not be read from `{guard}`: {}", said(&error)),
+        })?;
+        let variables = found.environment.and_then(|environment| environment.variables).unwrap_or_default();
+        let get = |name: &str| variables.get(name).cloned();
+        let deployment = Deployment::read(get)
+            .map_err(|_| anyhow!("`{guard}` does not say where its ledger is: deploy Warden's stack again"))?;
+        let settings = Settings::read(home.clone(), get)?;
+        Ok(Operator { aws: Aws::new(config, deployment), settings, name: self.name.clone(), arn: self.arn.clone() })
+    }
+
+    async fn assume(&self, role: &str) -> anyhow::Result<SdkConfig> {
+        let Caller { home, name, .. } = self;
+        let role = format!("arn:{}:iam::{}:role/warden/{role}", home.partition.as_str(), home.account);
+        let request = aws_sdk_sts::Client::new(&self.config).assume_role().role_arn(&role);
+        let assumed = request.role_session_name(name).source_identity(name).send().await.map_err(|error| {
+            let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+            match code {
+                "AccessDenied" | "NoSuchEntity" => anyhow!(
+                    "`{}` cannot assume {role}: either Warden's stack is not deployed in this account with the prefix `{}` (use \
+                     --prefix), or an IAM policy of yours has to allow sts:AssumeRole and sts:SetSourceIdentity on that role. AWS \
+                     says: {}",
+                    self.arn,
+                    self.prefix,
+                    said(&error)
+                ),
+                _ => anyhow!("assuming {role}: {}", said(&error)),
+            }
+        })?;
+        let keys = assumed.credentials.with_context(|| format!("assuming {role}: the answer holds no credentials"))?;
+        let expires = keys.expiration.try_into().ok();
+        let token = Some(keys.session_token);
+        let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, token, expires, "warden-operator");
+        Ok(self.config.clone().into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
+    }
+}
+
+/// The account through the operator role.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    /// The ledger, the functions, the bus, the proofs.
+    pub(crate) aws: Aws,
+    /// What the guards work by.
+    pub(crate) settings: Settings,
+    /// The session's source identity, which stands in the decisions.
+    pub(crate) name: String,
+    /// Who that is.
+    arn: String,
+}
+
+impl Operator {
+    /// What stands in the records of what `command` does.
+    pub(crate) fn cause(&self, command: &str) -> Cause {
+        Cause {
+            actor: Some(self.arn.clone()),
+            time: Some(Timestamp::now()),
+            user_agent: Some(concat!("lambda-warden/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ..Cause::by_hand(command)
+        }
+    }
+}
+
+const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or use --profile (after `aws sso login` where it is one of SSO), \
+                              or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
+/// The name of a user or a session in its ARN, as a source identity may be: `[\w+=,.@-]{2,64}` (STS API reference, AssumeRole).
+fn operator_name(arn: &str) -> String {
+    let last = arn.rsplit(['/', ':']).next().unwrap_or_default();
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_+=,.@-".contains(letter);
+    let clean = |letter: char| if allowed(letter) { letter } else { '-' };
+    let name: String = last.chars().map(clean).take(64).collect();
+    if name.len() < 2 { format!("user-{name}") } else { name }
+}
+
+/// The system's roots, or those of AWS_CA_BUNDLE.
+fn http_client() -> anyhow::Result<aws_smithy_runtime_api::client::http::SharedHttpClient> {
+    let mut roots = TrustStore::default();
+    if let Some(path) = env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+        let pem = fs::read(&path).with_context(|| format!("reading AWS_CA_BUNDLE, {}", path.display()))?;
+        roots = TrustStore::empty().with_pem_certificate(pem);
+    }
+    let context = TlsContext::builder().with_trust_store(roots).build().context("the certificates of AWS_CA_BUNDLE")?;
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+}
+
+/// What AWS said, or why it said nothing. Never the answer itself: it may hold credentials.
+pub(crate) fn said<E: ProvideErrorMetadata + Error + 'static, R: std::fmt::Debug + 'static>(
+    error: &SdkError<E, R>,
+) -> String {
+    match error.as_service_error() {
+        Some(service) => {
+            format!("{}: {}", service.code().unwrap_or("error"), service.message().unwrap_or("no message"))
+        }
+        None => causes(error),
+    }
+}
+
+/// An error with everything that led to it.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_recorded_under_their_own_name() {
+        #[track_caller]
+        fn check(arn: &str, expected: &str) {
+            assert_eq!(operator_name(arn), expected);
+        }
+        check("arn:aws:iam::111122223333:user/ops/alice", "alice");
+        check("arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_1f/alice@example.com", "alice@example.com");
+        check("arn:aws:iam::111122223333:root", "root");
+        check("arn:aws:sts::111122223333:federated-user/Jürgen M", "J-rgen-M");
+        check("arn:aws:iam::111122223333:user/x", "user-x");
+        check(&format!("arn:aws:iam::111122223333:user/{}", "a".repeat(80)), &"a".repeat(64));
+    }
+
+    #[test]
+    fn a_prefix_is_one_that_the_stack_takes() {
+        assert_eq!(prefix("warden-2"), Ok("warden-2".to_owned()));
+        for text in ["", "w", "Warden", "2nd", "a/b", "a-very-long-prefix-of-names"] {
+            assert!(prefix(text).is_err(), "{text}");
+        }
+    }
+}

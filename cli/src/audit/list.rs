@@ -1,0 +1,195 @@
+//! `warden audit list`: the records of the last days, and on top what holds the guards back now.
+
+use super::{colour, days, short_actor, shown, step_words};
+use crate::{
+    account,
+    exit::Exit,
+    explain,
+    output::{self, printable},
+    span::{self, Since},
+};
+use anyhow::Context;
+use comfy_table::{Cell, Color};
+use jiff::Timestamp;
+use owo_colors::{AnsiColors, OwoColorize};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+use warden_engine::{
+    FindingId,
+    arn::AccountArn,
+    call_error::CallError,
+    ports::Ledger,
+    proof::strike_forged,
+    record::{Reason, Record, Step},
+    state::Purpose,
+    surface::Subject,
+};
+
+/// List the records, newest first
+#[derive(clap::Args)]
+pub(crate) struct List {
+    /// From when on: a length of time before now, or a day
+    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = span::since)]
+    since: Since,
+
+    /// Only the records of this function, by its name or ARN
+    #[arg(long, value_name = "FUNCTION")]
+    function: Option<String>,
+
+    /// Only records about this finding
+    #[arg(long, value_name = "ID", value_parser = explain::finding_ids(), hide_possible_values = true)]
+    finding: Option<FindingId>,
+
+    /// Only records of this step: observed, withheld, planned, applied, failed, undone, accepted, opted-in, ...
+    #[arg(long, value_name = "STEP")]
+    step: Option<Step>,
+
+    #[command(flatten)]
+    output: output::Args,
+
+    #[command(flatten)]
+    account: account::Args,
+}
+
+impl List {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let caller = account::Caller::connect(&self.account).await?;
+        let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
+        let function = function.map(Subject::Function);
+        let operator = caller.operator().await?;
+        let format = self.output.format();
+        let now = Timestamp::now();
+        let found = days::records(&operator.aws, self.since.before(now), later(now)).await?;
+        let altered: Vec<&Record> = found
+            .records
+            .iter()
+            .filter(|stored| !stored.record.hash().is_ok_and(|hash| hash == stored.hash))
+            .map(|stored| &stored.record)
+            .collect();
+        let banner = match format {
+            output::Format::Table => {
+                banner(&operator, &found.records.iter().map(|s| &s.record).collect::<Vec<_>>(), now).await
+            }
+            output::Format::Json | output::Format::Jsonl => Vec::new(),
+        };
+        for record in &altered {
+            anstream::eprintln!("{} record {} was changed after it was written", "warning:".yellow().bold(), record.id);
+        }
+        for damage in &found.damaged {
+            anstream::eprintln!("{} {}", "warning:".yellow().bold(), printable(&damage.to_string()));
+        }
+        let exit = if altered.is_empty() && found.damaged.is_empty() { Exit::Fine } else { Exit::Findings };
+        let fits = |record: &Record| {
+            function.as_ref().is_none_or(|function| record.subject == *function)
+                && self.finding.is_none_or(|id| record.entry.findings.iter().any(|finding| finding.id == id))
+                && self.step.is_none_or(|step| record.entry.step == step)
+        };
+        let records: Vec<Record> =
+            found.records.into_iter().map(|stored| stored.record).filter(|record| fits(record)).collect();
+        output::list(format, &records, |records, out| {
+            for line in &banner {
+                writeln!(out, "{line}")?;
+            }
+            if !banner.is_empty() {
+                writeln!(out)?;
+            }
+            table(records, out)
+        })
+        .context("writing the list")?;
+        Ok(exit)
+    }
+}
+
+/// Another machine's clock may be ahead.
+fn later(now: Timestamp) -> Timestamp {
+    now.saturating_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now)
+}
+
+fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
+    if records.is_empty() {
+        return writeln!(out, "No records. (--since reaches further back.)");
+    }
+    let mut table = output::table(&["Time (UTC)", "Step", "Subject", "Surface", "Findings", "Severity", "By", "Id"]);
+    for record in records {
+        let entry = &record.entry;
+        let mut findings: Vec<&str> = entry.findings.iter().map(|finding| finding.id.as_str()).collect();
+        findings.dedup();
+        table.add_row([
+            shown(record.time).into(),
+            step_cell(record),
+            record.subject.name().into(),
+            entry.surface.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+            findings.join("\n").into(),
+            entry.severity.map_or_else(|| "".into(), output::severity_cell),
+            printable(short_actor(record.cause.actor.as_deref().unwrap_or("?"))).into_owned().into(),
+            Cell::new(record.id),
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())
+}
+
+fn step_cell(record: &Record) -> Cell {
+    let cell = Cell::new(step_words(record));
+    match colour(record.entry.step) {
+        AnsiColors::Green => cell.fg(Color::Green),
+        AnsiColors::Yellow => cell.fg(Color::Yellow),
+        AnsiColors::Red => cell.fg(Color::Red),
+        AnsiColors::Cyan => cell.fg(Color::Cyan),
+        _ => cell,
+    }
+}
+
+/// What holds the guards back, most important first.
+async fn banner(operator: &account::Operator, records: &[&Record], now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    let trouble = |what: &str, error: CallError| {
+        format!("{} {what} could not be read: {}", "WARNING".red().bold(), printable(&error.to_string()))
+    };
+    let account = Subject::Account(AccountArn::of(&operator.settings.home));
+    match operator.aws.history(&account, now).await {
+        Err(error) => lines.push(trouble("the switch", error)),
+        Ok(mut history) => {
+            let struck = strike_forged(&operator.aws, &account, &mut history, now).await;
+            lines.extend(struck.iter().map(|forged| format!("{} {forged}", "FORGED".red().bold())));
+            if let Some(pause) = history.pause.filter(|pause| pause.until.is_none_or(|until| until > now)) {
+                let until = pause
+                    .until
+                    .map_or_else(|| "until `warden resume`".to_owned(), |until| format!("until {} UTC", shown(until)));
+                let reason = pause.reason.map(|reason| format!(": {}", printable(&reason))).unwrap_or_default();
+                lines.push(format!("{} by {} {until}{reason}", "PAUSED".yellow().bold(), printable(&pause.by)));
+            }
+        }
+    }
+    match operator.aws.open_intents().await {
+        Err(error) => lines.push(trouble("the remediations under way", error)),
+        Ok(open) => lines.extend(open.iter().map(|(subject, surface, state)| {
+            let what = match state.intent.as_ref().map(|intent| &intent.purpose) {
+                Some(Purpose::Undo { record }) => format!("an undo of {record}; `warden undo {record}` resumes it"),
+                Some(Purpose::Remedy) | None => "a remediation; the guard resumes it with the next event".to_owned(),
+            };
+            let over = state.intent.as_ref().is_some_and(|intent| intent.lease <= now);
+            let how = if over { "was cut off" } else { "is under way" };
+            format!("{} {} {surface}: {what} ({how})", "OPEN".yellow().bold(), subject.name())
+        })),
+    }
+    // One line for each surface, with the newest record.
+    let mut fights: BTreeMap<(String, String), (&Record, u32)> = BTreeMap::new();
+    for record in records {
+        if let (Step::Withheld, Some(Reason::Breaker { reverts })) = (record.entry.step, &record.entry.reason) {
+            let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+            fights.entry((record.subject.name(), surface)).or_insert((record, *reverts));
+        }
+    }
+    lines.extend(fights.into_iter().map(|((name, surface), (record, reverts))| {
+        format!(
+            "{} {name} {surface}: reverted {reverts} times, then withheld at {} UTC; changed by {} ({})",
+            "BREAKER".red().bold(),
+            shown(record.time),
+            printable(record.cause.actor.as_deref().unwrap_or("?")),
+            record.id
+        )
+    }));
+    lines
+}

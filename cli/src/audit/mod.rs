@@ -1,0 +1,88 @@
+//! `warden audit`: the ledger, for people and for programs.
+
+mod days;
+mod list;
+pub(crate) mod lookup;
+mod show;
+mod verify;
+
+use crate::exit::Exit;
+use clap::Subcommand;
+use jiff::Timestamp;
+use owo_colors::{AnsiColors, OwoColorize};
+use warden_engine::record::{Reason, Record, Step};
+
+/// Show the audit log: what the guards saw and did, newest first
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: list::List,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(list::List),
+    Show(show::Show),
+    Verify(verify::Verify),
+}
+
+impl Audit {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        match self.command.unwrap_or(Command::List(self.list)) {
+            Command::List(command) => command.run().await,
+            Command::Show(command) => command.run().await,
+            Command::Verify(command) => command.run().await,
+        }
+    }
+}
+
+/// A point in time as every table and page shows it, UTC.
+pub(crate) fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A step in words, with the reason where there is one.
+pub(crate) fn step_words(record: &Record) -> String {
+    match &record.entry.reason {
+        None => record.entry.step.to_string(),
+        Some(reason) => format!("{} ({})", record.entry.step, reason.code()),
+    }
+}
+
+/// A step in its colour, for a line of text.
+pub(crate) fn step(record: &Record) -> String {
+    step_words(record).color(colour(record.entry.step)).to_string()
+}
+
+fn colour(step: Step) -> AnsiColors {
+    match step {
+        Step::Applied | Step::Resumed => AnsiColors::Green,
+        Step::Withheld | Step::Paused | Step::OptedOut => AnsiColors::Yellow,
+        Step::Failed => AnsiColors::Red,
+        Step::Undone | Step::Accepted => AnsiColors::Cyan,
+        Step::Observed | Step::Planned | Step::OptedIn => AnsiColors::Default,
+    }
+}
+
+/// The last part of an ARN, which is a person's or a session's name.
+pub(crate) fn short_actor(actor: &str) -> &str {
+    actor.rsplit('/').next().unwrap_or(actor)
+}
+
+/// Why a plan was withheld, and what one can do.
+pub(crate) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Standing => "it was there before the function was opted in; `warden apply` acts on it".to_owned(),
+        Reason::Exempt { until } => format!("the tag `warden:exempt` lets it pass until {until}"),
+        Reason::NeverTouch => "the stack's parameter NeverTouch names it".to_owned(),
+        Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),
+        Reason::Breaker { reverts } => {
+            format!("reverted {reverts} times already: somebody makes the same change again and again")
+        }
+        Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
+        Reason::NoSafeChange => "there is no change that would be safe".to_owned(),
+    }
+}

@@ -1,0 +1,182 @@
+//! `warden opt-in`: puts functions under guard, and says first what the guard will find.
+
+use crate::{
+    account::{self, Caller},
+    consent::Consent,
+    exit::Exit,
+    output::{self, printable},
+    tags,
+};
+use access_guard::AccessGuard;
+use anyhow::Context;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use owo_colors::OwoColorize;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+use warden_engine::{
+    Finding,
+    arn::FunctionArn,
+    guard::{Facts, Guard, Judgement, Scope},
+    settings::{Settings, StandingPolicy},
+    surface::Surface,
+    tags::{GuardKind, OptIn as TagsRead},
+};
+
+/// Put functions under guard: sets the tag `warden`, after showing what the guard will find
+///
+/// With your own permission to tag the functions. What is wrong already is not changed by opting in, unless the stack's parameter
+/// Standing says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
+#[derive(clap::Args)]
+pub(crate) struct OptIn {
+    /// The functions, by name or ARN
+    #[arg(required = true, value_name = "FUNCTION")]
+    functions: Vec<String>,
+
+    /// What the guards may do
+    #[arg(long, value_enum, default_value = "enforce")]
+    mode: Mode,
+
+    /// For this guard alone: sets the tag `warden:GUARD` in place of `warden`
+    #[arg(long, value_name = "GUARD", value_parser = guards())]
+    guard: Option<GuardKind>,
+
+    /// Who owns the functions: copied into every record and event, for routing
+    #[arg(long, value_name = "TEXT", value_parser = owner)]
+    owner: Option<String>,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
+    account: account::Args,
+}
+
+/// A mode that one can opt in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Judge and record; change nothing
+    Observe,
+    /// Judge, record and put right
+    Enforce,
+}
+
+fn guards() -> impl TypedValueParser<Value = GuardKind> {
+    PossibleValuesParser::new(GuardKind::ALL.iter().map(|kind| kind.as_str()))
+        .try_map(|word| GuardKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
+}
+
+fn owner(text: &str) -> Result<String, String> {
+    tags::fits(text).map(|()| text.to_owned())
+}
+
+impl OptIn {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let caller = Caller::connect(&self.account).await?;
+        let functions: Vec<FunctionArn> =
+            self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
+        let operator = caller.operator().await?;
+        let guard = AccessGuard::new(&operator.aws, &operator.settings);
+        let tags = self.tags();
+        let mut out = io::BufWriter::new(anstream::stdout());
+        for function in &functions {
+            let present = tags::read(&caller, function).await?;
+            let mut then = present.clone();
+            then.extend(tags.iter().cloned());
+            let facts = Facts { scope: Scope::Tags(then.clone()), surfaces: guard.survey(function).await? };
+            let outlook = Outlook { function, present, then, tags: &tags, facts };
+            outlook.write(&guard, &operator.settings, &mut out).context("writing the outlook")?;
+        }
+        out.flush().context("writing the outlook")?;
+        drop(out);
+        let question = if functions.len() == 1 { "Opt it in?" } else { "Opt them in?" };
+        if !self.consent.given(question)? {
+            return Ok(Exit::Findings);
+        }
+        for function in &functions {
+            tags::write(&caller, function, &tags).await?;
+            anstream::println!("{}: opted in.", function.name());
+        }
+        Ok(Exit::Fine)
+    }
+
+    /// The tags to set.
+    fn tags(&self) -> Vec<(String, String)> {
+        let key = self.guard.map_or_else(|| "warden".to_owned(), |guard| format!("warden:{guard}"));
+        let mode = match self.mode {
+            Mode::Observe => "observe",
+            Mode::Enforce => "enforce",
+        };
+        let owner = self.owner.iter().map(|owner| ("warden:owner".to_owned(), owner.clone()));
+        [(key, mode.to_owned())].into_iter().chain(owner).collect()
+    }
+}
+
+/// One function as it will be under guard.
+struct Outlook<'a> {
+    function: &'a FunctionArn,
+    present: BTreeMap<String, String>,
+    then: BTreeMap<String, String>,
+    tags: &'a [(String, String)],
+    facts: Facts,
+}
+
+impl Outlook<'_> {
+    fn write(&self, guard: &AccessGuard<'_>, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+        use warden_engine::tags::Mode;
+        let name = self.function.name();
+        writeln!(out, "{}", name.bold())?;
+        for (key, value) in self.tags {
+            let was = self.present.get(key).map_or_else(|| "not set".to_owned(), |was| format!("`{}`", printable(was)));
+            writeln!(out, "  tag `{key}` = `{value}` (was {was})")?;
+        }
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let opt_in = TagsRead::from_tags(&self.then, GuardKind::Access, today);
+        for problem in &opt_in.problems {
+            writeln!(out, "  {} {}", "mind".yellow(), printable(problem))?;
+        }
+        writeln!(out, "  access-guard: {}", opt_in.mode)?;
+        let found = self.findings(guard, settings);
+        if found.is_empty() {
+            return writeln!(out, "  nothing is wrong with who may invoke it");
+        }
+        let mut acted_on = false;
+        for (surface, judgement) in &found {
+            for finding in &judgement.findings {
+                let severity = output::severity(finding.severity);
+                writeln!(out, "  {severity} {} on {surface}: {}", finding.id.bold(), printable(&finding.message))?;
+                let exempt = opt_in.exemptions.iter().any(|exemption| exemption.finding == finding.id);
+                acted_on |= finding.severity >= settings.threshold && !exempt;
+            }
+            if let Some(why) = &judgement.unclear {
+                writeln!(out, "  {} {surface} cannot be judged: {}", "mind".yellow(), printable(why))?;
+            }
+        }
+        let then = match (opt_in.mode, settings.standing) {
+            (Mode::Enforce, _) if !acted_on => "this is recorded and left as it is".to_owned(),
+            (Mode::Enforce, StandingPolicy::Withhold) => {
+                format!("this is recorded and left as it is until `warden apply --function {name}`")
+            }
+            (Mode::Enforce, StandingPolicy::Act) => {
+                "this is put right at once: the stack's parameter Standing is `act`".to_owned()
+            }
+            (Mode::Observe, _) => "this is recorded; nothing is changed".to_owned(),
+            (Mode::Off, _) => "this is left alone: another tag turns access-guard off".to_owned(),
+        };
+        writeln!(out, "  {then}")
+    }
+
+    fn findings(&self, guard: &AccessGuard<'_>, settings: &Settings) -> Vec<(&Surface, Judgement)> {
+        let judged = self.facts.surfaces.keys().map(|surface| {
+            let mut judgement = guard.judge(&self.facts, surface, settings);
+            judgement.findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
+            (surface, judgement)
+        });
+        judged.filter(|(_, judgement)| !judgement.findings.is_empty() || judgement.unclear.is_some()).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! `warden undo`: takes one remediation back.
+
+use crate::{
+    account,
+    audit::{self, lookup::IdPrefix, shown},
+    consent::Consent,
+    diff,
+    exit::Exit,
+    output::printable,
+    span,
+};
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+use owo_colors::OwoColorize;
+use std::io::{self, Write};
+use warden_engine::{
+    plan::Plan,
+    record::{Diff, Record},
+    undo::{Undo as Reversal, UndoRefusal},
+};
+
+/// Take a remediation back: restore exactly what was there before, and let the guards leave it alone for a time
+///
+/// Refused when somebody has changed the setting since: an undo would overwrite that. The guards leave the restored content alone
+/// until it changes or the time given is over; then they put it right again.
+#[derive(clap::Args)]
+pub(crate) struct Undo {
+    /// The id of an `applied` record, or so much of its beginning as is unique
+    #[arg(value_name = "ID")]
+    id: IdPrefix,
+
+    /// For how long the guards leave the restored content alone; 90 days at most
+    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = span::duration)]
+    accept_for: SignedDuration,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
+    account: account::Args,
+}
+
+impl Undo {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let operator = account::Caller::connect(&self.account).await?.operator().await?;
+        let stored = self.id.find(&operator.aws).await?;
+        if !stored.record.hash().is_ok_and(|hash| hash == stored.hash) {
+            return Ok(refuse(&format!(
+                "record {} was changed after it was written, so what it says was there before is not trusted",
+                stored.record.id
+            )));
+        }
+        let reversal = Reversal {
+            record: stored.record,
+            accept_for: self.accept_for,
+            by: operator.name.clone(),
+            cause: operator.cause("warden undo"),
+        };
+        let plan = match reversal.plan() {
+            Ok(plan) => plan,
+            Err(refusal) => return refused(refusal),
+        };
+        let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
+        announce(&reversal.record, &plan, until, &mut io::BufWriter::new(anstream::stdout()))
+            .context("writing the plan")?;
+        if !self.consent.given("Take it back?")? {
+            return Ok(Exit::Findings);
+        }
+        match reversal.carry_out(&operator.aws, &operator.settings).await {
+            Ok(records) => {
+                for record in &records {
+                    anstream::println!("{}  {}", record.id, audit::step(record));
+                }
+                anstream::println!(
+                    "Restored. The guards leave it alone until {} UTC or until it changes.",
+                    shown(until)
+                );
+                Ok(Exit::Fine)
+            }
+            Err(refusal) => refused(refusal),
+        }
+    }
+}
+
+fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let name = record.subject.name();
+    writeln!(out, "{} {} {}, {} UTC", audit::step(record), name.bold(), plan.surface(), shown(record.time))?;
+    for finding in &record.entry.findings {
+        writeln!(out, "  {} at {}: {}", finding.id, printable(&finding.at), printable(&finding.message))?;
+    }
+    writeln!(out, "\n{}", "Undo".bold())?;
+    for change in plan.changes() {
+        writeln!(out, "  {}", printable(&change.call().to_string()))?;
+    }
+    writeln!(out, "  and leave that content alone until {} UTC\n", shown(until))?;
+    let change = Diff { before: plan.before().clone(), after: plan.after().clone() };
+    diff::write(out, &change, "now", "restored")?;
+    out.flush()
+}
+
+fn refuse(why: &str) -> Exit {
+    anstream::eprintln!("{} {}", "refused:".yellow().bold(), printable(why));
+    Exit::Findings
+}
+
+fn refused(refusal: UndoRefusal) -> anyhow::Result<Exit> {
+    match refusal {
+        UndoRefusal::Changed { surface: _, diff: ref found } => {
+            let exit = refuse(&refusal.to_string());
+            diff::write(&mut anstream::stderr(), found, "what Warden left", "what is there now")
+                .context("writing the difference")?;
+            Ok(exit)
+        }
+        UndoRefusal::NotApplied { .. }
+        | UndoRefusal::Gone(_)
+        | UndoRefusal::AlreadyRestored(_)
+        | UndoRefusal::Busy(_)
+        | UndoRefusal::TooLong
+        | UndoRefusal::Failed(_) => Ok(refuse(&refusal.to_string())),
+        UndoRefusal::Call(_) | UndoRefusal::Unusable { .. } => Err(refusal.into()),
+    }
+}

@@ -1,0 +1,116 @@
+//! access-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what the account
+//! holds afterwards and at the ledger.
+
+use serde_json::json;
+use warden_tests::{Account, arn};
+
+#[tokio::test]
+async fn a_public_statement_goes_and_the_others_stay() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+    let before = account.policy("pay", None).await;
+
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+
+    assert_eq!(account.policy("pay", None).await, before);
+    assert_eq!(
+        account.story("pay").await,
+        ["opted-in", "planned resource-policy public-invoke", "applied resource-policy public-invoke"]
+    );
+}
+
+#[tokio::test]
+async fn without_the_tag_nothing_happens_and_with_observe_it_is_reported() {
+    let account = Account::guarded().await;
+    account.function("free", &[]).await;
+    account.opted_in("watched", "observe").await;
+    for name in ["free", "watched"] {
+        account.grant(name, None, "open", "*").await;
+    }
+    account.settle().await;
+
+    assert_eq!(account.sids("free", None).await, ["open"]);
+    assert_eq!(account.story("free").await, Vec::<String>::new());
+    assert_eq!(account.sids("watched", None).await, ["open"]);
+    assert_eq!(account.story("watched").await, ["opted-in", "observed resource-policy public-invoke"]);
+}
+
+#[tokio::test]
+async fn a_public_url_is_closed_and_keeps_its_address() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.sandbox.trail().faults().hold_deliveries();
+    account.publish_url("pay", None).await;
+    account.sandbox.trail().release(warden_sandbox::Order::Happened);
+    account.settle().await;
+
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"));
+    assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+    assert_eq!(
+        account.story("pay").await,
+        [
+            "opted-in",
+            "planned function-url public-url",
+            "planned resource-policy public-url",
+            "applied function-url public-url",
+            "applied resource-policy public-url",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_whole_policy_replaced_by_an_open_one_is_restored() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+    let before = account.policy("pay", None).await;
+
+    let open =
+        json!([{"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": arn("pay")}]);
+    account.put_policy("pay", open).await;
+    account.settle().await;
+    assert_eq!(account.policy("pay", None).await, before);
+}
+
+#[tokio::test]
+async fn an_alias_has_a_policy_of_its_own() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let version = account.lambda.publish_version().function_name("pay").send().await.expect("a version");
+    let version = version.version().expect("its number").to_owned();
+    let alias = account.lambda.create_alias().function_name("pay").name("live").function_version(&version);
+    alias.send().await.expect("an alias");
+    account.grant("pay", Some("live"), "open", "*").await;
+    account.grant("pay", Some(&version), "open", "*").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+
+    assert_eq!(account.sids("pay", Some("live")).await, Vec::<String>::new());
+    assert_eq!(account.sids("pay", Some(&version)).await, Vec::<String>::new());
+    assert_eq!(account.sids("pay", None).await, ["orders"]);
+}
+
+#[tokio::test]
+async fn a_public_layer_version_is_closed_and_other_layers_are_not_looked_at() {
+    let account = Account::guarded().await;
+    for name in ["shop-prices", "elsewhere"] {
+        let version = account.layer(name).await;
+        let add = account.lambda.add_layer_version_permission().layer_name(name).version_number(version);
+        let add = add.statement_id("all").principal("*").action("lambda:GetLayerVersion");
+        add.send().await.expect("a statement");
+    }
+    account.settle().await;
+    let policy =
+        |name: &'static str| account.lambda.get_layer_version_policy().layer_name(name).version_number(1).send();
+    assert!(policy("shop-prices").await.is_err());
+    assert!(policy("elsewhere").await.is_ok());
+    let layer = format!("arn:aws:lambda:us-east-1:{}:layer:shop-prices:1", warden_sandbox::ACCOUNT);
+    assert_eq!(
+        account.story_of(&layer).await,
+        ["opted-in", "planned layer-policy/1 public-layer", "applied layer-policy/1 public-layer"]
+    );
+}
