@@ -21,6 +21,10 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) const LOOKS: u32 = 12;
 /// How many commits a run makes for one subject with many surfaces: a stop that no function of AWS reaches.
 const COMMITS: u32 = 200;
+/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts may be
+/// older than that: they are read again, or another run's revert would be made twice. It covers the run's own reads and what
+/// the clocks of two Lambda environments differ by.
+const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own retries.
 const TRIES: u32 = 6;
 
@@ -115,7 +119,17 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         let mut history = history;
         strike_forged(self.world, subject, &mut history, now).await?;
 
+        let mut facts = facts;
         let mut decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        let recent = |surface: &Surface| {
+            let reverts = history.surfaces.get(surface).map(|state| state.reverts.as_slice()).unwrap_or_default();
+            reverts.iter().any(|revert| now.duration_since(*revert) < RECENT)
+        };
+        if decision.states.keys().any(recent) {
+            let Some(fresh) = self.guard.observe(self.look).await? else { return Ok(Pass::Again(None)) };
+            facts = fresh;
+            decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        }
         match decision.hold {
             Some(Hold::Lease(_)) => return Ok(Pass::Again(None)),
             Some(Hold::Pause(until)) => return Ok(Pass::Again(Some(until.duration_since(now)))),

@@ -1,0 +1,8 @@
+//! The engine on a strict world in memory, with a toy guard.
+
+#[path = "../world/toy.rs"]
+mod toy;
+#[path = "../world/mod.rs"]
+mod world;
+
+mod delivery;
