@@ -113,6 +113,8 @@ pub fn conclude(
             state.reverts.push(now);
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
+            // What an operator had removed does not stand any more: put back, it is new.
+            state.standing.retain(|key, _| intent.plan.after().holds(key));
             if compliant {
                 state.baseline = Some(intent.plan.after().clone());
             }
@@ -189,6 +191,7 @@ pub fn decide<G: Guard>(
         known: history.head.guards.get(&G::KIND),
         since: now,
         reported: Vec::new(),
+        planned: None,
         bytes: 0,
         template: Draft {
             guard: Some(G::KIND),
@@ -234,6 +237,8 @@ struct Deciding<'a, G> {
     since: Timestamp,
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
+    /// The facts, for judging what they would be after a plan.
+    planned: Option<Facts>,
     /// What is to be written so far, as JSON.
     bytes: usize,
     /// What all records of this decision have in common.
@@ -632,16 +637,18 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
-    fn unsound(&self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
+    fn unsound(&mut self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
         if !fits(plan.before()) || !fits(plan.after()) {
             return Some("the content is too large for the ledger to keep, so that it could not be restored".into());
         }
         if plan.surface() != surface || plan.before() != content {
             return Some("the plan is for other content than was read; please report this as a defect".into());
         }
-        let mut facts = self.facts.clone();
-        facts.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
-        let after = self.guard.judge(&facts, surface, self.settings);
+        // One copy of the facts serves all plans of this decision: a function may have hundreds of surfaces.
+        let planned = self.planned.get_or_insert_with(|| self.facts.clone());
+        let now = planned.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
+        let after = self.guard.judge(planned, surface, self.settings);
+        planned.surfaces.extend(now.map(|now| (surface.clone(), now)));
         let left = after.findings.iter().find(|left| {
             let key = plan.after().finding_key(left);
             fixed.iter().any(|finding| content.finding_key(finding) == key)

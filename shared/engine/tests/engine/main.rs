@@ -5,4 +5,10 @@ mod toy;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod crashes;
 mod delivery;
+mod fights;
+mod limits;
+mod operators;
+mod standing;
+mod undoing;

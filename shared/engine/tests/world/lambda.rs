@@ -57,7 +57,9 @@ fn without(content: &Content, sid: &str) -> Result<Content, ErrorKind> {
     let left: Vec<Value> = match &policy["Statement"] {
         Value::Array(statements) => statements.iter().filter(|statement| statement["Sid"] != sid).cloned().collect(),
         one if one["Sid"] == sid => Vec::new(),
-        _ => return Err(ErrorKind::Gone),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            return Err(ErrorKind::Gone);
+        }
     };
     if Some(left.len()) == policy["Statement"].as_array().map(Vec::len) {
         return Err(ErrorKind::Gone);

@@ -102,6 +102,8 @@ struct Inner {
     log: Vec<Port>,
     /// By the number of the call from the start of the world.
     faults: HashMap<usize, Fault>,
+    /// By port, and how many calls there from now on.
+    faults_at: Vec<(Port, usize, Fault)>,
     /// Run once, just before the next call at a port.
     acts: Vec<(Port, Act)>,
     crashed: bool,
@@ -154,10 +156,16 @@ impl World {
         inner.faults.insert(at, fault);
     }
 
+    /// Lets the `nth` call at this port from now on (from 0) go wrong.
+    pub(crate) fn fault_at(&self, port: Port, nth: usize, fault: Fault) {
+        self.inner.borrow_mut().faults_at.push((port, nth, fault));
+    }
+
     /// Lets everything go well from now on.
     pub(crate) fn heal(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.faults.clear();
+        inner.faults_at.clear();
         inner.crashed = false;
     }
 
@@ -259,7 +267,12 @@ impl World {
             .collect()
     }
 
-    /// Every subject with a state.
+    /// The switch.
+    pub(crate) fn pause(&self) -> Option<Pause> {
+        self.item("account", "pause")
+    }
+
+    /// Every subject with records.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         self.inner.borrow().records.keys().cloned().collect()
     }
@@ -353,7 +366,19 @@ impl World {
             let mut inner = self.inner.borrow_mut();
             let at = inner.log.len();
             inner.log.push(port);
-            inner.faults.remove(&at)
+            let mut hit = None;
+            inner.faults_at.retain_mut(|(faulty, left, fault)| match (*faulty == port, *left) {
+                (false, _) => true,
+                (true, 0) => {
+                    hit = Some(*fault);
+                    false
+                }
+                (true, _) => {
+                    *left -= 1;
+                    true
+                }
+            });
+            hit.or(inner.faults.remove(&at))
         };
         match fault {
             Some(Fault::CrashBefore) => self.crash().await,

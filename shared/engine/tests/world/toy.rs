@@ -193,7 +193,10 @@ impl Stage {
     pub(crate) async fn opt_in(&self, mode: &str) -> Report {
         self.world.tag(&self.pay, "warden", mode);
         self.world.pass(jiff::SignedDuration::from_secs(1)).await;
-        self.deliver(&self.event("TagResource", "pay", None)).await
+        let report = self.deliver(&self.event("TagResource", "pay", None)).await;
+        // Events tell the time in whole seconds: what comes next comes later.
+        self.world.pass(jiff::SignedDuration::from_secs(1)).await;
+        report
     }
 
     pub(crate) fn guard(&self) -> Toy<'_> {
@@ -220,13 +223,10 @@ impl Stage {
     }
 
     /// Lets the guard handle an event, which must succeed.
-    #[track_caller]
-    pub(crate) fn deliver<'a>(&'a self, event: &'a Value) -> impl Future<Output = Report> + 'a {
-        async move {
-            match self.try_deliver(event).await.unwrap() {
-                Handled::Looked(mut reports) => reports.pop().unwrap(),
-                Handled::NotOurs(why) => panic!("{why}"),
-            }
+    pub(crate) async fn deliver(&self, event: &Value) -> Report {
+        match self.try_deliver(event).await.unwrap() {
+            Handled::Looked(mut reports) => reports.pop().unwrap(),
+            Handled::NotOurs(why) => panic!("{why}"),
         }
     }
 
