@@ -25,6 +25,7 @@ use warden_engine::{
 /// Where the account is and who asks, for every command that reaches one.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Account")]
+#[group(id = "account-options")]
 pub(crate) struct Args {
     /// The profile of the AWS configuration to use [default: AWS_PROFILE, or the environment's credentials]
     #[arg(long, value_name = "NAME")]
@@ -86,7 +87,7 @@ impl Caller {
             loader = loader.region(Region::new(region.clone()));
         }
         let config = loader.load().await;
-        let Some(region) = config.region().map(ToString::to_string) else {
+        let Some(region) = config.region().map(ToString::to_string).filter(|region| !region.is_empty()) else {
             bail!("no Region: use --region or AWS_REGION, or a profile that has one, for the Region of Warden's stack");
         };
         let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;

@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod completions;
 mod consent;
+mod demo;
 mod diff;
 mod exempt;
 mod exit;
@@ -36,6 +37,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Audit(audit::Audit),
     Undo(undo::Undo),
     Apply(apply::Apply),
@@ -50,6 +52,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(command) => command.run(),
         Command::Audit(command) => in_account(command.run()),
         Command::Undo(command) => in_account(command.run()),
         Command::Apply(command) => in_account(command.run()),

@@ -107,7 +107,8 @@ fn later(now: Timestamp) -> Timestamp {
     now.saturating_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now)
 }
 
-fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
+/// The records as a person reads them.
+pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
     if records.is_empty() {
         return writeln!(out, "No records. (--since reaches further back.)");
     }

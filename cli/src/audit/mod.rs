@@ -1,7 +1,7 @@
 //! `warden audit`: the ledger, for people and for programs.
 
 mod days;
-mod list;
+pub(crate) mod list;
 pub(crate) mod lookup;
 mod show;
 mod verify;

@@ -25,6 +25,7 @@ def apply():
     tags_of_get_function()
     unreserved_concurrency()
     pass_role()
+    principal_arn_of_a_session()
     set_default_policy_version()
     source_identity()
     latest_event_invoke_config()
@@ -166,6 +167,21 @@ def pass_role():
 
     iam_actions.extract_iam_action = action
     iam_evaluator.enforce = enforced
+
+
+def principal_arn_of_a_session():
+    """aws:PrincipalArn of a role's session is the role's ARN, path and all, not the session's."""
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key, context):
+        if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+            name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
+            role = iam._roles.get_scoped(context.principal_account, None, name)
+            if role:
+                return role["Arn"]
+        return resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
 
 
 def set_default_policy_version():

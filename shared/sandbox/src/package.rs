@@ -91,12 +91,24 @@ fn executables(messages: impl Read) -> Vec<(String, PathBuf)> {
 /// [`SandboxError::Io`] when the binary cannot be read.
 pub fn package(binary: &Path) -> Result<Vec<u8>, SandboxError> {
     let code = fs::read(binary).map_err(SandboxError::io("reading", binary))?;
-    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(code.len() + 256)));
+    zipped("bootstrap", &code)
+}
+
+/// The package of a function in an interpreted language: one file.
+///
+/// # Errors
+/// [`SandboxError::Io`] when it cannot be zipped.
+pub fn package_text(name: &str, text: &str) -> Result<Vec<u8>, SandboxError> {
+    zipped(name, text.as_bytes())
+}
+
+fn zipped(name: &str, content: &[u8]) -> Result<Vec<u8>, SandboxError> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(content.len() + 256)));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
-    zip.start_file("bootstrap", options)
+    zip.start_file(name, options)
         .map_err(std::io::Error::from)
-        .and_then(|()| zip.write_all(&code))
+        .and_then(|()| zip.write_all(content))
         .and_then(|()| zip.finish().map_err(std::io::Error::from))
         .map(Cursor::into_inner)
-        .map_err(SandboxError::io("zipping", binary))
+        .map_err(SandboxError::io("zipping", Path::new(name)))
 }

@@ -336,6 +336,16 @@ async fn resource_tags_count_for_function_writes() {
 }
 
 #[tokio::test]
+async fn a_session_acts_under_the_arn_of_its_role() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Action": "lambda:PublishVersion", "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/role-*"}}}]));
+        role.await.publish_version().function_name("shop").send().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_default_policy_version_can_be_set() {
     check(async |account| {
         let arn = managed_policy(account).await;

@@ -1,0 +1,150 @@
+//! What is done to the shop, one scene after another.
+
+use super::{
+    shop::Shop,
+    stage::{Stage, say},
+};
+use anyhow::Context;
+use aws_sdk_lambda::types::FunctionUrlAuthType;
+use jiff::SignedDuration;
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+use warden_engine::{record::Step, surface::Surface, trigger::Cause, undo::Undo};
+
+/// Plays every scene; returns whether each ended as it should.
+pub(crate) async fn all(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
+    let mut well = true;
+
+    let scene = stage.scene("Someone lets the whole world invoke payment-gateway");
+    open(stage, "payment-gateway").await?;
+    well &= scene.ends(&shop.payment, &[Step::Applied]).await?;
+
+    let scene = stage.scene("Someone gives order-processing a public URL");
+    // As the console does it: the URL and its two permissions within a moment. The trail holds the events back until all are
+    // made, so that this shows one remediation of both surfaces.
+    let trail = stage.sandbox.trail();
+    trail.faults().hold_deliveries();
+    public_url(stage, "order-processing").await?;
+    trail.release(warden_sandbox::Order::Happened);
+    well &= scene.ends(&shop.orders, &[Step::Applied, Step::Applied]).await?;
+
+    let scene = stage.scene("Someone shares the shop's layer with every AWS account");
+    let share = stage.lambda.add_layer_version_permission().layer_name("sentishop-common").version_number(1);
+    share.statement_id("share").principal("*").action("lambda:GetLayerVersion").send().await?;
+    well &= scene.ends(&shop.layer, &[Step::Applied]).await?;
+
+    let scene = stage.scene("A script replaces payment-gateway's whole policy by Principal \"*\"");
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "everything", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": shop.payment
+    }]});
+    stage.lambda.put_resource_policy().resource_arn(shop.payment.to_string()).policy(policy.to_string()).send().await?;
+    well &= scene.ends(&shop.payment, &[Step::Applied]).await?;
+    say(&format!(
+        "    the permission for the checkout API, which the script had wiped out, is back: {}",
+        sids(stage, "payment-gateway").await?.dimmed()
+    ));
+
+    let scene = stage.scene("A pipeline lets S3, any account's S3, invoke order-processing");
+    let grant = stage.lambda.add_permission().function_name("order-processing").statement_id("uploads");
+    grant.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await?;
+    well &= scene.ends(&shop.orders, &[Step::Applied]).await?;
+    say(&format!(
+        "    the trigger stays alive, tied to this account: {}",
+        sids(stage, "order-processing").await?.dimmed()
+    ));
+
+    let scene = stage.scene("The same public grant on catalog, which is opted in to observe");
+    open(stage, "catalog").await?;
+    well &= scene.ends(&shop.catalog, &[Step::Observed]).await?;
+
+    let scene = stage.scene("And on legacy-report, which carries no tag");
+    open(stage, "legacy-report").await?;
+    well &= scene.ends(&shop.legacy, &[]).await?;
+
+    audit(stage, shop).await?;
+    well &= undo(stage, shop).await?;
+    Ok(well)
+}
+
+async fn open(stage: &Stage, function: &str) -> anyhow::Result<()> {
+    let grant = stage.lambda.add_permission().function_name(function).statement_id("backdoor");
+    grant.principal("*").action("lambda:InvokeFunction").send().await?;
+    Ok(())
+}
+
+async fn public_url(stage: &Stage, function: &str) -> anyhow::Result<()> {
+    let none = FunctionUrlAuthType::None;
+    stage.lambda.create_function_url_config().function_name(function).auth_type(none.clone()).send().await?;
+    let grant = stage.lambda.add_permission().function_name(function).statement_id("url").principal("*");
+    grant.action("lambda:InvokeFunctionUrl").function_url_auth_type(none).send().await?;
+    let grant = stage.lambda.add_permission().function_name(function).statement_id("url-invoke").principal("*");
+    grant.action("lambda:InvokeFunction").invoked_via_function_url(true).send().await?;
+    Ok(())
+}
+
+async fn policy(stage: &Stage, function: &str) -> anyhow::Result<Value> {
+    let answer = stage.lambda.get_policy().function_name(function).send().await?;
+    Ok(serde_json::from_str(answer.policy().context("no policy")?)?)
+}
+
+async fn sids(stage: &Stage, function: &str) -> anyhow::Result<String> {
+    let policy = policy(stage, function).await?;
+    let statements = policy.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default();
+    let names = statements.iter().filter_map(|statement| {
+        let condition = statement.get("Condition").map(Value::to_string).unwrap_or_default();
+        Some(format!("{} {condition}", statement.get("Sid")?.as_str()?))
+    });
+    Ok(names.collect::<Vec<_>>().join(", "))
+}
+
+/// The audit log as `warden audit` shows it.
+async fn audit(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
+    say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()));
+    let mut records = Vec::new();
+    for subject in [&shop.payment, &shop.orders, &shop.catalog, &shop.layer] {
+        records.extend(stage.records(subject).await?);
+    }
+    records.sort_by_key(|record| record.id);
+    records.reverse();
+    crate::audit::list::table(&records, &mut anstream::stdout())?;
+    Ok(())
+}
+
+/// Takes the first remediation back, and shows that the guard leaves the restored policy alone.
+async fn undo(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
+    let records = stage.records(&shop.orders).await?;
+    let narrowed = records
+        .into_iter()
+        .rfind(|record| {
+            record.entry.step == Step::Applied && record.entry.surface == Some(Surface::ResourcePolicy(None))
+        })
+        .context("no remediation to undo")?;
+    say(&format!(
+        "\n{} {}",
+        "▶".blue().bold(),
+        format!("The owner wants the pipeline's grant after all: warden undo {}", narrowed.id).bold()
+    ));
+    let before = narrowed.entry.diff.as_ref().and_then(|diff| diff.before.document()).cloned();
+    let undo = Undo {
+        record: narrowed,
+        accept_for: SignedDuration::from_hours(7 * 24),
+        by: "demo".to_owned(),
+        cause: Cause { actor: Some("demo".to_owned()), ..Cause::by_hand("warden undo") },
+    };
+    let written = undo.carry_out(&stage.operator, &stage.settings).await?;
+    stage.settle().await?;
+    let now = policy(stage, "order-processing").await?;
+    let restored = Some(&now) == before.as_ref();
+    let after = stage.records(&shop.orders).await?;
+    // Nothing came after the undo's own records.
+    let left_alone = after.last().map(|record| record.id) == written.last().map(|record| record.id);
+    match restored {
+        true => say(&format!("  {} the policy is exactly what it was before", "✓".green().bold())),
+        false => say(&format!("  {} the policy is not what it was before", "✗".red().bold())),
+    }
+    match left_alone {
+        true => say(&format!("  {} the guard saw it again and leaves it alone for seven days", "✓".green().bold())),
+        false => say(&format!("  {} the guard did not leave it alone", "✗".red().bold())),
+    }
+    Ok(restored && left_alone)
+}

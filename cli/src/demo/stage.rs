@@ -1,0 +1,253 @@
+//! The local account with Warden in it, and what the spectator sees of it.
+
+use anyhow::Context;
+use aws_sdk_lambda::Client;
+use indicatif::{ProgressBar, ProgressStyle};
+use owo_colors::OwoColorize;
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::IsTerminal,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use warden_aws::{Aws, Deployment};
+use warden_engine::{
+    arn::{FunctionArn, Home},
+    record::{Record, Step},
+    settings::Settings,
+    surface::Subject,
+};
+use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
+
+/// What every scene plays on.
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    /// The client of the one who attacks: an ordinary user of the account.
+    pub(crate) lambda: Client,
+    /// The ledger, read and written as the operator role.
+    pub(crate) operator: Aws,
+    pub(crate) settings: Settings,
+    began: Instant,
+}
+
+impl Stage {
+    /// Builds the guards, starts the account and deploys the template.
+    pub(crate) async fn set() -> anyhow::Result<Stage> {
+        let began = Instant::now();
+        let bar = progress();
+        let step = |what: &str| show(&bar, what);
+        step("Building the guard (the first time takes minutes)");
+        let build = {
+            let bar = bar.clone();
+            move || build_guards(&workspace(), &["access-guard"], &|text| show(&bar, text))
+        };
+        let guards = tokio::task::spawn_blocking(build).await??;
+        let guard = guards.first().context("cargo built no guard")?;
+
+        let bar_of_sandbox = bar.clone();
+        let progress: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| show(&bar_of_sandbox, text));
+        let sandbox = Sandbox::start(Options { progress, ..Options::default() }).await?;
+        step("Deploying infra/warden.yaml");
+        let template = workspace().join("infra/warden.yaml");
+        let stack = Stack {
+            name: "lambda-warden",
+            template: &template,
+            parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
+            guards: &[("access-guard", guard)],
+        };
+        let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
+        bar.finish_and_clear();
+        let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
+        let deployment = Deployment { table: output("Table")?, bus: "warden".to_owned(), key: output("ProofKey")? };
+        let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
+        let operator = Aws::new(sandbox.config_as(credentials, sandbox.region()), deployment);
+        let home = Home { partition: "aws".parse()?, region: sandbox.region().to_owned(), account: ACCOUNT.parse()? };
+        let settings = Settings::read(home, |name| (name == "WARDEN_LEASE_SECONDS").then(|| "5".to_owned()))?;
+        let lambda = Client::new(&sandbox.config());
+        say(&format!(
+            "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s).",
+            "✓".green().bold(),
+            began.elapsed().as_secs_f64()
+        ));
+        Ok(Stage { sandbox, lambda, operator, settings, began })
+    }
+
+    pub(crate) fn function(&self, name: &str) -> anyhow::Result<Subject> {
+        Ok(Subject::Function(FunctionArn::resolve(name, &self.settings.home)?.0))
+    }
+
+    /// All records of a subject.
+    pub(crate) async fn records(&self, subject: &Subject) -> anyhow::Result<Vec<Record>> {
+        Ok(self.operator.chain(subject).await?.0.into_iter().map(|stored| stored.record).collect())
+    }
+
+    /// Waits until every guard is done with what has happened so far.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        Ok(self.sandbox.settle().await?)
+    }
+
+    /// Opens a scene: what is about to happen, from here on.
+    pub(crate) fn scene(&self, title: &str) -> Scene<'_> {
+        say(&format!("\n{} {}", "▶".red().bold(), title.bold()));
+        Scene { stage: self, since: self.sandbox.trail().calls().len() }
+    }
+
+    /// Leaves the account running until Ctrl-C.
+    pub(crate) async fn keep(&self) -> anyhow::Result<()> {
+        let endpoint = self.sandbox.endpoint();
+        let administrator = self.sandbox.administrator();
+        say(&format!("\n{} The account stays until Ctrl-C. In another terminal:\n", "✓".green().bold()));
+        say(&format!(
+            "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_DEFAULT_REGION={}\n  export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\n",
+            self.sandbox.region(),
+            self.sandbox.region(),
+            administrator.access_key_id(),
+            // The sandbox's own key, made up for this run: it opens nothing but this account on 127.0.0.1.
+            administrator.secret_access_key(),
+        ));
+        say(
+            "  aws lambda add-permission --function-name payment-gateway --statement-id open --principal '*' --action lambda:InvokeFunction",
+        );
+        say("  aws lambda get-policy --function-name payment-gateway");
+        say("  cargo run -q -- audit");
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    }
+
+    /// Ends the account.
+    pub(crate) async fn leave(self) {
+        let seconds = self.began.elapsed().as_secs();
+        self.sandbox.stop().await;
+        say(&format!("\n{} Done in {seconds} s. Nothing is left running.", "✓".green().bold()));
+    }
+}
+
+/// One attack and what becomes of it.
+pub(crate) struct Scene<'a> {
+    stage: &'a Stage,
+    /// How many calls there were before.
+    since: usize,
+}
+
+impl Scene<'_> {
+    /// Waits for the guards, then shows what they did to `subject` since the scene began. Returns whether they did `expected`.
+    pub(crate) async fn ends(self, subject: &Subject, expected: &[Step]) -> anyhow::Result<bool> {
+        self.stage.settle().await?;
+        let calls = self.stage.sandbox.trail().calls().split_off(self.since);
+        let attack = calls.iter().rfind(|call| call.invocation.is_none() && call.service == "lambda");
+        let attacked = attack.map(|call| call.started).unwrap_or_default();
+        let began = calls.first().map(|call| call.started).unwrap_or_default();
+        let records = self.stage.records(subject).await?;
+        // Records carry wall-clock times, calls the sandbox's own: the count of this scene's invocations tells which are new.
+        let invocations = by_invocation(&calls);
+        let new: Vec<&Record> = records
+            .iter()
+            .filter(|record| since(record, self.stage, began))
+            .filter(|record| !matches!(record.entry.step, Step::OptedIn))
+            .collect();
+        for record in &new {
+            let entry = &record.entry;
+            let findings: Vec<String> =
+                entry.findings.iter().map(|finding| format!("{} ({})", finding.id, finding.severity)).collect();
+            let surface = entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+            let what = match entry.step {
+                Step::Applied => {
+                    let made: Vec<String> = entry.changes.iter().map(|change| change.call().to_string()).collect();
+                    format!("{} {surface}: {}", "put right".green().bold(), made.join(", "))
+                }
+                Step::Observed => format!("{} {surface}: reported, not changed", "observed".yellow().bold()),
+                Step::Withheld => format!("{} {surface}", "withheld".yellow().bold()),
+                Step::Planned
+                | Step::Failed
+                | Step::Undone
+                | Step::Accepted
+                | Step::OptedIn
+                | Step::OptedOut
+                | Step::Paused
+                | Step::Resumed => continue,
+            };
+            say(&format!("  {what}"));
+            say(&format!("    {}", findings.join(", ").dimmed()));
+        }
+        let closed = calls
+            .iter()
+            .filter(|call| call.by_role("warden-access-guard") && is_change(call))
+            .map(|call| call.ended)
+            .max();
+        let trips: Vec<String> = invocations.values().map(|calls| trips(calls).to_string()).collect();
+        let trips = match trips.len() {
+            0 => "no guard ran".to_owned(),
+            _ => format!("{} round trips in sequence", trips.join(" and ")),
+        };
+        match closed {
+            Some(closed) => say(&format!(
+                "    {} {} {}",
+                format!("closed {} ms after the change", closed.saturating_sub(attacked).as_millis()).cyan(),
+                "·".dimmed(),
+                trips.dimmed()
+            )),
+            None => say(&format!("    {} {} {}", "nothing was changed".cyan(), "·".dimmed(), trips.dimmed())),
+        }
+        let steps: Vec<Step> =
+            new.iter().map(|record| record.entry.step).filter(|step| *step != Step::Planned).collect();
+        let as_expected = steps == expected;
+        if !as_expected {
+            say(&format!("  {} expected {expected:?}, and the ledger says {steps:?}", "✗".red().bold()));
+        }
+        Ok(as_expected)
+    }
+}
+
+/// Whether a record is younger than a time on the sandbox's clock.
+fn since(record: &Record, stage: &Stage, began: Duration) -> bool {
+    let ago = stage.sandbox.trail().now().saturating_sub(began);
+    let age = jiff::Timestamp::now().duration_since(record.time);
+    Duration::try_from(age).unwrap_or_default() <= ago
+}
+
+fn by_invocation(calls: &[Call]) -> BTreeMap<String, Vec<&Call>> {
+    let mut invocations: BTreeMap<String, Vec<&Call>> = BTreeMap::new();
+    for call in calls {
+        if let Some(invocation) = &call.invocation {
+            invocations.entry(format!("{invocation:?}")).or_default().push(call);
+        }
+    }
+    invocations
+}
+
+/// Round trips from the event to the outcome: what is sent out after the last commit does not count.
+fn trips(calls: &[&Call]) -> usize {
+    let last = calls.iter().rposition(|call| call.operation == "TransactWriteItems");
+    let until = last.map_or(calls.len(), |last| last + 1);
+    round_trips(calls.iter().take(until).copied())
+}
+
+fn is_change(call: &Call) -> bool {
+    call.service == "lambda" && !call.operation.starts_with("Get") && !call.operation.starts_with("List")
+}
+
+/// One line to the spectator.
+pub(crate) fn say(line: &str) {
+    anstream::println!("{line}");
+}
+
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner:.cyan} {wide_msg} {elapsed:>4}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Where there is no terminal to draw a bar on, each step is a line.
+fn show(bar: &ProgressBar, what: &str) {
+    if bar.is_hidden() {
+        anstream::eprintln!("  {what}");
+    } else {
+        bar.set_message(what.to_owned());
+    }
+}

@@ -1,0 +1,322 @@
+//! The commands against a local account with the real guard deployed, as a person runs them.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{FunctionCode, Runtime},
+};
+use serde_json::Value;
+use std::{path::PathBuf, process::Command, time::Duration};
+use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
+
+const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
+
+/// What a command said.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    /// Asserts the exit code and that each text stands in what was printed.
+    #[track_caller]
+    fn check(self, code: i32, texts: &[&str]) -> Said {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        for text in texts {
+            assert!(self.out.contains(text) || self.err.contains(text), "`{text}` is missing: {self:?}");
+        }
+        self
+    }
+
+    /// The JSON lines that were printed.
+    #[track_caller]
+    fn lines(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+}
+
+/// A local account with a function `shop`.
+struct Account {
+    sandbox: Sandbox,
+    lambda: aws_sdk_lambda::Client,
+}
+
+impl Account {
+    /// Without Warden.
+    async fn bare() -> Account {
+        let options = Options { retry_delay: Duration::from_millis(5), ..Options::default() };
+        let sandbox = Sandbox::start(options).await.expect("a sandbox");
+        let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
+        let account = Account { sandbox, lambda };
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
+        let role = aws_sdk_iam::Client::new(&account.sandbox.config()).create_role().role_name("shop");
+        role.assume_role_policy_document(trust).send().await.expect("a role");
+        account.create_function("shop").await;
+        account
+    }
+
+    /// With the stack and its guard.
+    async fn guarded() -> Account {
+        let account = Account::bare().await;
+        let root = workspace();
+        let guards = build_guards(&root, &["access-guard"]).expect("the guard");
+        let template = root.join("infra/warden.yaml");
+        let guards: Vec<(&str, &std::path::Path)> =
+            guards.iter().map(|path: &PathBuf| ("access-guard", path.as_path())).collect();
+        let parameters = [("LeaseSeconds", "2")];
+        let stack = Stack { name: "lambda-warden", template: &template, parameters: &parameters, guards: &guards };
+        account.sandbox.deploy(&stack).await.expect("the stack");
+        account
+    }
+
+    async fn create_function(&self, name: &str) {
+        // The end-of-directory record alone: the smallest zip there is.
+        let mut zip = b"PK\x05\x06".to_vec();
+        zip.resize(22, 0);
+        let function = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
+        let function = function.handler("bootstrap").code(FunctionCode::builder().zip_file(Blob::new(zip)).build());
+        function.role("arn:aws:iam::111122223333:role/shop").send().await.expect("a function");
+    }
+
+    /// Runs `warden` as the administrator.
+    fn warden(&self, arguments: &[&str]) -> Said {
+        let keys = self.sandbox.administrator();
+        let pairs = [("AWS_ACCESS_KEY_ID", keys.access_key_id()), ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key())];
+        self.warden_as(&pairs, arguments)
+    }
+
+    fn warden_as(&self, credentials: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_warden"))
+            .args(arguments)
+            .env_clear()
+            // No profile of whoever runs the tests.
+            .envs([("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")])
+            .envs([("AWS_ENDPOINT_URL", self.sandbox.endpoint()), ("AWS_REGION", self.sandbox.region())])
+            .envs(credentials.iter().copied())
+            .output()
+            .expect("the binary starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Lets anybody invoke `shop`, and waits until the guard has seen it.
+    async fn open(&self, sid: &str) {
+        let add = self.lambda.add_permission().function_name("shop").statement_id(sid).principal("*");
+        add.action("lambda:InvokeFunction").send().await.expect("a statement");
+        self.settle().await;
+    }
+
+    async fn settle(&self) {
+        self.sandbox.settle().await.expect("settled");
+    }
+
+    /// The policy of `shop`, if there is one.
+    async fn policy(&self) -> Option<Value> {
+        let got = self.lambda.get_policy().function_name("shop").send().await.ok()?;
+        serde_json::from_str(&got.policy.unwrap_or_default()).ok()
+    }
+
+    async fn tag(&self, key: &str) -> Option<String> {
+        let tags = self.lambda.list_tags().resource(SHOP).send().await.expect("tags").tags.unwrap_or_default();
+        tags.get(key).cloned()
+    }
+
+    /// The ids of the records of a step, newest first.
+    #[track_caller]
+    fn ids(&self, step: &str) -> Vec<String> {
+        let listed = self.warden(&["audit", "--step", step, "--output", "jsonl"]).check(0, &[]);
+        listed.lines().iter().map(|record| record["id"].as_str().expect("an id").to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_remediation_is_listed_shown_and_taken_back() {
+    let account = Account::guarded().await;
+    let refused = account.warden(&["opt-in", "shop"]);
+    refused.check(2, &["nothing is wrong with who may invoke it", "say --yes"]);
+    assert_eq!(account.tag("warden").await, None);
+    account.warden(&["opt-in", "shop", "--yes", "--owner", "team shop"]).check(0, &["shop: opted in."]);
+    assert_eq!(account.tag("warden:owner").await.as_deref(), Some("team shop"));
+    account.settle().await;
+    account.open("everyone").await;
+    assert_eq!(account.policy().await, None);
+
+    let table = account.warden(&["audit", "--output", "table"]);
+    table.check(0, &["applied", "public-invoke", "critical", "administrator", "resource-policy"]);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    assert_eq!(account.warden(&["audit", "list", "--function", "other"]).check(0, &[]).out, "");
+    assert_eq!(account.warden(&["audit", "list", "--finding", "public-url"]).check(0, &[]).out, "");
+    assert_eq!(account.warden(&["audit", "list", "--function", SHOP, "--finding", "public-invoke"]).lines().len(), 2);
+
+    let shown = account.warden(&["audit", "show", &applied[..20].to_lowercase()]);
+    let shown = shown.check(0, &["arn:aws:iam::111122223333:user/administrator", "AddPermission", "team shop"]);
+    shown.check(
+        0,
+        &[
+            "--- before",
+            "+++ after (nothing)",
+            "RemovePermission(shop, Sid everyone)",
+            "PutResourcePolicy(shop)",
+            "planned",
+        ],
+    );
+    let json = account.warden(&["audit", "show", &applied, "--output", "json"]).check(0, &[]);
+    assert_eq!(serde_json::from_str::<Value>(&json.out).expect("JSON")["step"], "applied");
+
+    account.warden(&["undo", &applied, "--accept-for", "91d", "--yes"]).check(1, &["90 days at most"]);
+    account.warden(&["undo", &applied]).check(2, &["PutResourcePolicy(shop)", "say --yes"]);
+    assert_eq!(account.policy().await, None);
+    account.warden(&["undo", &applied, "--yes"]).check(0, &["undone", "Restored."]);
+    account.settle().await;
+    let policy = account.policy().await.expect("the policy is back");
+    assert_eq!(policy["Statement"][0]["Sid"], "everyone");
+    // The guard saw the undo, and leaves it alone.
+    assert_eq!(account.ids("applied").len(), 1);
+    let [accepted] = account.ids("accepted").try_into().expect("one acceptance");
+    account.warden(&["audit", "show", &accepted]).check(0, &["decided by administrator", "warden undo"]);
+    account
+        .warden(&["apply", "--function", "shop", "--yes"])
+        .check(1, &["accepted by administrator", "nothing to change"]);
+
+    account.warden(&["undo", &applied, "--yes"]).check(1, &["already holds what it held before"]);
+    account.warden(&["undo", &accepted, "--yes"]).check(1, &["only an `applied` one can be undone"]);
+    let add = account.lambda.add_permission().function_name("shop").statement_id("ours").principal("111122223333");
+    add.action("lambda:InvokeFunction").send().await.expect("a statement that is nothing bad");
+    account.settle().await;
+    let changed = account.warden(&["undo", &applied, "--yes"]);
+    changed.check(1, &["somebody has changed it since", "what Warden left", "what is there now"]);
+    account.warden(&["audit", "verify"]).check(0, &[]);
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_opt_in_is_left_until_it_is_applied() {
+    let account = Account::guarded().await;
+    account.open("old").await;
+    let opted = account.warden(&["opt-in", "shop", "--mode", "observe", "--guard", "access", "--yes"]);
+    opted.check(0, &["tag `warden:access` = `observe` (was not set)", "public-invoke", "nothing is changed"]);
+    account.settle().await;
+    account.warden(&["apply", "--function", "shop", "--yes"]).check(1, &["opted in to observe", "nothing to change"]);
+    account.warden(&["opt-in", "shop", "--guard", "access", "--yes"]).check(0, &["`warden apply --function shop`"]);
+    account.settle().await;
+    let [standing] = account.ids("withheld").try_into().expect("one withheld");
+    account.warden(&["audit", "show", &standing]).check(0, &["withheld (standing)", "warden apply"]);
+    account.warden(&["undo", &standing, "--yes"]).check(1, &["only an `applied` one can be undone"]);
+
+    account.warden(&["apply", &standing]).check(2, &["RemovePermission(shop, Sid old)", "say --yes"]);
+    assert!(account.policy().await.is_some());
+    account.warden(&["apply", &standing, "--yes"]).check(0, &["applied"]);
+    assert_eq!(account.policy().await, None);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    account.warden(&["apply", &applied, "--yes"]).check(1, &["only a `withheld` or `failed` one"]);
+    account.warden(&["apply", &standing, "--yes"]).check(0, &["nothing to change"]);
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["every chain holds"]);
+}
+
+#[tokio::test]
+async fn while_paused_nothing_is_changed() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.warden(&["resume", "--yes"]).check(0, &["not paused"]);
+    account.warden(&["pause", "--for", "2h"]).check(2, &["say --yes"]);
+    account.warden(&["pause", "--for", "2h", "--reason", "release \u{1b}[2J", "--yes"]).check(0, &["Paused."]);
+    account.settle().await;
+    account.open("everyone").await;
+    assert!(account.policy().await.is_some());
+    let listed = account.warden(&["audit", "--output", "table"]);
+    let listed = listed.check(0, &["PAUSED by administrator until", "release \\u{1b}", "withheld (paused)"]);
+    assert!(!listed.out.contains('\u{1b}'));
+    account.warden(&["apply", "--function", "shop", "--yes"]).check(1, &["guards were paused"]);
+    account.warden(&["resume", "--yes"]).check(0, &["paused, by administrator", "Resumed."]);
+    account.warden(&["apply", "--function", "shop", "--yes"]).check(0, &["applied"]);
+    assert_eq!(account.policy().await, None);
+}
+
+#[tokio::test]
+async fn an_exemption_is_a_tag_that_the_guard_follows() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    let tag = account
+        .lambda
+        .tag_resource()
+        .resource(SHOP)
+        .tags("warden:exempt", "public-url@2020-01-01 open-service-principal@2020-01-02");
+    tag.send().await.expect("tagged");
+    account
+        .warden(&["exempt", "shop", "public-invoke", "--until", "9999-12-31", "--yes"])
+        .check(2, &["90 days at most"]);
+    account
+        .warden(&["exempt", "shop", "public-invoke", "--until", "2020-01-01", "--yes"])
+        .check(2, &["this day is past"]);
+    account.warden(&["exempt", "shop", "everything", "--for", "7d", "--yes"]).check(2, &["everything"]);
+    account.warden(&["exempt", "shop", "public-invoke", "--for", "30d"]).check(2, &["say --yes"]);
+    account
+        .warden(&["exempt", "nowhere", "public-invoke", "--for", "30d", "--yes"])
+        .check(2, &["no function `nowhere`"]);
+    account.warden(&["exempt", "shop", "public-invoke", "--for", "30d", "--yes"]).check(0, &["Set."]);
+    account.warden(&["exempt", "shop", "public-url", "--for", "1d", "--yes"]).check(0, &["Set."]);
+    let tag = account.tag("warden:exempt").await.expect("the tag");
+    let ids: Vec<&str> = tag.split(' ').filter_map(|word| Some(word.split_once('@')?.0)).collect();
+    assert_eq!(ids, ["public-invoke", "public-url"]);
+    account.settle().await;
+    account.open("everyone").await;
+    assert!(account.policy().await.is_some());
+    account.warden(&["audit", "--output", "table"]).check(0, &["withheld (exempt)"]);
+    account.warden(&["apply", "--function", "shop", "--yes"]).check(1, &["`warden:exempt` lets it pass"]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_edited_is_found_out() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.settle().await;
+    account.open("everyone").await;
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["1 subjects", "every chain holds"]);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+
+    let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let get =
+        table.get_item().table_name("warden-ledger").key("pk", text(SHOP)).key("sk", text(&format!("rec#{applied}")));
+    let mut item = get.send().await.expect("an answer").item.expect("the record");
+    let record = item["record"].as_s().expect("text").replace("user/administrator", "user/mallory");
+    item.insert("record".into(), text(&record));
+    table.put_item().table_name("warden-ledger").set_item(Some(item.clone())).send().await.expect("edited");
+    let verified = account.warden(&["audit", "verify", "--output", "table"]);
+    verified.check(1, &["BROKEN", SHOP, &format!("record {applied} was changed after it was written")]);
+    account.warden(&["audit"]).check(1, &[&format!("record {applied} was changed")]);
+    account.warden(&["audit", "show", &applied]).check(1, &["was changed after it was written"]);
+    account.warden(&["undo", &applied, "--yes"]).check(1, &["is not trusted"]);
+
+    // Damage on one subject hides nothing of another.
+    let other = "arn:aws:lambda:us-east-1:111122223333:function:other";
+    item.insert("pk".into(), text(other));
+    table.put_item().table_name("warden-ledger").set_item(Some(item)).send().await.expect("put in");
+    let verified = account.warden(&["audit", "verify"]).check(1, &["its keys are not those of its record"]);
+    let verdicts = verified.lines();
+    assert_eq!(verdicts.iter().filter(|verdict| verdict.get("problem").is_some()).count(), 2, "{verdicts:?}");
+    assert!(account.warden(&["audit"]).check(1, &["cannot be read"]).lines().len() > 2);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said() {
+    let account = Account::bare().await;
+    account.warden(&["audit"]).check(2, &["warden-operator", "not deployed", "sts:AssumeRole"]);
+    account.warden(&["audit", "show", "short"]).check(2, &["26 letters"]);
+    account.warden(&["audit", "--since", "yesterday"]).check(2, &["such as 12h or 7d"]);
+    account.warden(&["apply"]).check(2, &["--function"]);
+    account.warden(&["opt-in", "shop:live"]).check(2, &["without a version or an alias"]);
+    account.warden(&["opt-in", "arn:aws:lambda:us-east-1:999999999999:function:shop"]).check(2, &["another account"]);
+    account.warden_as(&[], &["audit"]).check(2, &["no AWS credentials", "aws sso login"]);
+    let wrong = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "canary-7d1f")];
+    let said = account.warden_as(&wrong, &["audit"]).check(2, &["whose credentials these are"]);
+    assert!(!format!("{said:?}").contains("canary-7d1f"));
+    let keys = account.sandbox.administrator();
+    let nowhere = [
+        ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
+        ("AWS_REGION", ""),
+    ];
+    account.warden_as(&nowhere, &["audit"]).check(2, &["no Region", "AWS_REGION"]);
+}
