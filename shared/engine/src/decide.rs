@@ -425,9 +425,7 @@ impl<G: Guard> Deciding<'_, G> {
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            // The statement is let be, whichever rule it breaks: which one can hang on a setting elsewhere (a URL's, say).
-            let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
-            let accepted = accepted.into_iter().any(|accepted| accepted.fragment == key.fragment);
+            let accepted = state.acceptances.iter().any(|acceptance| acceptance.covers(&key));
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);
@@ -478,7 +476,7 @@ impl<G: Guard> Deciding<'_, G> {
         for finding in findings {
             let key = content.finding_key(finding);
             let named = self.look.introduces(surface, sid(content, &finding.at));
-            // The statement counts, whichever rule it breaks: see `accepted`.
+            // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
             let written =
                 recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
             let is_standing = match written {

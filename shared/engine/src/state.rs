@@ -123,6 +123,14 @@ pub struct Acceptance {
     pub proof: String,
 }
 
+impl Acceptance {
+    /// Whether it lets the statement or setting of `key` be, whichever rule that breaks: which one it is can hang on a setting
+    /// elsewhere (a URL's, say).
+    pub fn covers(&self, key: &FindingKey) -> bool {
+        self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
+    }
+}
+
 /// The switch that stops everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
