@@ -61,7 +61,7 @@ impl Account {
     async fn guarded() -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let guards = build_guards(&root, &["access-guard"]).expect("the guard");
+        let guards = build_guards(&root, &["access-guard"], &|_| {}).expect("the guard");
         let template = root.join("infra/warden.yaml");
         let guards: Vec<(&str, &std::path::Path)> =
             guards.iter().map(|path: &PathBuf| ("access-guard", path.as_path())).collect();

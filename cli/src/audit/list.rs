@@ -1,6 +1,6 @@
 //! `warden audit list`: the records of the last days, and on top what holds the guards back now.
 
-use super::{colour, days, short_actor, shown, step_words};
+use super::{Tone, days, short_actor, shown, step_words, tone};
 use crate::{
     account,
     exit::Exit,
@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context;
 use comfy_table::{Cell, Color};
 use jiff::Timestamp;
-use owo_colors::{AnsiColors, OwoColorize};
+use owo_colors::OwoColorize;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -133,12 +133,12 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
 
 fn step_cell(record: &Record) -> Cell {
     let cell = Cell::new(step_words(record));
-    match colour(record.entry.step) {
-        AnsiColors::Green => cell.fg(Color::Green),
-        AnsiColors::Yellow => cell.fg(Color::Yellow),
-        AnsiColors::Red => cell.fg(Color::Red),
-        AnsiColors::Cyan => cell.fg(Color::Cyan),
-        _ => cell,
+    match tone(record.entry.step) {
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Mind => cell.fg(Color::Yellow),
+        Tone::Bad => cell.fg(Color::Red),
+        Tone::Undone => cell.fg(Color::Cyan),
+        Tone::Plain => cell,
     }
 }
 
