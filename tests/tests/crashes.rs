@@ -50,7 +50,11 @@ async fn provoke_and_check(remediation: &impl Remediation, account: &Account, na
     remediation.provoke(account, name).await;
     account.settle().await;
     let story = account.story_of(subject).await;
-    assert!(remediation.is_right(account, name).await, "{what}: {story:?}\n{:#?}", account.sandbox.trail().deliveries());
+    assert!(
+        remediation.is_right(account, name).await,
+        "{what}: {story:?}\n{:#?}",
+        account.sandbox.trail().deliveries()
+    );
     let records = account.records(subject).await;
     for step in [Step::Planned, Step::Applied] {
         let count = records.iter().filter(|record| record.entry.step == step).count();
@@ -144,7 +148,12 @@ impl Remediation for Url {
     }
 
     async fn provoke(&self, account: &Account, name: &str) {
-        let add = account.lambda.add_permission().function_name(name).statement_id("url").principal("*");
+        let add = account
+            .lambda
+            .add_permission()
+            .function_name(name)
+            .statement_id("FunctionURLAllowPublicAccess")
+            .principal("*");
         let add = add.action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
         add.send().await.expect("a statement");
     }

@@ -66,7 +66,12 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
     url.auth_type(FunctionUrlAuthType::None).send().await.expect("a URL");
     account.settle().await;
     let since = trail.calls().len();
-    let add = account.lambda.add_permission().function_name("shop").statement_id("url").principal("*");
+    let add = account
+        .lambda
+        .add_permission()
+        .function_name("shop")
+        .statement_id("FunctionURLAllowPublicAccess")
+        .principal("*");
     let add = add.action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
     add.send().await.expect("a statement");
     account.settle().await;

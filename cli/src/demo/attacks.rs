@@ -75,9 +75,19 @@ async fn open(stage: &Stage, function: &str) -> anyhow::Result<()> {
 async fn public_url(stage: &Stage, function: &str) -> anyhow::Result<()> {
     let none = FunctionUrlAuthType::None;
     stage.lambda.create_function_url_config().function_name(function).auth_type(none.clone()).send().await?;
-    let grant = stage.lambda.add_permission().function_name(function).statement_id("url").principal("*");
+    let grant = stage
+        .lambda
+        .add_permission()
+        .function_name(function)
+        .statement_id("FunctionURLAllowPublicAccess")
+        .principal("*");
     grant.action("lambda:InvokeFunctionUrl").function_url_auth_type(none).send().await?;
-    let grant = stage.lambda.add_permission().function_name(function).statement_id("url-invoke").principal("*");
+    let grant = stage
+        .lambda
+        .add_permission()
+        .function_name(function)
+        .statement_id("FunctionURLInvokeAllowPublicAccess")
+        .principal("*");
     grant.action("lambda:InvokeFunction").invoked_via_function_url(true).send().await?;
     Ok(())
 }

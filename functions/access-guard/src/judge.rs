@@ -12,7 +12,7 @@ use warden_engine::{
 use warden_policy::{Document, Kind, UrlAuth, function_policy, layer_policy};
 
 /// Judges one surface.
-pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+pub fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
     let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
         return Judgement::default();
     };

@@ -7,6 +7,9 @@ mod looks;
 mod observe;
 mod remedy;
 
+/// The guard's pure parts: what it thinks, without an AWS account.
+pub use crate::{judge::judge, looks::looks, remedy::remedy};
+
 use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
@@ -47,7 +50,7 @@ impl Guard for AccessGuard<'_> {
     const KIND: GuardKind = GuardKind::Access;
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        looks::looks(trigger, self.settings).into_iter().collect()
+        looks(trigger, self.settings).into_iter().collect()
     }
 
     async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
@@ -55,7 +58,7 @@ impl Guard for AccessGuard<'_> {
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-        judge::judge(facts, surface, settings)
+        judge(facts, surface, settings)
     }
 
     fn remedy(
@@ -67,6 +70,6 @@ impl Guard for AccessGuard<'_> {
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+        remedy(subject, facts, surface, findings, baseline, settings)
     }
 }

@@ -11,37 +11,52 @@ use warden_engine::{
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
+pub fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
     match trigger.cause.event_name.as_str() {
-        "AddPermission" | "RemovePermission" => {
+        "AddPermission" => {
             let (function, qualifier) = function(trigger, "functionName")?;
-            Some(access(trigger, function, qualifier, true, trigger.parameter("statementId")))
+            let sid = trigger.parameter("statementId").map(str::to_owned);
+            let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid };
+            Some(access(trigger, function, qualifier, vec![introduced]))
+        }
+        // What only takes something away brings nothing new; but what was there before is looked at without it.
+        "RemovePermission" | "DeleteFunctionUrlConfig" => {
+            let (function, qualifier) = function(trigger, "functionName")?;
+            Some(access(trigger, function, qualifier, Vec::new()))
         }
         // The event names of this API are unconfirmed: they follow the operations' names.
-        "PutResourcePolicy" | "DeleteResourcePolicy" => {
+        "PutResourcePolicy" => {
             let (function, qualifier) = function(trigger, "resourceArn")?;
-            Some(access(trigger, function, qualifier, true, None))
+            let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid: None };
+            Some(access(trigger, function, qualifier, vec![introduced]))
+        }
+        "DeleteResourcePolicy" => {
+            let (function, qualifier) = function(trigger, "resourceArn")?;
+            Some(access(trigger, function, qualifier, Vec::new()))
         }
         "CreateFunctionUrlConfig" | "UpdateFunctionUrlConfig" => {
             let (function, qualifier) = function(trigger, "functionName")?;
-            Some(access(trigger, function, qualifier, false, None))
+            let introduced = Introduced { surface: Some(Surface::FunctionUrl(qualifier.clone())), sid: None };
+            Some(access(trigger, function, qualifier, vec![introduced]))
         }
         // A new qualifier has neither policy nor URL: seen now, whatever it is given later is new.
         "CreateAlias" | "PublishVersion" => {
             let (function, _) = function(trigger, "functionName")?;
             let name = trigger.parameter("name").or_else(|| trigger.result("version"))?;
-            Some(access(trigger, function, Some(name.parse().ok()?), true, None))
+            let qualifier: Option<Qualifier> = Some(name.parse().ok()?);
+            let introduced = [Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())]
+                .map(|surface| Introduced { surface: Some(surface), sid: None });
+            Some(access(trigger, function, qualifier, introduced.into()))
         }
         // Everything about a new function is new.
         "CreateFunction" => {
             let (function, _) = function(trigger, "functionName")?;
-            let introduced = vec![Introduced { surface: None, sid: None }];
-            Some(Look { introduced, ..access(trigger, function, None, true, None) })
+            Some(access(trigger, function, None, vec![Introduced { surface: None, sid: None }]))
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
         "TagResource" | "UntagResource" if tags_of_warden(trigger) => {
             let (function, _) = function(trigger, "resource")?;
-            Some(Look { surfaces: None, introduced: Vec::new(), ..access(trigger, function, None, false, None) })
+            Some(Look { surfaces: None, ..access(trigger, function, None, Vec::new()) })
         }
         "AddLayerVersionPermission" | "RemoveLayerVersionPermission" => layer(trigger, settings),
         _ => None,
@@ -60,33 +75,15 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Q
 }
 
 /// A policy and a URL of the same qualifier are judged together: either can open the other.
-fn access(
-    trigger: &Trigger,
-    function: FunctionArn,
-    qualifier: Option<Qualifier>,
-    policy_changed: bool,
-    sid: Option<&str>,
-) -> Look {
-    let policy = Surface::ResourcePolicy(qualifier.clone());
+fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
+    let mut surfaces = BTreeSet::from([Surface::ResourcePolicy(qualifier.clone())]);
     // A version has no URL: only the function itself and its aliases have.
-    if qualifier.as_ref().is_some_and(Qualifier::is_version) {
-        return Look {
-            subject: Subject::Function(function),
-            surfaces: Some(BTreeSet::from([policy.clone()])),
-            introduced: vec![Introduced { surface: Some(policy), sid: sid.map(str::to_owned) }],
-            by_operator: false,
-            cause: trigger.cause.clone(),
-        };
-    }
-    let url = Surface::FunctionUrl(qualifier);
-    // A new statement makes a URL public that was not before, so that the URL's finding is new as well.
-    let mut introduced = vec![Introduced { surface: Some(url.clone()), sid: None }];
-    if policy_changed {
-        introduced.push(Introduced { surface: Some(policy.clone()), sid: sid.map(str::to_owned) });
+    if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
+        surfaces.insert(Surface::FunctionUrl(qualifier));
     }
     Look {
         subject: Subject::Function(function),
-        surfaces: Some(BTreeSet::from([policy, url])),
+        surfaces: Some(surfaces),
         introduced,
         by_operator: false,
         cause: trigger.cause.clone(),
@@ -115,10 +112,13 @@ fn layer(trigger: &Trigger, settings: &Settings) -> Option<Look> {
         Look {
             subject: Subject::LayerVersion(layer),
             surfaces: Some(BTreeSet::from([surface.clone()])),
-            introduced: vec![Introduced {
-                surface: Some(surface),
-                sid: trigger.parameter("statementId").map(str::to_owned),
-            }],
+            introduced: match trigger.cause.event_name.as_str() {
+                "AddLayerVersionPermission" => {
+                    let sid = trigger.parameter("statementId").map(str::to_owned);
+                    vec![Introduced { surface: Some(surface), sid }]
+                }
+                _ => Vec::new(),
+            },
             by_operator: false,
             cause: trigger.cause.clone(),
         }

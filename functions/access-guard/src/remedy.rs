@@ -3,7 +3,7 @@
 use crate::judge::policy_text;
 use serde_json::Value;
 use warden_engine::{
-    Finding,
+    Finding, FindingId,
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::Content,
     guard::{Facts, Remedy},
@@ -14,7 +14,7 @@ use warden_engine::{
 use warden_policy::{function_policy, layer_policy};
 
 /// Plans how to put `findings` on `surface` right.
-pub(crate) fn remedy(
+pub fn remedy(
     subject: &Subject,
     facts: &Facts,
     surface: &Surface,
@@ -30,7 +30,7 @@ pub(crate) fn remedy(
             resource_policy(function, qualifier, surface, content, findings, baseline, settings)
         }
         (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
-            function_url(function, qualifier, surface, content)
+            function_url(function, qualifier, surface, content, findings)
         }
         (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => {
             layer_policy(layer, surface, content, findings, settings)
@@ -70,7 +70,7 @@ fn resource_policy(
     }
     let named = || (function.clone(), qualifier.clone());
     let call = match (narrowed.removed_sids().as_deref(), &narrowed.document) {
-        (Some([sid]), _) => {
+        (Some([sid]), _) if is_statement_id(sid) => {
             let (function, qualifier) = named();
             Call::RemovePermission { function, qualifier, sid: (*sid).to_owned() }
         }
@@ -89,9 +89,31 @@ fn resource_policy(
     Remedy { plan: Some(Plan::new(surface.clone(), content.clone()).then(call, undo, after)), unfixable }
 }
 
-/// The URL stays, since a deleted one never comes back with the same address; callers have to sign.
-fn function_url(function: &FunctionArn, qualifier: &Option<Qualifier>, surface: &Surface, content: &Content) -> Remedy {
+/// Whether RemovePermission takes the Sid as a StatementId; PutResourcePolicy may have brought others into the policy.
+///
+/// AWS: 1 to 100 of `[a-zA-Z0-9-_.]` (Lambda API reference, RemovePermission).
+fn is_statement_id(sid: &str) -> bool {
+    (1..=100).contains(&sid.len())
+        && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.')
+}
+
+/// The URL stays, since a deleted one never comes back with the same address; callers have to sign. From which web origins they
+/// may call is for its owner to say.
+fn function_url(
+    function: &FunctionArn,
+    qualifier: &Option<Qualifier>,
+    surface: &Surface,
+    content: &Content,
+    findings: &[Finding],
+) -> Remedy {
     let Some(Value::Object(url)) = content.document() else { return Remedy::default() };
+    let (public, origins): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.id == FindingId::PublicUrl);
+    let advice = "name the web origins that need the URL in AllowOrigins; which they are is not known here";
+    let unfixable = origins.into_iter().map(|finding| (finding.clone(), advice.to_owned())).collect();
+    if public.is_empty() {
+        return Remedy { plan: None, unfixable };
+    }
     let set = |auth_type| Call::UpdateFunctionUrlConfig {
         function: function.clone(),
         qualifier: qualifier.clone(),
@@ -104,7 +126,7 @@ fn function_url(function: &FunctionArn, qualifier: &Option<Qualifier>, surface: 
         set(UrlAuthType::None),
         Content::new(closed.into()),
     );
-    Remedy { plan: Some(plan), unfixable: Vec::new() }
+    Remedy { plan: Some(plan), unfixable }
 }
 
 /// Layers have no call that replaces a policy: one statement after another goes.
@@ -122,23 +144,32 @@ fn layer_policy(
     };
     let mut plan = Plan::new(surface.clone(), content.clone());
     let mut left = document.clone();
+    let mut unfixable = Vec::new();
     for sid in sids {
         let Some(Value::Array(statements)) = left.get_mut("Statement") else { break };
-        let Some(index) = statements.iter().position(|statement| statement.get("Sid") == Some(&sid.as_str().into()))
-        else {
-            continue;
-        };
-        let Some(undo) = add_layer_permission(layer, &statements.remove(index)) else {
+        let is_it = |statement: &Value| statement.get("Sid").and_then(Value::as_str) == Some(&sid);
+        let Some(index) = statements.iter().position(is_it) else { continue };
+        let Some(undo) = statements.get(index).and_then(|statement| add_layer_permission(layer, statement)) else {
             let advice = format!(
                 "statement {sid} could not be put back as it is by AddLayerVersionPermission; remove it by hand"
             );
-            return nothing_safe(findings, advice);
+            let of_it = |at: &str| document.get("Statement").and_then(|all| at_statement(all, at)).is_some_and(is_it);
+            let its = findings.iter().filter(|finding| of_it(&finding.at));
+            unfixable.extend(its.map(|finding| (finding.clone(), advice.clone())));
+            continue;
         };
+        statements.remove(index);
         let after = if statements.is_empty() { Content::ABSENT } else { Content::new(left.clone()) };
         plan = plan.then(Call::RemoveLayerVersionPermission { layer: layer.clone(), sid }, undo, after);
     }
     let plan = (!plan.changes().is_empty()).then_some(plan);
-    Remedy { plan, unfixable: Vec::new() }
+    Remedy { plan, unfixable }
+}
+
+/// The statement that a finding's place (`Statement[2]`) points at.
+fn at_statement<'a>(statements: &'a Value, at: &str) -> Option<&'a Value> {
+    let index: usize = at.strip_prefix("Statement[")?.split(']').next()?.parse().ok()?;
+    statements.get(index)
 }
 
 /// The call that makes exactly this statement, if there is one.

@@ -93,6 +93,15 @@ impl Content {
         }
     }
 
+    /// Whether what `key` points at is still there, wherever it stands.
+    pub(crate) fn holds(&self, key: &FindingKey) -> bool {
+        let is_it = |value: &Value| Fingerprint::of(value) == key.fragment;
+        let Some(document) = &self.0 else { return false };
+        let parts = document.as_object().into_iter().flat_map(|document| document.values());
+        is_it(document)
+            || parts.into_iter().any(|part| is_it(part) || part.as_array().is_some_and(|items| items.iter().any(is_it)))
+    }
+
     /// The key of a finding in this content: the rule and what exactly broke it, wherever that stands.
     pub fn finding_key(&self, finding: &Finding) -> FindingKey {
         let fragment = self.fragment(&finding.at).or(self.0.as_ref()).unwrap_or(&Value::Null);

@@ -6,24 +6,27 @@ use crate::{
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Step},
     settings::{Settings, StandingPolicy},
-    state::{Head, History, Intent, Purpose, Standing, SurfaceState},
+    state::{Acceptance, Head, History, Intent, Purpose, Standing, SurfaceState},
     surface::{Subject, Surface},
     tags::{Mode, OptIn},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, iter, mem};
 use warden_finding::{Finding, Severity};
 
 /// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an item
-/// holds 400 KB, and a record holds the content up to four times). Lambda's own limit for a policy is 20 KB.
-const LARGEST_CONTENT: usize = 80 * 1024;
-/// How many surfaces one commit writes: with their records they must fit into one transaction of 100 items.
-const SURFACES_PER_COMMIT: usize = 24;
+/// holds 400 KB; a record holds the content up to four times, and a finding for every few dozen bytes of it). Lambda's own
+/// limit for a policy is 20 KB.
+const LARGEST_CONTENT: usize = 32 * 1024;
+/// How many records and states a commit may hold before the next surface waits for another: with what one surface can add,
+/// the head and the cap's counter they must fit into one transaction of 100 items.
+const ITEMS_PER_COMMIT: usize = 72;
+/// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
+const BYTES_PER_COMMIT: usize = 1024 * 1024;
 /// The longest pause before a critical finding is reverted again: it must fit into a guard's time.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
-/// How many `reported` entries a surface keeps.
-const REPORTED_KEPT: usize = 32;
 /// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
 const REVERTS_KEPT: usize = 64;
 
@@ -40,7 +43,7 @@ pub struct Decision {
     pub states: BTreeMap<Surface, SurfaceState>,
     /// Changes to make, in order, once all that is written.
     pub remediations: Vec<Remediation>,
-    /// Changes that count against the account's cap.
+    /// Surfaces put right that count against the account's cap.
     pub counted: u32,
     /// Whether there is more to write than one commit takes: look again after it.
     pub more: bool,
@@ -83,7 +86,7 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Ends an intent: the record of its outcome, and the state without it.
+/// Ends an intent: the records of its outcome, and the state without it.
 pub fn conclude(
     intent: &Intent,
     ending: &Ending,
@@ -91,9 +94,10 @@ pub fn conclude(
     compliant: bool,
     template: &Draft,
     now: Timestamp,
-) -> (Draft, SurfaceState) {
+) -> (Vec<Draft>, SurfaceState) {
     let mut state = state.clone();
     state.intent = None;
+    let mut accepted = None;
     let mut draft = Draft {
         surface: Some(intent.plan.surface().clone()),
         findings: intent.findings.clone(),
@@ -109,6 +113,8 @@ pub fn conclude(
             state.reverts.push(now);
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
+            // What an operator had removed does not stand any more: put back, it is new.
+            state.standing.retain(|key, _| intent.plan.after().holds(key));
             if compliant {
                 state.baseline = Some(intent.plan.after().clone());
             }
@@ -116,13 +122,43 @@ pub fn conclude(
         (Ending::Done, Purpose::Undo { record }) => {
             draft.step = Step::Undone;
             draft.undoes = Some(*record);
+            let keys = intent.restored();
+            accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
+                let Acceptance { until, by, .. } = acceptance;
+                let note = Some(format!("left alone until {until} or until it changes; decided by {by}"));
+                let (diff, changes) = (None, Vec::new());
+                Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
+            });
         }
-        (Ending::Failed(why), _) => {
+        (Ending::Failed(why), purpose) => {
             draft.step = Step::Failed;
             draft.note = Some(why.clone());
+            if let Purpose::Undo { record } = purpose {
+                draft.undoes = Some(*record);
+                let keys = intent.restored();
+                state.acceptances.retain(|acceptance| acceptance.findings != keys);
+            }
         }
     }
-    (draft, state)
+    (iter::once(draft).chain(accepted).collect(), state)
+}
+
+/// Ends the intents that were left open on a subject that is gone.
+pub fn gone(history: &History, template: &Draft, now: Timestamp) -> (Vec<Draft>, Vec<(Surface, SurfaceState)>) {
+    let why = Ending::Failed("the run that began this was cut off, and its subject is gone".into());
+    let mut drafts = Vec::new();
+    let mut states = Vec::new();
+    for (surface, state) in &history.surfaces {
+        if let Some(intent) = state.intent.as_ref().filter(|intent| intent.lease <= now) {
+            let (outcome, state) = conclude(intent, &why, state, false, template, now);
+            drafts.extend(outcome);
+            states.push((surface.clone(), state));
+        }
+        if states.len() == ITEMS_PER_COMMIT / 2 {
+            break;
+        }
+    }
+    (drafts, states)
 }
 
 /// The severity of the worst finding.
@@ -153,6 +189,10 @@ pub fn decide<G: Guard>(
         settings,
         now,
         known: history.head.guards.get(&G::KIND),
+        since: now,
+        reported: Vec::new(),
+        planned: None,
+        bytes: 0,
         template: Draft {
             guard: Some(G::KIND),
             mode: Some(opt_in.mode),
@@ -173,12 +213,13 @@ pub fn decide<G: Guard>(
     };
     deciding.scope();
     for (surface, sighting) in &facts.surfaces {
-        if deciding.decision.states.len() >= SURFACES_PER_COMMIT {
+        if deciding.is_full() {
             deciding.decision.more = true;
             break;
         }
         deciding.surface(surface, sighting);
     }
+    deciding.survey();
     deciding.decision
 }
 
@@ -192,6 +233,14 @@ struct Deciding<'a, G> {
     opt_in: OptIn,
     /// What this guard knew of the subject.
     known: Option<&'a Standing>,
+    /// Since when the subject has its mode.
+    since: Timestamp,
+    /// What was reported of the surface at hand before this look.
+    reported: Vec<Fingerprint>,
+    /// The facts, for judging what they would be after a plan.
+    planned: Option<Facts>,
+    /// What is to be written so far, as JSON.
+    bytes: usize,
     /// What all records of this decision have in common.
     template: Draft,
     decision: Decision,
@@ -225,15 +274,50 @@ impl<G: Guard> Deciding<'_, G> {
             let note = Some(self.opt_in.problems.join("\n"));
             self.decision.drafts.push(Draft { severity: Some(Severity::Low), note, ..self.template.clone() });
         }
-        let since = match self.known {
-            Some(known) if known.mode == mode => known.since,
-            Some(_) | None => self.look.cause.time.unwrap_or(self.now),
+        let forged = &self.history.forged;
+        if !forged.is_empty() && self.known.is_none_or(|known| known.forged != *forged) {
+            let note = Some(forged.join("\n"));
+            self.decision.drafts.push(Draft { severity: Some(Severity::Critical), note, ..self.template.clone() });
+        }
+        let (since, surveyed) = match self.known {
+            Some(known) if known.mode == mode => (known.since, known.surveyed),
+            Some(_) | None => (self.happened(), false),
         };
-        let problems = self.opt_in.problems.clone();
-        self.decision.head.guards.insert(G::KIND, Standing { mode, since, problems });
+        self.since = since;
+        let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
+        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged });
+    }
+
+    /// When the trigger happened. An event from the future is one that somebody made up.
+    fn happened(&self) -> Timestamp {
+        self.look.cause.time.unwrap_or(self.now).min(self.now)
+    }
+
+    /// Remembers that nothing of the subject is unseen any more.
+    fn survey(&mut self) {
+        let whole = self.look.surfaces.is_none() || self.look.created();
+        if whole
+            && !self.decision.more
+            && let Some(standing) = self.decision.head.guards.get_mut(&G::KIND)
+            && standing.mode != Mode::Off
+        {
+            standing.surveyed = true;
+        }
+    }
+
+    /// Whether the next surface has to wait for another commit.
+    fn is_full(&self) -> bool {
+        self.decision.drafts.len() + self.decision.states.len() >= ITEMS_PER_COMMIT || self.bytes >= BYTES_PER_COMMIT
     }
 
     fn surface(&mut self, surface: &Surface, sighting: &Sighting) {
+        let drafts_before = self.decision.drafts.len();
+        self.settle_and_weigh(surface, sighting);
+        let drafts = self.decision.drafts.iter().skip(drafts_before).map(length).sum::<usize>();
+        self.bytes += drafts + self.decision.states.get(surface).map_or(0, length);
+    }
+
+    fn settle_and_weigh(&mut self, surface: &Surface, sighting: &Sighting) {
         let fresh = SurfaceState::default();
         let mut state = self.history.surfaces.get(surface).unwrap_or(&fresh).clone();
         if self.opt_in.mode == Mode::Off && state.intent.is_none() {
@@ -244,7 +328,7 @@ impl<G: Guard> Deciding<'_, G> {
             return;
         }
         if self.opt_in.mode != Mode::Off {
-            self.housekeeping(&mut state);
+            self.housekeeping(&sighting.content, &mut state);
             self.weigh(surface, sighting, judgement, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But where the
@@ -257,11 +341,13 @@ impl<G: Guard> Deciding<'_, G> {
         }
     }
 
-    /// Forgets what is past its time.
-    fn housekeeping(&self, state: &mut SurfaceState) {
+    /// Forgets what is past its time, and what was accepted and has changed since.
+    fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
-        state.acceptances.retain(|acceptance| acceptance.until > self.now);
+        state.acceptances.retain(|acceptance| {
+            acceptance.until > self.now && acceptance.findings.iter().any(|key| content.holds(key))
+        });
     }
 
     /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
@@ -302,8 +388,8 @@ impl<G: Guard> Deciding<'_, G> {
                 Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
             }
         };
-        let (draft, concluded) = conclude(&intent, &ending, state, compliant(judgement), &self.template, self.now);
-        self.decision.drafts.push(draft);
+        let (drafts, concluded) = conclude(&intent, &ending, state, compliant(judgement), &self.template, self.now);
+        self.decision.drafts.extend(drafts);
         *state = concluded;
         true
     }
@@ -322,12 +408,14 @@ impl<G: Guard> Deciding<'_, G> {
     /// Sorts the findings of one surface by what is to be done about each.
     fn weigh(&mut self, surface: &Surface, sighting: &Sighting, judgement: Judgement, state: &mut SurfaceState) {
         let content = &sighting.content;
+        // What does not hold any more is forgotten, so that it is reported again when it comes back.
+        self.reported = mem::take(&mut state.reported);
         if let Some(why) = &judgement.unclear {
             let note = format!("not judged, and not changed: {why}");
             self.report(surface, content, state, Step::Observed, &judgement.findings, None, Some(note), None);
             return;
         }
-        if compliant(&judgement) {
+        if compliant(&judgement) && fits(content) {
             state.baseline = Some(content.clone());
         }
         let standing = self.standing(surface, content, &judgement.findings, state);
@@ -337,7 +425,7 @@ impl<G: Guard> Deciding<'_, G> {
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            let accepted = state.acceptances.iter().any(|acceptance| acceptance.findings.contains(&key));
+            let accepted = state.acceptances.iter().any(|acceptance| acceptance.covers(&key));
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);
@@ -379,24 +467,28 @@ impl<G: Guard> Deciding<'_, G> {
         state: &mut SurfaceState,
     ) -> Vec<FindingKey> {
         let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
-        // A surface that was never looked at under `enforce` shows what was there before.
-        let first_look = enforced_since.is_none() || state.version == 0;
-        let happened = self.look.cause.time.unwrap_or(self.now);
+        // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at all.
+        let surveyed = self.known.is_some_and(|known| known.surveyed);
+        let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
+        let happened = self.happened();
         let recorded = mem::take(&mut state.standing);
         let mut standing = Vec::new();
         for finding in findings {
             let key = content.finding_key(finding);
             let named = self.look.introduces(surface, sid(content, &finding.at));
-            let is_standing = match recorded.get(&key) {
+            // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
+            let written =
+                recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
+            let is_standing = match written {
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after the
                 // opt-in and before the finding was written down as standing.
                 Some(written) => {
-                    !(named && enforced_since.is_some_and(|since| since <= happened) && happened <= *written)
+                    !(named && enforced_since.is_some_and(|since| since <= happened) && happened <= written)
                 }
                 None => first_look && !named,
             };
             if is_standing || self.opt_in.mode != Mode::Enforce {
-                state.standing.insert(key, recorded.get(&key).copied().unwrap_or(self.now));
+                state.standing.insert(key, written.unwrap_or(self.now));
             }
             if is_standing && !self.look.by_operator && self.settings.standing == StandingPolicy::Withhold {
                 standing.push(key);
@@ -477,37 +569,37 @@ impl<G: Guard> Deciding<'_, G> {
         let content = &sighting.content;
         let remedy =
             self.guard.remedy(self.subject(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
-        for (finding, advice) in &remedy.unfixable {
-            let findings = std::slice::from_ref(finding);
-            let reason = Some(Reason::NoSafeChange);
-            self.report(surface, content, state, Step::Withheld, findings, reason, Some(advice.clone()), None);
+        let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
+        let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = remedy.unfixable.into_iter().unzip();
+        let (left, fixed): (Vec<Finding>, Vec<Finding>) =
+            findings.into_iter().partition(|finding| plan.is_none() || unfixable.contains(finding));
+        if left.iter().any(|finding| !unfixable.contains(finding)) {
+            advice.push("no change is known that would put this right: look at it yourself".into());
+            unfixable = left;
         }
-        let Some(plan) = remedy.plan else { return };
-        let fixed: Vec<Finding> = findings
-            .into_iter()
-            .filter(|finding| !remedy.unfixable.iter().any(|(unfixable, _)| unfixable == finding))
-            .collect();
-        if plan.changes().is_empty() || fixed.is_empty() {
-            return;
+        if !unfixable.is_empty() {
+            advice.dedup();
+            let (reason, note) = (Some(Reason::NoSafeChange), Some(advice.join("\n")));
+            self.report(surface, content, state, Step::Withheld, &unfixable, reason, note, None);
         }
+        let Some(plan) = plan.filter(|_| !fixed.is_empty()) else { return };
         if let Some(why) = self.unsound(surface, &plan, content, &fixed) {
             self.report(surface, content, state, Step::Withheld, &fixed, Some(Reason::NoSafeChange), Some(why), None);
             return;
         }
         let critical = worst(&fixed) == Some(Severity::Critical);
         if !critical && !self.look.by_operator {
-            let more = u32::try_from(plan.changes().len()).unwrap_or(u32::MAX);
+            // A surface counts once, however many calls it takes: many small findings must not outgrow the cap together.
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
-            if used.saturating_add(more) > self.settings.cap {
+            if used >= self.settings.cap {
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
                 let note = Some("the account's changes for this hour are used up; the sweep tries again".to_owned());
                 self.report(surface, content, state, Step::Withheld, &fixed, reason, note, Some(Severity::Critical));
                 return;
             }
-            self.decision.counted += more;
+            self.decision.counted += 1;
         }
         state.occurrences += 1;
-        state.reported.clear();
         let key = json!([self.subject(), surface, content.fingerprint(), state.occurrences]);
         let remediation = format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences);
         let intent = Intent {
@@ -543,21 +635,18 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
-    fn unsound(&self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
-        let longest = [plan.before(), plan.after()]
-            .into_iter()
-            .filter_map(Content::document)
-            .map(|document| document.to_string().len())
-            .max();
-        if longest.is_some_and(|length| length > LARGEST_CONTENT) {
+    fn unsound(&mut self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
+        if !fits(plan.before()) || !fits(plan.after()) {
             return Some("the content is too large for the ledger to keep, so that it could not be restored".into());
         }
         if plan.surface() != surface || plan.before() != content {
             return Some("the plan is for other content than was read; please report this as a defect".into());
         }
-        let mut facts = self.facts.clone();
-        facts.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
-        let after = self.guard.judge(&facts, surface, self.settings);
+        // One copy of the facts serves all plans of this decision: a function may have hundreds of surfaces.
+        let planned = self.planned.get_or_insert_with(|| self.facts.clone());
+        let now = planned.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
+        let after = self.guard.judge(planned, surface, self.settings);
+        planned.surfaces.extend(now.map(|now| (surface.clone(), now)));
         let left = after.findings.iter().find(|left| {
             let key = plan.after().finding_key(left);
             fixed.iter().any(|finding| content.finding_key(finding) == key)
@@ -585,15 +674,14 @@ impl<G: Guard> Deciding<'_, G> {
         let keys: Vec<String> = findings.iter().map(|finding| content.finding_key(finding).to_string()).collect();
         let code = reason.as_ref().map(Reason::code);
         let unclear = note.as_deref().filter(|_| findings.is_empty()).map(|_| content.fingerprint());
-        let once = Fingerprint::of(&json!([step, code, keys, unclear, self.opt_in.mode]));
+        let once = Fingerprint::of(&json!([step, code, keys, unclear, self.since]));
         if state.reported.contains(&once) {
             return;
         }
         state.reported.push(once);
-        let surplus = state.reported.len().saturating_sub(REPORTED_KEPT);
-        state.reported.drain(..surplus);
-        // Content that no record can hold is left out; its findings say where to look.
-        let small = content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT);
+        if self.reported.contains(&once) {
+            return;
+        }
         self.decision.drafts.push(Draft {
             step,
             surface: Some(surface.clone()),
@@ -601,10 +689,21 @@ impl<G: Guard> Deciding<'_, G> {
             severity: worst(findings).max(alert),
             reason,
             note,
-            diff: small.then(|| Diff { before: content.clone(), after: content.clone() }),
+            // Content that no record can hold is left out; its findings say where to look.
+            diff: fits(content).then(|| Diff { before: content.clone(), after: content.clone() }),
             ..self.template.clone()
         });
     }
+}
+
+/// Whether the ledger can hold such content.
+fn fits(content: &Content) -> bool {
+    content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT)
+}
+
+/// How long something is as JSON.
+fn length(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(0, |text| text.len())
 }
 
 /// The Sid of the statement that a place points into.

@@ -40,6 +40,11 @@ pub struct Introduced {
 }
 
 impl Look {
+    /// Whether the trigger says that it has created the subject.
+    pub fn created(&self) -> bool {
+        self.introduced.iter().any(|introduced| introduced.surface.is_none() && introduced.sid.is_none())
+    }
+
     /// Whether the trigger says that it has just changed what `at` points at in `content`.
     pub fn introduces(&self, surface: &Surface, sid: Option<&str>) -> bool {
         self.introduced.iter().any(|introduced| {

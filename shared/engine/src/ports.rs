@@ -21,7 +21,7 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// States as they will be, likewise with the version that was read.
     pub surfaces: Vec<(Surface, SurfaceState)>,
-    /// Changes to count against the account's cap, and the cap.
+    /// Surfaces put right to count against the account's cap, and the cap.
     pub counted: Option<(u32, u32)>,
     /// The switch, where it is turned.
     pub pause: Option<Pause>,

@@ -2,6 +2,7 @@
 //! the operator role alone can make ([`crate::ports::Notary`]).
 
 use crate::{
+    call_error::{CallError, ErrorKind},
     content::canonical,
     ports::Notary,
     state::{Acceptance, History, Pause},
@@ -26,24 +27,24 @@ pub fn pause_message(account: &str, pause: &Pause) -> Vec<u8> {
     canonical(&json!({"pause": {"account": account, "until": until, "by": by, "reason": reason}})).into_bytes()
 }
 
-/// Strikes every pause and acceptance in force from `history` whose proof does not hold; returns a sentence for each.
+/// Strikes every pause and acceptance in force from `history` whose proof does not hold; `history.forged` has a sentence for each.
 ///
-/// A proof that cannot be checked, because AWS does not answer, counts as none: a guard errs on the side of acting as it
-/// would have without it.
+/// # Errors
+/// A proof could not be checked because AWS did not answer: to be tried again, since without it an operator's decision might
+/// be overruled. Where AWS refuses for good (the key is disabled, say), the decision counts as forged.
 pub async fn strike_forged<N: Notary>(
     notary: &N,
     subject: &Subject,
     history: &mut History,
     now: Timestamp,
-) -> Vec<String> {
-    let mut struck = Vec::new();
+) -> Result<(), CallError> {
+    let mut forged = Vec::new();
     if let Some(pause) = &history.pause
         && pause.until.is_none_or(|until| until > now)
     {
         let message = pause_message(subject.account().as_str(), pause);
-        if !matches!(notary.holds(&message, &pause.proof).await, Ok(true)) {
-            struck
-                .push("the pause in the ledger's table does not come from the operator role; it is ignored".to_owned());
+        if let Some(why) = doubt(notary, &message, &pause.proof).await? {
+            forged.push(format!("the pause in the ledger's table {why}; it is ignored"));
             history.pause = None;
         }
     }
@@ -51,15 +52,30 @@ pub async fn strike_forged<N: Notary>(
         let mut kept = Vec::new();
         for acceptance in std::mem::take(&mut state.acceptances) {
             let message = acceptance_message(subject, surface, &acceptance);
-            if acceptance.until <= now || matches!(notary.holds(&message, &acceptance.proof).await, Ok(true)) {
-                kept.push(acceptance);
-            } else {
-                struck.push(format!(
-                    "an acceptance on {surface} in the ledger's table does not come from the operator role; it is ignored"
-                ));
+            let doubt = if acceptance.until <= now { None } else { doubt(notary, &message, &acceptance.proof).await? };
+            match doubt {
+                None => kept.push(acceptance),
+                Some(why) => {
+                    forged.push(format!("an acceptance on {surface} in the ledger's table {why}; it is ignored"));
+                }
             }
         }
         state.acceptances = kept;
     }
-    struck
+    history.forged = forged;
+    Ok(())
+}
+
+/// What speaks against a proof.
+async fn doubt<N: Notary>(notary: &N, message: &[u8], proof: &str) -> Result<Option<String>, CallError> {
+    match notary.holds(message, proof).await {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some("does not come from the operator role".into())),
+        Err(error) => match error.kind {
+            ErrorKind::Retry | ErrorKind::Busy | ErrorKind::Stale => Err(error),
+            ErrorKind::Gone | ErrorKind::Refused | ErrorKind::Bug => {
+                Ok(Some(format!("has a proof that cannot be checked ({error})")))
+            }
+        },
+    }
 }

@@ -3,23 +3,28 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
-    decide::{Decision, Ending, Hold, Remediation, compliant, conclude, decide},
+    decide::{Decision, Ending, Hold, Remediation, compliant, conclude, decide, gone},
     guard::{Facts, Guard, Look, Sighting},
     plan::{Change, RevisionId},
     ports::{Clock, Commit, CommitError, World},
     proof::strike_forged,
     record::{Draft, Record, Step, seal},
     settings::Settings,
-    state::{Head, SurfaceState},
+    state::{Head, History, SurfaceState},
     surface::{Subject, Surface},
     tags::Mode,
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
-use warden_finding::Severity;
 
 /// How often a run looks again, after a conflict or while another run holds a surface.
-const LOOKS: u32 = 12;
+pub(crate) const LOOKS: u32 = 12;
+/// How many commits a run makes for one subject with many surfaces: a stop that no function of AWS reaches.
+const COMMITS: u32 = 200;
+/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts may be
+/// older than that: they are read again, or another run's revert would be made twice. It covers the run's own reads and what
+/// the clocks of two Lambda environments differ by.
+const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own retries.
 const TRIES: u32 = 6;
 
@@ -66,12 +71,15 @@ pub async fn reconcile<G: Guard, W: World>(
 ) -> Result<Report, ReconcileError> {
     let run = Run { guard, world, settings, look, began: world.now() };
     let mut written = Vec::new();
-    for attempt in 0..LOOKS {
+    let (mut attempt, mut commits) = (0, 0);
+    while attempt < LOOKS && commits < COMMITS {
         match run.pass(&mut written).await? {
             Pass::Done(mode) => return Ok(Report { mode, records: written }),
+            Pass::More => commits += 1,
             Pass::Again(wait) => {
                 tracing::debug!(subject = %look.subject, attempt, ?wait, "looking again");
                 world.sleep(wait.unwrap_or_else(|| jittered(world, attempt))).await;
+                attempt += 1;
             }
         }
     }
@@ -79,7 +87,7 @@ pub async fn reconcile<G: Guard, W: World>(
 }
 
 /// A growing wait with jitter: half to the whole of 100 ms doubled per attempt, at most 3.2 s.
-fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
+pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
     let full: i64 = 100 << attempt.min(5);
     let part = i64::try_from(clock.entropy() % 1000).unwrap_or_default();
     SignedDuration::from_millis(full / 2 + full * part / 2000)
@@ -87,6 +95,8 @@ fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
 
 enum Pass {
     Done(Option<Mode>),
+    /// A part is done: look again for the rest.
+    More,
     /// Look again, after this time or after a short one.
     Again(Option<SignedDuration>),
 }
@@ -105,25 +115,25 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         let now = self.world.now();
         let (facts, history) =
             future::try_join(self.guard.observe(self.look), self.world.history(subject, now)).await?;
-        // A subject that is gone is nothing to do.
-        let Some(facts) = facts else { return Ok(Pass::Done(None)) };
+        let Some(facts) = facts else { return self.gone(&history, now, written).await };
         let mut history = history;
-        let struck = strike_forged(self.world, subject, &mut history, now).await;
+        strike_forged(self.world, subject, &mut history, now).await?;
 
+        let mut facts = facts;
         let mut decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        let recent = |surface: &Surface| {
+            let reverts = history.surfaces.get(surface).map(|state| state.reverts.as_slice()).unwrap_or_default();
+            reverts.iter().any(|revert| now.duration_since(*revert) < RECENT)
+        };
+        if decision.states.keys().any(recent) {
+            let Some(fresh) = self.guard.observe(self.look).await? else { return Ok(Pass::Again(None)) };
+            facts = fresh;
+            decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        }
         match decision.hold {
             Some(Hold::Lease(_)) => return Ok(Pass::Again(None)),
             Some(Hold::Pause(until)) => return Ok(Pass::Again(Some(until.duration_since(now)))),
             None => {}
-        }
-        for note in struck {
-            let forged = Draft {
-                guard: Some(G::KIND),
-                severity: Some(Severity::Critical),
-                note: Some(note),
-                ..Draft::new(Step::Observed)
-            };
-            decision.drafts.push(forged);
         }
         let (mode, more) = (decision.mode, decision.more);
         if decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
@@ -153,7 +163,32 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         .await;
         let again = outcome?;
         announced.map_err(ReconcileError::NotAnnounced)?;
-        Ok(if again || more { Pass::Again(Some(SignedDuration::ZERO)) } else { Pass::Done(Some(mode)) })
+        Ok(match (again, more) {
+            (true, _) => Pass::Again(Some(SignedDuration::ZERO)),
+            (false, true) => Pass::More,
+            (false, false) => Pass::Done(Some(mode)),
+        })
+    }
+
+    /// With a subject that is gone there is nothing to do, but to say how what was begun on it ended.
+    async fn gone(&self, history: &History, now: Timestamp, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+        let mode = history.head.guards.get(&G::KIND).map(|known| known.mode);
+        let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
+        let (drafts, surfaces) = gone(history, &template, now);
+        if drafts.is_empty() {
+            return Ok(Pass::Done(None));
+        }
+        let subject = self.look.subject.clone();
+        let (records, head) = self.seal(drafts, &history.head, now)?;
+        let commit = Commit { subject, head, records, surfaces, counted: None, pause: None, now };
+        match self.world.commit(&commit).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Ok(Pass::Again(None)),
+            Err(CommitError::Failed(error)) => return Err(error.into()),
+        }
+        written.extend(commit.records.iter().cloned());
+        self.world.announce(&commit.records).await.map_err(ReconcileError::NotAnnounced)?;
+        Ok(Pass::More)
     }
 
     fn seal(&self, drafts: Vec<Draft>, head: &Head, now: Timestamp) -> Result<(Vec<Record>, Head), ReconcileError> {
@@ -241,9 +276,9 @@ impl<G: Guard, W: World> Run<'_, G, W> {
                 template.owner = facts.scope.opt_in(G::KIND, now.to_zoned(jiff::tz::TimeZone::UTC).date()).owner;
                 template.duration_ms = u64::try_from(now.duration_since(self.began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (draft, state) =
+                let (outcome, state) =
                     conclude(&remediation.intent, ending, state, compliant(&judgement), &template, now);
-                drafts.push(draft);
+                drafts.extend(outcome);
                 surfaces.push((remediation.surface.clone(), state));
             }
             if drafts.is_empty() {

@@ -51,7 +51,7 @@ pub struct Settings {
     pub standing: StandingPolicy,
     /// When to stop a fight.
     pub breaker: Breaker,
-    /// Changes an hour in the account, those for critical findings left out.
+    /// Surfaces put right in an hour in the account, those with critical findings left out.
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,

@@ -36,9 +36,16 @@ pub struct Standing {
     pub mode: Mode,
     /// Since when it has this mode, by the time of the event that showed it.
     pub since: Timestamp,
+    /// Whether the whole subject was looked at since then: a surface without a state was not there, so that whatever it holds
+    /// later is new.
+    #[serde(default)]
+    pub surveyed: bool,
     /// The problems in its tags that were reported already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// The forged decisions in the ledger's table that were reported already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forged: Vec<String>,
 }
 
 /// What is known of one surface.
@@ -63,7 +70,7 @@ pub struct SurfaceState {
     /// Findings that were there before the subject was opted in to `enforce`, and when that was written down.
     #[serde(default)]
     pub standing: BTreeMap<FindingKey, Timestamp>,
-    /// What `observed` and `withheld` records were written for already: each once per content and reason.
+    /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
 }
@@ -96,6 +103,13 @@ pub struct Intent {
     pub lease: Timestamp,
 }
 
+impl Intent {
+    /// The findings of the content that an undo restores: what its acceptance names.
+    pub(crate) fn restored(&self) -> BTreeSet<FindingKey> {
+        self.findings.iter().map(|finding| self.plan.after().finding_key(finding)).collect()
+    }
+}
+
 /// Findings that somebody decided to let be, until a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
@@ -107,6 +121,14 @@ pub struct Acceptance {
     pub by: String,
     /// Proof that the decision came through the operator role: see [`crate::proof`].
     pub proof: String,
+}
+
+impl Acceptance {
+    /// Whether it lets the statement or setting of `key` be, whichever rule that breaks: which one it is can hang on a setting
+    /// elsewhere (a URL's, say).
+    pub fn covers(&self, key: &FindingKey) -> bool {
+        self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
+    }
 }
 
 /// The switch that stops everything.
@@ -131,11 +153,14 @@ pub struct History {
     pub surfaces: BTreeMap<Surface, SurfaceState>,
     /// The switch, if it was ever used.
     pub pause: Option<Pause>,
-    /// Changes made in this clock hour and the one before, those for critical findings left out.
+    /// Pauses and acceptances that were struck out because no operator made them, a sentence each: see [`crate::proof`].
+    #[serde(skip)]
+    pub forged: Vec<String>,
+    /// Surfaces put right in this clock hour and the one before, those for critical findings left out.
     pub changes: HourlyChanges,
 }
 
-/// Changes counted by the clock hour, UTC.
+/// Surfaces put right, counted by the clock hour, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourlyChanges {
     /// In the hour that `now` lies in.

@@ -6,7 +6,7 @@ use crate::{
     plan::{Change, Plan},
     ports::{Commit, CommitError, World},
     proof::acceptance_message,
-    reconcile::{Carried, carry_out},
+    reconcile::{Carried, LOOKS, carry_out, jittered},
     record::{Diff, Draft, Record, RecordId, Step, seal},
     settings::Settings,
     state::{Acceptance, Head, Intent, Purpose, SurfaceState},
@@ -130,7 +130,7 @@ impl Undo {
 
         let acceptance = self.acceptance(world, &plan, &surface, now).await?;
         state.acceptances.retain(|other| other.findings != acceptance.findings);
-        state.acceptances.push(acceptance.clone());
+        state.acceptances.push(acceptance);
         let intent = Intent {
             purpose: ours,
             remediation: self.record.entry.remediation.clone().unwrap_or_else(|| self.record.id.to_string()),
@@ -142,7 +142,8 @@ impl Undo {
         let mut template = Draft::new(Step::Planned);
         template.guard = self.record.entry.guard;
         template.owner = self.record.entry.owner.clone();
-        let planned = Draft {
+        // Resumed: it was announced already.
+        let planned = (!resumes).then(|| Draft {
             surface: Some(surface.clone()),
             findings: intent.findings.clone(),
             severity: self.record.entry.severity,
@@ -152,36 +153,37 @@ impl Undo {
             changes: plan.changes().to_vec(),
             note: Some(format!("undo of {}", self.record.id)),
             ..template.clone()
-        };
+        });
         let mut records = Vec::new();
         let mut head = history.head;
-        self.commit(world, &mut head, &mut state, vec![planned], &surface, &mut records).await?;
+        let planned = planned.into_iter().collect();
+        if !self.commit(world, &mut head, &mut state, planned, &surface, &mut records).await? {
+            return Err(UndoRefusal::Busy(surface));
+        }
 
         let ending = match carry_out(world, subject, &surface, &changes, sighting.revision).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         };
-        let now = world.now();
-        let (outcome, mut concluded) = conclude(&intent, &ending, &state, false, &template, now);
-        let mut drafts = vec![outcome];
-        match &ending {
-            Ending::Done => drafts.push(Draft {
-                step: Step::Accepted,
-                surface: Some(surface.clone()),
-                findings: intent.findings.clone(),
-                severity: self.record.entry.severity,
-                remediation: Some(intent.remediation.clone()),
-                undoes: Some(self.record.id),
-                note: Some(format!(
-                    "left alone until {} or until it changes; decided by {}",
-                    acceptance.until, acceptance.by
-                )),
-                ..template
-            }),
-            Ending::Failed(_) => concluded.acceptances.retain(|kept| *kept != acceptance),
+        for attempt in 0.. {
+            // A guard has recorded the outcome after the lease ended.
+            if state.intent.as_ref() != Some(&intent) {
+                break;
+            }
+            let (outcome, mut concluded) = conclude(&intent, &ending, &state, false, &template, world.now());
+            if self.commit(world, &mut head, &mut concluded, outcome, &surface, &mut records).await? {
+                break;
+            }
+            if attempt == LOOKS {
+                return Err(UndoRefusal::Busy(surface));
+            }
+            // Another surface of the subject was written in between.
+            world.sleep(jittered(world, attempt)).await;
+            let history = world.history(subject, world.now()).await?;
+            head = history.head;
+            state = history.surfaces.get(&surface).cloned().unwrap_or_default();
         }
-        self.commit(world, &mut head, &mut concluded, drafts, &surface, &mut records).await?;
         if let Err(error) = world.announce(&records).await {
             tracing::warn!(%error, "the ledger has the records, but their events were not sent");
         }
@@ -209,7 +211,7 @@ impl Undo {
         Ok(acceptance)
     }
 
-    /// Commits, and moves the versions on.
+    /// Commits, and moves the versions on. Returns false where somebody else wrote in between.
     async fn commit<W: World>(
         &self,
         world: &W,
@@ -218,7 +220,7 @@ impl Undo {
         drafts: Vec<Draft>,
         surface: &Surface,
         written: &mut Vec<Record>,
-    ) -> Result<(), UndoRefusal> {
+    ) -> Result<bool, UndoRefusal> {
         let subject = &self.record.subject;
         let now = world.now();
         let (records, sealed) = seal(subject, &self.cause, drafts, head, now, || world.entropy())
@@ -238,9 +240,9 @@ impl Undo {
                 head.version += 1;
                 state.version += 1;
                 written.extend(commit.records);
-                Ok(())
+                Ok(true)
             }
-            Err(CommitError::Conflict) => Err(UndoRefusal::Busy(surface.clone())),
+            Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Failed(error)) => Err(error.into()),
         }
     }

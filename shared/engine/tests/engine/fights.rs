@@ -1,0 +1,147 @@
+//! Somebody who makes the same change again and again: the breaker, the growing pauses, the account's cap.
+
+use crate::toy::{Stage, bad, function, good, policy, policy_of};
+use jiff::SignedDuration;
+use warden_engine::{
+    Severity,
+    ports::Clock,
+    record::{Record, Step},
+};
+
+#[tokio::test(start_paused = true)]
+async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who_it_is() {
+    let stage = Stage::enforced().await;
+    for _ in 0..3 {
+        stage.add(&[good("shop"), bad("open", "high")]).await;
+        stage.check(&[good("shop")]);
+        stage.world.pass(SignedDuration::from_mins(2)).await;
+    }
+    for _ in 0..3 {
+        stage.add(&[good("shop"), bad("open", "high")]).await;
+        stage.check(&[good("shop"), bad("open", "high")]);
+    }
+    let [alert] = stage.world.withheld(&stage.pay, "breaker").try_into().unwrap();
+    assert_eq!(alert.entry.severity, Some(Severity::Critical));
+    let note = alert.entry.note.unwrap();
+    assert!(note.contains("arn:aws:sts::111122223333:assumed-role/deploy/ci with terraform/1.9"), "{note}");
+    // Another surface is not part of the fight.
+    stage.world.put(&stage.pay, &policy_of("live"), policy(&[bad("open", "high")]));
+    stage.deliver(&stage.event("AddPermission", "pay:live", Some("open"))).await;
+    assert!(stage.world.content(&stage.pay, &policy_of("live")).is_absent());
+    // An hour after the first revert the window has room again.
+    stage.world.pass(SignedDuration::from_mins(60)).await;
+    stage.look(false).await;
+    stage.check(&[good("shop")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_critical_finding_is_reverted_all_the_same_after_growing_pauses() {
+    let stage = Stage::enforced().await;
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let began = stage.world.now();
+        stage.add(&[good("shop"), bad("open", "critical")]).await;
+        stage.check(&[good("shop")]);
+        took.push(stage.world.now().duration_since(began).as_secs());
+    }
+    // The pauses begin at the last revert: the looks and calls of a run are part of them.
+    assert_eq!(took, [0, 0, 0, 5, 10, 20, 40, 60, 60]);
+    let notes: Vec<bool> =
+        stage.world.of_step(&stage.pay, Step::Planned).iter().map(|planned| planned.entry.note.is_some()).collect();
+    assert_eq!(notes, [false, false, false, true, true, true, true, true, true]);
+    let alert = stage.last(Step::Planned);
+    assert_eq!(alert.entry.severity, Some(Severity::Critical));
+    assert!(alert.entry.note.unwrap().contains("with terraform/1.9: critical, so it is reverted all the same"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_fight_the_critical_part_goes_and_the_rest_is_withheld() {
+    let stage = Stage::enforced().await;
+    for _ in 0..3 {
+        stage.add(&[good("shop"), bad("open", "high")]).await;
+    }
+    stage.add(&[good("shop"), bad("ajar", "high"), bad("open", "critical")]).await;
+    stage.check(&[good("shop"), bad("ajar", "high")]);
+    assert_eq!(stage.world.withheld(&stage.pay, "breaker").len(), 1);
+    stage.look(false).await;
+    assert_eq!(stage.world.withheld(&stage.pay, "breaker").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_not_held_back_by_the_breaker() {
+    let stage = Stage::enforced().await;
+    for _ in 0..4 {
+        stage.add(&[good("shop"), bad("open", "high")]).await;
+    }
+    stage.check(&[good("shop"), bad("open", "high")]);
+    stage.look(true).await;
+    stage.check(&[good("shop")]);
+}
+
+/// Puts a bad statement into each of so many functions' policies.
+async fn decoys(stage: &Stage, count: usize, severity: &str) {
+    for number in 0..count {
+        let decoy = format!("decoy-{number}");
+        stage.world.tag(&function(&decoy), "warden", "enforce");
+        stage.world.put(&function(&decoy), &policy_of(""), policy(&[bad("open", severity)]));
+        stage.deliver(&stage.event("AddPermission", &decoy, Some("open"))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn decoys_that_burn_the_cap_do_not_protect_a_critical_finding() {
+    let stage = Stage::enforced().await;
+    decoys(&stage, 20, "high").await;
+    stage.add(&[good("shop"), bad("open", "critical")]).await;
+    stage.check(&[good("shop")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
+    let stage = Stage::enforced().await;
+    decoys(&stage, 20, "high").await;
+    for _ in 0..3 {
+        stage.add(&[good("shop"), bad("open", "high")]).await;
+    }
+    stage.check(&[good("shop"), bad("open", "high")]);
+    let [withheld] = stage.world.withheld(&stage.pay, "cap").try_into().unwrap();
+    assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+    stage.world.pass(SignedDuration::from_mins(61)).await;
+    stage.look(false).await;
+    stage.check(&[good("shop")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn critical_findings_do_not_count() {
+    let stage = Stage::enforced().await;
+    decoys(&stage, 40, "critical").await;
+    stage.add(&[good("shop"), bad("open", "high")]).await;
+    stage.check(&[good("shop")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cap_holds_across_the_turn_of_the_clock_hour_and_for_runs_at_once() {
+    let stage = Stage::enforced().await;
+    stage.world.pass(SignedDuration::from_mins(55)).await;
+    decoys(&stage, 20, "high").await;
+    // Of the twenty, 55 sixtieths count at five past.
+    stage.world.pass(SignedDuration::from_mins(10)).await;
+    for left in [vec![], vec![], vec![bad("open", "high")]] {
+        stage.add(&[bad("open", "high")]).await;
+        stage.check(&left);
+    }
+
+    let stage = Stage::set(&[("WARDEN_ACCOUNT_CAP", "5")]);
+    let names: Vec<String> = (0..12).map(|number| format!("at-once-{number}")).collect();
+    for name in &names {
+        stage.world.tag(&function(name), "warden", "enforce");
+        stage.world.put(&function(name), &policy_of(""), policy(&[bad("open", "high")]));
+    }
+    let events: Vec<_> = names.iter().map(|name| stage.event("AddPermission", name, Some("open"))).collect();
+    futures::future::join_all(events.iter().map(|event| stage.deliver(event))).await;
+    let steps = |step| {
+        let records = names.iter().flat_map(|name| stage.world.of_step(&function(name), step));
+        records.collect::<Vec<Record>>().len()
+    };
+    assert_eq!((steps(Step::Applied), steps(Step::Withheld)), (5, 7));
+}

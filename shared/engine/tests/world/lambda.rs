@@ -1,0 +1,70 @@
+//! What Lambda makes of a call: the content after it, or its error. A plain function.
+
+use serde_json::{Value, json};
+use warden_engine::{call_error::ErrorKind, content::Content, plan::Call};
+
+/// The content that `call` leaves where `content` was.
+pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
+    match call {
+        Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
+        Call::PutResourcePolicy { policy, .. } => {
+            let statements = policy.get("Statement").ok_or(ErrorKind::Bug)?;
+            if statements.as_array().is_some_and(Vec::is_empty) {
+                Err(ErrorKind::Bug)
+            } else {
+                Ok(Content::new(policy.clone()))
+            }
+        }
+        Call::DeleteResourcePolicy { .. } => {
+            if content.is_absent() {
+                Err(ErrorKind::Gone)
+            } else {
+                Ok(Content::ABSENT)
+            }
+        }
+        Call::UpdateFunctionUrlConfig { auth_type, .. } => {
+            let mut url = content.document().cloned().ok_or(ErrorKind::Gone)?;
+            url["AuthType"] = auth_type.as_str().into();
+            Ok(Content::new(url))
+        }
+        Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
+            let mut policy = content
+                .document()
+                .cloned()
+                .unwrap_or_else(|| json!({"Version": "2012-10-17", "Id": "default", "Statement": []}));
+            let statements = policy["Statement"].as_array_mut().ok_or(ErrorKind::Bug)?;
+            if statements.iter().any(|statement| statement["Sid"] == **sid) {
+                return Err(ErrorKind::Busy);
+            }
+            let principal = match principal.as_str() {
+                "*" => json!("*"),
+                account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
+            };
+            let mut statement =
+                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "Resource": layer});
+            if let Some(organization) = organization {
+                statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
+            }
+            statements.push(statement);
+            statements.sort_by_key(|statement| statement["Sid"].to_string());
+            Ok(Content::new(policy))
+        }
+    }
+}
+
+fn without(content: &Content, sid: &str) -> Result<Content, ErrorKind> {
+    let mut policy = content.document().cloned().ok_or(ErrorKind::Gone)?;
+    let left: Vec<Value> = match &policy["Statement"] {
+        Value::Array(statements) => statements.iter().filter(|statement| statement["Sid"] != sid).cloned().collect(),
+        one if one["Sid"] == sid => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            return Err(ErrorKind::Gone);
+        }
+    };
+    if Some(left.len()) == policy["Statement"].as_array().map(Vec::len) {
+        return Err(ErrorKind::Gone);
+    }
+    let empty = left.is_empty();
+    policy["Statement"] = left.into();
+    Ok(if empty { Content::ABSENT } else { Content::new(policy) })
+}

@@ -1,0 +1,605 @@
+//! An AWS account and a ledger in memory, strict: whatever the real ones would refuse is refused, and whatever the engine must
+//! never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is virtual: tests run on
+//! a Tokio clock that is paused, so sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
+
+#![allow(dead_code, reason = "every test crate that shares this module uses a part of it")]
+
+mod lambda;
+
+use futures::future::{self, Either};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+use tokio::time::{self, Instant};
+use warden_engine::{
+    call_error::{CallError, ErrorKind},
+    content::{Content, Fingerprint},
+    guard::{Facts, Look, Scope, Sighting},
+    plan::{Call, RevisionId},
+    ports::{Account, Announcer, Clock, Commit, CommitError, Ledger, Notary},
+    record::{Reason, Record, Step, verify},
+    settings::Settings,
+    state::{Head, History, HourlyChanges, Pause, SurfaceState},
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode},
+};
+
+/// When every world begins.
+pub(crate) const BEGIN: &str = "2026-11-21T10:00:00Z";
+
+/// The ways out of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Port {
+    Observe,
+    History,
+    Commit,
+    Sight,
+    Call,
+    Announce,
+    Vouch,
+    Holds,
+}
+
+/// What goes wrong at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The run ends before the call was made.
+    CrashBefore,
+    /// The run ends once the call was made, before its answer.
+    CrashAfter,
+    /// The call is refused: nothing is done.
+    Refused(ErrorKind),
+    /// The call is made, but its answer never comes.
+    Lost,
+}
+
+/// A function or a layer version.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Resource {
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) surfaces: BTreeMap<Surface, Content>,
+    /// The locks on the surfaces: one more with every change.
+    revisions: BTreeMap<Surface, u64>,
+}
+
+impl Resource {
+    fn put(&mut self, surface: &Surface, content: Content) {
+        *self.revisions.entry(surface.clone()).or_default() += 1;
+        self.surfaces.insert(surface.clone(), content);
+    }
+
+    fn sight(&self, surface: &Surface) -> Sighting {
+        let content = self.surfaces.get(surface).cloned().unwrap_or_default();
+        let locked = !content.is_absent() && !matches!(surface, Surface::FunctionUrl(_));
+        let number = self.revisions.get(surface).copied().unwrap_or_default();
+        Sighting { revision: locked.then(|| RevisionId(format!("revision-{number}"))), content }
+    }
+}
+
+/// An item of the table: its JSON and its version.
+#[derive(Clone, Debug)]
+struct Item {
+    json: String,
+    version: u64,
+}
+
+type Act = Box<dyn FnOnce(&World)>;
+
+#[derive(Default)]
+struct Inner {
+    resources: BTreeMap<Subject, Resource>,
+    records: BTreeMap<Subject, Vec<(Record, Fingerprint)>>,
+    items: HashMap<(String, String), Item>,
+    hours: HashMap<String, u32>,
+    announced: Vec<Record>,
+    /// Every call at a port, in order.
+    log: Vec<Port>,
+    /// By the number of the call from the start of the world.
+    faults: HashMap<usize, Fault>,
+    /// By port, and how many calls there from now on.
+    faults_at: Vec<(Port, usize, Fault)>,
+    /// Run once, just before the next call at a port.
+    acts: Vec<(Port, Act)>,
+    crashed: bool,
+    entropy: u64,
+}
+
+/// Everything outside the engine.
+pub(crate) struct World {
+    inner: RefCell<Inner>,
+    began: Instant,
+}
+
+impl Default for World {
+    fn default() -> World {
+        World { inner: RefCell::default(), began: Instant::now() }
+    }
+}
+
+/// Setting the scene.
+impl World {
+    /// Lets chance fall otherwise.
+    pub(crate) fn seed(&self, seed: u64) {
+        self.inner.borrow_mut().entropy = seed;
+    }
+
+    /// Makes `subject`, or changes it, as somebody else does.
+    pub(crate) fn change(&self, subject: &Subject, change: impl FnOnce(&mut Resource)) {
+        change(self.inner.borrow_mut().resources.entry(subject.clone()).or_default());
+    }
+
+    /// Tags `subject`.
+    pub(crate) fn tag(&self, subject: &Subject, key: &str, value: &str) {
+        self.change(subject, |resource| drop(resource.tags.insert(key.into(), value.into())));
+    }
+
+    /// Somebody else changes what `surface` holds.
+    pub(crate) fn put(&self, subject: &Subject, surface: &Surface, content: Content) {
+        self.change(subject, |resource| resource.put(surface, content));
+    }
+
+    /// Deletes `subject`.
+    pub(crate) fn delete(&self, subject: &Subject) {
+        self.inner.borrow_mut().resources.remove(subject);
+    }
+
+    /// Lets the `nth` call at a port from now on (from 0) go wrong.
+    pub(crate) fn fault(&self, nth: usize, fault: Fault) {
+        let mut inner = self.inner.borrow_mut();
+        let at = inner.log.len() + nth;
+        inner.faults.insert(at, fault);
+    }
+
+    /// Lets the `nth` call at this port from now on (from 0) go wrong.
+    pub(crate) fn fault_at(&self, port: Port, nth: usize, fault: Fault) {
+        self.inner.borrow_mut().faults_at.push((port, nth, fault));
+    }
+
+    /// Lets everything go well from now on.
+    pub(crate) fn heal(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.faults.clear();
+        inner.faults_at.clear();
+        inner.crashed = false;
+    }
+
+    /// Lets `act` happen just before the next call at `port`.
+    pub(crate) fn meanwhile(&self, port: Port, act: impl FnOnce(&World) + 'static) {
+        self.inner.borrow_mut().acts.push((port, Box::new(act)));
+    }
+
+    /// Writes a state straight into the table, as somebody who may merely do that.
+    pub(crate) fn forge_state(&self, subject: &Subject, surface: &Surface, forge: impl FnOnce(&mut SurfaceState)) {
+        let mut state = self.state(subject, surface);
+        forge(&mut state);
+        let item = Item { json: serde_json::to_string(&state).unwrap(), version: state.version.max(1) };
+        self.inner.borrow_mut().items.insert((subject.to_string(), format!("state#{surface}")), item);
+    }
+
+    /// Writes a pause straight into the table, likewise.
+    pub(crate) fn forge_pause(&self, pause: &Pause) {
+        let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };
+        self.inner.borrow_mut().items.insert(("account".into(), "pause".into()), item);
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, time: SignedDuration) {
+        self.sleep(time).await;
+    }
+
+    /// Runs `work` until it ends, or until it crashes at a port: then it is dropped there, and `None` comes back.
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let crash = future::poll_fn(|_| if self.inner.borrow().crashed { Poll::Ready(()) } else { Poll::Pending });
+        match future::select(pin!(work), pin!(crash)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(((), _)) => None,
+        }
+    }
+}
+
+/// Looking at what became of it.
+impl World {
+    /// What a surface holds.
+    pub(crate) fn content(&self, subject: &Subject, surface: &Surface) -> Content {
+        let inner = self.inner.borrow();
+        inner.resources.get(subject).map(|resource| resource.sight(surface).content).unwrap_or_default()
+    }
+
+    /// A whole resource.
+    pub(crate) fn resource(&self, subject: &Subject) -> Resource {
+        self.inner.borrow().resources.get(subject).cloned().unwrap_or_default()
+    }
+
+    /// A subject's records.
+    pub(crate) fn records(&self, subject: &Subject) -> Vec<Record> {
+        let inner = self.inner.borrow();
+        inner.records.get(subject).into_iter().flatten().map(|(record, _)| record.clone()).collect()
+    }
+
+    /// A subject's records in short: `planned resource-policy`, `withheld standing function-url`, `opted-in`.
+    pub(crate) fn log(&self, subject: &Subject) -> Vec<String> {
+        let line = |record: &Record| {
+            let reason = record.entry.reason.as_ref().map(|reason| reason.code().to_owned());
+            let surface = record.entry.surface.as_ref().map(ToString::to_string);
+            let words = [Some(record.entry.step.to_string()), reason, surface];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        };
+        self.records(subject).iter().map(line).collect()
+    }
+
+    /// The records of one step.
+    pub(crate) fn of_step(&self, subject: &Subject, step: Step) -> Vec<Record> {
+        self.records(subject).into_iter().filter(|record| record.entry.step == step).collect()
+    }
+
+    /// The records withheld for a reason, by its code.
+    pub(crate) fn withheld(&self, subject: &Subject, code: &str) -> Vec<Record> {
+        let is_it = |record: &Record| record.entry.reason.as_ref().map(Reason::code) == Some(code);
+        self.of_step(subject, Step::Withheld).into_iter().filter(is_it).collect()
+    }
+
+    /// What was announced.
+    pub(crate) fn announced(&self) -> Vec<Record> {
+        self.inner.borrow().announced.clone()
+    }
+
+    /// What is known of a surface.
+    pub(crate) fn state(&self, subject: &Subject, surface: &Surface) -> SurfaceState {
+        self.item(&subject.to_string(), &format!("state#{surface}")).unwrap_or_default()
+    }
+
+    /// What is known of every surface of a subject.
+    pub(crate) fn states(&self, subject: &Subject) -> BTreeMap<Surface, SurfaceState> {
+        let inner = self.inner.borrow();
+        let of_subject = inner.items.iter().filter(|((pk, _), _)| *pk == subject.to_string());
+        of_subject
+            .filter_map(|((_, sk), item)| {
+                let surface = sk.strip_prefix("state#")?.parse().unwrap();
+                let state: SurfaceState = serde_json::from_str(&item.json).unwrap();
+                Some((surface, SurfaceState { version: item.version, ..state }))
+            })
+            .collect()
+    }
+
+    /// The switch.
+    pub(crate) fn pause(&self) -> Option<Pause> {
+        self.item("account", "pause")
+    }
+
+    /// Every subject with records.
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        self.inner.borrow().records.keys().cloned().collect()
+    }
+
+    /// How many calls were made at ports.
+    pub(crate) fn calls(&self) -> usize {
+        self.inner.borrow().log.len()
+    }
+
+    /// How many calls were made at one port.
+    pub(crate) fn calls_at(&self, port: Port) -> usize {
+        self.inner.borrow().log.iter().filter(|logged| **logged == port).count()
+    }
+
+    fn item<T: serde::de::DeserializeOwned + Versioned>(&self, pk: &str, sk: &str) -> Option<T> {
+        let inner = self.inner.borrow();
+        let item = inner.items.get(&(pk.to_owned(), sk.to_owned()))?;
+        let mut read: T = serde_json::from_str(&item.json).unwrap();
+        read.set_version(item.version);
+        Some(read)
+    }
+}
+
+trait Versioned {
+    fn set_version(&mut self, version: u64);
+}
+
+impl Versioned for Head {
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+}
+
+impl Versioned for SurfaceState {
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+}
+
+impl Versioned for Pause {
+    fn set_version(&mut self, _: u64) {}
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let subjects: Vec<Subject> = self.subjects();
+        for subject in subjects {
+            let head = self.item::<Head>(&subject.to_string(), "head").unwrap();
+            let inner = self.inner.borrow();
+            let records = &inner.records[&subject];
+            verify(records.iter().map(|(record, hash)| (record, *hash)), &head).unwrap();
+            assert_eq!(head.records, records.len() as u64);
+            // Every remediation was announced before its outcome, and has one outcome at most.
+            for (at, (record, _)) in records.iter().enumerate() {
+                if matches!(record.entry.step, Step::Applied | Step::Failed | Step::Undone) {
+                    let same = |other: &&(Record, Fingerprint)| other.0.entry.remediation == record.entry.remediation;
+                    let before = records[..at].iter().filter(same).filter(|other| other.0.entry.step == Step::Planned);
+                    let ended = |other: &&(Record, Fingerprint)| {
+                        matches!(other.0.entry.step, Step::Applied | Step::Failed | Step::Undone)
+                    };
+                    let ends = records[..=at].iter().filter(same).filter(ended).count();
+                    assert_eq!(before.count(), ends, "{subject}: {} without its plan", record.entry.step);
+                }
+            }
+        }
+        let inner = self.inner.borrow();
+        for record in &inner.announced {
+            assert!(inner.records[&record.subject].iter().any(|(known, _)| known == record), "announced, not recorded");
+        }
+    }
+}
+
+/// The ports.
+impl World {
+    /// A call arrives at a port.
+    async fn arrive(&self, port: Port) -> Result<Option<Fault>, ErrorKind> {
+        // Calls take their time, and not always the same: runs at once overtake each other.
+        time::sleep(Duration::from_millis(1 + (self.entropy() % 7) as u64)).await;
+        let act = {
+            let mut inner = self.inner.borrow_mut();
+            let next = inner.acts.iter().position(|(at, _)| *at == port);
+            next.map(|next| inner.acts.remove(next).1)
+        };
+        if let Some(act) = act {
+            act(self);
+        }
+        let fault = {
+            let mut inner = self.inner.borrow_mut();
+            let at = inner.log.len();
+            inner.log.push(port);
+            let mut hit = None;
+            inner.faults_at.retain_mut(|(faulty, left, fault)| match (*faulty == port, *left) {
+                (false, _) => true,
+                (true, 0) => {
+                    hit = Some(*fault);
+                    false
+                }
+                (true, _) => {
+                    *left -= 1;
+                    true
+                }
+            });
+            hit.or(inner.faults.remove(&at))
+        };
+        match fault {
+            Some(Fault::CrashBefore) => self.crash().await,
+            Some(Fault::Refused(kind)) => Err(kind),
+            Some(Fault::CrashAfter | Fault::Lost) | None => Ok(fault),
+        }
+    }
+
+    /// Its answer leaves.
+    async fn leave<T>(&self, fault: Option<Fault>, answer: T) -> Result<T, ErrorKind> {
+        match fault {
+            Some(Fault::CrashAfter) => self.crash().await,
+            Some(Fault::Lost) => Err(ErrorKind::Retry),
+            Some(Fault::CrashBefore | Fault::Refused(_)) | None => Ok(answer),
+        }
+    }
+
+    async fn crash<T>(&self) -> T {
+        self.inner.borrow_mut().crashed = true;
+        future::pending().await
+    }
+
+    fn error(kind: ErrorKind, port: Port) -> CallError {
+        CallError { kind, operation: "call", target: format!("{port:?}"), message: format!("{kind:?}, says the test") }
+    }
+
+    async fn at<T>(&self, port: Port, answer: impl FnOnce(&mut Inner) -> Result<T, ErrorKind>) -> Result<T, CallError> {
+        let answered = async {
+            let fault = self.arrive(port).await?;
+            let answer = answer(&mut self.inner.borrow_mut());
+            self.leave(fault, answer).await?
+        };
+        answered.await.map_err(|kind| World::error(kind, port))
+    }
+
+    /// What a guard observes of a look: as access-guard reads it from Lambda.
+    pub(crate) async fn facts(
+        &self,
+        look: &Look,
+        guard: GuardKind,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        let today = self.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        self.at(Port::Observe, |inner| {
+            let Some(resource) = inner.resources.get(&look.subject) else { return Ok(None) };
+            let scope = match &look.subject {
+                Subject::LayerVersion(_) => Scope::Setting(settings.layers.mode),
+                Subject::Function(_) | Subject::Account(_) => Scope::Tags(resource.tags.clone()),
+            };
+            let surfaces: Vec<Surface> = match &look.surfaces {
+                Some(surfaces) => surfaces.iter().cloned().collect(),
+                None if scope.opt_in(guard, today).mode == Mode::Off => Vec::new(),
+                None => resource.surfaces.keys().cloned().collect(),
+            };
+            let sight = |surface: Surface| (surface.clone(), resource.sight(&surface));
+            Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect() }))
+        })
+        .await
+    }
+}
+
+fn hour(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H").to_string()
+}
+
+impl Ledger for World {
+    async fn history(&self, subject: &Subject, now: Timestamp) -> Result<History, CallError> {
+        let pk = subject.to_string();
+        self.at(Port::History, |_| Ok(())).await?;
+        let before = hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap());
+        let changes = |hour: String| self.inner.borrow().hours.get(&hour).copied().unwrap_or_default();
+        Ok(History {
+            head: self.item(&pk, "head").unwrap_or_default(),
+            surfaces: self.states(subject),
+            pause: self.item("account", "pause"),
+            changes: HourlyChanges { this: changes(hour(now)), previous: changes(before) },
+            ..History::default()
+        })
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        let fault = self.arrive(Port::Commit).await.map_err(|kind| World::error(kind, Port::Commit))?;
+        let answer = write(&mut self.inner.borrow_mut(), commit);
+        self.leave(fault, answer).await.map_err(|kind| World::error(kind, Port::Commit))?
+    }
+}
+
+/// One transaction of DynamoDB: at most 100 items, 400 KB each, 4 MB together; all or nothing.
+fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
+    let pk = commit.subject.to_string();
+    let mut puts = vec![("head".to_owned(), serde_json::to_string(&commit.head).unwrap(), commit.head.version)];
+    for (surface, state) in &commit.surfaces {
+        puts.push((format!("state#{surface}"), serde_json::to_string(state).unwrap(), state.version));
+    }
+    let records: Vec<String> = commit.records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let sizes: Vec<usize> = puts.iter().map(|(_, json, _)| json.len()).chain(records.iter().map(String::len)).collect();
+    let items = sizes.len() + usize::from(commit.counted.is_some()) + usize::from(commit.pause.is_some());
+    assert!(items <= 100, "a transaction of {items} items");
+    assert!(sizes.iter().all(|size| *size < 400_000), "an item of {:?} bytes", sizes.iter().max());
+    assert!(sizes.iter().sum::<usize>() < 4_000_000, "a transaction of {} bytes", sizes.iter().sum::<usize>());
+
+    let stale = puts
+        .iter()
+        .any(|(sk, _, version)| inner.items.get(&(pk.clone(), sk.clone())).map_or(0, |item| item.version) != *version);
+    let full = commit.counted.is_some_and(|(more, cap)| {
+        inner.hours.get(&hour(commit.now)).copied().unwrap_or_default() > cap.saturating_sub(more)
+    });
+    if stale || full {
+        return Err(CommitError::Conflict);
+    }
+    for (sk, json, version) in puts {
+        inner.items.insert((pk.clone(), sk), Item { json, version: version + 1 });
+    }
+    let chain = inner.records.entry(commit.subject.clone()).or_default();
+    for json in &records {
+        let record: Record = serde_json::from_str(json).unwrap();
+        assert!(chain.iter().all(|(known, _)| known.id < record.id), "a record over another, or out of order");
+        let hash = record.hash().unwrap();
+        chain.push((record, hash));
+    }
+    if let Some((more, _)) = commit.counted {
+        *inner.hours.entry(hour(commit.now)).or_default() += more;
+    }
+    if let Some(pause) = &commit.pause {
+        let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };
+        inner.items.insert(("account".into(), "pause".into()), item);
+    }
+    Ok(())
+}
+
+impl Account for World {
+    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
+        // Lambda answers 404 for a policy that is not there, and for a function that is not there.
+        self.at(Port::Sight, |inner| {
+            Ok(Some(inner.resources.get(subject).map_or_else(
+                || Sighting { content: Content::ABSENT, revision: None },
+                |resource| resource.sight(surface),
+            )))
+        })
+        .await
+    }
+
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
+        let (subject, surface) = target(call);
+        self.at(Port::Call, |inner| {
+            let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
+            let sighting = resource.sight(&surface);
+            match (&sighting.revision, revision) {
+                (Some(current), Some(revision)) if current == revision => {}
+                (_, Some(_)) if matches!(surface, Surface::FunctionUrl(_)) => panic!("{call} takes no lock"),
+                (_, Some(_)) => return Err(ErrorKind::Stale),
+                (Some(_), None) => panic!("{call} without the lock that Lambda offers"),
+                (None, None) => {}
+            }
+            let after = lambda::apply(&sighting.content, call)?;
+            resource.put(&surface, after);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What a call changes: nothing else.
+pub(crate) fn target(call: &Call) -> (Subject, Surface) {
+    match call {
+        Call::RemovePermission { function, qualifier, .. }
+        | Call::PutResourcePolicy { function, qualifier, .. }
+        | Call::DeleteResourcePolicy { function, qualifier } => {
+            (Subject::Function(function.clone()), Surface::ResourcePolicy(qualifier.clone()))
+        }
+        Call::UpdateFunctionUrlConfig { function, qualifier, .. } => {
+            (Subject::Function(function.clone()), Surface::FunctionUrl(qualifier.clone()))
+        }
+        Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
+            (Subject::LayerVersion(layer.clone()), Surface::LayerPolicy(layer.version()))
+        }
+    }
+}
+
+impl Announcer for World {
+    async fn announce(&self, records: &[Record]) -> Result<(), CallError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.at(Port::Announce, |inner| {
+            inner.announced.extend(records.iter().cloned());
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A key that nobody but the operator role can use.
+fn proof(message: &[u8]) -> String {
+    Fingerprint::of(&serde_json::json!(["the key of this world", message])).to_string()
+}
+
+impl Notary for World {
+    async fn vouch(&self, message: &[u8]) -> Result<String, CallError> {
+        self.at(Port::Vouch, |_| Ok(proof(message))).await
+    }
+
+    async fn holds(&self, message: &[u8], claimed: &str) -> Result<bool, CallError> {
+        self.at(Port::Holds, |_| Ok(proof(message) == claimed)).await
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        let begin: Timestamp = BEGIN.parse().unwrap();
+        begin + SignedDuration::try_from(self.began.elapsed()).unwrap()
+    }
+
+    fn entropy(&self) -> u128 {
+        let mut inner = self.inner.borrow_mut();
+        // Knuth's MMIX: the upper bits are the random ones.
+        inner.entropy = inner.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u128::from(inner.entropy >> 33)
+    }
+
+    async fn sleep(&self, duration: SignedDuration) {
+        time::sleep(Duration::try_from(duration).unwrap_or_default()).await;
+    }
+}

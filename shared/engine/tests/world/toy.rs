@@ -1,0 +1,298 @@
+//! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), and `"Stuck": true` when
+//! no change would be safe.
+
+use crate::world::World;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use warden_engine::{
+    EventError, Finding, FindingId, Handled, Report, Severity,
+    arn::{FunctionArn, Home, Qualifier},
+    call_error::CallError,
+    content::Content,
+    guard::{Facts, Guard, Introduced, Judgement, Look, Remedy},
+    on_event,
+    plan::{Call, Plan},
+    ports::Clock,
+    reconcile,
+    record::{Record, Step},
+    settings::Settings,
+    surface::{Subject, Surface},
+    tags::GuardKind,
+    trigger::{Cause, Trigger},
+    undo::{Undo, UndoRefusal},
+};
+
+pub(crate) struct Toy<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) settings: &'a Settings,
+}
+
+pub(crate) fn home() -> Home {
+    Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account: "111122223333".parse().unwrap() }
+}
+
+/// The default settings, some of them set otherwise.
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
+    let get = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Settings::read(home(), get).unwrap()
+}
+
+pub(crate) fn function(name: &str) -> Subject {
+    format!("arn:aws:lambda:us-east-1:111122223333:function:{name}").parse().unwrap()
+}
+
+pub(crate) fn policy_of(qualifier: &str) -> Surface {
+    let qualifier = (!qualifier.is_empty()).then(|| qualifier.parse::<Qualifier>().unwrap());
+    Surface::ResourcePolicy(qualifier)
+}
+
+/// A policy of such statements.
+pub(crate) fn policy(statements: &[Value]) -> Content {
+    if statements.is_empty() { Content::ABSENT } else { Content::new(json!({"Statement": statements})) }
+}
+
+pub(crate) fn good(sid: &str) -> Value {
+    json!({"Sid": sid})
+}
+
+pub(crate) fn bad(sid: &str, severity: &str) -> Value {
+    json!({"Sid": sid, "Bad": severity})
+}
+
+fn findings(content: &Content) -> Judgement {
+    match content.document() {
+        None => Judgement::default(),
+        Some(Value::String(_)) => Judgement { unclear: Some("it is text".into()), ..Judgement::default() },
+        Some(document) => {
+            let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+            let finding = |(index, statement): (usize, &Value)| {
+                Some(Finding {
+                    id: FindingId::PublicInvoke,
+                    severity: statement["Bad"].as_str()?.parse().unwrap(),
+                    at: format!("Statement[{index}].Principal"),
+                    message: "it says so itself".into(),
+                })
+            };
+            Judgement { findings: statements.iter().enumerate().filter_map(finding).collect(), unclear: None }
+        }
+    }
+}
+
+impl Guard for Toy<'_> {
+    const KIND: GuardKind = GuardKind::Access;
+
+    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
+        let Some(name) = trigger.parameter("functionName") else { return Vec::new() };
+        let (function, qualifier) = FunctionArn::resolve(name, &trigger.home).unwrap();
+        let surface = Surface::ResourcePolicy(qualifier);
+        let sid = trigger.parameter("statementId").map(str::to_owned);
+        let of_surface = |introduced| (Some(BTreeSet::from([surface.clone()])), introduced);
+        let (surfaces, introduced) = match trigger.cause.event_name.as_str() {
+            "AddPermission" => of_surface(vec![Introduced { surface: Some(surface.clone()), sid }]),
+            "RemovePermission" => of_surface(Vec::new()),
+            "CreateFunction" => of_surface(vec![Introduced { surface: None, sid: None }]),
+            "TagResource" | "UntagResource" => (None, Vec::new()),
+            _ => return Vec::new(),
+        };
+        let subject = Subject::Function(function);
+        vec![Look { subject, surfaces, introduced, by_operator: false, cause: trigger.cause.clone() }]
+    }
+
+    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
+        self.world.facts(look, Self::KIND, self.settings).await
+    }
+
+    fn judge(&self, facts: &Facts, surface: &Surface, _: &Settings) -> Judgement {
+        facts.surfaces.get(surface).map(|sighting| findings(&sighting.content)).unwrap_or_default()
+    }
+
+    fn remedy(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        surface: &Surface,
+        addressed: &[Finding],
+        _: Option<&Content>,
+        _: &Settings,
+    ) -> Remedy {
+        let (Subject::Function(function), Surface::ResourcePolicy(qualifier)) = (subject, surface) else {
+            panic!("{subject} has no {surface} here")
+        };
+        let content = &facts.surfaces[surface].content;
+        let document = content.document().unwrap();
+        let is_addressed =
+            |index: usize| addressed.iter().any(|finding| finding.at == format!("Statement[{index}].Principal"));
+        let statements = document["Statement"].as_array().unwrap();
+        let stays = |(index, statement): &(usize, &Value)| !is_addressed(*index) || statement["Stuck"] == true;
+        let left: Vec<Value> = statements.iter().enumerate().filter(stays).map(|(_, kept)| kept.clone()).collect();
+        let stuck = addressed.iter().filter(|finding| {
+            let index = statements
+                .iter()
+                .enumerate()
+                .position(|(index, _)| finding.at == format!("Statement[{index}].Principal"));
+            index.is_some_and(|index| statements[index]["Stuck"] == true)
+        });
+        let unfixable = stuck.map(|finding| (finding.clone(), "ask its owner".to_owned())).collect();
+        if left.len() == statements.len() {
+            return Remedy { plan: None, unfixable };
+        }
+        let (function, qualifier) = (function.clone(), qualifier.clone());
+        let undo = Call::PutResourcePolicy {
+            function: function.clone(),
+            qualifier: qualifier.clone(),
+            policy: document.clone(),
+        };
+        let after = policy(&left);
+        let call = match after.document() {
+            Some(policy) => Call::PutResourcePolicy { function, qualifier, policy: policy.clone() },
+            None => Call::DeleteResourcePolicy { function, qualifier },
+        };
+        Remedy { plan: Some(Plan::new(surface.clone(), content.clone()).then(call, undo, after)), unfixable }
+    }
+}
+
+/// A world with one guarded function `pay`.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) pay: Subject,
+    events: std::cell::Cell<u32>,
+}
+
+impl Stage {
+    /// `pay` exists, not opted in.
+    pub(crate) fn new() -> Stage {
+        Stage::set(&[])
+    }
+
+    /// Likewise with settings.
+    pub(crate) fn set(variables: &[(&str, &str)]) -> Stage {
+        let stage = Stage {
+            world: World::default(),
+            settings: settings(variables),
+            pay: function("pay"),
+            events: std::cell::Cell::default(),
+        };
+        stage.world.put(&stage.pay, &policy_of(""), Content::ABSENT);
+        stage
+    }
+
+    /// `pay` exists with a benign statement, is opted in to `enforce`, and the guard knows it.
+    pub(crate) async fn enforced() -> Stage {
+        Stage::new().enforce().await
+    }
+
+    /// Opts `pay` in, with a benign statement, and lets the guard see it.
+    pub(crate) async fn enforce(self) -> Stage {
+        self.world.put(&self.pay, &policy_of(""), policy(&[good("shop")]));
+        self.opt_in("enforce").await;
+        self
+    }
+
+    /// Tags `pay` and delivers the event.
+    pub(crate) async fn opt_in(&self, mode: &str) -> Report {
+        self.world.tag(&self.pay, "warden", mode);
+        self.world.pass(jiff::SignedDuration::from_secs(1)).await;
+        let report = self.deliver(&self.event("TagResource", "pay", None)).await;
+        // Events tell the time in whole seconds: what comes next comes later.
+        self.world.pass(jiff::SignedDuration::from_secs(1)).await;
+        report
+    }
+
+    pub(crate) fn guard(&self) -> Toy<'_> {
+        Toy { world: &self.world, settings: &self.settings }
+    }
+
+    /// An event of now.
+    pub(crate) fn event(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
+        self.events.set(self.events.get() + 1);
+        json!({
+            "source": "aws.lambda",
+            "detail-type": "AWS API Call via CloudTrail",
+            "account": "111122223333",
+            "detail": {
+                "eventName": name,
+                "eventTime": self.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                "awsRegion": "us-east-1",
+                "eventID": format!("event-{}", self.events.get()),
+                "userAgent": "terraform/1.9",
+                "userIdentity": {"arn": "arn:aws:sts::111122223333:assumed-role/deploy/ci"},
+                "requestParameters": {"functionName": target, "statementId": sid}
+            }
+        })
+    }
+
+    /// Lets the guard handle an event, which must succeed.
+    pub(crate) async fn deliver(&self, event: &Value) -> Report {
+        match self.try_deliver(event).await.unwrap() {
+            Handled::Looked(mut reports) => reports.pop().unwrap(),
+            Handled::NotOurs(why) => panic!("{why}"),
+        }
+    }
+
+    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
+        on_event(&self.guard(), &self.world, &self.settings, event).await
+    }
+
+    /// Somebody puts these statements into `pay`'s policy, the last of them newly; the event is delivered.
+    pub(crate) async fn add(&self, statements: &[Value]) -> Report {
+        self.world.put(&self.pay, &policy_of(""), policy(statements));
+        let sid = statements.last().and_then(|statement| statement["Sid"].as_str());
+        self.deliver(&self.event("AddPermission", "pay", sid)).await
+    }
+
+    /// The sweep, or with `by_operator` an operator's `warden apply`, looks at the whole of `pay`.
+    pub(crate) async fn look(&self, by_operator: bool) -> Report {
+        let subject = self.pay.clone();
+        let cause = Cause::by_hand("test");
+        let look = Look { subject, surfaces: None, introduced: Vec::new(), by_operator, cause };
+        reconcile(&self.guard(), &self.world, &self.settings, &look).await.unwrap()
+    }
+
+    pub(crate) fn undo_of(&self, record: &Record) -> Undo {
+        Undo {
+            record: record.clone(),
+            accept_for: jiff::SignedDuration::from_hours(24),
+            by: "alice".into(),
+            cause: Cause::by_hand("warden undo"),
+        }
+    }
+
+    pub(crate) async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
+        self.undo_of(record).carry_out(&self.world, &self.settings).await
+    }
+
+    /// The last record of a step.
+    #[track_caller]
+    pub(crate) fn last(&self, step: Step) -> Record {
+        self.world.of_step(&self.pay, step).pop().unwrap()
+    }
+
+    /// What `pay`'s policy holds.
+    #[track_caller]
+    pub(crate) fn check(&self, statements: &[Value]) {
+        assert_eq!(self.world.content(&self.pay, &policy_of("")), policy(statements));
+    }
+
+    /// What the log says.
+    #[track_caller]
+    pub(crate) fn check_log(&self, expected: &[&str]) {
+        assert_eq!(self.world.log(&self.pay), expected);
+    }
+}
+
+/// No baseline ever held a finding of medium or above.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for subject in self.world.subjects() {
+            for (surface, state) in self.world.states(&subject) {
+                let judged = findings(&state.baseline.unwrap_or_default());
+                let worst = judged.findings.iter().map(|finding| finding.severity).max();
+                assert!(worst < Some(Severity::Medium) && judged.unclear.is_none(), "{subject} {surface}");
+            }
+        }
+    }
+}
