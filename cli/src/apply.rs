@@ -137,7 +137,7 @@ impl Proposal {
             return Ok(Proposal { look, decision: None, accepted: Vec::new() });
         };
         let mut history = operator.aws.history(&look.subject, now).await?;
-        strike_forged(&operator.aws, &look.subject, &mut history, now).await;
+        strike_forged(&operator.aws, &look.subject, &mut history, now).await?;
         // What was reported before is to be said here all the same.
         history.surfaces.values_mut().for_each(|state| state.reported.clear());
         let decision = decide(guard, &look, &facts, &history, &operator.settings, now);

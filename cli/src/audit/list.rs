@@ -158,8 +158,12 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
     match operator.aws.history(&account, now).await {
         Err(error) => lines.push(trouble("the switch", error)),
         Ok(mut history) => {
-            let struck = strike_forged(&operator.aws, &account, &mut history, now).await;
-            lines.extend(struck.iter().map(|forged| format!("{} {forged}", "FORGED".red().bold())));
+            match strike_forged(&operator.aws, &account, &mut history, now).await {
+                Err(error) => lines.push(trouble("the proof of the pause", error)),
+                Ok(()) => lines.extend(
+                    history.forged.iter().map(|forged| format!("{} {}", "FORGED".red().bold(), printable(forged))),
+                ),
+            }
             if let Some(pause) = history.pause.filter(|pause| pause.until.is_none_or(|until| until > now)) {
                 let until = pause
                     .until
