@@ -9,7 +9,7 @@ use crate::{
     span::{self, Since},
 };
 use anyhow::Context;
-use comfy_table::{Cell, Color};
+use comfy_table::{Cell, Color, ColumnConstraint};
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
 use std::{
@@ -113,6 +113,12 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "No records. (--since reaches further back.)");
     }
     let mut table = output::table(&["Time (UTC)", "Step", "Subject", "Surface", "Findings", "Severity", "By", "Id"]);
+    // A time and an id are of no use in pieces.
+    for column in [0, 7] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     for record in records {
         let entry = &record.entry;
         let mut findings: Vec<&str> = entry.findings.iter().map(|finding| finding.id.as_str()).collect();
