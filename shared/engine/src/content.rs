@@ -4,7 +4,7 @@ use crate::arn::{BadName, as_text};
 use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, iter, str::FromStr};
 use warden_finding::{Finding, FindingId};
 
 /// The SHA-256 of a JSON value in its canonical form (RFC 8785), so that neither white space nor the order of keys counts.
@@ -93,13 +93,12 @@ impl Content {
         }
     }
 
-    /// Whether what `key` points at is still there, wherever it stands.
-    pub(crate) fn holds(&self, key: &FindingKey) -> bool {
-        let is_it = |value: &Value| Fingerprint::of(value) == key.fragment;
-        let Some(document) = &self.0 else { return false };
-        let parts = document.as_object().into_iter().flat_map(|document| document.values());
-        is_it(document)
-            || parts.into_iter().any(|part| is_it(part) || part.as_array().is_some_and(|items| items.iter().any(is_it)))
+    /// Everything that a finding's key can point at: each statement, each setting, the whole.
+    pub(crate) fn fragments(&self) -> BTreeSet<Fingerprint> {
+        let Some(document) = &self.0 else { return BTreeSet::new() };
+        let parts = || document.as_object().into_iter().flat_map(|document| document.values());
+        let items = parts().filter_map(Value::as_array).flatten();
+        iter::once(document).chain(parts()).chain(items).map(Fingerprint::of).collect()
     }
 
     /// The key of a finding in this content: the rule and what exactly broke it, wherever that stands.

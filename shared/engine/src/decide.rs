@@ -114,7 +114,8 @@ pub fn conclude(
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
             // What an operator had removed does not stand any more: put back, it is new.
-            state.standing.retain(|key, _| intent.plan.after().holds(key));
+            let left = intent.plan.after().fragments();
+            state.standing.retain(|key, _| left.contains(&key.fragment));
             if compliant {
                 state.baseline = Some(intent.plan.after().clone());
             }
@@ -345,9 +346,12 @@ impl<G: Guard> Deciding<'_, G> {
     fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
+        let there = content.fragments();
         state.acceptances.retain(|acceptance| {
-            acceptance.until > self.now && acceptance.findings.iter().any(|key| content.holds(key))
+            acceptance.until > self.now && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
         });
+        // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
+        state.standing.retain(|key, _| there.contains(&key.fragment));
     }
 
     /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
@@ -471,7 +475,7 @@ impl<G: Guard> Deciding<'_, G> {
         let surveyed = self.known.is_some_and(|known| known.surveyed);
         let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
         let happened = self.happened();
-        let recorded = mem::take(&mut state.standing);
+        let recorded = state.standing.clone();
         let mut standing = Vec::new();
         for finding in findings {
             let key = content.finding_key(finding);
@@ -487,7 +491,9 @@ impl<G: Guard> Deciding<'_, G> {
                 }
                 None => first_look && !named,
             };
-            if is_standing || self.opt_in.mode != Mode::Enforce {
+            if !is_standing && self.opt_in.mode == Mode::Enforce {
+                state.standing.retain(|known, _| known.fragment != key.fragment);
+            } else {
                 state.standing.insert(key, written.unwrap_or(self.now));
             }
             if is_standing && !self.look.by_operator && self.settings.standing == StandingPolicy::Withhold {
@@ -658,7 +664,7 @@ impl<G: Guard> Deciding<'_, G> {
         }
     }
 
-    /// Writes an `observed` or `withheld` record, once for the same content, findings and reason.
+    /// Writes an `observed` or `withheld` record of those findings that none was written of for the same reason.
     #[allow(clippy::too_many_arguments, reason = "one place builds these records, from everything they say")]
     fn report(
         &mut self,
@@ -671,22 +677,25 @@ impl<G: Guard> Deciding<'_, G> {
         note: Option<String>,
         alert: Option<Severity>,
     ) {
-        let keys: Vec<String> = findings.iter().map(|finding| content.finding_key(finding).to_string()).collect();
         let code = reason.as_ref().map(Reason::code);
-        let unclear = note.as_deref().filter(|_| findings.is_empty()).map(|_| content.fingerprint());
-        let once = Fingerprint::of(&json!([step, code, keys, unclear, self.since]));
-        if state.reported.contains(&once) {
-            return;
-        }
-        state.reported.push(once);
-        if self.reported.contains(&once) {
+        let mut is_news = |what: String| {
+            let once = Fingerprint::of(&json!([step, code, what, self.since]));
+            if !state.reported.contains(&once) {
+                state.reported.push(once);
+            }
+            !self.reported.contains(&once)
+        };
+        let news: Vec<Finding> =
+            findings.iter().filter(|finding| is_news(content.finding_key(finding).to_string())).cloned().collect();
+        // Content that cannot be judged has no findings.
+        if news.is_empty() && !(findings.is_empty() && is_news(content.fingerprint().to_string())) {
             return;
         }
         self.decision.drafts.push(Draft {
             step,
             surface: Some(surface.clone()),
-            findings: findings.to_vec(),
-            severity: worst(findings).max(alert),
+            severity: worst(&news).max(alert),
+            findings: news,
             reason,
             note,
             // Content that no record can hold is left out; its findings say where to look.

@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "every test crate that shares this module uses a part of it")]
 
-mod lambda;
+pub(crate) mod lambda;
 
 use futures::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};

@@ -110,14 +110,20 @@ pub fn narrow(
             left.push(text.clone());
             continue;
         }
-        let replaced =
-            Narrowing { parsed: &parsed, statement, text, context, sids: &sids, tolerated: &tolerated }.of(&addressed);
+        let (replaced, impossible) =
+            Narrowing { parsed: &parsed, statement, text, context, sids: &sids, tolerated }.of(addressed);
         let before = baseline.as_ref().and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
         let sid = statement.sid.as_deref().map(str::to_owned);
         let kind = match (replaced, before) {
             (Outcome::Removed, None) => EditKind::Removed,
-            (Outcome::Removed | Outcome::Impossible(_), Some(before)) => {
+            (Outcome::Removed | Outcome::Impossible, Some(before)) => {
                 left.push(before.clone());
+                EditKind::Restored
+            }
+            // What has to stay of the statement makes the whole old one the better choice.
+            (Outcome::Narrowed(_), Some(before)) if !impossible.is_empty() => {
+                left.push(before.clone());
+                survivors = true;
                 EditKind::Restored
             }
             // The same principals as before, only no longer bound to a source: the old binding is the better one.
@@ -128,11 +134,12 @@ pub fn narrow(
             }
             (Outcome::Narrowed(now) | Outcome::Bound(now), Some(_) | None) => {
                 left.extend(now);
+                unfixable.extend(impossible);
                 survivors = true;
                 EditKind::Replaced
             }
-            (Outcome::Impossible(reasons), None) => {
-                unfixable.extend(reasons);
+            (Outcome::Impossible, None) => {
+                unfixable.extend(impossible);
                 left.push(text.clone());
                 survivors = true;
                 continue;
@@ -230,7 +237,7 @@ enum Outcome {
     /// All it needed were conditions that bind a service to its source.
     Bound(Vec<Value>),
     /// It has to stay as it is.
-    Impossible(Vec<Unfixable>),
+    Impossible,
 }
 
 struct Narrowing<'d> {
@@ -240,39 +247,53 @@ struct Narrowing<'d> {
     context: &'d Context,
     sids: &'d HashSet<&'d str>,
     /// What else is open about the statement and was not asked to be closed.
-    tolerated: &'d [Offence],
+    tolerated: Vec<Offence>,
 }
 
 impl Narrowing<'_> {
-    fn of(&self, addressed: &[Offence]) -> Outcome {
+    /// What can be done about the addressed offences, and those that nothing can be done about: they do not protect the others.
+    fn of(mut self, mut addressed: Vec<Offence>) -> (Outcome, Vec<Unfixable>) {
+        let mut impossible = Vec::new();
+        addressed.retain(|offence| match offence.part {
+            Part::Principal(place) if offence.finding.id == FindingId::OpenServicePrincipal => {
+                match self.binding(place) {
+                    Ok(_) => true,
+                    Err(advice) => {
+                        impossible.push(Unfixable { finding: offence.finding.clone(), advice });
+                        self.tolerated.push(offence.clone());
+                        false
+                    }
+                }
+            }
+            Part::Principal(_) | Part::NotPrincipal | Part::Action(_) | Part::NotAction => true,
+        });
+        let outcome = if addressed.is_empty() { Outcome::Impossible } else { self.outcome(&addressed) };
+        match outcome {
+            // The statement goes as a whole, and what was impossible with it.
+            Outcome::Removed => (Outcome::Removed, Vec::new()),
+            other => (other, impossible),
+        }
+    }
+
+    fn outcome(&self, addressed: &[Offence]) -> Outcome {
         let mut gone: BTreeSet<PrincipalPlace> = BTreeSet::new();
-        let mut open: Vec<(&Offence, PrincipalPlace)> = Vec::new();
+        let mut bindings: Vec<(Binding, Vec<PrincipalPlace>)> = Vec::new();
         let mut wildcards = Vec::new();
         for offence in addressed {
             match offence.part {
                 Part::NotPrincipal => return Outcome::Removed,
                 Part::Principal(place) if offence.finding.id == FindingId::OpenServicePrincipal => {
-                    open.push((offence, place));
+                    let Ok(binding) = self.binding(place) else { return Outcome::Impossible };
+                    match bindings.iter_mut().find(|(known, _)| *known == binding) {
+                        Some((_, places)) => places.push(place),
+                        None => bindings.push((binding, vec![place])),
+                    }
                 }
                 Part::Principal(place) => {
                     gone.insert(place);
                 }
                 Part::Action(_) | Part::NotAction => wildcards.push(offence.part),
             }
-        }
-        let mut bindings: Vec<(Binding, Vec<PrincipalPlace>)> = Vec::new();
-        let mut impossible = Vec::new();
-        for (offence, place) in open {
-            match self.binding(place) {
-                Ok(binding) => match bindings.iter_mut().find(|(known, _)| *known == binding) {
-                    Some((_, places)) => places.push(place),
-                    None => bindings.push((binding, vec![place])),
-                },
-                Err(advice) => impossible.push(Unfixable { finding: offence.finding.clone(), advice }),
-            }
-        }
-        if !impossible.is_empty() {
-            return Outcome::Impossible(impossible);
         }
 
         let mut base = self.text.clone();

@@ -1,0 +1,8 @@
+//! access-guard on the strict account and ledger in memory that the engine's own tests use.
+
+#[path = "../../../../shared/engine/tests/world/mod.rs"]
+mod world;
+
+mod laws;
+mod remediations;
+mod shop;

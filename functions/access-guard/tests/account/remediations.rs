@@ -1,0 +1,278 @@
+//! Every remediation of access-guard, and its undo, cut off before and after each of its calls.
+
+use crate::shop::{Contents, Shop, pay, surface, tools};
+use crate::world::{Fault, Port};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use warden_engine::{content::Content, record::Step, surface::Subject, undo::UndoRefusal};
+
+const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
+
+fn allow(sid: &str, principal: Value) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction", "Resource": PAY})
+}
+
+fn policy(statements: &[Value]) -> Content {
+    Content::new(json!({"Version": "2012-10-17", "Id": "default", "Statement": statements}))
+}
+
+fn own() -> Value {
+    allow("own", json!({"AWS": "arn:aws:iam::111122223333:root"}))
+}
+
+fn layer_statement(sid: &str, principal: Value) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:GetLayerVersion", "Resource": tools()})
+}
+
+/// A violation: what is changed, the events that say so, and the calls that put it right.
+struct Violation {
+    name: &'static str,
+    before: Content,
+    changed: Vec<(Subject, &'static str, Content)>,
+    events: Vec<(&'static str, Value)>,
+    calls: &'static [&'static str],
+}
+
+fn violations() -> Vec<Violation> {
+    let public = allow("open", json!("*"));
+    let url = |auth: &str| Content::new(json!({"AuthType": auth}));
+    let url_statement = json!({
+        "Sid": "url", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl", "Resource": PAY,
+        "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}
+    });
+    let add = |sid: &str| ("AddPermission", json!({"functionName": "pay", "statementId": sid}));
+    let put = || ("PutResourcePolicy", json!({"resourceArn": PAY}));
+    vec![
+        Violation {
+            name: "a public statement beside a benign one",
+            before: policy(&[own()]),
+            changed: vec![(pay(), "resource-policy", policy(&[own(), public.clone()]))],
+            events: vec![add("open")],
+            calls: &["RemovePermission(pay, Sid open)"],
+        },
+        Violation {
+            name: "the only statement",
+            before: Content::ABSENT,
+            changed: vec![(pay(), "resource-policy", policy(&[public.clone()]))],
+            events: vec![add("open")],
+            calls: &["RemovePermission(pay, Sid open)"],
+        },
+        Violation {
+            name: "a whole policy of public statements",
+            before: Content::ABSENT,
+            changed: vec![(pay(), "resource-policy", policy(&[public.clone(), allow("more", json!({"AWS": "*"}))]))],
+            events: vec![put()],
+            calls: &["DeleteResourcePolicy(pay)"],
+        },
+        Violation {
+            name: "a principal too many, and a Sid that RemovePermission does not take",
+            before: policy(&[own()]),
+            changed: vec![(
+                pay(),
+                "resource-policy",
+                policy(&[allow("own", json!({"AWS": ["111122223333", "*"]})), allow("come in", json!("*"))]),
+            )],
+            events: vec![put()],
+            calls: &["PutResourcePolicy(pay)"],
+        },
+        Violation {
+            name: "an open service principal",
+            before: policy(&[own()]),
+            changed: vec![(
+                pay(),
+                "resource-policy",
+                policy(&[own(), allow("s3", json!({"Service": "s3.amazonaws.com"}))]),
+            )],
+            events: vec![add("s3")],
+            calls: &["PutResourcePolicy(pay)"],
+        },
+        Violation {
+            name: "a public URL",
+            before: policy(&[own()]),
+            changed: vec![
+                (pay(), "function-url", url("NONE")),
+                (pay(), "resource-policy", policy(&[own(), url_statement])),
+            ],
+            events: vec![
+                ("CreateFunctionUrlConfig", json!({"functionName": "pay"})),
+                ("AddPermission", json!({"functionName": "pay", "statementId": "url"})),
+            ],
+            calls: &["UpdateFunctionUrlConfig(pay, AuthType AWS_IAM)", "RemovePermission(pay, Sid url)"],
+        },
+        Violation {
+            name: "a public alias",
+            before: policy(&[own()]),
+            changed: vec![
+                (pay(), "resource-policy:live", policy(&[public])),
+                (pay(), "function-url:live", Content::ABSENT),
+            ],
+            events: vec![("AddPermission", json!({"functionName": "pay", "qualifier": "live", "statementId": "open"}))],
+            calls: &["RemovePermission(pay:live, Sid open)"],
+        },
+        Violation {
+            name: "a public layer version",
+            before: policy(&[own()]),
+            changed: vec![(
+                tools(),
+                "layer-policy/7",
+                policy(&[
+                    layer_statement("a", json!("*")),
+                    layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"})),
+                    layer_statement("c", json!("*")),
+                ]),
+            )],
+            events: ["a", "c"]
+                .map(|sid| {
+                    let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": sid});
+                    ("AddLayerVersionPermission", parameters)
+                })
+                .into(),
+            calls: &["RemoveLayerVersionPermission(tools:7, Sid a)", "RemoveLayerVersionPermission(tools:7, Sid c)"],
+        },
+    ]
+}
+
+/// An account in which the violation has just happened, and its events.
+async fn violated(violation: &Violation) -> (Shop, Vec<Value>) {
+    let shop = Shop::open(&[]).await;
+    shop.world.put(&pay(), &surface("resource-policy"), violation.before.clone());
+    let shop = shop.opt_in().await;
+    // The layer version was looked at before as well.
+    let partner = layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"}));
+    shop.world.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
+    let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
+    shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
+    shop.world.pass(SignedDuration::from_secs(1)).await;
+    for (subject, text, content) in &violation.changed {
+        shop.world.put(subject, &surface(text), content.clone());
+    }
+    let events = violation.events.iter().map(|(name, parameters)| shop.event(name, parameters.clone())).collect();
+    (shop, events)
+}
+
+async fn put_right(shop: &Shop, events: &[Value]) {
+    for event in events {
+        shop.deliver(event).await;
+    }
+}
+
+/// What the account holds and what the log says when nothing goes wrong.
+async fn undisturbed(violation: &Violation) -> (Contents, Vec<String>) {
+    let (shop, events) = violated(violation).await;
+    put_right(&shop, &events).await;
+    let applied = shop.of_step(Step::Applied);
+    let calls = applied.iter().flat_map(|record| &record.entry.changes).map(|change| change.call().to_string());
+    let mut calls: Vec<String> = calls.collect();
+    calls.sort_by_key(|call| violation.calls.iter().position(|expected| expected == call));
+    assert_eq!(calls, violation.calls, "{}", violation.name);
+    (shop.contents(), sorted(shop.log()))
+}
+
+fn sorted(mut log: Vec<String>) -> Vec<String> {
+    log.sort();
+    log
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
+    for violation in violations() {
+        let expected = undisturbed(&violation).await;
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
+            for nth in 0.. {
+                let (shop, events) = violated(&violation).await;
+                let before = shop.world.calls();
+                shop.world.fault(nth, fault);
+                for event in &events {
+                    drop(shop.world.run(shop.try_deliver(event)).await);
+                }
+                let happened = shop.world.calls() > before + nth;
+                shop.world.heal();
+                shop.world.pass(SignedDuration::from_mins(5)).await;
+                put_right(&shop, &events).await;
+                let name = format!("{}: {fault:?} at call {nth}", violation.name);
+                assert_eq!(shop.contents(), expected.0, "{name}");
+                assert_eq!(sorted(shop.log()), expected.1, "{name}");
+                if !happened {
+                    assert!(nth > 5, "{name}");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
+    for violation in violations() {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
+            for nth in 0.. {
+                let (shop, events) = violated(&violation).await;
+                let original = shop.contents();
+                put_right(&shop, &events).await;
+                let applied = shop.of_step(Step::Applied);
+                let before = shop.world.calls();
+                shop.world.fault(nth, fault);
+                for record in &applied {
+                    drop(shop.world.run(shop.undo(record)).await);
+                }
+                let happened = shop.world.calls() > before + nth;
+                shop.world.heal();
+                shop.world.pass(SignedDuration::from_mins(5)).await;
+                let name = format!("{}: {fault:?} at call {nth}", violation.name);
+                for record in &applied {
+                    match shop.undo(record).await {
+                        Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
+                        Err(other) => panic!("{name}: {other:#?}"),
+                    }
+                }
+                assert_eq!(shop.contents(), original, "{name}");
+                // The guard leaves it alone, whatever sets it off.
+                put_right(&shop, &events).await;
+                shop.sweep(&pay()).await;
+                shop.sweep(&tools()).await;
+                assert_eq!(shop.contents(), original, "{name}");
+                assert_eq!(shop.of_step(Step::Undone).len(), applied.len(), "{name}");
+                assert_eq!(shop.of_step(Step::Accepted).len(), applied.len(), "{name}");
+                if !happened {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_half_of_a_public_url_undone_stays_undone() {
+    for first in [0, 1] {
+        let violation = violations().into_iter().find(|violation| violation.name == "a public URL").unwrap();
+        let (shop, events) = violated(&violation).await;
+        put_right(&shop, &events).await;
+        let applied = shop.of_step(Step::Applied);
+        shop.undo(&applied[first]).await.unwrap();
+        let half = shop.contents();
+        put_right(&shop, &events).await;
+        shop.sweep(&pay()).await;
+        assert_eq!(shop.contents(), half);
+        shop.undo(&applied[1 - first]).await.unwrap();
+        let whole = shop.contents();
+        shop.sweep(&pay()).await;
+        assert_eq!(shop.contents(), whole);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
+    for violation in violations() {
+        let expected = undisturbed(&violation).await;
+        for seed in 0..8 {
+            let (shop, events) = violated(&violation).await;
+            shop.world.seed(seed);
+            let calls = shop.world.calls_at(Port::Call);
+            let deliveries = (0..10).flat_map(|_| events.iter().map(|event| shop.deliver(event)));
+            futures::future::join_all(deliveries).await;
+            assert_eq!(shop.contents(), expected.0, "{}", violation.name);
+            assert_eq!(sorted(shop.log()), expected.1, "{}", violation.name);
+            assert_eq!(shop.world.calls_at(Port::Call) - calls, violation.calls.len(), "{}", violation.name);
+        }
+    }
+}
