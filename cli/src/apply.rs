@@ -137,7 +137,7 @@ impl Proposal {
             return Ok(Proposal { look, decision: None, accepted: Vec::new() });
         };
         let mut history = operator.aws.history(&look.subject, now).await?;
-        strike_forged(&operator.aws, &look.subject, &mut history, now).await;
+        strike_forged(&operator.aws, &look.subject, &mut history, now).await?;
         // What was reported before is to be said here all the same.
         history.surfaces.values_mut().for_each(|state| state.reported.clear());
         let decision = decide(guard, &look, &facts, &history, &operator.settings, now);
@@ -147,7 +147,7 @@ impl Proposal {
                 history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
             for finding in guard.judge(&facts, surface, &operator.settings).findings {
                 let key = sighting.content.finding_key(&finding);
-                let by = acceptances.iter().find(|kept| kept.until > now && kept.findings.contains(&key));
+                let by = acceptances.iter().find(|kept| kept.until > now && kept.covers(&key));
                 accepted.extend(by.map(|by| {
                     format!("{} on {surface}: accepted by {} until {} UTC", finding.id, by.by, shown(by.until))
                 }));

@@ -61,7 +61,7 @@ impl Account {
     async fn guarded() -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let guards = build_guards(&root, &["access-guard"]).expect("the guard");
+        let guards = build_guards(&root, &["access-guard"], &|_| {}).expect("the guard");
         let template = root.join("infra/warden.yaml");
         let guards: Vec<(&str, &std::path::Path)> =
             guards.iter().map(|path: &PathBuf| ("access-guard", path.as_path())).collect();
@@ -234,6 +234,28 @@ async fn while_paused_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn a_fight_stands_on_top_of_the_list() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.settle().await;
+    for revert in 0..4 {
+        let add = account.lambda.add_permission().function_name("shop").statement_id("bucket");
+        add.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await.expect("a statement");
+        account.settle().await;
+        let narrowed = account.policy().await.expect("a policy")["Statement"][0]["Condition"].is_object();
+        assert_eq!(narrowed, revert < 3);
+        if narrowed {
+            let remove = account.lambda.remove_permission().function_name("shop").statement_id("bucket");
+            remove.send().await.expect("removed");
+        }
+    }
+    let listed = account.warden(&["audit", "--output", "table"]);
+    listed.check(0, &["BREAKER shop resource-policy: reverted 3 times", "user/administrator", "withheld (breaker)"]);
+    account.warden(&["apply", "--function", "shop", "--yes"]).check(0, &["open-service-principal", "applied"]);
+    assert!(account.policy().await.expect("a policy")["Statement"][0]["Condition"].is_object());
+}
+
+#[tokio::test]
 async fn an_exemption_is_a_tag_that_the_guard_follows() {
     let account = Account::guarded().await;
     account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
@@ -288,6 +310,22 @@ async fn a_ledger_that_was_edited_is_found_out() {
     account.warden(&["audit"]).check(1, &[&format!("record {applied} was changed")]);
     account.warden(&["audit", "show", &applied]).check(1, &["was changed after it was written"]);
     account.warden(&["undo", &applied, "--yes"]).check(1, &["is not trusted"]);
+
+    // Nobody can pause the guards by writing to the table, and what is cut off is on top of the list.
+    let pause = [
+        ("pk", "account"),
+        ("sk", "pause"),
+        ("pause", r#"{"until":null,"by":"mallory","reason":null,"proof":"AAAA"}"#),
+    ];
+    let pause = pause.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
+    table.put_item().table_name("warden-ledger").set_item(Some(pause)).send().await.expect("put in");
+    let cut =
+        table.update_item().table_name("warden-ledger").key("pk", text(SHOP)).key("sk", text("state#resource-policy"));
+    let cut = cut.update_expression("SET #open = :open").expression_attribute_names("#open", "open");
+    cut.expression_attribute_values(":open", text("intent")).send().await.expect("written");
+    let listed = account.warden(&["audit", "--output", "table"]);
+    let listed = listed.check(1, &["FORGED", "does not come from the operator role", "OPEN shop resource-policy"]);
+    assert!(!listed.out.contains("PAUSED"));
 
     // Damage on one subject hides nothing of another.
     let other = "arn:aws:lambda:us-east-1:111122223333:function:other";

@@ -110,11 +110,14 @@ impl Account {
     pub async fn publish_url(&self, name: &str, qualifier: Option<&str>) {
         let url = self.lambda.create_function_url_config().function_name(name).auth_type(FunctionUrlAuthType::None);
         url.set_qualifier(qualifier.map(str::to_owned)).send().await.expect("a URL");
-        for (sid, action) in [("url", "lambda:InvokeFunctionUrl"), ("invoke", "lambda:InvokeFunction")] {
+        for (sid, action) in [
+            ("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl"),
+            ("FunctionURLInvokeAllowPublicAccess", "lambda:InvokeFunction"),
+        ] {
             let add = self.lambda.add_permission().function_name(name).statement_id(sid).principal("*").action(action);
             let add = add.set_qualifier(qualifier.map(str::to_owned));
             let add = match sid {
-                "url" => add.function_url_auth_type(FunctionUrlAuthType::None),
+                "FunctionURLAllowPublicAccess" => add.function_url_auth_type(FunctionUrlAuthType::None),
                 _ => add.invoked_via_function_url(true),
             };
             // The guard may be quicker than the second call.

@@ -1,8 +1,9 @@
 //! Reading the ledger day by day, which is how its index keeps the account's records.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use std::time::{Duration, Instant};
 use warden_aws::{Aws, StoredRecord};
 use warden_engine::call_error::CallError;
 
@@ -23,10 +24,10 @@ pub(crate) struct Found {
 /// The call that failed.
 pub(crate) async fn records(aws: &Aws, from: Timestamp, to: Timestamp) -> Result<Found, CallError> {
     let days = days(day(from), day(to));
-    let progress = progress(days.len(), "reading the ledger");
-    let answers = stream::iter(days).map(|day| aws.day(day)).buffered(AT_ONCE).inspect_ok(|_| progress.inc(1));
+    let progress = Progress::of(days.len(), "reading the ledger");
+    let answers = stream::iter(days).map(|day| aws.day(day)).buffered(AT_ONCE).inspect_ok(|_| progress.step());
     let answers: Vec<_> = answers.try_collect().await?;
-    progress.finish_and_clear();
+    drop(progress);
     let mut found = Found { records: Vec::new(), damaged: Vec::new() };
     for item in answers.into_iter().flatten() {
         match item {
@@ -48,12 +49,36 @@ fn days(first: Date, last: Date) -> Vec<Date> {
     first.series(1.day()).take_while(|day| *day <= last).collect()
 }
 
-/// A bar on the standard error, which shows itself on a terminal only.
-pub(crate) fn progress(steps: usize, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX)).with_message(what);
-    match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+/// A bar on the standard error, on a terminal only, and only for what takes longer than a second.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    since: Instant,
+}
+
+impl Progress {
+    /// Of so many steps.
+    pub(crate) fn of(steps: usize, what: &'static str) -> Progress {
+        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden()).with_message(what);
+        let bar = match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        };
+        Progress { bar, since: Instant::now() }
+    }
+
+    /// One step is done.
+    pub(crate) fn step(&self) {
+        if self.bar.is_hidden() && self.since.elapsed() > Duration::from_secs(1) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -1,6 +1,6 @@
 //! `warden audit list`: the records of the last days, and on top what holds the guards back now.
 
-use super::{colour, days, short_actor, shown, step_words};
+use super::{Tone, days, short_actor, shown, step_words, tone};
 use crate::{
     account,
     exit::Exit,
@@ -9,9 +9,9 @@ use crate::{
     span::{self, Since},
 };
 use anyhow::Context;
-use comfy_table::{Cell, Color};
+use comfy_table::{Cell, Color, ColumnConstraint};
 use jiff::Timestamp;
-use owo_colors::{AnsiColors, OwoColorize};
+use owo_colors::OwoColorize;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -113,6 +113,12 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "No records. (--since reaches further back.)");
     }
     let mut table = output::table(&["Time (UTC)", "Step", "Subject", "Surface", "Findings", "Severity", "By", "Id"]);
+    // A time and an id are of no use in pieces.
+    for column in [0, 7] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     for record in records {
         let entry = &record.entry;
         let mut findings: Vec<&str> = entry.findings.iter().map(|finding| finding.id.as_str()).collect();
@@ -133,12 +139,12 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
 
 fn step_cell(record: &Record) -> Cell {
     let cell = Cell::new(step_words(record));
-    match colour(record.entry.step) {
-        AnsiColors::Green => cell.fg(Color::Green),
-        AnsiColors::Yellow => cell.fg(Color::Yellow),
-        AnsiColors::Red => cell.fg(Color::Red),
-        AnsiColors::Cyan => cell.fg(Color::Cyan),
-        _ => cell,
+    match tone(record.entry.step) {
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Mind => cell.fg(Color::Yellow),
+        Tone::Bad => cell.fg(Color::Red),
+        Tone::Undone => cell.fg(Color::Cyan),
+        Tone::Plain => cell,
     }
 }
 
@@ -152,8 +158,12 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
     match operator.aws.history(&account, now).await {
         Err(error) => lines.push(trouble("the switch", error)),
         Ok(mut history) => {
-            let struck = strike_forged(&operator.aws, &account, &mut history, now).await;
-            lines.extend(struck.iter().map(|forged| format!("{} {forged}", "FORGED".red().bold())));
+            match strike_forged(&operator.aws, &account, &mut history, now).await {
+                Err(error) => lines.push(trouble("the proof of the pause", error)),
+                Ok(()) => lines.extend(
+                    history.forged.iter().map(|forged| format!("{} {}", "FORGED".red().bold(), printable(forged))),
+                ),
+            }
             if let Some(pause) = history.pause.filter(|pause| pause.until.is_none_or(|until| until > now)) {
                 let until = pause
                     .until

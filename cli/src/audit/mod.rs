@@ -9,7 +9,7 @@ mod verify;
 use crate::exit::Exit;
 use clap::Subcommand;
 use jiff::Timestamp;
-use owo_colors::{AnsiColors, OwoColorize};
+use owo_colors::OwoColorize;
 use warden_engine::record::{Reason, Record, Step};
 
 /// Show the audit log: what the guards saw and did, newest first
@@ -54,16 +54,32 @@ pub(crate) fn step_words(record: &Record) -> String {
 
 /// A step in its colour, for a line of text.
 pub(crate) fn step(record: &Record) -> String {
-    step_words(record).color(colour(record.entry.step)).to_string()
+    let words = step_words(record);
+    match tone(record.entry.step) {
+        Tone::Good => words.green().to_string(),
+        Tone::Mind => words.yellow().to_string(),
+        Tone::Bad => words.red().to_string(),
+        Tone::Undone => words.cyan().to_string(),
+        Tone::Plain => words,
+    }
 }
 
-fn colour(step: Step) -> AnsiColors {
+/// How a step is to be taken.
+enum Tone {
+    Good,
+    Mind,
+    Bad,
+    Undone,
+    Plain,
+}
+
+fn tone(step: Step) -> Tone {
     match step {
-        Step::Applied | Step::Resumed => AnsiColors::Green,
-        Step::Withheld | Step::Paused | Step::OptedOut => AnsiColors::Yellow,
-        Step::Failed => AnsiColors::Red,
-        Step::Undone | Step::Accepted => AnsiColors::Cyan,
-        Step::Observed | Step::Planned | Step::OptedIn => AnsiColors::Default,
+        Step::Applied | Step::Resumed => Tone::Good,
+        Step::Withheld | Step::Paused | Step::OptedOut => Tone::Mind,
+        Step::Failed => Tone::Bad,
+        Step::Undone | Step::Accepted => Tone::Undone,
+        Step::Observed | Step::Planned | Step::OptedIn => Tone::Plain,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `warden audit verify`: whether the ledger is what was written.
 
-use super::days::progress;
+use super::days::Progress;
 use crate::{
     account,
     exit::Exit,
@@ -50,10 +50,10 @@ impl Verify {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let operator = account::Caller::connect(&self.account).await?.operator().await?;
         let subjects = operator.aws.subjects().await?;
-        let progress = progress(subjects.len(), "checking the chains");
+        let progress = Progress::of(subjects.len(), "checking the chains");
         let verdicts = stream::iter(subjects).map(|subject| verdict(&operator.aws, subject)).buffered(AT_ONCE);
-        let verdicts: Vec<_> = verdicts.inspect(|_| progress.inc(1)).collect().await;
-        progress.finish_and_clear();
+        let verdicts: Vec<_> = verdicts.inspect(|_| progress.step()).collect().await;
+        drop(progress);
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Result<_, _>>()?;
         output::list(self.output.format(), &verdicts, table).context("writing the verdict")?;
         let sound = verdicts.iter().all(|verdict| verdict.problem.is_none());

@@ -33,25 +33,22 @@ pub(crate) async fn all(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     share.statement_id("share").principal("*").action("lambda:GetLayerVersion").send().await?;
     well &= scene.ends(&shop.layer, &[Step::Applied]).await?;
 
-    let scene = stage.scene("A script replaces payment-gateway's whole policy by Principal \"*\"");
+    let scene = stage.scene("A script replaces the whole policy of refunds by Principal \"*\"");
     let policy = json!({"Version": "2012-10-17", "Statement": [{
-        "Sid": "everything", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": shop.payment
+        "Sid": "everything", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": shop.refunds
     }]});
-    stage.lambda.put_resource_policy().resource_arn(shop.payment.to_string()).policy(policy.to_string()).send().await?;
-    well &= scene.ends(&shop.payment, &[Step::Applied]).await?;
+    stage.lambda.put_resource_policy().resource_arn(shop.refunds.to_string()).policy(policy.to_string()).send().await?;
+    well &= scene.ends(&shop.refunds, &[Step::Applied]).await?;
     say(&format!(
-        "    the permission for the checkout API, which the script had wiped out, is back: {}",
-        sids(stage, "payment-gateway").await?.dimmed()
+        "    the permission for the shop's API, which the script had wiped out, is back: {}",
+        sids(stage, "refunds").await?.dimmed()
     ));
 
-    let scene = stage.scene("A pipeline lets S3, any account's S3, invoke order-processing");
-    let grant = stage.lambda.add_permission().function_name("order-processing").statement_id("uploads");
+    let scene = stage.scene("A pipeline lets S3, any account's S3, invoke thumbnails");
+    let grant = stage.lambda.add_permission().function_name("thumbnails").statement_id("uploads");
     grant.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await?;
-    well &= scene.ends(&shop.orders, &[Step::Applied]).await?;
-    say(&format!(
-        "    the trigger stays alive, tied to this account: {}",
-        sids(stage, "order-processing").await?.dimmed()
-    ));
+    well &= scene.ends(&shop.thumbnails, &[Step::Applied]).await?;
+    say(&format!("    the trigger stays alive, tied to this account: {}", sids(stage, "thumbnails").await?.dimmed()));
 
     let scene = stage.scene("The same public grant on catalog, which is opted in to observe");
     open(stage, "catalog").await?;
@@ -75,9 +72,19 @@ async fn open(stage: &Stage, function: &str) -> anyhow::Result<()> {
 async fn public_url(stage: &Stage, function: &str) -> anyhow::Result<()> {
     let none = FunctionUrlAuthType::None;
     stage.lambda.create_function_url_config().function_name(function).auth_type(none.clone()).send().await?;
-    let grant = stage.lambda.add_permission().function_name(function).statement_id("url").principal("*");
+    let grant = stage
+        .lambda
+        .add_permission()
+        .function_name(function)
+        .statement_id("FunctionURLAllowPublicAccess")
+        .principal("*");
     grant.action("lambda:InvokeFunctionUrl").function_url_auth_type(none).send().await?;
-    let grant = stage.lambda.add_permission().function_name(function).statement_id("url-invoke").principal("*");
+    let grant = stage
+        .lambda
+        .add_permission()
+        .function_name(function)
+        .statement_id("FunctionURLInvokeAllowPublicAccess")
+        .principal("*");
     grant.action("lambda:InvokeFunction").invoked_via_function_url(true).send().await?;
     Ok(())
 }
@@ -101,7 +108,7 @@ async fn sids(stage: &Stage, function: &str) -> anyhow::Result<String> {
 async fn audit(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
     say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()));
     let mut records = Vec::new();
-    for subject in [&shop.payment, &shop.orders, &shop.catalog, &shop.layer] {
+    for subject in [&shop.payment, &shop.orders, &shop.layer, &shop.refunds, &shop.thumbnails, &shop.catalog] {
         records.extend(stage.records(subject).await?);
     }
     records.sort_by_key(|record| record.id);
@@ -112,7 +119,7 @@ async fn audit(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
 
 /// Takes the first remediation back, and shows that the guard leaves the restored policy alone.
 async fn undo(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
-    let records = stage.records(&shop.orders).await?;
+    let records = stage.records(&shop.thumbnails).await?;
     let narrowed = records
         .into_iter()
         .rfind(|record| {
@@ -133,9 +140,9 @@ async fn undo(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     };
     let written = undo.carry_out(&stage.operator, &stage.settings).await?;
     stage.settle().await?;
-    let now = policy(stage, "order-processing").await?;
+    let now = policy(stage, "thumbnails").await?;
     let restored = Some(&now) == before.as_ref();
-    let after = stage.records(&shop.orders).await?;
+    let after = stage.records(&shop.thumbnails).await?;
     // Nothing came after the undo's own records.
     let left_alone = after.last().map(|record| record.id) == written.last().map(|record| record.id);
     match restored {

@@ -16,6 +16,10 @@ pub(crate) struct Shop {
     pub(crate) payment: Subject,
     /// Opted in to `enforce`.
     pub(crate) orders: Subject,
+    /// Opted in to `enforce`.
+    pub(crate) refunds: Subject,
+    /// Opted in to `enforce`.
+    pub(crate) thumbnails: Subject,
     /// Opted in to `observe`.
     pub(crate) catalog: Subject,
     /// Not opted in.
@@ -35,7 +39,7 @@ pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
 
     let handler = "def handler(event, context):\n    return {\"statusCode\": 200}\n";
     let code = package_text("app.py", handler)?;
-    for name in ["order-processing", "payment-gateway", "catalog", "legacy-report"] {
+    for name in ["order-processing", "payment-gateway", "refunds", "thumbnails", "catalog", "legacy-report"] {
         let code = FunctionCode::builder().zip_file(Blob::new(code.clone())).build();
         let create = stage.lambda.create_function().function_name(name).runtime(Runtime::Python312);
         create.handler("app.handler").role(&role).code(code).send().await?;
@@ -48,28 +52,35 @@ pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
     let grant = stage.lambda.add_permission().function_name("order-processing").statement_id("new-orders");
     let grant = grant.principal("s3.amazonaws.com").action("lambda:InvokeFunction");
     grant.source_arn("arn:aws:s3:::sentishop-orders").source_account(ACCOUNT).send().await?;
-    let grant = stage.lambda.add_permission().function_name("payment-gateway").statement_id("checkout-api");
-    let grant = grant.principal("apigateway.amazonaws.com").action("lambda:InvokeFunction");
-    grant.source_arn(format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:shop/*/POST/pay")).send().await?;
+    for (name, path) in [("payment-gateway", "pay"), ("refunds", "refund")] {
+        let grant = stage.lambda.add_permission().function_name(name).statement_id("shop-api");
+        let grant = grant.principal("apigateway.amazonaws.com").action("lambda:InvokeFunction");
+        grant.source_arn(format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:shop/*/POST/{path}")).send().await?;
+    }
 
-    for (name, mode) in [("order-processing", "enforce"), ("payment-gateway", "enforce"), ("catalog", "observe")] {
+    let tagged = [
+        ("order-processing", "enforce"),
+        ("payment-gateway", "enforce"),
+        ("refunds", "enforce"),
+        ("thumbnails", "enforce"),
+        ("catalog", "observe"),
+    ];
+    for (name, mode) in tagged {
         let arn = stage.function(name)?.to_string();
         stage.lambda.tag_resource().resource(arn).tags("warden", mode).tags("warden:owner", "shop team").send().await?;
     }
     stage.settle().await?;
     say(&format!("{} SentiShop is open. Its functions are opted in by a tag:", "✓".green().bold()));
-    for (name, tag) in [
-        ("order-processing", "warden = enforce"),
-        ("payment-gateway", "warden = enforce"),
-        ("catalog", "warden = observe"),
-        ("legacy-report", "no tag"),
-    ] {
-        say(&format!("    {name:<18}{}", tag.dimmed()));
+    for (name, mode) in tagged {
+        say(&format!("    {name:<18}{}", format!("warden = {mode}").dimmed()));
     }
+    say(&format!("    {:<18}{}", "legacy-report", "no tag".dimmed()));
     say(&format!("    {:<18}{}", "sentishop-common", "a layer, in scope by the stack's parameter LayerNames".dimmed()));
     Ok(Shop {
         payment: stage.function("payment-gateway")?,
         orders: stage.function("order-processing")?,
+        refunds: stage.function("refunds")?,
+        thumbnails: stage.function("thumbnails")?,
         catalog: stage.function("catalog")?,
         legacy: stage.function("legacy-report")?,
         layer: Subject::LayerVersion(LayerVersionArn::resolve("sentishop-common", 1, &stage.settings.home)?),

@@ -19,6 +19,9 @@ use warden_engine::{
 };
 use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
+/// What a call within a Region takes.
+const LATENCY: Duration = Duration::from_millis(10);
+
 /// What every scene plays on.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
@@ -57,6 +60,8 @@ impl Stage {
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
         bar.finish_and_clear();
+        // A network's delay on every call, so that calls made at the same time overlap, and those in sequence count.
+        sandbox.trail().faults().latency(LATENCY);
         let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
         let deployment = Deployment { table: output("Table")?, bus: "warden".to_owned(), key: output("ProofKey")? };
         let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
@@ -65,9 +70,10 @@ impl Stage {
         let settings = Settings::read(home, |name| (name == "WARDEN_LEASE_SECONDS").then(|| "5".to_owned()))?;
         let lambda = Client::new(&sandbox.config());
         say(&format!(
-            "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s).",
+            "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s). Each AWS call takes {} ms more.",
             "✓".green().bold(),
-            began.elapsed().as_secs_f64()
+            began.elapsed().as_secs_f64(),
+            LATENCY.as_millis()
         ));
         Ok(Stage { sandbox, lambda, operator, settings, began })
     }
@@ -177,6 +183,7 @@ impl Scene<'_> {
         let trips: Vec<String> = invocations.values().map(|calls| trips(calls).to_string()).collect();
         let trips = match trips.len() {
             0 => "no guard ran".to_owned(),
+            1 if trips.first().is_some_and(|trips| trips == "1") => "1 round trip".to_owned(),
             _ => format!("{} round trips in sequence", trips.join(" and ")),
         };
         match closed {

@@ -207,32 +207,32 @@ impl Account for Aws {
                 let request = client_of(self, function).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
                 let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::PutResourcePolicy { function, qualifier, policy } => {
                 let request = client_of(self, function).put_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
                 let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::DeleteResourcePolicy { function, qualifier } => {
                 let request = client_of(self, function).delete_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref()));
                 let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::UpdateFunctionUrlConfig { function, qualifier, auth_type } => {
                 let request = client_of(self, function).update_function_url_config();
                 let request = request.function_name(function.to_string());
                 let request = request.set_qualifier(qualifier.as_ref().map(ToString::to_string));
                 let answer = request.auth_type(auth(*auth_type)).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::RemoveLayerVersionPermission { layer, sid } => {
                 let request = self.lambda(layer.region()).remove_layer_version_permission();
                 let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
                 let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
                 let request = self.lambda(layer.region()).add_layer_version_permission();
@@ -240,7 +240,7 @@ impl Account for Aws {
                 let request = request.principal(principal).action(action);
                 let request = request.set_organization_id(organization.clone());
                 let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.to_string(), error))
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
         }
     }

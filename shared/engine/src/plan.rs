@@ -109,6 +109,21 @@ impl Call {
     }
 }
 
+impl Call {
+    /// The ARN of what is changed.
+    pub fn target(&self) -> String {
+        match self {
+            Call::RemovePermission { function, qualifier, .. }
+            | Call::PutResourcePolicy { function, qualifier, .. }
+            | Call::DeleteResourcePolicy { function, qualifier }
+            | Call::UpdateFunctionUrlConfig { function, qualifier, .. } => function.qualified(qualifier.as_ref()),
+            Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
+                layer.to_string()
+            }
+        }
+    }
+}
+
 /// The call as a person writes it: `RemovePermission(pay:live, Sid open)`.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,6 +48,13 @@ pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -
     for name in names {
         command.args(["--bin", name]);
     }
+    // What cargo says to a test about its package would be news to build scripts that watch these, ring's for one: they would run
+    // again here, and again in the next build outside, with everything above them.
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     let running = SandboxError::io("running", PathBuf::from(&cargo));
     let mut build =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(running)?;

@@ -1,0 +1,224 @@
+//! Events that come twice, late, in the wrong order, all at once, or not in a form to be used; and what the guard costs in calls.
+
+use aws_sdk_lambda::types::FunctionUrlAuthType;
+use serde_json::{Value, json};
+use std::time::Duration;
+use warden_engine::record::Step;
+use warden_sandbox::{Call, Order, Outcome, round_trips};
+use warden_tests::{Account, arn};
+
+/// The guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
+/// afterwards does not count.
+fn runs(account: &Account, since: usize) -> Vec<Vec<Call>> {
+    let trail = account.sandbox.trail();
+    let calls = trail.calls().split_off(since);
+    let mut runs: Vec<Vec<Call>> = Vec::new();
+    for call in calls.into_iter().filter(|call| call.by_role("warden-access-guard")) {
+        match runs.iter_mut().find(|run| run[0].invocation == call.invocation) {
+            Some(run) => run.push(call),
+            None => runs.push(vec![call]),
+        }
+    }
+    for run in &mut runs {
+        if let Some(last) = run.iter().rposition(|call| call.operation == "TransactWriteItems") {
+            run.truncate(last + 1);
+        }
+    }
+    runs
+}
+
+#[tokio::test]
+async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_in_takes_one() {
+    let account = Account::guarded().await;
+    account.function("free", &[]).await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.opted_in("shop", "enforce").await;
+    account.opted_in("stock", "enforce").await;
+    account.grant_properly("stock", "orders").await;
+    account.settle().await;
+    let trail = account.sandbox.trail();
+    // With a delay on every call, calls that could overlap do.
+    trail.faults().latency(Duration::from_millis(40));
+
+    #[track_caller]
+    fn check(account: &Account, since: usize, expected: usize) {
+        let runs = runs(account, since);
+        let [run] = runs.as_slice() else { panic!("one run: {runs:?}") };
+        let operations: Vec<_> = run.iter().map(|call| &call.operation).collect();
+        assert_eq!(round_trips(run), expected, "{operations:?}");
+    }
+    let since = trail.calls().len();
+    account.grant("free", None, "open", "*").await;
+    account.settle().await;
+    check(&account, since, 1);
+
+    let since = trail.calls().len();
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    check(&account, since, 4);
+
+    let since = trail.calls().len();
+    let open = json!([{"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": arn("stock")}]);
+    account.put_policy("stock", open).await;
+    account.settle().await;
+    check(&account, since, 4);
+
+    // What was reverted a moment ago is read again after the ledger, so that facts from before the revert are not acted on.
+    let since = trail.calls().len();
+    account.grant("pay", None, "again", "*").await;
+    account.settle().await;
+    check(&account, since, 5);
+
+    // The statement has to wait for the URL: one more.
+    let url = account.lambda.create_function_url_config().function_name("shop");
+    url.auth_type(FunctionUrlAuthType::None).send().await.expect("a URL");
+    account.settle().await;
+    let since = trail.calls().len();
+    let add = account
+        .lambda
+        .add_permission()
+        .function_name("shop")
+        .statement_id("FunctionURLAllowPublicAccess")
+        .principal("*");
+    let add = add.action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
+    add.send().await.expect("a statement");
+    account.settle().await;
+    check(&account, since, 5);
+}
+
+#[tokio::test]
+async fn ten_deliveries_of_one_event_at_once_make_one_remediation() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.sandbox.trail().faults().duplicate_deliveries(10);
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+
+    let deliveries = account.sandbox.trail().deliveries();
+    let of_event = deliveries.iter().filter(|delivery| delivery.event_name.starts_with("AddPermission")).count();
+    assert!(of_event >= 10, "{of_event}");
+    assert_eq!(
+        account.story("pay").await,
+        ["opted-in", "planned resource-policy public-invoke", "applied resource-policy public-invoke"]
+    );
+    assert_eq!(account.policy("pay", None).await, None);
+}
+
+#[tokio::test]
+async fn events_in_the_wrong_order_end_in_the_same_state() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let trail = account.sandbox.trail();
+    trail.faults().hold_deliveries();
+    account.grant_properly("pay", "orders").await;
+    account.grant("pay", None, "open", "*").await;
+    account.publish_url("pay", None).await;
+    trail.release(Order::Reversed);
+    account.settle().await;
+
+    assert_eq!(account.sids("pay", None).await, ["orders"]);
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"));
+}
+
+#[tokio::test]
+async fn the_guards_own_changes_wake_nobody() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    let trail = account.sandbox.trail();
+    let removed = trail.events().into_iter().filter(|event| name(event).starts_with("RemovePermission")).count();
+    assert_eq!(removed, 1, "the guard's change is in the trail");
+    let woken = trail.deliveries().into_iter().filter(|delivery| delivery.event_name.starts_with("RemovePermission"));
+    assert_eq!(woken.count(), 0);
+}
+
+#[tokio::test]
+async fn without_the_filter_in_the_rule_there_is_still_no_second_remediation() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    let rule = events.describe_rule().name("warden-access-guard").send().await.expect("the rule");
+    let mut pattern: Value = serde_json::from_str(rule.event_pattern().expect("a pattern")).expect("JSON");
+    pattern["detail"].as_object_mut().expect("detail").remove("$or").expect("the filter");
+    let put = events.put_rule().name("warden-access-guard").event_pattern(pattern.to_string());
+    put.send().await.expect("the rule is changed");
+
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    let deliveries = account.sandbox.trail().deliveries();
+    assert!(deliveries.iter().any(|delivery| delivery.event_name.starts_with("RemovePermission")));
+    assert_eq!(account.steps("pay", Step::Planned).await.len(), 1);
+    assert_eq!(account.steps("pay", Step::Applied).await.len(), 1);
+}
+
+fn name(event: &Value) -> &str {
+    event["detail"]["eventName"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_used_changes_nothing_and_is_kept_or_explained() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    let genuine = account.sandbox.trail().events().into_iter().rfind(|event| name(event).starts_with("AddPermission"));
+    let genuine = genuine.expect("an event");
+    let records = account.records(&arn("pay")).await;
+    let trail = account.sandbox.trail();
+    let since = trail.deliveries().len();
+
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut event = genuine.clone();
+        change(&mut event);
+        event
+    };
+    let long = "\u{202e}\u{0}💥".repeat(100_000);
+    // What the rule lets through and the guard has to cope with.
+    for event in [
+        with(&|event| event["detail"]["requestParameters"] = Value::Null),
+        with(&|event| event["detail"]["requestParameters"] = json!([1, 2, 3])),
+        with(&|event| event["detail"]["requestParameters"]["functionName"] = json!({"name": "pay"})),
+        with(&|event| event["detail"]["requestParameters"]["functionName"] = long.clone().into()),
+        with(&|event| event["detail"]["requestParameters"]["functionName"] = "gone".into()),
+        with(&|event| event["detail"]["requestParameters"]["qualifier"] = "a b;c".into()),
+        with(&|event| event["detail"]["eventTime"] = "yesterday".into()),
+        with(&|event| event["detail"]["awsRegion"] = 7.into()),
+        with(&|event| event["detail"]["userIdentity"] = "mallory".into()),
+        with(&|event| event["detail"]["userAgent"] = long.clone().into()),
+        with(&|event| event["detail"]["eventName"] = "AddPermissionAndMore20150331v2".into()),
+    ] {
+        trail.emit(event);
+    }
+    account.settle().await;
+    let deliveries = trail.deliveries().split_off(since);
+    assert!(deliveries.iter().filter(|delivery| delivery.rule == "warden-access-guard").count() >= 11);
+    assert_eq!(account.records(&arn("pay")).await, records, "nothing is recorded that did not happen");
+    assert_eq!(account.policy("pay", None).await, None);
+    // Two have no form that an event can have: they were tried three times and kept.
+    let given_up = deliveries.iter().filter(|delivery| matches!(delivery.outcome, Outcome::GivenUp { .. })).count();
+    assert_eq!(given_up, 2, "{deliveries:#?}");
+    let kept = account.sandbox.messages("warden-failures").await.expect("the queue");
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|message| message.contains("not a CloudTrail event")), "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_judged_is_reported_and_left_alone() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    // An effect that does not exist: the sandbox takes it as it stands.
+    let odd = json!([{"Sid": "odd", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
+        "Resource": arn("pay"), "Elements": "unknown"}]);
+    let policy = json!({"Version": "2012-10-17", "Statement": odd});
+    let put = account.lambda.put_resource_policy().resource_arn(arn("pay")).policy(policy.to_string()).send().await;
+    account.settle().await;
+    if put.is_err() {
+        // Refused already, as AWS would: nothing came into force.
+        assert_eq!(account.story("pay").await, ["opted-in"]);
+        return;
+    }
+    assert_eq!(account.story("pay").await, ["opted-in", "observed resource-policy"]);
+    assert_eq!(account.sids("pay", None).await, ["odd"]);
+}
