@@ -114,6 +114,9 @@ pub fn narrow(
             Narrowing { parsed: &parsed, statement, text, context, sids: &sids, tolerated }.of(addressed);
         let before = baseline.as_ref().and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
         let sid = statement.sid.as_deref().map(str::to_owned);
+        // Without a Sid it may be another statement that moved up to this index: a trigger that has to stay is not replaced by it.
+        let surely = before.filter(|before| sid.is_some() || before.get("Principal") == text.get("Principal"));
+        let before = if impossible.is_empty() { before } else { surely };
         let kind = match (replaced, before) {
             (Outcome::Removed, None) => EditKind::Removed,
             (Outcome::Removed | Outcome::Impossible, Some(before)) => {
@@ -217,12 +220,19 @@ impl Baseline {
     }
 
     /// The compliant statement that an offending one took the place of: the one of the same Sid, or, where neither has
-    /// a Sid, the one at the same index. One that the document still has did not lose its place.
+    /// a Sid, one with the same principals, or the one at the same index. One that the document still has did not lose its place.
     fn in_place_of(&self, index: usize, statement: &Statement<'_>, text: &Value, now: &[Value]) -> Option<&Value> {
         let sid_of = |value: &Value| value.get("Sid").and_then(Value::as_str).map(str::to_owned);
         let (before, compliant) = match statement.sid.as_deref() {
             Some(sid) => self.statements.iter().find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
-            None => self.statements.get(index).filter(|(value, _)| sid_of(value).is_none())?,
+            None => {
+                let nameless = |(value, _): &&(Value, bool)| sid_of(value).is_none();
+                let principal = text.get("Principal");
+                let of_same = |(value, _): &&(Value, bool)| principal.is_some() && value.get("Principal") == principal;
+                let at_index = self.statements.get(index).filter(nameless);
+                let elsewhere = || self.statements.iter().filter(nameless).find(of_same);
+                at_index.filter(of_same).or_else(elsewhere).or(at_index)?
+            }
         };
         (*compliant && before != text && !now.contains(before)).then_some(before)
     }

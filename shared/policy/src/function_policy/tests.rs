@@ -429,6 +429,15 @@ mod narrowing {
     }
 
     #[test]
+    fn a_source_that_cannot_be_known_is_not_taken_for_another_statement_at_its_index() {
+        let without_sid =
+            |principal: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction"});
+        let alexa = without_sid(json!({"Service": "alexa-appkit.amazon.com"}));
+        let result = narrowed(json!([alexa]), Some(json!([without_sid(json!({"AWS": OWN}))])));
+        assert_eq!((result.edits.len(), result.unfixable.len()), (0, 1));
+    }
+
+    #[test]
     fn the_statement_the_baseline_had_comes_back() {
         let own = invoke("own", json!({"AWS": OWN}));
         let before = invoke("a", json!({"AWS": TRUSTED}));
