@@ -53,7 +53,7 @@ fn violations() -> Vec<Violation> {
         Violation {
             name: "the only statement",
             before: Content::ABSENT,
-            changed: vec![(pay(), "resource-policy", policy(&[public.clone()]))],
+            changed: vec![(pay(), "resource-policy", policy(std::slice::from_ref(&public)))],
             events: vec![add("open")],
             calls: &["RemovePermission(pay, Sid open)"],
         },

@@ -268,11 +268,9 @@ impl Narrowing<'_> {
             Part::Principal(_) | Part::NotPrincipal | Part::Action(_) | Part::NotAction => true,
         });
         let outcome = if addressed.is_empty() { Outcome::Impossible } else { self.outcome(&addressed) };
-        match outcome {
-            // The statement goes as a whole, and what was impossible with it.
-            Outcome::Removed => (Outcome::Removed, Vec::new()),
-            other => (other, impossible),
-        }
+        // A statement that goes as a whole takes along what was impossible.
+        let impossible = if matches!(outcome, Outcome::Removed) { Vec::new() } else { impossible };
+        (outcome, impossible)
     }
 
     fn outcome(&self, addressed: &[Offence]) -> Outcome {

@@ -411,6 +411,23 @@ mod narrowing {
         }
     }
 
+    // Once it did: a public principal was safe in the company of a service whose source cannot be known.
+    #[test]
+    fn a_source_that_cannot_be_known_does_not_protect_another_principal() {
+        let service = "mallory.amazonaws.com";
+        let mixed = invoke("a", json!({"AWS": "*", "Service": [service, "s3.amazonaws.com"]}));
+        let result = narrowed(json!([mixed]), None);
+        let left = result.document.unwrap()["Statement"].clone();
+        assert_eq!(left[0], invoke("a", json!({"Service": [service]})));
+        assert_eq!(left[1]["Principal"], json!({"Service": ["s3.amazonaws.com"]}));
+        assert_eq!(result.unfixable.len(), 1);
+        // Where there was a compliant statement in its place, that one is better than what would be left.
+        let before = invoke("a", json!({"AWS": OWN}));
+        let result = narrowed(json!([mixed]), Some(json!([before])));
+        assert_eq!(result.document.unwrap()["Statement"], json!([before]));
+        assert_eq!(result.unfixable, []);
+    }
+
     #[test]
     fn the_statement_the_baseline_had_comes_back() {
         let own = invoke("own", json!({"AWS": OWN}));

@@ -1,0 +1,256 @@
+//! Each folder of `tests/cases/access-guard` is one case: what happened, what AWS says, what is decided.
+//!
+//! | file | what |
+//! |---|---|
+//! | `why.txt` | one sentence: what the case shows |
+//! | `event.json` | the event as EventBridge delivers it |
+//! | `facts.json` | what AWS says about the subject then ([`Facts`]) |
+//! | `baseline.json` | what the surfaces held before, where that matters: surface to content |
+//! | `settings.json` | the stack's parameters that are not at their defaults: variable to value |
+//! | `plan.json` | what is decided: where to look, the records, the calls with their undo |
+//!
+//! The subject was opted in an hour before the event and looked at as a whole, so that what is found is new.
+//! `BLESS=1 cargo test -p access-guard --test cases` writes `plan.json` anew; read the difference before you commit it.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use similar::TextDiff;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+};
+use warden_engine::{
+    Finding,
+    arn::Home,
+    call_error::CallError,
+    content::Content,
+    decide::{Decision, decide},
+    guard::{Facts, Guard, Judgement, Look, Remedy, Scope},
+    plan::Call,
+    settings::Settings,
+    state::{Head, History, Standing, SurfaceState},
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode},
+    trigger::Trigger,
+};
+
+const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
+const OPTIONAL: [&str; 2] = ["baseline.json", "settings.json"];
+
+/// access-guard without an account to look at.
+struct Thoughts<'a>(&'a Settings);
+
+impl Guard for Thoughts<'_> {
+    const KIND: GuardKind = GuardKind::Access;
+
+    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
+        access_guard::looks(trigger, self.0).into_iter().collect()
+    }
+
+    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
+        panic!("{} is looked at in facts.json alone", look.subject)
+    }
+
+    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+        access_guard::judge(facts, surface, settings)
+    }
+
+    fn remedy(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        surface: &Surface,
+        findings: &[Finding],
+        baseline: Option<&Content>,
+        settings: &Settings,
+    ) -> Remedy {
+        access_guard::remedy(subject, facts, surface, findings, baseline, settings)
+    }
+}
+
+/// `plan.json`.
+#[derive(Serialize)]
+struct Decided {
+    /// Where the event says to look.
+    look: Value,
+    records: Vec<Value>,
+    plans: Vec<Planned>,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    surface: Surface,
+    calls: Vec<Call>,
+    /// In the order in which they were planned; undone in the reverse one.
+    undo: Vec<Call>,
+    after: Content,
+}
+
+struct Case {
+    folder: PathBuf,
+}
+
+impl Case {
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let path = self.folder.join(name);
+        let text = fs::read_to_string(&path).ok()?;
+        Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    fn must<T: DeserializeOwned>(&self, name: &str) -> T {
+        self.read(name).unwrap_or_else(|| panic!("{}: {name} is missing", self.folder.display()))
+    }
+
+    fn settings(&self) -> Settings {
+        let variables: BTreeMap<String, String> = self.read("settings.json").unwrap_or_default();
+        for name in variables.keys() {
+            assert!(Settings::VARIABLES.contains(&name.as_str()), "{}: no setting {name}", self.folder.display());
+        }
+        let home = Home {
+            partition: "aws".parse().unwrap(),
+            region: "us-east-1".into(),
+            account: "111122223333".parse().unwrap(),
+        };
+        Settings::read(home, |name| variables.get(name).cloned()).unwrap()
+    }
+
+    fn decided(&self) -> Decided {
+        let settings = self.settings();
+        let guard = Thoughts(&settings);
+        let trigger = match Trigger::from_event(&self.must("event.json"), &settings.home) {
+            Ok(trigger) => trigger,
+            Err(why) => return Decided { look: why.to_string().into(), records: vec![], plans: vec![] },
+        };
+        let facts: Facts = self.must("facts.json");
+        let looks = guard.looks(&trigger);
+        let Some(look) = looks.first() else {
+            return Decided { look: "not this guard's".into(), records: vec![], plans: vec![] };
+        };
+        if let Some(surfaces) = &look.surfaces {
+            let there: BTreeSet<Surface> = facts.surfaces.keys().cloned().collect();
+            assert_eq!(*surfaces, there, "{}: facts.json has other surfaces", self.folder.display());
+        }
+        let history = self.history(&facts, &trigger);
+        let decision = decide(&guard, look, &facts, &history, &settings, trigger.time);
+        assert_eq!((decision.more, &decision.hold), (false, &None));
+        Decided::new(look, &decision)
+    }
+
+    fn history(&self, facts: &Facts, trigger: &Trigger) -> History {
+        let baselines: BTreeMap<Surface, Content> = self.read("baseline.json").unwrap_or_default();
+        let surfaces = baselines.into_iter().map(|(surface, baseline)| {
+            (surface, SurfaceState { version: 1, baseline: Some(baseline), ..SurfaceState::default() })
+        });
+        let mode = match &facts.scope {
+            Scope::Tags(_) => {
+                facts.scope.opt_in(GuardKind::Access, trigger.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode
+            }
+            Scope::Setting(mode) => *mode,
+        };
+        let known = Standing {
+            mode,
+            since: trigger.time - jiff::SignedDuration::from_hours(1),
+            surveyed: true,
+            problems: Vec::new(),
+            forged: Vec::new(),
+        };
+        let guards = (mode != Mode::Off).then_some((GuardKind::Access, known)).into_iter().collect();
+        History { head: Head { guards, ..Head::default() }, surfaces: surfaces.collect(), ..History::default() }
+    }
+}
+
+impl Decided {
+    fn new(look: &Look, decision: &Decision) -> Decided {
+        let introduced = look.introduced.iter().map(|introduced| {
+            let surface = introduced.surface.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+            match &introduced.sid {
+                None => surface,
+                Some(sid) => format!("{surface} {sid}"),
+            }
+        });
+        let records = decision.drafts.iter().map(|draft| {
+            let findings: Vec<Value> = draft
+                .findings
+                .iter()
+                .map(|found| json!({"id": found.id, "severity": found.severity, "at": found.at}))
+                .collect();
+            let mut record = json!({"step": draft.step, "surface": draft.surface, "findings": findings});
+            if let Some(reason) = &draft.reason {
+                record["reason"] = json!(reason);
+            }
+            if let Some(note) = &draft.note {
+                record["note"] = note.as_str().into();
+            }
+            record
+        });
+        let plans = decision.remediations.iter().map(|remediation| {
+            let plan = &remediation.intent.plan;
+            Planned {
+                surface: plan.surface().clone(),
+                calls: plan.changes().iter().map(|change| change.call().clone()).collect(),
+                undo: plan.changes().iter().map(|change| change.undo().clone()).collect(),
+                after: plan.after().clone(),
+            }
+        });
+        Decided {
+            look: json!({
+                "subject": look.subject,
+                "surfaces": look.surfaces,
+                "introduced": introduced.collect::<Vec<String>>(),
+            }),
+            records: records.collect(),
+            plans: plans.collect(),
+        }
+    }
+}
+
+/// What is wrong with a case.
+fn check(folder: &Path) -> Result<(), String> {
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let files: BTreeSet<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let bless = env::var_os("BLESS").is_some();
+    let stray = files.iter().filter(|file| !REQUIRED.contains(&file.as_str()) && !OPTIONAL.contains(&file.as_str()));
+    let missing = REQUIRED.iter().filter(|file| !(files.contains(**file) || bless && **file == "plan.json"));
+    let problems: Vec<String> = stray
+        .map(|file| format!("{name}: {file} is no part of a case"))
+        .chain(missing.map(|file| format!("{name}: {file} is missing")))
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    let why = fs::read_to_string(folder.join("why.txt")).unwrap();
+    if why.trim().is_empty() || why.trim().lines().count() != 1 {
+        return Err(format!("{name}: why.txt is one sentence"));
+    }
+    let decided = Case { folder: folder.to_owned() }.decided();
+    let found = format!("{}\n", serde_json::to_string_pretty(&decided).unwrap());
+    let path = folder.join("plan.json");
+    if bless {
+        fs::write(path, found).unwrap();
+        return Ok(());
+    }
+    let expected = fs::read_to_string(path).unwrap();
+    if found == expected {
+        return Ok(());
+    }
+    let diff = TextDiff::from_lines(&expected, &found);
+    let diff = diff.unified_diff().context_radius(4).header("plan.json", "what is decided").to_string();
+    Err(format!("{name}: {}\n{diff}", why.trim()))
+}
+
+#[test]
+fn every_case_is_decided_as_its_plan_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/access-guard");
+    let mut folders: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    let wrong: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| {
+            if folder.is_dir() { check(folder).err() } else { Some(format!("{} is no case", folder.display())) }
+        })
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
