@@ -114,3 +114,48 @@ async fn a_public_layer_version_is_closed_and_other_layers_are_not_looked_at() {
         ["opted-in", "planned layer-policy/1 public-layer", "applied layer-policy/1 public-layer"]
     );
 }
+
+#[tokio::test]
+async fn an_open_trigger_is_tied_to_the_account_and_never_cut() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let add = account.lambda.add_permission().function_name("pay").statement_id("uploads");
+    add.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await.expect("a statement");
+    account.settle().await;
+    let policy = account.policy("pay", None).await.expect("the trigger's permission");
+    assert_eq!(policy["Statement"][0]["Sid"], "uploads");
+    assert_eq!(policy["Statement"][0]["Principal"], json!({"Service": "s3.amazonaws.com"}));
+    assert_eq!(policy["Statement"][0]["Condition"], json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}));
+    let calls = account.sandbox.trail().calls();
+    let made: Vec<_> =
+        calls.iter().filter(|call| call.by_role("warden-access-guard") && call.service == "lambda").collect();
+    assert!(made.iter().all(|call| call.operation != "RemovePermission"), "one atomic replacement");
+}
+
+#[tokio::test]
+async fn the_role_itself_cannot_change_what_is_not_opted_in() {
+    let account = Account::guarded().await;
+    account.function("free", &[]).await;
+    account.function("watched", &[("warden", "observe")]).await;
+    account.opted_in("pay", "enforce").await;
+    let role = format!("arn:aws:iam::{}:role/warden/guard/warden-access-guard", warden_sandbox::ACCOUNT);
+    let credentials = account.sandbox.session(&role, "test").await.expect("a session");
+    let guard = aws_sdk_lambda::Client::new(&account.sandbox.config_as(credentials, "us-east-1"));
+    for name in ["free", "watched", "pay"] {
+        account
+            .lambda
+            .create_function_url_config()
+            .function_name(name)
+            .auth_type("AWS_IAM".into())
+            .send()
+            .await
+            .expect("a URL");
+    }
+    let set = |name: &'static str, auth: &'static str| {
+        guard.update_function_url_config().function_name(name).auth_type(auth.into()).send()
+    };
+    assert!(set("free", "AWS_IAM").await.is_err());
+    assert!(set("watched", "AWS_IAM").await.is_err());
+    assert!(set("pay", "NONE").await.is_err(), "a guard can close a URL and never open one");
+    set("pay", "AWS_IAM").await.expect("opted in");
+}

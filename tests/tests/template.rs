@@ -88,6 +88,15 @@ fn what_the_code_calls_is_what_the_roles_allow() {
 }
 
 #[test]
+fn the_readme_names_the_calls_that_the_code_makes() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("README.md");
+    let (_, table) = readme.split_once("| access-guard | actions |").expect("the table of calls");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
+    assert_eq!(named, calls::ACCESS_GUARD.iter().copied().collect());
+}
+
+#[test]
 fn nobody_in_the_stack_may_delete_from_the_ledger_and_nothing_is_granted_by_wildcard() {
     let template = Template::read();
     for (role, statement) in template.statements() {
