@@ -167,9 +167,11 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).max()
 }
 
-/// Whether content with such findings may become a baseline.
-pub fn compliant(judgement: &Judgement) -> bool {
-    judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < Severity::Medium)
+/// Whether content with such findings may become a baseline: none of medium or above, and none that would be acted on when the
+/// baseline is restored.
+pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
+    let least = settings.threshold.min(Severity::Medium);
+    judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
 }
 
 /// Decides what to do about a subject.
@@ -392,7 +394,8 @@ impl<G: Guard> Deciding<'_, G> {
                 Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
             }
         };
-        let (drafts, concluded) = conclude(&intent, &ending, state, compliant(judgement), &self.template, self.now);
+        let (drafts, concluded) =
+            conclude(&intent, &ending, state, compliant(judgement, self.settings), &self.template, self.now);
         self.decision.drafts.extend(drafts);
         *state = concluded;
         true
@@ -419,7 +422,7 @@ impl<G: Guard> Deciding<'_, G> {
             self.report(surface, content, state, Step::Observed, &judgement.findings, None, Some(note), None);
             return;
         }
-        if compliant(&judgement) && fits(content) {
+        if compliant(&judgement, self.settings) && fits(content) {
             state.baseline = Some(content.clone());
         }
         let standing = self.standing(surface, content, &judgement.findings, state);

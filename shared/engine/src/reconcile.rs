@@ -277,7 +277,7 @@ impl<G: Guard, W: World> Run<'_, G, W> {
                 template.duration_ms = u64::try_from(now.duration_since(self.began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
                 let (outcome, state) =
-                    conclude(&remediation.intent, ending, state, compliant(&judgement), &template, now);
+                    conclude(&remediation.intent, ending, state, compliant(&judgement, self.settings), &template, now);
                 drafts.extend(outcome);
                 surfaces.push((remediation.surface.clone(), state));
             }
