@@ -297,7 +297,7 @@ impl Parts {
         let endpoint = format!("http://{address}");
         let (named, settings) = (endpoint.clone(), options.clone());
         let server = blocking(move || Server::start(&python, &named, &settings)).await?;
-        let upstream = Upstream::new(server.port);
+        let upstream = Upstream::new(server.port, runtime.clone());
         ready(&upstream, &server).await?;
         let administrator = administrator(&upstream).await?;
         let trail = Trail::new(upstream.clone(), ACCOUNT, options.retry_delay, runtime.clone());

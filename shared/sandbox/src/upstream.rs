@@ -9,6 +9,7 @@ use hyper_util::{
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::SandboxError;
 
@@ -17,14 +18,17 @@ use crate::SandboxError;
 pub(crate) struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
     port: u16,
+    /// The sandbox's own runtime. The client's connections are kept and used again, so each must be driven by a runtime that is
+    /// never blocked, as a test's is while it waits for a process.
+    runtime: Handle,
 }
 
 /// An answer, read to its end.
 pub(crate) type Answer = Response<Bytes>;
 
 impl Upstream {
-    pub(crate) fn new(port: u16) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http(), port }
+    pub(crate) fn new(port: u16, runtime: Handle) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), port, runtime }
     }
 
     /// Where a path of this server is.
@@ -35,11 +39,14 @@ impl Upstream {
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SandboxError> {
         let what = format!("{} {}", request.method(), request.uri().path());
-        let failed =
-            |error: &dyn std::error::Error| SandboxError::Account { what: what.clone(), detail: error.to_string() };
-        let (head, body) = self.client.request(request).await.map_err(|error| failed(&error))?.into_parts();
-        let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
-        Ok(Response::from_parts(head, body))
+        let client = self.client.clone();
+        let sent = self.runtime.spawn(async move {
+            let (head, body) = client.request(request).await.map_err(|error| error.to_string())?.into_parts();
+            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        });
+        let answer = sent.await.unwrap_or_else(|error| Err(error.to_string()));
+        answer.map_err(|detail| SandboxError::Account { what, detail })
     }
 
     /// Sends a request as root. MiniStack does not check root's signature, so there is none.
