@@ -33,6 +33,7 @@
 )]
 
 mod account;
+mod breadth;
 mod conditions;
 mod context;
 mod document;
@@ -42,6 +43,8 @@ pub mod layer_policy;
 mod parse;
 mod pattern;
 mod principal;
+pub mod role_policy;
+mod service_table;
 
 pub use account::{AccountId, NotAnAccountId, NotAnOrganizationId, OrganizationId};
 pub use context::{Context, NotAPartition, Partition};

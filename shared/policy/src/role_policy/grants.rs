@@ -1,0 +1,414 @@
+//! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
+
+use super::narrowness::Narrowness;
+use crate::{
+    Context, Document, Effect, Selection, Statement,
+    breadth::{Reach, is_all_stars},
+    pattern,
+    service_table::{self, ACTIONS, Action, ActionSet, Service},
+};
+use std::ops::Range;
+
+/// Actions that one element of one statement grants broadly.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    /// The statement, as an index into [`Grants::statements`].
+    pub(super) statement: usize,
+    /// The index of the pattern in `Action`.
+    pub(super) pattern: usize,
+    pub(super) actions: Range<Action>,
+}
+
+/// An Allow statement that grants something broadly.
+pub(super) struct Granter<'d> {
+    pub(super) policy: usize,
+    pub(super) index: usize,
+    pub(super) statement: &'d Statement<'d>,
+    pub(super) narrowness: Narrowness<'d>,
+    /// Whole services granted by one pattern, known or not.
+    pub(super) services: Vec<(usize, WholeService)>,
+    /// Patterns that fit nothing in the table.
+    pub(super) unknown: Vec<usize>,
+}
+
+/// A service of which one pattern grants every action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WholeService {
+    Known(Service),
+    Unknown,
+}
+
+/// What some policies grant broadly together, their Denies taken off.
+pub(super) struct Grants<'d> {
+    /// Every action.
+    pub(super) all: ActionSet,
+    /// Every action that no condition scopes to named resources.
+    pub(super) unscoped: ActionSet,
+    pub(super) statements: Vec<Granter<'d>>,
+    pub(super) spans: Vec<Span>,
+}
+
+/// How many comparisons are made before a pattern is taken to fit everything it could. Ten thousand characters, all that
+/// a role can have, stay far below unless they were written to be slow; a longer document is not one that AWS accepts.
+const MOST_WORK: usize = 1_000_000;
+
+impl<'d> Grants<'d> {
+    pub(super) fn of(policies: &[&'d Document<'d>], context: &Context) -> Self {
+        let mut grants: Self = Self {
+            all: ActionSet::new(),
+            unscoped: ActionSet::new(),
+            statements: Vec::new(),
+            spans: Vec::with_capacity(64),
+        };
+        let mut denied: Denied<'d> = Denied::default();
+        let mut expansion = Expansion::default();
+        for (policy, document) in policies.iter().enumerate() {
+            for (index, statement) in document.statements.iter().enumerate() {
+                match statement.effect {
+                    Effect::Allow => {
+                        grants.allow(policy, index, statement, document, context, &mut expansion)
+                    }
+                    Effect::Deny => denied.add(statement, &mut expansion),
+                }
+            }
+        }
+        if let Some(actions) = &denied.actions {
+            grants.all.subtract(actions);
+            grants.unscoped.subtract(actions);
+            for granter in &mut grants.statements {
+                let Selection::Only(patterns) = &granter.statement.actions else {
+                    continue;
+                };
+                granter.unknown.retain(|nth| {
+                    patterns
+                        .as_slice()
+                        .get(*nth)
+                        .is_none_or(|action| !denied.covers(action))
+                });
+            }
+        }
+        grants
+    }
+
+    fn allow(
+        &mut self,
+        policy: usize,
+        index: usize,
+        statement: &'d Statement<'d>,
+        document: &Document<'_>,
+        context: &Context,
+        expansion: &mut Expansion,
+    ) {
+        let Some(resources) = &statement.resources else {
+            return;
+        };
+        let mut reach = Reach::read(resources, document.version, context);
+        if let Reach::Named = reach {
+            return;
+        }
+        let narrowness = Narrowness::read(statement, document.version);
+        let scoped = narrowness.scoped;
+        let (mut services, mut unknown) = (Vec::new(), Vec::new());
+        match &statement.actions {
+            Selection::Only(patterns) => {
+                for (nth, action) in patterns.iter().enumerate() {
+                    let found = expansion.expand(action);
+                    let before = self.spans.len();
+                    let ranges = std::mem::take(&mut expansion.ranges);
+                    for actions in &ranges {
+                        self.grant(
+                            nth,
+                            actions.clone(),
+                            scoped,
+                            &mut reach,
+                            &mut expansion.work,
+                        );
+                    }
+                    expansion.reuse(ranges);
+                    match found {
+                        Found::Whole(service) if self.spans.len() > before => {
+                            services.push((nth, WholeService::Known(service)));
+                        }
+                        Found::Nothing if reaches_unknown(&reach, action) => {
+                            if is_whole_service(action) {
+                                services.push((nth, WholeService::Unknown));
+                            } else {
+                                unknown.push(nth);
+                            }
+                        }
+                        Found::Whole(_) | Found::Nothing | Found::Some | Found::Void => {}
+                    }
+                }
+            }
+            Selection::Except(patterns) => {
+                for actions in expansion.union(patterns.iter()).complement().ranges() {
+                    self.grant(0, actions, scoped, &mut reach, &mut expansion.work);
+                }
+            }
+        }
+        self.statements.push(Granter {
+            policy,
+            index,
+            statement,
+            narrowness,
+            services,
+            unknown,
+        });
+    }
+
+    /// Notes the part of a range for which the resources are broad.
+    fn grant(
+        &mut self,
+        pattern: usize,
+        actions: Range<Action>,
+        scoped: bool,
+        reach: &mut Reach<'_>,
+        work: &mut usize,
+    ) {
+        match reach {
+            Reach::All => self.note(pattern, actions, scoped),
+            Reach::Named => {}
+            Reach::Patterns(patterns) => {
+                let mut open: Option<Range<Action>> = None;
+                for action in actions {
+                    if *work > MOST_WORK || patterns.are_broad_for(action, work) {
+                        match &mut open {
+                            Some(range) if range.end == action => range.end += 1,
+                            Some(_) | None => {
+                                if let Some(done) = open.replace(action..action + 1) {
+                                    self.note(pattern, done, scoped);
+                                }
+                            }
+                        }
+                    }
+                }
+                if let Some(done) = open {
+                    self.note(pattern, done, scoped);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, pattern: usize, actions: Range<Action>, scoped: bool) {
+        self.all.insert(actions.clone());
+        if !scoped {
+            self.unscoped.insert(actions.clone());
+        }
+        self.spans.push(Span {
+            statement: self.statements.len(),
+            pattern,
+            actions,
+        });
+    }
+}
+
+fn reaches_unknown(reach: &Reach<'_>, action: &str) -> bool {
+    match reach {
+        Reach::All => true,
+        Reach::Named => false,
+        Reach::Patterns(patterns) => {
+            patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default())
+        }
+    }
+}
+
+/// `SERVICE:*`, of a service that may not be in the table.
+fn is_whole_service(action: &str) -> bool {
+    action
+        .split_once(':')
+        .is_some_and(|(_, tail)| takes_any_name(tail))
+}
+
+/// `*`, `?*` and their like: a pattern that takes a name nobody could have guessed.
+fn takes_any_name(tail: &str) -> bool {
+    tail.contains('*')
+        && pattern::fits(
+            tail,
+            "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+        )
+}
+
+/// What a pattern fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing, and never will: it holds whitespace.
+    Void,
+    /// Nothing that is in the table.
+    Nothing,
+    /// Some actions.
+    Some,
+    /// Every action of one service.
+    Whole(Service),
+}
+
+/// Turns patterns into ranges of actions, counting the work.
+#[derive(Default)]
+struct Expansion {
+    ranges: Vec<Range<Action>>,
+    work: usize,
+}
+
+impl Expansion {
+    /// Puts the actions that a pattern fits into `ranges`.
+    fn expand(&mut self, pattern: &str) -> Found {
+        if pattern.contains(char::is_whitespace) {
+            return Found::Void;
+        }
+        if is_all_stars(pattern) {
+            self.ranges.push(0..ACTIONS);
+            return Found::Some;
+        }
+        if !pattern::has_wildcard(pattern) {
+            return match service_table::action(pattern) {
+                Some(action) => {
+                    self.ranges.push(action..action + 1);
+                    Found::Some
+                }
+                None => Found::Nothing,
+            };
+        }
+        match pattern.split_once(':') {
+            Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
+                match service_table::service(prefix) {
+                    Some(service) => self.within(service, tail),
+                    None => Found::Nothing,
+                }
+            }
+            Some(_) | None => self.anywhere(pattern),
+        }
+    }
+
+    /// Takes a list back whose ranges have been used.
+    fn reuse(&mut self, mut ranges: Vec<Range<Action>>) {
+        ranges.clear();
+        self.ranges = ranges;
+    }
+
+    /// Everything that some patterns fit.
+    fn union<'p>(&mut self, patterns: impl Iterator<Item = &'p str>) -> ActionSet {
+        let mut all = ActionSet::new();
+        for pattern in patterns {
+            self.expand(pattern);
+            self.ranges
+                .drain(..)
+                .for_each(|actions| all.insert(actions));
+        }
+        all
+    }
+
+    /// The actions of one service that fit the rest of a pattern.
+    fn within(&mut self, service: Service, tail: &str) -> Found {
+        if takes_any_name(tail) {
+            self.ranges.push(service_table::actions_of(service));
+            return Found::Whole(service);
+        }
+        let literal = tail.split(['*', '?']).next().unwrap_or_default();
+        let candidates = service_table::starting_with(service, literal);
+        if tail.get(literal.len()..).is_some_and(is_all_stars) {
+            let found = if candidates.is_empty() {
+                Found::Nothing
+            } else {
+                Found::Some
+            };
+            self.ranges.push(candidates);
+            return found;
+        }
+        let before = self.ranges.len();
+        self.filter(candidates, |action| service_table::fits_name(tail, action));
+        if self.ranges.len() > before {
+            Found::Some
+        } else {
+            Found::Nothing
+        }
+    }
+
+    /// The actions of all services that fit a pattern with a wildcard before its colon.
+    fn anywhere(&mut self, pattern: &str) -> Found {
+        let before = self.ranges.len();
+        for service in service_table::services() {
+            let prefix = service_table::service_name(service);
+            self.work += 1;
+            if self.work > MOST_WORK || pattern::may_start_with(pattern, prefix) {
+                let whole = format!(
+                    "{prefix}:\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"
+                );
+                let actions = service_table::actions_of(service);
+                if pattern::fits_ignoring_case(pattern, &whole) {
+                    self.ranges.push(actions);
+                } else {
+                    self.filter(actions, |action| {
+                        pattern::fits_ignoring_case(pattern, &service_table::name(action))
+                    });
+                }
+            }
+        }
+        if self.ranges.len() > before {
+            Found::Some
+        } else {
+            Found::Nothing
+        }
+    }
+
+    fn filter(&mut self, candidates: Range<Action>, fits: impl Fn(Action) -> bool) {
+        self.work += candidates.len();
+        if self.work > MOST_WORK {
+            self.ranges.push(candidates);
+            return;
+        }
+        let mut open: Option<Range<Action>> = None;
+        for action in candidates.filter(|action| fits(*action)) {
+            match &mut open {
+                Some(range) if range.end == action => range.end += 1,
+                Some(_) | None => self.ranges.extend(open.replace(action..action + 1)),
+            }
+        }
+        self.ranges.extend(open);
+    }
+}
+
+/// What Denies take away. Only one without conditions and on every resource does: a narrower one leaves enough.
+#[derive(Default)]
+struct Denied<'d> {
+    actions: Option<ActionSet>,
+    selections: Vec<&'d Selection<crate::Values<'d>>>,
+}
+
+impl<'d> Denied<'d> {
+    fn add(&mut self, statement: &'d Statement<'d>, expansion: &mut Expansion) {
+        let whole = matches!(
+            &statement.resources,
+            Some(Selection::Only(resources)) if resources.iter().any(is_all_stars)
+        );
+        if !whole || !statement.conditions.is_empty() {
+            return;
+        }
+        let denied = match &statement.actions {
+            Selection::Only(patterns) => expansion.union(patterns.iter()),
+            Selection::Except(patterns) => expansion.union(patterns.iter()).complement(),
+        };
+        self.actions
+            .get_or_insert_with(ActionSet::new)
+            .unite(&denied);
+        self.selections.push(&statement.actions);
+    }
+
+    /// Whether they take away an action that is not in the table.
+    fn covers(&self, action: &str) -> bool {
+        self.selections
+            .iter()
+            .any(|selection| selects(selection, action))
+    }
+}
+
+/// Whether an `Action` or `NotAction` element takes an action, by its text alone.
+pub(super) fn selects(selection: &Selection<crate::Values<'_>>, action: &str) -> bool {
+    let fits = |patterns: &crate::Values<'_>| {
+        patterns
+            .iter()
+            .any(|pattern| pattern::fits_ignoring_case(pattern, action))
+    };
+    match selection {
+        Selection::Only(patterns) => fits(patterns),
+        Selection::Except(patterns) => !fits(patterns),
+    }
+}

@@ -1,0 +1,530 @@
+//! What a role may do: the union of its policies, cut down by its permissions boundary.
+
+mod escalation;
+mod grants;
+mod narrow;
+mod narrowness;
+mod sensitivity;
+
+pub use narrow::{RoleNarrowed, narrow};
+
+use crate::{
+    Context, Document, Selection, Values,
+    breadth::{self, is_all_stars},
+    document::Effect,
+    service_table::{self, ACTIONS, Action},
+};
+use escalation::{NEEDED, ROUTES, Route};
+use grants::{Granter, Grants, Span, WholeService};
+use sensitivity::{SENSITIVE, Sensitivity};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use warden_finding::{Finding, FindingId, Severity};
+
+/// A finding in one of a role's policies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoleFinding {
+    /// Which policy, as an index into the list that was judged.
+    pub policy: usize,
+    /// The finding; its place is within that policy.
+    pub finding: Finding,
+}
+
+/// What is open about one policy by itself.
+pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
+    judge_role(&[document], None, context)
+        .into_iter()
+        .map(|found| found.finding)
+        .collect()
+}
+
+/// What is open about a role: all its policies together, inline and attached, within its permissions boundary.
+///
+/// An escalation that is spread over several statements or policies is reported where the permission stands whose loss
+/// closes it, `iam:PassRole` for most.
+pub fn judge_role(
+    policies: &[&Document<'_>],
+    boundary: Option<&Document<'_>>,
+    context: &Context,
+) -> Vec<RoleFinding> {
+    let mut grants = Grants::of(policies, context);
+    let boundary = boundary.map(|document| (document, Grants::of(&[document], context)));
+    if let Some((_, within)) = &boundary {
+        grants.all.intersect(&within.all);
+        grants.unscoped.intersect(&within.unscoped);
+    }
+    let mut judge = Judge {
+        grants: &grants,
+        context,
+        findings: BTreeMap::new(),
+    };
+    let everything = judge.everything();
+    let covered = judge.not_actions(&everything);
+    judge.not_resources(policies);
+    judge.one_by_one(&covered);
+    judge.whole_services(&covered);
+    judge.unknown(boundary.as_ref().map(|(document, _)| *document));
+    judge.escalations(&covered);
+    judge.findings.into_values().flatten().collect()
+}
+
+struct Judge<'g, 'd> {
+    grants: &'g Grants<'d>,
+    context: &'g Context,
+    /// By policy and statement, in the order of the rules.
+    findings: BTreeMap<(usize, usize), Vec<RoleFinding>>,
+}
+
+impl Judge<'_, '_> {
+    fn report(
+        &mut self,
+        policy: usize,
+        statement: usize,
+        id: FindingId,
+        severity: Severity,
+        message: String,
+    ) {
+        let at = format!("Statement[{statement}]");
+        let finding = Finding {
+            id,
+            severity,
+            at,
+            message,
+        };
+        self.findings
+            .entry((policy, statement))
+            .or_default()
+            .push(RoleFinding { policy, finding });
+    }
+
+    fn report_at(
+        &mut self,
+        granter: &Granter<'_>,
+        id: FindingId,
+        severity: Severity,
+        message: String,
+    ) {
+        self.report(granter.policy, granter.index, id, severity, message);
+    }
+
+    /// `wildcard-admin`. Says of each granting statement whether nothing more needs to be said about it.
+    fn everything(&mut self) -> Vec<bool> {
+        let grants = self.grants;
+        // Nineteen in twenty: a few names that were left out make no difference to what the role can do.
+        let enough = ACTIONS / 20 * 19;
+        let mut widths = vec![0; grants.statements.len()];
+        for span in &grants.spans {
+            if let Some(width) = widths.get_mut(span.statement) {
+                *width += span.actions.len();
+            }
+        }
+        let mut covered = vec![false; grants.statements.len()];
+        if widths.iter().sum::<usize>() < enough || grants.all.len() < enough {
+            return covered;
+        }
+        let message = || {
+            "grants effectively every action on every resource: name the actions the function needs and what it needs them on"
+                .to_owned()
+        };
+        let is_only =
+            |granter: &Granter<'_>| matches!(granter.statement.actions, Selection::Only(_));
+        for ((granter, width), covered) in grants.statements.iter().zip(&widths).zip(&mut covered) {
+            if *width >= enough && is_only(granter) {
+                *covered = true;
+                self.report_at(
+                    granter,
+                    FindingId::WildcardAdmin,
+                    Severity::Critical,
+                    message(),
+                );
+            }
+        }
+        // No statement by itself: the one that grants the most stands for all.
+        let by_itself =
+            |granter: &Granter<'_>, width: &usize| *width >= enough && !is_only(granter);
+        if !covered.contains(&true)
+            && !grants
+                .statements
+                .iter()
+                .zip(&widths)
+                .any(|(g, w)| by_itself(g, w))
+        {
+            let widest = grants
+                .statements
+                .iter()
+                .zip(&widths)
+                .max_by_key(|(_, width)| **width);
+            if let Some((granter, _)) = widest {
+                let message = format!("together with other statements, {}", message());
+                self.report_at(
+                    granter,
+                    FindingId::WildcardAdmin,
+                    Severity::Critical,
+                    message,
+                );
+            }
+        }
+        covered
+    }
+
+    /// `wildcard-not-action`, for statements whose resources are broad for most of what is left.
+    fn not_actions(&mut self, everything: &[bool]) -> Vec<bool> {
+        let grants = self.grants;
+        let mut covered = everything.to_vec();
+        for (at, granter) in grants.statements.iter().enumerate() {
+            let Selection::Except(named) = &granter.statement.actions else {
+                continue;
+            };
+            let spans = grants.spans.iter().filter(|span| span.statement == at);
+            let width: usize = spans
+                .map(|span| grants.all.common(&grants.all, span.actions.clone()).count())
+                .sum();
+            let (severity, message) = if width > ACTIONS / 2 {
+                if let Some(covered) = covered.get_mut(at) {
+                    *covered = true;
+                }
+                let named = named.as_slice().len();
+                (
+                    Severity::Critical,
+                    format!(
+                        "grants every action but {named} on every resource: use Action and name them"
+                    ),
+                )
+            } else {
+                (
+                    Severity::Info,
+                    "NotAction grants more with every new service; here the rest bounds it"
+                        .to_owned(),
+                )
+            };
+            self.report_at(granter, FindingId::WildcardNotAction, severity, message);
+        }
+        covered
+    }
+
+    /// `wildcard-not-resource`.
+    fn not_resources(&mut self, policies: &[&Document<'_>]) {
+        for (policy, document) in policies.iter().enumerate() {
+            for (index, statement) in document.statements.iter().enumerate() {
+                match (&statement.effect, &statement.resources) {
+                    (Effect::Allow, Some(Selection::Except(resources)))
+                        if !resources.iter().any(is_all_stars) =>
+                    {
+                        let all = matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
+                        let severity = if all {
+                            Severity::Critical
+                        } else {
+                            Severity::High
+                        };
+                        let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
+                        self.report(
+                            policy,
+                            index,
+                            FindingId::WildcardNotResource,
+                            severity,
+                            message.to_owned(),
+                        );
+                    }
+                    (
+                        Effect::Allow,
+                        Some(Selection::Except(_)) | Some(Selection::Only(_)) | None,
+                    )
+                    | (Effect::Deny, _) => {
+                        // A NotAction whose resources are named grants nothing broad, and is still worth a word.
+                        let bounded = statement.effect == Effect::Allow
+                            && matches!(statement.actions, Selection::Except(_))
+                            && !self.findings.contains_key(&(policy, index));
+                        if bounded {
+                            let message = "NotAction grants more with every new service; here the resource bounds it";
+                            self.report(
+                                policy,
+                                index,
+                                FindingId::WildcardNotAction,
+                                Severity::Info,
+                                message.to_owned(),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rules that look at one action at a time.
+    fn one_by_one(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        let mut spans = grants.spans.as_slice();
+        while let Some(first) = spans.first() {
+            let own = spans
+                .iter()
+                .take_while(|span| span.statement == first.statement)
+                .count();
+            let (of_statement, rest) = spans.split_at(own);
+            spans = rest;
+            let is_covered = covered.get(first.statement).copied().unwrap_or_default();
+            if let (Some(granter), false) = (grants.statements.get(first.statement), is_covered) {
+                self.actions_of(granter, of_statement);
+            }
+        }
+    }
+
+    fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
+        let mut hits = Sensitivity::ALL.map(|_| Hit::default());
+        for span in spans {
+            let whole = granter
+                .services
+                .iter()
+                .any(|(pattern, _)| *pattern == span.pattern);
+            for action in self.grants.all.common(&SENSITIVE.any, span.actions.clone()) {
+                let Some(sensitivity) = SENSITIVE.of(action) else {
+                    continue;
+                };
+                // Writes that come with a whole service are told of there.
+                let is_write =
+                    matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
+                let hit = Sensitivity::ALL
+                    .iter()
+                    .zip(&mut hits)
+                    .find(|(kind, _)| **kind == sensitivity);
+                if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                    hit.add(action);
+                }
+            }
+        }
+        for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
+            if let Some(example) = hit.examples.first() {
+                let (id, severity) = rule(sensitivity, granter);
+                let narrow = match breadth::example(*example, self.context) {
+                    Some(arn) => format!("; {arn} would be narrow enough"),
+                    None => String::new(),
+                };
+                let message = format!("{} on every resource{narrow}", hit.shown());
+                self.report_at(granter, id, severity, message);
+            }
+        }
+    }
+
+    /// `wildcard-sensitive-service` and `wildcard-service`.
+    fn whole_services(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        for (granter, _) in grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered)
+        {
+            for (nth, service) in &granter.services {
+                let text = pattern_text(granter, *nth);
+                let (id, severity) = match service {
+                    WholeService::Known(service) => {
+                        let actions = service_table::actions_of(*service);
+                        let left = grants.all.common(&grants.all, actions.clone()).count();
+                        // A Deny or the boundary took most of it away.
+                        if left * 2 < actions.len() {
+                            continue;
+                        }
+                        if sensitivity::is_sensitive(*service) {
+                            (FindingId::WildcardSensitiveService, lowered(granter, false))
+                        } else {
+                            (FindingId::WildcardService, Severity::Medium)
+                        }
+                    }
+                    WholeService::Unknown => {
+                        (FindingId::WildcardSensitiveService, lowered(granter, false))
+                    }
+                };
+                let message =
+                    format!("`{text}` on every resource: name the actions the function needs");
+                self.report_at(granter, id, severity, message);
+            }
+        }
+    }
+
+    /// What the table does not know counts as sensitive, and is reported rather than acted on.
+    fn unknown(&mut self, boundary: Option<&Document<'_>>) {
+        let grants = self.grants;
+        for granter in &grants.statements {
+            let texts = granter
+                .unknown
+                .iter()
+                .map(|nth| pattern_text(granter, *nth));
+            let granted: Vec<&str> = texts
+                .filter(|text| {
+                    boundary.is_none_or(|document| {
+                        document.statements.iter().any(|statement| {
+                            statement.effect == Effect::Allow
+                                && grants::selects(&statement.actions, text)
+                        })
+                    })
+                })
+                .collect();
+            if let [first, rest @ ..] = granted.as_slice() {
+                let more = if rest.is_empty() {
+                    String::new()
+                } else {
+                    format!(" and {} more", rest.len())
+                };
+                let message = format!(
+                    "`{first}`{more} on every resource: not in the service authorization reference, so taken as sensitive"
+                );
+                self.report_at(
+                    granter,
+                    FindingId::WildcardPermissions,
+                    Severity::Medium,
+                    message,
+                );
+            }
+        }
+    }
+
+    /// `privilege-escalation`.
+    fn escalations(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        let touched = grants.spans.iter().any(|span| {
+            grants
+                .unscoped
+                .common(&NEEDED, span.actions.clone())
+                .next()
+                .is_some()
+        });
+        if !touched {
+            return;
+        }
+        let mut by_statement: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
+        for route in open_routes(grants) {
+            let pivot = route.pivot();
+            let holders = grants
+                .spans
+                .iter()
+                .filter(|span| pivot.is_some_and(|action| span.actions.contains(&action)));
+            for span in holders {
+                let usable = grants
+                    .statements
+                    .get(span.statement)
+                    .is_some_and(|granter| can_take(granter, route));
+                let known = by_statement.entry(span.statement).or_default();
+                if usable && !known.iter().any(|other| std::ptr::eq(*other, route)) {
+                    known.push(route);
+                }
+            }
+        }
+        for (at, routes) in by_statement {
+            let is_covered = covered.get(at).copied().unwrap_or_default();
+            if let (Some(granter), Some(first), false) =
+                (grants.statements.get(at), routes.first(), is_covered)
+            {
+                let more = if routes.len() > 1 {
+                    format!(" and {} more ways", routes.len() - 1)
+                } else {
+                    String::new()
+                };
+                let message = format!(
+                    "leads to more permissions: {}{more}, see {}",
+                    first.shown(),
+                    first.path.page.url()
+                );
+                self.report_at(
+                    granter,
+                    FindingId::PrivilegeEscalation,
+                    Severity::Critical,
+                    message,
+                );
+            }
+        }
+    }
+}
+
+/// The paths whose every permission is granted broadly.
+fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Route> + 'g {
+    ROUTES.iter().filter(|route| {
+        route
+            .needs
+            .iter()
+            .all(|action| grants.unscoped.contains(*action))
+    })
+}
+
+/// Whether a statement's conditions leave the first step of a path open.
+fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
+    let narrowness = &granter.narrowness;
+    // Whose organisation the next role is in decides whether assuming it leads anywhere.
+    let nowhere = narrowness.within_organization && route.needs.len() == 1;
+    !narrowness.scoped
+        && !nowhere
+        && route
+            .path
+            .passes_to
+            .is_none_or(|service| narrowness.may_pass_to(service))
+}
+
+fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
+    let values: &'d Values<'d> = match &granter.statement.actions {
+        Selection::Only(values) | Selection::Except(values) => values,
+    };
+    values.as_slice().get(nth).map_or("", |text| text.as_ref())
+}
+
+/// The rule for a kind of action, and its severity after what the conditions take away.
+fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity) {
+    let narrowness = &granter.narrowness;
+    match sensitivity {
+        Sensitivity::PassRole => (
+            FindingId::WildcardPassRole,
+            lowered(granter, narrowness.passed_to.is_some()),
+        ),
+        Sensitivity::AssumeRole => (
+            FindingId::WildcardAssumeRole,
+            lowered(granter, narrowness.within_organization),
+        ),
+        Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
+        Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
+        Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
+        Sensitivity::Write => (FindingId::WildcardWrite, Severity::Low),
+        Sensitivity::BaselineWrite => (FindingId::WildcardWrite, Severity::Info),
+    }
+}
+
+/// High, or medium when something truly limits the grant.
+fn lowered(granter: &Granter<'_>, by_its_own_key: bool) -> Severity {
+    let narrowness = &granter.narrowness;
+    if by_its_own_key || narrowness.scoped || narrowness.limited {
+        Severity::Medium
+    } else {
+        Severity::High
+    }
+}
+
+/// The actions of one kind in one statement.
+#[derive(Default)]
+struct Hit {
+    count: usize,
+    examples: Vec<Action>,
+}
+
+impl Hit {
+    fn add(&mut self, action: Action) {
+        if self.examples.contains(&action) {
+            return;
+        }
+        self.count += 1;
+        if self.examples.len() < 3 {
+            self.examples.push(action);
+        }
+    }
+
+    /// `s3:GetObject, kms:Decrypt and 4 more`.
+    fn shown(&self) -> String {
+        let names: Vec<String> = self
+            .examples
+            .iter()
+            .map(|action| format!("`{}`", service_table::name(*action)))
+            .collect();
+        match self.count.checked_sub(names.len()) {
+            None | Some(0) => names.join(", "),
+            Some(more) => format!("{} and {more} more", names.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+use serde::{Deserialize, Serialize};
+/// placeholder
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleNarrowed;
+/// placeholder
+pub fn narrow() {}

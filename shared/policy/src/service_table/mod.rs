@@ -1,0 +1,334 @@
+//! The service authorization table: which actions exist, what they may do, and what ARNs they act on.
+//!
+//! The bytes are written by `table/generate.mjs` and read in place: nothing is parsed or allocated at start. Actions are
+//! numbered by service and lower-case name, so that a service, and a pattern like `s3:Get*`, is a range of numbers.
+
+mod action_set;
+mod layout;
+
+pub(crate) use action_set::ActionSet;
+
+use crate::pattern;
+use std::ops::Range;
+
+static TABLE: &[u8] = include_bytes!("table.bin");
+
+/// How many actions there are.
+pub(crate) const ACTIONS: usize = layout::ACTIONS;
+
+/// An action's number.
+pub(crate) type Action = usize;
+
+/// A service's number.
+pub(crate) type Service = usize;
+
+fn section((start, end): (usize, usize)) -> &'static [u8] {
+    // INVARIANT: layout.rs was written together with table.bin; a test reads all of it.
+    TABLE.get(start..end).unwrap_or_default()
+}
+
+fn u16_at(bounds: (usize, usize), index: usize) -> usize {
+    match section(bounds).get(2 * index..2 * index + 2) {
+        Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
+        Some(_) | None => 0,
+    }
+}
+
+fn u32_at(bounds: (usize, usize), index: usize) -> usize {
+    match section(bounds).get(4 * index..4 * index + 4) {
+        Some(&[a, b, c, d]) => {
+            usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default()
+        }
+        Some(_) | None => 0,
+    }
+}
+
+fn bytes(bounds: (usize, usize), range: Range<usize>) -> &'static [u8] {
+    section(bounds).get(range).unwrap_or_default()
+}
+
+fn text(bounds: (usize, usize), range: Range<usize>) -> &'static str {
+    section(bounds)
+        .get(range)
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .unwrap_or_default()
+}
+
+fn bit(bounds: (usize, usize), action: Action) -> bool {
+    section(bounds)
+        .get(action / 8)
+        .is_some_and(|byte| byte & (1 << (action % 8)) != 0)
+}
+
+/// The prefix of a service: `s3`, `execute-api`.
+pub(crate) fn service_name(service: Service) -> &'static str {
+    text(
+        layout::SERVICE_NAMES,
+        u16_at(layout::SERVICE_NAME_ENDS, service)..u16_at(layout::SERVICE_NAME_ENDS, service + 1),
+    )
+}
+
+/// The service of a prefix, whatever its case.
+pub(crate) fn service(prefix: &str) -> Option<Service> {
+    let (mut low, mut high) = (0, layout::SERVICES);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        match compare(service_name(middle), prefix) {
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
+}
+
+/// Every service.
+pub(crate) fn services() -> Range<Service> {
+    0..layout::SERVICES
+}
+
+/// The actions of a service.
+pub(crate) fn actions_of(service: Service) -> Range<Action> {
+    u16_at(layout::SERVICE_STARTS, service)..u16_at(layout::SERVICE_STARTS, service + 1)
+}
+
+/// The service of an action.
+pub(crate) fn service_of(action: Action) -> Service {
+    let (mut low, mut high) = (0, layout::SERVICES);
+    while low + 1 < high {
+        let middle = usize::midpoint(low, high);
+        if u16_at(layout::SERVICE_STARTS, middle) <= action {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    low
+}
+
+/// The name of an action, without its service. Compared as bytes: to prove that they are text would cost more.
+fn bare_name(action: Action) -> &'static [u8] {
+    bytes(
+        layout::ACTION_NAMES,
+        u32_at(layout::ACTION_NAME_ENDS, action)..u32_at(layout::ACTION_NAME_ENDS, action + 1),
+    )
+}
+
+/// The name of an action as AWS writes it: `s3:GetObject`.
+pub(crate) fn name(action: Action) -> String {
+    format!(
+        "{}:{}",
+        service_name(service_of(action)),
+        String::from_utf8_lossy(bare_name(action))
+    )
+}
+
+/// Whether the action changes who may do what.
+pub(crate) fn is_permissions(action: Action) -> bool {
+    bit(layout::PERMISSIONS, action)
+}
+
+/// Whether the action changes anything.
+pub(crate) fn is_write(action: Action) -> bool {
+    bit(layout::WRITES, action)
+}
+
+/// Whether the action can be granted on less than `*`.
+pub(crate) fn is_scopable(action: Action) -> bool {
+    bit(layout::SCOPABLE, action)
+}
+
+/// Every action that changes who may do what.
+pub(crate) fn permissions() -> ActionSet {
+    ActionSet::from_bits(section(layout::PERMISSIONS))
+}
+
+/// Every action that changes something and can be granted on less than `*`.
+pub(crate) fn scopable_writes() -> ActionSet {
+    let mut writes = ActionSet::from_bits(section(layout::WRITES));
+    writes.intersect(&ActionSet::from_bits(section(layout::SCOPABLE)));
+    writes
+}
+
+/// Which set of ARN templates the action has. Actions with equal templates have equal sets.
+pub(crate) fn type_set(action: Action) -> usize {
+    u16_at(layout::TYPE_SETS, action)
+}
+
+/// The templates of a set. Their tokens are single bytes, see [`crate::breadth`].
+pub(crate) fn templates(set: usize) -> impl Iterator<Item = &'static [u8]> {
+    (u16_at(layout::SET_STARTS, set)..u16_at(layout::SET_STARTS, set + 1)).map(|member| {
+        let template = u16_at(layout::SET_MEMBERS, member);
+        bytes(
+            layout::TEMPLATES,
+            u32_at(layout::TEMPLATE_ENDS, template)..u32_at(layout::TEMPLATE_ENDS, template + 1),
+        )
+    })
+}
+
+/// The action of a full name, whatever its case.
+pub(crate) fn action(full: &str) -> Option<Action> {
+    const SLOTS: usize = (layout::SLOTS.1 - layout::SLOTS.0) / 2;
+    let mut state: u32 = 0x811c_9dc5;
+    for byte in full.bytes() {
+        state = (state ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193);
+    }
+    let mut slot = usize::try_from(state ^ (state >> 15)).unwrap_or_default() % SLOTS;
+    loop {
+        let found = u16_at(layout::SLOTS, slot).checked_sub(1)?;
+        if is_named(found, full) {
+            return Some(found);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+fn is_named(action: Action, full: &str) -> bool {
+    let (full, name) = (full.as_bytes(), bare_name(action));
+    let parts = full
+        .len()
+        .checked_sub(name.len())
+        .and_then(|at| full.split_at_checked(at));
+    parts.is_some_and(|(prefix, tail)| {
+        tail.eq_ignore_ascii_case(name)
+            && prefix.split_last().is_some_and(|(colon, prefix)| {
+                *colon == b':'
+                    && prefix.eq_ignore_ascii_case(service_name(service_of(action)).as_bytes())
+            })
+    })
+}
+
+/// The range of a service's actions that start with a literal text.
+pub(crate) fn starting_with(service: Service, literal: &str) -> Range<Action> {
+    let all = actions_of(service);
+    let first = partition(all.clone(), |name| {
+        compare_start(name, literal) == std::cmp::Ordering::Less
+    });
+    let end = partition(first..all.end, |name| {
+        compare_start(name, literal) == std::cmp::Ordering::Equal
+    });
+    first..end
+}
+
+fn partition(range: Range<Action>, before: impl Fn(&[u8]) -> bool) -> Action {
+    let (mut low, mut high) = (range.start, range.end);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if before(bare_name(middle)) {
+            low = middle + 1
+        } else {
+            high = middle
+        }
+    }
+    low
+}
+
+/// Compares without regard to ASCII case.
+fn compare(a: &str, b: &str) -> std::cmp::Ordering {
+    a.bytes()
+        .map(|byte| byte.to_ascii_lowercase())
+        .cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
+/// Compares the start of a name with a literal of at most its length.
+fn compare_start(name: &[u8], literal: &str) -> std::cmp::Ordering {
+    name.iter()
+        .take(literal.len())
+        .map(|byte| byte.to_ascii_lowercase())
+        .cmp(literal.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
+/// Whether an action fits the part of a pattern after the colon.
+pub(crate) fn fits_name(tail: &str, action: Action) -> bool {
+    pattern::fits_name(tail, bare_name(action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_found_by_its_name_and_stands_in_order() {
+        for service in services() {
+            let actions = actions_of(service);
+            assert!(service == 0 || service_name(service - 1) < service_name(service));
+            for action in actions.clone() {
+                let full = name(action);
+                assert_eq!(super::action(&full), Some(action), "{full}");
+                assert_eq!(
+                    super::action(&full.to_ascii_uppercase()),
+                    Some(action),
+                    "{full}"
+                );
+                assert_eq!(service_of(action), service);
+                assert!(
+                    action + 1 == actions.end
+                        || bare_name(action).to_ascii_lowercase()
+                            < bare_name(action + 1).to_ascii_lowercase()
+                );
+            }
+        }
+        assert_eq!(actions_of(layout::SERVICES - 1).end, ACTIONS);
+    }
+
+    #[test]
+    fn the_bytes_and_their_layout_belong_together() {
+        assert_eq!(TABLE.len(), layout::SLOTS.1);
+        assert!(TABLE.len() <= 800_000);
+        assert_eq!(
+            section(layout::ACTION_NAMES).len(),
+            u32_at(layout::ACTION_NAME_ENDS, ACTIONS)
+        );
+        assert!(
+            (0..ACTIONS)
+                .all(|action| templates(type_set(action)).all(|arn| arn.starts_with(b"arn:\x01:")))
+        );
+        assert!(
+            (0..ACTIONS)
+                .all(|action| is_scopable(action) == (templates(type_set(action)).count() > 0))
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        for absent in [
+            "",
+            ":",
+            "s3",
+            "s3:",
+            "s3:Get",
+            "s3:GetObjects",
+            "s4:GetObject",
+            "s3GetObject",
+            "s3:GetObject ",
+        ] {
+            assert_eq!(action(absent), None, "{absent}");
+        }
+        assert_eq!(service("S3"), service("s3"));
+        assert_eq!(service("s4"), None);
+        assert_eq!(service(""), None);
+    }
+
+    #[test]
+    fn known_facts() {
+        let is = |full: &str| {
+            let action = action(full).unwrap();
+            (
+                is_permissions(action),
+                is_write(action),
+                is_scopable(action),
+            )
+        };
+        assert_eq!(is("iam:PassRole"), (false, true, true));
+        assert_eq!(is("s3:PutBucketPolicy"), (true, true, true));
+        assert_eq!(is("s3:GetObject"), (false, false, true));
+        assert_eq!(is("ec2:DescribeInstances"), (false, false, false));
+        let s3 = service("s3").unwrap();
+        assert!(starting_with(s3, "GETobject").any(|action| name(action) == "s3:GetObject"));
+        assert!(
+            starting_with(s3, "GetObject").all(|action| name(action).starts_with("s3:GetObject"))
+        );
+        assert!(starting_with(s3, "zzz").is_empty());
+        assert_eq!(starting_with(s3, ""), actions_of(s3));
+    }
+}

