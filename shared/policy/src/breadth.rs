@@ -198,7 +198,8 @@ fn instance(field: &str) -> String {
 
 /// An ARN that would be narrow enough for an action, with capitals for what to fill in.
 pub(crate) fn example(action: Action, context: &Context) -> Option<String> {
-    let template = service_table::templates(service_table::type_set(action)).next()?;
+    let template =
+        service_table::templates(service_table::type_set(action)).min_by_key(|arn| arn.len())?;
     let mut arn = String::new();
     for byte in template {
         match *byte {

@@ -19,6 +19,16 @@ pub struct Narrowed {
 }
 
 impl Narrowed {
+    /// There was nothing to change.
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            document: None,
+            edits: Vec::new(),
+            baseline_restored: false,
+            unfixable: Vec::new(),
+        }
+    }
+
     /// The Sids to remove, when removing whole statements with a Sid is all that happens: then RemovePermission does.
     pub fn removed_sids(&self) -> Option<Vec<&str>> {
         if self.baseline_restored {

@@ -53,7 +53,22 @@ pub(super) struct Grants<'d> {
 const MOST_WORK: usize = 1_000_000;
 
 impl<'d> Grants<'d> {
-    pub(super) fn of(policies: &[&'d Document<'d>], context: &Context) -> Self {
+    /// What is left of it within a permissions boundary.
+    pub(super) fn within(
+        policies: &[&'d Document<'d>],
+        boundary: Option<&Document<'_>>,
+        context: &Context,
+    ) -> Self {
+        let mut grants = Self::of(policies, context);
+        if let Some(boundary) = boundary {
+            let within = Grants::of(&[boundary], context);
+            grants.all.intersect(&within.all);
+            grants.unscoped.intersect(&within.unscoped);
+        }
+        grants
+    }
+
+    fn of(policies: &[&'d Document<'d>], context: &Context) -> Self {
         let mut grants: Self = Self {
             all: ActionSet::new(),
             unscoped: ActionSet::new(),

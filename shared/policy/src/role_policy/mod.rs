@@ -6,7 +6,7 @@ mod narrow;
 mod narrowness;
 mod sensitivity;
 
-pub use narrow::{RoleNarrowed, narrow};
+pub use narrow::{RoleTexts, narrow};
 
 use crate::{
     Context, Document, Selection, Values,
@@ -47,12 +47,7 @@ pub fn judge_role(
     boundary: Option<&Document<'_>>,
     context: &Context,
 ) -> Vec<RoleFinding> {
-    let mut grants = Grants::of(policies, context);
-    let boundary = boundary.map(|document| (document, Grants::of(&[document], context)));
-    if let Some((_, within)) = &boundary {
-        grants.all.intersect(&within.all);
-        grants.unscoped.intersect(&within.unscoped);
-    }
+    let grants = Grants::within(policies, boundary, context);
     let mut judge = Judge {
         grants: &grants,
         context,
@@ -63,7 +58,7 @@ pub fn judge_role(
     judge.not_resources(policies);
     judge.one_by_one(&covered);
     judge.whole_services(&covered);
-    judge.unknown(boundary.as_ref().map(|(document, _)| *document));
+    judge.unknown(&covered, boundary);
     judge.escalations(&covered);
     judge.findings.into_values().flatten().collect()
 }
@@ -341,9 +336,14 @@ impl Judge<'_, '_> {
     }
 
     /// What the table does not know counts as sensitive, and is reported rather than acted on.
-    fn unknown(&mut self, boundary: Option<&Document<'_>>) {
+    fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
         let grants = self.grants;
-        for granter in &grants.statements {
+        let open = grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered);
+        for (granter, _) in open {
             let texts = granter
                 .unknown
                 .iter()
