@@ -10,7 +10,7 @@ use crate::{
     pattern,
     service_table::{self, Action},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 /// The tokens of a template in the service table.
 const PARTITION: u8 = 1;
@@ -35,7 +35,7 @@ impl<'d> Reach<'d> {
     pub(crate) fn read(
         resources: &'d Selection<Values<'_>>,
         version: Version,
-        context: &Context,
+        context: &'d Context,
     ) -> Self {
         match resources {
             Selection::Only(resources) if resources.iter().any(is_all_stars) => Reach::All,
@@ -49,10 +49,7 @@ impl<'d> Reach<'d> {
                 if patterns.is_empty() {
                     Reach::Named
                 } else {
-                    Reach::Patterns(Patterns {
-                        patterns,
-                        known: Vec::new(),
-                    })
+                    Reach::Patterns(Patterns(patterns))
                 }
             }
             Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
@@ -80,120 +77,203 @@ fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The resource patterns of a statement that have wildcards.
-pub(crate) struct Patterns<'d> {
-    patterns: Vec<Filler<'d>>,
-    /// The answers so far, by set of templates.
+/// How many comparisons are made before a pattern is taken to fit everything it could. Ten thousand characters, all that
+/// a role can have, stay far below unless they were written to be slow; a longer document is not one that AWS accepts.
+const MOST_WORK: usize = 1_000_000;
+
+/// Room that is kept from one statement to the next, and the comparisons so far.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    work: usize,
+    /// The answers for the patterns of the present statement, by set of templates.
     known: Vec<Option<bool>>,
+    answered: Vec<usize>,
+    filled: Vec<u8>,
 }
 
-impl Patterns<'_> {
-    /// Whether one of them is broad for the action. `work` counts the comparisons.
-    pub(crate) fn are_broad_for(&mut self, action: Action, work: &mut usize) -> bool {
-        let set = service_table::type_set(action);
-        if let Some(answer) = self.known.get(set).copied().flatten() {
-            return answer;
+impl Scratch {
+    /// Counts comparisons; whether there have been too many.
+    pub(crate) fn is_exhausted_after(&mut self, comparisons: usize) -> bool {
+        self.work += comparisons;
+        self.work > MOST_WORK
+    }
+
+    /// Forgets what was known of the patterns of another statement.
+    pub(crate) fn begin_statement(&mut self) {
+        for set in self.answered.drain(..) {
+            if let Some(slot) = self.known.get_mut(set) {
+                *slot = None;
+            }
         }
-        let mut templates = service_table::templates(set).peekable();
-        let answer = if templates.peek().is_none() {
-            // The action has no resources: AWS matches the pattern against `*`.
-            self.patterns
-                .iter()
-                .any(|filler| pattern::fits(&filler.pattern, "*"))
-        } else {
-            templates.any(|template| {
-                *work += self.patterns.len();
-                self.patterns.iter().any(|filler| filler.fits(template))
-            })
-        };
+    }
+
+    fn remember(&mut self, set: usize, answer: bool) {
         if self.known.len() <= set {
             self.known.resize(set + 1, None);
         }
         if let Some(slot) = self.known.get_mut(set) {
             *slot = Some(answer);
+            self.answered.push(set);
         }
+    }
+}
+
+/// The resource patterns of a statement that have wildcards.
+pub(crate) struct Patterns<'d>(Vec<Filler<'d>>);
+
+impl Patterns<'_> {
+    /// Whether one of them is broad for the action.
+    pub(crate) fn are_broad_for(&self, action: Action, scratch: &mut Scratch) -> bool {
+        let set = service_table::type_set(action);
+        if let Some(answer) = scratch.known.get(set).copied().flatten() {
+            return answer;
+        }
+        let mut templates = service_table::templates(set).peekable();
+        let answer = if templates.peek().is_none() {
+            // The action has no resources: AWS matches the pattern against `*`.
+            self.0
+                .iter()
+                .any(|filler| pattern::fits(&filler.pattern, "*"))
+        } else {
+            templates.any(|template| {
+                scratch.is_exhausted_after(self.0.len())
+                    || self
+                        .0
+                        .iter()
+                        .any(|filler| filler.fits(template, &mut scratch.filled))
+            })
+        };
+        scratch.remember(set, answer);
         answer
     }
 
     /// Whether one of them is broad for whatever a service that is not in the table may have.
     pub(crate) fn are_broad_for_unknown(&self, service: &str) -> bool {
         let template = format!("arn:\u{1}:{service}:\u{2}:\u{3}:\u{4}");
-        self.patterns
+        self.0
             .iter()
-            .any(|filler| filler.fits(template.as_bytes()))
+            .any(|filler| filler.fits(template.as_bytes(), &mut Vec::new()))
     }
 }
 
 /// A pattern and how the tokens of a template are filled for it.
 struct Filler<'d> {
     pattern: Cow<'d, str>,
-    /// The service, when the pattern fixes it.
-    service: Option<String>,
-    partition: String,
-    region: String,
-    account: String,
+    /// The pattern's own fields, as ranges of its text; empty where it is no ARN.
+    partition: Range<usize>,
+    service: Range<usize>,
+    region: Range<usize>,
+    /// What the resource field starts with, up to the first wildcard; none where the pattern has not all fields.
+    resource: Option<Range<usize>>,
+    account: Option<AccountId>,
+    context: &'d Context,
 }
 
 impl<'d> Filler<'d> {
-    fn new(pattern: Cow<'d, str>, context: &Context) -> Self {
-        let mut fields = pattern.splitn(6, ':');
-        let is_arn = fields.next() == Some("arn");
-        let mut field = || fields.next().filter(|_| is_arn).unwrap_or_default();
-        let (partition, service, region, account) = (field(), field(), field(), field());
-        // A star in front could reach into the service's place.
-        let fixed = !service.is_empty()
-            && !pattern::has_wildcard(partition)
-            && !pattern::has_wildcard(service);
-        let or = |text: String, other: &str| {
-            if text.is_empty() {
-                other.to_owned()
-            } else {
-                text
-            }
-        };
-        let own = context.account.map(|own| own.to_string());
-        let named = account
-            .parse()
-            .ok()
-            .map(|named: AccountId| named.to_string());
+    fn new(pattern: Cow<'d, str>, context: &'d Context) -> Self {
+        let mut ends = pattern
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b':')
+            .map(|(at, _)| at);
+        let mut field = |from: usize| from..ends.next().unwrap_or(pattern.len());
+        let scheme = field(0);
+        let partition = field(scheme.end + 1);
+        let service = field(partition.end + 1);
+        let region = field(service.end + 1);
+        let account = field(region.end + 1);
+        let text = |range: &Range<usize>| pattern.get(range.clone()).unwrap_or_default();
+        let is_arn = text(&scheme) == "arn";
+        let only_arn = |range: Range<usize>| if is_arn { range } else { 0..0 };
+        let named = text(&account).parse().ok();
+        let resource = pattern
+            .get(account.end + 1..)
+            .filter(|_| is_arn)
+            .map(|resource| {
+                let literal = resource.find(['*', '?']).unwrap_or(resource.len());
+                account.end + 1..account.end + 1 + literal
+            });
         Self {
-            service: fixed.then(|| service.to_owned()),
-            partition: or(instance(partition), context.partition.as_str()),
-            region: or(instance(region), UNGUESSABLE),
-            account: own.or(named).unwrap_or_else(|| UNGUESSABLE.to_owned()),
+            partition: only_arn(partition),
+            service: only_arn(service),
+            region: only_arn(region),
+            resource,
+            account: context.account.or(named),
+            context,
             pattern,
         }
     }
 
-    fn fits(&self, template: &[u8]) -> bool {
-        // Most templates are of another service than the pattern names.
-        let same_service = self.service.as_deref().is_none_or(|service| {
-            template.split(|byte| *byte == b':').nth(2) == Some(service.as_bytes())
-        });
-        if !same_service {
+    fn field(&self, range: &Range<usize>) -> &[u8] {
+        self.pattern
+            .as_bytes()
+            .get(range.clone())
+            .unwrap_or_default()
+    }
+
+    fn fits(&self, template: &[u8], filled: &mut Vec<u8>) -> bool {
+        if !self.may_fit(template) {
             return false;
         }
-        let mut filled = Vec::with_capacity(template.len() + 64);
+        filled.clear();
         for byte in template {
             match *byte {
-                PARTITION => filled.extend_from_slice(self.partition.as_bytes()),
-                REGION => filled.extend_from_slice(self.region.as_bytes()),
-                ACCOUNT => filled.extend_from_slice(self.account.as_bytes()),
+                PARTITION => fill(
+                    filled,
+                    self.field(&self.partition),
+                    self.context.partition.as_str(),
+                ),
+                REGION => fill(filled, self.field(&self.region), UNGUESSABLE),
+                ACCOUNT => {
+                    let account = self.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
+                    filled.extend_from_slice(account.as_bytes());
+                }
                 NAME => filled.extend_from_slice(UNGUESSABLE.as_bytes()),
                 plain => filled.push(plain),
             }
         }
-        pattern::fits_raw(&self.pattern, &filled)
+        pattern::fits_raw(&self.pattern, filled)
+    }
+
+    /// Passes over the templates of other services and other kinds of resource without filling them.
+    fn may_fit(&self, template: &[u8]) -> bool {
+        let mut fields = template.splitn(6, |byte| *byte == b':');
+        let (partition, service) = (self.field(&self.partition), self.field(&self.service));
+        let has_wildcard = |field: &[u8]| field.iter().any(|byte| matches!(byte, b'*' | b'?'));
+        // A star in front could reach into the service's place.
+        let is_fixed = !service.is_empty() && !has_wildcard(partition) && !has_wildcard(service);
+        if is_fixed && fields.nth(2) != Some(service) {
+            return false;
+        }
+        let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
+            return true;
+        };
+        let Some(resource) = fields.nth(if is_fixed { 2 } else { 5 }) else {
+            return true;
+        };
+        // With no more colons than the five between the fields, each field has to fit its own.
+        if resource
+            .iter()
+            .any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
+        {
+            return true;
+        }
+        resource.starts_with(literal)
     }
 }
 
-/// A text that the field of a pattern fits: `us-*` becomes `us-`.
-fn instance(field: &str) -> String {
-    field
-        .chars()
-        .filter(|character| *character != '*')
-        .map(|c| if c == '?' { 'x' } else { c })
-        .collect()
+/// A text that the pattern's field fits, or another where it has none.
+fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
+    let before = filled.len();
+    filled.extend(
+        field
+            .iter()
+            .filter(|byte| **byte != b'*')
+            .map(|byte| if *byte == b'?' { b'x' } else { *byte }),
+    );
+    if filled.len() == before {
+        filled.extend_from_slice(other.as_bytes());
+    }
 }
 
 /// An ARN that would be narrow enough for an action, with capitals for what to fill in.
@@ -227,9 +307,10 @@ mod tests {
         let broad = match Reach::read(&resources, Version::V2012, &context) {
             Reach::All => true,
             Reach::Named => false,
-            Reach::Patterns(mut patterns) => {
-                patterns.are_broad_for(service_table::action(action).unwrap(), &mut 0)
-            }
+            Reach::Patterns(patterns) => patterns.are_broad_for(
+                service_table::action(action).unwrap(),
+                &mut Scratch::default(),
+            ),
         };
         assert_eq!(broad, expected, "{action} on {resource}");
     }

@@ -525,7 +525,7 @@ impl<'de> Visitor<'de> for ConditionsSeed {
         let mut conditions = Vec::new();
         let mut seen = Seen::default();
         while let Some(operator) = map.next_key_seed(Text)? {
-            seen.insert(&operator)?;
+            seen.insert(operator.clone())?;
             map.next_value_seed(KeysSeed {
                 operator,
                 conditions: &mut conditions,
@@ -558,7 +558,7 @@ impl<'de> Visitor<'de> for KeysSeed<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut seen = Seen::default();
         while let Some(key) = map.next_key_seed(Text)? {
-            seen.insert(&key)?;
+            seen.insert(key.clone())?;
             let values = map.next_value_seed(ScalarOrList)?;
             self.conditions.push(Condition {
                 operator: self.operator.clone(),
@@ -573,14 +573,24 @@ impl<'de> Visitor<'de> for KeysSeed<'_, 'de> {
 /// The keys of one object so far. Operators and condition keys are case-insensitive, so `aws:SourceArn` beside
 /// `AWS:sourcearn` is a duplicate too: nobody could say which of the two AWS goes by.
 #[derive(Default)]
-struct Seen(HashSet<String>);
+struct Seen<'de> {
+    few: Vec<Cow<'de, str>>,
+    /// Used once there are more than a person would write, so that the time stays linear.
+    many: HashSet<String>,
+}
 
-impl Seen {
-    fn insert<E: Error>(&mut self, key: &str) -> Result<(), E> {
-        if self.0.insert(key.to_ascii_lowercase()) {
-            Ok(())
-        } else {
-            Err(duplicate(shown(key)))
+impl<'de> Seen<'de> {
+    const FEW: usize = 8;
+
+    fn insert<E: Error>(&mut self, key: Cow<'de, str>) -> Result<(), E> {
+        let again = self.few.iter().any(|seen| seen.eq_ignore_ascii_case(&key))
+            || (self.few.len() == Self::FEW && !self.many.insert(key.to_ascii_lowercase()));
+        if again {
+            return Err(duplicate(shown(&key)));
         }
+        if self.few.len() < Self::FEW {
+            self.few.push(key);
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,12 @@
 // Writes the service authorization table in the form that src/service_table/mod.rs reads in place: no parsing at start,
 // no pointers to relocate. All integers are little-endian. The sections, one after the other:
 //
-//   service_starts   u16 * (services + 1)   first action of each service, services sorted by name
-//   service_names    u16 * (services + 1) offsets, then the text
-//   action_names     u32 * (actions + 1) offsets, then the text; sorted by service, then by lower-case name
+//   service_starts      u16 * (services + 1)   first action of each service, services sorted by name
+//   service_name_ends   u16 * (services + 1) offsets into service_names
+//   action_services     u16 * actions        the service of each action
+//   action_name_bases   u32 * (services + 1) offsets into action_names
+//   action_name_starts  u16 * actions        from the base of the action's service; actions are sorted by service, then
+//                                            by lower-case name
 //   permissions, writes, scopable           one bit per action
 //   type_sets        u16 * actions          which set of ARN templates an action has
 //   set_starts       u16 * (sets + 1)       into set_members
@@ -91,11 +94,18 @@ function bits(test) {
   return bytes;
 }
 
-// FNV-1a over `service:name` with bit 5 set, which lower-cases letters and keeps digits and dashes.
+// Over `service:name`, eight bytes at a time with bit 5 set, which lower-cases letters and keeps digits and dashes.
 function hash(text) {
-  let state = 0x811c9dc5;
-  for (const byte of Buffer.from(text)) state = Math.imul(state ^ (byte | 0x20), 0x01000193) >>> 0;
-  return (state ^ (state >>> 15)) & (SLOTS - 1);
+  const bytes = Buffer.from(text);
+  const padded = Buffer.alloc(Math.ceil(bytes.length / 8) * 8);
+  bytes.copy(padded);
+  let state = 0n;
+  for (let at = 0; at < padded.length; at += 8) {
+    const word = padded.readBigUInt64LE(at) | 0x2020202020202020n;
+    state = BigInt.asUintN(64, (state ^ word) * 0x9e3779b97f4a7c15n);
+    state ^= state >> 32n;
+  }
+  return Number(state & BigInt(SLOTS - 1));
 }
 const slots = new Array(SLOTS).fill(0);
 actions.forEach((action, at) => {
@@ -109,11 +119,17 @@ const setKeys = [...sets.keys()];
 const members = setKeys.map((key) => (key === "" ? [] : key.split(",").map(Number)));
 const setStarts = members.reduce((sums, list) => [...sums, sums.at(-1) + list.length], [0]);
 
+const nameOffsets = offsets(actions.map((action) => action.name));
+
 const sections = {
   SERVICE_STARTS: u16(serviceStarts),
   SERVICE_NAME_ENDS: u16(offsets(services)),
   SERVICE_NAMES: Buffer.from(services.join("")),
-  ACTION_NAME_ENDS: u32(offsets(actions.map((action) => action.name))),
+  ACTION_SERVICES: u16(actions.map((action) => services.indexOf(action.service))),
+  ACTION_NAME_BASES: u32(serviceStarts.map((start) => nameOffsets[start])),
+  ACTION_NAME_STARTS: u16(
+    actions.map((action, at) => nameOffsets[at] - nameOffsets[serviceStarts[services.indexOf(action.service)]]),
+  ),
   ACTION_NAMES: Buffer.from(actions.map((action) => action.name).join("")),
   PERMISSIONS: bits((action) => action.permissions),
   WRITES: bits((action) => action.write),

@@ -3,7 +3,7 @@
 use super::narrowness::Narrowness;
 use crate::{
     Context, Document, Effect, Selection, Statement,
-    breadth::{Reach, is_all_stars},
+    breadth::{Reach, Scratch, is_all_stars},
     pattern,
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
@@ -41,23 +41,19 @@ pub(super) enum WholeService {
 /// What some policies grant broadly together, their Denies taken off.
 pub(super) struct Grants<'d> {
     /// Every action.
-    pub(super) all: ActionSet,
+    pub(super) all: Box<ActionSet>,
     /// Every action that no condition scopes to named resources.
-    pub(super) unscoped: ActionSet,
+    pub(super) unscoped: Box<ActionSet>,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
 }
-
-/// How many comparisons are made before a pattern is taken to fit everything it could. Ten thousand characters, all that
-/// a role can have, stay far below unless they were written to be slow; a longer document is not one that AWS accepts.
-const MOST_WORK: usize = 1_000_000;
 
 impl<'d> Grants<'d> {
     /// What is left of it within a permissions boundary.
     pub(super) fn within(
         policies: &[&'d Document<'d>],
         boundary: Option<&Document<'_>>,
-        context: &Context,
+        context: &'d Context,
     ) -> Self {
         let mut grants = Self::of(policies, context);
         if let Some(boundary) = boundary {
@@ -68,10 +64,10 @@ impl<'d> Grants<'d> {
         grants
     }
 
-    fn of(policies: &[&'d Document<'d>], context: &Context) -> Self {
+    fn of(policies: &[&'d Document<'d>], context: &'d Context) -> Self {
         let mut grants: Self = Self {
-            all: ActionSet::new(),
-            unscoped: ActionSet::new(),
+            all: Box::new(ActionSet::new()),
+            unscoped: Box::new(ActionSet::new()),
             statements: Vec::new(),
             spans: Vec::with_capacity(64),
         };
@@ -111,16 +107,17 @@ impl<'d> Grants<'d> {
         index: usize,
         statement: &'d Statement<'d>,
         document: &Document<'_>,
-        context: &Context,
+        context: &'d Context,
         expansion: &mut Expansion,
     ) {
         let Some(resources) = &statement.resources else {
             return;
         };
-        let mut reach = Reach::read(resources, document.version, context);
+        let reach = Reach::read(resources, document.version, context);
         if let Reach::Named = reach {
             return;
         }
+        expansion.scratch.begin_statement();
         let narrowness = Narrowness::read(statement, document.version);
         let scoped = narrowness.scoped;
         let (mut services, mut unknown) = (Vec::new(), Vec::new());
@@ -131,13 +128,7 @@ impl<'d> Grants<'d> {
                     let before = self.spans.len();
                     let ranges = std::mem::take(&mut expansion.ranges);
                     for actions in &ranges {
-                        self.grant(
-                            nth,
-                            actions.clone(),
-                            scoped,
-                            &mut reach,
-                            &mut expansion.work,
-                        );
+                        self.grant(nth, actions.clone(), scoped, &reach, &mut expansion.scratch);
                     }
                     expansion.reuse(ranges);
                     match found {
@@ -157,7 +148,7 @@ impl<'d> Grants<'d> {
             }
             Selection::Except(patterns) => {
                 for actions in expansion.union(patterns.iter()).complement().ranges() {
-                    self.grant(0, actions, scoped, &mut reach, &mut expansion.work);
+                    self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
                 }
             }
         }
@@ -177,8 +168,8 @@ impl<'d> Grants<'d> {
         pattern: usize,
         actions: Range<Action>,
         scoped: bool,
-        reach: &mut Reach<'_>,
-        work: &mut usize,
+        reach: &Reach<'_>,
+        scratch: &mut Scratch,
     ) {
         match reach {
             Reach::All => self.note(pattern, actions, scoped),
@@ -186,7 +177,7 @@ impl<'d> Grants<'d> {
             Reach::Patterns(patterns) => {
                 let mut open: Option<Range<Action>> = None;
                 for action in actions {
-                    if *work > MOST_WORK || patterns.are_broad_for(action, work) {
+                    if patterns.are_broad_for(action, scratch) {
                         match &mut open {
                             Some(range) if range.end == action => range.end += 1,
                             Some(_) | None => {
@@ -260,20 +251,21 @@ enum Found {
 #[derive(Default)]
 struct Expansion {
     ranges: Vec<Range<Action>>,
-    work: usize,
+    scratch: Scratch,
 }
 
 impl Expansion {
     /// Puts the actions that a pattern fits into `ranges`.
     fn expand(&mut self, pattern: &str) -> Found {
-        if pattern.contains(char::is_whitespace) {
-            return Found::Void;
+        let mut has_wildcard = false;
+        for byte in pattern.bytes() {
+            match byte {
+                b'*' | b'?' => has_wildcard = true,
+                b' ' | b'\t' | b'\n' | b'\r' => return Found::Void,
+                _ => {}
+            }
         }
-        if is_all_stars(pattern) {
-            self.ranges.push(0..ACTIONS);
-            return Found::Some;
-        }
-        if !pattern::has_wildcard(pattern) {
+        if !has_wildcard {
             return match service_table::action(pattern) {
                 Some(action) => {
                     self.ranges.push(action..action + 1);
@@ -281,6 +273,10 @@ impl Expansion {
                 }
                 None => Found::Nothing,
             };
+        }
+        if is_all_stars(pattern) {
+            self.ranges.push(0..ACTIONS);
+            return Found::Some;
         }
         match pattern.split_once(':') {
             Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
@@ -342,8 +338,7 @@ impl Expansion {
         let before = self.ranges.len();
         for service in service_table::services() {
             let prefix = service_table::service_name(service);
-            self.work += 1;
-            if self.work > MOST_WORK || pattern::may_start_with(pattern, prefix) {
+            if self.scratch.is_exhausted_after(1) || pattern::may_start_with(pattern, prefix) {
                 let whole = format!(
                     "{prefix}:\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"
                 );
@@ -365,8 +360,7 @@ impl Expansion {
     }
 
     fn filter(&mut self, candidates: Range<Action>, fits: impl Fn(Action) -> bool) {
-        self.work += candidates.len();
-        if self.work > MOST_WORK {
+        if self.scratch.is_exhausted_after(candidates.len()) {
             self.ranges.push(candidates);
             return;
         }

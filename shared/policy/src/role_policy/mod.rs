@@ -289,11 +289,13 @@ impl Judge<'_, '_> {
         for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
             if let Some(example) = hit.examples.first() {
                 let (id, severity) = rule(sensitivity, granter);
-                let narrow = match breadth::example(*example, self.context) {
-                    Some(arn) => format!("; {arn} would be narrow enough"),
-                    None => String::new(),
-                };
-                let message = format!("{} on every resource{narrow}", hit.shown());
+                let mut message = hit.shown();
+                message.push_str(" on every resource");
+                if let Some(arn) = breadth::example(*example, self.context) {
+                    message.push_str("; ");
+                    message.push_str(&arn);
+                    message.push_str(" would be narrow enough");
+                }
                 self.report_at(granter, id, severity, message);
             }
         }
@@ -514,14 +516,15 @@ impl Hit {
 
     /// `s3:GetObject, kms:Decrypt and 4 more`.
     fn shown(&self) -> String {
-        let names: Vec<String> = self
-            .examples
-            .iter()
-            .map(|action| format!("`{}`", service_table::name(*action)))
-            .collect();
-        match self.count.checked_sub(names.len()) {
-            None | Some(0) => names.join(", "),
-            Some(more) => format!("{} and {more} more", names.join(", ")),
+        let mut text = String::with_capacity(96);
+        for (nth, action) in self.examples.iter().enumerate() {
+            text.push_str(if nth == 0 { "`" } else { ", `" });
+            service_table::push_name(*action, &mut text);
+            text.push('`');
+        }
+        match self.count.checked_sub(self.examples.len()) {
+            None | Some(0) => text,
+            Some(more) => format!("{text} and {more} more"),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
-    breadth::Reach,
+    breadth::{Reach, Scratch},
     narrowing::{Narrowed, Outcome, Rewriting, Rewritten, rename},
     service_table::{ACTIONS, Action},
 };
@@ -197,14 +197,15 @@ impl Narrowing<'_> {
     /// Whether one resource alone would be broad for one of the actions at fault.
     fn is_broad(&self, resource: &str, examples: &[Action], parsed: &Document<'_>) -> bool {
         let alone = Selection::Only(Values::One(resource.into()));
+        let mut scratch = Scratch::default();
         match Reach::read(&alone, parsed.version, self.context) {
             Reach::All => true,
             Reach::Named => false,
-            Reach::Patterns(mut patterns) => {
+            Reach::Patterns(patterns) => {
                 examples.is_empty()
                     || examples
                         .iter()
-                        .any(|action| patterns.are_broad_for(*action, &mut 0))
+                        .any(|action| patterns.are_broad_for(*action, &mut scratch))
             }
         }
     }

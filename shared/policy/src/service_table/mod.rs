@@ -47,13 +47,6 @@ fn bytes(bounds: (usize, usize), range: Range<usize>) -> &'static [u8] {
     section(bounds).get(range).unwrap_or_default()
 }
 
-fn text(bounds: (usize, usize), range: Range<usize>) -> &'static str {
-    section(bounds)
-        .get(range)
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .unwrap_or_default()
-}
-
 fn bit(bounds: (usize, usize), action: Action) -> bool {
     section(bounds)
         .get(action / 8)
@@ -62,7 +55,11 @@ fn bit(bounds: (usize, usize), action: Action) -> bool {
 
 /// The prefix of a service: `s3`, `execute-api`.
 pub(crate) fn service_name(service: Service) -> &'static str {
-    text(
+    std::str::from_utf8(service_bytes(service)).unwrap_or_default()
+}
+
+fn service_bytes(service: Service) -> &'static [u8] {
+    bytes(
         layout::SERVICE_NAMES,
         u16_at(layout::SERVICE_NAME_ENDS, service)..u16_at(layout::SERVICE_NAME_ENDS, service + 1),
     )
@@ -73,7 +70,9 @@ pub(crate) fn service(prefix: &str) -> Option<Service> {
     let (mut low, mut high) = (0, layout::SERVICES);
     while low < high {
         let middle = usize::midpoint(low, high);
-        match compare(service_name(middle), prefix) {
+        match compare_start(service_bytes(middle), prefix)
+            .then_with(|| service_bytes(middle).len().cmp(&prefix.len()))
+        {
             std::cmp::Ordering::Equal => return Some(middle),
             std::cmp::Ordering::Less => low = middle + 1,
             std::cmp::Ordering::Greater => high = middle,
@@ -94,33 +93,36 @@ pub(crate) fn actions_of(service: Service) -> Range<Action> {
 
 /// The service of an action.
 pub(crate) fn service_of(action: Action) -> Service {
-    let (mut low, mut high) = (0, layout::SERVICES);
-    while low + 1 < high {
-        let middle = usize::midpoint(low, high);
-        if u16_at(layout::SERVICE_STARTS, middle) <= action {
-            low = middle
-        } else {
-            high = middle
-        }
-    }
-    low
+    u16_at(layout::ACTION_SERVICES, action)
 }
 
 /// The name of an action, without its service. Compared as bytes: to prove that they are text would cost more.
 fn bare_name(action: Action) -> &'static [u8] {
-    bytes(
-        layout::ACTION_NAMES,
-        u32_at(layout::ACTION_NAME_ENDS, action)..u32_at(layout::ACTION_NAME_ENDS, action + 1),
-    )
+    let service = service_of(action);
+    let start =
+        u32_at(layout::ACTION_NAME_BASES, service) + u16_at(layout::ACTION_NAME_STARTS, action);
+    // The last name of a service ends where the next service's names begin.
+    let next = action + 1;
+    let end = if next < ACTIONS && service_of(next) == service {
+        u32_at(layout::ACTION_NAME_BASES, service) + u16_at(layout::ACTION_NAME_STARTS, next)
+    } else {
+        u32_at(layout::ACTION_NAME_BASES, service + 1)
+    };
+    bytes(layout::ACTION_NAMES, start..end)
 }
 
 /// The name of an action as AWS writes it: `s3:GetObject`.
 pub(crate) fn name(action: Action) -> String {
-    format!(
-        "{}:{}",
-        service_name(service_of(action)),
-        String::from_utf8_lossy(bare_name(action))
-    )
+    let mut name = String::new();
+    push_name(action, &mut name);
+    name
+}
+
+/// The same, at the end of a text.
+pub(crate) fn push_name(action: Action, to: &mut String) {
+    to.push_str(service_name(service_of(action)));
+    to.push(':');
+    to.push_str(std::str::from_utf8(bare_name(action)).unwrap_or_default());
 }
 
 /// Whether the action changes who may do what.
@@ -169,11 +171,26 @@ pub(crate) fn templates(set: usize) -> impl Iterator<Item = &'static [u8]> {
 /// The action of a full name, whatever its case.
 pub(crate) fn action(full: &str) -> Option<Action> {
     const SLOTS: usize = (layout::SLOTS.1 - layout::SLOTS.0) / 2;
-    let mut state: u32 = 0x811c_9dc5;
-    for byte in full.bytes() {
-        state = (state ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193);
+    let mut state: u64 = 0;
+    let mut mix = |word: u64| {
+        state = (state ^ (word | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state ^= state >> 32;
+    };
+    let mut words = full.as_bytes().chunks_exact(8);
+    for word in words.by_ref() {
+        mix(word
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
-    let mut slot = usize::try_from(state ^ (state >> 15)).unwrap_or_default() % SLOTS;
+    if !words.remainder().is_empty() {
+        mix(words
+            .remainder()
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    }
+    let mut slot = usize::try_from(state % SLOTS as u64).unwrap_or_default();
     loop {
         let found = u16_at(layout::SLOTS, slot).checked_sub(1)?;
         if is_named(found, full) {
@@ -192,8 +209,7 @@ fn is_named(action: Action, full: &str) -> bool {
     parts.is_some_and(|(prefix, tail)| {
         tail.eq_ignore_ascii_case(name)
             && prefix.split_last().is_some_and(|(colon, prefix)| {
-                *colon == b':'
-                    && prefix.eq_ignore_ascii_case(service_name(service_of(action)).as_bytes())
+                *colon == b':' && prefix.eq_ignore_ascii_case(service_bytes(service_of(action)))
             })
     })
 }
@@ -221,13 +237,6 @@ fn partition(range: Range<Action>, before: impl Fn(&[u8]) -> bool) -> Action {
         }
     }
     low
-}
-
-/// Compares without regard to ASCII case.
-fn compare(a: &str, b: &str) -> std::cmp::Ordering {
-    a.bytes()
-        .map(|byte| byte.to_ascii_lowercase())
-        .cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// Compares the start of a name with a literal of at most its length.
@@ -277,7 +286,7 @@ mod tests {
         assert!(TABLE.len() <= 800_000);
         assert_eq!(
             section(layout::ACTION_NAMES).len(),
-            u32_at(layout::ACTION_NAME_ENDS, ACTIONS)
+            u32_at(layout::ACTION_NAME_BASES, layout::SERVICES)
         );
         assert!(
             (0..ACTIONS)
