@@ -65,7 +65,7 @@ pub(crate) fn is_all_stars(text: &str) -> bool {
 
 /// A policy variable stands for one value that is not known here, so it is no wildcard, and neither is `${*}`.
 fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
-    if version == Version::V2008 || !resource.contains("${") {
+    if version == Version::V2008 || !resource.as_bytes().contains(&b'$') {
         return Cow::Borrowed(resource);
     }
     let mut parts = resource.split("${");
@@ -237,18 +237,19 @@ impl<'d> Filler<'d> {
 
     /// Passes over the templates of other services and other kinds of resource without filling them.
     fn may_fit(&self, template: &[u8]) -> bool {
-        let mut fields = template.splitn(6, |byte| *byte == b':');
         let (partition, service) = (self.field(&self.partition), self.field(&self.service));
         let has_wildcard = |field: &[u8]| field.iter().any(|byte| matches!(byte, b'*' | b'?'));
+        // Templates all start with `arn:`, the partition's token, and a colon.
+        let after_partition = template.get(6..).unwrap_or_default();
         // A star in front could reach into the service's place.
         let is_fixed = !service.is_empty() && !has_wildcard(partition) && !has_wildcard(service);
-        if is_fixed && fields.nth(2) != Some(service) {
+        if is_fixed && !after_partition.starts_with(service) {
             return false;
         }
         let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
             return true;
         };
-        let Some(resource) = fields.nth(if is_fixed { 2 } else { 5 }) else {
+        let Some(resource) = after_partition.splitn(4, |byte| *byte == b':').nth(3) else {
             return true;
         };
         // With no more colons than the five between the fields, each field has to fit its own.

@@ -1,6 +1,6 @@
 //! The documented ways from a few permissions to many.
 
-use crate::service_table::{self, Action, ActionSet};
+use crate::service_table::{self, Action};
 use std::sync::LazyLock;
 
 /// One way, with the page that documents it.
@@ -384,15 +384,6 @@ pub(super) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         })
         .filter(|route| route.needs.len() == route.path.needs.len())
         .collect()
-});
-
-/// Every action that some path needs.
-pub(super) static NEEDED: LazyLock<ActionSet> = LazyLock::new(|| {
-    let mut needed = ActionSet::new();
-    for action in ROUTES.iter().flat_map(|route| &route.needs) {
-        needed.insert(*action..action + 1);
-    }
-    needed
 });
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
     document::Effect,
     service_table::{self, ACTIONS, Action},
 };
-use escalation::{NEEDED, ROUTES, Route};
+use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
 use sensitivity::{SENSITIVE, Sensitivity};
 use serde::{Deserialize, Serialize};
@@ -172,7 +172,7 @@ impl Judge<'_, '_> {
             };
             let spans = grants.spans.iter().filter(|span| span.statement == at);
             let width: usize = spans
-                .map(|span| grants.all.common(&grants.all, span.actions.clone()).count())
+                .map(|span| grants.all.count_common(&grants.all, span.actions.clone()))
                 .sum();
             let (severity, message) = if width > ACTIONS / 2 {
                 if let Some(covered) = covered.get_mut(at) {
@@ -270,21 +270,23 @@ impl Judge<'_, '_> {
                 .services
                 .iter()
                 .any(|(pattern, _)| *pattern == span.pattern);
-            for action in self.grants.all.common(&SENSITIVE.any, span.actions.clone()) {
-                let Some(sensitivity) = SENSITIVE.of(action) else {
-                    continue;
-                };
-                // Writes that come with a whole service are told of there.
-                let is_write =
-                    matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
-                let hit = Sensitivity::ALL
-                    .iter()
-                    .zip(&mut hits)
-                    .find(|(kind, _)| **kind == sensitivity);
-                if let (Some((_, hit)), false) = (hit, whole && is_write) {
-                    hit.add(action);
-                }
-            }
+            self.grants
+                .all
+                .each_common(&SENSITIVE.any, span.actions.clone(), |action| {
+                    let Some(sensitivity) = SENSITIVE.of(action) else {
+                        return;
+                    };
+                    // Writes that come with a whole service are told of there.
+                    let is_write =
+                        matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
+                    let hit = Sensitivity::ALL
+                        .iter()
+                        .zip(&mut hits)
+                        .find(|(kind, _)| **kind == sensitivity);
+                    if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                        hit.add(action);
+                    }
+                });
         }
         for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
             if let Some(example) = hit.examples.first() {
@@ -315,7 +317,7 @@ impl Judge<'_, '_> {
                 let (id, severity) = match service {
                     WholeService::Known(service) => {
                         let actions = service_table::actions_of(*service);
-                        let left = grants.all.common(&grants.all, actions.clone()).count();
+                        let left = grants.all.count_common(&grants.all, actions.clone());
                         // A Deny or the boundary took most of it away.
                         if left * 2 < actions.len() {
                             continue;
@@ -382,16 +384,6 @@ impl Judge<'_, '_> {
     /// `privilege-escalation`.
     fn escalations(&mut self, covered: &[bool]) {
         let grants = self.grants;
-        let touched = grants.spans.iter().any(|span| {
-            grants
-                .unscoped
-                .common(&NEEDED, span.actions.clone())
-                .next()
-                .is_some()
-        });
-        if !touched {
-            return;
-        }
         let mut by_statement: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
         for route in open_routes(grants) {
             let pivot = route.pivot();

@@ -1,6 +1,6 @@
 use super::{
-    RoleFinding, can_take, escalation::NEEDED, grants::Grants, judge, judge_role, open_routes,
-    rule, sensitivity::SENSITIVE,
+    RoleFinding, can_take, grants::Grants, judge, judge_role, open_routes, rule,
+    sensitivity::SENSITIVE,
 };
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
@@ -284,14 +284,14 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
         }));
     }
     for span in spans() {
-        let sensitive = grants
-            .all
-            .common(&SENSITIVE.any, span.actions.clone())
-            .find(|action| {
-                SENSITIVE
-                    .of(*action)
-                    .is_some_and(|sensitivity| ids.contains(&rule(sensitivity, granter).0))
-            });
+        let breaks = |action: &Action| {
+            let sensitivity = SENSITIVE.of(*action);
+            sensitivity.is_some_and(|sensitivity| ids.contains(&rule(sensitivity, granter).0))
+        };
+        let sensitive = span
+            .actions
+            .clone()
+            .find(|action| grants.all.contains(*action) && breaks(action));
         faults.extend(sensitive.map(|action| Fault {
             pattern: span.pattern,
             action: Some(action),
@@ -324,10 +324,10 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
             .filter_map(|route| route.pivot())
             .collect();
         for span in spans() {
-            let pivot = grants
-                .unscoped
-                .common(&NEEDED, span.actions.clone())
-                .find(|action| pivots.contains(action));
+            let pivot = pivots
+                .iter()
+                .copied()
+                .find(|action| span.actions.contains(action));
             faults.extend(pivot.map(|action| Fault {
                 pattern: span.pattern,
                 action: Some(action),

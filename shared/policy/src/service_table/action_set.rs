@@ -27,15 +27,10 @@ impl ActionSet {
 
     /// Adds a range.
     pub(crate) fn insert(&mut self, range: Range<Action>) {
-        let end = range.end.min(ACTIONS);
-        if range.start >= end {
-            return;
-        }
-        let (first, last) = (range.start / 64, (end - 1) / 64);
-        for (at, word) in self.0.iter_mut().enumerate().take(last + 1).skip(first) {
-            let from = if at == first { range.start % 64 } else { 0 };
-            let to = if at == last { (end - 1) % 64 } else { 63 };
-            *word |= (u64::MAX >> (63 - to)) & (u64::MAX << from);
+        if let Some(words) = self.0.get_mut(words(&range)) {
+            for (at, word) in (range.start / 64..).zip(words) {
+                *word |= mask(at, &range);
+            }
         }
     }
 
@@ -111,30 +106,49 @@ impl ActionSet {
             })
     }
 
-    /// The actions of a range that are in both, in order.
-    pub(crate) fn common<'s>(
-        &'s self,
-        other: &'s ActionSet,
+    /// Calls for each action of a range that is in both, in order.
+    pub(crate) fn each_common(
+        &self,
+        other: &ActionSet,
         range: Range<Action>,
-    ) -> impl Iterator<Item = Action> + 's {
-        let words = range.start / 64..range.end.div_ceil(64);
-        let both = self
-            .0
-            .iter()
-            .zip(&other.0)
-            .enumerate()
-            .take(words.end)
-            .skip(words.start);
-        both.flat_map(|(at, (mine, theirs))| {
-            let mut word = mine & theirs;
-            std::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros())?;
+        mut call: impl FnMut(Action),
+    ) {
+        let Some((words, others)) = self.0.get(words(&range)).zip(other.0.get(words(&range)))
+        else {
+            return;
+        };
+        for (at, (mine, theirs)) in (range.start / 64..).zip(words.iter().zip(others)) {
+            let mut word = mine & theirs & mask(at, &range);
+            while word != 0 {
+                call(at * 64 + usize::try_from(word.trailing_zeros()).unwrap_or_default());
                 word &= word - 1;
-                Some(at * 64 + usize::try_from(bit).unwrap_or_default())
-            })
-        })
-        .filter(move |action| range.contains(action))
+            }
+        }
     }
+
+    /// How many actions of a range are in both.
+    pub(crate) fn count_common(&self, other: &ActionSet, range: Range<Action>) -> usize {
+        let mut count = 0;
+        self.each_common(other, range, |_| count += 1);
+        count
+    }
+}
+
+/// The words that hold a range's bits.
+fn words(range: &Range<Action>) -> Range<usize> {
+    let end = range.end.min(ACTIONS);
+    if range.start < end {
+        range.start / 64..end.div_ceil(64)
+    } else {
+        0..0
+    }
+}
+
+/// The bits of one word that belong to a range.
+fn mask(word: usize, range: &Range<Action>) -> u64 {
+    let first = range.start.saturating_sub(word * 64).min(63);
+    let last = (range.end.min(ACTIONS) - 1 - word * 64).min(63);
+    (u64::MAX >> (63 - last)) & (u64::MAX << first)
 }
 
 #[cfg(test)]
@@ -160,7 +174,9 @@ mod tests {
             prop_assert!(runs.iter().copied().eq((0..ACTIONS).filter(|at| set.contains(*at))));
             prop_assert!(set.ranges().zip(set.ranges().skip(1)).all(|(one, two)| one.end < two.start));
             let all = ActionSet::new().complement();
-            prop_assert!(set.common(&all, c..b).eq((c..b).filter(|at| set.contains(*at))));
+            let mut common = Vec::new();
+            set.each_common(&all, c..b, |action| common.push(action));
+            prop_assert!(common.into_iter().eq((c..b).filter(|at| set.contains(*at))));
             prop_assert_eq!(set.len() + set.complement().len(), ACTIONS);
         }
     }

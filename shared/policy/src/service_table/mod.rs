@@ -176,16 +176,10 @@ pub(crate) fn action(full: &str) -> Option<Action> {
         state = (state ^ (word | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         state ^= state >> 32;
     };
-    let mut words = full.as_bytes().chunks_exact(8);
-    for word in words.by_ref() {
-        mix(word
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte)));
-    }
-    if !words.remainder().is_empty() {
-        mix(words
-            .remainder()
+    let (words, rest) = full.as_bytes().as_chunks::<8>();
+    words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        mix(rest
             .iter()
             .rev()
             .fold(0, |word, byte| word << 8 | u64::from(*byte)));
