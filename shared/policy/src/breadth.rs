@@ -163,6 +163,8 @@ struct Filler<'d> {
     partition: Range<usize>,
     service: Range<usize>,
     region: Range<usize>,
+    /// Whether the service is fixed: a star in front could reach into its place.
+    fixes_service: bool,
     /// What the resource field starts with, up to the first wildcard; none where the pattern has not all fields.
     resource: Option<Range<usize>>,
     account: Option<AccountId>,
@@ -193,7 +195,12 @@ impl<'d> Filler<'d> {
                 let literal = resource.find(['*', '?']).unwrap_or(resource.len());
                 account.end + 1..account.end + 1 + literal
             });
+        let fixes_service = is_arn
+            && !service.is_empty()
+            && !pattern::has_wildcard(text(&partition))
+            && !pattern::has_wildcard(text(&service));
         Self {
+            fixes_service,
             partition: only_arn(partition),
             service: only_arn(service),
             region: only_arn(region),
@@ -237,13 +244,9 @@ impl<'d> Filler<'d> {
 
     /// Passes over the templates of other services and other kinds of resource without filling them.
     fn may_fit(&self, template: &[u8]) -> bool {
-        let (partition, service) = (self.field(&self.partition), self.field(&self.service));
-        let has_wildcard = |field: &[u8]| field.iter().any(|byte| matches!(byte, b'*' | b'?'));
         // Templates all start with `arn:`, the partition's token, and a colon.
         let after_partition = template.get(6..).unwrap_or_default();
-        // A star in front could reach into the service's place.
-        let is_fixed = !service.is_empty() && !has_wildcard(partition) && !has_wildcard(service);
-        if is_fixed && !after_partition.starts_with(service) {
+        if self.fixes_service && !after_partition.starts_with(self.field(&self.service)) {
             return false;
         }
         let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
@@ -253,13 +256,10 @@ impl<'d> Filler<'d> {
             return true;
         };
         // With no more colons than the five between the fields, each field has to fit its own.
-        if resource
-            .iter()
-            .any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
-        {
-            return true;
-        }
         resource.starts_with(literal)
+            || resource
+                .iter()
+                .any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
     }
 }
 

@@ -25,6 +25,14 @@ pub(crate) fn fits_raw(pattern: &str, text: &[u8]) -> bool {
 /// Goes back at most to the last `*`, so the time is at most pattern times text and in practice their sum.
 /// `?` takes one byte: outside of ASCII, where AWS has no names, it may need to be written more than once.
 fn fits_bytes(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
+    // The last character settles most of what does not fit.
+    if let (Some(&expected), last) = (pattern.last(), text.last()) {
+        let may_end =
+            expected == b'*' || last.is_some_and(|&byte| expected == b'?' || same(expected, byte));
+        if !may_end {
+            return false;
+        }
+    }
     let (mut p, mut t) = (0, 0);
     let mut last_star: Option<(usize, usize)> = None;
     while let Some(&byte) = text.get(t) {

@@ -12,7 +12,7 @@
 //   set_starts       u16 * (sets + 1)       into set_members
 //   set_members      u16 *                  template numbers
 //   templates        u16 * (templates + 1) offsets, then the text, tokens as single bytes (see TOKENS)
-//   slots            u16 * SLOTS            hash table: action number + 1, or 0
+//   displacements    u16 * BUCKETS, slots u16 * SLOTS   perfect hash: action number + 1, or 0
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import path from "node:path";
@@ -24,6 +24,7 @@ const read = (file) => JSON.parse(readFileSync(path.join(source, file), "utf8"))
 const version = read("package.json").version;
 
 const SLOTS = 32768;
+const BUCKETS = 8192;
 const TOKENS = { Partition: "\x01", Region: "\x02", Account: "\x03", AccountId: "\x03" };
 const ANY = "\x04";
 
@@ -105,14 +106,30 @@ function hash(text) {
     state = BigInt.asUintN(64, (state ^ word) * 0x9e3779b97f4a7c15n);
     state ^= state >> 32n;
   }
-  return Number(state & BigInt(SLOTS - 1));
+  return { bucket: Number(state >> 32n) % BUCKETS, base: Number(state & 0xffffffffn) };
 }
-const slots = new Array(SLOTS).fill(0);
+const slotOf = (base, displacement) => (base + displacement * (((base >>> 16) & 0x7fff) | 1)) % SLOTS;
+
+// Hash and displace: the fullest buckets first, each with the first displacement that puts all its members into free slots.
+const buckets = Array.from({ length: BUCKETS }, () => []);
 actions.forEach((action, at) => {
-  let slot = hash(`${action.service}:${action.name}`);
-  while (slots[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
-  slots[slot] = at + 1;
+  const { bucket, base } = hash(`${action.service}:${action.name}`);
+  buckets[bucket].push({ at, base });
 });
+const slots = new Array(SLOTS).fill(0);
+const displacements = new Array(BUCKETS).fill(0);
+const fullestFirst = [...buckets.keys()].sort((a, b) => buckets[b].length - buckets[a].length);
+for (const bucket of fullestFirst) {
+  const members = buckets[bucket];
+  let displacement = 0;
+  for (; ; displacement++) {
+    if (displacement > 0xffff) throw new Error("no perfect hash found: choose another multiplier");
+    const taken = members.map(({ base }) => slotOf(base, displacement));
+    if (new Set(taken).size === taken.length && taken.every((slot) => slots[slot] === 0)) break;
+  }
+  displacements[bucket] = displacement;
+  for (const { at, base } of members) slots[slotOf(base, displacement)] = at + 1;
+}
 
 const templateTexts = [...templates.keys()];
 const setKeys = [...sets.keys()];
@@ -139,6 +156,7 @@ const sections = {
   SET_MEMBERS: u16(members.flat()),
   TEMPLATE_ENDS: u32(offsets(templateTexts)),
   TEMPLATES: Buffer.from(templateTexts.join("")),
+  DISPLACEMENTS: u16(displacements),
   SLOTS: u16(slots),
 };
 

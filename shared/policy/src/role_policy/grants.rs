@@ -126,6 +126,16 @@ impl<'d> Grants<'d> {
                 for (nth, action) in patterns.iter().enumerate() {
                     let found = expansion.expand(action);
                     let before = self.spans.len();
+                    if let Found::One(action) = found {
+                        self.grant(
+                            nth,
+                            action..action + 1,
+                            scoped,
+                            &reach,
+                            &mut expansion.scratch,
+                        );
+                        continue;
+                    }
                     let ranges = std::mem::take(&mut expansion.ranges);
                     for actions in &ranges {
                         self.grant(nth, actions.clone(), scoped, &reach, &mut expansion.scratch);
@@ -142,7 +152,11 @@ impl<'d> Grants<'d> {
                                 unknown.push(nth);
                             }
                         }
-                        Found::Whole(_) | Found::Nothing | Found::Some | Found::Void => {}
+                        Found::Whole(_)
+                        | Found::Nothing
+                        | Found::One(_)
+                        | Found::Some
+                        | Found::Void => {}
                     }
                 }
             }
@@ -241,6 +255,8 @@ enum Found {
     Void,
     /// Nothing that is in the table.
     Nothing,
+    /// One action, by its name. It is not put into a list.
+    One(Action),
     /// Some actions.
     Some,
     /// Every action of one service.
@@ -255,24 +271,17 @@ struct Expansion {
 }
 
 impl Expansion {
-    /// Puts the actions that a pattern fits into `ranges`.
+    /// Puts the actions that a pattern fits into `ranges`, unless it is one by its name.
     fn expand(&mut self, pattern: &str) -> Found {
-        let mut has_wildcard = false;
-        for byte in pattern.bytes() {
-            match byte {
-                b'*' | b'?' => has_wildcard = true,
-                b' ' | b'\t' | b'\n' | b'\r' => return Found::Void,
-                _ => {}
-            }
+        // Most patterns are names.
+        if let Some(action) = service_table::action(pattern) {
+            return Found::One(action);
         }
-        if !has_wildcard {
-            return match service_table::action(pattern) {
-                Some(action) => {
-                    self.ranges.push(action..action + 1);
-                    Found::Some
-                }
-                None => Found::Nothing,
-            };
+        if pattern.contains(|character: char| character.is_ascii_whitespace()) {
+            return Found::Void;
+        }
+        if !pattern::has_wildcard(pattern) {
+            return Found::Nothing;
         }
         if is_all_stars(pattern) {
             self.ranges.push(0..ACTIONS);
@@ -299,7 +308,9 @@ impl Expansion {
     fn union<'p>(&mut self, patterns: impl Iterator<Item = &'p str>) -> ActionSet {
         let mut all = ActionSet::new();
         for pattern in patterns {
-            self.expand(pattern);
+            if let Found::One(action) = self.expand(pattern) {
+                all.insert(action..action + 1);
+            }
             self.ranges
                 .drain(..)
                 .for_each(|actions| all.insert(actions));

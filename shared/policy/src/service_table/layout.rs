@@ -17,4 +17,5 @@ pub(super) const SET_STARTS: (usize, usize) = (594207, 600271);
 pub(super) const SET_MEMBERS: (usize, usize) = (600271, 612393);
 pub(super) const TEMPLATE_ENDS: (usize, usize) = (612393, 621045);
 pub(super) const TEMPLATES: (usize, usize) = (621045, 702430);
-pub(super) const SLOTS: (usize, usize) = (702430, 767966);
+pub(super) const DISPLACEMENTS: (usize, usize) = (702430, 718814);
+pub(super) const SLOTS: (usize, usize) = (718814, 784350);

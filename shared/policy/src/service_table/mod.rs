@@ -170,7 +170,8 @@ pub(crate) fn templates(set: usize) -> impl Iterator<Item = &'static [u8]> {
 
 /// The action of a full name, whatever its case.
 pub(crate) fn action(full: &str) -> Option<Action> {
-    const SLOTS: usize = (layout::SLOTS.1 - layout::SLOTS.0) / 2;
+    const BUCKETS: u64 = (layout::DISPLACEMENTS.1 - layout::DISPLACEMENTS.0) as u64 / 2;
+    const SLOTS: u64 = (layout::SLOTS.1 - layout::SLOTS.0) as u64 / 2;
     let mut state: u64 = 0;
     let mut mix = |word: u64| {
         state = (state ^ (word | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -184,14 +185,14 @@ pub(crate) fn action(full: &str) -> Option<Action> {
             .rev()
             .fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
-    let mut slot = usize::try_from(state % SLOTS as u64).unwrap_or_default();
-    loop {
-        let found = u16_at(layout::SLOTS, slot).checked_sub(1)?;
-        if is_named(found, full) {
-            return Some(found);
-        }
-        slot = (slot + 1) % SLOTS;
-    }
+    let bucket = usize::try_from((state >> 32) % BUCKETS).unwrap_or_default();
+    let displacement = u16_at(layout::DISPLACEMENTS, bucket) as u64;
+    let step = ((state >> 16) & 0x7fff) | 1;
+    let slot =
+        usize::try_from(((state & 0xffff_ffff) + displacement * step) % SLOTS).unwrap_or_default();
+    u16_at(layout::SLOTS, slot)
+        .checked_sub(1)
+        .filter(|found| is_named(*found, full))
 }
 
 fn is_named(action: Action, full: &str) -> bool {
@@ -201,11 +202,34 @@ fn is_named(action: Action, full: &str) -> bool {
         .checked_sub(name.len())
         .and_then(|at| full.split_at_checked(at));
     parts.is_some_and(|(prefix, tail)| {
-        tail.eq_ignore_ascii_case(name)
-            && prefix.split_last().is_some_and(|(colon, prefix)| {
-                *colon == b':' && prefix.eq_ignore_ascii_case(service_bytes(service_of(action)))
-            })
+        prefix.split_last().is_some_and(|(colon, prefix)| {
+            *colon == b':'
+                && is_same(tail, name)
+                && is_same(prefix, service_bytes(service_of(action)))
+        })
     })
+}
+
+/// Whether a text is a name of the table in any case. Names are letters, digits, dashes and underscores, for which setting
+/// bit 5 is lower-casing; a text with anything else in it is none of them.
+fn is_same(text: &[u8], name: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    if text.len() != name.len() {
+        return false;
+    }
+    let ((texts, text_rest), (names, name_rest)) = (text.as_chunks::<8>(), name.as_chunks::<8>());
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
+    texts
+        .iter()
+        .zip(names)
+        .all(|(text, name)| word(text) == word(name))
+        && text_rest
+            .iter()
+            .zip(name_rest)
+            .all(|(text, name)| text | 0x20 == name | 0x20)
+        && text.iter().fold(true, |all, byte| {
+            all & (byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_'))
+        })
 }
 
 /// The range of a service's actions that start with a literal text.
@@ -295,6 +319,9 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_found() {
         for absent in [
+            "s\u{13}:GetObject",
+            "s3:\u{7}etObject",
+            "s3\u{1a}GetObject",
             "",
             ":",
             "s3",
