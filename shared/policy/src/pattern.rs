@@ -73,7 +73,7 @@ pub(crate) fn may_start_with(pattern: &str, start: &str) -> bool {
 
 /// Whether the text holds `*` or `?`.
 pub(crate) fn has_wildcard(text: &str) -> bool {
-    text.bytes().any(|byte| byte == b'*' || byte == b'?')
+    memchr::memchr2(b'*', b'?', text.as_bytes()).is_some()
 }
 
 #[cfg(test)]

@@ -210,9 +210,13 @@ impl<'d> Grants<'d> {
     }
 
     fn note(&mut self, pattern: usize, actions: Range<Action>, scoped: bool) {
-        self.all.insert(actions.clone());
+        let insert = |set: &mut ActionSet| match actions.len() {
+            1 => set.insert_one(actions.start),
+            _ => set.insert(actions.clone()),
+        };
+        insert(&mut self.all);
         if !scoped {
-            self.unscoped.insert(actions.clone());
+            insert(&mut self.unscoped);
         }
         self.spans.push(Span {
             statement: self.statements.len(),

@@ -51,7 +51,7 @@ pub fn judge_role(
     let mut judge = Judge {
         grants: &grants,
         context,
-        findings: BTreeMap::new(),
+        findings: Vec::new(),
     };
     let everything = judge.everything();
     let covered = judge.not_actions(&everything);
@@ -60,14 +60,17 @@ pub fn judge_role(
     judge.whole_services(&covered);
     judge.unknown(&covered, boundary);
     judge.escalations(&covered);
-    judge.findings.into_values().flatten().collect()
+    let mut findings = judge.findings;
+    // By statement, and within it in the order of the rules.
+    findings.sort_by_key(|(statement, found)| (found.policy, *statement));
+    findings.into_iter().map(|(_, found)| found).collect()
 }
 
 struct Judge<'g, 'd> {
     grants: &'g Grants<'d>,
     context: &'g Context,
-    /// By policy and statement, in the order of the rules.
-    findings: BTreeMap<(usize, usize), Vec<RoleFinding>>,
+    /// With the statement each is about.
+    findings: Vec<(usize, RoleFinding)>,
 }
 
 impl Judge<'_, '_> {
@@ -87,9 +90,7 @@ impl Judge<'_, '_> {
             message,
         };
         self.findings
-            .entry((policy, statement))
-            .or_default()
-            .push(RoleFinding { policy, finding });
+            .push((statement, RoleFinding { policy, finding }));
     }
 
     fn report_at(
@@ -237,7 +238,10 @@ impl Judge<'_, '_> {
                         // A NotAction whose resources are named grants nothing broad, and is still worth a word.
                         let bounded = statement.effect == Effect::Allow
                             && matches!(statement.actions, Selection::Except(_))
-                            && !self.findings.contains_key(&(policy, index));
+                            && !self
+                                .findings
+                                .iter()
+                                .any(|(at, found)| (found.policy, *at) == (policy, index));
                         if bounded {
                             let message = "NotAction grants more with every new service; here the resource bounds it";
                             self.report(

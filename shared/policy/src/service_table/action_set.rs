@@ -25,6 +25,13 @@ impl ActionSet {
         set
     }
 
+    /// Adds one action.
+    pub(crate) fn insert_one(&mut self, action: Action) {
+        if let Some(word) = self.0.get_mut(action / 64) {
+            *word |= 1 << (action % 64);
+        }
+    }
+
     /// Adds a range.
     pub(crate) fn insert(&mut self, range: Range<Action>) {
         if let Some(words) = self.0.get_mut(words(&range)) {

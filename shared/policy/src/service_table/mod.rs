@@ -210,26 +210,28 @@ fn is_named(action: Action, full: &str) -> bool {
     })
 }
 
-/// Whether a text is a name of the table in any case. Names are letters, digits, dashes and underscores, for which setting
-/// bit 5 is lower-casing; a text with anything else in it is none of them.
+/// Whether a text is a name of the table in any case. Names are letters, digits and dashes, for which setting bit 5 is
+/// lower-casing; it also makes control characters look like them, which therefore have to be told apart.
 fn is_same(text: &[u8], name: &[u8]) -> bool {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
+    const BIT_5: u64 = 0x2020_2020_2020_2020;
     if text.len() != name.len() {
         return false;
     }
+    let same_word = |text: &[u8; 8], name: &[u8; 8]| {
+        let (text, name) = (u64::from_le_bytes(*text), u64::from_le_bytes(*name));
+        // A control character has neither bit 5 nor bit 6.
+        text | BIT_5 == name | BIT_5 && (!text >> 1) & !text & BIT_5 == 0
+    };
+    let same_byte = |text: &u8, name: &u8| text | 0x20 == name | 0x20 && *text >= 0x20;
     let ((texts, text_rest), (names, name_rest)) = (text.as_chunks::<8>(), name.as_chunks::<8>());
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
     texts
         .iter()
         .zip(names)
-        .all(|(text, name)| word(text) == word(name))
+        .all(|(text, name)| same_word(text, name))
         && text_rest
             .iter()
             .zip(name_rest)
-            .all(|(text, name)| text | 0x20 == name | 0x20)
-        && text.iter().fold(true, |all, byte| {
-            all & (byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_'))
-        })
+            .all(|(text, name)| same_byte(text, name))
 }
 
 /// The range of a service's actions that start with a literal text.
@@ -314,6 +316,16 @@ mod tests {
             (0..ACTIONS)
                 .all(|action| is_scopable(action) == (templates(type_set(action)).count() > 0))
         );
+    }
+
+    #[test]
+    fn names_are_letters_digits_and_dashes() {
+        let plain = |name: &[u8]| {
+            name.iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        };
+        assert!(services().all(|service| plain(service_bytes(service))));
+        assert!((0..ACTIONS).all(|action| plain(bare_name(action))));
     }
 
     #[test]
