@@ -147,7 +147,8 @@ impl<'de> Visitor<'de> for TextOrList {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut values = Vec::new();
+        // Most lists are longer than the four that a vector starts with.
+        let mut values = Vec::with_capacity(8);
         while let Some(text) = list.next_element_seed(Text)? {
             values.push(text);
         }
@@ -300,7 +301,7 @@ impl<'de> Visitor<'de> for StatementsSeed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut statements = Vec::new();
+        let mut statements = Vec::with_capacity(8);
         while let Some(statement) = list.next_element_seed(StatementSeed(self.0))? {
             statements.push(statement);
         }

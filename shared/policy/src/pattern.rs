@@ -37,6 +37,8 @@ fn fits_bytes(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> boo
     let mut last_star: Option<(usize, usize)> = None;
     while let Some(&byte) = text.get(t) {
         match pattern.get(p) {
+            // Nothing after the star: whatever is left of the text fits.
+            Some(b'*') if p + 1 == pattern.len() => return true,
             Some(b'*') => {
                 last_star = Some((p, t));
                 p += 1;

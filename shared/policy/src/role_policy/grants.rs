@@ -9,14 +9,41 @@ use crate::{
 };
 use std::ops::Range;
 
-/// Actions that one element of one statement grants broadly.
-#[derive(Clone, Debug)]
+/// Actions that one element of one statement grants broadly. Small, because there are many.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
+    statement: u32,
+    pattern: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// A document is far too short for more than four thousand million of anything.
+    fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            statement: small(statement),
+            pattern: small(pattern),
+            start: small(actions.start),
+            end: small(actions.end),
+        }
+    }
+
     /// The statement, as an index into [`Grants::statements`].
-    pub(super) statement: usize,
+    pub(super) fn statement(self) -> usize {
+        self.statement as usize
+    }
+
     /// The index of the pattern in `Action`.
-    pub(super) pattern: usize,
-    pub(super) actions: Range<Action>,
+    pub(super) fn pattern(self) -> usize {
+        self.pattern as usize
+    }
+
+    /// The actions.
+    pub(super) fn actions(self) -> Range<Action> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// An Allow statement that grants something broadly.
@@ -41,9 +68,9 @@ pub(super) enum WholeService {
 /// What some policies grant broadly together, their Denies taken off.
 pub(super) struct Grants<'d> {
     /// Every action.
-    pub(super) all: Box<ActionSet>,
+    pub(super) all: ActionSet,
     /// Every action that no condition scopes to named resources.
-    pub(super) unscoped: Box<ActionSet>,
+    pub(super) unscoped: ActionSet,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
 }
@@ -66,9 +93,9 @@ impl<'d> Grants<'d> {
 
     fn of(policies: &[&'d Document<'d>], context: &'d Context) -> Self {
         let mut grants: Self = Self {
-            all: Box::new(ActionSet::new()),
-            unscoped: Box::new(ActionSet::new()),
-            statements: Vec::new(),
+            all: ActionSet::new(),
+            unscoped: ActionSet::new(),
+            statements: Vec::with_capacity(8),
             spans: Vec::with_capacity(64),
         };
         let mut denied: Denied<'d> = Denied::default();
@@ -218,11 +245,8 @@ impl<'d> Grants<'d> {
         if !scoped {
             insert(&mut self.unscoped);
         }
-        self.spans.push(Span {
-            statement: self.statements.len(),
-            pattern,
-            actions,
-        });
+        self.spans
+            .push(Span::new(self.statements.len(), pattern, &actions));
     }
 }
 

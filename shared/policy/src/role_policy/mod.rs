@@ -112,7 +112,7 @@ impl Judge<'_, '_> {
         if grants
             .spans
             .iter()
-            .map(|span| span.actions.len())
+            .map(|span| span.actions().len())
             .sum::<usize>()
             < enough
         {
@@ -120,8 +120,8 @@ impl Judge<'_, '_> {
         }
         let mut widths = vec![0; grants.statements.len()];
         for span in &grants.spans {
-            if let Some(width) = widths.get_mut(span.statement) {
-                *width += span.actions.len();
+            if let Some(width) = widths.get_mut(span.statement()) {
+                *width += span.actions().len();
             }
         }
         if grants.all.len() < enough {
@@ -180,9 +180,9 @@ impl Judge<'_, '_> {
             let Selection::Except(named) = &granter.statement.actions else {
                 continue;
             };
-            let spans = grants.spans.iter().filter(|span| span.statement == at);
+            let spans = grants.spans.iter().filter(|span| span.statement() == at);
             let width: usize = spans
-                .map(|span| grants.all.count_common(&grants.all, span.actions.clone()))
+                .map(|span| grants.all.count_common(&grants.all, span.actions()))
                 .sum();
             let (severity, message) = if width > ACTIONS / 2 {
                 if let Some(covered) = covered.get_mut(at) {
@@ -265,12 +265,12 @@ impl Judge<'_, '_> {
         while let Some(first) = spans.first() {
             let own = spans
                 .iter()
-                .take_while(|span| span.statement == first.statement)
+                .take_while(|span| span.statement() == first.statement())
                 .count();
             let (of_statement, rest) = spans.split_at(own);
             spans = rest;
-            let is_covered = covered.get(first.statement).copied().unwrap_or_default();
-            if let (Some(granter), false) = (grants.statements.get(first.statement), is_covered) {
+            let is_covered = covered.get(first.statement()).copied().unwrap_or_default();
+            if let (Some(granter), false) = (grants.statements.get(first.statement()), is_covered) {
                 self.actions_of(granter, of_statement);
             }
         }
@@ -282,10 +282,10 @@ impl Judge<'_, '_> {
             let whole = granter
                 .services
                 .iter()
-                .any(|(pattern, _)| *pattern == span.pattern);
+                .any(|(pattern, _)| *pattern == span.pattern());
             self.grants
                 .all
-                .each_common(&SENSITIVE.any, span.actions.clone(), |action| {
+                .each_common(&SENSITIVE.any, span.actions(), |action| {
                     let Some(sensitivity) = SENSITIVE.of(action) else {
                         return;
                     };
@@ -403,13 +403,13 @@ impl Judge<'_, '_> {
             let holders = grants
                 .spans
                 .iter()
-                .filter(|span| pivot.is_some_and(|action| span.actions.contains(&action)));
+                .filter(|span| pivot.is_some_and(|action| span.actions().contains(&action)));
             for span in holders {
                 let usable = grants
                     .statements
-                    .get(span.statement)
+                    .get(span.statement())
                     .is_some_and(|granter| can_take(granter, route));
-                let known = by_statement.entry(span.statement).or_default();
+                let known = by_statement.entry(span.statement()).or_default();
                 if usable && !known.iter().any(|other| std::ptr::eq(*other, route)) {
                     known.push(route);
                 }

@@ -265,11 +265,11 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
         return Vec::new();
     };
     let mut faults = Vec::new();
-    let spans = || grants.spans.iter().filter(|span| span.statement == at);
+    let spans = || grants.spans.iter().filter(|span| span.statement() == at);
     if ids.contains(&FindingId::WildcardAdmin) {
         // The patterns that make up most of it; where no single one does, all with a wildcard of some width.
         let widest = spans()
-            .map(|span| span.actions.len())
+            .map(|span| span.actions().len())
             .max()
             .unwrap_or_default();
         let least = if widest > ACTIONS / 20 {
@@ -277,10 +277,10 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
         } else {
             2
         };
-        let wide = spans().filter(|span| span.actions.len() >= least);
+        let wide = spans().filter(|span| span.actions().len() >= least);
         faults.extend(wide.map(|span| Fault {
-            pattern: span.pattern,
-            action: Some(span.actions.start),
+            pattern: span.pattern(),
+            action: Some(span.actions().start),
         }));
     }
     for span in spans() {
@@ -289,11 +289,10 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
             sensitivity.is_some_and(|sensitivity| ids.contains(&rule(sensitivity, granter).0))
         };
         let sensitive = span
-            .actions
-            .clone()
+            .actions()
             .find(|action| grants.all.contains(*action) && breaks(action));
         faults.extend(sensitive.map(|action| Fault {
-            pattern: span.pattern,
+            pattern: span.pattern(),
             action: Some(action),
         }));
     }
@@ -304,8 +303,8 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
     if service_rules.iter().any(|id| ids.contains(id)) {
         faults.extend(granter.services.iter().map(|(pattern, _)| {
             let first = spans()
-                .find(|span| span.pattern == *pattern)
-                .map(|span| span.actions.start);
+                .find(|span| span.pattern() == *pattern)
+                .map(|span| span.actions().start);
             Fault {
                 pattern: *pattern,
                 action: first,
@@ -327,9 +326,9 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
             let pivot = pivots
                 .iter()
                 .copied()
-                .find(|action| span.actions.contains(action));
+                .find(|action| span.actions().contains(action));
             faults.extend(pivot.map(|action| Fault {
-                pattern: span.pattern,
+                pattern: span.pattern(),
                 action: Some(action),
             }));
         }

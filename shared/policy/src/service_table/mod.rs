@@ -9,7 +9,7 @@ mod layout;
 pub(crate) use action_set::ActionSet;
 
 use crate::pattern;
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
 static TABLE: &[u8] = include_bytes!("table.bin");
 
@@ -73,9 +73,9 @@ pub(crate) fn service(prefix: &str) -> Option<Service> {
         match compare_start(service_bytes(middle), prefix)
             .then_with(|| service_bytes(middle).len().cmp(&prefix.len()))
         {
-            std::cmp::Ordering::Equal => return Some(middle),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
+            Ordering::Equal => return Some(middle),
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
         }
     }
     None
@@ -238,10 +238,10 @@ fn is_same(text: &[u8], name: &[u8]) -> bool {
 pub(crate) fn starting_with(service: Service, literal: &str) -> Range<Action> {
     let all = actions_of(service);
     let first = partition(all.clone(), |name| {
-        compare_start(name, literal) == std::cmp::Ordering::Less
+        compare_start(name, literal) == Ordering::Less
     });
     let end = partition(first..all.end, |name| {
-        compare_start(name, literal) == std::cmp::Ordering::Equal
+        compare_start(name, literal) == Ordering::Equal
     });
     first..end
 }
@@ -259,12 +259,19 @@ fn partition(range: Range<Action>, before: impl Fn(&[u8]) -> bool) -> Action {
     low
 }
 
-/// Compares the start of a name with a literal of at most its length.
-fn compare_start(name: &[u8], literal: &str) -> std::cmp::Ordering {
-    name.iter()
-        .take(literal.len())
-        .map(|byte| byte.to_ascii_lowercase())
-        .cmp(literal.bytes().map(|byte| byte.to_ascii_lowercase()))
+/// Compares the start of a name with a literal, without regard to case.
+fn compare_start(name: &[u8], literal: &str) -> Ordering {
+    for (mine, theirs) in name.iter().zip(literal.as_bytes()) {
+        match mine.to_ascii_lowercase().cmp(&theirs.to_ascii_lowercase()) {
+            Ordering::Equal => {}
+            unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
+        }
+    }
+    if name.len() < literal.len() {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }
 }
 
 /// Whether an action fits the part of a pattern after the colon.
