@@ -52,6 +52,8 @@ pub(super) struct Granter<'d> {
     pub(super) index: usize,
     pub(super) statement: &'d Statement<'d>,
     pub(super) narrowness: Narrowness<'d>,
+    /// Its spans, as a range of [`Grants::spans`].
+    pub(super) spans: Range<usize>,
     /// Whole services granted by one pattern, known or not.
     pub(super) services: Vec<(usize, WholeService)>,
     /// Patterns that fit nothing in the table.
@@ -76,6 +78,11 @@ pub(super) struct Grants<'d> {
 }
 
 impl<'d> Grants<'d> {
+    /// The spans of one statement.
+    pub(super) fn spans_of(&self, granter: &Granter<'_>) -> &[Span] {
+        self.spans.get(granter.spans.clone()).unwrap_or_default()
+    }
+
     /// What is left of it within a permissions boundary.
     pub(super) fn within(
         policies: &[&'d Document<'d>],
@@ -118,10 +125,14 @@ impl<'d> Grants<'d> {
                     continue;
                 };
                 granter.unknown.retain(|nth| {
-                    patterns
-                        .as_slice()
-                        .get(*nth)
-                        .is_none_or(|action| !denied.covers(action))
+                    let tired = expansion
+                        .scratch
+                        .is_exhausted_after(denied.selections.len());
+                    tired
+                        || patterns
+                            .as_slice()
+                            .get(*nth)
+                            .is_none_or(|action| !denied.covers(action))
                 });
             }
         }
@@ -147,11 +158,17 @@ impl<'d> Grants<'d> {
         expansion.scratch.begin_statement();
         let narrowness = Narrowness::read(statement, document.version);
         let scoped = narrowness.scoped;
+        let first_span = self.spans.len();
         let (mut services, mut unknown) = (Vec::new(), Vec::new());
         match &statement.actions {
             Selection::Only(patterns) => {
                 for (nth, action) in patterns.iter().enumerate() {
-                    let found = expansion.expand(action);
+                    if expansion.scratch.is_exhausted_after(0) {
+                        // Written to be slow: taken to grant everything.
+                        self.note(nth, 0..ACTIONS, scoped);
+                        break;
+                    }
+                    let found = expansion.expand(action, Doubt::TakesMore);
                     let before = self.spans.len();
                     if let Found::One(action) = found {
                         self.grant(
@@ -188,7 +205,11 @@ impl<'d> Grants<'d> {
                 }
             }
             Selection::Except(patterns) => {
-                for actions in expansion.union(patterns.iter()).complement().ranges() {
+                for actions in expansion
+                    .union(patterns.iter(), Doubt::TakesLess)
+                    .complement()
+                    .ranges()
+                {
                     self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
                 }
             }
@@ -198,6 +219,7 @@ impl<'d> Grants<'d> {
             index,
             statement,
             narrowness,
+            spans: first_span..self.spans.len(),
             services,
             unknown,
         });
@@ -215,6 +237,9 @@ impl<'d> Grants<'d> {
         match reach {
             Reach::All => self.note(pattern, actions, scoped),
             Reach::Named => {}
+            Reach::Patterns(_) if scratch.is_exhausted_after(actions.len() / 4) => {
+                self.note(pattern, actions, scoped);
+            }
             Reach::Patterns(patterns) => {
                 let mut open: Option<Range<Action>> = None;
                 for action in actions {
@@ -291,6 +316,14 @@ enum Found {
     Whole(Service),
 }
 
+/// What a pattern is taken to fit once too much work has been done. A grant takes more then and a Deny less, so that
+/// nobody can hide anything behind slow patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    TakesMore,
+    TakesLess,
+}
+
 /// Turns patterns into ranges of actions, counting the work.
 #[derive(Default)]
 struct Expansion {
@@ -300,7 +333,7 @@ struct Expansion {
 
 impl Expansion {
     /// Puts the actions that a pattern fits into `ranges`, unless it is one by its name.
-    fn expand(&mut self, pattern: &str) -> Found {
+    fn expand(&mut self, pattern: &str, doubt: Doubt) -> Found {
         // Most patterns are names.
         if let Some(action) = service_table::action(pattern) {
             return Found::One(action);
@@ -315,14 +348,27 @@ impl Expansion {
             self.ranges.push(0..ACTIONS);
             return Found::Some;
         }
+        if self.scratch.is_exhausted_after(1) {
+            if doubt == Doubt::TakesMore {
+                self.ranges.push(0..ACTIONS);
+            }
+            return Found::Some;
+        }
         match pattern.split_once(':') {
             Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
                 match service_table::service(prefix) {
-                    Some(service) => self.within(service, tail),
+                    Some(service) => self.within(service, tail, doubt),
                     None => Found::Nothing,
                 }
             }
-            Some(_) | None => self.anywhere(pattern),
+            Some((prefix, tail)) if is_all_stars(prefix) => {
+                let services = service_table::services();
+                self.scratch.is_exhausted_after(4 * services.len());
+                let found = services.map(|service| self.within(service, tail, doubt));
+                let fits = found.fold(false, |any, found| any | (found != Found::Nothing));
+                if fits { Found::Some } else { Found::Nothing }
+            }
+            Some(_) | None => self.anywhere(pattern, doubt),
         }
     }
 
@@ -333,10 +379,10 @@ impl Expansion {
     }
 
     /// Everything that some patterns fit.
-    fn union<'p>(&mut self, patterns: impl Iterator<Item = &'p str>) -> ActionSet {
+    fn union<'p>(&mut self, patterns: impl Iterator<Item = &'p str>, doubt: Doubt) -> ActionSet {
         let mut all = ActionSet::new();
         for pattern in patterns {
-            if let Found::One(action) = self.expand(pattern) {
+            if let Found::One(action) = self.expand(pattern, doubt) {
                 all.insert(action..action + 1);
             }
             self.ranges
@@ -347,7 +393,7 @@ impl Expansion {
     }
 
     /// The actions of one service that fit the rest of a pattern.
-    fn within(&mut self, service: Service, tail: &str) -> Found {
+    fn within(&mut self, service: Service, tail: &str, doubt: Doubt) -> Found {
         if takes_any_name(tail) {
             self.ranges.push(service_table::actions_of(service));
             return Found::Whole(service);
@@ -364,7 +410,9 @@ impl Expansion {
             return found;
         }
         let before = self.ranges.len();
-        self.filter(candidates, |action| service_table::fits_name(tail, action));
+        self.filter(candidates, doubt, |action| {
+            service_table::fits_name(tail, action)
+        });
         if self.ranges.len() > before {
             Found::Some
         } else {
@@ -373,22 +421,33 @@ impl Expansion {
     }
 
     /// The actions of all services that fit a pattern with a wildcard before its colon.
-    fn anywhere(&mut self, pattern: &str) -> Found {
+    fn anywhere(&mut self, pattern: &str, doubt: Doubt) -> Found {
         let before = self.ranges.len();
+        let mut full = String::new();
         for service in service_table::services() {
             let prefix = service_table::service_name(service);
-            if self.scratch.is_exhausted_after(1) || pattern::may_start_with(pattern, prefix) {
-                let whole = format!(
-                    "{prefix}:\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"
-                );
-                let actions = service_table::actions_of(service);
-                if pattern::fits_ignoring_case(pattern, &whole) {
-                    self.ranges.push(actions);
-                } else {
-                    self.filter(actions, |action| {
-                        pattern::fits_ignoring_case(pattern, &service_table::name(action))
-                    });
+            if self.scratch.is_exhausted_after(1) {
+                if doubt == Doubt::TakesMore {
+                    self.ranges.push(0..ACTIONS);
                 }
+                break;
+            }
+            if !pattern::may_start_with(pattern, prefix) {
+                continue;
+            }
+            full.clear();
+            full.push_str(prefix);
+            full.push_str(":\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}");
+            let actions = service_table::actions_of(service);
+            if pattern::fits_ignoring_case(pattern, &full) {
+                self.ranges.push(actions);
+            } else {
+                self.scratch.is_exhausted_after(2 * actions.len());
+                self.filter(actions, doubt, |action| {
+                    full.clear();
+                    service_table::push_name(action, &mut full);
+                    pattern::fits_ignoring_case(pattern, &full)
+                });
             }
         }
         if self.ranges.len() > before {
@@ -398,9 +457,16 @@ impl Expansion {
         }
     }
 
-    fn filter(&mut self, candidates: Range<Action>, fits: impl Fn(Action) -> bool) {
+    fn filter(
+        &mut self,
+        candidates: Range<Action>,
+        doubt: Doubt,
+        mut fits: impl FnMut(Action) -> bool,
+    ) {
         if self.scratch.is_exhausted_after(candidates.len()) {
-            self.ranges.push(candidates);
+            if doubt == Doubt::TakesMore {
+                self.ranges.push(candidates);
+            }
             return;
         }
         let mut open: Option<Range<Action>> = None;
@@ -431,8 +497,10 @@ impl<'d> Denied<'d> {
             return;
         }
         let denied = match &statement.actions {
-            Selection::Only(patterns) => expansion.union(patterns.iter()),
-            Selection::Except(patterns) => expansion.union(patterns.iter()).complement(),
+            Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
+            Selection::Except(patterns) => expansion
+                .union(patterns.iter(), Doubt::TakesMore)
+                .complement(),
         };
         self.actions
             .get_or_insert_with(ActionSet::new)

@@ -12,13 +12,16 @@ use crate::{
     Context, Document, Selection, Values,
     breadth::{self, is_all_stars},
     document::Effect,
-    service_table::{self, ACTIONS, Action},
+    service_table::{self, ACTIONS, Action, ActionSet},
 };
 use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
 use sensitivity::{SENSITIVE, Sensitivity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 use warden_finding::{Finding, FindingId, Severity};
 
 /// A finding in one of a role's policies.
@@ -180,7 +183,7 @@ impl Judge<'_, '_> {
             let Selection::Except(named) = &granter.statement.actions else {
                 continue;
             };
-            let spans = grants.spans.iter().filter(|span| span.statement() == at);
+            let spans = grants.spans_of(granter).iter();
             let width: usize = spans
                 .map(|span| grants.all.count_common(&grants.all, span.actions()))
                 .sum();
@@ -209,6 +212,11 @@ impl Judge<'_, '_> {
 
     /// `wildcard-not-resource`.
     fn not_resources(&mut self, policies: &[&Document<'_>]) {
+        let told: HashSet<(usize, usize)> = self
+            .findings
+            .iter()
+            .map(|(at, found)| (found.policy, *at))
+            .collect();
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
                 match (&statement.effect, &statement.resources) {
@@ -238,10 +246,7 @@ impl Judge<'_, '_> {
                         // A NotAction whose resources are named grants nothing broad, and is still worth a word.
                         let bounded = statement.effect == Effect::Allow
                             && matches!(statement.actions, Selection::Except(_))
-                            && !self
-                                .findings
-                                .iter()
-                                .any(|(at, found)| (found.policy, *at) == (policy, index));
+                            && !told.contains(&(policy, index));
                         if bounded {
                             let message = "NotAction grants more with every new service; here the resource bounds it";
                             self.report(
@@ -261,35 +266,32 @@ impl Judge<'_, '_> {
     /// The rules that look at one action at a time.
     fn one_by_one(&mut self, covered: &[bool]) {
         let grants = self.grants;
-        let mut spans = grants.spans.as_slice();
-        while let Some(first) = spans.first() {
-            let own = spans
-                .iter()
-                .take_while(|span| span.statement() == first.statement())
-                .count();
-            let (of_statement, rest) = spans.split_at(own);
-            spans = rest;
-            let is_covered = covered.get(first.statement()).copied().unwrap_or_default();
-            if let (Some(granter), false) = (grants.statements.get(first.statement()), is_covered) {
-                self.actions_of(granter, of_statement);
-            }
+        for (granter, _) in grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered)
+        {
+            self.actions_of(granter, grants.spans_of(granter));
         }
     }
 
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
         let mut hits = Sensitivity::ALL.map(|_| Hit::default());
-        for span in spans {
-            let whole = granter
+        // Writes that come with a whole service are told of there.
+        let is_whole = |span: &Span| {
+            granter
                 .services
-                .iter()
-                .any(|(pattern, _)| *pattern == span.pattern());
+                .binary_search_by_key(&span.pattern(), |(nth, _)| *nth)
+                .is_ok()
+        };
+        let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants
                 .all
-                .each_common(&SENSITIVE.any, span.actions(), |action| {
+                .each_common(&SENSITIVE.any, actions, |action| {
                     let Some(sensitivity) = SENSITIVE.of(action) else {
                         return;
                     };
-                    // Writes that come with a whole service are told of there.
                     let is_write =
                         matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
                     let hit = Sensitivity::ALL
@@ -300,6 +302,21 @@ impl Judge<'_, '_> {
                         hit.add(action);
                     }
                 });
+        };
+        if spans.len() <= MANY_SPANS {
+            spans
+                .iter()
+                .for_each(|span| look_at(span.actions(), is_whole(span)));
+        } else {
+            // Patterns without number that say the same over and over are looked at once.
+            for whole in [true, false] {
+                let mut actions = ActionSet::new();
+                spans
+                    .iter()
+                    .filter(|span| is_whole(span) == whole)
+                    .for_each(|span| actions.insert(span.actions()));
+                actions.ranges().for_each(|actions| look_at(actions, whole));
+            }
         }
         for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
             if let Some(example) = hit.examples.first() {
@@ -325,29 +342,42 @@ impl Judge<'_, '_> {
             .zip(covered)
             .filter(|(_, covered)| !**covered)
         {
+            let mut sensitive = Vec::new();
+            let mut others = Vec::new();
             for (nth, service) in &granter.services {
                 let text = pattern_text(granter, *nth);
-                let (id, severity) = match service {
+                match service {
                     WholeService::Known(service) => {
                         let actions = service_table::actions_of(*service);
                         let left = grants.all.count_common(&grants.all, actions.clone());
-                        // A Deny or the boundary took most of it away.
-                        if left * 2 < actions.len() {
-                            continue;
-                        }
-                        if sensitivity::is_sensitive(*service) {
-                            (FindingId::WildcardSensitiveService, lowered(granter, false))
+                        let of_interest = if sensitivity::is_sensitive(*service) {
+                            &mut sensitive
                         } else {
-                            (FindingId::WildcardService, Severity::Medium)
+                            &mut others
+                        };
+                        // Unless a Deny or the boundary took most of it away.
+                        if left * 2 >= actions.len() {
+                            of_interest.push(text);
                         }
                     }
-                    WholeService::Unknown => {
-                        (FindingId::WildcardSensitiveService, lowered(granter, false))
-                    }
-                };
-                let message =
-                    format!("`{text}` on every resource: name the actions the function needs");
-                self.report_at(granter, id, severity, message);
+                    WholeService::Unknown => sensitive.push(text),
+                }
+            }
+            for (id, severity, texts) in [
+                (
+                    FindingId::WildcardSensitiveService,
+                    lowered(granter, false),
+                    sensitive,
+                ),
+                (FindingId::WildcardService, Severity::Medium, others),
+            ] {
+                if !texts.is_empty() {
+                    let message = format!(
+                        "{} on every resource: name the actions the function needs",
+                        listed(&texts)
+                    );
+                    self.report_at(granter, id, severity, message);
+                }
             }
         }
     }
@@ -375,14 +405,10 @@ impl Judge<'_, '_> {
                     })
                 })
                 .collect();
-            if let [first, rest @ ..] = granted.as_slice() {
-                let more = if rest.is_empty() {
-                    String::new()
-                } else {
-                    format!(" and {} more", rest.len())
-                };
+            if !granted.is_empty() {
                 let message = format!(
-                    "`{first}`{more} on every resource: not in the service authorization reference, so taken as sensitive"
+                    "{} on every resource: not in the service authorization reference, so taken as sensitive",
+                    listed(&granted)
                 );
                 self.report_at(
                     granter,
@@ -410,7 +436,7 @@ impl Judge<'_, '_> {
                     .get(span.statement())
                     .is_some_and(|granter| can_take(granter, route));
                 let known = by_statement.entry(span.statement()).or_default();
-                if usable && !known.iter().any(|other| std::ptr::eq(*other, route)) {
+                if usable && !known.last().is_some_and(|last| std::ptr::eq(*last, route)) {
                     known.push(route);
                 }
             }
@@ -441,6 +467,9 @@ impl Judge<'_, '_> {
     }
 }
 
+/// More than most statements have.
+const MANY_SPANS: usize = 256;
+
 /// The paths whose every permission is granted broadly.
 fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Route> + 'g {
     ROUTES.iter().filter(|route| {
@@ -462,6 +491,16 @@ fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
             .path
             .passes_to
             .is_none_or(|service| narrowness.may_pass_to(service))
+}
+
+/// `iam:*`, `s3:*` and 4 more, each in backticks.
+fn listed(texts: &[&str]) -> String {
+    let (shown, rest) = texts.split_at(texts.len().min(3));
+    let shown: Vec<String> = shown.iter().map(|text| format!("`{text}`")).collect();
+    match rest.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
@@ -534,5 +573,7 @@ impl Hit {
     }
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

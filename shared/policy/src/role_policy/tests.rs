@@ -557,6 +557,29 @@ fn a_message_names_a_few_and_says_what_would_do() {
     );
 }
 
+#[test]
+fn nothing_hides_behind_patterns_written_to_be_slow() {
+    let slow: Vec<String> = (0..4_000).map(|nth| format!("*:*a*{nth}*e*")).collect();
+    let pass = allow(json!("iam:PassRole"), json!("*"));
+    let high = |statements: Value| {
+        let text = policy(statements);
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+        findings
+            .iter()
+            .any(|finding| finding.severity >= Severity::High)
+    };
+    assert!(high(
+        json!([{"Effect": "Deny", "Action": slow, "Resource": "*"}, pass])
+    ));
+    assert!(high(
+        json!([{"Effect": "Deny", "NotAction": slow, "Resource": "*"}, pass])
+    ));
+    assert!(high(json!([allow(json!(slow), json!("*")), pass])));
+    assert!(high(
+        json!([{"Effect": "Allow", "NotAction": slow, "Resource": "*"}])
+    ));
+}
+
 mod narrowing {
     use super::*;
     use crate::narrowing::EditKind;

@@ -112,13 +112,14 @@ fn bare_name(action: Action) -> &'static [u8] {
 }
 
 /// The name of an action as AWS writes it: `s3:GetObject`.
+#[cfg(test)]
 pub(crate) fn name(action: Action) -> String {
     let mut name = String::new();
     push_name(action, &mut name);
     name
 }
 
-/// The same, at the end of a text.
+/// Writes the name of an action as AWS does, `s3:GetObject`, to the end of a text.
 pub(crate) fn push_name(action: Action, to: &mut String) {
     to.push_str(service_name(service_of(action)));
     to.push(':');
