@@ -18,6 +18,8 @@ pub(super) struct Path {
 pub(super) enum Page {
     /// `https://pathfinding.cloud/paths/ID`, Datadog's library of paths.
     Pathfinding(&'static str),
+    /// The service's own documentation of what the permissions do.
+    Aws(&'static str),
     /// Rhino Security Labs, "AWS IAM Privilege Escalation - Methods and Mitigation".
     Rhino,
 }
@@ -26,6 +28,7 @@ impl Page {
     pub(super) fn url(self) -> String {
         match self {
             Page::Pathfinding(id) => format!("https://pathfinding.cloud/paths/{id}"),
+            Page::Aws(page) => format!("https://docs.aws.amazon.com/{page}"),
             Page::Rhino => {
                 "https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/"
                     .to_owned()
@@ -324,6 +327,11 @@ const PATHS: &[Path] = &[
             "ec2:DescribeInstances",
         ],
     ),
+    Path {
+        needs: &["ecs:ExecuteCommand", "ecs:DescribeTasks"],
+        passes_to: None,
+        page: Page::Aws("AmazonECS/latest/developerguide/ecs-exec.html"),
+    },
     path("glue-002", &["glue:UpdateDevEndpoint"]),
     path("lambda-003", &["lambda:UpdateFunctionCode"]),
     path(
