@@ -285,24 +285,31 @@ fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
     }
 }
 
-/// An ARN that would be narrow enough for an action, with capitals for what to fill in.
-pub(crate) fn example(action: Action, context: &Context) -> Option<String> {
-    let template =
-        service_table::templates(service_table::type_set(action)).min_by_key(|arn| arn.len())?;
-    let mut arn = String::new();
-    for byte in template {
-        match *byte {
-            PARTITION => arn.push_str(context.partition.as_str()),
-            REGION => arn.push_str("REGION"),
-            ACCOUNT => match context.account {
-                Some(account) => arn.push_str(account.as_str()),
-                None => arn.push_str("ACCOUNT"),
-            },
-            NAME => arn.push_str("NAME"),
-            plain => arn.push(char::from(plain)),
+/// Writes an ARN that would be narrow enough for an action, with capitals for what to fill in, to the end of a text.
+/// Nothing for an action that knows no resources.
+pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -> Option<()> {
+    let templates = service_table::templates(service_table::type_set(action));
+    let template = templates.min_by_key(|arn| arn.len())?;
+    for piece in template.split_inclusive(|byte| *byte <= NAME) {
+        let (token, plain) = match piece.split_last() {
+            Some((token, plain)) if *token <= NAME => (Some(*token), plain),
+            Some(_) | None => (None, piece),
+        };
+        to.push_str(std::str::from_utf8(plain).unwrap_or_default());
+        match token {
+            Some(PARTITION) => to.push_str(context.partition.as_str()),
+            Some(REGION) => to.push_str("REGION"),
+            Some(ACCOUNT) => to.push_str(
+                context
+                    .account
+                    .as_ref()
+                    .map_or("ACCOUNT", AccountId::as_str),
+            ),
+            Some(_) => to.push_str("NAME"),
+            None => {}
         }
     }
-    Some(arn)
+    Some(())
 }
 
 #[cfg(test)]

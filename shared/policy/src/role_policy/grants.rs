@@ -102,7 +102,7 @@ impl<'d> Grants<'d> {
         let mut grants: Self = Self {
             all: ActionSet::new(),
             unscoped: ActionSet::new(),
-            statements: Vec::with_capacity(8),
+            statements: Vec::with_capacity(4),
             spans: Vec::with_capacity(64),
         };
         let mut denied: Denied<'d> = Denied::default();

@@ -16,7 +16,7 @@ use crate::{
 };
 use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
-use sensitivity::{SENSITIVE, Sensitivity};
+use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashSet},
@@ -57,7 +57,7 @@ pub fn judge_role(
         findings: Vec::new(),
     };
     let everything = judge.everything();
-    let covered = judge.not_actions(&everything);
+    let covered = judge.not_actions(everything);
     judge.not_resources(policies);
     judge.one_by_one(&covered);
     judge.whole_services(&covered);
@@ -176,9 +176,8 @@ impl Judge<'_, '_> {
     }
 
     /// `wildcard-not-action`, for statements whose resources are broad for most of what is left.
-    fn not_actions(&mut self, everything: &[bool]) -> Vec<bool> {
+    fn not_actions(&mut self, mut covered: Vec<bool>) -> Vec<bool> {
         let grants = self.grants;
-        let mut covered = everything.to_vec();
         for (at, granter) in grants.statements.iter().enumerate() {
             let Selection::Except(named) = &granter.statement.actions else {
                 continue;
@@ -277,7 +276,8 @@ impl Judge<'_, '_> {
     }
 
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
-        let mut hits = Sensitivity::ALL.map(|_| Hit::default());
+        let mut hits = [Hit::default(); Sensitivity::ALL.len()];
+        let sensitive: &Sensitive = &SENSITIVE;
         // Writes that come with a whole service are told of there.
         let is_whole = |span: &Span| {
             granter
@@ -288,8 +288,8 @@ impl Judge<'_, '_> {
         let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants
                 .all
-                .each_common(&SENSITIVE.any, actions, |action| {
-                    let Some(sensitivity) = SENSITIVE.of(action) else {
+                .each_common(&sensitive.any, actions, |action| {
+                    let Some(sensitivity) = sensitive.of(action) else {
                         return;
                     };
                     let is_write =
@@ -319,14 +319,15 @@ impl Judge<'_, '_> {
             }
         }
         for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
-            if let Some(example) = hit.examples.first() {
+            if let Some(example) = hit.examples.iter().flatten().next() {
                 let (id, severity) = rule(sensitivity, granter);
                 let mut message = hit.shown();
                 message.push_str(" on every resource");
-                if let Some(arn) = breadth::example(*example, self.context) {
-                    message.push_str("; ");
-                    message.push_str(&arn);
-                    message.push_str(" would be narrow enough");
+                let without = message.len();
+                message.push_str("; ");
+                match breadth::push_example(*example, self.context, &mut message) {
+                    Some(()) => message.push_str(" would be narrow enough"),
+                    None => message.truncate(without),
                 }
                 self.report_at(granter, id, severity, message);
             }
@@ -541,27 +542,28 @@ fn lowered(granter: &Granter<'_>, by_its_own_key: bool) -> Severity {
 }
 
 /// The actions of one kind in one statement.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Hit {
     count: usize,
-    examples: Vec<Action>,
+    /// The first few.
+    examples: [Option<Action>; 3],
 }
 
 impl Hit {
     fn add(&mut self, action: Action) {
-        if self.examples.contains(&action) {
+        if self.examples.contains(&Some(action)) {
             return;
         }
         self.count += 1;
-        if self.examples.len() < 3 {
-            self.examples.push(action);
+        if let Some(free) = self.examples.iter_mut().find(|example| example.is_none()) {
+            *free = Some(action);
         }
     }
 
-    /// `s3:GetObject, kms:Decrypt and 4 more`.
+    /// `s3:GetObject`, `kms:Decrypt` and 4 more.
     fn shown(&self) -> String {
-        let mut text = String::with_capacity(96);
-        for (nth, action) in self.examples.iter().enumerate() {
+        let mut text = String::with_capacity(224);
+        for (nth, action) in self.examples.iter().flatten().enumerate() {
             text.push_str(if nth == 0 { "`" } else { ", `" });
             service_table::push_name(*action, &mut text);
             text.push('`');
