@@ -72,7 +72,7 @@ fn a_role_policy_is_judged_by_itself() {
     check(
         "role-policy",
         trust(json!("*")),
-        &["a policy of a role, user or group has no `Principal` at line 1 column 118"],
+        &["a policy of a role, user or group has no `Principal` at line 1 column 97"],
     );
 }
 
@@ -130,7 +130,7 @@ fn a_boundary_takes_away_what_it_does_not_allow() {
 #[test]
 fn a_role_without_policies_is_fine_and_a_role_without_the_list_is_none() {
     check("role", json!({"policies": []}), &[]);
-    check("role", json!({"trust": trust(json!("*"))}), &["missing field `policies` at line 1 column 123"]);
+    check("role", json!({"trust": trust(json!("*"))}), &["missing field `policies` at line 1 column 109"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn an_error_in_a_role_names_its_document() {
     check(
         "role",
         json!({"policies": [], "trust": good}),
-        &["trust: a trust policy has no `Resource` at line 1 column 130"],
+        &["trust: a trust policy has no `Resource` at line 1 column 118"],
     );
     check(
         "role",
