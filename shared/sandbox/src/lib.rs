@@ -48,7 +48,7 @@ pub use delivery::{Delivery, Outcome};
 pub use deploy::Stack;
 pub use error::SandboxError;
 pub use fault::{CallMatch, Fault, Faults, Order};
-pub use package::{build_guards, package, package_text};
+pub use package::{build_guards, build_released_guards, package, package_text};
 pub use trail::{Sighting, Trail};
 
 use server::Server;

@@ -37,12 +37,33 @@ struct Target {
 /// # Errors
 /// [`SandboxError::Build`] with what cargo printed.
 pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, SandboxError> {
+    build(workspace, names, !cfg!(debug_assertions), progress)
+}
+
+/// The same in the release profile: the binaries as they are deployed.
+///
+/// # Errors
+/// [`SandboxError::Build`] with what cargo printed.
+pub fn build_released_guards(
+    workspace: &Path,
+    names: &[&str],
+    progress: &dyn Fn(&str),
+) -> Result<Vec<PathBuf>, SandboxError> {
+    build(workspace, names, true, progress)
+}
+
+fn build(
+    workspace: &Path,
+    names: &[&str],
+    release: bool,
+    progress: &dyn Fn(&str),
+) -> Result<Vec<PathBuf>, SandboxError> {
     let failed =
         |detail: String| SandboxError::Build { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(&cargo);
     command.current_dir(workspace).args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
-    if !cfg!(debug_assertions) {
+    if release {
         command.arg("--release");
     }
     for name in names {

@@ -1,0 +1,338 @@
+//! What a guard's cold start costs, on this machine:
+//!
+//!     cargo bench -p warden-tests --bench cold_start
+//!
+//! The guard is built as it is deployed, whatever this program is built as: `cargo bench --profile dev ...` finds what `cargo test` built
+//! and saves compiling the AWS SDK once more, at the price of a slower server in the first answer's time.
+//!
+//! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's variables. A server
+//! in this process plays Lambda's Runtime API and AWS: it hands over one AddPermission event, about a function that is not opted in.
+//! AWS is answered at once and without TLS, so what is measured is the guard's own time.
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    future::pending,
+    io::{Cursor, Write},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::timeout,
+};
+use warden_sandbox::{ACCOUNT, build_released_guards, workspace};
+use warden_tests::glibc::{GlibcVersion, glibc_needed};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+const GUARD: &str = "access-guard";
+const RUNS: usize = 50;
+/// A guard that has not answered by then does not work.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let guards = build_released_guards(&workspace(), &[GUARD], &|text| eprintln!("{text}"))?;
+    let binary = fs::read(&guards[0])?;
+    let glibc = glibc_needed(&binary).context("reading which symbols the guard needs")?;
+
+    // The first brings the binary into the page cache, and is not counted.
+    ColdStart::measure(&guards[0]).await?;
+    let mut starts = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        starts.push(ColdStart::measure(&guards[0]).await?);
+    }
+
+    let load = fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default();
+    let cores = thread::available_parallelism()?;
+    println!("{GUARD}, release build, {RUNS} cold starts; {cores} cores, load {load}\n");
+    println!("{:<32}{:>10}{:>10}{:>10}", "", "median", "lowest", "budget");
+    row("process start to first `next`", milliseconds, starts.iter().map(|start| start.next), "3 ms");
+    row("process start to first answer", milliseconds, starts.iter().map(|start| start.answer), "");
+    row("peak memory at the first answer", megabytes, starts.iter().map(|start| start.peak), "15 MB");
+    row("binary", megabytes, [binary.len()], "");
+    row("zip", megabytes, [zipped(&binary)?], "");
+    let needed = glibc.map_or("none".into(), |version| version.to_string());
+    println!("{:<32}{needed:>10}{:>10}{:>10}", "glibc needed", "", GlibcVersion::AMAZON_LINUX_2023);
+
+    ensure!(
+        glibc <= Some(GlibcVersion::AMAZON_LINUX_2023),
+        "{GUARD} needs glibc {needed} and would not start on Lambda: Amazon Linux 2023 has {}. Build it on a system with that one or an \
+         older one",
+        GlibcVersion::AMAZON_LINUX_2023
+    );
+    Ok(())
+}
+
+/// Prints a line of the table; a single value is its own median.
+fn row<T: Ord + Copy>(what: &str, show: fn(T) -> String, values: impl IntoIterator<Item = T>, budget: &str) {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_unstable();
+    let lowest = if values.len() > 1 { show(values[0]) } else { String::new() };
+    println!("{what:<32}{:>10}{lowest:>10}{budget:>10}", show(values[values.len() / 2]));
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// The size of the package that is uploaded.
+fn zipped(binary: &[u8]) -> Result<usize> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::default().compression_method(CompressionMethod::Deflated))?;
+    zip.write_all(binary)?;
+    Ok(zip.finish()?.into_inner().len())
+}
+
+/// One start of a guard's process.
+struct ColdStart {
+    /// From before the process was made to its first request for an event.
+    next: Duration,
+    /// To its answer to that event.
+    answer: Duration,
+    /// The most memory it ever held, in bytes, when it answered.
+    peak: usize,
+}
+
+impl ColdStart {
+    async fn measure(binary: &Path) -> Result<ColdStart> {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (seen, mut sights) = unbounded_channel();
+        let server = tokio::spawn(serve(listener, Arc::new(Lambda { seen, handed_over: AtomicBool::new(false) })));
+
+        let began = Instant::now();
+        let mut guard = Running(command(binary, address).spawn().context("starting the guard")?);
+        let next = match guard.sight(&mut sights).await? {
+            (at, Sight::Next) => at - began,
+            (_, other) => bail!("the guard began with {other:?}"),
+        };
+        let answer = match guard.sight(&mut sights).await? {
+            (at, Sight::Answer(answer)) if answer == "[]" => at - began,
+            (_, other) => {
+                bail!("of a function that is not opted in nothing is to be recorded, `[]`; the guard said {other:?}")
+            }
+        };
+        let peak = guard.peak_memory()?;
+        server.abort();
+        Ok(ColdStart { next, answer, peak })
+    }
+}
+
+/// The guard as Lambda starts it.
+fn command(binary: &Path, address: SocketAddr) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .envs([("AWS_LAMBDA_RUNTIME_API", address.to_string()), ("AWS_ENDPOINT_URL", format!("http://{address}"))]);
+    command.envs([
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_SESSION_TOKEN", "test"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "warden-access-guard"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/warden-access-guard"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/21/[$LATEST]1"),
+        ("WARDEN_TABLE", "warden-ledger"),
+        ("WARDEN_BUS", "warden"),
+        ("WARDEN_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000001"),
+    ]);
+    command
+}
+
+/// A guard's process, ended with this value.
+struct Running(Child);
+
+impl Running {
+    /// What the guard does next.
+    async fn sight(&mut self, sights: &mut UnboundedReceiver<(Instant, Sight)>) -> Result<(Instant, Sight)> {
+        match timeout(PATIENCE, sights.recv()).await {
+            Ok(None) => bail!("the server ended"),
+            Ok(Some((_, Sight::Failure(what)))) => bail!(what),
+            Ok(Some(sight)) => Ok(sight),
+            Err(_) => match self.0.try_wait()? {
+                Some(status) => Err(anyhow!("the guard ended: {status}")),
+                None => Err(anyhow!("the guard did nothing for {} s", PATIENCE.as_secs())),
+            },
+        }
+    }
+
+    /// The peak of its resident memory so far, in bytes (proc_pid_status(5): `VmHWM`).
+    fn peak_memory(&self) -> Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let kilobytes: usize = peak.context("the kernel does not say VmHWM")?.parse()?;
+        Ok(kilobytes * 1024)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the server sees the guard do.
+#[derive(Debug)]
+enum Sight {
+    /// It asks for an event.
+    Next,
+    /// It has dealt with the event.
+    Answer(Bytes),
+    /// It did something else, and the run is void.
+    Failure(String),
+}
+
+/// Lambda's Runtime API with one event to hand over, and AWS around a function without tags, policy, URL and history.
+struct Lambda {
+    seen: UnboundedSender<(Instant, Sight)>,
+    handed_over: AtomicBool,
+}
+
+async fn serve(listener: TcpListener, lambda: Arc<Lambda>) -> Result<()> {
+    loop {
+        let (connection, _) = listener.accept().await?;
+        connection.set_nodelay(true)?;
+        let lambda = Arc::clone(&lambda);
+        let service = service_fn(move |request| {
+            let lambda = Arc::clone(&lambda);
+            async move { lambda.answer(request).await }
+        });
+        // A connection ends with the guard, which is no news here.
+        tokio::spawn(async { http1::Builder::new().serve_connection(TokioIo::new(connection), service).await.ok() });
+    }
+}
+
+impl Lambda {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+        let at = Instant::now();
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        // The first two: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+        match (&parts.method, path.rsplit('/').next().unwrap_or_default(), target) {
+            (&Method::GET, "next", None) if self.handed_over.swap(true, Ordering::Relaxed) => pending().await,
+            (&Method::GET, "next", None) => {
+                self.see(at, Sight::Next);
+                Ok(Response::builder()
+                    .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+                    .header("lambda-runtime-deadline-ms", "32472144000000")
+                    .header("lambda-runtime-invoked-function-arn", arn("warden-access-guard"))
+                    .header("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
+                    .body(event().to_string().into())?)
+            }
+            (&Method::POST, "response", None) => {
+                self.see(at, Sight::Answer(body.collect().await?.to_bytes()));
+                json_answer(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+            }
+            (&Method::POST, "error", None) => {
+                let error = body.collect().await?.to_bytes();
+                self.see(at, Sight::Failure(format!("the guard failed: {}", String::from_utf8_lossy(&error))));
+                json_answer(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+            }
+            (&Method::GET, "policy" | "url", None) => json_answer(
+                StatusCode::NOT_FOUND,
+                &json!({"__type": "ResourceNotFoundException", "Type": "User", "Message": "The resource you requested does not exist."}),
+            ),
+            (&Method::GET, _, None) if path.starts_with("/2015-03-31/functions/") => json_answer(
+                StatusCode::OK,
+                &json!({"Configuration": {"FunctionName": "shop", "FunctionArn": arn("shop")}, "Code": {"RepositoryType": "S3"}}),
+            ),
+            (&Method::POST, _, Some("DynamoDB_20120810.Query")) => {
+                json_answer(StatusCode::OK, &json!({"Items": [], "Count": 0, "ScannedCount": 0}))
+            }
+            (&Method::POST, _, Some("DynamoDB_20120810.BatchGetItem")) => {
+                json_answer(StatusCode::OK, &json!({"Responses": {"warden-ledger": []}, "UnprocessedKeys": {}}))
+            }
+            (method, _, target) => {
+                let call = format!("{method} {path} {}", target.unwrap_or_default());
+                self.see(at, Sight::Failure(format!("the guard was not expected to call {call}")));
+                json_answer(StatusCode::BAD_REQUEST, &json!({"__type": "ValidationException"}))
+            }
+        }
+    }
+
+    fn see(&self, at: Instant, sight: Sight) {
+        // Nobody looks any more once the run is over.
+        let _ = self.seen.send((at, sight));
+    }
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Result<Response<Full<Bytes>>> {
+    let answer = Response::builder().status(status).header("content-type", "application/json");
+    // Lambda names the error in a header, DynamoDB in the body.
+    let answer = match body["__type"].as_str() {
+        Some(error) => answer.header("x-amzn-errortype", error),
+        None => answer,
+    };
+    Ok(answer.body(body.to_string().into())?)
+}
+
+fn arn(function: &str) -> String {
+    format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}")
+}
+
+/// A bucket was allowed to call a function, as EventBridge brings it from CloudTrail.
+fn event() -> Value {
+    json!({
+        "version": "0",
+        "id": "1b7c0f6e-0000-4000-8000-000000000001",
+        "source": "aws.lambda",
+        "detail-type": "AWS API Call via CloudTrail",
+        "account": ACCOUNT,
+        "time": "2026-11-21T10:00:03Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {
+            "eventVersion": "1.11",
+            "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "arn": format!("arn:aws:iam::{ACCOUNT}:user/dev")},
+            "eventTime": "2026-11-21T10:00:00Z",
+            "eventSource": "lambda.amazonaws.com",
+            "eventName": "AddPermission20150331v2",
+            "awsRegion": "us-east-1",
+            "sourceIPAddress": "203.0.113.7",
+            "userAgent": "aws-cli/2.31",
+            "requestParameters": {
+                "functionName": "shop",
+                "statementId": "orders",
+                "action": "lambda:InvokeFunction",
+                "principal": "s3.amazonaws.com",
+                "sourceArn": "arn:aws:s3:::orders"
+            },
+            "responseElements": null,
+            "requestID": "3d2f0f6e-0000-4000-8000-000000000003",
+            "eventID": "5f0c8c1a-0000-4000-8000-000000000002",
+            "eventType": "AwsApiCall",
+            "managementEvent": true,
+            "recipientAccountId": ACCOUNT,
+            "eventCategory": "Management"
+        }
+    })
+}
