@@ -9,12 +9,18 @@ use clap::ValueEnum;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write},
     path::{Path, PathBuf},
 };
 use warden_finding::Finding;
-use warden_policy::{AccountId, Context, Document, OrganizationId, UrlAuth, function_policy, layer_policy};
+use warden_policy::{
+    AccountId, Context, Document, OrganizationId, UrlAuth, decode_iam_document, function_policy, layer_policy,
+    role_policy, trust_policy,
+};
+
+mod role;
 
 /// The longest document that is held in memory, in bytes: four times what the judge reads at all.
 const LONGEST: usize = 1 << 20;
@@ -48,7 +54,10 @@ pub(crate) struct Check {
 /// Whose account the documents are judged in.
 #[derive(clap::Args)]
 struct Whose {
-    /// The own account; without it, the account in a document's own `Resource`
+    /// The own account
+    ///
+    /// Without it, the account in a resource policy's own `Resource`. A trust policy does not say whose it is: without this
+    /// option, each account in it that is not trusted is an outside one.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<AccountId>,
 
@@ -75,6 +84,12 @@ impl From<Whose> for Context {
 /// A kind of document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    /// A policy of a role, inline or managed, judged by itself
+    RolePolicy,
+    /// The trust policy of a role
+    TrustPolicy,
+    /// A whole role, `{"policies":[...],"trust":{...},"boundary":{...}}`; trust and boundary may be left out
+    Role,
     /// The resource policy of a function, version or alias. Its URL, if there is one, is taken to be open
     FunctionPolicy,
     /// The policy of a layer version
@@ -85,7 +100,13 @@ const EXAMPLES: &str = "\
 Examples:
   aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
   warden check function-policy --trusted-account 111122223333 policies/*.json
-  jq -c .Policy many.json | warden check function-policy --jsonl";
+  jq -c .Policy many.json | warden check function-policy --jsonl
+  aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
+  aws iam get-account-authorization-details --filter Role |
+    jq -c '.RoleDetailList[] | {policies: [.RolePolicyList[].PolicyDocument], trust: .AssumeRolePolicyDocument}' |
+    warden check role --jsonl
+
+A document is an object, or text that holds one, URL-encoded or not, as IAM and Lambda send them.";
 
 /// What there is to say about one document.
 #[derive(Debug, Serialize)]
@@ -147,12 +168,29 @@ impl Judge {
         if text.trim().is_empty() {
             return Err("there is no document".to_owned());
         }
-        let document = Document::parse(text, warden_policy::Kind::Resource).map_err(|error| error.to_string())?;
+        let text = json_text(text)?;
+        let parsed = |kind| Document::parse(&text, kind).map_err(|error| error.to_string());
+        let context = &self.context;
         Ok(match self.kind {
-            Kind::FunctionPolicy => function_policy::judge(&document, &self.context, UrlAuth::Unknown),
-            Kind::LayerPolicy => layer_policy::judge(&document, &self.context),
+            Kind::RolePolicy => role_policy::judge(&parsed(warden_policy::Kind::Identity)?, context),
+            Kind::TrustPolicy => trust_policy::judge(&parsed(warden_policy::Kind::Trust)?, context),
+            Kind::Role => role::judge(&text, context)?,
+            Kind::FunctionPolicy => {
+                function_policy::judge(&parsed(warden_policy::Kind::Resource)?, context, UrlAuth::Unknown)
+            }
+            Kind::LayerPolicy => layer_policy::judge(&parsed(warden_policy::Kind::Resource)?, context),
         })
     }
+}
+
+/// The JSON of a document that AWS may have wrapped: Lambda answers with a policy as text, IAM with URL-encoded text.
+fn json_text(document: &str) -> Result<Cow<'_, str>, String> {
+    if !document.trim_start().starts_with('"') {
+        return decode_iam_document(document).map_err(|error| error.to_string());
+    }
+    let text: String = serde_json::from_str(document).map_err(|error| error.to_string())?;
+    let decoded = decode_iam_document(&text).map_err(|error| error.to_string())?;
+    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 /// The worst that was met so far.

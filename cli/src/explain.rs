@@ -82,12 +82,12 @@ fn index(rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
 fn page(id: FindingId, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {}", id.bold(), id.title())?;
     let Some(text) = id.explanation() else {
-        writeln!(out, "\nNo guard of this release judges it.")?;
+        writeln!(out, "\nNothing in this release judges it.")?;
         return out.flush();
     };
     let mut instead = text.instead.to_owned();
-    // A layer has no tags.
-    if id != FindingId::PublicLayer {
+    // A layer has no tags, and what no guard acts on needs no exemption.
+    if id != FindingId::PublicLayer && !id.is_about_role() {
         instead += &format!(
             " For this finding alone, and for 90 days at most, tag the function `warden:exempt` with `{id}@YYYY-MM-DD`."
         );

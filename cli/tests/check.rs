@@ -258,13 +258,24 @@ fn every_finding_that_check_can_make_is_explained() {
     let listed = run(&["explain", "--output", "json"], "");
     let rules: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     let ids: Vec<&str> = rules.as_array().expect("a list").iter().filter_map(|rule| rule["id"].as_str()).collect();
-    assert!(["public-invoke", "public-url", "public-layer"].iter().all(|id| ids.contains(id)), "{ids:?}");
+    let judged =
+        ["public-invoke", "public-url", "public-layer", "wildcard-admin", "privilege-escalation", "trust-oidc-open"];
+    assert!(judged.iter().all(|id| ids.contains(id)), "{ids:?}");
     for id in ids {
         let page = run(&["explain", id], "");
         for title in ["What it means", "The attack", "What Warden does", "What to do instead"] {
             assert!(text(&page.stdout).contains(title), "{id}: {title}");
         }
         assert_eq!(page.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn nobody_is_told_to_exempt_what_no_guard_acts_on() {
+    let page = |id: &str| text(&run(&["explain", id], "").stdout).to_owned();
+    assert!(page("public-invoke").contains("warden:exempt"));
+    for id in ["wildcard-admin", "wildcard-write", "boundary-removed", "trust-public"] {
+        assert!(!page(id).contains("warden:exempt"), "{id}");
     }
 }
 

@@ -1,5 +1,7 @@
 use crate::FindingId;
 
+mod role;
+
 /// What a person needs to know about a rule, in plain sentences: `warden explain` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -14,9 +16,29 @@ pub struct Explanation {
 }
 
 impl FindingId {
-    /// The explanation of the rule; none for a rule that no guard of this release judges.
+    /// The explanation of the rule; none for a rule that no judge of this release knows.
     pub const fn explanation(self) -> Option<&'static Explanation> {
         match self {
+            FindingId::WildcardAdmin => Some(&role::WILDCARD_ADMIN),
+            FindingId::WildcardNotAction => Some(&role::WILDCARD_NOT_ACTION),
+            FindingId::WildcardNotResource => Some(&role::WILDCARD_NOT_RESOURCE),
+            FindingId::PrivilegeEscalation => Some(&role::PRIVILEGE_ESCALATION),
+            FindingId::WildcardPassRole => Some(&role::WILDCARD_PASS_ROLE),
+            FindingId::WildcardAssumeRole => Some(&role::WILDCARD_ASSUME_ROLE),
+            FindingId::WildcardSensitiveService => Some(&role::WILDCARD_SENSITIVE_SERVICE),
+            FindingId::WildcardPermissions => Some(&role::WILDCARD_PERMISSIONS),
+            FindingId::WildcardDataRead => Some(&role::WILDCARD_DATA_READ),
+            FindingId::WildcardInvoke => Some(&role::WILDCARD_INVOKE),
+            FindingId::WildcardService => Some(&role::WILDCARD_SERVICE),
+            FindingId::WildcardWrite => Some(&role::WILDCARD_WRITE),
+            FindingId::SharedRole => Some(&role::SHARED_ROLE),
+            FindingId::RoleBroadened => Some(&role::ROLE_BROADENED),
+            FindingId::BoundaryRemoved => Some(&role::BOUNDARY_REMOVED),
+            FindingId::TrustPublic => Some(&role::TRUST_PUBLIC),
+            FindingId::TrustOidcOpen => Some(&role::TRUST_OIDC_OPEN),
+            FindingId::TrustExternalAccount => Some(&role::TRUST_EXTERNAL_ACCOUNT),
+            FindingId::TrustOrganization => Some(&role::TRUST_ORGANIZATION),
+            FindingId::TrustConfusedDeputy => Some(&role::TRUST_CONFUSED_DEPUTY),
             FindingId::PublicInvoke => Some(&PUBLIC_INVOKE),
             FindingId::PublicUrl => Some(&PUBLIC_URL),
             FindingId::OpenServicePrincipal => Some(&OPEN_SERVICE_PRINCIPAL),
@@ -25,27 +47,7 @@ impl FindingId {
             FindingId::OrganizationInvoke => Some(&ORGANIZATION_INVOKE),
             FindingId::PublicLayer => Some(&PUBLIC_LAYER),
             FindingId::CorsAnyOrigin => Some(&CORS_ANY_ORIGIN),
-            FindingId::WildcardAdmin
-            | FindingId::WildcardNotAction
-            | FindingId::WildcardNotResource
-            | FindingId::PrivilegeEscalation
-            | FindingId::WildcardPassRole
-            | FindingId::WildcardAssumeRole
-            | FindingId::WildcardSensitiveService
-            | FindingId::WildcardPermissions
-            | FindingId::WildcardDataRead
-            | FindingId::WildcardInvoke
-            | FindingId::WildcardService
-            | FindingId::WildcardWrite
-            | FindingId::SharedRole
-            | FindingId::RoleBroadened
-            | FindingId::BoundaryRemoved
-            | FindingId::TrustPublic
-            | FindingId::TrustOidcOpen
-            | FindingId::TrustExternalAccount
-            | FindingId::TrustOrganization
-            | FindingId::TrustConfusedDeputy
-            | FindingId::PlaintextSecret
+            FindingId::PlaintextSecret
             | FindingId::KnownSecret
             | FindingId::UnboundedConcurrency
             | FindingId::ConcurrencyAboveCap

@@ -166,6 +166,33 @@ impl FindingId {
         }
     }
 
+    /// Whether the rule is about a role: its policies, its boundary or its trust policy.
+    pub const fn is_about_role(self) -> bool {
+        matches!(
+            self,
+            FindingId::WildcardAdmin
+                | FindingId::WildcardNotAction
+                | FindingId::WildcardNotResource
+                | FindingId::PrivilegeEscalation
+                | FindingId::WildcardPassRole
+                | FindingId::WildcardAssumeRole
+                | FindingId::WildcardSensitiveService
+                | FindingId::WildcardPermissions
+                | FindingId::WildcardDataRead
+                | FindingId::WildcardInvoke
+                | FindingId::WildcardService
+                | FindingId::WildcardWrite
+                | FindingId::SharedRole
+                | FindingId::RoleBroadened
+                | FindingId::BoundaryRemoved
+                | FindingId::TrustPublic
+                | FindingId::TrustOidcOpen
+                | FindingId::TrustExternalAccount
+                | FindingId::TrustOrganization
+                | FindingId::TrustConfusedDeputy
+        )
+    }
+
     /// What the rule fires on, in one sentence.
     pub const fn title(self) -> &'static str {
         match self {

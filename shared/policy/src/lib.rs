@@ -33,15 +33,23 @@
 )]
 
 mod account;
+mod breadth;
+mod callers;
 mod conditions;
 mod context;
 mod document;
 pub mod function_policy;
 mod iam_document;
 pub mod layer_policy;
+mod narrowing;
+mod offence;
 mod parse;
 mod pattern;
 mod principal;
+mod principled;
+pub mod role_policy;
+mod service_table;
+pub mod trust_policy;
 
 pub use account::{AccountId, NotAnAccountId, NotAnOrganizationId, OrganizationId};
 pub use context::{Context, NotAPartition, Partition};
@@ -50,3 +58,4 @@ pub use document::{
 };
 pub use function_policy::UrlAuth;
 pub use iam_document::decode as decode_iam_document;
+pub use narrowing::{Edit, EditKind, Narrowed, Unfixable};

@@ -3,13 +3,16 @@
 mod event_source;
 mod narrow;
 
-pub use narrow::{Edit, EditKind, Narrowed, Unfixable, narrow};
+pub use crate::narrowing::{Edit, EditKind, Narrowed, Unfixable};
+pub use narrow::narrow;
 
 use crate::{
     AccountId, Context, Document, Effect, Selection, Statement,
-    conditions::{self, Limit, Side, UrlCondition},
+    callers::{Callers, Strangers},
+    conditions::{self, UrlCondition},
+    offence::{Offence, Part, Verdict},
     pattern,
-    principal::{self, Principal, PrincipalPlace},
+    principal::{self, Principal},
 };
 use serde::{Deserialize, Serialize};
 use warden_finding::{Finding, FindingId, Severity};
@@ -48,24 +51,6 @@ pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Fi
         .collect()
 }
 
-/// A finding and the part of its statement that causes it.
-#[derive(Clone, Debug)]
-struct Offence {
-    finding: Finding,
-    part: Part,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Principal(PrincipalPlace),
-    NotPrincipal,
-    /// One action; the index where the JSON has a list.
-    Action(Option<usize>),
-    NotAction,
-}
-
-type Verdict = (FindingId, Severity, String);
-
 /// Each statement stands alone, so one that was changed can be judged again by itself.
 fn offences(
     index: usize,
@@ -77,29 +62,18 @@ fn offences(
     if statement.effect == Effect::Deny {
         return Vec::new();
     }
-    let grant = Grant::read(&statement.actions, conditions::url_condition(&statement.conditions), url);
+    let grant = Grant::read(
+        &statement.actions,
+        conditions::url_condition(&statement.conditions),
+        url,
+    );
     if grant.is_nothing() {
         return Vec::new();
     }
-    let callers = Callers {
-        context,
-        own: context.account.or_else(|| account_of_resources(statement)),
-        limits: conditions::limits(&statement.conditions, document.version),
-        bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
-        token: conditions::has_event_source_token(&statement.conditions, document.version),
-    };
+    let callers = Invokers::read(statement, document, context);
     let mut offences = Vec::new();
-    let mut report = |part: Part, alone: bool, (id, severity, message): Verdict| {
-        let at = match part {
-            _ if alone => format!("Statement[{index}]"),
-            Part::Principal(place) => format!("Statement[{index}].{place}"),
-            Part::NotPrincipal => format!("Statement[{index}].NotPrincipal"),
-            Part::Action(Some(nth)) => format!("Statement[{index}].Action[{nth}]"),
-            Part::Action(None) => format!("Statement[{index}].Action"),
-            Part::NotAction => format!("Statement[{index}].NotAction"),
-        };
-        offences.push(Offence { finding: Finding { id, severity, at, message }, part });
-    };
+    let mut report =
+        |part, alone, verdict| offences.push(Offence::new(index, part, alone, verdict));
     match principal::named(&statement.principals) {
         Some(principals) => {
             let principals = principal::each(principals);
@@ -111,7 +85,11 @@ fn offences(
             }
         }
         None => {
-            for verdict in callers.verdicts(Principal::Everybody, "everybody but the NotPrincipal", &grant) {
+            for verdict in callers.verdicts(
+                Principal::Everybody,
+                "everybody but the NotPrincipal",
+                &grant,
+            ) {
                 report(Part::NotPrincipal, true, verdict);
             }
         }
@@ -120,16 +98,25 @@ fn offences(
         Selection::Only(actions) => {
             let listed = matches!(actions, crate::Values::Many(_));
             let alone = actions.as_slice().len() == 1;
-            for (nth, action) in actions.iter().enumerate().filter(|(_, action)| is_every_action(action)) {
-                let message =
-                    format!("`{action}` lets the principal change and delete the function as well as invoke it");
+            for (nth, action) in actions
+                .iter()
+                .enumerate()
+                .filter(|(_, action)| is_every_action(action))
+            {
+                let message = format!(
+                    "`{action}` lets the principal change and delete the function as well as invoke it"
+                );
                 let verdict = (FindingId::WildcardInvokeAction, Severity::High, message);
                 report(Part::Action(listed.then_some(nth)), alone, verdict);
             }
         }
         Selection::Except(_) => {
             let message = "NotAction grants every action but those named".to_owned();
-            report(Part::NotAction, true, (FindingId::WildcardInvokeAction, Severity::High, message));
+            report(
+                Part::NotAction,
+                true,
+                (FindingId::WildcardInvokeAction, Severity::High, message),
+            );
         }
     }
     offences
@@ -137,14 +124,17 @@ fn offences(
 
 /// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
 fn is_every_action(action: &str) -> bool {
-    const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    const UNGUESSABLE: &str =
+        "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
     pattern::fits_ignoring_case(action, UNGUESSABLE)
 }
 
 /// The account that a resource policy's own `Resource` names.
 fn account_of_resources(statement: &Statement<'_>) -> Option<AccountId> {
     match statement.resources.as_ref()? {
-        Selection::Only(resources) => resources.iter().find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
+        Selection::Only(resources) => resources
+            .iter()
+            .find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
         Selection::Except(_) => None,
     }
 }
@@ -166,11 +156,15 @@ impl Grant {
         let matches_something = |action: &&str| !action.contains(char::is_whitespace);
         let (url_action, other_action, shown) = match actions {
             Selection::Only(actions) => (
-                actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                actions
+                    .iter()
+                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that action.
                 actions.iter().filter(matches_something).any(|action| {
                     !(pattern::fits_ignoring_case(action, URL_ACTION)
-                        && action.get(..22).is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))
+                        && action.get(..22).is_some_and(|head| {
+                            head.eq_ignore_ascii_case("lambda:InvokeFunctionU")
+                        }))
                 }),
                 match actions.as_slice() {
                     [] => String::new(),
@@ -179,23 +173,52 @@ impl Grant {
                 },
             ),
             Selection::Except(actions) => (
-                !actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                !actions
+                    .iter()
+                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 true,
                 "all but the NotAction".to_owned(),
             ),
         };
         let open = url.may_be_open();
         match condition {
-            UrlCondition::Any => {
-                Self { open_url: url_action && open, other: other_action || (url_action && !open), shown }
-            }
+            UrlCondition::Any => Self {
+                open_url: url_action && open,
+                other: other_action || (url_action && !open),
+                shown,
+            },
             UrlCondition::ThroughUrl => {
                 let any = url_action || other_action;
-                Self { open_url: any && open, other: any && !open, shown }
+                Self {
+                    open_url: any && open,
+                    other: any && !open,
+                    shown,
+                }
             }
             // Signed, but by anybody's key.
-            UrlCondition::ThroughAuthenticatedUrl => Self { open_url: false, other: url_action || other_action, shown },
+            UrlCondition::ThroughAuthenticatedUrl => Self {
+                open_url: false,
+                other: url_action || other_action,
+                shown,
+            },
         }
+    }
+
+    fn to_everybody(&self) -> Vec<Verdict> {
+        let url = self.open_url.then(|| {
+            let message =
+                "anybody on the internet may call the function's URL without authentication"
+                    .to_owned();
+            (FindingId::PublicUrl, Severity::Critical, message)
+        });
+        let invoke = self.other.then(|| {
+            let message = format!(
+                "anybody with an AWS account has {} on the function",
+                self.shown
+            );
+            (FindingId::PublicInvoke, Severity::Critical, message)
+        });
+        url.into_iter().chain(invoke).collect()
     }
 
     fn is_nothing(&self) -> bool {
@@ -204,114 +227,84 @@ impl Grant {
 }
 
 /// Who can be behind a statement's principals.
-struct Callers<'d> {
-    context: &'d Context,
-    own: Option<AccountId>,
-    limits: Vec<Limit<'d>>,
+struct Invokers<'d> {
+    callers: Callers<'d>,
     bucket_named: bool,
     token: bool,
 }
 
-impl Callers<'_> {
+impl<'d> Invokers<'d> {
+    fn read(statement: &'d Statement<'_>, document: &Document<'_>, context: &'d Context) -> Self {
+        let listed = !context.trusted_accounts.is_empty();
+        let strangers = Strangers {
+            external: FindingId::ExternalInvoke,
+            // Where a list of trusted accounts is set, one that is not on it is the textbook backdoor.
+            external_severity: if listed {
+                Severity::High
+            } else {
+                Severity::Medium
+            },
+            organization: FindingId::OrganizationInvoke,
+        };
+        let callers = Callers {
+            context,
+            own: context.account.or_else(|| account_of_resources(statement)),
+            limits: conditions::limits(&statement.conditions, document.version),
+            strangers,
+        };
+        Self {
+            callers,
+            bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
+            token: conditions::has_event_source_token(&statement.conditions, document.version),
+        }
+    }
+
     fn verdicts(&self, who: Principal<'_>, text: &str, grant: &Grant) -> Vec<Verdict> {
+        let callers = &self.callers;
+        let stranger = |whom: String| {
+            let message = format!("{whom} has {} on the function", grant.shown);
+            callers
+                .somebody(callers.external(message))
+                .into_iter()
+                .collect()
+        };
         match who {
-            Principal::Everybody if self.limits.is_empty() => {
-                let mut verdicts = Vec::new();
-                if grant.open_url {
-                    let message =
-                        "anybody on the internet may call the function's URL without authentication".to_owned();
-                    verdicts.push((FindingId::PublicUrl, Severity::Critical, message));
-                }
-                if grant.other {
-                    let message = format!("anybody with an AWS account has {} on the function", grant.shown);
-                    verdicts.push((FindingId::PublicInvoke, Severity::Critical, message));
-                }
-                verdicts
-            }
-            Principal::Everybody => self.least(None, |_| true),
-            Principal::Account(account) if self.trusts(account) => Vec::new(),
+            Principal::Everybody if callers.limits.is_empty() => grant.to_everybody(),
+            Principal::Everybody => callers.everybody_limited().into_iter().collect(),
+            Principal::Account(account) if callers.trusts(account) => Vec::new(),
             Principal::Account(account) => {
-                let message = format!("account {account}, which is not trusted, has {} on the function", grant.shown);
-                self.least(Some(self.external(message)), Self::names_somebody)
+                stranger(format!("account {account}, which is not trusted,"))
             }
             Principal::Unknown => {
-                let message =
-                    format!("`{text}`, which is no account that is trusted, has {} on the function", grant.shown);
-                self.least(Some(self.external(message)), Self::names_somebody)
+                stranger(format!("`{text}`, which is no account that is trusted,"))
             }
             Principal::Deleted => {
-                let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
+                let message = format!(
+                    "`{text}` is a principal that was deleted; the statement lets nobody in"
+                );
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
-            Principal::Service(service) => {
-                let is_source = |limit: &Limit<'_>| match limit {
-                    Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
-                    Limit::Network | Limit::Identity => false,
-                };
-                if self.token {
-                    Vec::new()
-                } else if self.limits.iter().any(is_source) {
-                    self.least(None, is_source)
-                } else if event_source::is_s3(service) && self.bucket_named {
-                    let message = format!(
-                        "{service} may invoke for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name"
-                    );
-                    vec![(FindingId::OpenServicePrincipal, Severity::Low, message)]
-                } else {
-                    let message = format!(
-                        "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
-                    );
-                    vec![(FindingId::OpenServicePrincipal, Severity::High, message)]
-                }
-            }
+            Principal::Service(_) if self.token => Vec::new(),
+            Principal::Service(service) => match callers.service() {
+                Some(bounded) => bounded.into_iter().collect(),
+                None => vec![self.open_service(service)],
+            },
         }
     }
 
-    fn names_somebody(limit: &Limit<'_>) -> bool {
-        match limit {
-            Limit::Accounts { .. } | Limit::Organizations { .. } => true,
-            Limit::Network | Limit::Identity => false,
-        }
-    }
-
-    /// All limits hold at once, so what gets through is at most what the strictest lets through.
-    fn least(&self, unlimited: Option<Verdict>, counts: impl Fn(&Limit<'_>) -> bool) -> Vec<Verdict> {
-        let limited = self.limits.iter().filter(|limit| counts(limit)).map(|limit| self.bounded(limit));
-        let unlimited = unlimited.map(Some);
-        limited
-            .chain(unlimited)
-            .min_by_key(|verdict| verdict.as_ref().map(|(_, severity, _)| *severity))
-            .flatten()
-            .into_iter()
-            .collect()
-    }
-
-    /// The verdict if this limit were the only one.
-    fn bounded(&self, limit: &Limit<'_>) -> Option<Verdict> {
-        match limit {
-            Limit::Accounts { ids, .. } => {
-                let outside = ids.iter().find(|id| !self.trusts(**id))?;
-                Some(self.external(format!("the conditions let account {outside} in, which is not trusted")))
-            }
-            Limit::Organizations { ids, .. } => {
-                let own = self.context.organization.as_ref().map(|own| own.as_str());
-                let (severity, whose) = match ids.iter().find(|id| Some(**id) != own) {
-                    None => (Severity::Low, "the own organisation".to_owned()),
-                    Some(other) => (Severity::Medium, format!("organisation `{other}`")),
-                };
-                Some((FindingId::OrganizationInvoke, severity, format!("everybody in {whose} is let in")))
-            }
-            Limit::Network | Limit::Identity => None,
-        }
-    }
-
-    fn trusts(&self, account: AccountId) -> bool {
-        self.own == Some(account) || self.context.trusted_accounts.contains(&account)
-    }
-
-    fn external(&self, message: String) -> Verdict {
-        let severity = if self.context.trusted_accounts.is_empty() { Severity::Medium } else { Severity::High };
-        (FindingId::ExternalInvoke, severity, message)
+    fn open_service(&self, service: &str) -> Verdict {
+        let (severity, message) = if event_source::is_s3(service) && self.bucket_named {
+            let message = format!(
+                "{service} may invoke for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name"
+            );
+            (Severity::Low, message)
+        } else {
+            let message = format!(
+                "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
+            );
+            (Severity::High, message)
+        };
+        (FindingId::OpenServicePrincipal, severity, message)
     }
 }
 

@@ -1,0 +1,68 @@
+//! A role as one document: its policies, who may assume it, and what bounds it.
+
+use super::json_text;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use warden_finding::Finding;
+use warden_policy::{Context, Document, Kind, role_policy, trust_policy};
+
+/// `{"policies":[...],"trust":{...},"boundary":{...}}`. The documents are kept as they stand, because the strict reader wants
+/// their text: it refuses what a JSON value has long forgotten, such as a key that is there twice.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Role<'a> {
+    /// All that are attached to it or stand in it.
+    #[serde(borrow)]
+    policies: Vec<&'a RawValue>,
+    /// Its trust policy.
+    #[serde(borrow)]
+    trust: Option<&'a RawValue>,
+    /// Its permissions boundary.
+    #[serde(borrow)]
+    boundary: Option<&'a RawValue>,
+}
+
+/// What is open about the role. A finding's place begins with the document it is in: `policies[1].Statement[0]`.
+///
+/// An error names its document too; line and column are those within that document.
+pub(super) fn judge(text: &str, context: &Context) -> Result<Vec<Finding>, String> {
+    let role: Role<'_> = serde_json::from_str(text).map_err(|error| shortened(&error))?;
+    let policy_place = |index: usize| format!("policies[{index}]");
+
+    let texts = role.policies.iter().enumerate().map(|(index, policy)| within(&policy_place(index), policy));
+    let texts = texts.collect::<Result<Vec<_>, _>>()?;
+    let policies = texts.iter().enumerate().map(|(index, text)| parsed(&policy_place(index), text, Kind::Identity));
+    let policies = policies.collect::<Result<Vec<_>, _>>()?;
+    let boundary_text = role.boundary.map(|boundary| within("boundary", boundary)).transpose()?;
+    let boundary = boundary_text.as_deref().map(|text| parsed("boundary", text, Kind::Identity)).transpose()?;
+    let trust_text = role.trust.map(|trust| within("trust", trust)).transpose()?;
+    let trust = trust_text.as_deref().map(|text| parsed("trust", text, Kind::Trust)).transpose()?;
+
+    let permissions = role_policy::judge_role(&policies.iter().collect::<Vec<_>>(), boundary.as_ref(), context);
+    let permissions = permissions.into_iter().map(|found| placed(&policy_place(found.policy), found.finding));
+    let trusted = trust.iter().flat_map(|trust| trust_policy::judge(trust, context));
+    Ok(permissions.chain(trusted.map(|finding| placed("trust", finding))).collect())
+}
+
+fn within<'a>(place: &str, document: &'a RawValue) -> Result<Cow<'a, str>, String> {
+    json_text(document.get()).map_err(|reason| format!("{place}: {reason}"))
+}
+
+fn parsed<'a>(place: &str, text: &'a str, kind: Kind) -> Result<Document<'a>, String> {
+    Document::parse(text, kind).map_err(|error| format!("{place}: {error}"))
+}
+
+fn placed(place: &str, finding: Finding) -> Finding {
+    Finding { at: format!("{place}.{}", finding.at), ..finding }
+}
+
+/// serde_json echoes a key that it does not know: a hostile one must not become an answer as long as the attack.
+fn shortened(error: &serde_json::Error) -> String {
+    const LONGEST: usize = 300;
+    let message = error.to_string();
+    match message.char_indices().nth(LONGEST) {
+        None => message,
+        Some((end, _)) => format!("{}... at line {} column {}", &message[..end], error.line(), error.column()),
+    }
+}

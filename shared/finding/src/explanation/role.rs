@@ -1,0 +1,230 @@
+//! The rules about roles: what they may do, and who may be them.
+
+use super::Explanation;
+
+pub(super) const WILDCARD_ADMIN: Explanation = Explanation {
+    meaning: "A statement, or all of the role's statements together, grants effectively every action there is \
+              (nineteen in twenty are enough) on every resource. A resource such as `**` or `arn:*` is as broad as \
+              `*`, and a Deny or a permissions boundary counts only for what it really takes away.",
+    attack: "Whoever gets hold of the function, by a flaw in its code, in one of its packages or in what it is fed, \
+             owns the account: they read its credentials from the environment, make a user of their own, and are \
+             still there when the function is mended.",
+    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will detach \
+             such a policy or take the statement out of it, and put back what was there before.",
+    instead: "Name the actions the function calls and the resources it calls them on. For logs, X-Ray, a VPC or an \
+              event source, attach the AWSLambda...ExecutionRole policy that is made for it.",
+};
+
+pub(super) const WILDCARD_NOT_ACTION: Explanation = Explanation {
+    meaning: "A statement allows every action but the ones it names (NotAction) on a broad resource. Info where its \
+              resource bounds it.",
+    attack: "What was left out looks like a fence, but all the rest is granted, including services that did not \
+             exist when it was written. `NotAction: iam:*` still leaves ways to an administrator, by running code \
+             under another role for one.",
+    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will remove \
+             the statement, because what it was meant to grant cannot be known, and put back a compliant one that \
+             it replaced.",
+    instead: "Use Action and name what is needed. To forbid some actions whatever else is granted, add a Deny \
+              statement.",
+};
+
+pub(super) const WILDCARD_NOT_RESOURCE: Explanation = Explanation {
+    meaning: "A statement allows its actions on everything but the resources it names (NotResource). Critical where \
+              it allows every action, high otherwise.",
+    attack: "Everything that is not on the list is open: resources made next year, and those of other accounts that \
+             let this one in. A typing error in the list protects nothing, and nobody notices.",
+    remedy: "`warden check` reports it; no guard of this release changes a role. Role-guard will remove the \
+             statement, because what it was meant to grant cannot be known.",
+    instead: "Use Resource and name what the function works on. To keep it from something in particular, add a Deny \
+              statement for that.",
+};
+
+pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
+    meaning: "The role's policies, taken together and cut down by its boundary, hold every permission of a \
+              documented path from some permissions to more, on broad resources: rewriting a policy, making keys \
+              for another user, or passing a role to something that one controls. The message names the permissions \
+              and the page that describes the path.",
+    attack: "The role looks modest, and is an administrator in two calls. Who takes the function over attaches a \
+             policy to itself, or starts another function or instance with a stronger role and works with its \
+             credentials.",
+    remedy: "Critical. `warden check` reports it in the statement with the permission whose loss closes the path, \
+             `iam:PassRole` for most; no guard of this release changes a role. Role-guard will take that permission \
+             out and leave the others.",
+    instead: "Name the one role, user or policy as the Resource. For `iam:PassRole` fix `iam:PassedToService` too. \
+              Let whatever must manage identities do so under a permissions boundary that it cannot remove.",
+};
+
+pub(super) const WILDCARD_PASS_ROLE: Explanation = Explanation {
+    meaning: "A statement allows `iam:PassRole` on every role. Medium where `iam:PassedToService` is fixed.",
+    attack: "PassRole alone does nothing, and makes any right to create a function, an instance or a task a way to \
+             every role in the account, an administrator's too. Who holds the function waits for that one other \
+             right, or asks for it with a good reason.",
+    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             action out of the statement, or keep it for the roles that the statement names.",
+    instead: "Name the roles that are passed, by their ARN or by a path of their own such as `role/workers/*`, and \
+              fix `iam:PassedToService`.",
+};
+
+pub(super) const WILDCARD_ASSUME_ROLE: Explanation = Explanation {
+    meaning: "A statement allows `sts:AssumeRole` on every role. Medium where `aws:ResourceOrgID` is fixed.",
+    attack: "Every role that trusts the account as a whole, here or in another account, is open to the function. It \
+             is the way that an intruder goes on from one account to the next.",
+    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             action out of the statement, or keep it for the roles that the statement names.",
+    instead: "Name the roles to assume. For the same role in many accounts, `arn:aws:iam::*:role/NAME` with \
+              `aws:ResourceOrgID` fixed to your organisation.",
+};
+
+pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
+    meaning: "A statement grants every action, or nearly, of a service where that is serious, on every resource: \
+              CloudFormation, DynamoDB, EC2, IAM, KMS, Lambda, Organizations, S3, Secrets Manager, Systems Manager, \
+              IAM Identity Center or STS. A service that Warden does not know counts as one of them. Medium where a \
+              condition limits it.",
+    attack: "A function that writes to one bucket can delete every bucket, change their policies and read every \
+             backup. What it needed one action for, an intruder has all of.",
+    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             pattern out of the statement and leave the other actions.",
+    instead: "Name the actions: the function's own calls are a good start, and IAM Access Analyzer can write a \
+              policy from what CloudTrail saw. Name the bucket, table or key.",
+};
+
+pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
+    meaning: "A statement grants actions that change who may do what (AWS gives them the access level Permissions \
+              management) on every resource. Medium where a condition limits it, and for an action that is not in \
+              AWS's reference, which is taken as one of them.",
+    attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket policy, a \
+             key's grants, a queue or a snapshot shared with their own account. The data then leaves without a \
+             further call by the function.",
+    remedy: "High, as a rule. `warden check` reports it; no guard of this release changes a role. Role-guard will \
+             take the actions out of the statement, or keep them for the resources that the statement names.",
+    instead: "A function seldom needs them: let the deployment set permissions. Where it does, name the resource. \
+              If the message shows an action that AWS's reference does not have, look for a typing error.",
+};
+
+pub(super) const WILDCARD_DATA_READ: Explanation = Explanation {
+    meaning: "A statement allows reading secrets (`secretsmanager:GetSecretValue`), parameters \
+              (`ssm:GetParameter`), objects (`s3:GetObject`), tables, or decrypting (`kms:Decrypt`), on every \
+              resource. Medium where `kms:ViaService`, a resource tag or another condition truly limits it.",
+    attack: "One flaw in one function gives away the data and the passwords of all the others. Reads leave little \
+             trace: most accounts do not log them.",
+    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             actions out of the statement, or keep them for the resources that the statement names.",
+    instead: "Name the secret, the path of parameters, the bucket, the table or the key. For many that change, fix \
+              a tag on them (`aws:ResourceTag/...`) where the service looks at it.",
+};
+
+pub(super) const WILDCARD_INVOKE: Explanation = Explanation {
+    meaning: "A statement allows `lambda:InvokeFunction` on every function.",
+    attack: "Who holds this function calls all the others with input that those never expect from inside: payments, \
+             user administration, maintenance jobs. It is the way from an unimportant function to an important one.",
+    remedy: "Medium: `warden check` reports it; no guard of this release changes a role. Role-guard will act on it \
+             only if the threshold of the account is `medium`.",
+    instead: "Name the functions, or a prefix that belongs to the application, such as `function:shop-*`.",
+};
+
+pub(super) const WILDCARD_SERVICE: Explanation = Explanation {
+    meaning: "A statement grants every action, or nearly, of a service that is not among the most sensitive ones, \
+              on every resource.",
+    attack: "The function can delete, stop or reconfigure everything in that service, for all applications in the \
+             account. New actions of the service are granted on the day that AWS adds them.",
+    remedy: "Medium: `warden check` reports it; no guard of this release changes a role. Role-guard will act on it \
+             only if the threshold of the account is `medium`.",
+    instead: "Name the actions that the function calls, and the resource where the service has one.",
+};
+
+pub(super) const WILDCARD_WRITE: Explanation = Explanation {
+    meaning: "A statement allows actions that write, on every resource, though they could be bound to one. Info for \
+              what AWS's own policies for execution roles allow, such as writing logs.",
+    attack: "The function can change what belongs to other applications. By itself that is seldom more than a \
+             nuisance, which is why it is low.",
+    remedy: "Low: `warden check` reports it, and no guard will ever act on it.",
+    instead: "Name the resource. The message shows an ARN that would be narrow enough.",
+};
+
+pub(super) const SHARED_ROLE: Explanation = Explanation {
+    meaning: "Several functions have the same role.",
+    attack: "Each of them can do what any of them needs, and CloudTrail shows one role for all. A flaw in the least \
+             of them is a flaw in all.",
+    remedy: "Low. This release does not report it yet: it shows in the account, not in a document that `warden \
+             check` could read. No guard will ever act on it.",
+    instead: "Give each function a role of its own, as most deployment tools do unless told otherwise.",
+};
+
+pub(super) const ROLE_BROADENED: Explanation = Explanation {
+    meaning: "A function was given another role, and that one breaks a rule.",
+    attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
+             the function's code has the rights of that role from the next call on.",
+    remedy: "As severe as the worst finding of the new role. This release does not report the swap yet; `warden \
+             check role` judges the new role. Role-guard will put the previous role back.",
+    instead: "Narrow the new role first: what complies may be swapped in at any time.",
+};
+
+pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
+    meaning: "A role's permissions boundary was removed, or replaced by one that allows more.",
+    attack: "The boundary was what kept a broad policy harmless. Without it the role can do at once what the policy \
+             says, and no policy was changed.",
+    remedy: "High. This release does not report it yet: it takes two states to see it, and `warden check` reads \
+             one. Role-guard will put the previous boundary back.",
+    instead: "Change the boundary where it is reviewed, so that it allows what the function needs and no more.",
+};
+
+pub(super) const TRUST_PUBLIC: Explanation = Explanation {
+    meaning: "The trust policy lets anybody assume the role: the principal is `*`, or everybody but the ones named \
+              (NotPrincipal), and no condition says for sure who that can be. `sts:ExternalId` alone limits nobody, \
+              because it is no secret.",
+    attack: "Anybody with an AWS account calls `sts:AssumeRole` and works with the function's rights, from outside, \
+             for as long as they like. They need to know only the role's name and the account's number.",
+    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             statement out of the trust policy; where nothing is left, only Lambda may assume the role. Sessions \
+             that were started before live on: revoke them.",
+    instead: "A function's role needs to trust `lambda.amazonaws.com` alone. For people and pipelines name the \
+              account or the role, or keep `*` and fix `aws:PrincipalOrgID` or `aws:PrincipalArn`.",
+};
+
+pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
+    meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for \
+              whom the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers \
+              that serve everybody, GitHub for one, the subject must fix the owner.",
+    attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
+             role accepts. Roles like that are found by trying role names.",
+    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             provider out of the trust policy, since the right subject cannot be known.",
+    instead: "Fix both, with StringEquals where you can: for GitHub `token.actions.githubusercontent.com:aud` to \
+              `sts.amazonaws.com`, and `:sub` to `repo:OWNER/REPOSITORY:ref:refs/heads/main`, or StringLike with \
+              `repo:OWNER/REPOSITORY:*`.",
+};
+
+pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
+    meaning: "The trust policy lets an account in that is neither this one nor in the list of trusted accounts. \
+              Info for a principal that was deleted since, which lets nobody in. A trust policy does not say whose \
+              it is, so `warden check` needs `--account` to tell the own account.",
+    attack: "A lasting back door: one statement for the attacker's own account outlives every rotated key and every \
+             deleted user. Or a supplier was let in once, and their account is broken into now.",
+    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
+             outside principal out of the statement. Sessions that were started before live on: revoke them.",
+    instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
+              where it is reviewed once. Let a supplier assume a role that is theirs alone, and no function's.",
+};
+
+pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
+    meaning: "The trust policy lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. \
+              Low for the own organisation, medium for any other.",
+    attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
+             too, gets the function's rights.",
+    remedy: "`warden check` reports it; no guard of this release changes a role. Role-guard will act on medium only \
+             if the threshold of the account is `medium`.",
+    instead: "Set the stack's Organization parameter (`--organization` for `warden check`) to your own. Name the \
+              accounts or roles that need it, or a path of the organisation (`aws:PrincipalOrgPaths`).",
+};
+
+pub(super) const TRUST_CONFUSED_DEPUTY: Explanation = Explanation {
+    meaning: "The trust policy lets an AWS service assume the role without saying for whose resource: neither \
+              `aws:SourceAccount` nor the account in `aws:SourceArn` is fixed. `lambda.amazonaws.com`, the standard \
+              trust of a function's role, is exempt.",
+    attack: "The confused deputy. Somebody configures the service in their own account to use this role. Most \
+             services check that the role is in the account of whoever configures them, which is why it is low.",
+    remedy: "Low: `warden check` reports it, and no guard will change it, because not every service sends its \
+             source when it assumes a role.",
+    instead: "Fix `aws:SourceAccount` or `aws:SourceArn` where the service's documentation says that it sends them. \
+              Take the service out if only Lambda uses the role.",
+};

@@ -1,0 +1,407 @@
+//! Which actions a resource element leaves open: breadth, not the literal `*`.
+//!
+//! A resource pattern is broad for an action when it amounts to `*`, or when it fits one of the action's own ARN templates
+//! filled with names that nobody could have guessed. The own account is no secret, and neither is the Region or partition
+//! that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function there is.
+
+use crate::{
+    AccountId, Context,
+    document::{Selection, Values, Version},
+    pattern,
+    service_table::{self, Action},
+};
+use std::{borrow::Cow, ops::Range};
+
+/// The tokens of a template in the service table.
+const PARTITION: u8 = 1;
+const REGION: u8 = 2;
+const ACCOUNT: u8 = 3;
+const NAME: u8 = 4;
+
+/// What stands for a name nobody could have guessed: longer than anybody would write `?`, and no character of an ARN.
+const UNGUESSABLE: &str = "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
+
+/// How far a statement's resources reach.
+pub(crate) enum Reach<'d> {
+    /// Everything.
+    All,
+    /// Named resources only.
+    Named,
+    /// What these patterns fit; which actions they are broad for has to be looked up.
+    Patterns(Patterns<'d>),
+}
+
+impl<'d> Reach<'d> {
+    pub(crate) fn read(
+        resources: &'d Selection<Values<'_>>,
+        version: Version,
+        context: &'d Context,
+    ) -> Self {
+        match resources {
+            Selection::Only(resources) if resources.iter().any(is_all_stars) => Reach::All,
+            Selection::Only(resources) => {
+                let patterns: Vec<Filler<'d>> = resources
+                    .iter()
+                    .filter(|resource| pattern::has_wildcard(resource))
+                    .map(|resource| Filler::new(without_variables(resource, version), context))
+                    .filter(|filler| pattern::has_wildcard(&filler.pattern))
+                    .collect();
+                if patterns.is_empty() {
+                    Reach::Named
+                } else {
+                    Reach::Patterns(Patterns(patterns))
+                }
+            }
+            Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
+            Selection::Except(_) => Reach::All,
+        }
+    }
+}
+
+/// `*`, `**`: everything, whatever it is matched against.
+pub(crate) fn is_all_stars(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte == b'*')
+}
+
+/// A policy variable stands for one value that is not known here, so it is no wildcard, and neither is `${*}`.
+fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
+    if version == Version::V2008 || !resource.as_bytes().contains(&b'$') {
+        return Cow::Borrowed(resource);
+    }
+    let mut parts = resource.split("${");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push('\u{6}');
+        plain.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+    }
+    Cow::Owned(plain)
+}
+
+/// How many comparisons are made before a pattern is taken to fit everything it could, which errs on the side of a
+/// finding. The largest AWS managed policies need a tenth of this, and a comparison takes at most a tenth of a microsecond:
+/// so a document that was written to be slow is judged in a few hundredths of a second.
+const MOST_WORK: usize = 250_000;
+
+/// Room that is kept from one statement to the next, and the comparisons so far.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    work: usize,
+    /// The answers for the patterns of the present statement, by set of templates.
+    known: Vec<Option<bool>>,
+    answered: Vec<usize>,
+    filled: Vec<u8>,
+}
+
+impl Scratch {
+    /// Counts comparisons; whether there have been too many.
+    pub(crate) fn is_exhausted_after(&mut self, comparisons: usize) -> bool {
+        self.work = self.work.saturating_add(comparisons);
+        self.work > MOST_WORK
+    }
+
+    /// Forgets what was known of the patterns of another statement.
+    pub(crate) fn begin_statement(&mut self) {
+        for set in self.answered.drain(..) {
+            if let Some(slot) = self.known.get_mut(set) {
+                *slot = None;
+            }
+        }
+    }
+
+    fn remember(&mut self, set: usize, answer: bool) {
+        if self.known.len() <= set {
+            self.known.resize(set + 1, None);
+        }
+        if let Some(slot) = self.known.get_mut(set) {
+            *slot = Some(answer);
+            self.answered.push(set);
+        }
+    }
+}
+
+/// The resource patterns of a statement that have wildcards.
+pub(crate) struct Patterns<'d>(Vec<Filler<'d>>);
+
+impl Patterns<'_> {
+    /// Whether one of them is broad for the action.
+    pub(crate) fn are_broad_for(&self, action: Action, scratch: &mut Scratch) -> bool {
+        let set = service_table::type_set(action);
+        if let Some(answer) = scratch.known.get(set).copied().flatten() {
+            return answer;
+        }
+        let mut templates = service_table::templates(set).peekable();
+        let answer = if templates.peek().is_none() {
+            // The action has no resources: AWS matches the pattern against `*`.
+            self.0
+                .iter()
+                .any(|filler| pattern::fits(&filler.pattern, "*"))
+        } else {
+            templates.any(|template| {
+                scratch.is_exhausted_after(4 * self.0.len())
+                    || self
+                        .0
+                        .iter()
+                        .any(|filler| filler.fits(template, &mut scratch.filled))
+            })
+        };
+        scratch.remember(set, answer);
+        answer
+    }
+
+    /// Whether one of them is broad for whatever a service that is not in the table may have.
+    pub(crate) fn are_broad_for_unknown(&self, service: &str) -> bool {
+        let template = format!("arn:\u{1}:{service}:\u{2}:\u{3}:\u{4}");
+        self.0
+            .iter()
+            .any(|filler| filler.fits(template.as_bytes(), &mut Vec::new()))
+    }
+}
+
+/// A pattern and how the tokens of a template are filled for it.
+struct Filler<'d> {
+    pattern: Cow<'d, str>,
+    /// The pattern's own fields, as ranges of its text; empty where it is no ARN.
+    partition: Range<usize>,
+    service: Range<usize>,
+    region: Range<usize>,
+    /// Whether the service is fixed: a star in front could reach into its place.
+    fixes_service: bool,
+    /// What the resource field starts with, up to the first wildcard; none where the pattern has not all fields.
+    resource: Option<Range<usize>>,
+    account: Option<AccountId>,
+    context: &'d Context,
+}
+
+impl<'d> Filler<'d> {
+    fn new(pattern: Cow<'d, str>, context: &'d Context) -> Self {
+        let mut ends = pattern
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b':')
+            .map(|(at, _)| at);
+        let mut field = |from: usize| from..ends.next().unwrap_or(pattern.len());
+        let scheme = field(0);
+        let partition = field(scheme.end + 1);
+        let service = field(partition.end + 1);
+        let region = field(service.end + 1);
+        let account = field(region.end + 1);
+        let text = |range: &Range<usize>| pattern.get(range.clone()).unwrap_or_default();
+        let is_arn = text(&scheme) == "arn";
+        // No partition and no Region is that long.
+        let only_arn = |range: Range<usize>| {
+            if is_arn && range.len() <= 64 {
+                range
+            } else {
+                0..0
+            }
+        };
+        let named = text(&account).parse().ok();
+        let resource = pattern
+            .get(account.end + 1..)
+            .filter(|_| is_arn)
+            .map(|resource| {
+                let literal = resource.find(['*', '?']).unwrap_or(resource.len());
+                account.end + 1..account.end + 1 + literal
+            });
+        let fixes_service = is_arn
+            && !service.is_empty()
+            && !pattern::has_wildcard(text(&partition))
+            && !pattern::has_wildcard(text(&service));
+        Self {
+            fixes_service,
+            partition: only_arn(partition),
+            service: only_arn(service),
+            region: only_arn(region),
+            resource,
+            account: context.account.or(named),
+            context,
+            pattern,
+        }
+    }
+
+    fn field(&self, range: &Range<usize>) -> &[u8] {
+        self.pattern
+            .as_bytes()
+            .get(range.clone())
+            .unwrap_or_default()
+    }
+
+    fn fits(&self, template: &[u8], filled: &mut Vec<u8>) -> bool {
+        if !self.may_fit(template) {
+            return false;
+        }
+        filled.clear();
+        for byte in template {
+            match *byte {
+                PARTITION => fill(
+                    filled,
+                    self.field(&self.partition),
+                    self.context.partition.as_str(),
+                ),
+                REGION => fill(filled, self.field(&self.region), UNGUESSABLE),
+                ACCOUNT => {
+                    let account = self.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
+                    filled.extend_from_slice(account.as_bytes());
+                }
+                NAME => filled.extend_from_slice(UNGUESSABLE.as_bytes()),
+                plain => filled.push(plain),
+            }
+        }
+        pattern::fits_raw(&self.pattern, filled)
+    }
+
+    /// Passes over the templates of other services and other kinds of resource without filling them.
+    fn may_fit(&self, template: &[u8]) -> bool {
+        // Templates all start with `arn:`, the partition's token, and a colon.
+        let after_partition = template.get(6..).unwrap_or_default();
+        if self.fixes_service && !after_partition.starts_with(self.field(&self.service)) {
+            return false;
+        }
+        let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
+            return true;
+        };
+        let Some(resource) = after_partition.splitn(4, |byte| *byte == b':').nth(3) else {
+            return true;
+        };
+        // With no more colons than the five between the fields, each field has to fit its own.
+        resource.starts_with(literal)
+            || resource
+                .iter()
+                .any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
+    }
+}
+
+/// A text that the pattern's field fits, or another where it has none.
+fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
+    let before = filled.len();
+    filled.extend(
+        field
+            .iter()
+            .filter(|byte| **byte != b'*')
+            .map(|byte| if *byte == b'?' { b'x' } else { *byte }),
+    );
+    if filled.len() == before {
+        filled.extend_from_slice(other.as_bytes());
+    }
+}
+
+/// Writes an ARN that would be narrow enough for an action, with capitals for what to fill in, to the end of a text.
+/// Nothing for an action that knows no resources.
+pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -> Option<()> {
+    let templates = service_table::templates(service_table::type_set(action));
+    let template = templates.min_by_key(|arn| arn.len())?;
+    for piece in template.split_inclusive(|byte| *byte <= NAME) {
+        let (token, plain) = match piece.split_last() {
+            Some((token, plain)) if *token <= NAME => (Some(*token), plain),
+            Some(_) | None => (None, piece),
+        };
+        to.push_str(std::str::from_utf8(plain).unwrap_or_default());
+        match token {
+            Some(PARTITION) => to.push_str(context.partition.as_str()),
+            Some(REGION) => to.push_str("REGION"),
+            Some(ACCOUNT) => to.push_str(
+                context
+                    .account
+                    .as_ref()
+                    .map_or("ACCOUNT", AccountId::as_str),
+            ),
+            Some(_) => to.push_str("NAME"),
+            None => {}
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(resource: &str, action: &str, expected: bool) {
+        let resources = Selection::Only(Values::One(resource.into()));
+        let context = Context::of_account("111122223333".parse().unwrap());
+        let broad = match Reach::read(&resources, Version::V2012, &context) {
+            Reach::All => true,
+            Reach::Named => false,
+            Reach::Patterns(patterns) => patterns.are_broad_for(
+                service_table::action(action).unwrap(),
+                &mut Scratch::default(),
+            ),
+        };
+        assert_eq!(broad, expected, "{action} on {resource}");
+    }
+
+    #[test]
+    fn what_amounts_to_everything_is_broad() {
+        for everything in [
+            "*",
+            "**",
+            "?*",
+            "*:*",
+            "arn:*",
+            "arn:aws:*",
+            "arn:*:*:*:*:*",
+            "*?",
+        ] {
+            check(everything, "iam:PassRole", true);
+            check(everything, "s3:GetObject", true);
+        }
+        for roles in [
+            "arn:aws:iam::*:role/*",
+            "arn:aws:iam::111122223333:role/*",
+            "arn:*:iam::*",
+            "arn:aws:iam::*:*",
+            "*role*",
+        ] {
+            check(roles, "iam:PassRole", true);
+        }
+        check("arn:aws:s3:::*", "s3:GetObject", true);
+        check("arn:aws:s3:::*/*", "s3:GetObject", true);
+        check(
+            "arn:aws:lambda:eu-west-1:111122223333:function:*",
+            "lambda:InvokeFunction",
+            true,
+        );
+        check(
+            "arn:aws:lambda:eu-*:*:function:*",
+            "lambda:InvokeFunction",
+            true,
+        );
+        check("arn:aws-cn:iam::*:role/*", "iam:PassRole", true);
+    }
+
+    #[test]
+    fn what_names_something_is_narrow() {
+        check("arn:aws:iam::111122223333:role/app", "iam:PassRole", false);
+        check(
+            "arn:aws:iam::111122223333:role/app-*",
+            "iam:PassRole",
+            false,
+        );
+        check("arn:aws:iam::999999999999:role/*", "iam:PassRole", false);
+        check("arn:aws:iam::*:role/service-role/*", "iam:PassRole", false);
+        check("arn:aws:iam::aws:policy/*", "iam:AttachRolePolicy", false);
+        check("arn:aws:s3:::bucket/*", "s3:GetObject", false);
+        check("arn:aws:s3:::bucket-?*", "s3:GetObject", false);
+        check("arn:aws:s3:::*", "iam:PassRole", false);
+        check("?", "iam:PassRole", false);
+        check(
+            "arn:aws:iam::111122223333:role/????????",
+            "iam:PassRole",
+            false,
+        );
+        // One value that is not known here is one value.
+        check(
+            "arn:aws:s3:::${aws:PrincipalTag/bucket}/*",
+            "s3:GetObject",
+            false,
+        );
+        check("arn:aws:s3:::${*}", "s3:GetObject", false);
+    }
+
+    #[test]
+    fn an_action_without_resources_takes_only_a_star() {
+        check("arn:aws:ec2:*:*:*", "ec2:DescribeInstances", false);
+        check("?*", "ec2:DescribeInstances", true);
+    }
+}

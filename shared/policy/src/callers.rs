@@ -1,0 +1,109 @@
+//! Who can be behind a statement's principals, given what its conditions fix.
+
+use crate::{
+    AccountId, Context,
+    conditions::{Limit, Side},
+    offence::Verdict,
+};
+use warden_finding::{FindingId, Severity};
+
+/// The rules about strangers, which differ between invoking a function and assuming a role.
+#[derive(Clone, Copy)]
+pub(crate) struct Strangers {
+    /// An account that is not trusted.
+    pub(crate) external: FindingId,
+    pub(crate) external_severity: Severity,
+    /// A whole organisation.
+    pub(crate) organization: FindingId,
+}
+
+/// The callers that a statement's conditions let through.
+pub(crate) struct Callers<'d> {
+    pub(crate) context: &'d Context,
+    pub(crate) own: Option<AccountId>,
+    pub(crate) limits: Vec<Limit<'d>>,
+    pub(crate) strangers: Strangers,
+}
+
+impl Callers<'_> {
+    /// Whether the account is the own one or on the list.
+    pub(crate) fn trusts(&self, account: AccountId) -> bool {
+        self.own == Some(account) || self.context.trusted_accounts.contains(&account)
+    }
+
+    /// A verdict about somebody from an account that is not trusted.
+    pub(crate) fn external(&self, message: String) -> Verdict {
+        (
+            self.strangers.external,
+            self.strangers.external_severity,
+            message,
+        )
+    }
+
+    /// Everybody, when there is at least one limit.
+    pub(crate) fn everybody_limited(&self) -> Option<Verdict> {
+        self.least(None, |_| true)
+    }
+
+    /// Somebody who is named, and of whom the conditions may ask more. An address makes a stranger no less of a stranger.
+    pub(crate) fn somebody(&self, verdict: Verdict) -> Option<Verdict> {
+        self.least(Some(verdict), |limit| match limit {
+            Limit::Accounts { .. } | Limit::Organizations { .. } => true,
+            Limit::Network | Limit::Identity => false,
+        })
+    }
+
+    /// A service. Only the source tells for whom it works; none when no source is fixed.
+    pub(crate) fn service(&self) -> Option<Option<Verdict>> {
+        let is_source = |limit: &Limit<'_>| match limit {
+            Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
+            Limit::Network | Limit::Identity => false,
+        };
+        self.limits
+            .iter()
+            .any(is_source)
+            .then(|| self.least(None, is_source))
+    }
+
+    /// All limits hold at once, so what gets through is at most what the strictest lets through.
+    fn least(
+        &self,
+        unlimited: Option<Verdict>,
+        counts: impl Fn(&Limit<'_>) -> bool,
+    ) -> Option<Verdict> {
+        let limited = self
+            .limits
+            .iter()
+            .filter(|limit| counts(limit))
+            .map(|limit| self.bounded(limit));
+        limited
+            .chain(unlimited.map(Some))
+            .min_by_key(|verdict| verdict.as_ref().map(|(_, severity, _)| *severity))
+            .flatten()
+    }
+
+    /// The verdict if this limit were the only one.
+    fn bounded(&self, limit: &Limit<'_>) -> Option<Verdict> {
+        match limit {
+            Limit::Accounts { ids, .. } => {
+                let outside = ids.iter().find(|id| !self.trusts(**id))?;
+                Some(self.external(format!(
+                    "the conditions let account {outside} in, which is not trusted"
+                )))
+            }
+            Limit::Organizations { ids, .. } => {
+                let own = self.context.organization.as_ref().map(|own| own.as_str());
+                let (severity, whose) = match ids.iter().find(|id| Some(**id) != own) {
+                    None => (Severity::Low, "the own organisation".to_owned()),
+                    Some(other) => (Severity::Medium, format!("organisation `{other}`")),
+                };
+                Some((
+                    self.strangers.organization,
+                    severity,
+                    format!("everybody in {whose} is let in"),
+                ))
+            }
+            Limit::Network | Limit::Identity => None,
+        }
+    }
+}

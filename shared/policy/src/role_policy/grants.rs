@@ -1,0 +1,530 @@
+//! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
+
+use super::narrowness::Narrowness;
+use crate::{
+    Context, Document, Effect, Selection, Statement,
+    breadth::{Reach, Scratch, is_all_stars},
+    pattern,
+    service_table::{self, ACTIONS, Action, ActionSet, Service},
+};
+use std::ops::Range;
+
+/// Actions that one element of one statement grants broadly. Small, because there are many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    statement: u32,
+    pattern: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// A document is far too short for more than four thousand million of anything.
+    fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            statement: small(statement),
+            pattern: small(pattern),
+            start: small(actions.start),
+            end: small(actions.end),
+        }
+    }
+
+    /// The statement, as an index into [`Grants::statements`].
+    pub(super) fn statement(self) -> usize {
+        self.statement as usize
+    }
+
+    /// The index of the pattern in `Action`.
+    pub(super) fn pattern(self) -> usize {
+        self.pattern as usize
+    }
+
+    /// The actions.
+    pub(super) fn actions(self) -> Range<Action> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// An Allow statement that grants something broadly.
+pub(super) struct Granter<'d> {
+    pub(super) policy: usize,
+    pub(super) index: usize,
+    pub(super) statement: &'d Statement<'d>,
+    pub(super) narrowness: Narrowness<'d>,
+    /// Its spans, as a range of [`Grants::spans`].
+    pub(super) spans: Range<usize>,
+    /// Whole services granted by one pattern, known or not.
+    pub(super) services: Vec<(usize, WholeService)>,
+    /// Patterns that fit nothing in the table.
+    pub(super) unknown: Vec<usize>,
+}
+
+/// A service of which one pattern grants every action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WholeService {
+    Known(Service),
+    Unknown,
+}
+
+/// What some policies grant broadly together, their Denies taken off.
+pub(super) struct Grants<'d> {
+    /// Every action.
+    pub(super) all: ActionSet,
+    /// Every action that no condition scopes to named resources.
+    pub(super) unscoped: ActionSet,
+    pub(super) statements: Vec<Granter<'d>>,
+    pub(super) spans: Vec<Span>,
+}
+
+impl<'d> Grants<'d> {
+    /// The spans of one statement.
+    pub(super) fn spans_of(&self, granter: &Granter<'_>) -> &[Span] {
+        self.spans.get(granter.spans.clone()).unwrap_or_default()
+    }
+
+    /// What is left of it within a permissions boundary.
+    pub(super) fn within(
+        policies: &[&'d Document<'d>],
+        boundary: Option<&Document<'_>>,
+        context: &'d Context,
+    ) -> Self {
+        let mut grants = Self::of(policies, context);
+        if let Some(boundary) = boundary {
+            let within = Grants::of(&[boundary], context);
+            grants.all.intersect(&within.all);
+            grants.unscoped.intersect(&within.unscoped);
+        }
+        grants
+    }
+
+    fn of(policies: &[&'d Document<'d>], context: &'d Context) -> Self {
+        let mut grants: Self = Self {
+            all: ActionSet::new(),
+            unscoped: ActionSet::new(),
+            statements: Vec::with_capacity(4),
+            spans: Vec::with_capacity(64),
+        };
+        let mut denied: Denied<'d> = Denied::default();
+        let mut expansion = Expansion::default();
+        for (policy, document) in policies.iter().enumerate() {
+            for (index, statement) in document.statements.iter().enumerate() {
+                match statement.effect {
+                    Effect::Allow => {
+                        grants.allow(policy, index, statement, document, context, &mut expansion)
+                    }
+                    Effect::Deny => denied.add(statement, &mut expansion),
+                }
+            }
+        }
+        if let Some(actions) = &denied.actions {
+            grants.all.subtract(actions);
+            grants.unscoped.subtract(actions);
+            for granter in &mut grants.statements {
+                let Selection::Only(patterns) = &granter.statement.actions else {
+                    continue;
+                };
+                granter.unknown.retain(|nth| {
+                    let tired = expansion
+                        .scratch
+                        .is_exhausted_after(denied.selections.len());
+                    tired
+                        || patterns
+                            .as_slice()
+                            .get(*nth)
+                            .is_none_or(|action| !denied.covers(action))
+                });
+            }
+        }
+        grants
+    }
+
+    fn allow(
+        &mut self,
+        policy: usize,
+        index: usize,
+        statement: &'d Statement<'d>,
+        document: &Document<'_>,
+        context: &'d Context,
+        expansion: &mut Expansion,
+    ) {
+        let Some(resources) = &statement.resources else {
+            return;
+        };
+        let reach = Reach::read(resources, document.version, context);
+        if let Reach::Named = reach {
+            return;
+        }
+        expansion.scratch.begin_statement();
+        let narrowness = Narrowness::read(statement, document.version);
+        let scoped = narrowness.scoped;
+        let first_span = self.spans.len();
+        let (mut services, mut unknown) = (Vec::new(), Vec::new());
+        match &statement.actions {
+            Selection::Only(patterns) => {
+                for (nth, action) in patterns.iter().enumerate() {
+                    if expansion.scratch.is_exhausted_after(0) {
+                        // Written to be slow: taken to grant everything.
+                        self.note(nth, 0..ACTIONS, scoped);
+                        break;
+                    }
+                    let found = expansion.expand(action, Doubt::TakesMore);
+                    let before = self.spans.len();
+                    if let Found::One(action) = found {
+                        self.grant(
+                            nth,
+                            action..action + 1,
+                            scoped,
+                            &reach,
+                            &mut expansion.scratch,
+                        );
+                        continue;
+                    }
+                    let ranges = std::mem::take(&mut expansion.ranges);
+                    for actions in &ranges {
+                        self.grant(nth, actions.clone(), scoped, &reach, &mut expansion.scratch);
+                    }
+                    expansion.reuse(ranges);
+                    match found {
+                        Found::Whole(service) if self.spans.len() > before => {
+                            services.push((nth, WholeService::Known(service)));
+                        }
+                        Found::Nothing if reaches_unknown(&reach, action) => {
+                            if is_whole_service(action) {
+                                services.push((nth, WholeService::Unknown));
+                            } else {
+                                unknown.push(nth);
+                            }
+                        }
+                        Found::Whole(_)
+                        | Found::Nothing
+                        | Found::One(_)
+                        | Found::Some
+                        | Found::Void => {}
+                    }
+                }
+            }
+            Selection::Except(patterns) => {
+                for actions in expansion
+                    .union(patterns.iter(), Doubt::TakesLess)
+                    .complement()
+                    .ranges()
+                {
+                    self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
+                }
+            }
+        }
+        self.statements.push(Granter {
+            policy,
+            index,
+            statement,
+            narrowness,
+            spans: first_span..self.spans.len(),
+            services,
+            unknown,
+        });
+    }
+
+    /// Notes the part of a range for which the resources are broad.
+    fn grant(
+        &mut self,
+        pattern: usize,
+        actions: Range<Action>,
+        scoped: bool,
+        reach: &Reach<'_>,
+        scratch: &mut Scratch,
+    ) {
+        match reach {
+            Reach::All => self.note(pattern, actions, scoped),
+            Reach::Named => {}
+            Reach::Patterns(_) if scratch.is_exhausted_after(actions.len() / 4) => {
+                self.note(pattern, actions, scoped);
+            }
+            Reach::Patterns(patterns) => {
+                let mut open: Option<Range<Action>> = None;
+                for action in actions {
+                    if patterns.are_broad_for(action, scratch) {
+                        match &mut open {
+                            Some(range) if range.end == action => range.end += 1,
+                            Some(_) | None => {
+                                if let Some(done) = open.replace(action..action + 1) {
+                                    self.note(pattern, done, scoped);
+                                }
+                            }
+                        }
+                    }
+                }
+                if let Some(done) = open {
+                    self.note(pattern, done, scoped);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, pattern: usize, actions: Range<Action>, scoped: bool) {
+        let insert = |set: &mut ActionSet| match actions.len() {
+            1 => set.insert_one(actions.start),
+            _ => set.insert(actions.clone()),
+        };
+        insert(&mut self.all);
+        if !scoped {
+            insert(&mut self.unscoped);
+        }
+        self.spans
+            .push(Span::new(self.statements.len(), pattern, &actions));
+    }
+}
+
+fn reaches_unknown(reach: &Reach<'_>, action: &str) -> bool {
+    match reach {
+        Reach::All => true,
+        Reach::Named => false,
+        Reach::Patterns(patterns) => {
+            patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default())
+        }
+    }
+}
+
+/// `SERVICE:*`, of a service that may not be in the table.
+fn is_whole_service(action: &str) -> bool {
+    action
+        .split_once(':')
+        .is_some_and(|(_, tail)| takes_any_name(tail))
+}
+
+/// `*`, `?*` and their like: a pattern that takes a name nobody could have guessed.
+fn takes_any_name(tail: &str) -> bool {
+    tail.contains('*')
+        && pattern::fits(
+            tail,
+            "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+        )
+}
+
+/// What a pattern fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing, and never will: it holds whitespace.
+    Void,
+    /// Nothing that is in the table.
+    Nothing,
+    /// One action, by its name. It is not put into a list.
+    One(Action),
+    /// Some actions.
+    Some,
+    /// Every action of one service.
+    Whole(Service),
+}
+
+/// What a pattern is taken to fit once too much work has been done. A grant takes more then and a Deny less, so that
+/// nobody can hide anything behind slow patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    TakesMore,
+    TakesLess,
+}
+
+/// Turns patterns into ranges of actions, counting the work.
+#[derive(Default)]
+struct Expansion {
+    ranges: Vec<Range<Action>>,
+    scratch: Scratch,
+}
+
+impl Expansion {
+    /// Puts the actions that a pattern fits into `ranges`, unless it is one by its name.
+    fn expand(&mut self, pattern: &str, doubt: Doubt) -> Found {
+        // Most patterns are names.
+        if let Some(action) = service_table::action(pattern) {
+            return Found::One(action);
+        }
+        if pattern.contains(|character: char| character.is_ascii_whitespace()) {
+            return Found::Void;
+        }
+        if !pattern::has_wildcard(pattern) {
+            return Found::Nothing;
+        }
+        if is_all_stars(pattern) {
+            self.ranges.push(0..ACTIONS);
+            return Found::Some;
+        }
+        if self.scratch.is_exhausted_after(1) {
+            if doubt == Doubt::TakesMore {
+                self.ranges.push(0..ACTIONS);
+            }
+            return Found::Some;
+        }
+        match pattern.split_once(':') {
+            Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
+                match service_table::service(prefix) {
+                    Some(service) => self.within(service, tail, doubt),
+                    None => Found::Nothing,
+                }
+            }
+            Some((prefix, tail)) if is_all_stars(prefix) => {
+                let services = service_table::services();
+                self.scratch.is_exhausted_after(4 * services.len());
+                let found = services.map(|service| self.within(service, tail, doubt));
+                let fits = found.fold(false, |any, found| any | (found != Found::Nothing));
+                if fits { Found::Some } else { Found::Nothing }
+            }
+            Some(_) | None => self.anywhere(pattern, doubt),
+        }
+    }
+
+    /// Takes a list back whose ranges have been used.
+    fn reuse(&mut self, mut ranges: Vec<Range<Action>>) {
+        ranges.clear();
+        self.ranges = ranges;
+    }
+
+    /// Everything that some patterns fit.
+    fn union<'p>(&mut self, patterns: impl Iterator<Item = &'p str>, doubt: Doubt) -> ActionSet {
+        let mut all = ActionSet::new();
+        for pattern in patterns {
+            if let Found::One(action) = self.expand(pattern, doubt) {
+                all.insert(action..action + 1);
+            }
+            self.ranges
+                .drain(..)
+                .for_each(|actions| all.insert(actions));
+        }
+        all
+    }
+
+    /// The actions of one service that fit the rest of a pattern.
+    fn within(&mut self, service: Service, tail: &str, doubt: Doubt) -> Found {
+        if takes_any_name(tail) {
+            self.ranges.push(service_table::actions_of(service));
+            return Found::Whole(service);
+        }
+        let literal = tail.split(['*', '?']).next().unwrap_or_default();
+        let candidates = service_table::starting_with(service, literal);
+        if tail.get(literal.len()..).is_some_and(is_all_stars) {
+            let found = if candidates.is_empty() {
+                Found::Nothing
+            } else {
+                Found::Some
+            };
+            self.ranges.push(candidates);
+            return found;
+        }
+        let before = self.ranges.len();
+        self.filter(candidates, doubt, |action| {
+            service_table::fits_name(tail, action)
+        });
+        if self.ranges.len() > before {
+            Found::Some
+        } else {
+            Found::Nothing
+        }
+    }
+
+    /// The actions of all services that fit a pattern with a wildcard before its colon.
+    fn anywhere(&mut self, pattern: &str, doubt: Doubt) -> Found {
+        let before = self.ranges.len();
+        let mut full = String::new();
+        for service in service_table::services() {
+            let prefix = service_table::service_name(service);
+            if self.scratch.is_exhausted_after(1) {
+                if doubt == Doubt::TakesMore {
+                    self.ranges.push(0..ACTIONS);
+                }
+                break;
+            }
+            if !pattern::may_start_with(pattern, prefix) {
+                continue;
+            }
+            full.clear();
+            full.push_str(prefix);
+            full.push_str(":\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}");
+            let actions = service_table::actions_of(service);
+            if pattern::fits_ignoring_case(pattern, &full) {
+                self.ranges.push(actions);
+            } else {
+                self.scratch.is_exhausted_after(2 * actions.len());
+                self.filter(actions, doubt, |action| {
+                    full.clear();
+                    service_table::push_name(action, &mut full);
+                    pattern::fits_ignoring_case(pattern, &full)
+                });
+            }
+        }
+        if self.ranges.len() > before {
+            Found::Some
+        } else {
+            Found::Nothing
+        }
+    }
+
+    fn filter(
+        &mut self,
+        candidates: Range<Action>,
+        doubt: Doubt,
+        mut fits: impl FnMut(Action) -> bool,
+    ) {
+        if self.scratch.is_exhausted_after(candidates.len()) {
+            if doubt == Doubt::TakesMore {
+                self.ranges.push(candidates);
+            }
+            return;
+        }
+        let mut open: Option<Range<Action>> = None;
+        for action in candidates.filter(|action| fits(*action)) {
+            match &mut open {
+                Some(range) if range.end == action => range.end += 1,
+                Some(_) | None => self.ranges.extend(open.replace(action..action + 1)),
+            }
+        }
+        self.ranges.extend(open);
+    }
+}
+
+/// What Denies take away. Only one without conditions and on every resource does: a narrower one leaves enough.
+#[derive(Default)]
+struct Denied<'d> {
+    actions: Option<ActionSet>,
+    selections: Vec<&'d Selection<crate::Values<'d>>>,
+}
+
+impl<'d> Denied<'d> {
+    fn add(&mut self, statement: &'d Statement<'d>, expansion: &mut Expansion) {
+        let whole = matches!(
+            &statement.resources,
+            Some(Selection::Only(resources)) if resources.iter().any(is_all_stars)
+        );
+        if !whole || !statement.conditions.is_empty() {
+            return;
+        }
+        let denied = match &statement.actions {
+            Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
+            Selection::Except(patterns) => expansion
+                .union(patterns.iter(), Doubt::TakesMore)
+                .complement(),
+        };
+        self.actions
+            .get_or_insert_with(ActionSet::new)
+            .unite(&denied);
+        self.selections.push(&statement.actions);
+    }
+
+    /// Whether they take away an action that is not in the table.
+    fn covers(&self, action: &str) -> bool {
+        self.selections
+            .iter()
+            .any(|selection| selects(selection, action))
+    }
+}
+
+/// Whether an `Action` or `NotAction` element takes an action, by its text alone.
+pub(super) fn selects(selection: &Selection<crate::Values<'_>>, action: &str) -> bool {
+    let fits = |patterns: &crate::Values<'_>| {
+        patterns
+            .iter()
+            .any(|pattern| pattern::fits_ignoring_case(pattern, action))
+    };
+    match selection {
+        Selection::Only(patterns) => fits(patterns),
+        Selection::Except(patterns) => !fits(patterns),
+    }
+}

@@ -1,0 +1,581 @@
+//! What a role may do: the union of its policies, cut down by its permissions boundary.
+
+mod escalation;
+mod grants;
+mod narrow;
+mod narrowness;
+mod sensitivity;
+
+pub use narrow::{RoleTexts, narrow};
+
+use crate::{
+    Context, Document, Selection, Values,
+    breadth::{self, is_all_stars},
+    document::Effect,
+    service_table::{self, ACTIONS, Action, ActionSet},
+};
+use escalation::{ROUTES, Route};
+use grants::{Granter, Grants, Span, WholeService};
+use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
+use warden_finding::{Finding, FindingId, Severity};
+
+/// A finding in one of a role's policies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoleFinding {
+    /// Which policy, as an index into the list that was judged.
+    pub policy: usize,
+    /// The finding; its place is within that policy.
+    pub finding: Finding,
+}
+
+/// What is open about one policy by itself.
+pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
+    judge_role(&[document], None, context)
+        .into_iter()
+        .map(|found| found.finding)
+        .collect()
+}
+
+/// What is open about a role: all its policies together, inline and attached, within its permissions boundary.
+///
+/// An escalation that is spread over several statements or policies is reported where the permission stands whose loss
+/// closes it, `iam:PassRole` for most.
+pub fn judge_role(
+    policies: &[&Document<'_>],
+    boundary: Option<&Document<'_>>,
+    context: &Context,
+) -> Vec<RoleFinding> {
+    let grants = Grants::within(policies, boundary, context);
+    let mut judge = Judge {
+        grants: &grants,
+        context,
+        findings: Vec::new(),
+    };
+    let everything = judge.everything();
+    let covered = judge.not_actions(everything);
+    judge.not_resources(policies);
+    judge.one_by_one(&covered);
+    judge.whole_services(&covered);
+    judge.unknown(&covered, boundary);
+    judge.escalations(&covered);
+    let mut findings = judge.findings;
+    // By statement, and within it in the order of the rules.
+    findings.sort_by_key(|(statement, found)| (found.policy, *statement));
+    findings.into_iter().map(|(_, found)| found).collect()
+}
+
+struct Judge<'g, 'd> {
+    grants: &'g Grants<'d>,
+    context: &'g Context,
+    /// With the statement each is about.
+    findings: Vec<(usize, RoleFinding)>,
+}
+
+impl Judge<'_, '_> {
+    fn report(
+        &mut self,
+        policy: usize,
+        statement: usize,
+        id: FindingId,
+        severity: Severity,
+        message: String,
+    ) {
+        let at = format!("Statement[{statement}]");
+        let finding = Finding {
+            id,
+            severity,
+            at,
+            message,
+        };
+        self.findings
+            .push((statement, RoleFinding { policy, finding }));
+    }
+
+    fn report_at(
+        &mut self,
+        granter: &Granter<'_>,
+        id: FindingId,
+        severity: Severity,
+        message: String,
+    ) {
+        self.report(granter.policy, granter.index, id, severity, message);
+    }
+
+    /// `wildcard-admin`. Says of each granting statement whether nothing more needs to be said about it.
+    fn everything(&mut self) -> Vec<bool> {
+        let grants = self.grants;
+        // Nineteen in twenty: a few names that were left out make no difference to what the role can do.
+        let enough = ACTIONS / 20 * 19;
+        let mut covered = vec![false; grants.statements.len()];
+        if grants
+            .spans
+            .iter()
+            .map(|span| span.actions().len())
+            .sum::<usize>()
+            < enough
+        {
+            return covered;
+        }
+        let mut widths = vec![0; grants.statements.len()];
+        for span in &grants.spans {
+            if let Some(width) = widths.get_mut(span.statement()) {
+                *width += span.actions().len();
+            }
+        }
+        if grants.all.len() < enough {
+            return covered;
+        }
+        let message = || {
+            "grants effectively every action on every resource: name the actions the function needs and what it needs them on"
+                .to_owned()
+        };
+        let is_only =
+            |granter: &Granter<'_>| matches!(granter.statement.actions, Selection::Only(_));
+        for ((granter, width), covered) in grants.statements.iter().zip(&widths).zip(&mut covered) {
+            if *width >= enough && is_only(granter) {
+                *covered = true;
+                self.report_at(
+                    granter,
+                    FindingId::WildcardAdmin,
+                    Severity::Critical,
+                    message(),
+                );
+            }
+        }
+        // No statement by itself: the one that grants the most stands for all.
+        let by_itself =
+            |granter: &Granter<'_>, width: &usize| *width >= enough && !is_only(granter);
+        if !covered.contains(&true)
+            && !grants
+                .statements
+                .iter()
+                .zip(&widths)
+                .any(|(g, w)| by_itself(g, w))
+        {
+            let widest = grants
+                .statements
+                .iter()
+                .zip(&widths)
+                .max_by_key(|(_, width)| **width);
+            if let Some((granter, _)) = widest {
+                let message = format!("together with other statements, {}", message());
+                self.report_at(
+                    granter,
+                    FindingId::WildcardAdmin,
+                    Severity::Critical,
+                    message,
+                );
+            }
+        }
+        covered
+    }
+
+    /// `wildcard-not-action`, for statements whose resources are broad for most of what is left.
+    fn not_actions(&mut self, mut covered: Vec<bool>) -> Vec<bool> {
+        let grants = self.grants;
+        for (at, granter) in grants.statements.iter().enumerate() {
+            let Selection::Except(named) = &granter.statement.actions else {
+                continue;
+            };
+            let spans = grants.spans_of(granter).iter();
+            let width: usize = spans
+                .map(|span| grants.all.count_common(&grants.all, span.actions()))
+                .sum();
+            let (severity, message) = if width > ACTIONS / 2 {
+                if let Some(covered) = covered.get_mut(at) {
+                    *covered = true;
+                }
+                let named = named.as_slice().len();
+                (
+                    Severity::Critical,
+                    format!(
+                        "grants every action but {named} on every resource: use Action and name them"
+                    ),
+                )
+            } else {
+                (
+                    Severity::Info,
+                    "NotAction grants more with every new service; here the rest bounds it"
+                        .to_owned(),
+                )
+            };
+            self.report_at(granter, FindingId::WildcardNotAction, severity, message);
+        }
+        covered
+    }
+
+    /// `wildcard-not-resource`.
+    fn not_resources(&mut self, policies: &[&Document<'_>]) {
+        let told: HashSet<(usize, usize)> = self
+            .findings
+            .iter()
+            .map(|(at, found)| (found.policy, *at))
+            .collect();
+        for (policy, document) in policies.iter().enumerate() {
+            for (index, statement) in document.statements.iter().enumerate() {
+                match (&statement.effect, &statement.resources) {
+                    (Effect::Allow, Some(Selection::Except(resources)))
+                        if !resources.iter().any(is_all_stars) =>
+                    {
+                        let all = matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
+                        let severity = if all {
+                            Severity::Critical
+                        } else {
+                            Severity::High
+                        };
+                        let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
+                        self.report(
+                            policy,
+                            index,
+                            FindingId::WildcardNotResource,
+                            severity,
+                            message.to_owned(),
+                        );
+                    }
+                    (
+                        Effect::Allow,
+                        Some(Selection::Except(_)) | Some(Selection::Only(_)) | None,
+                    )
+                    | (Effect::Deny, _) => {
+                        // A NotAction whose resources are named grants nothing broad, and is still worth a word.
+                        let bounded = statement.effect == Effect::Allow
+                            && matches!(statement.actions, Selection::Except(_))
+                            && !told.contains(&(policy, index));
+                        if bounded {
+                            let message = "NotAction grants more with every new service; here the resource bounds it";
+                            self.report(
+                                policy,
+                                index,
+                                FindingId::WildcardNotAction,
+                                Severity::Info,
+                                message.to_owned(),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rules that look at one action at a time.
+    fn one_by_one(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        for (granter, _) in grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered)
+        {
+            self.actions_of(granter, grants.spans_of(granter));
+        }
+    }
+
+    fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
+        let mut hits = [Hit::default(); Sensitivity::ALL.len()];
+        let sensitive: &Sensitive = &SENSITIVE;
+        // Writes that come with a whole service are told of there.
+        let is_whole = |span: &Span| {
+            granter
+                .services
+                .binary_search_by_key(&span.pattern(), |(nth, _)| *nth)
+                .is_ok()
+        };
+        let mut look_at = |actions: Range<Action>, whole: bool| {
+            self.grants
+                .all
+                .each_common(&sensitive.any, actions, |action| {
+                    let Some(sensitivity) = sensitive.of(action) else {
+                        return;
+                    };
+                    let is_write =
+                        matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
+                    let hit = Sensitivity::ALL
+                        .iter()
+                        .zip(&mut hits)
+                        .find(|(kind, _)| **kind == sensitivity);
+                    if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                        hit.add(action);
+                    }
+                });
+        };
+        if spans.len() <= MANY_SPANS {
+            spans
+                .iter()
+                .for_each(|span| look_at(span.actions(), is_whole(span)));
+        } else {
+            // Patterns without number that say the same over and over are looked at once.
+            for whole in [true, false] {
+                let mut actions = ActionSet::new();
+                spans
+                    .iter()
+                    .filter(|span| is_whole(span) == whole)
+                    .for_each(|span| actions.insert(span.actions()));
+                actions.ranges().for_each(|actions| look_at(actions, whole));
+            }
+        }
+        for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
+            if let Some(example) = hit.examples.iter().flatten().next() {
+                let (id, severity) = rule(sensitivity, granter);
+                let mut message = hit.shown();
+                message.push_str(" on every resource");
+                let without = message.len();
+                message.push_str("; ");
+                match breadth::push_example(*example, self.context, &mut message) {
+                    Some(()) => message.push_str(" would be narrow enough"),
+                    None => message.truncate(without),
+                }
+                self.report_at(granter, id, severity, message);
+            }
+        }
+    }
+
+    /// `wildcard-sensitive-service` and `wildcard-service`.
+    fn whole_services(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        for (granter, _) in grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered)
+        {
+            let mut sensitive = Vec::new();
+            let mut others = Vec::new();
+            for (nth, service) in &granter.services {
+                let text = pattern_text(granter, *nth);
+                match service {
+                    WholeService::Known(service) => {
+                        let actions = service_table::actions_of(*service);
+                        let left = grants.all.count_common(&grants.all, actions.clone());
+                        let of_interest = if sensitivity::is_sensitive(*service) {
+                            &mut sensitive
+                        } else {
+                            &mut others
+                        };
+                        // Unless a Deny or the boundary took most of it away.
+                        if left * 2 >= actions.len() {
+                            of_interest.push(text);
+                        }
+                    }
+                    WholeService::Unknown => sensitive.push(text),
+                }
+            }
+            for (id, severity, texts) in [
+                (
+                    FindingId::WildcardSensitiveService,
+                    lowered(granter, false),
+                    sensitive,
+                ),
+                (FindingId::WildcardService, Severity::Medium, others),
+            ] {
+                if !texts.is_empty() {
+                    let message = format!(
+                        "{} on every resource: name the actions the function needs",
+                        listed(&texts)
+                    );
+                    self.report_at(granter, id, severity, message);
+                }
+            }
+        }
+    }
+
+    /// What the table does not know counts as sensitive, and is reported rather than acted on.
+    fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
+        let grants = self.grants;
+        let open = grants
+            .statements
+            .iter()
+            .zip(covered)
+            .filter(|(_, covered)| !**covered);
+        for (granter, _) in open {
+            let texts = granter
+                .unknown
+                .iter()
+                .map(|nth| pattern_text(granter, *nth));
+            let granted: Vec<&str> = texts
+                .filter(|text| {
+                    boundary.is_none_or(|document| {
+                        document.statements.iter().any(|statement| {
+                            statement.effect == Effect::Allow
+                                && grants::selects(&statement.actions, text)
+                        })
+                    })
+                })
+                .collect();
+            if !granted.is_empty() {
+                let message = format!(
+                    "{} on every resource: not in the service authorization reference, so taken as sensitive",
+                    listed(&granted)
+                );
+                self.report_at(
+                    granter,
+                    FindingId::WildcardPermissions,
+                    Severity::Medium,
+                    message,
+                );
+            }
+        }
+    }
+
+    /// `privilege-escalation`.
+    fn escalations(&mut self, covered: &[bool]) {
+        let grants = self.grants;
+        let mut by_statement: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
+        for route in open_routes(grants) {
+            let pivot = route.pivot();
+            let holders = grants
+                .spans
+                .iter()
+                .filter(|span| pivot.is_some_and(|action| span.actions().contains(&action)));
+            for span in holders {
+                let usable = grants
+                    .statements
+                    .get(span.statement())
+                    .is_some_and(|granter| can_take(granter, route));
+                let known = by_statement.entry(span.statement()).or_default();
+                if usable && !known.last().is_some_and(|last| std::ptr::eq(*last, route)) {
+                    known.push(route);
+                }
+            }
+        }
+        for (at, routes) in by_statement {
+            let is_covered = covered.get(at).copied().unwrap_or_default();
+            if let (Some(granter), Some(first), false) =
+                (grants.statements.get(at), routes.first(), is_covered)
+            {
+                let more = if routes.len() > 1 {
+                    format!(" and {} more ways", routes.len() - 1)
+                } else {
+                    String::new()
+                };
+                let message = format!(
+                    "leads to more permissions: {}{more}, see {}",
+                    first.shown(),
+                    first.path.page.url()
+                );
+                self.report_at(
+                    granter,
+                    FindingId::PrivilegeEscalation,
+                    Severity::Critical,
+                    message,
+                );
+            }
+        }
+    }
+}
+
+/// More than most statements have.
+const MANY_SPANS: usize = 256;
+
+/// The paths whose every permission is granted broadly.
+fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Route> + 'g {
+    ROUTES.iter().filter(|route| {
+        route
+            .needs
+            .iter()
+            .all(|action| grants.unscoped.contains(*action))
+    })
+}
+
+/// Whether a statement's conditions leave the first step of a path open.
+fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
+    let narrowness = &granter.narrowness;
+    // Whose organisation the next role is in decides whether assuming it leads anywhere.
+    let nowhere = narrowness.within_organization && route.needs.len() == 1;
+    !narrowness.scoped
+        && !nowhere
+        && route
+            .path
+            .passes_to
+            .is_none_or(|service| narrowness.may_pass_to(service))
+}
+
+/// `iam:*`, `s3:*` and 4 more, each in backticks.
+fn listed(texts: &[&str]) -> String {
+    let (shown, rest) = texts.split_at(texts.len().min(3));
+    let shown: Vec<String> = shown.iter().map(|text| format!("`{text}`")).collect();
+    match rest.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
+    let values: &'d Values<'d> = match &granter.statement.actions {
+        Selection::Only(values) | Selection::Except(values) => values,
+    };
+    values.as_slice().get(nth).map_or("", |text| text.as_ref())
+}
+
+/// The rule for a kind of action, and its severity after what the conditions take away.
+fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity) {
+    let narrowness = &granter.narrowness;
+    match sensitivity {
+        Sensitivity::PassRole => (
+            FindingId::WildcardPassRole,
+            lowered(granter, narrowness.passed_to.is_some()),
+        ),
+        Sensitivity::AssumeRole => (
+            FindingId::WildcardAssumeRole,
+            lowered(granter, narrowness.within_organization),
+        ),
+        Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
+        Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
+        Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
+        Sensitivity::Write => (FindingId::WildcardWrite, Severity::Low),
+        Sensitivity::BaselineWrite => (FindingId::WildcardWrite, Severity::Info),
+    }
+}
+
+/// High, or medium when something truly limits the grant.
+fn lowered(granter: &Granter<'_>, by_its_own_key: bool) -> Severity {
+    let narrowness = &granter.narrowness;
+    if by_its_own_key || narrowness.scoped || narrowness.limited {
+        Severity::Medium
+    } else {
+        Severity::High
+    }
+}
+
+/// The actions of one kind in one statement.
+#[derive(Clone, Copy, Default)]
+struct Hit {
+    count: usize,
+    /// The first few.
+    examples: [Option<Action>; 3],
+}
+
+impl Hit {
+    fn add(&mut self, action: Action) {
+        if self.examples.contains(&Some(action)) {
+            return;
+        }
+        self.count += 1;
+        if let Some(free) = self.examples.iter_mut().find(|example| example.is_none()) {
+            *free = Some(action);
+        }
+    }
+
+    /// `s3:GetObject`, `kms:Decrypt` and 4 more.
+    fn shown(&self) -> String {
+        let mut text = String::with_capacity(224);
+        for (nth, action) in self.examples.iter().flatten().enumerate() {
+            text.push_str(if nth == 0 { "`" } else { ", `" });
+            service_table::push_name(*action, &mut text);
+            text.push('`');
+        }
+        match self.count.checked_sub(self.examples.len()) {
+            None | Some(0) => text,
+            Some(more) => format!("{text} and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

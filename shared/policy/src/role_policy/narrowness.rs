@@ -1,0 +1,229 @@
+//! What the conditions of a role's statement take away from it.
+
+use crate::{
+    conditions::{self, Limit, Side},
+    document::{Condition, Statement, Version},
+};
+
+/// What the conditions leave of a grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Narrowness<'d> {
+    /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
+    pub(super) scoped: bool,
+    /// They name where the call comes from.
+    pub(super) limited: bool,
+    /// The organisation of what is acted on is fixed.
+    pub(super) within_organization: bool,
+    /// The only services a role may be passed to.
+    pub(super) passed_to: Option<Vec<&'d str>>,
+}
+
+impl<'d> Narrowness<'d> {
+    pub(super) fn read(statement: &'d Statement<'_>, version: Version) -> Self {
+        if statement.conditions.is_empty() {
+            return Self::default();
+        }
+        let conditions = &statement.conditions;
+        let is_source = |limit: &Limit<'_>| match limit {
+            // A role's own account, organisation and ARN are a fact about the role and no limit to it.
+            Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
+            Limit::Network => true,
+            Limit::Identity => false,
+        };
+        let fixed = |key: &str| {
+            conditions.iter().find(|condition| {
+                condition.key.eq_ignore_ascii_case(key)
+                    && conditions::is_fixed_text(condition, version)
+            })
+        };
+        Self {
+            scoped: conditions
+                .iter()
+                .any(|condition| scopes(condition, version)),
+            limited: conditions::limits(conditions, version)
+                .iter()
+                .any(is_source),
+            within_organization: fixed("aws:ResourceOrgID").is_some(),
+            passed_to: fixed("iam:PassedToService")
+                .map(|condition| condition.values.iter().collect()),
+        }
+    }
+
+    /// Whether a role may be passed to this service.
+    pub(super) fn may_pass_to(&self, service: &str) -> bool {
+        match &self.passed_to {
+            None => true,
+            Some(services) => services
+                .iter()
+                .any(|name| without_partition(name).eq_ignore_ascii_case(service)),
+        }
+    }
+}
+
+/// China's service principals may end in `.cn`.
+fn without_partition(service: &str) -> &str {
+    service.strip_suffix(".cn").unwrap_or(service)
+}
+
+/// Keys that name what is acted on. A request without the key is refused, so the whole statement is bound by it.
+fn scopes(condition: &Condition<'_>, version: Version) -> bool {
+    let key = condition.key.as_ref();
+    let is = |name: &str| key.eq_ignore_ascii_case(name);
+    let starts = |name: &str| {
+        key.get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    // `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
+    let is_tag = key.split_once(':').is_some_and(|(_, rest)| {
+        ["ResourceTag/", "ExistingObjectTag/"].iter().any(|name| {
+            rest.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        })
+    });
+    let is_named = is_tag
+        || is("iam:PermissionsBoundary")
+        || is("iam:PolicyARN")
+        || is("ec2:AuthorizedService")
+        || starts("kms:EncryptionContext:");
+    if is_named {
+        return conditions::is_fixed_text(condition, version);
+    }
+    if is("kms:ViaService") {
+        // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
+        return conditions::is_positive_text(condition)
+            && condition.values.iter().all(|value| {
+                value.split_once('.').is_some_and(|(service, _)| {
+                    !service.is_empty() && !service.contains(['*', '?', '$'])
+                })
+            });
+    }
+    // Only AWS services can use such a grant, for the resource they keep for the caller
+    // (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html).
+    is("kms:GrantIsForAWSResource")
+        && condition.operator.eq_ignore_ascii_case("Bool")
+        && condition
+            .values
+            .iter()
+            .all(|value| value.eq_ignore_ascii_case("true"))
+        && !condition.values.as_slice().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Document, Kind};
+
+    #[track_caller]
+    fn check(condition: &str, scoped: bool, limited: bool) {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
+        );
+        let document = Document::parse(&text, Kind::Identity).unwrap();
+        let narrowness = Narrowness::read(&document.statements[0], document.version);
+        assert_eq!(
+            (narrowness.scoped, narrowness.limited),
+            (scoped, limited),
+            "{condition}"
+        );
+    }
+
+    #[test]
+    fn what_names_the_resource_scopes() {
+        check(
+            r#"{"StringEquals":{"aws:ResourceTag/team":"a"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"StringLike":{"EC2:resourcetag/team":"a"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"StringEquals":{"s3:ExistingObjectTag/public":"true"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"StringLike":{"kms:ViaService":"s3.*.amazonaws.com"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"Bool":{"kms:GrantIsForAWSResource":"true"}}"#,
+            true,
+            false,
+        );
+        check(
+            r#"{"StringLike":{"aws:ResourceTag/team":"*"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringNotEquals":{"aws:ResourceTag/team":"a"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringEqualsIfExists":{"aws:ResourceTag/team":"a"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringLike":{"kms:ViaService":"*.amazonaws.com"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringEquals":{"aws:RequestTag/team":"a"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#,
+            false,
+            false,
+        );
+    }
+
+    #[test]
+    fn what_names_the_source_limits() {
+        check(
+            r#"{"StringEquals":{"aws:SourceVpce":"vpce-1"}}"#,
+            false,
+            true,
+        );
+        check(
+            r#"{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
+            false,
+            true,
+        );
+        check(
+            r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#,
+            false,
+            false,
+        );
+        // A fact about the role itself.
+        check(
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#,
+            false,
+            false,
+        );
+        check(r#"{"Bool":{"aws:SecureTransport":"true"}}"#, false, false);
+    }
+}

@@ -1,0 +1,262 @@
+//! What an action may do to others, as far as the rules tell it apart.
+
+use crate::service_table::{self, Action, ActionSet, Service};
+use std::sync::LazyLock;
+
+/// Services where every action on everything is serious.
+const SENSITIVE_SERVICES: &[&str] = &[
+    "cloudformation",
+    "dynamodb",
+    "ec2",
+    "iam",
+    "kms",
+    "lambda",
+    "organizations",
+    "s3",
+    "secretsmanager",
+    "ssm",
+    "sso",
+    "sts",
+];
+
+/// Whether the service is one of them.
+pub(super) fn is_sensitive(service: Service) -> bool {
+    let name = service_table::service_name(service);
+    SENSITIVE_SERVICES.contains(&name)
+}
+
+/// Actions that read what people keep secret or store.
+const DATA_READS: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:GetItem",
+    "dynamodb:PartiQLSelect",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "kms:Decrypt",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameter",
+    "ssm:GetParameterHistory",
+    "ssm:GetParameters",
+    "ssm:GetParametersByPath",
+];
+
+/// What every function may need: the union of the AWS managed policies for execution roles, by policy
+/// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>).
+const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
+    (
+        "AWSLambdaBasicExecutionRole",
+        &[
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ],
+    ),
+    (
+        "AWSLambdaVPCAccessExecutionRole",
+        &[
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
+    ),
+    (
+        "AWSLambdaENIManagementAccess",
+        &["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"],
+    ),
+    (
+        "AWSLambdaDynamoDBExecutionRole",
+        &[
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ],
+    ),
+    (
+        "AWSLambdaKinesisExecutionRole",
+        &[
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+            "kinesis:ListStreams",
+            "kinesis:SubscribeToShard",
+        ],
+    ),
+    (
+        "AWSLambdaMSKExecutionRole",
+        &[
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeVpcs",
+            "kafka:DescribeCluster",
+            "kafka:DescribeClusterV2",
+            "kafka:GetBootstrapBrokers",
+        ],
+    ),
+    (
+        "AWSLambdaSQSQueueExecutionRole",
+        &[
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+    ),
+    (
+        "AWSLambdaBasicDurableExecutionRolePolicy",
+        &[
+            "lambda:CheckpointDurableExecution",
+            "lambda:GetDurableExecutionState",
+        ],
+    ),
+    (
+        "AWSXRayDaemonWriteAccess",
+        &[
+            "xray:GetSamplingRules",
+            "xray:GetSamplingStatisticSummaries",
+            "xray:GetSamplingTargets",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "CloudWatchLambdaInsightsExecutionRolePolicy",
+        &[
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ],
+    ),
+];
+
+/// The rules that look at one action at a time, most serious first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sensitivity {
+    PassRole,
+    AssumeRole,
+    Permissions,
+    DataRead,
+    Invoke,
+    Write,
+    /// A write that every function may need.
+    BaselineWrite,
+}
+
+impl Sensitivity {
+    pub(super) const ALL: [Sensitivity; 7] = [
+        Sensitivity::PassRole,
+        Sensitivity::AssumeRole,
+        Sensitivity::Permissions,
+        Sensitivity::DataRead,
+        Sensitivity::Invoke,
+        Sensitivity::Write,
+        Sensitivity::BaselineWrite,
+    ];
+}
+
+/// The actions that are of interest to some rule, looked up once.
+pub(super) struct Sensitive {
+    /// All of them, so that the rest is passed over at a glance.
+    pub(super) any: ActionSet,
+    pub(super) pass_role: Option<Action>,
+    assume_role: Option<Action>,
+    invoke: Option<Action>,
+    data_reads: ActionSet,
+    baseline: ActionSet,
+}
+
+pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
+    let set = |names: &mut dyn Iterator<Item = &&str>| {
+        let mut set = ActionSet::new();
+        for action in names.filter_map(|name| service_table::action(name)) {
+            set.insert(action..action + 1);
+        }
+        set
+    };
+    let mut sensitive = Sensitive {
+        any: ActionSet::new(),
+        pass_role: service_table::action("iam:PassRole"),
+        assume_role: service_table::action("sts:AssumeRole"),
+        invoke: service_table::action("lambda:InvokeFunction"),
+        data_reads: set(&mut DATA_READS.iter()),
+        baseline: set(&mut LAMBDA_BASELINE.iter().flat_map(|(_, names)| names.iter())),
+    };
+    sensitive.any = service_table::scopable_writes();
+    sensitive.any.unite(&service_table::permissions());
+    sensitive.any.unite(&sensitive.data_reads);
+    sensitive
+});
+
+impl Sensitive {
+    /// The most serious rule that an action falls under.
+    pub(super) fn of(&self, action: Action) -> Option<Sensitivity> {
+        if Some(action) == self.pass_role {
+            Some(Sensitivity::PassRole)
+        } else if Some(action) == self.assume_role {
+            Some(Sensitivity::AssumeRole)
+        } else if service_table::is_permissions(action) {
+            Some(Sensitivity::Permissions)
+        } else if self.data_reads.contains(action) {
+            Some(Sensitivity::DataRead)
+        } else if Some(action) == self.invoke {
+            Some(Sensitivity::Invoke)
+        } else if service_table::is_write(action) && service_table::is_scopable(action) {
+            Some(if self.baseline.contains(action) {
+                Sensitivity::BaselineWrite
+            } else {
+                Sensitivity::Write
+            })
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_name_what_there_is() {
+        for name in DATA_READS
+            .iter()
+            .chain(LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names))
+        {
+            assert_eq!(
+                service_table::action(name)
+                    .map(service_table::name)
+                    .as_deref(),
+                Some(*name)
+            );
+        }
+        for name in SENSITIVE_SERVICES {
+            assert!(service_table::service(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_interest_is_passed_over() {
+        for action in 0..service_table::ACTIONS {
+            assert_eq!(
+                SENSITIVE.any.contains(action),
+                SENSITIVE.of(action).is_some()
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_that_every_function_may_need_is_serious() {
+        for name in LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names) {
+            let found = SENSITIVE.of(service_table::action(name).unwrap());
+            assert!(
+                matches!(found, None | Some(Sensitivity::BaselineWrite)),
+                "{name}: {found:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Who may assume a role: its trust policy.
+
+use crate::{
+    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement,
+    callers::{Callers, Strangers},
+    conditions,
+    narrowing::Narrowed,
+    offence::{Offence, Part, Verdict},
+    pattern,
+    principal::{self, Principal, PrincipalPlace},
+    principled::Principled,
+};
+use warden_finding::{Finding, FindingId, Severity};
+
+mod federation;
+
+/// The trust policy that a function's role starts with. What a trust policy becomes of which nothing else is left.
+pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+/// What is open about a role's trust policy, statement by statement. A Deny is never a finding.
+///
+/// `sts:ExternalId` alone limits nothing: it is meant to be known to a third party, and it is no secret
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
+pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
+    document
+        .statements
+        .iter()
+        .enumerate()
+        .flat_map(|(index, statement)| offences(index, statement, document, context))
+        .map(|offence| offence.finding)
+        .collect()
+}
+
+/// Takes the named findings out of a role's trust policy and changes nothing else.
+///
+/// Of a list of principals only the offending ones go, otherwise the statement does. Where the baseline had a compliant
+/// statement in its place, that one comes back; when nothing of the document is left, the whole baseline does, and
+/// without a compliant baseline [`STANDARD_TRUST`] is what to write. Which services send their source when they assume a
+/// role is not known here, so `trust-confused-deputy` cannot be put right.
+///
+/// # Errors
+///
+/// [`DocumentError`] when the document or the baseline does not parse: then nothing may be changed.
+pub fn narrow(
+    document: &str,
+    findings: &[Finding],
+    baseline: Option<&str>,
+    context: &Context,
+) -> Result<Narrowed, DocumentError> {
+    let offences = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
+        offences(index, statement, document, context)
+    };
+    let advice = |service: &str| {
+        Err(format!(
+            "add aws:SourceAccount or aws:SourceArn if {service} sends them when it assumes a role: its documentation says so"
+        ))
+    };
+    Principled {
+        kind: Kind::Trust,
+        offences: &offences,
+        is_same: |named, found| named.at == found.at && named.id == found.id,
+        bound: FindingId::TrustConfusedDeputy,
+        binding: &advice,
+    }
+    .narrow(document, findings, baseline)
+}
+
+fn offences(
+    index: usize,
+    statement: &Statement<'_>,
+    document: &Document<'_>,
+    context: &Context,
+) -> Vec<Offence> {
+    if statement.effect == Effect::Deny || !lets_in(statement) {
+        return Vec::new();
+    }
+    let callers = Callers {
+        context,
+        own: context.account,
+        limits: conditions::limits(&statement.conditions, document.version),
+        strangers: Strangers {
+            external: FindingId::TrustExternalAccount,
+            external_severity: Severity::High,
+            organization: FindingId::TrustOrganization,
+        },
+    };
+    let Some(principals) = principal::named(&statement.principals) else {
+        return everybody(&callers)
+            .map(|verdict| Offence::new(index, Part::NotPrincipal, true, verdict))
+            .into_iter()
+            .collect();
+    };
+    let principals = principal::each(principals);
+    let alone = principals.len() == 1;
+    principals
+        .into_iter()
+        .filter_map(|(place, text, who)| {
+            let verdict = verdict(place, text, who, &callers, statement, document)?;
+            Some(Offence::new(index, Part::Principal(place), alone, verdict))
+        })
+        .collect()
+}
+
+/// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do not.
+fn lets_in(statement: &Statement<'_>) -> bool {
+    const WAYS: [&str; 4] = [
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithSAML",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:AssumeRoot",
+    ];
+    WAYS.iter().any(|way| match &statement.actions {
+        Selection::Only(actions) => actions
+            .iter()
+            .any(|action| pattern::fits_ignoring_case(action, way)),
+        Selection::Except(actions) => !actions
+            .iter()
+            .any(|action| pattern::fits_ignoring_case(action, way)),
+    })
+}
+
+fn everybody(callers: &Callers<'_>) -> Option<Verdict> {
+    if callers.limits.is_empty() {
+        let message = "anybody with an AWS account may assume the role".to_owned();
+        Some((FindingId::TrustPublic, Severity::Critical, message))
+    } else {
+        callers.everybody_limited()
+    }
+}
+
+fn verdict(
+    place: PrincipalPlace,
+    text: &str,
+    who: Principal<'_>,
+    callers: &Callers<'_>,
+    statement: &Statement<'_>,
+    document: &Document<'_>,
+) -> Option<Verdict> {
+    if place.kind == Some(PrincipalType::Federated) && who != Principal::Everybody {
+        return federation::verdict(text, statement, document);
+    }
+    match who {
+        Principal::Everybody => everybody(callers),
+        Principal::Account(account) if callers.trusts(account) => None,
+        Principal::Account(account) => {
+            let message = format!("account {account}, which is not trusted, may assume the role");
+            callers.somebody(callers.external(message))
+        }
+        Principal::Unknown => {
+            let message =
+                format!("`{text}`, which is no account that is trusted, may assume the role");
+            callers.somebody(callers.external(message))
+        }
+        Principal::Deleted => {
+            let message =
+                format!("`{text}` is a principal that was deleted; the statement lets nobody in");
+            Some((FindingId::TrustExternalAccount, Severity::Info, message))
+        }
+        // The standard trust. Lambda sends a source only for a few uses.
+        Principal::Service("lambda.amazonaws.com") => None,
+        Principal::Service(service) => match callers.service() {
+            Some(bounded) => bounded,
+            None => {
+                let message = format!(
+                    "{service} may assume the role for anybody who can name it there: no aws:SourceAccount or aws:SourceArn is fixed"
+                );
+                Some((FindingId::TrustConfusedDeputy, Severity::Low, message))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
