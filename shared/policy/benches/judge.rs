@@ -24,8 +24,7 @@ fn documents() -> Vec<String> {
     let text = std::fs::read_to_string(&path).expect("WARDEN_POLICIES names a readable file");
     text.lines()
         .map(|line| {
-            let json: serde_json::Value =
-                serde_json::from_str(line).expect("each line is a JSON object");
+            let json: serde_json::Value = serde_json::from_str(line).expect("each line is a JSON object");
             json.get("document").unwrap_or(&json).to_string()
         })
         .collect()
@@ -39,27 +38,23 @@ fn context() -> Context {
 #[divan::bench]
 fn role_policies(bencher: Bencher<'_, '_>) {
     let (documents, context) = (documents(), context());
-    bencher
-        .counter(ItemsCount::new(documents.len()))
-        .bench_local(|| {
-            for text in &documents {
-                let document = Document::parse(text, Kind::Identity).expect("a policy");
-                divan::black_box(role_policy::judge(&document, &context));
-            }
-        });
+    bencher.counter(ItemsCount::new(documents.len())).bench_local(|| {
+        for text in &documents {
+            let document = Document::parse(text, Kind::Identity).expect("a policy");
+            divan::black_box(role_policy::judge(&document, &context));
+        }
+    });
 }
 
 /// The parser's share of it.
 #[divan::bench]
 fn parsing_alone(bencher: Bencher<'_, '_>) {
     let documents = documents();
-    bencher
-        .counter(ItemsCount::new(documents.len()))
-        .bench_local(|| {
-            for text in &documents {
-                divan::black_box(Document::parse(text, Kind::Identity).expect("a policy"));
-            }
-        });
+    bencher.counter(ItemsCount::new(documents.len())).bench_local(|| {
+        for text in &documents {
+            divan::black_box(Document::parse(text, Kind::Identity).expect("a policy"));
+        }
+    });
 }
 
 /// A function's policy with one statement of each kind.
@@ -72,10 +67,6 @@ fn function_policies(bencher: Bencher<'_, '_>) {
     let context = context();
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
         let document = Document::parse(POLICY, Kind::Resource).expect("a policy");
-        divan::black_box(function_policy::judge(
-            &document,
-            &context,
-            UrlAuth::Unknown,
-        ))
+        divan::black_box(function_policy::judge(&document, &context, UrlAuth::Unknown))
     });
 }

@@ -32,11 +32,7 @@ pub(crate) enum Reach<'d> {
 }
 
 impl<'d> Reach<'d> {
-    pub(crate) fn read(
-        resources: &'d Selection<Values<'_>>,
-        version: Version,
-        context: &'d Context,
-    ) -> Self {
+    pub(crate) fn read(resources: &'d Selection<Values<'_>>, version: Version, context: &'d Context) -> Self {
         match resources {
             Selection::Only(resources) if resources.iter().any(is_all_stars) => Reach::All,
             Selection::Only(resources) => {
@@ -46,11 +42,7 @@ impl<'d> Reach<'d> {
                     .map(|resource| Filler::new(without_variables(resource, version), context))
                     .filter(|filler| pattern::has_wildcard(&filler.pattern))
                     .collect();
-                if patterns.is_empty() {
-                    Reach::Named
-                } else {
-                    Reach::Patterns(Patterns(patterns))
-                }
+                if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns(patterns)) }
             }
             Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
             Selection::Except(_) => Reach::All,
@@ -132,16 +124,11 @@ impl Patterns<'_> {
         let mut templates = service_table::templates(set).peekable();
         let answer = if templates.peek().is_none() {
             // The action has no resources: AWS matches the pattern against `*`.
-            self.0
-                .iter()
-                .any(|filler| pattern::fits(&filler.pattern, "*"))
+            self.0.iter().any(|filler| pattern::fits(&filler.pattern, "*"))
         } else {
             templates.any(|template| {
                 scratch.is_exhausted_after(4 * self.0.len())
-                    || self
-                        .0
-                        .iter()
-                        .any(|filler| filler.fits(template, &mut scratch.filled))
+                    || self.0.iter().any(|filler| filler.fits(template, &mut scratch.filled))
             })
         };
         scratch.remember(set, answer);
@@ -151,9 +138,7 @@ impl Patterns<'_> {
     /// Whether one of them is broad for whatever a service that is not in the table may have.
     pub(crate) fn are_broad_for_unknown(&self, service: &str) -> bool {
         let template = format!("arn:\u{1}:{service}:\u{2}:\u{3}:\u{4}");
-        self.0
-            .iter()
-            .any(|filler| filler.fits(template.as_bytes(), &mut Vec::new()))
+        self.0.iter().any(|filler| filler.fits(template.as_bytes(), &mut Vec::new()))
     }
 }
 
@@ -174,11 +159,7 @@ struct Filler<'d> {
 
 impl<'d> Filler<'d> {
     fn new(pattern: Cow<'d, str>, context: &'d Context) -> Self {
-        let mut ends = pattern
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b':')
-            .map(|(at, _)| at);
+        let mut ends = pattern.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(at, _)| at);
         let mut field = |from: usize| from..ends.next().unwrap_or(pattern.len());
         let scheme = field(0);
         let partition = field(scheme.end + 1);
@@ -189,20 +170,13 @@ impl<'d> Filler<'d> {
         let is_arn = text(&scheme) == "arn";
         // No partition and no Region is that long.
         let only_arn = |range: Range<usize>| {
-            if is_arn && range.len() <= 64 {
-                range
-            } else {
-                0..0
-            }
+            if is_arn && range.len() <= 64 { range } else { 0..0 }
         };
         let named = text(&account).parse().ok();
-        let resource = pattern
-            .get(account.end + 1..)
-            .filter(|_| is_arn)
-            .map(|resource| {
-                let literal = resource.find(['*', '?']).unwrap_or(resource.len());
-                account.end + 1..account.end + 1 + literal
-            });
+        let resource = pattern.get(account.end + 1..).filter(|_| is_arn).map(|resource| {
+            let literal = resource.find(['*', '?']).unwrap_or(resource.len());
+            account.end + 1..account.end + 1 + literal
+        });
         let fixes_service = is_arn
             && !service.is_empty()
             && !pattern::has_wildcard(text(&partition))
@@ -220,10 +194,7 @@ impl<'d> Filler<'d> {
     }
 
     fn field(&self, range: &Range<usize>) -> &[u8] {
-        self.pattern
-            .as_bytes()
-            .get(range.clone())
-            .unwrap_or_default()
+        self.pattern.as_bytes().get(range.clone()).unwrap_or_default()
     }
 
     fn fits(&self, template: &[u8], filled: &mut Vec<u8>) -> bool {
@@ -233,11 +204,7 @@ impl<'d> Filler<'d> {
         filled.clear();
         for byte in template {
             match *byte {
-                PARTITION => fill(
-                    filled,
-                    self.field(&self.partition),
-                    self.context.partition.as_str(),
-                ),
+                PARTITION => fill(filled, self.field(&self.partition), self.context.partition.as_str()),
                 REGION => fill(filled, self.field(&self.region), UNGUESSABLE),
                 ACCOUNT => {
                     let account = self.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
@@ -264,22 +231,14 @@ impl<'d> Filler<'d> {
             return true;
         };
         // With no more colons than the five between the fields, each field has to fit its own.
-        resource.starts_with(literal)
-            || resource
-                .iter()
-                .any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
+        resource.starts_with(literal) || resource.iter().any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
     }
 }
 
 /// A text that the pattern's field fits, or another where it has none.
 fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
     let before = filled.len();
-    filled.extend(
-        field
-            .iter()
-            .filter(|byte| **byte != b'*')
-            .map(|byte| if *byte == b'?' { b'x' } else { *byte }),
-    );
+    filled.extend(field.iter().filter(|byte| **byte != b'*').map(|byte| if *byte == b'?' { b'x' } else { *byte }));
     if filled.len() == before {
         filled.extend_from_slice(other.as_bytes());
     }
@@ -299,12 +258,7 @@ pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -
         match token {
             Some(PARTITION) => to.push_str(context.partition.as_str()),
             Some(REGION) => to.push_str("REGION"),
-            Some(ACCOUNT) => to.push_str(
-                context
-                    .account
-                    .as_ref()
-                    .map_or("ACCOUNT", AccountId::as_str),
-            ),
+            Some(ACCOUNT) => to.push_str(context.account.as_ref().map_or("ACCOUNT", AccountId::as_str)),
             Some(_) => to.push_str("NAME"),
             None => {}
         }
@@ -323,61 +277,35 @@ mod tests {
         let broad = match Reach::read(&resources, Version::V2012, &context) {
             Reach::All => true,
             Reach::Named => false,
-            Reach::Patterns(patterns) => patterns.are_broad_for(
-                service_table::action(action).unwrap(),
-                &mut Scratch::default(),
-            ),
+            Reach::Patterns(patterns) => {
+                patterns.are_broad_for(service_table::action(action).unwrap(), &mut Scratch::default())
+            }
         };
         assert_eq!(broad, expected, "{action} on {resource}");
     }
 
     #[test]
     fn what_amounts_to_everything_is_broad() {
-        for everything in [
-            "*",
-            "**",
-            "?*",
-            "*:*",
-            "arn:*",
-            "arn:aws:*",
-            "arn:*:*:*:*:*",
-            "*?",
-        ] {
+        for everything in ["*", "**", "?*", "*:*", "arn:*", "arn:aws:*", "arn:*:*:*:*:*", "*?"] {
             check(everything, "iam:PassRole", true);
             check(everything, "s3:GetObject", true);
         }
-        for roles in [
-            "arn:aws:iam::*:role/*",
-            "arn:aws:iam::111122223333:role/*",
-            "arn:*:iam::*",
-            "arn:aws:iam::*:*",
-            "*role*",
-        ] {
+        for roles in
+            ["arn:aws:iam::*:role/*", "arn:aws:iam::111122223333:role/*", "arn:*:iam::*", "arn:aws:iam::*:*", "*role*"]
+        {
             check(roles, "iam:PassRole", true);
         }
         check("arn:aws:s3:::*", "s3:GetObject", true);
         check("arn:aws:s3:::*/*", "s3:GetObject", true);
-        check(
-            "arn:aws:lambda:eu-west-1:111122223333:function:*",
-            "lambda:InvokeFunction",
-            true,
-        );
-        check(
-            "arn:aws:lambda:eu-*:*:function:*",
-            "lambda:InvokeFunction",
-            true,
-        );
+        check("arn:aws:lambda:eu-west-1:111122223333:function:*", "lambda:InvokeFunction", true);
+        check("arn:aws:lambda:eu-*:*:function:*", "lambda:InvokeFunction", true);
         check("arn:aws-cn:iam::*:role/*", "iam:PassRole", true);
     }
 
     #[test]
     fn what_names_something_is_narrow() {
         check("arn:aws:iam::111122223333:role/app", "iam:PassRole", false);
-        check(
-            "arn:aws:iam::111122223333:role/app-*",
-            "iam:PassRole",
-            false,
-        );
+        check("arn:aws:iam::111122223333:role/app-*", "iam:PassRole", false);
         check("arn:aws:iam::999999999999:role/*", "iam:PassRole", false);
         check("arn:aws:iam::*:role/service-role/*", "iam:PassRole", false);
         check("arn:aws:iam::aws:policy/*", "iam:AttachRolePolicy", false);
@@ -385,17 +313,9 @@ mod tests {
         check("arn:aws:s3:::bucket-?*", "s3:GetObject", false);
         check("arn:aws:s3:::*", "iam:PassRole", false);
         check("?", "iam:PassRole", false);
-        check(
-            "arn:aws:iam::111122223333:role/????????",
-            "iam:PassRole",
-            false,
-        );
+        check("arn:aws:iam::111122223333:role/????????", "iam:PassRole", false);
         // One value that is not known here is one value.
-        check(
-            "arn:aws:s3:::${aws:PrincipalTag/bucket}/*",
-            "s3:GetObject",
-            false,
-        );
+        check("arn:aws:s3:::${aws:PrincipalTag/bucket}/*", "s3:GetObject", false);
         check("arn:aws:s3:::${*}", "s3:GetObject", false);
     }
 

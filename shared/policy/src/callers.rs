@@ -33,11 +33,7 @@ impl Callers<'_> {
 
     /// A verdict about somebody from an account that is not trusted.
     pub(crate) fn external(&self, message: String) -> Verdict {
-        (
-            self.strangers.external,
-            self.strangers.external_severity,
-            message,
-        )
+        (self.strangers.external, self.strangers.external_severity, message)
     }
 
     /// Everybody, when there is at least one limit.
@@ -59,23 +55,12 @@ impl Callers<'_> {
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
             Limit::Network | Limit::Identity => false,
         };
-        self.limits
-            .iter()
-            .any(is_source)
-            .then(|| self.least(None, is_source))
+        self.limits.iter().any(is_source).then(|| self.least(None, is_source))
     }
 
     /// All limits hold at once, so what gets through is at most what the strictest lets through.
-    fn least(
-        &self,
-        unlimited: Option<Verdict>,
-        counts: impl Fn(&Limit<'_>) -> bool,
-    ) -> Option<Verdict> {
-        let limited = self
-            .limits
-            .iter()
-            .filter(|limit| counts(limit))
-            .map(|limit| self.bounded(limit));
+    fn least(&self, unlimited: Option<Verdict>, counts: impl Fn(&Limit<'_>) -> bool) -> Option<Verdict> {
+        let limited = self.limits.iter().filter(|limit| counts(limit)).map(|limit| self.bounded(limit));
         limited
             .chain(unlimited.map(Some))
             .min_by_key(|verdict| verdict.as_ref().map(|(_, severity, _)| *severity))
@@ -87,9 +72,7 @@ impl Callers<'_> {
         match limit {
             Limit::Accounts { ids, .. } => {
                 let outside = ids.iter().find(|id| !self.trusts(**id))?;
-                Some(self.external(format!(
-                    "the conditions let account {outside} in, which is not trusted"
-                )))
+                Some(self.external(format!("the conditions let account {outside} in, which is not trusted")))
             }
             Limit::Organizations { ids, .. } => {
                 let own = self.context.organization.as_ref().map(|own| own.as_str());
@@ -97,11 +80,7 @@ impl Callers<'_> {
                     None => (Severity::Low, "the own organisation".to_owned()),
                     Some(other) => (Severity::Medium, format!("organisation `{other}`")),
                 };
-                Some((
-                    self.strangers.organization,
-                    severity,
-                    format!("everybody in {whose} is let in"),
-                ))
+                Some((self.strangers.organization, severity, format!("everybody in {whose} is let in")))
             }
             Limit::Network | Limit::Identity => None,
         }

@@ -103,8 +103,7 @@ pub(crate) fn has_event_source_token(conditions: &[Condition<'_>], version: Vers
 
 /// Whether a condition compares text, is positive and has a value at all.
 pub(crate) fn is_positive_text(condition: &Condition<'_>) -> bool {
-    !condition.values.as_slice().is_empty()
-        && Operator::parse(&condition.operator).is_some_and(Operator::is_text)
+    !condition.values.as_slice().is_empty() && Operator::parse(&condition.operator).is_some_and(Operator::is_text)
 }
 
 /// Whether a condition on text is positive and every value of it is fixed.
@@ -112,10 +111,7 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
     !condition.values.as_slice().is_empty()
         && Operator::parse(&condition.operator).is_some_and(|operator| {
             operator != Operator::Address
-                && condition
-                    .values
-                    .iter()
-                    .all(|value| Reading { operator, version }.is_fixed(value))
+                && condition.values.iter().all(|value| Reading { operator, version }.is_fixed(value))
         })
 }
 

@@ -21,12 +21,7 @@ pub struct Narrowed {
 impl Narrowed {
     /// There was nothing to change.
     pub(crate) const fn nothing() -> Self {
-        Self {
-            document: None,
-            edits: Vec::new(),
-            baseline_restored: false,
-            unfixable: Vec::new(),
-        }
+        Self { document: None, edits: Vec::new(), baseline_restored: false, unfixable: Vec::new() }
     }
 
     /// The Sids to remove, when removing whole statements with a Sid is all that happens: then RemovePermission does.
@@ -97,10 +92,7 @@ pub(crate) struct Rewritten {
 impl Rewritten {
     /// It stays as it is.
     pub(crate) const fn kept() -> Self {
-        Self {
-            outcome: Outcome::Kept,
-            unfixable: Vec::new(),
-        }
+        Self { outcome: Outcome::Kept, unfixable: Vec::new() }
     }
 }
 
@@ -114,11 +106,7 @@ pub(crate) struct Rewriting<'r> {
 }
 
 impl Rewriting<'_> {
-    pub(crate) fn apply(
-        &self,
-        document: &str,
-        baseline: Option<&str>,
-    ) -> Result<Narrowed, DocumentError> {
+    pub(crate) fn apply(&self, document: &str, baseline: Option<&str>) -> Result<Narrowed, DocumentError> {
         let parsed = Document::parse(document, self.kind)?;
         let baseline = baseline.map(|text| self.baseline(text)).transpose()?;
         let mut json = value_of(document)?;
@@ -131,9 +119,7 @@ impl Rewriting<'_> {
         for (index, (statement, text)) in parsed.statements.iter().zip(&texts).enumerate() {
             let rewritten = (self.rewrite)(index, statement, text, &parsed);
             let helpless = !rewritten.unfixable.is_empty();
-            let before = baseline
-                .as_ref()
-                .and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
+            let before = baseline.as_ref().and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
             // Without a Sid it may be another statement that moved up to this index: one that has to stay is not replaced by it.
             let surely = |before: &&Value| {
                 !helpless || statement.sid.is_some() || before.get("Principal") == text.get("Principal")
@@ -163,9 +149,7 @@ impl Rewriting<'_> {
                     EditKind::Restored
                 }
                 // The same principals as before, only no longer bound to a source.
-                (Outcome::Bound(_), Some(before))
-                    if before.get("Principal") == text.get("Principal") =>
-                {
+                (Outcome::Bound(_), Some(before)) if before.get("Principal") == text.get("Principal") => {
                     survivors = true;
                     left.push(before.clone());
                     EditKind::Restored
@@ -177,25 +161,13 @@ impl Rewriting<'_> {
                     EditKind::Replaced
                 }
             };
-            edits.push(Edit {
-                index,
-                sid: statement.sid.as_deref().map(str::to_owned),
-                kind,
-            });
+            edits.push(Edit { index, sid: statement.sid.as_deref().map(str::to_owned), kind });
         }
 
-        let whole =
-            baseline.filter(|baseline| !survivors && !edits.is_empty() && baseline.is_compliant());
+        let whole = baseline.filter(|baseline| !survivors && !edits.is_empty() && baseline.is_compliant());
         if let Some(baseline) = whole {
-            edits
-                .iter_mut()
-                .for_each(|edit| edit.kind = EditKind::Removed);
-            return Ok(Narrowed {
-                document: Some(baseline.json),
-                edits,
-                baseline_restored: true,
-                unfixable,
-            });
+            edits.iter_mut().for_each(|edit| edit.kind = EditKind::Removed);
+            return Ok(Narrowed { document: Some(baseline.json), edits, baseline_restored: true, unfixable });
         }
         let nothing_left = left.is_empty();
         if let (Some(statements), false) = (json.get_mut("Statement"), edits.is_empty()) {
@@ -206,21 +178,13 @@ impl Rewriting<'_> {
             };
         }
         let document = (!nothing_left || edits.is_empty()).then_some(json);
-        Ok(Narrowed {
-            document,
-            edits,
-            baseline_restored: false,
-            unfixable,
-        })
+        Ok(Narrowed { document, edits, baseline_restored: false, unfixable })
     }
 
     fn baseline(&self, text: &str) -> Result<Baseline, DocumentError> {
         let parsed = Document::parse(text, self.kind)?;
         let json = value_of(text)?;
-        let statements = statements_of(&json)
-            .into_iter()
-            .zip((self.compliant)(&parsed))
-            .collect();
+        let statements = statements_of(&json).into_iter().zip((self.compliant)(&parsed)).collect();
         Ok(Baseline { json, statements })
     }
 }
@@ -244,25 +208,14 @@ fn statements_of(json: &Value) -> Vec<Value> {
 
 /// A Sid for a statement that was split off another, when that has one.
 pub(crate) fn rename(statement: &mut Value, parsed: &Document<'_>, others: &[Value], ending: &str) {
-    let Some(sid) = statement
-        .get("Sid")
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-    else {
+    let Some(sid) = statement.get("Sid").and_then(Value::as_str).map(str::to_owned) else {
         return;
     };
     let taken = |name: &str| {
-        parsed
-            .statements
-            .iter()
-            .any(|statement| statement.sid.as_deref() == Some(name))
-            || others
-                .iter()
-                .any(|other| other.get("Sid").and_then(Value::as_str) == Some(name))
+        parsed.statements.iter().any(|statement| statement.sid.as_deref() == Some(name))
+            || others.iter().any(|other| other.get("Sid").and_then(Value::as_str) == Some(name))
     };
-    let name = (1..)
-        .map(|number| format!("{sid}{ending}{number}"))
-        .find(|name| !taken(name));
+    let name = (1..).map(|number| format!("{sid}{ending}{number}")).find(|name| !taken(name));
     if let (Some(object), Some(name)) = (statement.as_object_mut(), name) {
         object.insert("Sid".to_owned(), Value::String(name));
     }
@@ -283,25 +236,14 @@ impl Baseline {
 
     /// The compliant statement that an offending one took the place of: the one of the same Sid, or, where neither has
     /// a Sid, one with the same principals, or the one at the same index. One that the document still has did not lose its place.
-    fn in_place_of(
-        &self,
-        index: usize,
-        statement: &Statement<'_>,
-        text: &Value,
-        now: &[Value],
-    ) -> Option<&Value> {
+    fn in_place_of(&self, index: usize, statement: &Statement<'_>, text: &Value, now: &[Value]) -> Option<&Value> {
         let sid_of = |value: &Value| value.get("Sid").and_then(Value::as_str).map(str::to_owned);
         let (before, compliant) = match statement.sid.as_deref() {
-            Some(sid) => self
-                .statements
-                .iter()
-                .find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
+            Some(sid) => self.statements.iter().find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
             None => {
                 let nameless = |(value, _): &&(Value, bool)| sid_of(value).is_none();
                 let principal = text.get("Principal");
-                let of_same = |(value, _): &&(Value, bool)| {
-                    principal.is_some() && value.get("Principal") == principal
-                };
+                let of_same = |(value, _): &&(Value, bool)| principal.is_some() && value.get("Principal") == principal;
                 let at_index = self.statements.get(index).filter(nameless);
                 let elsewhere = || self.statements.iter().filter(nameless).find(of_same);
                 at_index.filter(of_same).or_else(elsewhere).or(at_index)?

@@ -23,12 +23,7 @@ pub(crate) type Verdict = (FindingId, Severity, String);
 
 impl Offence {
     /// A part that stands alone in its statement is the statement: see the crate's documentation on places.
-    pub(crate) fn new(
-        statement: usize,
-        part: Part,
-        alone: bool,
-        (id, severity, message): Verdict,
-    ) -> Self {
+    pub(crate) fn new(statement: usize, part: Part, alone: bool, (id, severity, message): Verdict) -> Self {
         let at = match part {
             _ if alone => format!("Statement[{statement}]"),
             Part::Principal(place) => format!("Statement[{statement}].{place}"),
@@ -37,14 +32,6 @@ impl Offence {
             Part::Action(None) => format!("Statement[{statement}].Action"),
             Part::NotAction => format!("Statement[{statement}].NotAction"),
         };
-        Self {
-            finding: Finding {
-                id,
-                severity,
-                at,
-                message,
-            },
-            part,
-        }
+        Self { finding: Finding { id, severity, at, message }, part }
     }
 }

@@ -1,17 +1,14 @@
 //! JSON text straight to the borrowed types, with serde_json's line and column in every error.
 
 use crate::document::{
-    Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection,
-    Statement, Values, Version,
+    Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection, Statement, Values, Version,
 };
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 pub(crate) fn document(text: &str, kind: Kind) -> Result<Document<'_>, DocumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let document = DocumentSeed(kind)
-        .deserialize(&mut json)
-        .map_err(malformed)?;
+    let document = DocumentSeed(kind).deserialize(&mut json).map_err(malformed)?;
     json.end().map_err(malformed)?;
     Ok(document)
 }
@@ -26,11 +23,7 @@ fn malformed(error: serde_json::Error) -> DocumentError {
         let start: String = message.chars().take(LONGEST_MESSAGE).collect();
         message = format!("{start}... at line {line} column {column}");
     }
-    DocumentError::Malformed {
-        message,
-        line,
-        column,
-    }
+    DocumentError::Malformed { message, line, column }
 }
 
 fn duplicate<E: Error>(key: impl fmt::Display) -> E {
@@ -43,11 +36,7 @@ fn shown(key: &str) -> String {
 
 /// Refuses a key before its value is read, so that the error's column is the key's.
 fn still_free<T, E: Error>(slot: &Option<T>, key: &str) -> Result<(), E> {
-    if slot.is_none() {
-        Ok(())
-    } else {
-        Err(duplicate(key))
-    }
+    if slot.is_none() { Ok(()) } else { Err(duplicate(key)) }
 }
 
 /// Text, borrowed unless it has escapes.
@@ -250,19 +239,14 @@ impl<'de> Visitor<'de> for DocumentSeed {
                     statements = Some(map.next_value_seed(StatementsSeed(self.0))?);
                 }
                 other => {
-                    return Err(unknown_key(
-                        other,
-                        &["Version", "Id", "Statement"],
-                        "a policy document",
-                    ));
+                    return Err(unknown_key(other, &["Version", "Id", "Statement"], "a policy document"));
                 }
             }
         }
         Ok(Document {
             version: version.unwrap_or(Version::V2008),
             id,
-            statements: statements
-                .ok_or_else(|| A::Error::custom("the document has no `Statement`"))?,
+            statements: statements.ok_or_else(|| A::Error::custom("the document has no `Statement`"))?,
         })
     }
 }
@@ -271,15 +255,11 @@ fn unknown_key<E: Error>(key: &str, known: &[&str], place: &str) -> E {
     let hint = known
         .iter()
         .find(|known| {
-            known.eq_ignore_ascii_case(key.trim())
-                || known.trim_end_matches('s') == key.trim_end_matches('s')
+            known.eq_ignore_ascii_case(key.trim()) || known.trim_end_matches('s') == key.trim_end_matches('s')
         })
         .map(|known| format!(" (did you mean `{known}`?)"))
         .unwrap_or_default();
-    E::custom(format_args!(
-        "unknown key `{}` in {place}{hint}",
-        shown(key)
-    ))
+    E::custom(format_args!("unknown key `{}` in {place}{hint}", shown(key)))
 }
 
 /// One statement as an object, or a list of them.
@@ -323,17 +303,8 @@ impl<'de> DeserializeSeed<'de> for StatementSeed {
     }
 }
 
-const STATEMENT_KEYS: &[&str] = &[
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-];
+const STATEMENT_KEYS: &[&str] =
+    &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
 impl<'de> Visitor<'de> for StatementSeed {
     type Value = Statement<'de>;
@@ -402,22 +373,16 @@ impl<'de> Visitor<'de> for StatementSeed {
         let resources = one_of(resource, not_resource, "Resource", "NotResource")?;
         match self.0 {
             Kind::Identity if principals.is_some() => {
-                return Err(A::Error::custom(
-                    "a policy of a role, user or group has no `Principal`",
-                ));
+                return Err(A::Error::custom("a policy of a role, user or group has no `Principal`"));
             }
             Kind::Identity if resources.is_none() => {
-                return Err(A::Error::custom(
-                    "the statement has neither `Resource` nor `NotResource`",
-                ));
+                return Err(A::Error::custom("the statement has neither `Resource` nor `NotResource`"));
             }
             Kind::Trust if resources.is_some() => {
                 return Err(A::Error::custom("a trust policy has no `Resource`"));
             }
             Kind::Trust | Kind::Resource if principals.is_none() => {
-                return Err(A::Error::custom(
-                    "the statement has neither `Principal` nor `NotPrincipal`",
-                ));
+                return Err(A::Error::custom("the statement has neither `Principal` nor `NotPrincipal`"));
             }
             Kind::Identity | Kind::Trust | Kind::Resource => {}
         }
@@ -425,28 +390,20 @@ impl<'de> Visitor<'de> for StatementSeed {
             sid,
             effect: effect.ok_or_else(|| A::Error::custom("the statement has no `Effect`"))?,
             principals,
-            actions: one_of(action, not_action, "Action", "NotAction")?.ok_or_else(|| {
-                A::Error::custom("the statement has neither `Action` nor `NotAction`")
-            })?,
+            actions: one_of(action, not_action, "Action", "NotAction")?
+                .ok_or_else(|| A::Error::custom("the statement has neither `Action` nor `NotAction`"))?,
             resources,
             conditions: conditions.unwrap_or_default(),
         })
     }
 }
 
-fn one_of<T, E: Error>(
-    only: Option<T>,
-    except: Option<T>,
-    name: &str,
-    not: &str,
-) -> Result<Option<Selection<T>>, E> {
+fn one_of<T, E: Error>(only: Option<T>, except: Option<T>, name: &str, not: &str) -> Result<Option<Selection<T>>, E> {
     match (only, except) {
         (None, None) => Ok(None),
         (Some(only), None) => Ok(Some(Selection::Only(only))),
         (None, Some(except)) => Ok(Some(Selection::Except(except))),
-        (Some(_), Some(_)) => Err(E::custom(format_args!(
-            "the statement has both `{name}` and `{not}`"
-        ))),
+        (Some(_), Some(_)) => Err(E::custom(format_args!("the statement has both `{name}` and `{not}`"))),
     }
 }
 
@@ -488,11 +445,7 @@ impl<'de> Visitor<'de> for PrincipalsSeed {
                 "Federated" => PrincipalType::Federated,
                 "CanonicalUser" => PrincipalType::CanonicalUser,
                 other => {
-                    return Err(unknown_key(
-                        other,
-                        &["AWS", "Service", "Federated", "CanonicalUser"],
-                        "a principal",
-                    ));
+                    return Err(unknown_key(other, &["AWS", "Service", "Federated", "CanonicalUser"], "a principal"));
                 }
             };
             if principals.iter().any(|(seen, _)| *seen == kind) {
@@ -527,10 +480,7 @@ impl<'de> Visitor<'de> for ConditionsSeed {
         let mut seen = Seen::default();
         while let Some(operator) = map.next_key_seed(Text)? {
             seen.insert(operator.clone())?;
-            map.next_value_seed(KeysSeed {
-                operator,
-                conditions: &mut conditions,
-            })?;
+            map.next_value_seed(KeysSeed { operator, conditions: &mut conditions })?;
         }
         Ok(conditions)
     }
@@ -561,11 +511,7 @@ impl<'de> Visitor<'de> for KeysSeed<'_, 'de> {
         while let Some(key) = map.next_key_seed(Text)? {
             seen.insert(key.clone())?;
             let values = map.next_value_seed(ScalarOrList)?;
-            self.conditions.push(Condition {
-                operator: self.operator.clone(),
-                key,
-                values,
-            });
+            self.conditions.push(Condition { operator: self.operator.clone(), key, values });
         }
         Ok(())
     }

@@ -25,8 +25,7 @@ pub(crate) fn fits_raw(pattern: &str, text: &[u8]) -> bool {
 fn fits_bytes(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
     // The last character settles most of what does not fit.
     if let (Some(&expected), last) = (pattern.last(), text.last()) {
-        let may_end =
-            expected == b'*' || last.is_some_and(|&byte| expected == b'?' || same(expected, byte));
+        let may_end = expected == b'*' || last.is_some_and(|&byte| expected == b'?' || same(expected, byte));
         if !may_end {
             return false;
         }

@@ -34,40 +34,21 @@ impl Principled<'_> {
             let statements = parsed.statements.iter().enumerate();
             let is_compliant = |(index, statement)| {
                 let found = (self.offences)(index, statement, parsed);
-                found
-                    .iter()
-                    .all(|offence| offence.finding.severity < Severity::Medium)
+                found.iter().all(|offence| offence.finding.severity < Severity::Medium)
             };
             statements.map(is_compliant).collect()
         };
-        let rewrite =
-            |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
-                let (addressed, tolerated): (Vec<_>, Vec<_>) =
-                    (self.offences)(index, statement, parsed)
-                        .into_iter()
-                        .partition(|offence| {
-                            findings
-                                .iter()
-                                .any(|finding| (self.is_same)(finding, &offence.finding))
-                        });
-                if addressed.is_empty() {
-                    Rewritten::kept()
-                } else {
-                    One {
-                        rules: self,
-                        parsed,
-                        statement,
-                        text,
-                    }
-                    .rewritten(addressed, tolerated)
-                }
-            };
-        Rewriting {
-            kind: self.kind,
-            compliant: &compliant,
-            rewrite: &rewrite,
-        }
-        .apply(document, baseline)
+        let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
+            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.offences)(index, statement, parsed)
+                .into_iter()
+                .partition(|offence| findings.iter().any(|finding| (self.is_same)(finding, &offence.finding)));
+            if addressed.is_empty() {
+                Rewritten::kept()
+            } else {
+                One { rules: self, parsed, statement, text }.rewritten(addressed, tolerated)
+            }
+        };
+        Rewriting { kind: self.kind, compliant: &compliant, rewrite: &rewrite }.apply(document, baseline)
     }
 }
 
@@ -89,24 +70,16 @@ impl One<'_> {
         for offence in &addressed {
             match offence.part {
                 Part::NotPrincipal => {
-                    return Rewritten {
-                        outcome: Outcome::Removed,
-                        unfixable: Vec::new(),
-                    };
+                    return Rewritten { outcome: Outcome::Removed, unfixable: Vec::new() };
                 }
                 Part::Principal(place) if offence.finding.id == self.rules.bound => {
                     match (self.rules.binding)(self.text_of(place)) {
-                        Ok(binding) => {
-                            match bindings.iter_mut().find(|(known, _)| *known == binding) {
-                                Some((_, places)) => places.push(place),
-                                None => bindings.push((binding, vec![place])),
-                            }
-                        }
+                        Ok(binding) => match bindings.iter_mut().find(|(known, _)| *known == binding) {
+                            Some((_, places)) => places.push(place),
+                            None => bindings.push((binding, vec![place])),
+                        },
                         Err(advice) => {
-                            unfixable.push(Unfixable {
-                                finding: offence.finding.clone(),
-                                advice,
-                            });
+                            unfixable.push(Unfixable { finding: offence.finding.clone(), advice });
                             tolerated.push(offence.clone());
                         }
                     }
@@ -118,10 +91,7 @@ impl One<'_> {
             }
         }
         if gone.is_empty() && bindings.is_empty() && wildcards.is_empty() {
-            return Rewritten {
-                outcome: Outcome::Kept,
-                unfixable,
-            };
+            return Rewritten { outcome: Outcome::Kept, unfixable };
         }
 
         let mut base = self.text.clone();
@@ -179,16 +149,12 @@ impl One<'_> {
             before.finding.id == left.finding.id && before.finding.message == left.finding.message
         };
         let is_closed = |left: &Offence| {
-            !addressed
-                .iter()
-                .any(|before| before.finding.id == left.finding.id)
+            !addressed.iter().any(|before| before.finding.id == left.finding.id)
                 || tolerated.iter().any(|before| says_the_same(left, before))
         };
         Document::parse(&text, self.rules.kind).is_ok_and(|document| {
             let statements = document.statements.iter();
-            statements
-                .flat_map(|statement| (self.rules.offences)(0, statement, &document))
-                .all(|left| is_closed(&left))
+            statements.flat_map(|statement| (self.rules.offences)(0, statement, &document)).all(|left| is_closed(&left))
         })
     }
 }
@@ -213,10 +179,7 @@ impl Binding {
             return;
         };
         let spelled = |operator: &str, condition: &Map<String, Value>| {
-            condition
-                .keys()
-                .find(|name| name.eq_ignore_ascii_case(operator))
-                .cloned()
+            condition.keys().find(|name| name.eq_ignore_ascii_case(operator)).cloned()
         };
         let has_key = |operator: &str, condition: &Map<String, Value>| {
             spelled(operator, condition)
@@ -225,23 +188,12 @@ impl Binding {
                 .is_some_and(|keys| keys.keys().any(|key| key.eq_ignore_ascii_case(self.key)))
         };
         let [first, second] = self.operators;
-        let operator = if has_key(first, condition) && !has_key(second, condition) {
-            second
-        } else {
-            first
-        };
+        let operator = if has_key(first, condition) && !has_key(second, condition) { second } else { first };
         let name = spelled(operator, condition).unwrap_or_else(|| operator.to_owned());
-        let Some(keys) = condition
-            .entry(name)
-            .or_insert_with(|| json!({}))
-            .as_object_mut()
-        else {
+        let Some(keys) = condition.entry(name).or_insert_with(|| json!({})).as_object_mut() else {
             return;
         };
-        let key = keys
-            .keys()
-            .find(|key| key.eq_ignore_ascii_case(self.key))
-            .cloned();
+        let key = keys.keys().find(|key| key.eq_ignore_ascii_case(self.key)).cloned();
         let value = match self.values.as_slice() {
             [value] => json!(value),
             values => json!(values),
@@ -259,13 +211,7 @@ fn replace_key(statement: &mut Value, old: &str, new: &str, value: Value) {
     };
     *object = std::mem::take(object)
         .into_iter()
-        .map(|(key, was)| {
-            if key == old {
-                (new.to_owned(), value.clone())
-            } else {
-                (key, was)
-            }
-        })
+        .map(|(key, was)| if key == old { (new.to_owned(), value.clone()) } else { (key, was) })
         .collect();
 }
 
@@ -280,11 +226,7 @@ fn narrow_actions(statement: &mut Value, wildcards: &[Part]) {
                 .filter(|(nth, _)| !offends(*nth))
                 .map(|(_, action)| action.clone())
                 .collect();
-            *actions = if kept.is_empty() {
-                vec![json!(INVOKE)]
-            } else {
-                kept
-            };
+            *actions = if kept.is_empty() { vec![json!(INVOKE)] } else { kept };
         }
         Some(action) if wildcards.contains(&Part::Action(None)) => *action = json!(INVOKE),
         Some(_) | None => {}
@@ -302,12 +244,7 @@ fn remove_principals(statement: &mut Value, gone: impl Fn(PrincipalPlace) -> boo
             *list = std::mem::take(list)
                 .into_iter()
                 .enumerate()
-                .filter(|(index, _)| {
-                    !gone(PrincipalPlace {
-                        kind,
-                        index: Some(*index),
-                    })
-                })
+                .filter(|(index, _)| !gone(PrincipalPlace { kind, index: Some(*index) }))
                 .map(|(_, text)| text)
                 .collect();
             !list.is_empty()

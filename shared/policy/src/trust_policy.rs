@@ -65,12 +65,7 @@ pub fn narrow(
     .narrow(document, findings, baseline)
 }
 
-fn offences(
-    index: usize,
-    statement: &Statement<'_>,
-    document: &Document<'_>,
-    context: &Context,
-) -> Vec<Offence> {
+fn offences(index: usize, statement: &Statement<'_>, document: &Document<'_>, context: &Context) -> Vec<Offence> {
     if statement.effect == Effect::Deny || !lets_in(statement) {
         return Vec::new();
     }
@@ -103,19 +98,11 @@ fn offences(
 
 /// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do not.
 fn lets_in(statement: &Statement<'_>) -> bool {
-    const WAYS: [&str; 4] = [
-        "sts:AssumeRole",
-        "sts:AssumeRoleWithSAML",
-        "sts:AssumeRoleWithWebIdentity",
-        "sts:AssumeRoot",
-    ];
+    const WAYS: [&str; 4] =
+        ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoot"];
     WAYS.iter().any(|way| match &statement.actions {
-        Selection::Only(actions) => actions
-            .iter()
-            .any(|action| pattern::fits_ignoring_case(action, way)),
-        Selection::Except(actions) => !actions
-            .iter()
-            .any(|action| pattern::fits_ignoring_case(action, way)),
+        Selection::Only(actions) => actions.iter().any(|action| pattern::fits_ignoring_case(action, way)),
+        Selection::Except(actions) => !actions.iter().any(|action| pattern::fits_ignoring_case(action, way)),
     })
 }
 
@@ -147,13 +134,11 @@ fn verdict(
             callers.somebody(callers.external(message))
         }
         Principal::Unknown => {
-            let message =
-                format!("`{text}`, which is no account that is trusted, may assume the role");
+            let message = format!("`{text}`, which is no account that is trusted, may assume the role");
             callers.somebody(callers.external(message))
         }
         Principal::Deleted => {
-            let message =
-                format!("`{text}` is a principal that was deleted; the statement lets nobody in");
+            let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
             Some((FindingId::TrustExternalAccount, Severity::Info, message))
         }
         // The standard trust. Lambda sends a source only for a few uses.

@@ -62,18 +62,13 @@ fn offences(
     if statement.effect == Effect::Deny {
         return Vec::new();
     }
-    let grant = Grant::read(
-        &statement.actions,
-        conditions::url_condition(&statement.conditions),
-        url,
-    );
+    let grant = Grant::read(&statement.actions, conditions::url_condition(&statement.conditions), url);
     if grant.is_nothing() {
         return Vec::new();
     }
     let callers = Invokers::read(statement, document, context);
     let mut offences = Vec::new();
-    let mut report =
-        |part, alone, verdict| offences.push(Offence::new(index, part, alone, verdict));
+    let mut report = |part, alone, verdict| offences.push(Offence::new(index, part, alone, verdict));
     match principal::named(&statement.principals) {
         Some(principals) => {
             let principals = principal::each(principals);
@@ -85,11 +80,7 @@ fn offences(
             }
         }
         None => {
-            for verdict in callers.verdicts(
-                Principal::Everybody,
-                "everybody but the NotPrincipal",
-                &grant,
-            ) {
+            for verdict in callers.verdicts(Principal::Everybody, "everybody but the NotPrincipal", &grant) {
                 report(Part::NotPrincipal, true, verdict);
             }
         }
@@ -98,25 +89,16 @@ fn offences(
         Selection::Only(actions) => {
             let listed = matches!(actions, crate::Values::Many(_));
             let alone = actions.as_slice().len() == 1;
-            for (nth, action) in actions
-                .iter()
-                .enumerate()
-                .filter(|(_, action)| is_every_action(action))
-            {
-                let message = format!(
-                    "`{action}` lets the principal change and delete the function as well as invoke it"
-                );
+            for (nth, action) in actions.iter().enumerate().filter(|(_, action)| is_every_action(action)) {
+                let message =
+                    format!("`{action}` lets the principal change and delete the function as well as invoke it");
                 let verdict = (FindingId::WildcardInvokeAction, Severity::High, message);
                 report(Part::Action(listed.then_some(nth)), alone, verdict);
             }
         }
         Selection::Except(_) => {
             let message = "NotAction grants every action but those named".to_owned();
-            report(
-                Part::NotAction,
-                true,
-                (FindingId::WildcardInvokeAction, Severity::High, message),
-            );
+            report(Part::NotAction, true, (FindingId::WildcardInvokeAction, Severity::High, message));
         }
     }
     offences
@@ -124,17 +106,14 @@ fn offences(
 
 /// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
 fn is_every_action(action: &str) -> bool {
-    const UNGUESSABLE: &str =
-        "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
     pattern::fits_ignoring_case(action, UNGUESSABLE)
 }
 
 /// The account that a resource policy's own `Resource` names.
 fn account_of_resources(statement: &Statement<'_>) -> Option<AccountId> {
     match statement.resources.as_ref()? {
-        Selection::Only(resources) => resources
-            .iter()
-            .find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
+        Selection::Only(resources) => resources.iter().find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
         Selection::Except(_) => None,
     }
 }
@@ -156,15 +135,11 @@ impl Grant {
         let matches_something = |action: &&str| !action.contains(char::is_whitespace);
         let (url_action, other_action, shown) = match actions {
             Selection::Only(actions) => (
-                actions
-                    .iter()
-                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that action.
                 actions.iter().filter(matches_something).any(|action| {
                     !(pattern::fits_ignoring_case(action, URL_ACTION)
-                        && action.get(..22).is_some_and(|head| {
-                            head.eq_ignore_ascii_case("lambda:InvokeFunctionU")
-                        }))
+                        && action.get(..22).is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))
                 }),
                 match actions.as_slice() {
                     [] => String::new(),
@@ -173,49 +148,32 @@ impl Grant {
                 },
             ),
             Selection::Except(actions) => (
-                !actions
-                    .iter()
-                    .any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
+                !actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 true,
                 "all but the NotAction".to_owned(),
             ),
         };
         let open = url.may_be_open();
         match condition {
-            UrlCondition::Any => Self {
-                open_url: url_action && open,
-                other: other_action || (url_action && !open),
-                shown,
-            },
+            UrlCondition::Any => {
+                Self { open_url: url_action && open, other: other_action || (url_action && !open), shown }
+            }
             UrlCondition::ThroughUrl => {
                 let any = url_action || other_action;
-                Self {
-                    open_url: any && open,
-                    other: any && !open,
-                    shown,
-                }
+                Self { open_url: any && open, other: any && !open, shown }
             }
             // Signed, but by anybody's key.
-            UrlCondition::ThroughAuthenticatedUrl => Self {
-                open_url: false,
-                other: url_action || other_action,
-                shown,
-            },
+            UrlCondition::ThroughAuthenticatedUrl => Self { open_url: false, other: url_action || other_action, shown },
         }
     }
 
     fn to_everybody(&self) -> Vec<Verdict> {
         let url = self.open_url.then(|| {
-            let message =
-                "anybody on the internet may call the function's URL without authentication"
-                    .to_owned();
+            let message = "anybody on the internet may call the function's URL without authentication".to_owned();
             (FindingId::PublicUrl, Severity::Critical, message)
         });
         let invoke = self.other.then(|| {
-            let message = format!(
-                "anybody with an AWS account has {} on the function",
-                self.shown
-            );
+            let message = format!("anybody with an AWS account has {} on the function", self.shown);
             (FindingId::PublicInvoke, Severity::Critical, message)
         });
         url.into_iter().chain(invoke).collect()
@@ -239,11 +197,7 @@ impl<'d> Invokers<'d> {
         let strangers = Strangers {
             external: FindingId::ExternalInvoke,
             // Where a list of trusted accounts is set, one that is not on it is the textbook backdoor.
-            external_severity: if listed {
-                Severity::High
-            } else {
-                Severity::Medium
-            },
+            external_severity: if listed { Severity::High } else { Severity::Medium },
             organization: FindingId::OrganizationInvoke,
         };
         let callers = Callers {
@@ -263,25 +217,16 @@ impl<'d> Invokers<'d> {
         let callers = &self.callers;
         let stranger = |whom: String| {
             let message = format!("{whom} has {} on the function", grant.shown);
-            callers
-                .somebody(callers.external(message))
-                .into_iter()
-                .collect()
+            callers.somebody(callers.external(message)).into_iter().collect()
         };
         match who {
             Principal::Everybody if callers.limits.is_empty() => grant.to_everybody(),
             Principal::Everybody => callers.everybody_limited().into_iter().collect(),
             Principal::Account(account) if callers.trusts(account) => Vec::new(),
-            Principal::Account(account) => {
-                stranger(format!("account {account}, which is not trusted,"))
-            }
-            Principal::Unknown => {
-                stranger(format!("`{text}`, which is no account that is trusted,"))
-            }
+            Principal::Account(account) => stranger(format!("account {account}, which is not trusted,")),
+            Principal::Unknown => stranger(format!("`{text}`, which is no account that is trusted,")),
             Principal::Deleted => {
-                let message = format!(
-                    "`{text}` is a principal that was deleted; the statement lets nobody in"
-                );
+                let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
             Principal::Service(_) if self.token => Vec::new(),

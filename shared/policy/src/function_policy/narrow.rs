@@ -50,13 +50,8 @@ fn is_same(named: &Finding, found: &Finding) -> bool {
 
 /// The condition that ties a service to the own and the trusted accounts.
 fn binding(service: &str, context: &Context) -> Result<Binding, String> {
-    let own = context
-        .account
-        .ok_or("the own account is not known: say which it is")?;
-    let accounts: BTreeSet<AccountId> = [own]
-        .into_iter()
-        .chain(context.trusted_accounts.iter().copied())
-        .collect();
+    let own = context.account.ok_or("the own account is not known: say which it is")?;
+    let accounts: BTreeSet<AccountId> = [own].into_iter().chain(context.trusted_accounts.iter().copied()).collect();
     let partition = &context.partition;
     match event_source::sent_by(service) {
         Some(Sent::Account) => Ok(Binding {
@@ -67,14 +62,11 @@ fn binding(service: &str, context: &Context) -> Result<Binding, String> {
         Some(Sent::Arn { service }) => Ok(Binding {
             key: "aws:SourceArn",
             operators: ["ArnLike", "ArnEquals"],
-            values: accounts
-                .iter()
-                .map(|account| format!("arn:{partition}:{service}:*:{account}:*"))
-                .collect(),
+            values: accounts.iter().map(|account| format!("arn:{partition}:{service}:*:{account}:*")).collect(),
         }),
-        Some(Sent::Token) => Err(format!(
-            "{service} sends no source: add the statement again with the skill's id as EventSourceToken"
-        )),
+        Some(Sent::Token) => {
+            Err(format!("{service} sends no source: add the statement again with the skill's id as EventSourceToken"))
+        }
         None => Err(format!(
             "it is not known which source {service} sends: add the statement again with the SourceArn of its resource, or remove it"
         )),

@@ -424,7 +424,8 @@ mod narrowing {
 
     #[test]
     fn a_source_that_cannot_be_known_is_not_taken_for_another_statement_at_its_index() {
-        let nameless = |principal: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction"});
+        let nameless =
+            |principal: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction"});
         let alexa = nameless(json!({"Service": "alexa-appkit.amazon.com"}));
         let result = narrowed(json!([alexa]), Some(json!([nameless(json!({"AWS": OWN}))])));
         assert_eq!((result.edits.len(), result.unfixable.len()), (0, 1));
@@ -448,17 +449,9 @@ mod narrowing {
 
     #[test]
     fn what_cannot_be_helped_does_not_shelter_the_rest() {
-        let result = narrowed(
-            json!([invoke(
-                "a",
-                json!({"AWS": ["*", OWN], "Service": "mallory.amazonaws.com"})
-            )]),
-            None,
-        );
-        let left = invoke(
-            "a",
-            json!({"AWS": [OWN], "Service": "mallory.amazonaws.com"}),
-        );
+        let result =
+            narrowed(json!([invoke("a", json!({"AWS": ["*", OWN], "Service": "mallory.amazonaws.com"}))]), None);
+        let left = invoke("a", json!({"AWS": [OWN], "Service": "mallory.amazonaws.com"}));
         assert_eq!(result.document.unwrap()["Statement"], json!([left]));
         assert_eq!(result.unfixable.len(), 1);
     }

@@ -29,36 +29,21 @@ impl Page {
         match self {
             Page::Pathfinding(id) => format!("https://pathfinding.cloud/paths/{id}"),
             Page::Aws(page) => format!("https://docs.aws.amazon.com/{page}"),
-            Page::Rhino => {
-                "https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/"
-                    .to_owned()
-            }
+            Page::Rhino => "https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/".to_owned(),
         }
     }
 }
 
 const fn path(id: &'static str, needs: &'static [&'static str]) -> Path {
-    Path {
-        needs,
-        passes_to: None,
-        page: Page::Pathfinding(id),
-    }
+    Path { needs, passes_to: None, page: Page::Pathfinding(id) }
 }
 
 const fn passing(id: &'static str, service: &'static str, needs: &'static [&'static str]) -> Path {
-    Path {
-        needs,
-        passes_to: Some(service),
-        page: Page::Pathfinding(id),
-    }
+    Path { needs, passes_to: Some(service), page: Page::Pathfinding(id) }
 }
 
 const fn rhino(needs: &'static [&'static str]) -> Path {
-    Path {
-        needs,
-        passes_to: None,
-        page: Page::Rhino,
-    }
+    Path { needs, passes_to: None, page: Page::Rhino }
 }
 
 const APPRUNNER: &str = "tasks.apprunner.amazonaws.com";
@@ -94,25 +79,12 @@ const PATHS: &[Path] = &[
     path("iam-016", &["iam:CreatePolicyVersion", "sts:AssumeRole"]),
     path("iam-017", &["iam:PutRolePolicy", "sts:AssumeRole"]),
     path("iam-018", &["iam:PutUserPolicy", "iam:CreateAccessKey"]),
-    path(
-        "iam-019",
-        &["iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"],
-    ),
-    path(
-        "iam-020",
-        &["iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy"],
-    ),
-    path(
-        "iam-021",
-        &["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"],
-    ),
+    path("iam-019", &["iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"]),
+    path("iam-020", &["iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy"]),
+    path("iam-021", &["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"]),
     path("sts-001", &["sts:AssumeRole"]),
     // Give a role to something that runs one's own code.
-    passing(
-        "apprunner-001",
-        APPRUNNER,
-        &["iam:PassRole", "apprunner:CreateService"],
-    ),
+    passing("apprunner-001", APPRUNNER, &["iam:PassRole", "apprunner:CreateService"]),
     passing(
         "bedrock-001",
         BEDROCK,
@@ -123,43 +95,15 @@ const PATHS: &[Path] = &[
             "bedrock-agentcore:InvokeCodeInterpreter",
         ],
     ),
-    passing(
-        "cloudformation-001",
-        CLOUDFORMATION,
-        &["iam:PassRole", "cloudformation:CreateStack"],
-    ),
+    passing("cloudformation-001", CLOUDFORMATION, &["iam:PassRole", "cloudformation:CreateStack"]),
     passing(
         "cloudformation-003",
         CLOUDFORMATION,
-        &[
-            "iam:PassRole",
-            "cloudformation:CreateStackSet",
-            "cloudformation:CreateStackInstances",
-        ],
+        &["iam:PassRole", "cloudformation:CreateStackSet", "cloudformation:CreateStackInstances"],
     ),
-    passing(
-        "cloudformation-004",
-        CLOUDFORMATION,
-        &["iam:PassRole", "cloudformation:UpdateStackSet"],
-    ),
-    passing(
-        "codebuild-001",
-        CODEBUILD,
-        &[
-            "iam:PassRole",
-            "codebuild:CreateProject",
-            "codebuild:StartBuild",
-        ],
-    ),
-    passing(
-        "codebuild-004",
-        CODEBUILD,
-        &[
-            "iam:PassRole",
-            "codebuild:CreateProject",
-            "codebuild:StartBuildBatch",
-        ],
-    ),
+    passing("cloudformation-004", CLOUDFORMATION, &["iam:PassRole", "cloudformation:UpdateStackSet"]),
+    passing("codebuild-001", CODEBUILD, &["iam:PassRole", "codebuild:CreateProject", "codebuild:StartBuild"]),
+    passing("codebuild-004", CODEBUILD, &["iam:PassRole", "codebuild:CreateProject", "codebuild:StartBuildBatch"]),
     passing(
         "datapipeline-001",
         DATAPIPELINE,
@@ -171,162 +115,33 @@ const PATHS: &[Path] = &[
         ],
     ),
     passing("ec2-001", EC2, &["iam:PassRole", "ec2:RunInstances"]),
-    passing(
-        "ec2-003",
-        EC2,
-        &["iam:PassRole", "ec2:RequestSpotInstances"],
-    ),
-    passing(
-        "ecs-001",
-        ECS,
-        &[
-            "iam:PassRole",
-            "ecs:CreateCluster",
-            "ecs:RegisterTaskDefinition",
-            "ecs:CreateService",
-        ],
-    ),
-    passing(
-        "ecs-002",
-        ECS,
-        &[
-            "iam:PassRole",
-            "ecs:CreateCluster",
-            "ecs:RegisterTaskDefinition",
-            "ecs:RunTask",
-        ],
-    ),
-    passing(
-        "ecs-003",
-        ECS,
-        &[
-            "iam:PassRole",
-            "ecs:RegisterTaskDefinition",
-            "ecs:CreateService",
-        ],
-    ),
-    passing(
-        "ecs-004",
-        ECS,
-        &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:RunTask"],
-    ),
-    passing(
-        "ecs-005",
-        ECS,
-        &[
-            "iam:PassRole",
-            "ecs:RegisterTaskDefinition",
-            "ecs:StartTask",
-        ],
-    ),
-    passing(
-        "glue-001",
-        GLUE,
-        &["iam:PassRole", "glue:CreateDevEndpoint"],
-    ),
-    passing(
-        "glue-003",
-        GLUE,
-        &["iam:PassRole", "glue:CreateJob", "glue:StartJobRun"],
-    ),
-    passing(
-        "glue-004",
-        GLUE,
-        &["iam:PassRole", "glue:CreateJob", "glue:CreateTrigger"],
-    ),
-    passing(
-        "glue-005",
-        GLUE,
-        &["iam:PassRole", "glue:UpdateJob", "glue:StartJobRun"],
-    ),
-    passing(
-        "glue-006",
-        GLUE,
-        &["iam:PassRole", "glue:UpdateJob", "glue:CreateTrigger"],
-    ),
-    passing(
-        "lambda-001",
-        LAMBDA,
-        &[
-            "iam:PassRole",
-            "lambda:CreateFunction",
-            "lambda:InvokeFunction",
-        ],
-    ),
-    passing(
-        "lambda-002",
-        LAMBDA,
-        &[
-            "iam:PassRole",
-            "lambda:CreateFunction",
-            "lambda:CreateEventSourceMapping",
-        ],
-    ),
-    passing(
-        "lambda-006",
-        LAMBDA,
-        &[
-            "iam:PassRole",
-            "lambda:CreateFunction",
-            "lambda:AddPermission",
-        ],
-    ),
-    passing(
-        "sagemaker-001",
-        SAGEMAKER,
-        &["iam:PassRole", "sagemaker:CreateNotebookInstance"],
-    ),
-    passing(
-        "sagemaker-002",
-        SAGEMAKER,
-        &["iam:PassRole", "sagemaker:CreateTrainingJob"],
-    ),
-    passing(
-        "sagemaker-003",
-        SAGEMAKER,
-        &["iam:PassRole", "sagemaker:CreateProcessingJob"],
-    ),
+    passing("ec2-003", EC2, &["iam:PassRole", "ec2:RequestSpotInstances"]),
+    passing("ecs-001", ECS, &["iam:PassRole", "ecs:CreateCluster", "ecs:RegisterTaskDefinition", "ecs:CreateService"]),
+    passing("ecs-002", ECS, &["iam:PassRole", "ecs:CreateCluster", "ecs:RegisterTaskDefinition", "ecs:RunTask"]),
+    passing("ecs-003", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:CreateService"]),
+    passing("ecs-004", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:RunTask"]),
+    passing("ecs-005", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:StartTask"]),
+    passing("glue-001", GLUE, &["iam:PassRole", "glue:CreateDevEndpoint"]),
+    passing("glue-003", GLUE, &["iam:PassRole", "glue:CreateJob", "glue:StartJobRun"]),
+    passing("glue-004", GLUE, &["iam:PassRole", "glue:CreateJob", "glue:CreateTrigger"]),
+    passing("glue-005", GLUE, &["iam:PassRole", "glue:UpdateJob", "glue:StartJobRun"]),
+    passing("glue-006", GLUE, &["iam:PassRole", "glue:UpdateJob", "glue:CreateTrigger"]),
+    passing("lambda-001", LAMBDA, &["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]),
+    passing("lambda-002", LAMBDA, &["iam:PassRole", "lambda:CreateFunction", "lambda:CreateEventSourceMapping"]),
+    passing("lambda-006", LAMBDA, &["iam:PassRole", "lambda:CreateFunction", "lambda:AddPermission"]),
+    passing("sagemaker-001", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateNotebookInstance"]),
+    passing("sagemaker-002", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateTrainingJob"]),
+    passing("sagemaker-003", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateProcessingJob"]),
     // Run one's own code in something that has a role already.
     path("apprunner-002", &["apprunner:UpdateService"]),
-    path(
-        "bedrock-002",
-        &[
-            "bedrock-agentcore:InvokeCodeInterpreter",
-            "bedrock-agentcore:StartCodeInterpreterSession",
-        ],
-    ),
+    path("bedrock-002", &["bedrock-agentcore:InvokeCodeInterpreter", "bedrock-agentcore:StartCodeInterpreterSession"]),
     path("cloudformation-002", &["cloudformation:UpdateStack"]),
-    path(
-        "cloudformation-005",
-        &[
-            "cloudformation:ExecuteChangeSet",
-            "cloudformation:CreateChangeSet",
-        ],
-    ),
+    path("cloudformation-005", &["cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"]),
     path("codebuild-002", &["codebuild:StartBuild"]),
     path("codebuild-003", &["codebuild:StartBuildBatch"]),
-    path(
-        "ec2-002",
-        &[
-            "ec2:ModifyInstanceAttribute",
-            "ec2:StopInstances",
-            "ec2:StartInstances",
-        ],
-    ),
-    path(
-        "ec2-004",
-        &[
-            "ec2:ModifyLaunchTemplate",
-            "ec2:CreateLaunchTemplateVersion",
-        ],
-    ),
-    path(
-        "ec2instanceconnect-003",
-        &[
-            "ec2-instance-connect:SendSSHPublicKey",
-            "ec2:DescribeInstances",
-        ],
-    ),
+    path("ec2-002", &["ec2:ModifyInstanceAttribute", "ec2:StopInstances", "ec2:StartInstances"]),
+    path("ec2-004", &["ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion"]),
+    path("ec2instanceconnect-003", &["ec2-instance-connect:SendSSHPublicKey", "ec2:DescribeInstances"]),
     Path {
         needs: &["ecs:ExecuteCommand", "ecs:DescribeTasks"],
         passes_to: None,
@@ -334,19 +149,10 @@ const PATHS: &[Path] = &[
     },
     path("glue-002", &["glue:UpdateDevEndpoint"]),
     path("lambda-003", &["lambda:UpdateFunctionCode"]),
-    path(
-        "lambda-004",
-        &["lambda:UpdateFunctionCode", "lambda:InvokeFunction"],
-    ),
-    path(
-        "lambda-005",
-        &["lambda:UpdateFunctionCode", "lambda:AddPermission"],
-    ),
+    path("lambda-004", &["lambda:UpdateFunctionCode", "lambda:InvokeFunction"]),
+    path("lambda-005", &["lambda:UpdateFunctionCode", "lambda:AddPermission"]),
     rhino(&["lambda:UpdateFunctionConfiguration"]),
-    path(
-        "sagemaker-004",
-        &["sagemaker:CreatePresignedNotebookInstanceUrl"],
-    ),
+    path("sagemaker-004", &["sagemaker:CreatePresignedNotebookInstanceUrl"]),
     path(
         "sagemaker-005",
         &[
@@ -382,14 +188,7 @@ impl Route {
 pub(super) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     PATHS
         .iter()
-        .map(|path| Route {
-            path,
-            needs: path
-                .needs
-                .iter()
-                .filter_map(|name| service_table::action(name))
-                .collect(),
-        })
+        .map(|path| Route { path, needs: path.needs.iter().filter_map(|name| service_table::action(name)).collect() })
         .filter(|route| route.needs.len() == route.path.needs.len())
         .collect()
 });
@@ -402,12 +201,7 @@ mod tests {
     fn every_action_of_every_path_exists() {
         for path in PATHS {
             for name in path.needs {
-                assert_eq!(
-                    service_table::action(name)
-                        .map(service_table::name)
-                        .as_deref(),
-                    Some(*name)
-                );
+                assert_eq!(service_table::action(name).map(service_table::name).as_deref(), Some(*name));
             }
         }
         assert_eq!(ROUTES.len(), PATHS.len());
@@ -417,12 +211,7 @@ mod tests {
     fn a_path_passes_a_role_or_does_not_and_is_there_once() {
         let mut seen = std::collections::HashSet::new();
         for path in PATHS {
-            assert_eq!(
-                path.needs.contains(&"iam:PassRole"),
-                path.passes_to.is_some(),
-                "{:?}",
-                path.needs
-            );
+            assert_eq!(path.needs.contains(&"iam:PassRole"), path.passes_to.is_some(), "{:?}", path.needs);
             assert!(path.passes_to.is_none() || path.needs[0] == "iam:PassRole");
             assert!(seen.insert(path.needs), "{:?}", path.needs);
             assert!(path.page.url().starts_with("https://"));

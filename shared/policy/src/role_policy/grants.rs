@@ -84,11 +84,7 @@ impl<'d> Grants<'d> {
     }
 
     /// What is left of it within a permissions boundary.
-    pub(super) fn within(
-        policies: &[&'d Document<'d>],
-        boundary: Option<&Document<'_>>,
-        context: &'d Context,
-    ) -> Self {
+    pub(super) fn within(policies: &[&'d Document<'d>], boundary: Option<&Document<'_>>, context: &'d Context) -> Self {
         let mut grants = Self::of(policies, context);
         if let Some(boundary) = boundary {
             let within = Grants::of(&[boundary], context);
@@ -110,9 +106,7 @@ impl<'d> Grants<'d> {
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
                 match statement.effect {
-                    Effect::Allow => {
-                        grants.allow(policy, index, statement, document, context, &mut expansion)
-                    }
+                    Effect::Allow => grants.allow(policy, index, statement, document, context, &mut expansion),
                     Effect::Deny => denied.add(statement, &mut expansion),
                 }
             }
@@ -125,14 +119,8 @@ impl<'d> Grants<'d> {
                     continue;
                 };
                 granter.unknown.retain(|nth| {
-                    let tired = expansion
-                        .scratch
-                        .is_exhausted_after(denied.selections.len());
-                    tired
-                        || patterns
-                            .as_slice()
-                            .get(*nth)
-                            .is_none_or(|action| !denied.covers(action))
+                    let tired = expansion.scratch.is_exhausted_after(denied.selections.len());
+                    tired || patterns.as_slice().get(*nth).is_none_or(|action| !denied.covers(action))
                 });
             }
         }
@@ -171,13 +159,7 @@ impl<'d> Grants<'d> {
                     let found = expansion.expand(action, Doubt::TakesMore);
                     let before = self.spans.len();
                     if let Found::One(action) = found {
-                        self.grant(
-                            nth,
-                            action..action + 1,
-                            scoped,
-                            &reach,
-                            &mut expansion.scratch,
-                        );
+                        self.grant(nth, action..action + 1, scoped, &reach, &mut expansion.scratch);
                         continue;
                     }
                     let ranges = std::mem::take(&mut expansion.ranges);
@@ -196,20 +178,12 @@ impl<'d> Grants<'d> {
                                 unknown.push(nth);
                             }
                         }
-                        Found::Whole(_)
-                        | Found::Nothing
-                        | Found::One(_)
-                        | Found::Some
-                        | Found::Void => {}
+                        Found::Whole(_) | Found::Nothing | Found::One(_) | Found::Some | Found::Void => {}
                     }
                 }
             }
             Selection::Except(patterns) => {
-                for actions in expansion
-                    .union(patterns.iter(), Doubt::TakesLess)
-                    .complement()
-                    .ranges()
-                {
+                for actions in expansion.union(patterns.iter(), Doubt::TakesLess).complement().ranges() {
                     self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
                 }
             }
@@ -270,8 +244,7 @@ impl<'d> Grants<'d> {
         if !scoped {
             insert(&mut self.unscoped);
         }
-        self.spans
-            .push(Span::new(self.statements.len(), pattern, &actions));
+        self.spans.push(Span::new(self.statements.len(), pattern, &actions));
     }
 }
 
@@ -279,26 +252,18 @@ fn reaches_unknown(reach: &Reach<'_>, action: &str) -> bool {
     match reach {
         Reach::All => true,
         Reach::Named => false,
-        Reach::Patterns(patterns) => {
-            patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default())
-        }
+        Reach::Patterns(patterns) => patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default()),
     }
 }
 
 /// `SERVICE:*`, of a service that may not be in the table.
 fn is_whole_service(action: &str) -> bool {
-    action
-        .split_once(':')
-        .is_some_and(|(_, tail)| takes_any_name(tail))
+    action.split_once(':').is_some_and(|(_, tail)| takes_any_name(tail))
 }
 
 /// `*`, `?*` and their like: a pattern that takes a name nobody could have guessed.
 fn takes_any_name(tail: &str) -> bool {
-    tail.contains('*')
-        && pattern::fits(
-            tail,
-            "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-        )
+    tail.contains('*') && pattern::fits(tail, "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}")
 }
 
 /// What a pattern fits.
@@ -355,12 +320,10 @@ impl Expansion {
             return Found::Some;
         }
         match pattern.split_once(':') {
-            Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
-                match service_table::service(prefix) {
-                    Some(service) => self.within(service, tail, doubt),
-                    None => Found::Nothing,
-                }
-            }
+            Some((prefix, tail)) if !pattern::has_wildcard(prefix) => match service_table::service(prefix) {
+                Some(service) => self.within(service, tail, doubt),
+                None => Found::Nothing,
+            },
             Some((prefix, tail)) if is_all_stars(prefix) => {
                 let services = service_table::services();
                 self.scratch.is_exhausted_after(4 * services.len());
@@ -385,9 +348,7 @@ impl Expansion {
             if let Found::One(action) = self.expand(pattern, doubt) {
                 all.insert(action..action + 1);
             }
-            self.ranges
-                .drain(..)
-                .for_each(|actions| all.insert(actions));
+            self.ranges.drain(..).for_each(|actions| all.insert(actions));
         }
         all
     }
@@ -401,23 +362,13 @@ impl Expansion {
         let literal = tail.split(['*', '?']).next().unwrap_or_default();
         let candidates = service_table::starting_with(service, literal);
         if tail.get(literal.len()..).is_some_and(is_all_stars) {
-            let found = if candidates.is_empty() {
-                Found::Nothing
-            } else {
-                Found::Some
-            };
+            let found = if candidates.is_empty() { Found::Nothing } else { Found::Some };
             self.ranges.push(candidates);
             return found;
         }
         let before = self.ranges.len();
-        self.filter(candidates, doubt, |action| {
-            service_table::fits_name(tail, action)
-        });
-        if self.ranges.len() > before {
-            Found::Some
-        } else {
-            Found::Nothing
-        }
+        self.filter(candidates, doubt, |action| service_table::fits_name(tail, action));
+        if self.ranges.len() > before { Found::Some } else { Found::Nothing }
     }
 
     /// The actions of all services that fit a pattern with a wildcard before its colon.
@@ -450,19 +401,10 @@ impl Expansion {
                 });
             }
         }
-        if self.ranges.len() > before {
-            Found::Some
-        } else {
-            Found::Nothing
-        }
+        if self.ranges.len() > before { Found::Some } else { Found::Nothing }
     }
 
-    fn filter(
-        &mut self,
-        candidates: Range<Action>,
-        doubt: Doubt,
-        mut fits: impl FnMut(Action) -> bool,
-    ) {
+    fn filter(&mut self, candidates: Range<Action>, doubt: Doubt, mut fits: impl FnMut(Action) -> bool) {
         if self.scratch.is_exhausted_after(candidates.len()) {
             if doubt == Doubt::TakesMore {
                 self.ranges.push(candidates);
@@ -498,31 +440,22 @@ impl<'d> Denied<'d> {
         }
         let denied = match &statement.actions {
             Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
-            Selection::Except(patterns) => expansion
-                .union(patterns.iter(), Doubt::TakesMore)
-                .complement(),
+            Selection::Except(patterns) => expansion.union(patterns.iter(), Doubt::TakesMore).complement(),
         };
-        self.actions
-            .get_or_insert_with(ActionSet::new)
-            .unite(&denied);
+        self.actions.get_or_insert_with(ActionSet::new).unite(&denied);
         self.selections.push(&statement.actions);
     }
 
     /// Whether they take away an action that is not in the table.
     fn covers(&self, action: &str) -> bool {
-        self.selections
-            .iter()
-            .any(|selection| selects(selection, action))
+        self.selections.iter().any(|selection| selects(selection, action))
     }
 }
 
 /// Whether an `Action` or `NotAction` element takes an action, by its text alone.
 pub(super) fn selects(selection: &Selection<crate::Values<'_>>, action: &str) -> bool {
-    let fits = |patterns: &crate::Values<'_>| {
-        patterns
-            .iter()
-            .any(|pattern| pattern::fits_ignoring_case(pattern, action))
-    };
+    let fits =
+        |patterns: &crate::Values<'_>| patterns.iter().any(|pattern| pattern::fits_ignoring_case(pattern, action));
     match selection {
         Selection::Only(patterns) => fits(patterns),
         Selection::Except(patterns) => !fits(patterns),

@@ -35,27 +35,16 @@ pub struct RoleFinding {
 
 /// What is open about one policy by itself.
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    judge_role(&[document], None, context)
-        .into_iter()
-        .map(|found| found.finding)
-        .collect()
+    judge_role(&[document], None, context).into_iter().map(|found| found.finding).collect()
 }
 
 /// What is open about a role: all its policies together, inline and attached, within its permissions boundary.
 ///
 /// An escalation that is spread over several statements or policies is reported where the permission stands whose loss
 /// closes it, `iam:PassRole` for most.
-pub fn judge_role(
-    policies: &[&Document<'_>],
-    boundary: Option<&Document<'_>>,
-    context: &Context,
-) -> Vec<RoleFinding> {
+pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, context: &Context) -> Vec<RoleFinding> {
     let grants = Grants::within(policies, boundary, context);
-    let mut judge = Judge {
-        grants: &grants,
-        context,
-        findings: Vec::new(),
-    };
+    let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
     let everything = judge.everything();
     let covered = judge.not_actions(everything);
     judge.not_resources(policies);
@@ -77,32 +66,13 @@ struct Judge<'g, 'd> {
 }
 
 impl Judge<'_, '_> {
-    fn report(
-        &mut self,
-        policy: usize,
-        statement: usize,
-        id: FindingId,
-        severity: Severity,
-        message: String,
-    ) {
+    fn report(&mut self, policy: usize, statement: usize, id: FindingId, severity: Severity, message: String) {
         let at = format!("Statement[{statement}]");
-        let finding = Finding {
-            id,
-            severity,
-            at,
-            message,
-        };
-        self.findings
-            .push((statement, RoleFinding { policy, finding }));
+        let finding = Finding { id, severity, at, message };
+        self.findings.push((statement, RoleFinding { policy, finding }));
     }
 
-    fn report_at(
-        &mut self,
-        granter: &Granter<'_>,
-        id: FindingId,
-        severity: Severity,
-        message: String,
-    ) {
+    fn report_at(&mut self, granter: &Granter<'_>, id: FindingId, severity: Severity, message: String) {
         self.report(granter.policy, granter.index, id, severity, message);
     }
 
@@ -112,13 +82,7 @@ impl Judge<'_, '_> {
         // Nineteen in twenty: a few names that were left out make no difference to what the role can do.
         let enough = ACTIONS / 20 * 19;
         let mut covered = vec![false; grants.statements.len()];
-        if grants
-            .spans
-            .iter()
-            .map(|span| span.actions().len())
-            .sum::<usize>()
-            < enough
-        {
+        if grants.spans.iter().map(|span| span.actions().len()).sum::<usize>() < enough {
             return covered;
         }
         let mut widths = vec![0; grants.statements.len()];
@@ -134,42 +98,20 @@ impl Judge<'_, '_> {
             "grants effectively every action on every resource: name the actions the function needs and what it needs them on"
                 .to_owned()
         };
-        let is_only =
-            |granter: &Granter<'_>| matches!(granter.statement.actions, Selection::Only(_));
+        let is_only = |granter: &Granter<'_>| matches!(granter.statement.actions, Selection::Only(_));
         for ((granter, width), covered) in grants.statements.iter().zip(&widths).zip(&mut covered) {
             if *width >= enough && is_only(granter) {
                 *covered = true;
-                self.report_at(
-                    granter,
-                    FindingId::WildcardAdmin,
-                    Severity::Critical,
-                    message(),
-                );
+                self.report_at(granter, FindingId::WildcardAdmin, Severity::Critical, message());
             }
         }
         // No statement by itself: the one that grants the most stands for all.
-        let by_itself =
-            |granter: &Granter<'_>, width: &usize| *width >= enough && !is_only(granter);
-        if !covered.contains(&true)
-            && !grants
-                .statements
-                .iter()
-                .zip(&widths)
-                .any(|(g, w)| by_itself(g, w))
-        {
-            let widest = grants
-                .statements
-                .iter()
-                .zip(&widths)
-                .max_by_key(|(_, width)| **width);
+        let by_itself = |granter: &Granter<'_>, width: &usize| *width >= enough && !is_only(granter);
+        if !covered.contains(&true) && !grants.statements.iter().zip(&widths).any(|(g, w)| by_itself(g, w)) {
+            let widest = grants.statements.iter().zip(&widths).max_by_key(|(_, width)| **width);
             if let Some((granter, _)) = widest {
                 let message = format!("together with other statements, {}", message());
-                self.report_at(
-                    granter,
-                    FindingId::WildcardAdmin,
-                    Severity::Critical,
-                    message,
-                );
+                self.report_at(granter, FindingId::WildcardAdmin, Severity::Critical, message);
             }
         }
         covered
@@ -183,9 +125,7 @@ impl Judge<'_, '_> {
                 continue;
             };
             let spans = grants.spans_of(granter).iter();
-            let width: usize = spans
-                .map(|span| grants.all.count_common(&grants.all, span.actions()))
-                .sum();
+            let width: usize = spans.map(|span| grants.all.count_common(&grants.all, span.actions())).sum();
             let (severity, message) = if width > ACTIONS / 2 {
                 if let Some(covered) = covered.get_mut(at) {
                     *covered = true;
@@ -193,16 +133,10 @@ impl Judge<'_, '_> {
                 let named = named.as_slice().len();
                 (
                     Severity::Critical,
-                    format!(
-                        "grants every action but {named} on every resource: use Action and name them"
-                    ),
+                    format!("grants every action but {named} on every resource: use Action and name them"),
                 )
             } else {
-                (
-                    Severity::Info,
-                    "NotAction grants more with every new service; here the rest bounds it"
-                        .to_owned(),
-                )
+                (Severity::Info, "NotAction grants more with every new service; here the rest bounds it".to_owned())
             };
             self.report_at(granter, FindingId::WildcardNotAction, severity, message);
         }
@@ -211,36 +145,18 @@ impl Judge<'_, '_> {
 
     /// `wildcard-not-resource`.
     fn not_resources(&mut self, policies: &[&Document<'_>]) {
-        let told: HashSet<(usize, usize)> = self
-            .findings
-            .iter()
-            .map(|(at, found)| (found.policy, *at))
-            .collect();
+        let told: HashSet<(usize, usize)> = self.findings.iter().map(|(at, found)| (found.policy, *at)).collect();
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
                 match (&statement.effect, &statement.resources) {
-                    (Effect::Allow, Some(Selection::Except(resources)))
-                        if !resources.iter().any(is_all_stars) =>
-                    {
-                        let all = matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
-                        let severity = if all {
-                            Severity::Critical
-                        } else {
-                            Severity::High
-                        };
+                    (Effect::Allow, Some(Selection::Except(resources))) if !resources.iter().any(is_all_stars) => {
+                        let all =
+                            matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
+                        let severity = if all { Severity::Critical } else { Severity::High };
                         let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
-                        self.report(
-                            policy,
-                            index,
-                            FindingId::WildcardNotResource,
-                            severity,
-                            message.to_owned(),
-                        );
+                        self.report(policy, index, FindingId::WildcardNotResource, severity, message.to_owned());
                     }
-                    (
-                        Effect::Allow,
-                        Some(Selection::Except(_)) | Some(Selection::Only(_)) | None,
-                    )
+                    (Effect::Allow, Some(Selection::Except(_)) | Some(Selection::Only(_)) | None)
                     | (Effect::Deny, _) => {
                         // A NotAction whose resources are named grants nothing broad, and is still worth a word.
                         let bounded = statement.effect == Effect::Allow
@@ -265,12 +181,7 @@ impl Judge<'_, '_> {
     /// The rules that look at one action at a time.
     fn one_by_one(&mut self, covered: &[bool]) {
         let grants = self.grants;
-        for (granter, _) in grants
-            .statements
-            .iter()
-            .zip(covered)
-            .filter(|(_, covered)| !**covered)
-        {
+        for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
             self.actions_of(granter, grants.spans_of(granter));
         }
     }
@@ -279,42 +190,26 @@ impl Judge<'_, '_> {
         let mut hits = [Hit::default(); Sensitivity::ALL.len()];
         let sensitive: &Sensitive = &SENSITIVE;
         // Writes that come with a whole service are told of there.
-        let is_whole = |span: &Span| {
-            granter
-                .services
-                .binary_search_by_key(&span.pattern(), |(nth, _)| *nth)
-                .is_ok()
-        };
+        let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
         let mut look_at = |actions: Range<Action>, whole: bool| {
-            self.grants
-                .all
-                .each_common(&sensitive.any, actions, |action| {
-                    let Some(sensitivity) = sensitive.of(action) else {
-                        return;
-                    };
-                    let is_write =
-                        matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
-                    let hit = Sensitivity::ALL
-                        .iter()
-                        .zip(&mut hits)
-                        .find(|(kind, _)| **kind == sensitivity);
-                    if let (Some((_, hit)), false) = (hit, whole && is_write) {
-                        hit.add(action);
-                    }
-                });
+            self.grants.all.each_common(&sensitive.any, actions, |action| {
+                let Some(sensitivity) = sensitive.of(action) else {
+                    return;
+                };
+                let is_write = matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
+                let hit = Sensitivity::ALL.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
+                if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                    hit.add(action);
+                }
+            });
         };
         if spans.len() <= MANY_SPANS {
-            spans
-                .iter()
-                .for_each(|span| look_at(span.actions(), is_whole(span)));
+            spans.iter().for_each(|span| look_at(span.actions(), is_whole(span)));
         } else {
             // Patterns without number that say the same over and over are looked at once.
             for whole in [true, false] {
                 let mut actions = ActionSet::new();
-                spans
-                    .iter()
-                    .filter(|span| is_whole(span) == whole)
-                    .for_each(|span| actions.insert(span.actions()));
+                spans.iter().filter(|span| is_whole(span) == whole).for_each(|span| actions.insert(span.actions()));
                 actions.ranges().for_each(|actions| look_at(actions, whole));
             }
         }
@@ -337,12 +232,7 @@ impl Judge<'_, '_> {
     /// `wildcard-sensitive-service` and `wildcard-service`.
     fn whole_services(&mut self, covered: &[bool]) {
         let grants = self.grants;
-        for (granter, _) in grants
-            .statements
-            .iter()
-            .zip(covered)
-            .filter(|(_, covered)| !**covered)
-        {
+        for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
             let mut sensitive = Vec::new();
             let mut others = Vec::new();
             for (nth, service) in &granter.services {
@@ -351,11 +241,8 @@ impl Judge<'_, '_> {
                     WholeService::Known(service) => {
                         let actions = service_table::actions_of(*service);
                         let left = grants.all.count_common(&grants.all, actions.clone());
-                        let of_interest = if sensitivity::is_sensitive(*service) {
-                            &mut sensitive
-                        } else {
-                            &mut others
-                        };
+                        let of_interest =
+                            if sensitivity::is_sensitive(*service) { &mut sensitive } else { &mut others };
                         // Unless a Deny or the boundary took most of it away.
                         if left * 2 >= actions.len() {
                             of_interest.push(text);
@@ -365,18 +252,11 @@ impl Judge<'_, '_> {
                 }
             }
             for (id, severity, texts) in [
-                (
-                    FindingId::WildcardSensitiveService,
-                    lowered(granter, false),
-                    sensitive,
-                ),
+                (FindingId::WildcardSensitiveService, lowered(granter, false), sensitive),
                 (FindingId::WildcardService, Severity::Medium, others),
             ] {
                 if !texts.is_empty() {
-                    let message = format!(
-                        "{} on every resource: name the actions the function needs",
-                        listed(&texts)
-                    );
+                    let message = format!("{} on every resource: name the actions the function needs", listed(&texts));
                     self.report_at(granter, id, severity, message);
                 }
             }
@@ -386,22 +266,14 @@ impl Judge<'_, '_> {
     /// What the table does not know counts as sensitive, and is reported rather than acted on.
     fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
         let grants = self.grants;
-        let open = grants
-            .statements
-            .iter()
-            .zip(covered)
-            .filter(|(_, covered)| !**covered);
+        let open = grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered);
         for (granter, _) in open {
-            let texts = granter
-                .unknown
-                .iter()
-                .map(|nth| pattern_text(granter, *nth));
+            let texts = granter.unknown.iter().map(|nth| pattern_text(granter, *nth));
             let granted: Vec<&str> = texts
                 .filter(|text| {
                     boundary.is_none_or(|document| {
                         document.statements.iter().any(|statement| {
-                            statement.effect == Effect::Allow
-                                && grants::selects(&statement.actions, text)
+                            statement.effect == Effect::Allow && grants::selects(&statement.actions, text)
                         })
                     })
                 })
@@ -411,12 +283,7 @@ impl Judge<'_, '_> {
                     "{} on every resource: not in the service authorization reference, so taken as sensitive",
                     listed(&granted)
                 );
-                self.report_at(
-                    granter,
-                    FindingId::WildcardPermissions,
-                    Severity::Medium,
-                    message,
-                );
+                self.report_at(granter, FindingId::WildcardPermissions, Severity::Medium, message);
             }
         }
     }
@@ -427,15 +294,10 @@ impl Judge<'_, '_> {
         let mut by_statement: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
         for route in open_routes(grants) {
             let pivot = route.pivot();
-            let holders = grants
-                .spans
-                .iter()
-                .filter(|span| pivot.is_some_and(|action| span.actions().contains(&action)));
+            let holders =
+                grants.spans.iter().filter(|span| pivot.is_some_and(|action| span.actions().contains(&action)));
             for span in holders {
-                let usable = grants
-                    .statements
-                    .get(span.statement())
-                    .is_some_and(|granter| can_take(granter, route));
+                let usable = grants.statements.get(span.statement()).is_some_and(|granter| can_take(granter, route));
                 let known = by_statement.entry(span.statement()).or_default();
                 if usable && !known.last().is_some_and(|last| std::ptr::eq(*last, route)) {
                     known.push(route);
@@ -444,25 +306,12 @@ impl Judge<'_, '_> {
         }
         for (at, routes) in by_statement {
             let is_covered = covered.get(at).copied().unwrap_or_default();
-            if let (Some(granter), Some(first), false) =
-                (grants.statements.get(at), routes.first(), is_covered)
-            {
-                let more = if routes.len() > 1 {
-                    format!(" and {} more ways", routes.len() - 1)
-                } else {
-                    String::new()
-                };
-                let message = format!(
-                    "leads to more permissions: {}{more}, see {}",
-                    first.shown(),
-                    first.path.page.url()
-                );
-                self.report_at(
-                    granter,
-                    FindingId::PrivilegeEscalation,
-                    Severity::Critical,
-                    message,
-                );
+            if let (Some(granter), Some(first), false) = (grants.statements.get(at), routes.first(), is_covered) {
+                let more =
+                    if routes.len() > 1 { format!(" and {} more ways", routes.len() - 1) } else { String::new() };
+                let message =
+                    format!("leads to more permissions: {}{more}, see {}", first.shown(), first.path.page.url());
+                self.report_at(granter, FindingId::PrivilegeEscalation, Severity::Critical, message);
             }
         }
     }
@@ -473,12 +322,7 @@ const MANY_SPANS: usize = 256;
 
 /// The paths whose every permission is granted broadly.
 fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Route> + 'g {
-    ROUTES.iter().filter(|route| {
-        route
-            .needs
-            .iter()
-            .all(|action| grants.unscoped.contains(*action))
-    })
+    ROUTES.iter().filter(|route| route.needs.iter().all(|action| grants.unscoped.contains(*action)))
 }
 
 /// Whether a statement's conditions leave the first step of a path open.
@@ -486,12 +330,7 @@ fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
     let narrowness = &granter.narrowness;
     // Whose organisation the next role is in decides whether assuming it leads anywhere.
     let nowhere = narrowness.within_organization && route.needs.len() == 1;
-    !narrowness.scoped
-        && !nowhere
-        && route
-            .path
-            .passes_to
-            .is_none_or(|service| narrowness.may_pass_to(service))
+    !narrowness.scoped && !nowhere && route.path.passes_to.is_none_or(|service| narrowness.may_pass_to(service))
 }
 
 /// `iam:*`, `s3:*` and 4 more, each in backticks.
@@ -515,14 +354,8 @@ fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
 fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity) {
     let narrowness = &granter.narrowness;
     match sensitivity {
-        Sensitivity::PassRole => (
-            FindingId::WildcardPassRole,
-            lowered(granter, narrowness.passed_to.is_some()),
-        ),
-        Sensitivity::AssumeRole => (
-            FindingId::WildcardAssumeRole,
-            lowered(granter, narrowness.within_organization),
-        ),
+        Sensitivity::PassRole => (FindingId::WildcardPassRole, lowered(granter, narrowness.passed_to.is_some())),
+        Sensitivity::AssumeRole => (FindingId::WildcardAssumeRole, lowered(granter, narrowness.within_organization)),
         Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
         Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
         Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
@@ -534,11 +367,7 @@ fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity
 /// High, or medium when something truly limits the grant.
 fn lowered(granter: &Granter<'_>, by_its_own_key: bool) -> Severity {
     let narrowness = &granter.narrowness;
-    if by_its_own_key || narrowness.scoped || narrowness.limited {
-        Severity::Medium
-    } else {
-        Severity::High
-    }
+    if by_its_own_key || narrowness.scoped || narrowness.limited { Severity::Medium } else { Severity::High }
 }
 
 /// The actions of one kind in one statement.

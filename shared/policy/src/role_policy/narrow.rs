@@ -1,7 +1,4 @@
-use super::{
-    RoleFinding, can_take, grants::Grants, judge, judge_role, open_routes, rule,
-    sensitivity::SENSITIVE,
-};
+use super::{RoleFinding, can_take, grants::Grants, judge, judge_role, open_routes, rule, sensitivity::SENSITIVE};
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
     breadth::{Reach, Scratch},
@@ -41,31 +38,15 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let documents = role
-        .policies
-        .iter()
-        .map(|text| Document::parse(text, Kind::Identity))
-        .collect::<Result<Vec<_>, _>>()?;
-    let boundary = role
-        .boundary
-        .map(|text| Document::parse(text, Kind::Identity))
-        .transpose()?;
-    let narrowing = Narrowing {
-        documents: &documents,
-        boundary: boundary.as_ref(),
-        policy,
-        findings,
-        context,
-    };
+    let documents =
+        role.policies.iter().map(|text| Document::parse(text, Kind::Identity)).collect::<Result<Vec<_>, _>>()?;
+    let boundary = role.boundary.map(|text| Document::parse(text, Kind::Identity)).transpose()?;
+    let narrowing = Narrowing { documents: &documents, boundary: boundary.as_ref(), policy, findings, context };
     let Some(text) = role.policies.get(policy) else {
         return Ok(Narrowed::nothing());
     };
     let narrowed = narrowing.apply(text, baseline, false)?;
-    if narrowing.is_clean(&narrowed) {
-        Ok(narrowed)
-    } else {
-        narrowing.apply(text, baseline, true)
-    }
+    if narrowing.is_clean(&narrowed) { Ok(narrowed) } else { narrowing.apply(text, baseline, true) }
 }
 
 struct Narrowing<'r> {
@@ -77,57 +58,34 @@ struct Narrowing<'r> {
 }
 
 impl Narrowing<'_> {
-    fn apply(
-        &self,
-        text: &str,
-        baseline: Option<&str>,
-        whole_statements: bool,
-    ) -> Result<Narrowed, DocumentError> {
+    fn apply(&self, text: &str, baseline: Option<&str>, whole_statements: bool) -> Result<Narrowed, DocumentError> {
         let all: Vec<&Document<'_>> = self.documents.iter().collect();
         let grants = Grants::within(&all, self.boundary, self.context);
         let compliant = |parsed: &Document<'_>| {
             let open: Vec<Finding> = judge(parsed, self.context);
             let is_open = |index: usize| {
                 let at = format!("Statement[{index}]");
-                open.iter()
-                    .any(|finding| finding.at == at && finding.severity >= Severity::Medium)
+                open.iter().any(|finding| finding.at == at && finding.severity >= Severity::Medium)
             };
-            (0..parsed.statements.len())
-                .map(|index| !is_open(index))
-                .collect()
+            (0..parsed.statements.len()).map(|index| !is_open(index)).collect()
         };
-        let rewrite = |index: usize,
-                       statement: &crate::Statement<'_>,
-                       text: &Value,
-                       parsed: &Document<'_>| {
+        let rewrite = |index: usize, statement: &crate::Statement<'_>, text: &Value, parsed: &Document<'_>| {
             let at = format!("Statement[{index}]");
-            let ids: BTreeSet<FindingId> = self
-                .findings
-                .iter()
-                .filter(|finding| finding.at == at)
-                .map(|finding| finding.id)
-                .collect();
+            let ids: BTreeSet<FindingId> =
+                self.findings.iter().filter(|finding| finding.at == at).map(|finding| finding.id).collect();
             if ids.is_empty() {
                 return Rewritten::kept();
             }
-            let never_narrow = ids.contains(&FindingId::WildcardNotAction)
-                || ids.contains(&FindingId::WildcardNotResource);
+            let never_narrow =
+                ids.contains(&FindingId::WildcardNotAction) || ids.contains(&FindingId::WildcardNotResource);
             let outcome = if whole_statements || never_narrow {
                 Outcome::Removed
             } else {
                 self.narrowed(index, statement, text, parsed, &ids, &grants)
             };
-            Rewritten {
-                outcome,
-                unfixable: Vec::new(),
-            }
+            Rewritten { outcome, unfixable: Vec::new() }
         };
-        Rewriting {
-            kind: Kind::Identity,
-            compliant: &compliant,
-            rewrite: &rewrite,
-        }
-        .apply(text, baseline)
+        Rewriting { kind: Kind::Identity, compliant: &compliant, rewrite: &rewrite }.apply(text, baseline)
     }
 
     fn narrowed(
@@ -139,17 +97,13 @@ impl Narrowing<'_> {
         ids: &BTreeSet<FindingId>,
         grants: &Grants<'_>,
     ) -> Outcome {
-        let Some(at) = grants
-            .statements
-            .iter()
-            .position(|granter| (granter.policy, granter.index) == (self.policy, index))
+        let Some(at) =
+            grants.statements.iter().position(|granter| (granter.policy, granter.index) == (self.policy, index))
         else {
             return Outcome::Removed;
         };
         let faults = faults(at, ids, grants);
-        let (Selection::Only(_), Some(Selection::Only(resources))) =
-            (&statement.actions, &statement.resources)
-        else {
+        let (Selection::Only(_), Some(Selection::Only(resources))) = (&statement.actions, &statement.resources) else {
             return Outcome::Removed;
         };
         if faults.is_empty() {
@@ -164,12 +118,8 @@ impl Narrowing<'_> {
         let kept = |element: &str, stays: &dyn Fn(usize) -> bool| -> Option<Value> {
             match text.get(element) {
                 Some(Value::Array(values)) => {
-                    let values: Vec<&Value> = values
-                        .iter()
-                        .enumerate()
-                        .filter(|(nth, _)| stays(*nth))
-                        .map(|(_, value)| value)
-                        .collect();
+                    let values: Vec<&Value> =
+                        values.iter().enumerate().filter(|(nth, _)| stays(*nth)).map(|(_, value)| value).collect();
                     (!values.is_empty()).then(|| json!(values))
                 }
                 Some(value) if stays(0) => Some(value.clone()),
@@ -187,11 +137,7 @@ impl Narrowing<'_> {
             }
             now.push(statement);
         }
-        if now.is_empty() {
-            Outcome::Removed
-        } else {
-            Outcome::Narrowed(now)
-        }
+        if now.is_empty() { Outcome::Removed } else { Outcome::Narrowed(now) }
     }
 
     /// Whether one resource alone would be broad for one of the actions at fault.
@@ -202,10 +148,7 @@ impl Narrowing<'_> {
             Reach::All => true,
             Reach::Named => false,
             Reach::Patterns(patterns) => {
-                examples.is_empty()
-                    || examples
-                        .iter()
-                        .any(|action| patterns.are_broad_for(*action, &mut scratch))
+                examples.is_empty() || examples.iter().any(|action| patterns.are_broad_for(*action, &mut scratch))
             }
         }
     }
@@ -223,13 +166,7 @@ impl Narrowing<'_> {
             .documents
             .iter()
             .enumerate()
-            .map(|(nth, before)| {
-                if nth == self.policy {
-                    &document
-                } else {
-                    before
-                }
-            })
+            .map(|(nth, before)| if nth == self.policy { &document } else { before })
             .collect();
         let before: Vec<&Document<'_>> = self.documents.iter().collect();
         let open = |documents: &[&Document<'_>]| -> Vec<RoleFinding> {
@@ -239,14 +176,8 @@ impl Narrowing<'_> {
         };
         let (before, after) = (open(&before), open(&swapped));
         self.findings.iter().all(|named| {
-            let alike = |found: &&RoleFinding| {
-                found.finding.id == named.id && found.finding.severity >= named.severity
-            };
-            let unnamed = before
-                .iter()
-                .filter(alike)
-                .filter(|found| !self.findings.contains(&found.finding))
-                .count();
+            let alike = |found: &&RoleFinding| found.finding.id == named.id && found.finding.severity >= named.severity;
+            let unnamed = before.iter().filter(alike).filter(|found| !self.findings.contains(&found.finding)).count();
             after.iter().filter(alike).count() <= unnamed
         })
     }
@@ -268,69 +199,35 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
     let spans = || grants.spans.iter().filter(|span| span.statement() == at);
     if ids.contains(&FindingId::WildcardAdmin) {
         // The patterns that make up most of it; where no single one does, all with a wildcard of some width.
-        let widest = spans()
-            .map(|span| span.actions().len())
-            .max()
-            .unwrap_or_default();
-        let least = if widest > ACTIONS / 20 {
-            ACTIONS / 20
-        } else {
-            2
-        };
+        let widest = spans().map(|span| span.actions().len()).max().unwrap_or_default();
+        let least = if widest > ACTIONS / 20 { ACTIONS / 20 } else { 2 };
         let wide = spans().filter(|span| span.actions().len() >= least);
-        faults.extend(wide.map(|span| Fault {
-            pattern: span.pattern(),
-            action: Some(span.actions().start),
-        }));
+        faults.extend(wide.map(|span| Fault { pattern: span.pattern(), action: Some(span.actions().start) }));
     }
     for span in spans() {
         let breaks = |action: &Action| {
             let sensitivity = SENSITIVE.of(*action);
             sensitivity.is_some_and(|sensitivity| ids.contains(&rule(sensitivity, granter).0))
         };
-        let sensitive = span
-            .actions()
-            .find(|action| grants.all.contains(*action) && breaks(action));
-        faults.extend(sensitive.map(|action| Fault {
-            pattern: span.pattern(),
-            action: Some(action),
-        }));
+        let sensitive = span.actions().find(|action| grants.all.contains(*action) && breaks(action));
+        faults.extend(sensitive.map(|action| Fault { pattern: span.pattern(), action: Some(action) }));
     }
-    let service_rules = [
-        FindingId::WildcardSensitiveService,
-        FindingId::WildcardService,
-    ];
+    let service_rules = [FindingId::WildcardSensitiveService, FindingId::WildcardService];
     if service_rules.iter().any(|id| ids.contains(id)) {
         faults.extend(granter.services.iter().map(|(pattern, _)| {
-            let first = spans()
-                .find(|span| span.pattern() == *pattern)
-                .map(|span| span.actions().start);
-            Fault {
-                pattern: *pattern,
-                action: first,
-            }
+            let first = spans().find(|span| span.pattern() == *pattern).map(|span| span.actions().start);
+            Fault { pattern: *pattern, action: first }
         }));
     }
     if ids.contains(&FindingId::WildcardPermissions) {
-        faults.extend(granter.unknown.iter().map(|pattern| Fault {
-            pattern: *pattern,
-            action: None,
-        }));
+        faults.extend(granter.unknown.iter().map(|pattern| Fault { pattern: *pattern, action: None }));
     }
     if ids.contains(&FindingId::PrivilegeEscalation) {
-        let pivots: BTreeSet<Action> = open_routes(grants)
-            .filter(|route| can_take(granter, route))
-            .filter_map(|route| route.pivot())
-            .collect();
+        let pivots: BTreeSet<Action> =
+            open_routes(grants).filter(|route| can_take(granter, route)).filter_map(|route| route.pivot()).collect();
         for span in spans() {
-            let pivot = pivots
-                .iter()
-                .copied()
-                .find(|action| span.actions().contains(action));
-            faults.extend(pivot.map(|action| Fault {
-                pattern: span.pattern(),
-                action: Some(action),
-            }));
+            let pivot = pivots.iter().copied().find(|action| span.actions().contains(action));
+            faults.extend(pivot.map(|action| Fault { pattern: span.pattern(), action: Some(action) }));
         }
     }
     faults

@@ -32,20 +32,14 @@ impl<'d> Narrowness<'d> {
         };
         let fixed = |key: &str| {
             conditions.iter().find(|condition| {
-                condition.key.eq_ignore_ascii_case(key)
-                    && conditions::is_fixed_text(condition, version)
+                condition.key.eq_ignore_ascii_case(key) && conditions::is_fixed_text(condition, version)
             })
         };
         Self {
-            scoped: conditions
-                .iter()
-                .any(|condition| scopes(condition, version)),
-            limited: conditions::limits(conditions, version)
-                .iter()
-                .any(is_source),
+            scoped: conditions.iter().any(|condition| scopes(condition, version)),
+            limited: conditions::limits(conditions, version).iter().any(is_source),
             within_organization: fixed("aws:ResourceOrgID").is_some(),
-            passed_to: fixed("iam:PassedToService")
-                .map(|condition| condition.values.iter().collect()),
+            passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
         }
     }
 
@@ -53,9 +47,7 @@ impl<'d> Narrowness<'d> {
     pub(super) fn may_pass_to(&self, service: &str) -> bool {
         match &self.passed_to {
             None => true,
-            Some(services) => services
-                .iter()
-                .any(|name| without_partition(name).eq_ignore_ascii_case(service)),
+            Some(services) => services.iter().any(|name| without_partition(name).eq_ignore_ascii_case(service)),
         }
     }
 }
@@ -69,16 +61,12 @@ fn without_partition(service: &str) -> &str {
 fn scopes(condition: &Condition<'_>, version: Version) -> bool {
     let key = condition.key.as_ref();
     let is = |name: &str| key.eq_ignore_ascii_case(name);
-    let starts = |name: &str| {
-        key.get(..name.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(name))
-    };
+    let starts = |name: &str| key.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     // `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
     let is_tag = key.split_once(':').is_some_and(|(_, rest)| {
-        ["ResourceTag/", "ExistingObjectTag/"].iter().any(|name| {
-            rest.get(..name.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(name))
-        })
+        ["ResourceTag/", "ExistingObjectTag/"]
+            .iter()
+            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
     });
     let is_named = is_tag
         || is("iam:PermissionsBoundary")
@@ -92,19 +80,16 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
         // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
         return conditions::is_positive_text(condition)
             && condition.values.iter().all(|value| {
-                value.split_once('.').is_some_and(|(service, _)| {
-                    !service.is_empty() && !service.contains(['*', '?', '$'])
-                })
+                value
+                    .split_once('.')
+                    .is_some_and(|(service, _)| !service.is_empty() && !service.contains(['*', '?', '$']))
             });
     }
     // Only AWS services can use such a grant, for the resource they keep for the caller
     // (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html).
     is("kms:GrantIsForAWSResource")
         && condition.operator.eq_ignore_ascii_case("Bool")
-        && condition
-            .values
-            .iter()
-            .all(|value| value.eq_ignore_ascii_case("true"))
+        && condition.values.iter().all(|value| value.eq_ignore_ascii_case("true"))
         && !condition.values.as_slice().is_empty()
 }
 
@@ -120,110 +105,34 @@ mod tests {
         );
         let document = Document::parse(&text, Kind::Identity).unwrap();
         let narrowness = Narrowness::read(&document.statements[0], document.version);
-        assert_eq!(
-            (narrowness.scoped, narrowness.limited),
-            (scoped, limited),
-            "{condition}"
-        );
+        assert_eq!((narrowness.scoped, narrowness.limited), (scoped, limited), "{condition}");
     }
 
     #[test]
     fn what_names_the_resource_scopes() {
-        check(
-            r#"{"StringEquals":{"aws:ResourceTag/team":"a"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"StringLike":{"EC2:resourcetag/team":"a"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"StringEquals":{"s3:ExistingObjectTag/public":"true"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"StringLike":{"kms:ViaService":"s3.*.amazonaws.com"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"Bool":{"kms:GrantIsForAWSResource":"true"}}"#,
-            true,
-            false,
-        );
-        check(
-            r#"{"StringLike":{"aws:ResourceTag/team":"*"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringNotEquals":{"aws:ResourceTag/team":"a"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringEqualsIfExists":{"aws:ResourceTag/team":"a"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringLike":{"kms:ViaService":"*.amazonaws.com"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringEquals":{"aws:RequestTag/team":"a"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#,
-            false,
-            false,
-        );
+        check(r#"{"StringEquals":{"aws:ResourceTag/team":"a"}}"#, true, false);
+        check(r#"{"StringLike":{"EC2:resourcetag/team":"a"}}"#, true, false);
+        check(r#"{"StringEquals":{"s3:ExistingObjectTag/public":"true"}}"#, true, false);
+        check(r#"{"StringLike":{"kms:ViaService":"s3.*.amazonaws.com"}}"#, true, false);
+        check(r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#, true, false);
+        check(r#"{"Bool":{"kms:GrantIsForAWSResource":"true"}}"#, true, false);
+        check(r#"{"StringLike":{"aws:ResourceTag/team":"*"}}"#, false, false);
+        check(r#"{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}"#, false, false);
+        check(r#"{"StringNotEquals":{"aws:ResourceTag/team":"a"}}"#, false, false);
+        check(r#"{"StringEqualsIfExists":{"aws:ResourceTag/team":"a"}}"#, false, false);
+        check(r#"{"StringLike":{"kms:ViaService":"*.amazonaws.com"}}"#, false, false);
+        check(r#"{"StringEquals":{"aws:RequestTag/team":"a"}}"#, false, false);
+        check(r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#, false, false);
     }
 
     #[test]
     fn what_names_the_source_limits() {
-        check(
-            r#"{"StringEquals":{"aws:SourceVpce":"vpce-1"}}"#,
-            false,
-            true,
-        );
-        check(
-            r#"{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
-            false,
-            true,
-        );
-        check(
-            r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#,
-            false,
-            false,
-        );
+        check(r#"{"StringEquals":{"aws:SourceVpce":"vpce-1"}}"#, false, true);
+        check(r#"{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#, false, true);
+        check(r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#, false, false);
         // A fact about the role itself.
-        check(
-            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#,
-            false,
-            false,
-        );
-        check(
-            r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#,
-            false,
-            false,
-        );
+        check(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#, false, false);
+        check(r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#, false, false);
         check(r#"{"Bool":{"aws:SecureTransport":"true"}}"#, false, false);
     }
 }

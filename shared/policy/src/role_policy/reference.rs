@@ -26,9 +26,7 @@ fn fits_text(pattern: &str, text: &str) -> bool {
 
 fn takes(selection: &Selection<Values<'_>>, action: &str) -> bool {
     let fits = |patterns: &Values<'_>| {
-        patterns
-            .iter()
-            .any(|pattern| fits_text(&pattern.to_lowercase(), &action.to_lowercase()))
+        patterns.iter().any(|pattern| fits_text(&pattern.to_lowercase(), &action.to_lowercase()))
     };
     match selection {
         Selection::Only(patterns) => fits(patterns),
@@ -46,17 +44,9 @@ fn is_broad(resource: &str, action: usize, context: &Context) -> bool {
     }
     let fields: Vec<&str> = resource.splitn(6, ':').collect();
     let own = |nth: usize, other: &str| {
-        let field = fields
-            .get(nth)
-            .filter(|_| fields[0] == "arn")
-            .copied()
-            .unwrap_or_default();
+        let field = fields.get(nth).filter(|_| fields[0] == "arn").copied().unwrap_or_default();
         let field = field.replace('*', "").replace('?', "x");
-        if field.is_empty() {
-            other.to_owned()
-        } else {
-            field
-        }
+        if field.is_empty() { other.to_owned() } else { field }
     };
     let unguessable = "unguessable-7f3a9c-unguessable";
     is_everything(resource)
@@ -79,9 +69,7 @@ fn grants(documents: &[&Document<'_>], action: usize, context: &Context) -> bool
     let name = service_table::name(action);
     let statements = || documents.iter().flat_map(|document| &document.statements);
     let reaches = |resources: &Selection<Values<'_>>| match resources {
-        Selection::Only(resources) => resources
-            .iter()
-            .any(|resource| is_broad(resource, action, context)),
+        Selection::Only(resources) => resources.iter().any(|resource| is_broad(resource, action, context)),
         Selection::Except(resources) => !resources.iter().any(is_everything),
     };
     let allowed = statements().any(|statement| {
@@ -141,28 +129,21 @@ fn resource() -> impl Strategy<Value = String> {
 
 fn statement() -> impl Strategy<Value = Value> {
     let effect = prop::sample::select(vec!["Allow", "Allow", "Allow", "Deny"]);
-    let actions = (
-        prop::sample::select(vec!["Action", "Action", "Action", "NotAction"]),
-        prop::collection::vec(action(), 1..4),
-    );
+    let actions =
+        (prop::sample::select(vec!["Action", "Action", "Action", "NotAction"]), prop::collection::vec(action(), 1..4));
     let resources = (
         prop::sample::select(vec!["Resource", "Resource", "Resource", "NotResource"]),
         prop::collection::vec(resource(), 1..3),
     );
-    let condition = prop::sample::select(vec![
-        json!({}),
-        json!({}),
-        json!({"Bool": {"aws:SecureTransport": "true"}}),
-    ]);
+    let condition = prop::sample::select(vec![json!({}), json!({}), json!({"Bool": {"aws:SecureTransport": "true"}})]);
     (effect, actions, resources, condition).prop_map(|(effect, (action, actions), (resource, resources), condition)| {
         json!({"Effect": effect, action: actions, resource: resources, "Condition": condition})
     })
 }
 
 fn policy() -> impl Strategy<Value = String> {
-    prop::collection::vec(statement(), 1..4).prop_map(|statements| {
-        json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-    })
+    prop::collection::vec(statement(), 1..4)
+        .prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}).to_string())
 }
 
 proptest! {

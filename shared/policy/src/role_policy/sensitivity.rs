@@ -45,14 +45,7 @@ const DATA_READS: &[&str] = &[
 /// What every function may need: the union of the AWS managed policies for execution roles, by policy
 /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>).
 const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
-    (
-        "AWSLambdaBasicExecutionRole",
-        &[
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ],
-    ),
+    ("AWSLambdaBasicExecutionRole", &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]),
     (
         "AWSLambdaVPCAccessExecutionRole",
         &[
@@ -64,18 +57,10 @@ const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
             "ec2:UnassignPrivateIpAddresses",
         ],
     ),
-    (
-        "AWSLambdaENIManagementAccess",
-        &["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"],
-    ),
+    ("AWSLambdaENIManagementAccess", &["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"]),
     (
         "AWSLambdaDynamoDBExecutionRole",
-        &[
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-        ],
+        &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
     ),
     (
         "AWSLambdaKinesisExecutionRole",
@@ -99,20 +84,10 @@ const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
             "kafka:GetBootstrapBrokers",
         ],
     ),
-    (
-        "AWSLambdaSQSQueueExecutionRole",
-        &[
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:ReceiveMessage",
-        ],
-    ),
+    ("AWSLambdaSQSQueueExecutionRole", &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]),
     (
         "AWSLambdaBasicDurableExecutionRolePolicy",
-        &[
-            "lambda:CheckpointDurableExecution",
-            "lambda:GetDurableExecutionState",
-        ],
+        &["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"],
     ),
     (
         "AWSXRayDaemonWriteAccess",
@@ -126,11 +101,7 @@ const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
     ),
     (
         "CloudWatchLambdaInsightsExecutionRolePolicy",
-        &[
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ],
+        &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     ),
 ];
 
@@ -206,11 +177,7 @@ impl Sensitive {
         } else if Some(action) == self.invoke {
             Some(Sensitivity::Invoke)
         } else if service_table::is_write(action) && service_table::is_scopable(action) {
-            Some(if self.baseline.contains(action) {
-                Sensitivity::BaselineWrite
-            } else {
-                Sensitivity::Write
-            })
+            Some(if self.baseline.contains(action) { Sensitivity::BaselineWrite } else { Sensitivity::Write })
         } else {
             None
         }
@@ -223,16 +190,8 @@ mod tests {
 
     #[test]
     fn the_lists_name_what_there_is() {
-        for name in DATA_READS
-            .iter()
-            .chain(LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names))
-        {
-            assert_eq!(
-                service_table::action(name)
-                    .map(service_table::name)
-                    .as_deref(),
-                Some(*name)
-            );
+        for name in DATA_READS.iter().chain(LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names)) {
+            assert_eq!(service_table::action(name).map(service_table::name).as_deref(), Some(*name));
         }
         for name in SENSITIVE_SERVICES {
             assert!(service_table::service(name).is_some(), "{name}");
@@ -242,10 +201,7 @@ mod tests {
     #[test]
     fn nothing_of_interest_is_passed_over() {
         for action in 0..service_table::ACTIONS {
-            assert_eq!(
-                SENSITIVE.any.contains(action),
-                SENSITIVE.of(action).is_some()
-            );
+            assert_eq!(SENSITIVE.any.contains(action), SENSITIVE.of(action).is_some());
         }
     }
 
@@ -253,10 +209,7 @@ mod tests {
     fn nothing_that_every_function_may_need_is_serious() {
         for name in LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names) {
             let found = SENSITIVE.of(service_table::action(name).unwrap());
-            assert!(
-                matches!(found, None | Some(Sensitivity::BaselineWrite)),
-                "{name}: {found:?}"
-            );
+            assert!(matches!(found, None | Some(Sensitivity::BaselineWrite)), "{name}: {found:?}");
         }
     }
 }

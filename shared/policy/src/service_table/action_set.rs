@@ -17,10 +17,7 @@ impl ActionSet {
     pub(super) fn from_bits(bytes: &[u8]) -> Self {
         let mut set = Self::new();
         for (word, bytes) in set.0.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = bytes
-                .iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
         }
         set
     }
@@ -43,33 +40,22 @@ impl ActionSet {
 
     /// Whether the action is in it.
     pub(crate) fn contains(&self, action: Action) -> bool {
-        self.0
-            .get(action / 64)
-            .is_some_and(|word| word & (1 << (action % 64)) != 0)
+        self.0.get(action / 64).is_some_and(|word| word & (1 << (action % 64)) != 0)
     }
 
     /// Keeps what the other has too.
     pub(crate) fn intersect(&mut self, other: &ActionSet) {
-        self.0
-            .iter_mut()
-            .zip(&other.0)
-            .for_each(|(mine, theirs)| *mine &= theirs);
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= theirs);
     }
 
     /// Adds what the other has.
     pub(crate) fn unite(&mut self, other: &ActionSet) {
-        self.0
-            .iter_mut()
-            .zip(&other.0)
-            .for_each(|(mine, theirs)| *mine |= theirs);
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
     /// Takes out what the other has.
     pub(crate) fn subtract(&mut self, other: &ActionSet) {
-        self.0
-            .iter_mut()
-            .zip(&other.0)
-            .for_each(|(mine, theirs)| *mine &= !theirs);
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= !theirs);
     }
 
     /// Every action that is not in it.
@@ -82,10 +68,7 @@ impl ActionSet {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0
-            .iter()
-            .map(|word| usize::try_from(word.count_ones()).unwrap_or_default())
-            .sum()
+        self.0.iter().map(|word| usize::try_from(word.count_ones()).unwrap_or_default()).sum()
     }
 
     /// Its actions as ranges, in order.
@@ -102,26 +85,15 @@ impl ActionSet {
     /// The first action from here on whose bit, after flipping, is set.
     fn next(&self, from: Action, flip: u64) -> Option<Action> {
         let skipped = u64::MAX << (from % 64);
-        self.0
-            .iter()
-            .enumerate()
-            .skip(from / 64)
-            .find_map(|(at, word)| {
-                let word = (word ^ flip) & if at == from / 64 { skipped } else { u64::MAX };
-                (word != 0)
-                    .then(|| at * 64 + usize::try_from(word.trailing_zeros()).unwrap_or_default())
-            })
+        self.0.iter().enumerate().skip(from / 64).find_map(|(at, word)| {
+            let word = (word ^ flip) & if at == from / 64 { skipped } else { u64::MAX };
+            (word != 0).then(|| at * 64 + usize::try_from(word.trailing_zeros()).unwrap_or_default())
+        })
     }
 
     /// Calls for each action of a range that is in both, in order.
-    pub(crate) fn each_common(
-        &self,
-        other: &ActionSet,
-        range: Range<Action>,
-        mut call: impl FnMut(Action),
-    ) {
-        let Some((words, others)) = self.0.get(words(&range)).zip(other.0.get(words(&range)))
-        else {
+    pub(crate) fn each_common(&self, other: &ActionSet, range: Range<Action>, mut call: impl FnMut(Action)) {
+        let Some((words, others)) = self.0.get(words(&range)).zip(other.0.get(words(&range))) else {
             return;
         };
         for (at, (mine, theirs)) in (range.start / 64..).zip(words.iter().zip(others)) {
@@ -135,13 +107,11 @@ impl ActionSet {
 
     /// How many actions of a range are in both.
     pub(crate) fn count_common(&self, other: &ActionSet, range: Range<Action>) -> usize {
-        let Some((words, others)) = self.0.get(words(&range)).zip(other.0.get(words(&range)))
-        else {
+        let Some((words, others)) = self.0.get(words(&range)).zip(other.0.get(words(&range))) else {
             return 0;
         };
         let bits = (range.start / 64..).zip(words.iter().zip(others));
-        let counts =
-            bits.map(|(at, (mine, theirs))| (mine & theirs & mask(at, &range)).count_ones());
+        let counts = bits.map(|(at, (mine, theirs))| (mine & theirs & mask(at, &range)).count_ones());
         usize::try_from(counts.sum::<u32>()).unwrap_or_default()
     }
 }
@@ -149,11 +119,7 @@ impl ActionSet {
 /// The words that hold a range's bits.
 fn words(range: &Range<Action>) -> Range<usize> {
     let end = range.end.min(ACTIONS);
-    if range.start < end {
-        range.start / 64..end.div_ceil(64)
-    } else {
-        0..0
-    }
+    if range.start < end { range.start / 64..end.div_ceil(64) } else { 0..0 }
 }
 
 /// The bits of one word that belong to a range.

@@ -36,9 +36,7 @@ fn u16_at(bounds: (usize, usize), index: usize) -> usize {
 
 fn u32_at(bounds: (usize, usize), index: usize) -> usize {
     match section(bounds).get(4 * index..4 * index + 4) {
-        Some(&[a, b, c, d]) => {
-            usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default()
-        }
+        Some(&[a, b, c, d]) => usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default(),
         Some(_) | None => 0,
     }
 }
@@ -48,9 +46,7 @@ fn bytes(bounds: (usize, usize), range: Range<usize>) -> &'static [u8] {
 }
 
 fn bit(bounds: (usize, usize), action: Action) -> bool {
-    section(bounds)
-        .get(action / 8)
-        .is_some_and(|byte| byte & (1 << (action % 8)) != 0)
+    section(bounds).get(action / 8).is_some_and(|byte| byte & (1 << (action % 8)) != 0)
 }
 
 /// The prefix of a service: `s3`, `execute-api`.
@@ -70,8 +66,7 @@ pub(crate) fn service(prefix: &str) -> Option<Service> {
     let (mut low, mut high) = (0, layout::SERVICES);
     while low < high {
         let middle = usize::midpoint(low, high);
-        match compare_start(service_bytes(middle), prefix)
-            .then_with(|| service_bytes(middle).len().cmp(&prefix.len()))
+        match compare_start(service_bytes(middle), prefix).then_with(|| service_bytes(middle).len().cmp(&prefix.len()))
         {
             Ordering::Equal => return Some(middle),
             Ordering::Less => low = middle + 1,
@@ -99,8 +94,7 @@ pub(crate) fn service_of(action: Action) -> Service {
 /// The name of an action, without its service. Compared as bytes: to prove that they are text would cost more.
 fn bare_name(action: Action) -> &'static [u8] {
     let service = service_of(action);
-    let start =
-        u32_at(layout::ACTION_NAME_BASES, service) + u16_at(layout::ACTION_NAME_STARTS, action);
+    let start = u32_at(layout::ACTION_NAME_BASES, service) + u16_at(layout::ACTION_NAME_STARTS, action);
     // The last name of a service ends where the next service's names begin.
     let next = action + 1;
     let end = if next < ACTIONS && service_of(next) == service {
@@ -162,10 +156,7 @@ pub(crate) fn type_set(action: Action) -> usize {
 pub(crate) fn templates(set: usize) -> impl Iterator<Item = &'static [u8]> {
     (u16_at(layout::SET_STARTS, set)..u16_at(layout::SET_STARTS, set + 1)).map(|member| {
         let template = u16_at(layout::SET_MEMBERS, member);
-        bytes(
-            layout::TEMPLATES,
-            u32_at(layout::TEMPLATE_ENDS, template)..u32_at(layout::TEMPLATE_ENDS, template + 1),
-        )
+        bytes(layout::TEMPLATES, u32_at(layout::TEMPLATE_ENDS, template)..u32_at(layout::TEMPLATE_ENDS, template + 1))
     })
 }
 
@@ -181,32 +172,21 @@ pub(crate) fn action(full: &str) -> Option<Action> {
     let (words, rest) = full.as_bytes().as_chunks::<8>();
     words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
     if !rest.is_empty() {
-        mix(rest
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        mix(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
     let bucket = usize::try_from((state >> 32) % BUCKETS).unwrap_or_default();
     let displacement = u16_at(layout::DISPLACEMENTS, bucket) as u64;
     let step = ((state >> 16) & 0x7fff) | 1;
-    let slot =
-        usize::try_from(((state & 0xffff_ffff) + displacement * step) % SLOTS).unwrap_or_default();
-    u16_at(layout::SLOTS, slot)
-        .checked_sub(1)
-        .filter(|found| is_named(*found, full))
+    let slot = usize::try_from(((state & 0xffff_ffff) + displacement * step) % SLOTS).unwrap_or_default();
+    u16_at(layout::SLOTS, slot).checked_sub(1).filter(|found| is_named(*found, full))
 }
 
 fn is_named(action: Action, full: &str) -> bool {
     let (full, name) = (full.as_bytes(), bare_name(action));
-    let parts = full
-        .len()
-        .checked_sub(name.len())
-        .and_then(|at| full.split_at_checked(at));
+    let parts = full.len().checked_sub(name.len()).and_then(|at| full.split_at_checked(at));
     parts.is_some_and(|(prefix, tail)| {
         prefix.split_last().is_some_and(|(colon, prefix)| {
-            *colon == b':'
-                && is_same(tail, name)
-                && is_same(prefix, service_bytes(service_of(action)))
+            *colon == b':' && is_same(tail, name) && is_same(prefix, service_bytes(service_of(action)))
         })
     })
 }
@@ -225,25 +205,15 @@ fn is_same(text: &[u8], name: &[u8]) -> bool {
     };
     let same_byte = |text: &u8, name: &u8| text | 0x20 == name | 0x20 && *text >= 0x20;
     let ((texts, text_rest), (names, name_rest)) = (text.as_chunks::<8>(), name.as_chunks::<8>());
-    texts
-        .iter()
-        .zip(names)
-        .all(|(text, name)| same_word(text, name))
-        && text_rest
-            .iter()
-            .zip(name_rest)
-            .all(|(text, name)| same_byte(text, name))
+    texts.iter().zip(names).all(|(text, name)| same_word(text, name))
+        && text_rest.iter().zip(name_rest).all(|(text, name)| same_byte(text, name))
 }
 
 /// The range of a service's actions that start with a literal text.
 pub(crate) fn starting_with(service: Service, literal: &str) -> Range<Action> {
     let all = actions_of(service);
-    let first = partition(all.clone(), |name| {
-        compare_start(name, literal) == Ordering::Less
-    });
-    let end = partition(first..all.end, |name| {
-        compare_start(name, literal) == Ordering::Equal
-    });
+    let first = partition(all.clone(), |name| compare_start(name, literal) == Ordering::Less);
+    let end = partition(first..all.end, |name| compare_start(name, literal) == Ordering::Equal);
     first..end
 }
 
@@ -251,11 +221,7 @@ fn partition(range: Range<Action>, before: impl Fn(&[u8]) -> bool) -> Action {
     let (mut low, mut high) = (range.start, range.end);
     while low < high {
         let middle = usize::midpoint(low, high);
-        if before(bare_name(middle)) {
-            low = middle + 1
-        } else {
-            high = middle
-        }
+        if before(bare_name(middle)) { low = middle + 1 } else { high = middle }
     }
     low
 }
@@ -268,11 +234,7 @@ fn compare_start(name: &[u8], literal: &str) -> Ordering {
             unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
         }
     }
-    if name.len() < literal.len() {
-        Ordering::Less
-    } else {
-        Ordering::Equal
-    }
+    if name.len() < literal.len() { Ordering::Less } else { Ordering::Equal }
 }
 
 /// Whether an action fits the part of a pattern after the colon.
@@ -292,16 +254,11 @@ mod tests {
             for action in actions.clone() {
                 let full = name(action);
                 assert_eq!(super::action(&full), Some(action), "{full}");
-                assert_eq!(
-                    super::action(&full.to_ascii_uppercase()),
-                    Some(action),
-                    "{full}"
-                );
+                assert_eq!(super::action(&full.to_ascii_uppercase()), Some(action), "{full}");
                 assert_eq!(service_of(action), service);
                 assert!(
                     action + 1 == actions.end
-                        || bare_name(action).to_ascii_lowercase()
-                            < bare_name(action + 1).to_ascii_lowercase()
+                        || bare_name(action).to_ascii_lowercase() < bare_name(action + 1).to_ascii_lowercase()
                 );
             }
         }
@@ -312,26 +269,14 @@ mod tests {
     fn the_bytes_and_their_layout_belong_together() {
         assert_eq!(TABLE.len(), layout::SLOTS.1);
         assert!(TABLE.len() <= 800_000);
-        assert_eq!(
-            section(layout::ACTION_NAMES).len(),
-            u32_at(layout::ACTION_NAME_BASES, layout::SERVICES)
-        );
-        assert!(
-            (0..ACTIONS)
-                .all(|action| templates(type_set(action)).all(|arn| arn.starts_with(b"arn:\x01:")))
-        );
-        assert!(
-            (0..ACTIONS)
-                .all(|action| is_scopable(action) == (templates(type_set(action)).count() > 0))
-        );
+        assert_eq!(section(layout::ACTION_NAMES).len(), u32_at(layout::ACTION_NAME_BASES, layout::SERVICES));
+        assert!((0..ACTIONS).all(|action| templates(type_set(action)).all(|arn| arn.starts_with(b"arn:\x01:"))));
+        assert!((0..ACTIONS).all(|action| is_scopable(action) == (templates(type_set(action)).count() > 0)));
     }
 
     #[test]
     fn names_are_letters_digits_and_dashes() {
-        let plain = |name: &[u8]| {
-            name.iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-        };
+        let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
         assert!(services().all(|service| plain(service_bytes(service))));
         assert!((0..ACTIONS).all(|action| plain(bare_name(action))));
     }
@@ -363,11 +308,7 @@ mod tests {
     fn known_facts() {
         let is = |full: &str| {
             let action = action(full).unwrap();
-            (
-                is_permissions(action),
-                is_write(action),
-                is_scopable(action),
-            )
+            (is_permissions(action), is_write(action), is_scopable(action))
         };
         assert_eq!(is("iam:PassRole"), (false, true, true));
         assert_eq!(is("s3:PutBucketPolicy"), (true, true, true));
@@ -375,9 +316,7 @@ mod tests {
         assert_eq!(is("ec2:DescribeInstances"), (false, false, false));
         let s3 = service("s3").unwrap();
         assert!(starting_with(s3, "GETobject").any(|action| name(action) == "s3:GetObject"));
-        assert!(
-            starting_with(s3, "GetObject").all(|action| name(action).starts_with("s3:GetObject"))
-        );
+        assert!(starting_with(s3, "GetObject").all(|action| name(action).starts_with("s3:GetObject")));
         assert!(starting_with(s3, "zzz").is_empty());
         assert_eq!(starting_with(s3, ""), actions_of(s3));
     }

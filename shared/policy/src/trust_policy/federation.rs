@@ -6,38 +6,24 @@ use warden_finding::{FindingId, Severity};
 /// What is open about trusting one provider.
 ///
 /// A SAML provider is the account's own and is configured for the account: it is not judged by conditions.
-pub(super) fn verdict(
-    provider: &str,
-    statement: &Statement<'_>,
-    document: &Document<'_>,
-) -> Option<Verdict> {
+pub(super) fn verdict(provider: &str, statement: &Statement<'_>, document: &Document<'_>) -> Option<Verdict> {
     if provider.contains(":saml-provider/") {
         return None;
     }
     // `arn:aws:iam::111122223333:oidc-provider/HOST/PATH`, or a public provider's host name.
-    let host = provider
-        .split_once(":oidc-provider/")
-        .map_or(provider, |(_, host)| host);
+    let host = provider.split_once(":oidc-provider/").map_or(provider, |(_, host)| host);
     let any_claim = |names: &[&str], counts: &dyn Fn(&Condition<'_>, &str) -> bool| {
         let conditions = statement.conditions.iter();
         conditions
             .flat_map(|condition| names.iter().map(move |name| (condition, *name)))
-            .any(|(condition, name)| {
-                is_claim(&condition.key, host, name) && counts(condition, name)
-            })
+            .any(|(condition, name)| is_claim(&condition.key, host, name) && counts(condition, name))
     };
-    let audience = any_claim(&AUDIENCES, &|condition, _| {
-        conditions::is_fixed_text(condition, document.version)
-    });
-    let subject = any_claim(&SUBJECTS, &|condition, name| {
-        fixes_subject(condition, name, host)
-    });
+    let audience = any_claim(&AUDIENCES, &|condition, _| conditions::is_fixed_text(condition, document.version));
+    let subject = any_claim(&SUBJECTS, &|condition, name| fixes_subject(condition, name, host));
     let missing = match (audience, subject) {
         (true, true) => return None,
         (false, true) => "its audience is not fixed",
-        (true, false) if is_github(host) => {
-            "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does"
-        }
+        (true, false) if is_github(host) => "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does",
         (true, false) => "its subject is not fixed",
         (false, false) => "neither its audience nor its subject is fixed",
     };
@@ -51,43 +37,26 @@ const AUDIENCES: [&str; 4] = ["aud", "app_id", "client_id", "azp"];
 /// Claims that say whose token it is, under the names that AWS gives them
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif>).
 /// `amr` is Cognito's: it tells identities that signed in from those that did not.
-const SUBJECTS: [&str; 8] = [
-    "sub",
-    "amr",
-    "user_id",
-    "id",
-    "repository",
-    "repository_id",
-    "repository_owner",
-    "repository_owner_id",
-];
+const SUBJECTS: [&str; 8] =
+    ["sub", "amr", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id"];
 
 fn is_claim(key: &str, host: &str, name: &str) -> bool {
-    key.rsplit_once(':').is_some_and(|(provider, claim)| {
-        provider.eq_ignore_ascii_case(host) && claim.eq_ignore_ascii_case(name)
-    })
+    key.rsplit_once(':')
+        .is_some_and(|(provider, claim)| provider.eq_ignore_ascii_case(host) && claim.eq_ignore_ascii_case(name))
 }
 
 fn is_github(host: &str) -> bool {
     host.eq_ignore_ascii_case("token.actions.githubusercontent.com")
-        || host
-            .to_ascii_lowercase()
-            .starts_with("token.actions.githubusercontent.com/")
+        || host.to_ascii_lowercase().starts_with("token.actions.githubusercontent.com/")
 }
 
 /// Providers that sign tokens for everybody who opens an account with them, so that the part of the subject that names
 /// the customer must be whole.
 fn is_shared(host: &str) -> bool {
     is_github(host)
-        || [
-            "gitlab.com",
-            "app.terraform.io",
-            "api.bitbucket.org",
-            "agent.buildkite.com",
-            "oidc.circleci.com",
-        ]
-        .iter()
-        .any(|shared| host.to_ascii_lowercase().starts_with(shared))
+        || ["gitlab.com", "app.terraform.io", "api.bitbucket.org", "agent.buildkite.com", "oidc.circleci.com"]
+            .iter()
+            .any(|shared| host.to_ascii_lowercase().starts_with(shared))
 }
 
 fn fixes_subject(condition: &Condition<'_>, name: &str, host: &str) -> bool {
@@ -107,14 +76,9 @@ fn fixes_subject(condition: &Condition<'_>, name: &str, host: &str) -> bool {
         }
         let fixed = value.split(['*', '?']).next().unwrap_or_default();
         // `repo:OWNER/...`: what names the owner comes after the first colon and is whole once something follows it.
-        let after_kind = fixed
-            .split_once(':')
-            .map_or(if name == "sub" { "" } else { fixed }, |(_, rest)| rest);
+        let after_kind = fixed.split_once(':').map_or(if name == "sub" { "" } else { fixed }, |(_, rest)| rest);
         if is_shared(host) {
-            after_kind
-                .split(['/', ':'])
-                .next()
-                .is_some_and(|owner| !owner.is_empty() && owner.len() < after_kind.len())
+            after_kind.split(['/', ':']).next().is_some_and(|owner| !owner.is_empty() && owner.len() < after_kind.len())
         } else {
             !after_kind.is_empty()
         }

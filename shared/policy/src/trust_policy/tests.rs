@@ -17,10 +17,8 @@ fn check(statement: Value, expected: &[&str]) {
     let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     let document = Document::parse(&text, Kind::Trust).unwrap();
     let findings = judge(&document, &context());
-    let shown: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("{} {} {}", finding.id, finding.severity, finding.at))
-        .collect();
+    let shown: Vec<String> =
+        findings.iter().map(|finding| format!("{} {} {}", finding.id, finding.severity, finding.at)).collect();
     assert_eq!(shown, expected, "{statement}");
 }
 
@@ -31,137 +29,53 @@ fn trust(principal: Value, condition: Value) -> Value {
 #[test]
 fn anybody() {
     let public: &[&str] = &["trust-public critical Statement[0]"];
-    for principal in [
-        json!("*"),
-        json!({"AWS": "*"}),
-        json!({"AWS": ["*"]}),
-        json!({"Service": "*"}),
-        json!({"Federated": "*"}),
-    ] {
+    for principal in
+        [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["*"]}), json!({"Service": "*"}), json!({"Federated": "*"})]
+    {
         check(trust(principal, json!({})), public);
     }
     // Known to a third party by design.
-    check(
-        trust(
-            json!({"AWS": "*"}),
-            json!({"StringEquals": {"sts:ExternalId": "x"}}),
-        ),
-        public,
-    );
-    check(
-        trust(
-            json!({"AWS": "*"}),
-            json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
-        ),
-        public,
-    );
-    check(
-        json!({"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "sts:AssumeRole"}),
-        public,
-    );
-    check(
-        json!({"Effect": "Allow", "Principal": "*", "Action": "sts:*"}),
-        public,
-    );
-    check(
-        json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}),
-        &[],
-    );
-    check(
-        json!({"Effect": "Allow", "Principal": "*", "Action": "sts:TagSession"}),
-        &[],
-    );
-    check(
-        trust(
-            json!("*"),
-            json!({"StringEquals": {"aws:PrincipalAccount": OWN}}),
-        ),
-        &[],
-    );
-    check(
-        trust(
-            json!("*"),
-            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}}),
-        ),
-        public,
-    );
+    check(trust(json!({"AWS": "*"}), json!({"StringEquals": {"sts:ExternalId": "x"}})), public);
+    check(trust(json!({"AWS": "*"}), json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})), public);
+    check(json!({"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "sts:AssumeRole"}), public);
+    check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:*"}), public);
+    check(json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}), &[]);
+    check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:TagSession"}), &[]);
+    check(trust(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), &[]);
+    check(trust(json!("*"), json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}})), public);
 }
 
 #[test]
 fn organisations() {
-    let of = |id: &str| {
-        trust(
-            json!("*"),
-            json!({"StringEquals": {"aws:PrincipalOrgID": id}}),
-        )
-    };
-    check(
-        of("o-exampleorgid"),
-        &["trust-organization low Statement[0]"],
-    );
-    check(
-        of("o-anotherorgid"),
-        &["trust-organization medium Statement[0]"],
-    );
+    let of = |id: &str| trust(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
+    check(of("o-exampleorgid"), &["trust-organization low Statement[0]"]);
+    check(of("o-anotherorgid"), &["trust-organization medium Statement[0]"]);
 }
 
 #[test]
 fn accounts() {
-    check(
-        trust(json!({"AWS": "arn:aws:iam::111122223333:root"}), json!({})),
-        &[],
-    );
+    check(trust(json!({"AWS": "arn:aws:iam::111122223333:root"}), json!({})), &[]);
     check(trust(json!({"AWS": "444455556666"}), json!({})), &[]);
     let external: &[&str] = &["trust-external-account high Statement[0]"];
     check(trust(json!({"AWS": "999999999999"}), json!({})), external);
+    check(trust(json!({"AWS": "999999999999"}), json!({"StringEquals": {"sts:ExternalId": "x"}})), external);
+    check(trust(json!({"AWS": "arn:aws:iam::*:root"}), json!({})), external);
     check(
-        trust(
-            json!({"AWS": "999999999999"}),
-            json!({"StringEquals": {"sts:ExternalId": "x"}}),
-        ),
-        external,
-    );
-    check(
-        trust(json!({"AWS": "arn:aws:iam::*:root"}), json!({})),
-        external,
-    );
-    check(
-        trust(
-            json!({"AWS": [OWN, "999999999999"], "Service": "lambda.amazonaws.com"}),
-            json!({}),
-        ),
+        trust(json!({"AWS": [OWN, "999999999999"], "Service": "lambda.amazonaws.com"}), json!({})),
         &["trust-external-account high Statement[0].Principal.AWS[1]"],
     );
-    check(
-        trust(json!({"AWS": "AROADBQP57FF2AEXAMPLE"}), json!({})),
-        &["trust-external-account info Statement[0]"],
-    );
+    check(trust(json!({"AWS": "AROADBQP57FF2AEXAMPLE"}), json!({})), &["trust-external-account info Statement[0]"]);
 }
 
 #[test]
 fn services() {
+    check(trust(json!({"Service": "lambda.amazonaws.com"}), json!({})), &[]);
+    check(trust(json!({"Service": "ec2.amazonaws.com"}), json!({})), &["trust-confused-deputy low Statement[0]"]);
     check(
-        trust(json!({"Service": "lambda.amazonaws.com"}), json!({})),
-        &[],
-    );
-    check(
-        trust(json!({"Service": "ec2.amazonaws.com"}), json!({})),
-        &["trust-confused-deputy low Statement[0]"],
-    );
-    check(
-        trust(
-            json!({"Service": ["lambda.amazonaws.com", "events.amazonaws.com"]}),
-            json!({}),
-        ),
+        trust(json!({"Service": ["lambda.amazonaws.com", "events.amazonaws.com"]}), json!({})),
         &["trust-confused-deputy low Statement[0].Principal.Service[1]"],
     );
-    check(
-        trust(
-            json!({"Service": "events.amazonaws.com"}),
-            json!({"StringEquals": {"aws:SourceAccount": OWN}}),
-        ),
-        &[],
-    );
+    check(trust(json!({"Service": "events.amazonaws.com"}), json!({"StringEquals": {"aws:SourceAccount": OWN}})), &[]);
     check(
         trust(
             json!({"Service": "events.amazonaws.com"}),
@@ -188,37 +102,20 @@ fn github_needs_its_audience_and_a_fixed_owner() {
         )
     };
     let open: &[&str] = &["trust-oidc-open critical Statement[0]"];
-    for fixed in [
-        "repo:octo/shop:ref:refs/heads/main",
-        "repo:octo/shop:*",
-        "repo:octo/*",
-    ] {
+    for fixed in ["repo:octo/shop:ref:refs/heads/main", "repo:octo/shop:*", "repo:octo/*"] {
         check(with(json!(fixed)), &[]);
     }
-    for loose in [
-        "*",
-        "repo:*",
-        "repo:octo*",
-        "repo:*/shop:*",
-        "*:octo/shop",
-        "${aws:x}",
-    ] {
+    for loose in ["*", "repo:*", "repo:octo*", "repo:*/shop:*", "*:octo/shop", "${aws:x}"] {
         check(with(json!(loose)), open);
     }
     check(with(json!(["repo:octo/shop:*", "repo:*"])), open);
     check(federated(github, json!({})), open);
     check(
-        federated(
-            github,
-            json!({"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}}),
-        ),
+        federated(github, json!({"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}})),
         open,
     );
     check(
-        federated(
-            github,
-            json!({"StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo/shop:*"}}),
-        ),
+        federated(github, json!({"StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo/shop:*"}})),
         open,
     );
     check(
@@ -232,13 +129,7 @@ fn github_needs_its_audience_and_a_fixed_owner() {
         open,
     );
     // Another provider's claims say nothing of this one's tokens.
-    check(
-        federated(
-            github,
-            json!({"StringEquals": {"gitlab.com:aud": "x", "gitlab.com:sub": "y"}}),
-        ),
-        open,
-    );
+    check(federated(github, json!({"StringEquals": {"gitlab.com:aud": "x", "gitlab.com:sub": "y"}})), open);
 }
 
 #[test]
@@ -264,10 +155,7 @@ fn other_providers() {
         )
     };
     check(cognito("authenticated"), &[]);
-    check(
-        cognito("unauthenticated"),
-        &["trust-oidc-open critical Statement[0]"],
-    );
+    check(cognito("unauthenticated"), &["trust-oidc-open critical Statement[0]"]);
     check(
         json!({"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:saml-provider/corp"},
             "Action": "sts:AssumeRoleWithSAML", "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}),
@@ -277,13 +165,13 @@ fn other_providers() {
 
 #[test]
 fn narrowing_takes_out_what_is_open_and_nothing_else() {
-    let policy =
-        |statements: Value| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    let policy = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     let narrowed = |text: &str, baseline: Option<&str>| {
         let findings = judge(&Document::parse(text, Kind::Trust).unwrap(), &context());
         narrow(text, &findings, baseline, &context()).unwrap()
     };
-    let lambda = json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let lambda =
+        json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
     let mut mixed = lambda.clone();
     mixed["Principal"]["AWS"] = json!(["999999999999", OWN]);
     let mut left = lambda.clone();
@@ -295,19 +183,10 @@ fn narrowing_takes_out_what_is_open_and_nothing_else() {
     assert_eq!(narrowed(&public, None).document, None);
     let restored = narrowed(&public, Some(STANDARD_TRUST));
     assert_eq!(restored.document.unwrap().to_string(), STANDARD_TRUST);
-    assert!(
-        judge(
-            &Document::parse(STANDARD_TRUST, Kind::Trust).unwrap(),
-            &context()
-        )
-        .is_empty()
-    );
+    assert!(judge(&Document::parse(STANDARD_TRUST, Kind::Trust).unwrap(), &context()).is_empty());
 
     // Whether the service sends its source is not known, so nothing is done to a trigger that works.
-    let ec2 = policy(json!([trust(
-        json!({"Service": "ec2.amazonaws.com"}),
-        json!({})
-    )]));
+    let ec2 = policy(json!([trust(json!({"Service": "ec2.amazonaws.com"}), json!({}))]));
     let result = narrowed(&ec2, None);
     assert!(result.edits.is_empty());
     assert_eq!(result.unfixable.len(), 1);
