@@ -10,9 +10,10 @@ use warden_finding::{Finding, FindingId, Severity};
 use warden_policy::{
     Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy, role_policy, trust_policy,
 };
+use warden_secrets::{Confidence, Verdict};
 
 /// All that a guard would look at.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Subjects {
     pub(crate) roles: Vec<Role>,
     /// Managed policies that no role of the template has.
@@ -61,15 +62,15 @@ impl Url {
 }
 
 /// A function's environment.
-#[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) at: String,
     pub(crate) variables: Vec<(String, Setting)>,
 }
 
 /// Where a variable's value comes from.
-#[derive(Debug)]
 pub(crate) enum Setting {
+    /// The template itself. What is known only at deployment is shown by its name.
+    Plain(String),
     /// A parameter that the template itself calls secret.
     NoEcho(String),
     /// A dynamic reference, which CloudFormation replaces by the secret.
@@ -138,7 +139,7 @@ impl Permission<'_> {
 
 /// Judges all of it.
 pub(crate) fn judge(subjects: &Subjects, context: &Context) -> Result<Report, TemplateError> {
-    let mut verdict = Verdict(Report { findings: Vec::new(), not_judged: subjects.not_judged.clone() });
+    let mut verdict = Judged(Report { findings: Vec::new(), not_judged: subjects.not_judged.clone() });
     for role in &subjects.roles {
         verdict.role(role, context)?;
     }
@@ -159,9 +160,9 @@ pub(crate) fn judge(subjects: &Subjects, context: &Context) -> Result<Report, Te
     Ok(verdict.0)
 }
 
-struct Verdict(Report);
+struct Judged(Report);
 
-impl Verdict {
+impl Judged {
     fn role(&mut self, role: &Role, context: &Context) -> Result<(), TemplateError> {
         let parsed = role.policies.iter().map(|policy| policy.parse(Kind::Identity));
         let documents: Vec<Document<'_>> = parsed.collect::<Result<_, _>>()?;
@@ -216,18 +217,30 @@ impl Verdict {
 
     fn environment(&mut self, environment: &Environment) {
         for (name, setting) in &environment.variables {
-            let message = match setting {
-                Setting::NoEcho(parameter) => format!(
-                    "the value of the NoEcho parameter `{parameter}` ends up in plaintext in the function's configuration"
+            let (severity, message) = match setting {
+                Setting::Plain(value) => match warden_secrets::judge(name, value) {
+                    Some(Verdict { kind, confidence }) => {
+                        let severity = match confidence {
+                            Confidence::High => Severity::High,
+                            Confidence::Medium => Severity::Medium,
+                        };
+                        (severity, format!("a plaintext secret: {kind}, {confidence} confidence"))
+                    }
+                    None => continue,
+                },
+                Setting::NoEcho(parameter) => (
+                    Severity::High,
+                    format!("the value of the NoEcho parameter `{parameter}` ends up in plaintext in the function's configuration"),
                 ),
-                Setting::Resolved => {
+                Setting::Resolved => (
+                    Severity::High,
                     "CloudFormation replaces the dynamic reference by the secret itself, in plaintext in the function's configuration"
-                        .to_owned()
-                }
+                        .to_owned(),
+                ),
             };
             self.push(Finding {
                 id: FindingId::PlaintextSecret,
-                severity: Severity::High,
+                severity,
                 at: format!("{}.{name}", environment.at),
                 message,
             });

@@ -7,7 +7,7 @@ use crate::{
     NotJudged, TemplateError,
     aws_managed::{self, AwsManaged},
     policy::Policy,
-    subjects::{Permission, Role, Subjects, Url, absent},
+    subjects::{Environment, Permission, Role, Setting, Subjects, Url, absent},
     unknown,
 };
 use serde_json::{Map, Value, json};
@@ -205,6 +205,13 @@ impl<'r, 'p> Plan<'r, 'p> {
             }
         }
         for resource in self.of_kind("aws_lambda_function") {
+            let environment = resource.blocks("environment").into_iter().next();
+            let variables = environment.and_then(|block| block.get("variables")?.as_object()).into_iter().flatten();
+            let variables = variables.filter_map(|(name, value)| Some((name, value.as_str()?)));
+            subjects.environments.push(Environment {
+                at: format!("{}.environment", resource.address),
+                variables: variables.map(|(name, value)| (name.clone(), Setting::Plain(value.to_owned()))).collect(),
+            });
             if let Some(role) = self.named(resource, "role", "aws_iam_role", resource.text("role"))
                 && let Some(role) = roles.get_mut(role.address)
             {

@@ -3,23 +3,16 @@
 //! Within the judge such a value is its name between two characters that no template has a use for, so it is fixed, and
 //! equals nothing but itself. In what is shown to a person it is `${NAME}`, as in a template.
 
-/// Private-use characters: no AWS name, ARN or pattern has them.
-const OPEN: char = '\u{f0000}';
-const CLOSE: char = '\u{f0001}';
+/// No AWS name, ARN or pattern has these, and a message of the judges shows them as they are.
+const OPEN: char = '⟦';
+const CLOSE: char = '⟧';
 
 /// What such a value ends with.
 pub(crate) const END: char = CLOSE;
 
 /// Characters of a name that mean something in ARNs and policies, and what stands for them.
-const MEANINGFUL: [(char, char); 7] = [
-    (':', '\u{f0002}'),
-    ('/', '\u{f0003}'),
-    ('*', '\u{f0004}'),
-    ('?', '\u{f0005}'),
-    ('$', '\u{f0006}'),
-    ('{', '\u{f0007}'),
-    ('}', '\u{f0008}'),
-];
+const MEANINGFUL: [(char, char); 7] =
+    [(':', '∶'), ('/', '∕'), ('*', '∗'), ('?', '？'), ('$', '＄'), ('{', '｛'), ('}', '｝')];
 
 /// The account that a template is deployed to, when nobody said which.
 pub(crate) const OWN_ACCOUNT: &str = "000000000000";

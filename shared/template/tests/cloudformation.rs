@@ -336,6 +336,14 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
 }
 
 #[test]
+fn plaintext_secrets_in_an_environment_are_found_by_the_guards_detector() {
+    let found = said(
+        "Resources:\n  Db: {Type: AWS::RDS::DBInstance}\n  Pay:\n    Type: AWS::Lambda::Function\n    Properties:\n      Environment:\n        Variables:\n          TABLE: orders\n          DB_URL: !Sub 'postgres://app:Vq8_mz4Lk2Tn9wRx@${Db.Endpoint.Address}/orders'\n          DB_PASSWORD: !Sub '${Db}-password'\n          SECRET_ARN: !Ref AWS::StackId\n",
+    );
+    assert_eq!(found, ["high plaintext-secret Pay.Environment.DB_URL"]);
+}
+
+#[test]
 fn functions_of_sam() {
     let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: AWS::DynamoDB::Table}\n  Pay:\n    Type: AWS::Serverless::Function\n    Properties:\n      Policies:\n        - AdministratorAccess\n        - AWSLambdaBasicExecutionRole\n        - AmazonS3FullAccess\n        - DynamoDBCrudPolicy: {TableName: !Ref Table}\n        - Version: 2012-10-17\n          Statement: [{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}]\n      FunctionUrlConfig: {AuthType: NONE}\n";
     check(

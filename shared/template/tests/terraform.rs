@@ -245,6 +245,15 @@ fn a_role_of_several_functions_is_worth_a_word() {
 }
 
 #[test]
+fn plaintext_secrets_in_an_environment_are_found() {
+    let variables = json!({"STAGE": "prod", "DB_URL": "postgres://app:Vq8_mz4Lk2Tn9wRx@db.internal/orders"});
+    check(
+        &[Planned("aws_lambda_function.pay", json!({"environment": [{"variables": variables}]}), json!({}), json!({}))],
+        &["high plaintext-secret aws_lambda_function.pay.environment.DB_URL"],
+    );
+}
+
+#[test]
 fn a_state_is_read_like_a_plan_and_errors_say_where() {
     let policy = allow(&["*"], "*");
     let state = json!({"format_version": "1.0", "values": {"root_module": {"resources": [

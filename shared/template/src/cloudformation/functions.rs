@@ -103,17 +103,20 @@ fn is_true(node: &Node) -> bool {
     }
 }
 
-/// The variables that end up readable although the template itself calls their values secret.
+/// The variables of an environment. What the template itself calls secret ends up readable all the same.
 pub(super) fn environment(scope: &Scope<'_>, at: String, environment: Option<&Node>) -> Option<Environment> {
     let variables = environment?.get("Variables")?.entries().iter();
     let setting = |value: &str| {
         // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
         if value.contains("{{resolve:secretsmanager:") {
-            return Some(Setting::Resolved);
+            return Setting::Resolved;
         }
         let is_secret = |name: &&str| Parameter::find(scope.template, name).is_some_and(Parameter::is_secret);
-        unknown::names(value).find(is_secret).map(|name| Setting::NoEcho(name.to_owned()))
+        match unknown::names(value).find(is_secret) {
+            Some(name) => Setting::NoEcho(name.to_owned()),
+            None => Setting::Plain(unknown::shown(value, false)),
+        }
     };
-    let variables = variables.filter_map(|(name, value)| Some((name.clone(), setting(text(Some(value))?)?)));
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), setting(text(Some(value))?))));
     Some(Environment { at, variables: variables.collect() })
 }
