@@ -20,6 +20,7 @@ use warden_policy::{
     role_policy, trust_policy,
 };
 
+mod environment;
 mod role;
 
 /// The longest document that is held in memory, in bytes: four times what the judge reads at all.
@@ -94,6 +95,8 @@ enum Kind {
     FunctionPolicy,
     /// The policy of a layer version
     LayerPolicy,
+    /// The environment of a function, an object of names and values; no value is ever printed
+    Environment,
 }
 
 const EXAMPLES: &str = "\
@@ -101,6 +104,7 @@ Examples:
   aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
   warden check function-policy --trusted-account 111122223333 policies/*.json
   jq -c .Policy many.json | warden check function-policy --jsonl
+  aws lambda get-function-configuration --function-name pay --query Environment | warden check environment
   aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
   aws iam get-account-authorization-details --filter Role |
     jq -c '.RoleDetailList[] | {policies: [.RolePolicyList[].PolicyDocument], trust: .AssumeRolePolicyDocument}' |
@@ -114,6 +118,9 @@ A document is an object, or text that holds one, URL-encoded or not, as IAM and 
 enum Verdict {
     /// The rules it breaks.
     Findings(Vec<Finding>),
+    /// The variables that hold a secret.
+    #[serde(rename = "findings")]
+    Variables(Vec<environment::Variable>),
     /// It could not be judged, and why.
     Error(String),
 }
@@ -155,32 +162,38 @@ struct Judge {
 
 impl Judge {
     fn verdict(&self, bytes: &[u8]) -> Verdict {
-        match self.findings(bytes) {
-            Ok(findings) => Verdict::Findings(findings),
-            Err(reason) => Verdict::Error(reason),
-        }
+        self.answer(bytes).unwrap_or_else(Verdict::Error)
     }
 
-    fn findings(&self, bytes: &[u8]) -> Result<Vec<Finding>, String> {
+    fn answer(&self, bytes: &[u8]) -> Result<Verdict, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
         })?;
         if text.trim().is_empty() {
             return Err("there is no document".to_owned());
         }
-        let text = json_text(text)?;
-        let parsed = |kind| Document::parse(&text, kind).map_err(|error| error.to_string());
         let context = &self.context;
-        Ok(match self.kind {
-            Kind::RolePolicy => role_policy::judge(&parsed(warden_policy::Kind::Identity)?, context),
-            Kind::TrustPolicy => trust_policy::judge(&parsed(warden_policy::Kind::Trust)?, context),
-            Kind::Role => role::judge(&text, context)?,
+        match self.kind {
+            Kind::RolePolicy => policy(text, warden_policy::Kind::Identity, |it| role_policy::judge(it, context)),
+            Kind::TrustPolicy => policy(text, warden_policy::Kind::Trust, |it| trust_policy::judge(it, context)),
+            Kind::Role => role::judge(&json_text(text)?, context).map(Verdict::Findings),
             Kind::FunctionPolicy => {
-                function_policy::judge(&parsed(warden_policy::Kind::Resource)?, context, UrlAuth::Unknown)
+                policy(text, warden_policy::Kind::Resource, |it| function_policy::judge(it, context, UrlAuth::Unknown))
             }
-            Kind::LayerPolicy => layer_policy::judge(&parsed(warden_policy::Kind::Resource)?, context),
-        })
+            Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
+            Kind::Environment => environment::judge(text).map(Verdict::Variables),
+        }
     }
+}
+
+fn policy(
+    text: &str,
+    kind: warden_policy::Kind,
+    judge: impl FnOnce(&Document<'_>) -> Vec<Finding>,
+) -> Result<Verdict, String> {
+    let text = json_text(text)?;
+    let document = Document::parse(&text, kind).map_err(|error| error.to_string())?;
+    Ok(Verdict::Findings(judge(&document)))
 }
 
 /// The JSON of a document that AWS may have wrapped: Lambda answers with a policy as text, IAM with URL-encoded text.
@@ -207,6 +220,7 @@ impl Tally {
     fn add(&mut self, verdict: &Verdict) {
         match verdict {
             Verdict::Findings(findings) => self.findings |= !findings.is_empty(),
+            Verdict::Variables(variables) => self.findings |= !variables.is_empty(),
             Verdict::Error(_) => self.errors = true,
         }
     }
@@ -249,7 +263,7 @@ fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
     Ok(tally.exit())
 }
 
-const TOO_LONG: &str = "longer than 1 MiB, which no policy is";
+const TOO_LONG: &str = "longer than 1 MiB, which no policy and no environment is";
 
 enum Length {
     Whole,
@@ -298,31 +312,39 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
 /// The findings of all files as one table, the worst first, and a summary.
 fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
     let mut judged = 0;
-    let mut findings = Vec::new();
-    for answer in answers {
-        if let Verdict::Findings(found) = &answer.verdict {
-            judged += 1;
-            findings.extend(found.iter().map(|finding| (&answer.file, finding)));
+    let mut rows = Vec::new();
+    for FileAnswer { file, verdict } in answers {
+        match verdict {
+            Verdict::Findings(found) => rows.extend(
+                found.iter().map(|it| (file, it.id, it.severity, it.at.as_str(), Cow::Borrowed(it.message.as_str()))),
+            ),
+            Verdict::Variables(found) => {
+                rows.extend(
+                    found.iter().map(|it| (file, it.id, it.severity, it.at.as_str(), Cow::Owned(it.message()))),
+                );
+            }
+            Verdict::Error(_) => continue,
         }
+        judged += 1;
     }
-    findings.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
-    if !findings.is_empty() {
+    rows.sort_by_key(|(_, _, severity, ..)| std::cmp::Reverse(*severity));
+    if !rows.is_empty() {
         let several = answers.len() > 1;
         let mut table = output::table(&["Severity", "Finding", "Where", "What"]);
-        for (file, finding) in &findings {
-            let place = if several { format!("{file}: {}", finding.at) } else { finding.at.clone() };
+        for (file, id, severity, at, message) in &rows {
+            let place = if several { format!("{file}: {at}") } else { (*at).to_owned() };
             table.add_row([
-                output::severity_cell(finding.severity),
-                finding.id.as_str().into(),
+                output::severity_cell(*severity),
+                id.as_str().into(),
                 printable(&place).into_owned().into(),
-                printable(&finding.message).into_owned().into(),
+                printable(message).into_owned().into(),
             ]);
         }
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
-    writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
-    if let Some((_, worst)) = findings.first() {
-        writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
+    writeln!(out, "{} in {}.", counted(rows.len(), "finding"), counted(judged, "document"))?;
+    if let Some((_, worst, ..)) = rows.first() {
+        writeln!(out, "`warden explain {worst}` says what to do.")?;
     }
     Ok(())
 }
