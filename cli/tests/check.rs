@@ -152,7 +152,7 @@ fn a_line_without_an_end_takes_no_memory() {
     stdin.write_all(b"\n").expect("it reads");
     let mut answer = String::new();
     answers.read_line(&mut answer).expect("it answers");
-    assert_eq!(answer.trim_end(), r#"{"line":1,"error":"longer than 1 MiB, which no policy and no environment is"}"#);
+    assert_eq!(answer.trim_end(), r#"{"line":1,"error":"longer than 1 MiB, which no policy is"}"#);
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it still waits");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak memory");
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");

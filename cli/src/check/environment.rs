@@ -6,16 +6,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::HashSet, fmt};
-use warden_finding::{FindingId, Severity};
-use warden_secrets::{Confidence, judge as judge_pair};
+use warden_finding::{Finding, FindingId, Severity};
+use warden_secrets::judge as judge_pair;
 
 /// A variable that holds a secret.
 #[derive(Debug, Serialize)]
 pub(super) struct Variable {
-    pub(super) id: FindingId,
-    pub(super) severity: Severity,
+    id: FindingId,
+    severity: Severity,
     /// Its name.
-    pub(super) at: String,
+    at: String,
     /// What kind of secret, as `warden-secrets` names it.
     kind: &'static str,
     /// How sure it is that it is one.
@@ -23,9 +23,10 @@ pub(super) struct Variable {
 }
 
 impl Variable {
-    /// One sentence for a person.
-    pub(super) fn message(&self) -> String {
-        format!("{}, {} confidence", self.kind, self.confidence)
+    /// As a finding like any other, with a sentence for a person.
+    pub(super) fn finding(&self) -> Finding {
+        let message = format!("{}, {} confidence", self.kind, self.confidence);
+        Finding { id: self.id, severity: self.severity, at: self.at.clone(), message }
     }
 }
 
@@ -45,13 +46,9 @@ pub(super) fn judge(text: &str) -> Result<Vec<Variable>, String> {
 
 fn variable(name: &str, value: &str) -> Option<Variable> {
     let verdict = judge_pair(name, value)?;
-    let severity = match verdict.confidence {
-        Confidence::High => Severity::High,
-        Confidence::Medium => Severity::Medium,
-    };
     Some(Variable {
         id: FindingId::PlaintextSecret,
-        severity,
+        severity: verdict.confidence.severity(),
         at: name.to_owned(),
         kind: verdict.kind.as_str(),
         confidence: verdict.confidence.as_str(),
