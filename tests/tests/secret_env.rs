@@ -3,7 +3,7 @@
 use aws_sdk_lambda::{
     Client,
     primitives::Blob,
-    types::{Environment, FunctionCode, LayerVersionContentInput, Runtime},
+    types::{Environment, FunctionCode, LayerVersionContentInput, Runtime, SnapStart, SnapStartApplyOn},
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -127,4 +127,92 @@ async fn a_function_without_references_starts_without_a_call() {
     let mut function = shop.start("plain").await.expect("it starts");
     assert_eq!(names(&mut function, &["STAGE"]).await, json!({"STAGE": "prod"}));
     assert_eq!(shop.calls(), []);
+}
+
+/// What the log says of a function that does not start.
+async fn refusal(shop: &Shop, name: &str) -> String {
+    match shop.start(name).await {
+        Err(SandboxError::FunctionStart { problem, log, .. }) => {
+            // Lambda calls it Runtime.ExitError; the runtime itself was never there.
+            assert_eq!(problem, "the runtime ended: exit status: 1");
+            assert_eq!(log.lines().count(), 1, "one line: {log}");
+            assert!(!log.contains(CANARY), "{log}");
+            log
+        }
+        other => panic!("{name} started: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_start_without_its_secrets_fails_with_a_line_that_says_why() {
+    let shop = Shop::open().await;
+    let closed = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9");
+    shop.secret("warden/whole/1", &json!({"KEY": CANARY})).await;
+    shop.secret("warden/other-keys/1", &json!({"OTHER": CANARY})).await;
+    shop.secret("warden/no-object/1", &json!(CANARY)).await;
+    shop.secret("warden/deleted/1", &json!({"KEY": CANARY})).await;
+    shop.secrets.delete_secret().secret_id("warden/deleted/1").send().await.expect("deleted");
+    for (name, more) in
+        [("never-made", None), ("deleted", None), ("other-keys", None), ("no-object", None), ("whole", Some(closed))]
+    {
+        let reference = format!("warden-secret:warden/{name}/1");
+        let variables: Vec<(&str, &str)> = [("KEY", reference.as_str())].into_iter().chain(more).collect();
+        shop.function(name, &variables).await;
+    }
+
+    let (never_made, deleted, other_keys, no_object, unreachable) = tokio::join!(
+        refusal(&shop, "never-made"),
+        refusal(&shop, "deleted"),
+        refusal(&shop, "other-keys"),
+        refusal(&shop, "no-object"),
+        refusal(&shop, "whole"),
+    );
+    #[track_caller]
+    fn check(log: &str, expected: &[&str]) {
+        assert!(log.starts_with("warden secret-env: "), "{log}");
+        assert!(expected.iter().all(|part| log.contains(part)), "{log}");
+    }
+    check(&never_made, &["`warden/never-made/1` is not there", "ResourceNotFoundException"]);
+    check(&deleted, &["`warden/deleted/1` is not there", "InvalidRequestException", "restore-secret"]);
+    check(&other_keys, &["`warden/other-keys/1` has no value for the variable KEY"]);
+    check(&no_object, &["`warden/no-object/1` is not a JSON object"]);
+    check(&unreachable, &["could not be read in time", "http://127.0.0.1:9", "VPC endpoint"]);
+
+    shop.role(&["secretsmanager:DescribeSecret"]).await;
+    shop.function("refused", &[("KEY", "warden-secret:warden/whole/1")]).await;
+    check(&refusal(&shop, "refused").await, &["may not read the secret `warden/whole/1`", "AccessDeniedException"]);
+}
+
+#[tokio::test]
+async fn trouble_that_passes_only_delays_a_start() {
+    let shop = Shop::open().await;
+    shop.secret("warden/pay/1", &json!({"KEY": CANARY})).await;
+    shop.function("pay", &[("KEY", "warden-secret:warden/pay/1")]).await;
+    let faults = shop.sandbox.trail().faults();
+    let calls = || CallMatch::operation("GetSecretValue").by("assumed-role/shop/");
+    let denied = Fault::Answer { status: 400, code: "AccessDeniedException".into() };
+    for fault in [Fault::Throttle, Fault::ServerError, Fault::LoseAnswer, denied] {
+        faults.inject_next(calls(), 2, fault);
+        let mut function = shop.start("pay").await.expect("it starts");
+        assert_eq!(names(&mut function, &["KEY"]).await, json!({"KEY": CANARY}));
+        assert_eq!(function.log(), "", "a start that succeeds says nothing");
+        assert_eq!(faults.pending(), []);
+    }
+}
+
+/// SnapStart: such a function has no keys in its environment.
+#[tokio::test]
+async fn a_function_that_starts_from_a_snapshot_gets_its_credentials_from_lambdas_endpoint() {
+    let shop = Shop::open().await;
+    shop.secret("warden/pay/1", &json!({"KEY": CANARY})).await;
+    shop.function("pay", &[("KEY", "warden-secret:warden/pay/1")]).await;
+    let snap = SnapStart::builder().apply_on(SnapStartApplyOn::PublishedVersions).build();
+    shop.lambda.update_function_configuration().function_name("pay").snap_start(snap).send().await.expect("SnapStart");
+    let published = shop.lambda.publish_version().function_name("pay").send().await.expect("a version");
+    let version = published.version.expect("its number");
+
+    let mut function = shop.sandbox.start_function("pay", Some(&version)).await.expect("it starts");
+    let seen = names(&mut function, &["KEY", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_ACCESS_KEY_ID"]).await;
+    assert_eq!(seen, json!({"KEY": CANARY, "AWS_LAMBDA_FUNCTION_VERSION": version, "AWS_ACCESS_KEY_ID": null}));
+    assert_eq!(shop.calls().len(), 1);
 }

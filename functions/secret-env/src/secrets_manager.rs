@@ -157,8 +157,11 @@ struct Value {
 struct Refusal {
     #[serde(rename = "__type", default)]
     code: String,
-    #[serde(alias = "Message", default)]
-    message: String,
+    #[serde(rename = "Message")]
+    message: Option<String>,
+    /// Some errors have it so.
+    #[serde(rename = "message")]
+    small: Option<String>,
 }
 
 /// A call that failed.
@@ -214,7 +217,8 @@ impl Trouble {
             _ => Kind::Lasting,
         };
         // One line, and not a long one: the service names the caller, the action and the secret.
-        let message = refusal.message.chars().filter(|character| !character.is_control()).take(300);
+        let message = refusal.message.or(refusal.small).unwrap_or_default();
+        let message = message.chars().filter(|character| !character.is_control()).take(300);
         let code = if code.is_empty() { format!("status {status}") } else { code.to_owned() };
         let problem: String = code.chars().chain(": ".chars()).chain(message).collect();
         Trouble { kind, problem: problem.trim_end_matches(": ").to_owned() }
@@ -250,6 +254,12 @@ mod tests {
             "ThrottlingException: Rate exceeded",
         );
         check(500, r#"{"__type":"InternalServiceError","Message":"x"}"#, Kind::Passing, "InternalServiceError: x");
+        check(
+            400,
+            r#"{"__type":"AccessDeniedException","message":"a","Message":"b"}"#,
+            Kind::Refused,
+            "AccessDeniedException: b",
+        );
         check(503, "<html>", Kind::Passing, "status 503");
         check(
             400,
