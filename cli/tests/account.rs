@@ -61,10 +61,11 @@ impl Account {
     async fn guarded() -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let guards = build_guards(&root, &["access-guard"], &|_| {}).expect("the guard");
+        let names = ["access-guard", "role-guard"];
+        let guards = build_guards(&root, &names, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let guards: Vec<(&str, &std::path::Path)> =
-            guards.iter().map(|path: &PathBuf| ("access-guard", path.as_path())).collect();
+            names.into_iter().zip(guards.iter().map(PathBuf::as_path)).collect();
         let parameters = [("LeaseSeconds", "2")];
         let stack = Stack { name: "lambda-warden", template: &template, parameters: &parameters, guards: &guards };
         account.sandbox.deploy(&stack).await.expect("the stack");
@@ -294,7 +295,8 @@ async fn a_ledger_that_was_edited_is_found_out() {
     account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
     account.settle().await;
     account.open("everyone").await;
-    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["1 subjects", "every chain holds"]);
+    // The function, and the role that it has.
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["2 subjects", "every chain holds"]);
     let [applied] = account.ids("applied").try_into().expect("one remediation");
 
     let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());

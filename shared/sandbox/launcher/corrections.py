@@ -21,6 +21,7 @@ def apply():
     lambda_action_names()
     lambda_resources()
     resource_tags_of_qualified_functions()
+    resource_tags_of_managed_policies()
     condition_keys()
     tags_of_get_function()
     unreserved_concurrency()
@@ -74,6 +75,17 @@ def resource_tags_of_qualified_functions():
     def tags(arn):
         parts = arn.split(":")
         return find(":".join(parts[:7]) if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] else arn)
+
+    tagging.resource_tags = tags
+
+
+def resource_tags_of_managed_policies():
+    """aws:ResourceTag for a call on a customer managed policy; MiniStack knows those of users and roles alone."""
+    find = tagging.resource_tags
+
+    def tags(arn):
+        policy = iam._policies.get(arn) if ":policy/" in arn else None
+        return find(arn) if policy is None else {tag["Key"]: tag["Value"] for tag in policy.get("Tags", [])}
 
     tagging.resource_tags = tags
 

@@ -62,16 +62,19 @@ impl Account {
         Ok(())
     }
 
-    /// Clients that act as a role with exactly these statements.
+    /// A client that acts as a role with exactly these statements.
     async fn with_policy(&self, statements: Value) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config_with(statements).await)
+    }
+
+    async fn config_with(&self, statements: Value) -> aws_types::SdkConfig {
         let name = format!("role-{}", self.sandbox.trail().calls().len());
         self.role(&name, "lambda.amazonaws.com").await;
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         let put = self.iam.put_role_policy().role_name(&name).policy_name("inline").policy_document(policy);
         put.send().await.expect("a role policy");
         let session = self.sandbox.session(&format!("arn:aws:iam::111122223333:role/{name}"), "probe").await;
-        let session = session.expect("a session");
-        aws_sdk_lambda::Client::new(&self.sandbox.config_as(session, "us-east-1"))
+        self.sandbox.config_as(session.expect("a session"), "us-east-1")
     }
 
     async fn add(&self, qualifier: Option<&str>, sid: &str, revision: Option<String>) -> Result<(), String> {
@@ -331,6 +334,20 @@ async fn resource_tags_count_for_function_writes() {
         let tag = account.lambda.tag_resource().resource(FUNCTION).tags("warden", "enforce");
         tag.send().await.expect("tagged");
         code(&before) == "AccessDeniedException" && remove().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resource_tags_count_for_managed_policies() {
+    check(async |account| {
+        let arn = managed_policy(account).await;
+        let tag = aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag");
+        account.iam.tag_policy().policy_arn(&arn).tags(tag).send().await.expect("tagged");
+        let statements = json!([{"Effect": "Allow", "Action": "iam:DeletePolicyVersion", "Resource": arn,
+            "Condition": {"StringEquals": {"aws:ResourceTag/warden": "enforce"}}}]);
+        let iam = aws_sdk_iam::Client::new(&account.config_with(statements).await);
+        iam.delete_policy_version().policy_arn(&arn).version_id("v1").send().await.is_ok()
     })
     .await;
 }
