@@ -84,7 +84,7 @@ async fn a_bad_version_of_a_policy_is_taken_back_and_undo_sets_it_again() {
     account.settle().await;
 
     assert_eq!(account.default_version(&arn).await, ("v1".to_owned(), policy(&[read_orders()])));
-    assert_eq!(account.attached("pay").await, [arn.clone()]);
+    assert_eq!(account.attached("pay").await, std::slice::from_ref(&arn));
     let story = account.story_of(&arn).await;
     let surface = format!("managed-policy/{arn}");
     assert_eq!(
@@ -107,7 +107,7 @@ async fn a_bad_version_of_a_policy_that_others_have_is_kept_away_from_the_opted_
     account.settle().await;
 
     assert_eq!(account.default_version(&arn).await, ("v2".to_owned(), bad));
-    assert_eq!(account.attached("shop").await, [arn.clone()]);
+    assert_eq!(account.attached("shop").await, std::slice::from_ref(&arn));
     assert_eq!(account.attached("pay").await, Vec::<String>::new());
     let names = account.iam.list_role_policies().role_name("pay").send().await.expect("the list");
     let stand_in = names.policy_names().iter().find(|name| name.starts_with("warden-shop-data-")).expect("a stand-in");
