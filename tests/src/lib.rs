@@ -2,6 +2,9 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod glibc;
+mod iam;
+
+pub use iam::tag;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
@@ -30,6 +33,8 @@ pub struct Account {
     pub iam: aws_sdk_iam::Client,
     /// The ledger, read as the administrator.
     pub ledger: Aws,
+    /// Where the ledger is.
+    pub deployment: Deployment,
 }
 
 impl Account {
@@ -63,10 +68,10 @@ impl Account {
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment =
             Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
-        let ledger = Aws::new(sandbox.config(), deployment);
+        let ledger = Aws::new(sandbox.config(), deployment.clone());
         let lambda = Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
-        let account = Account { sandbox, lambda, iam, ledger };
+        let account = Account { sandbox, lambda, iam, ledger, deployment };
         account.role("shop", &[]).await;
         account
     }
@@ -123,12 +128,17 @@ impl Account {
 
     /// Makes a function with these tags.
     pub async fn function(&self, name: &str, tags: &[(&str, &str)]) {
+        self.function_with_role(name, "shop", tags).await;
+    }
+
+    /// Makes a function with that role and these tags.
+    pub async fn function_with_role(&self, name: &str, role: &str, tags: &[(&str, &str)]) {
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
         zip.resize(22, 0);
         let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
         let create = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
-        let create = create.handler("bootstrap").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
+        let create = create.handler("bootstrap").code(code).role(role_arn(role));
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         create.set_tags(Some(tags)).send().await.expect("the function");
     }
