@@ -273,6 +273,8 @@ pub(crate) const HARMLESS: &[&str] = &[
     "sha1",
     "sha256",
     "sha512",
+    "sid",
+    "sids",
     "sig",
     "signature",
     "site",
