@@ -148,6 +148,14 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if is_constant {
         return None;
     }
+    // `Monsoon_1987`: a word and a year.
+    let dated = value.rsplit_once(['_', '-', '.']).is_some_and(|(word, number)| {
+        let of_digits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        of_digits && word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    if dated && !names_a_thing(value) {
+        return weaker;
+    }
     if is_identifier(value, shape) {
         let words = value.split(['-', '_', '.', ' ']).filter(|word| word.len() >= 3).count();
         let of_words_alone = shape.digits == 0 && words >= 4 && !names_a_thing(value);
@@ -217,7 +225,7 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if shape.hexadecimal {
         return match shape.length {
             0..16 => None,
-            16..24 => (!weak_name).then(|| graded(name.provider))?,
+            16..24 => (!weak_name).then(|| graded(false))?,
             _ => graded(!weak_name),
         };
     }
@@ -233,9 +241,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
             0..10 => None,
             10..16 => (!weak_name).then(|| graded(shape.symbols > 0 && shape.classes() >= 3))?,
             16..20 => graded(!weak_name && shape.classes() >= 2),
-            _ => graded(
-                !weak_name || (name.role == Role::Key && !name.distant && shape.classes() >= 3 && shape.length >= 20),
-            ),
+            length => {
+                let of_any_key = name.role == Role::Key && shape.classes() >= 3;
+                let of_a_login = name.role == Role::Credential && shape.classes() >= 2 && length >= 24;
+                graded(!weak_name || (!name.distant && (of_any_key || of_a_login)))
+            }
         };
     }
     // Something between words and noise: `S3cr3t!Signing2024`.

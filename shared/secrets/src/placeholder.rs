@@ -1,5 +1,6 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
+use crate::spelling::is_wordlike;
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
@@ -63,7 +64,11 @@ fn is_variable(text: &str) -> bool {
         && small != capital
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
-        && (capital || text.contains('_'))
+        && (capital
+            || text.contains('_')
+            || (is_wordlike(text.as_bytes())
+                && text.len() >= 4
+                && !text.contains(|letter: char| letter.is_ascii_digit())))
 }
 
 /// Words that nobody's secret has in it.

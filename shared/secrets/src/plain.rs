@@ -173,6 +173,7 @@ pub(crate) fn is_plain(value: &str, shape: &Shape) -> bool {
         || is_file(value)
         || is_cloudformation(value)
         || is_locale_or_mime(value)
+        || is_choice(value)
 }
 
 /// Digits, with signs and separators between them.
@@ -428,6 +429,18 @@ fn is_name(name: &str) -> bool {
 /// `eu-west-1_AbCdEf123`, and an identity pool's `eu-west-1:` with a UUID.
 fn is_cognito_pool(value: &str) -> bool {
     value.split_once(['_', ':']).is_some_and(|(region, id)| is_region(region) && region.len() >= 9 && id.len() >= 6)
+}
+
+/// `required|min:8`: words with bars between them.
+fn is_choice(value: &str) -> bool {
+    let is_word = |part: &str| {
+        let (word, rest) = part.split_once([':', '=']).unwrap_or((part, ""));
+        word.len() >= 2
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            && rest.len() <= 12
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b',')
+    };
+    value.contains('|') && value.split('|').all(is_word)
 }
 
 fn is_locale_or_mime(value: &str) -> bool {

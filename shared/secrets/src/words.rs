@@ -875,6 +875,7 @@ pub(crate) const PROVIDERS: &[&str] = &[
     "newrelic",
     "newsapi",
     "ngrok",
+    "nomad",
     "notion",
     "novu",
     "npm",
