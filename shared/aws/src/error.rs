@@ -39,7 +39,10 @@ fn advice(kind: ErrorKind) -> &'static str {
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     match (code.unwrap_or_default(), status) {
         ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
-        ("ResourceConflictException", _) => ErrorKind::Busy,
+        // IAM's words for a change that is under way elsewhere.
+        ("ResourceConflictException" | "ConcurrentModification" | "EntityTemporarilyUnmodifiable", _) => {
+            ErrorKind::Busy
+        }
         ("ResourceNotFoundException" | "NoSuchEntity", _) => ErrorKind::Gone,
         (
             "TooManyRequestsException"
@@ -52,13 +55,20 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "DependencyTimeoutException"
             | "InternalServerError"
             | "InternalException"
-            | "ServiceException",
+            | "ServiceException"
+            | "ServiceFailure",
             _,
         ) => ErrorKind::Retry,
-        // A policy that is full, or Lambda's quotas: somebody has to make room.
-        ("PolicyLengthExceededException" | "CodeStorageExceededException" | "KMSInvalidMacException", _) => {
-            ErrorKind::Refused
-        }
+        // A policy that is full, or quotas: somebody has to make room. What AWS's own services alone may change.
+        (
+            "PolicyLengthExceededException"
+            | "CodeStorageExceededException"
+            | "KMSInvalidMacException"
+            | "LimitExceeded"
+            | "UnmodifiableEntity"
+            | "DeleteConflict",
+            _,
+        ) => ErrorKind::Refused,
         (_, None | Some(429) | Some(500..)) => ErrorKind::Retry,
         (_, Some(401 | 403)) => ErrorKind::Refused,
         (code, _) if code.starts_with("AccessDenied") || code.starts_with("ExpiredToken") => ErrorKind::Refused,
@@ -85,6 +95,10 @@ mod tests {
         // DynamoDB and the query services answer 400 for most errors: the code decides.
         check("ResourceNotFoundException", Some(400), ErrorKind::Gone);
         check("ThrottlingException", Some(400), ErrorKind::Retry);
+        // IAM answers 409 for both of these.
+        check("LimitExceeded", Some(409), ErrorKind::Refused);
+        check("ConcurrentModification", Some(409), ErrorKind::Busy);
+        check("NoSuchEntity", Some(404), ErrorKind::Gone);
         check("AccessDeniedException", Some(400), ErrorKind::Refused);
         check("AccessDeniedException", Some(403), ErrorKind::Refused);
         check("InvalidParameterValueException", Some(400), ErrorKind::Bug);

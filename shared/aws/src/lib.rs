@@ -1,15 +1,19 @@
-//! The engine's ports on the AWS SDK: Lambda, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
+//! The engine's ports on the AWS SDK: Lambda, IAM, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
 
 pub mod calls;
 pub mod config;
 
+mod account;
 mod announcer;
 mod clock;
 mod error;
+mod iam;
 mod lambda;
 mod ledger;
 mod notary;
 
+pub use iam::{IamDocument, ManagedPolicy, Role, Users};
+pub use lambda::Function;
 pub use ledger::StoredRecord;
 
 use aws_types::{SdkConfig, region::Region};
@@ -27,6 +31,7 @@ pub struct Aws {
     key: String,
     dynamodb: aws_sdk_dynamodb::Client,
     events: OnceLock<aws_sdk_eventbridge::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
     /// By Region, made on demand.
     lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
@@ -68,6 +73,7 @@ impl Aws {
             bus,
             key,
             events: OnceLock::new(),
+            iam: OnceLock::new(),
             kms: OnceLock::new(),
             lambda: Mutex::new(HashMap::new()),
         }
@@ -75,6 +81,11 @@ impl Aws {
 
     fn events(&self) -> &aws_sdk_eventbridge::Client {
         self.events.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+    }
+
+    /// IAM is one for the whole account: the Region only decides where the call goes to.
+    fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.config))
     }
 
     fn kms(&self) -> &aws_sdk_kms::Client {

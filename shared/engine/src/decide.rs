@@ -2,7 +2,7 @@
 
 use crate::{
     content::{Content, FindingKey, Fingerprint},
-    guard::{Facts, Guard, Judgement, Look, Sighting},
+    guard::{Facts, Guard, Judgement, Look, Scope, Sighting},
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Step},
     settings::{Settings, StandingPolicy},
@@ -13,7 +13,10 @@ use crate::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeMap, iter, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter, mem,
+};
 use warden_finding::{Finding, Severity};
 
 /// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an item
@@ -110,6 +113,7 @@ pub fn conclude(
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy) => {
             draft.step = Step::Applied;
+            draft.note = noted(draft.note, intent.plan.note());
             state.reverts.push(now);
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
@@ -178,7 +182,7 @@ pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
 pub fn decide<G: Guard>(
     guard: &G,
     look: &Look,
-    facts: &Facts,
+    facts: &Facts<G::Context>,
     history: &History,
     settings: &Settings,
     now: Timestamp,
@@ -226,10 +230,10 @@ pub fn decide<G: Guard>(
     deciding.decision
 }
 
-struct Deciding<'a, G> {
+struct Deciding<'a, G: Guard> {
     guard: &'a G,
     look: &'a Look,
-    facts: &'a Facts,
+    facts: &'a Facts<G::Context>,
     history: &'a History,
     settings: &'a Settings,
     now: Timestamp,
@@ -241,7 +245,7 @@ struct Deciding<'a, G> {
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
     /// The facts, for judging what they would be after a plan.
-    planned: Option<Facts>,
+    planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
     bytes: usize,
     /// What all records of this decision have in common.
@@ -288,7 +292,11 @@ impl<G: Guard> Deciding<'_, G> {
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
-        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged });
+        let through = match &self.facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
+        };
+        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged, through });
     }
 
     /// When the trigger happened. An event from the future is one that somebody made up.
@@ -507,8 +515,7 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     fn never_touch(&self) -> bool {
-        let subject = self.subject().to_string();
-        self.settings.never_touch.iter().any(|pattern| pattern.matches(&subject))
+        self.guard.never_touch(self.subject(), self.facts, self.settings)
     }
 
     /// The breaker. Returns what is still to be acted on; `None` to wait first.
@@ -626,8 +633,11 @@ impl<G: Guard> Deciding<'_, G> {
             severity: worst(&fixed),
             findings: fixed,
             remediation: Some(remediation),
-            note: repeated
-                .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+            note: noted(
+                repeated
+                    .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+                plan.note(),
+            ),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
             changes: plan.changes().to_vec(),
             ..self.template.clone()
@@ -705,6 +715,14 @@ impl<G: Guard> Deciding<'_, G> {
             diff: fits(content).then(|| Diff { before: content.clone(), after: content.clone() }),
             ..self.template.clone()
         });
+    }
+}
+
+/// A note with a plan's own behind it.
+fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+    match (note, more) {
+        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
+        (note, more) => note.or_else(|| more.map(str::to_owned)),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod content;
 pub mod decide;
 mod event;
 pub mod guard;
+pub mod iam;
 pub mod ocsf;
 pub mod pause;
 pub mod plan;

@@ -3,6 +3,7 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     record::Diff,
     surface::Surface,
 };
@@ -33,6 +34,15 @@ impl UrlAuthType {
             UrlAuthType::None => "NONE",
         }
     }
+}
+
+/// One version of a managed policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Its id: `v3`. IAM never gives one twice.
+    pub id: String,
+    /// Its document, word for word.
+    pub document: String,
 }
 
 /// One API call that changes something. Only calls in this list can be made by a guard or an undo.
@@ -93,10 +103,83 @@ pub enum Call {
         /// With `*`: the organisation whose accounts are meant.
         organization: Option<String>,
     },
+    /// Replaces who may assume a role. IAM offers no lock, here and below.
+    UpdateAssumeRolePolicy {
+        /// Whose trust policy.
+        role: RoleArn,
+        /// The new document, word for word.
+        document: String,
+    },
+    /// Bounds what a role's policies can grant.
+    PutRolePermissionsBoundary {
+        /// Whose boundary.
+        role: RoleArn,
+        /// The policy that bounds it.
+        policy: PolicyArn,
+    },
+    /// Takes the bound away; no guard does, but an undo may.
+    DeleteRolePermissionsBoundary {
+        /// Whose boundary.
+        role: RoleArn,
+    },
+    /// Writes one of a role's own policies.
+    PutRolePolicy {
+        /// Whose policy.
+        role: RoleArn,
+        /// Which.
+        name: PolicyName,
+        /// The new document, word for word.
+        document: String,
+    },
+    /// Deletes one of a role's own policies.
+    DeleteRolePolicy {
+        /// Whose policy.
+        role: RoleArn,
+        /// Which.
+        name: PolicyName,
+    },
+    /// Attaches a managed policy.
+    AttachRolePolicy {
+        /// To which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: PolicyArn,
+    },
+    /// Detaches a managed policy.
+    DetachRolePolicy {
+        /// From which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: PolicyArn,
+    },
+    /// Writes a new version of a managed policy and makes it the default.
+    CreatePolicyVersion {
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// The new document, word for word.
+        document: String,
+        /// The version that is deleted first, where there are five already; its document is kept here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_place_of: Option<PolicyVersion>,
+    },
+    /// Makes another of a managed policy's versions the default.
+    SetDefaultPolicyVersion {
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// The version's id.
+        version: String,
+    },
+    /// Gives a function another role; locked by RevisionId.
+    UpdateFunctionRole {
+        /// Which function.
+        function: FunctionArn,
+        /// The role's whole ARN, path and all.
+        role: String,
+    },
 }
 
 impl Call {
-    /// The operation's name in the Lambda API.
+    /// The operation's name in the API.
     pub const fn operation(&self) -> &'static str {
         match self {
             Call::RemovePermission { .. } => "RemovePermission",
@@ -105,6 +188,16 @@ impl Call {
             Call::UpdateFunctionUrlConfig { .. } => "UpdateFunctionUrlConfig",
             Call::RemoveLayerVersionPermission { .. } => "RemoveLayerVersionPermission",
             Call::AddLayerVersionPermission { .. } => "AddLayerVersionPermission",
+            Call::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
+            Call::PutRolePermissionsBoundary { .. } => "PutRolePermissionsBoundary",
+            Call::DeleteRolePermissionsBoundary { .. } => "DeleteRolePermissionsBoundary",
+            Call::PutRolePolicy { .. } => "PutRolePolicy",
+            Call::DeleteRolePolicy { .. } => "DeleteRolePolicy",
+            Call::AttachRolePolicy { .. } => "AttachRolePolicy",
+            Call::DetachRolePolicy { .. } => "DetachRolePolicy",
+            Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
+            Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
+            Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
         }
     }
 }
@@ -120,6 +213,17 @@ impl Call {
             Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
                 layer.to_string()
             }
+            Call::UpdateAssumeRolePolicy { role, .. }
+            | Call::PutRolePermissionsBoundary { role, .. }
+            | Call::DeleteRolePermissionsBoundary { role }
+            | Call::PutRolePolicy { role, .. }
+            | Call::DeleteRolePolicy { role, .. }
+            | Call::AttachRolePolicy { role, .. }
+            | Call::DetachRolePolicy { role, .. } => role.to_string(),
+            Call::CreatePolicyVersion { policy, .. } | Call::SetDefaultPolicyVersion { policy, .. } => {
+                policy.to_string()
+            }
+            Call::UpdateFunctionRole { function, .. } => function.to_string(),
         }
     }
 }
@@ -145,6 +249,28 @@ impl fmt::Display for Call {
             }
             Call::RemoveLayerVersionPermission { layer, sid } | Call::AddLayerVersionPermission { layer, sid, .. } => {
                 write!(f, "{operation}({}:{}, Sid {sid})", layer.name(), layer.version())
+            }
+            Call::UpdateAssumeRolePolicy { role, .. } | Call::DeleteRolePermissionsBoundary { role } => {
+                write!(f, "{operation}({})", role.name())
+            }
+            Call::PutRolePolicy { role, name, .. } | Call::DeleteRolePolicy { role, name } => {
+                write!(f, "{operation}({}, {name})", role.name())
+            }
+            Call::PutRolePermissionsBoundary { role, policy }
+            | Call::AttachRolePolicy { role, policy }
+            | Call::DetachRolePolicy { role, policy } => write!(f, "{operation}({}, {})", role.name(), policy.name()),
+            Call::CreatePolicyVersion { policy, in_place_of, .. } => {
+                write!(f, "{operation}({}", policy.policy().name())?;
+                match in_place_of {
+                    Some(oldest) => write!(f, ", in place of {})", oldest.id),
+                    None => f.write_str(")"),
+                }
+            }
+            Call::SetDefaultPolicyVersion { policy, version } => {
+                write!(f, "{operation}({}, {version})", policy.policy().name())
+            }
+            Call::UpdateFunctionRole { function, role } => {
+                write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
         }
     }
@@ -188,12 +314,14 @@ pub struct Plan {
     before: Content,
     after: Content,
     changes: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 impl Plan {
     /// A plan for `surface`, which holds `before`, without changes yet.
     pub fn new(surface: Surface, before: Content) -> Plan {
-        Plan { surface, after: before.clone(), before, changes: Vec::new() }
+        Plan { surface, after: before.clone(), before, changes: Vec::new(), note: None }
     }
 
     /// Adds a change: `call` takes the surface from where the plan stands to `after`, `undo` takes it back.
@@ -204,9 +332,15 @@ impl Plan {
         self
     }
 
+    /// Says something that its records should tell a person beside the changes.
+    #[must_use]
+    pub fn noting(self, note: impl Into<String>) -> Plan {
+        Plan { note: Some(note.into()), ..self }
+    }
+
     /// The plan that a record's content and changes describe.
     pub fn recorded(surface: Surface, diff: Diff, changes: Vec<Change>) -> Plan {
-        Plan { surface, before: diff.before, after: diff.after, changes }
+        Plan { surface, before: diff.before, after: diff.after, changes, note: None }
     }
 
     /// The plan that takes this one back, from `after` to exactly `before`.
@@ -223,6 +357,7 @@ impl Plan {
             before: self.after.clone(),
             after: self.before.clone(),
             changes: changes.collect(),
+            note: None,
         }
     }
 
@@ -239,6 +374,11 @@ impl Plan {
     /// What the surface will hold.
     pub fn after(&self) -> &Content {
         &self.after
+    }
+
+    /// What its records tell a person beside the changes.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// The changes in order.

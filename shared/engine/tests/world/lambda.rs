@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use warden_engine::{call_error::ErrorKind, content::Content, plan::Call};
 
-/// The content that `call` leaves where `content` was.
+/// The content that `call` leaves where `content` was; a call of IAM's is none of Lambda's.
 pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
     match call {
         Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
@@ -49,6 +49,16 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
             statements.sort_by_key(|statement| statement["Sid"].to_string());
             Ok(Content::new(policy))
         }
+        Call::UpdateFunctionRole { role, .. } => Ok(Content::new(json!({"Role": role}))),
+        Call::UpdateAssumeRolePolicy { .. }
+        | Call::PutRolePermissionsBoundary { .. }
+        | Call::DeleteRolePermissionsBoundary { .. }
+        | Call::PutRolePolicy { .. }
+        | Call::DeleteRolePolicy { .. }
+        | Call::AttachRolePolicy { .. }
+        | Call::DetachRolePolicy { .. }
+        | Call::CreatePolicyVersion { .. }
+        | Call::SetDefaultPolicyVersion { .. } => Err(ErrorKind::Bug),
     }
 }
 
