@@ -2,6 +2,7 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod glibc;
+pub mod secure_server;
 
 use aws_sdk_lambda::{
     Client,

@@ -1,18 +1,18 @@
 //! The start-up layer as it is deployed.
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     fs,
-    io::{Cursor, Read, Write},
-    net::TcpListener,
+    io::Cursor,
     path::PathBuf,
     process::{Command, Output},
-    sync::{Arc, LazyLock},
-    thread::{self, JoinHandle},
+    sync::LazyLock,
 };
 use warden_sandbox::{Architecture, Options, build_layer, package_layer, workspace};
-use warden_tests::glibc::{GlibcVersion, glibc_needed};
+use warden_tests::{
+    glibc::{GlibcVersion, glibc_needed},
+    secure_server::SecureServer,
+};
 use zip::ZipArchive;
 
 /// The budget: a function has 250 MB for its code and all its layers.
@@ -74,43 +74,13 @@ fn it_says_what_is_missing() {
     check(&["/bin/true"], &[reference, region, ("AWS_CA_BUNDLE", "/dev/null")], "no certificate in it");
 }
 
-/// An HTTPS server on this machine that answers one request with this JSON; gives its port, its certificate, and then the request.
-fn secure_server(answer: Value) -> (u16, String, JoinHandle<String>) {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let config = Arc::new(config.with_single_cert(vec![own.cert.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let serving = thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
-        let mut request = Vec::new();
-        let mut part = [0; 4096];
-        // Its body is one JSON object, the last thing in it.
-        while !request.ends_with(b"}") {
-            match stream.read(&mut part) {
-                Ok(0) | Err(_) => break,
-                Ok(read) => request.extend(&part[..read]),
-            }
-        }
-        let body = answer.to_string();
-        // A caller that trusts nobody has gone by now.
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-            .and_then(|()| stream.flush());
-        String::from_utf8(request).unwrap()
-    });
-    (port, own.cert.pem(), serving)
-}
-
 /// What it must be like on AWS: TLS, and the request that Secrets Manager's API reference describes, signed for the function's role.
 #[test]
 fn it_asks_over_tls_and_signs() {
     let (port, certificate, serving) =
         secure_server(json!({"Name": "warden/pay/1", "SecretString": r#"{"KEY": "the value"}"#}));
     let bundle = tempfile::NamedTempFile::new().unwrap();
-    fs::write(bundle.path(), certificate).unwrap();
+    fs::write(bundle.path(), &server.certificate).unwrap();
     let output = run(
         &["/bin/sh", "-c", "printf %s \"$KEY\""],
         &[
@@ -119,12 +89,12 @@ fn it_asks_over_tls_and_signs() {
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
             ("AWS_SESSION_TOKEN", "token"),
-            ("AWS_ENDPOINT_URL", &format!("https://localhost:{port}")),
+            ("AWS_ENDPOINT_URL", &server.url),
             ("AWS_CA_BUNDLE", bundle.path().to_str().unwrap()),
         ],
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "the value", "{}", String::from_utf8_lossy(&output.stderr));
-    let request = serving.join().unwrap();
+    let request = server.requests().remove(0);
     let lines: Vec<String> = request.lines().map(str::to_ascii_lowercase).collect();
     assert_eq!(lines.first().map(String::as_str), Some("post / http/1.1"));
     let header = |start: &str| assert!(lines.iter().any(|line| line.starts_with(start)), "no {start} in {request}");
@@ -138,15 +108,14 @@ fn it_asks_over_tls_and_signs() {
 
 #[test]
 fn it_tells_nobody_whose_certificate_it_does_not_know() {
-    let (port, _, serving) = secure_server(json!({"SecretString": r#"{"KEY": "a lie"}"#}));
-    let endpoint = format!("https://localhost:{port}");
+    let server = SecureServer::start(1, &json!({"SecretString": r#"{"KEY": "a lie"}"#}));
     let environment = [
         ("KEY", "warden-secret:warden/pay/1"),
         ("AWS_REGION", "eu-central-1"),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
-        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ENDPOINT_URL", &server.url),
     ];
     check(&["/bin/true"], &environment, "AWS_CA_BUNDLE");
-    assert_eq!(serving.join().unwrap(), "", "nothing was asked");
+    assert_eq!(server.requests(), [""], "nothing was asked");
 }
