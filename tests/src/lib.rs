@@ -3,6 +3,7 @@
 
 pub mod glibc;
 mod iam;
+pub mod secure_server;
 
 pub use iam::tag;
 
