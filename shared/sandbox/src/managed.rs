@@ -19,7 +19,7 @@ use zip::ZipArchive;
 
 use crate::{
     Sandbox, SandboxError, blocking,
-    install::PYTHON_RUNTIME,
+    install::{NODE_RUNTIME, PYTHON_RUNTIME},
     runtime_api::{CREDENTIALS, Progress, Reply, RuntimeApi},
 };
 
@@ -41,7 +41,8 @@ pub struct ManagedFunction {
 
 impl Sandbox {
     /// Starts a function of the account, or one version of it, with the environment, code, layers and role that the account holds,
-    /// and waits until it asks for its first event. Python functions only.
+    /// and waits until it asks for its first event. Python and Node.js functions; the first start of each installs AWS's runtime client for
+    /// it, which for Node.js takes a C++ compiler, make and a minute or two.
     ///
     /// Layers are unpacked into a directory that stands for `/opt`: a program that AWS_LAMBDA_EXEC_WRAPPER names under `/opt` is run
     /// from there, and the variable keeps its value.
@@ -152,6 +153,11 @@ impl Sandbox {
         if runtime.starts_with("python") {
             let environment = blocking(move || PYTHON_RUNTIME.install(&options.target, &*options.progress)).await?;
             return Ok([environment.join("bin/python"), "-m".into(), "awslambdaric".into(), handler.into()].into());
+        }
+        if runtime.starts_with("nodejs") {
+            let environment = blocking(move || NODE_RUNTIME.install(&options.target, &*options.progress)).await?;
+            let client = environment.join("node_modules/aws-lambda-ric/index.mjs");
+            return Ok([environment.join("bin/node"), client, handler.into()].into());
         }
         Err(SandboxError::Account {
             what: "starting a function".to_owned(),
