@@ -94,6 +94,9 @@ impl Sandbox {
         set("AWS_LAMBDA_RUNTIME_API", api.address.to_string());
         set("LAMBDA_TASK_ROOT", task.display().to_string());
         set("AWS_ENDPOINT_URL", self.endpoint().to_owned());
+        // Where the runtimes find what layers bring; on AWS under /opt.
+        set("PYTHONPATH", opt.join("python").display().to_string());
+        set("NODE_PATH", opt.join("nodejs/node_modules").display().to_string());
         if configuration["SnapStart"]["OptimizationStatus"] == "On" {
             set("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start".to_owned());
             set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}{CREDENTIALS}", api.address));
@@ -173,12 +176,17 @@ impl ManagedFunction {
     /// [`SandboxError::FunctionStart`] with the function's log when it ends, or takes longer than its timeout.
     pub async fn invoke(&mut self, event: &Value) -> Result<Reply, SandboxError> {
         let reply = self.api.hand_over(event, self.timeout);
-        let (timeout, ended) = (self.timeout, self.ended());
-        tokio::select! {
-            Ok(reply) = reply => Ok(reply),
-            problem = ended => Err(self.failed(problem)),
-            () = tokio::time::sleep(timeout) => Err(self.failed(format!("no answer within {timeout:?}"))),
-        }
+        let timeout = self.timeout;
+        let problem = tokio::select! {
+            Ok(reply) = reply => return Ok(reply),
+            problem = self.ended() => problem,
+            () = tokio::time::sleep(timeout) => {
+                // As Lambda does: an environment whose function hangs is not used again. It may have ended just now.
+                let _ = self.process.kill();
+                format!("no answer within {timeout:?}")
+            }
+        };
+        Err(self.failed(problem))
     }
 
     /// What the function has written to its log: standard output and standard error.
