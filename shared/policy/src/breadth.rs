@@ -42,7 +42,7 @@ impl<'d> Reach<'d> {
                     .map(|resource| Filler::new(without_variables(resource, version), context))
                     .filter(|filler| pattern::has_wildcard(&filler.pattern))
                     .collect();
-                if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns(patterns)) }
+                if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns::new(patterns)) }
             }
             Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
             Selection::Except(_) => Reach::All,
@@ -78,10 +78,42 @@ const MOST_WORK: usize = 250_000;
 #[derive(Default)]
 pub(crate) struct Scratch {
     work: usize,
-    /// The answers for the patterns of the present statement, by set of templates.
+    /// The answers for the patterns of the present statement, by set of templates and by template.
+    sets: Answers,
+    templates: Answers,
+    filled: Vec<u8>,
+}
+
+/// Yes or no by number, as far as known.
+#[derive(Default)]
+struct Answers {
     known: Vec<Option<bool>>,
     answered: Vec<usize>,
-    filled: Vec<u8>,
+}
+
+impl Answers {
+    fn get(&self, number: usize) -> Option<bool> {
+        self.known.get(number).copied().flatten()
+    }
+
+    fn remember(&mut self, number: usize, answer: bool) -> bool {
+        if self.known.len() <= number {
+            self.known.resize(number + 1, None);
+        }
+        if let Some(slot) = self.known.get_mut(number) {
+            *slot = Some(answer);
+            self.answered.push(number);
+        }
+        answer
+    }
+
+    fn forget(&mut self) {
+        for number in self.answered.drain(..) {
+            if let Some(slot) = self.known.get_mut(number) {
+                *slot = None;
+            }
+        }
+    }
 }
 
 impl Scratch {
@@ -91,55 +123,78 @@ impl Scratch {
         self.work > MOST_WORK
     }
 
-    /// Forgets what was known of the patterns of another statement.
-    pub(crate) fn begin_statement(&mut self) {
-        for set in self.answered.drain(..) {
-            if let Some(slot) = self.known.get_mut(set) {
-                *slot = None;
-            }
-        }
+    /// Each policy may take its own time: a role of many long ones is no reason for suspicion.
+    pub(crate) fn begin_policy(&mut self) {
+        self.work = 0;
     }
 
-    fn remember(&mut self, set: usize, answer: bool) {
-        if self.known.len() <= set {
-            self.known.resize(set + 1, None);
-        }
-        if let Some(slot) = self.known.get_mut(set) {
-            *slot = Some(answer);
-            self.answered.push(set);
-        }
+    /// Forgets what was known of the patterns of another statement.
+    pub(crate) fn begin_statement(&mut self) {
+        self.sets.forget();
+        self.templates.forget();
     }
 }
 
 /// The resource patterns of a statement that have wildcards.
-pub(crate) struct Patterns<'d>(Vec<Filler<'d>>);
+pub(crate) struct Patterns<'d> {
+    /// Those that do not fix their service, then the others by service.
+    all: Vec<Filler<'d>>,
+    /// How many do not.
+    loose: usize,
+}
 
-impl Patterns<'_> {
+impl<'d> Patterns<'d> {
+    fn new(mut all: Vec<Filler<'d>>) -> Self {
+        let loose = all.iter().filter(|filler| !filler.fixes_service).count();
+        if all.len() > 1 {
+            all.sort_by(|one, two| one.fixed_service().cmp(&two.fixed_service()));
+        }
+        Self { all, loose }
+    }
+
     /// Whether one of them is broad for the action.
     pub(crate) fn are_broad_for(&self, action: Action, scratch: &mut Scratch) -> bool {
         let set = service_table::type_set(action);
-        if let Some(answer) = scratch.known.get(set).copied().flatten() {
+        if let Some(answer) = scratch.sets.get(set) {
             return answer;
         }
         let mut templates = service_table::templates(set).peekable();
         let answer = if templates.peek().is_none() {
             // The action has no resources: AWS matches the pattern against `*`.
-            self.0.iter().any(|filler| pattern::fits(&filler.pattern, "*"))
+            self.all.iter().any(|filler| pattern::fits(&filler.pattern, "*"))
         } else {
-            templates.any(|template| {
-                scratch.is_exhausted_after(4 * self.0.len())
-                    || self.0.iter().any(|filler| filler.fits(template, &mut scratch.filled))
+            templates.any(|number| match scratch.templates.get(number) {
+                Some(answer) => answer,
+                None => {
+                    let answer = self.fit(service_table::template(number), scratch);
+                    scratch.templates.remember(number, answer)
+                }
             })
         };
-        scratch.remember(set, answer);
-        answer
+        scratch.sets.remember(set, answer)
+    }
+
+    fn fit(&self, template: &[u8], scratch: &mut Scratch) -> bool {
+        let (loose, fixed) = self.all.split_at_checked(self.loose).unwrap_or_default();
+        let service = after_partition(template).split(|byte| *byte == b':').next();
+        let first = fixed.partition_point(|filler| filler.fixed_service() < service);
+        let same = fixed.iter().skip(first).take_while(|filler| filler.fixed_service() == service);
+        loose.iter().chain(same).any(|filler| {
+            filler.may_fit(template, scratch)
+                && (scratch.is_exhausted_after(3) || filler.fits(template, &mut scratch.filled))
+        })
     }
 
     /// Whether one of them is broad for whatever a service that is not in the table may have.
-    pub(crate) fn are_broad_for_unknown(&self, service: &str) -> bool {
+    pub(crate) fn are_broad_for_unknown(&self, service: &str, scratch: &mut Scratch) -> bool {
         let template = format!("arn:\u{1}:{service}:\u{2}:\u{3}:\u{4}");
-        self.0.iter().any(|filler| filler.fits(template.as_bytes(), &mut Vec::new()))
+        self.fit(template.as_bytes(), scratch)
     }
+}
+
+/// A template from its service on: templates all start with `arn:`, the partition's token, and a colon.
+fn after_partition(template: &[u8]) -> &[u8] {
+    template.get(6..).unwrap_or_default()
 }
 
 /// A pattern and how the tokens of a template are filled for it.
@@ -197,10 +252,12 @@ impl<'d> Filler<'d> {
         self.pattern.as_bytes().get(range.clone()).unwrap_or_default()
     }
 
+    /// The service, where it is fixed.
+    fn fixed_service(&self) -> Option<&[u8]> {
+        self.fixes_service.then(|| self.field(&self.service))
+    }
+
     fn fits(&self, template: &[u8], filled: &mut Vec<u8>) -> bool {
-        if !self.may_fit(template) {
-            return false;
-        }
         filled.clear();
         for byte in template {
             match *byte {
@@ -217,17 +274,15 @@ impl<'d> Filler<'d> {
         pattern::fits_raw(&self.pattern, filled)
     }
 
-    /// Passes over the templates of other services and other kinds of resource without filling them.
-    fn may_fit(&self, template: &[u8]) -> bool {
-        // Templates all start with `arn:`, the partition's token, and a colon.
-        let after_partition = template.get(6..).unwrap_or_default();
-        if self.fixes_service && !after_partition.starts_with(self.field(&self.service)) {
-            return false;
+    /// Passes over the templates of other kinds of resource without filling them.
+    fn may_fit(&self, template: &[u8], scratch: &mut Scratch) -> bool {
+        if scratch.is_exhausted_after(1) {
+            return true;
         }
         let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
             return true;
         };
-        let Some(resource) = after_partition.splitn(4, |byte| *byte == b':').nth(3) else {
+        let Some(resource) = after_partition(template).splitn(4, |byte| *byte == b':').nth(3) else {
             return true;
         };
         // With no more colons than the five between the fields, each field has to fit its own.
@@ -248,7 +303,7 @@ fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
 /// Nothing for an action that knows no resources.
 pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -> Option<()> {
     let templates = service_table::templates(service_table::type_set(action));
-    let template = templates.min_by_key(|arn| arn.len())?;
+    let template = templates.map(service_table::template).min_by_key(|arn| arn.len())?;
     for piece in template.split_inclusive(|byte| *byte <= NAME) {
         let (token, plain) = match piece.split_last() {
             Some((token, plain)) if *token <= NAME => (Some(*token), plain),

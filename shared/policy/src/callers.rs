@@ -4,6 +4,7 @@ use crate::{
     AccountId, Context,
     conditions::{Limit, Side},
     offence::Verdict,
+    quote::quoted,
 };
 use warden_finding::{FindingId, Severity};
 
@@ -19,13 +20,33 @@ pub(crate) struct Strangers {
 
 /// The callers that a statement's conditions let through.
 pub(crate) struct Callers<'d> {
-    pub(crate) context: &'d Context,
-    pub(crate) own: Option<AccountId>,
-    pub(crate) limits: Vec<Limit<'d>>,
-    pub(crate) strangers: Strangers,
+    context: &'d Context,
+    own: Option<AccountId>,
+    /// Each with the verdict if it were the only one: a statement may have thousands of principals and of accounts.
+    limits: Vec<(Limit<'d>, Option<Verdict>)>,
+    strangers: Strangers,
 }
 
-impl Callers<'_> {
+impl<'d> Callers<'d> {
+    pub(crate) fn new(
+        context: &'d Context,
+        own: Option<AccountId>,
+        limits: Vec<Limit<'d>>,
+        strangers: Strangers,
+    ) -> Self {
+        let mut callers = Self { context, own, limits: Vec::with_capacity(limits.len()), strangers };
+        for limit in limits {
+            let verdict = callers.bounded(&limit);
+            callers.limits.push((limit, verdict));
+        }
+        callers
+    }
+
+    /// Whether the conditions name nobody in particular.
+    pub(crate) fn are_unlimited(&self) -> bool {
+        self.limits.is_empty()
+    }
+
     /// Whether the account is the own one or on the list.
     pub(crate) fn trusts(&self, account: AccountId) -> bool {
         self.own == Some(account) || self.context.trusted_accounts.contains(&account)
@@ -55,15 +76,16 @@ impl Callers<'_> {
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
             Limit::Network | Limit::Identity => false,
         };
-        self.limits.iter().any(is_source).then(|| self.least(None, is_source))
+        self.limits.iter().any(|(limit, _)| is_source(limit)).then(|| self.least(None, is_source))
     }
 
     /// All limits hold at once, so what gets through is at most what the strictest lets through.
     fn least(&self, unlimited: Option<Verdict>, counts: impl Fn(&Limit<'_>) -> bool) -> Option<Verdict> {
-        let limited = self.limits.iter().filter(|limit| counts(limit)).map(|limit| self.bounded(limit));
+        let limited = self.limits.iter().filter(|(limit, _)| counts(limit)).map(|(_, verdict)| verdict);
         limited
-            .chain(unlimited.map(Some))
+            .chain(unlimited.is_some().then_some(&unlimited))
             .min_by_key(|verdict| verdict.as_ref().map(|(_, severity, _)| *severity))
+            .cloned()
             .flatten()
     }
 
@@ -78,7 +100,7 @@ impl Callers<'_> {
                 let own = self.context.organization.as_ref().map(|own| own.as_str());
                 let (severity, whose) = match ids.iter().find(|id| Some(**id) != own) {
                     None => (Severity::Low, "the own organisation".to_owned()),
-                    Some(other) => (Severity::Medium, format!("organisation `{other}`")),
+                    Some(other) => (Severity::Medium, format!("organisation `{}`", quoted(other))),
                 };
                 Some((self.strangers.organization, severity, format!("everybody in {whose} is let in")))
             }

@@ -47,6 +47,7 @@ mod parse;
 mod pattern;
 mod principal;
 mod principled;
+mod quote;
 pub mod role_policy;
 mod service_table;
 pub mod trust_policy;

@@ -3,6 +3,7 @@
 use crate::document::{
     Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection, Statement, Values, Version,
 };
+use crate::quote::quoted;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -28,10 +29,6 @@ fn malformed(error: serde_json::Error) -> DocumentError {
 
 fn duplicate<E: Error>(key: impl fmt::Display) -> E {
     E::custom(format_args!("duplicate key `{key}`"))
-}
-
-fn shown(key: &str) -> String {
-    key.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
 /// Refuses a key before its value is read, so that the error's column is the key's.
@@ -223,7 +220,7 @@ impl<'de> Visitor<'de> for DocumentSeed {
                         "2012-10-17" => Version::V2012,
                         "2008-10-17" => Version::V2008,
                         other => {
-                            let other = shown(other);
+                            let other = quoted(other);
                             return Err(A::Error::custom(format_args!(
                                 "unknown Version `{other}`, expected `2012-10-17` or `2008-10-17`"
                             )));
@@ -259,7 +256,7 @@ fn unknown_key<E: Error>(key: &str, known: &[&str], place: &str) -> E {
         })
         .map(|known| format!(" (did you mean `{known}`?)"))
         .unwrap_or_default();
-    E::custom(format_args!("unknown key `{}` in {place}{hint}", shown(key)))
+    E::custom(format_args!("unknown key `{}` in {place}{hint}", quoted(key)))
 }
 
 /// One statement as an object, or a list of them.
@@ -331,7 +328,7 @@ impl<'de> Visitor<'de> for StatementSeed {
                         "Allow" => Effect::Allow,
                         "Deny" => Effect::Deny,
                         other => {
-                            let other = shown(other);
+                            let other = quoted(other);
                             return Err(A::Error::custom(format_args!(
                                 "unknown Effect `{other}`, expected `Allow` or `Deny`"
                             )));
@@ -533,7 +530,7 @@ impl<'de> Seen<'de> {
         let again = self.few.iter().any(|seen| seen.eq_ignore_ascii_case(&key))
             || (self.few.len() == Self::FEW && !self.many.insert(key.to_ascii_lowercase()));
         if again {
-            return Err(duplicate(shown(&key)));
+            return Err(duplicate(quoted(&key)));
         }
         if self.few.len() < Self::FEW {
             self.few.push(key);

@@ -9,10 +9,13 @@ use crate::{
     pattern,
     principal::{self, Principal, PrincipalPlace},
     principled::Principled,
+    quote::quoted,
 };
 use warden_finding::{Finding, FindingId, Severity};
 
 mod federation;
+
+use federation::Claims;
 
 /// The trust policy that a function's role starts with. What a trust policy becomes of which nothing else is left.
 pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -51,6 +54,7 @@ pub fn narrow(
         offences(index, statement, document, context)
     };
     let advice = |service: &str| {
+        let service = quoted(service);
         Err(format!(
             "add aws:SourceAccount or aws:SourceArn if {service} sends them when it assumes a role: its documentation says so"
         ))
@@ -69,16 +73,13 @@ fn offences(index: usize, statement: &Statement<'_>, document: &Document<'_>, co
     if statement.effect == Effect::Deny || !lets_in(statement) {
         return Vec::new();
     }
-    let callers = Callers {
-        context,
-        own: context.account,
-        limits: conditions::limits(&statement.conditions, document.version),
-        strangers: Strangers {
-            external: FindingId::TrustExternalAccount,
-            external_severity: Severity::High,
-            organization: FindingId::TrustOrganization,
-        },
+    let strangers = Strangers {
+        external: FindingId::TrustExternalAccount,
+        external_severity: Severity::High,
+        organization: FindingId::TrustOrganization,
     };
+    let limits = conditions::limits(&statement.conditions, document.version);
+    let callers = Callers::new(context, context.account, limits, strangers);
     let Some(principals) = principal::named(&statement.principals) else {
         return everybody(&callers)
             .map(|verdict| Offence::new(index, Part::NotPrincipal, true, verdict))
@@ -87,10 +88,11 @@ fn offences(index: usize, statement: &Statement<'_>, document: &Document<'_>, co
     };
     let principals = principal::each(principals);
     let alone = principals.len() == 1;
+    let claims = Claims::read(statement, document);
     principals
         .into_iter()
         .filter_map(|(place, text, who)| {
-            let verdict = verdict(place, text, who, &callers, statement, document)?;
+            let verdict = verdict(place, text, who, &callers, &claims)?;
             Some(Offence::new(index, Part::Principal(place), alone, verdict))
         })
         .collect()
@@ -107,7 +109,7 @@ fn lets_in(statement: &Statement<'_>) -> bool {
 }
 
 fn everybody(callers: &Callers<'_>) -> Option<Verdict> {
-    if callers.limits.is_empty() {
+    if callers.are_unlimited() {
         let message = "anybody with an AWS account may assume the role".to_owned();
         Some((FindingId::TrustPublic, Severity::Critical, message))
     } else {
@@ -120,11 +122,10 @@ fn verdict(
     text: &str,
     who: Principal<'_>,
     callers: &Callers<'_>,
-    statement: &Statement<'_>,
-    document: &Document<'_>,
+    claims: &Claims,
 ) -> Option<Verdict> {
     if place.kind == Some(PrincipalType::Federated) && who != Principal::Everybody {
-        return federation::verdict(text, statement, document);
+        return claims.verdict(text);
     }
     match who {
         Principal::Everybody => everybody(callers),
@@ -134,10 +135,12 @@ fn verdict(
             callers.somebody(callers.external(message))
         }
         Principal::Unknown => {
+            let text = quoted(text);
             let message = format!("`{text}`, which is no account that is trusted, may assume the role");
             callers.somebody(callers.external(message))
         }
         Principal::Deleted => {
+            let text = quoted(text);
             let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
             Some((FindingId::TrustExternalAccount, Severity::Info, message))
         }
@@ -146,6 +149,7 @@ fn verdict(
         Principal::Service(service) => match callers.service() {
             Some(bounded) => bounded,
             None => {
+                let service = quoted(service);
                 let message = format!(
                     "{service} may assume the role for anybody who can name it there: no aws:SourceAccount or aws:SourceArn is fixed"
                 );

@@ -13,6 +13,7 @@ use crate::{
     offence::{Offence, Part, Verdict},
     pattern,
     principal::{self, Principal},
+    quote::quoted,
 };
 use serde::{Deserialize, Serialize};
 use warden_finding::{Finding, FindingId, Severity};
@@ -90,8 +91,10 @@ fn offences(
             let listed = matches!(actions, crate::Values::Many(_));
             let alone = actions.as_slice().len() == 1;
             for (nth, action) in actions.iter().enumerate().filter(|(_, action)| is_every_action(action)) {
-                let message =
-                    format!("`{action}` lets the principal change and delete the function as well as invoke it");
+                let message = format!(
+                    "`{}` lets the principal change and delete the function as well as invoke it",
+                    quoted(action)
+                );
                 let verdict = (FindingId::WildcardInvokeAction, Severity::High, message);
                 report(Part::Action(listed.then_some(nth)), alone, verdict);
             }
@@ -143,8 +146,8 @@ impl Grant {
                 }),
                 match actions.as_slice() {
                     [] => String::new(),
-                    [action] => format!("`{action}`"),
-                    [action, rest @ ..] => format!("`{action}` and {} more", rest.len()),
+                    [action] => format!("`{}`", quoted(action)),
+                    [action, rest @ ..] => format!("`{}` and {} more", quoted(action), rest.len()),
                 },
             ),
             Selection::Except(actions) => (
@@ -200,12 +203,9 @@ impl<'d> Invokers<'d> {
             external_severity: if listed { Severity::High } else { Severity::Medium },
             organization: FindingId::OrganizationInvoke,
         };
-        let callers = Callers {
-            context,
-            own: context.account.or_else(|| account_of_resources(statement)),
-            limits: conditions::limits(&statement.conditions, document.version),
-            strangers,
-        };
+        let own = context.account.or_else(|| account_of_resources(statement));
+        let limits = conditions::limits(&statement.conditions, document.version);
+        let callers = Callers::new(context, own, limits, strangers);
         Self {
             callers,
             bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
@@ -220,13 +220,14 @@ impl<'d> Invokers<'d> {
             callers.somebody(callers.external(message)).into_iter().collect()
         };
         match who {
-            Principal::Everybody if callers.limits.is_empty() => grant.to_everybody(),
+            Principal::Everybody if callers.are_unlimited() => grant.to_everybody(),
             Principal::Everybody => callers.everybody_limited().into_iter().collect(),
             Principal::Account(account) if callers.trusts(account) => Vec::new(),
             Principal::Account(account) => stranger(format!("account {account}, which is not trusted,")),
-            Principal::Unknown => stranger(format!("`{text}`, which is no account that is trusted,")),
+            Principal::Unknown => stranger(format!("`{}`, which is no account that is trusted,", quoted(text))),
             Principal::Deleted => {
-                let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
+                let message =
+                    format!("`{}` is a principal that was deleted; the statement lets nobody in", quoted(text));
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
             Principal::Service(_) if self.token => Vec::new(),
@@ -238,7 +239,9 @@ impl<'d> Invokers<'d> {
     }
 
     fn open_service(&self, service: &str) -> Verdict {
-        let (severity, message) = if event_source::is_s3(service) && self.bucket_named {
+        let of_a_bucket = event_source::is_s3(service) && self.bucket_named;
+        let service = quoted(service);
+        let (severity, message) = if of_a_bucket {
             let message = format!(
                 "{service} may invoke for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name"
             );

@@ -95,6 +95,10 @@ impl<'d> Grants<'d> {
     }
 
     fn of(policies: &[&'d Document<'d>], context: &'d Context) -> Self {
+        Self::counted(policies, context, &mut Expansion::default())
+    }
+
+    fn counted(policies: &[&'d Document<'d>], context: &'d Context, expansion: &mut Expansion) -> Self {
         let mut grants: Self = Self {
             all: ActionSet::new(),
             unscoped: ActionSet::new(),
@@ -102,16 +106,17 @@ impl<'d> Grants<'d> {
             spans: Vec::with_capacity(64),
         };
         let mut denied: Denied<'d> = Denied::default();
-        let mut expansion = Expansion::default();
         for (policy, document) in policies.iter().enumerate() {
+            expansion.scratch.begin_policy();
             for (index, statement) in document.statements.iter().enumerate() {
                 match statement.effect {
-                    Effect::Allow => grants.allow(policy, index, statement, document, context, &mut expansion),
-                    Effect::Deny => denied.add(statement, &mut expansion),
+                    Effect::Allow => grants.allow(policy, index, statement, document, context, expansion),
+                    Effect::Deny => denied.add(statement, expansion),
                 }
             }
         }
         if let Some(actions) = &denied.actions {
+            expansion.scratch.begin_policy();
             grants.all.subtract(actions);
             grants.unscoped.subtract(actions);
             for granter in &mut grants.statements {
@@ -119,7 +124,7 @@ impl<'d> Grants<'d> {
                     continue;
                 };
                 granter.unknown.retain(|nth| {
-                    let tired = expansion.scratch.is_exhausted_after(denied.selections.len());
+                    let tired = expansion.scratch.is_exhausted_after(denied.patterns);
                     tired || patterns.as_slice().get(*nth).is_none_or(|action| !denied.covers(action))
                 });
             }
@@ -171,7 +176,7 @@ impl<'d> Grants<'d> {
                         Found::Whole(service) if self.spans.len() > before => {
                             services.push((nth, WholeService::Known(service)));
                         }
-                        Found::Nothing if reaches_unknown(&reach, action) => {
+                        Found::Nothing if reaches_unknown(&reach, action, &mut expansion.scratch) => {
                             if is_whole_service(action) {
                                 services.push((nth, WholeService::Unknown));
                             } else {
@@ -211,7 +216,7 @@ impl<'d> Grants<'d> {
         match reach {
             Reach::All => self.note(pattern, actions, scoped),
             Reach::Named => {}
-            Reach::Patterns(_) if scratch.is_exhausted_after(actions.len() / 4) => {
+            Reach::Patterns(_) if scratch.is_exhausted_after(actions.len() / 16) => {
                 self.note(pattern, actions, scoped);
             }
             Reach::Patterns(patterns) => {
@@ -248,11 +253,13 @@ impl<'d> Grants<'d> {
     }
 }
 
-fn reaches_unknown(reach: &Reach<'_>, action: &str) -> bool {
+fn reaches_unknown(reach: &Reach<'_>, action: &str, scratch: &mut Scratch) -> bool {
     match reach {
         Reach::All => true,
         Reach::Named => false,
-        Reach::Patterns(patterns) => patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default()),
+        Reach::Patterns(patterns) => {
+            patterns.are_broad_for_unknown(action.split(':').next().unwrap_or_default(), scratch)
+        }
     }
 }
 
@@ -427,6 +434,8 @@ impl Expansion {
 struct Denied<'d> {
     actions: Option<ActionSet>,
     selections: Vec<&'d Selection<crate::Values<'d>>>,
+    /// How many patterns those have.
+    patterns: usize,
 }
 
 impl<'d> Denied<'d> {
@@ -438,6 +447,8 @@ impl<'d> Denied<'d> {
         if !whole || !statement.conditions.is_empty() {
             return;
         }
+        let (Selection::Only(patterns) | Selection::Except(patterns)) = &statement.actions;
+        self.patterns += patterns.as_slice().len();
         let denied = match &statement.actions {
             Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
             Selection::Except(patterns) => expansion.union(patterns.iter(), Doubt::TakesMore).complement(),
@@ -459,5 +470,95 @@ pub(super) fn selects(selection: &Selection<crate::Values<'_>>, action: &str) ->
     match selection {
         Selection::Only(patterns) => fits(patterns),
         Selection::Except(patterns) => !fits(patterns),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use serde_json::{Value, json};
+
+    /// By itself or together, no policy is so much work that it is taken to grant everything.
+    #[track_caller]
+    fn check(texts: &[String]) {
+        let documents: Vec<_> = texts.iter().map(|text| Document::parse(text, Kind::Identity).unwrap()).collect();
+        let context = Context::of_account("111122223333".parse().unwrap());
+        let check_together = |documents: &[&Document<'_>]| {
+            let mut expansion = Expansion::default();
+            Grants::counted(documents, &context, &mut expansion);
+            assert!(!expansion.scratch.is_exhausted_after(0), "{}", &texts[0][..200]);
+        };
+        check_together(&documents.iter().collect::<Vec<_>>());
+        documents.iter().for_each(|document| check_together(&[document]));
+    }
+
+    /// As many as fit into what IAM takes, whitespace left out: 6,144 characters for a managed policy, 10,240 for all
+    /// inline policies of a role
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    fn filled(characters: usize, statement: &dyn Fn(usize) -> Value) -> String {
+        let mut statements = vec![statement(0)];
+        let text = |statements: &[Value]| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        loop {
+            let next = [&statements[..], &[statement(statements.len())]].concat();
+            if text(&next).len() > characters {
+                return text(&statements);
+            }
+            statements = next;
+        }
+    }
+
+    #[test]
+    fn no_reasonable_policy_is_too_much_work() {
+        let some = |prefix: &str, many: usize, suffix: &str| -> Vec<String> {
+            (0..many).map(|nth| format!("{prefix}{nth}{suffix}")).collect()
+        };
+        let verbs =
+            ["Get", "List", "Describe", "BatchGet", "Create", "Update", "Put", "Delete", "Tag", "Untag", "*Tag", "*s"];
+        let services =
+            ["ec2", "s3", "iam", "rds", "lambda", "glue", "sagemaker", "iot", "ssm", "quicksight", "connect"];
+        let wildcards = |nth: usize| -> Vec<String> {
+            let service = services[nth % services.len()];
+            verbs.iter().map(|verb| format!("{service}:{verb}*")).collect()
+        };
+        let kinds = ["function:", "table/", "role/", "stack/", "log-group:/aws/", "secret:", "queue-", "project/", ""];
+        let allow =
+            |actions: Value, resources: Value| json!({"Effect": "Allow", "Action": actions, "Resource": resources});
+        let shapes: [&dyn Fn(usize) -> Value; 7] = [
+            // Everything about one service on everything, one statement each.
+            &|nth| allow(json!(wildcards(nth)), json!("*")),
+            // The same on what has an application's name, in every service.
+            &|nth| {
+                allow(
+                    json!(wildcards(nth)),
+                    json!(format!("arn:aws:*:*:111122223333:{}shop-*", kinds[nth % kinds.len()])),
+                )
+            },
+            &|nth| {
+                allow(
+                    json!(wildcards(nth)),
+                    json!([format!("arn:aws:{}:*:*:*", services[nth % services.len()]), "arn:aws:s3:::shop-*"]),
+                )
+            },
+            &|_| allow(json!(wildcards(0)), json!(some("arn:aws:ec2:*:111122223333:instance/i-", 40, "*"))),
+            // Every action there is, on buckets without number and on what has a certain name.
+            &|_| allow(json!("*"), json!(some("arn:aws:s3:::shop-", 200, "-*"))),
+            &|nth| allow(json!("*"), json!(format!("arn:aws:{}:*:*:shop{nth}*", services[nth % services.len()]))),
+            // Every action there is, on what has one of ten names in any service.
+            &|nth| match nth {
+                0 => allow(json!("*"), json!(some("arn:aws:*:*:*:shop-", 10, "-*"))),
+                _ => allow(json!(wildcards(nth)), json!("arn:aws:s3:::shop-*")),
+            },
+        ];
+        for statement in shapes {
+            check(&[filled(6_144, statement), filled(10_240, statement)]);
+        }
+        // Twenty managed policies are the most that IAM attaches to a role.
+        check(&vec![filled(6_144, shapes[0]); 20]);
+        let except = |nth| match nth % 8 {
+            0 => json!({"Effect": "Allow", "NotAction": ["iam:*", "*:Delete*"], "Resource": "*"}),
+            _ => json!({"Effect": "Deny", "Action": wildcards(nth), "Resource": "*"}),
+        };
+        check(&[filled(10_240, &except)]);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     Context, Document, Selection, Values,
     breadth::{self, is_all_stars},
     document::Effect,
+    quote::quoted,
     service_table::{self, ACTIONS, Action, ActionSet},
 };
 use escalation::{ROUTES, Route};
@@ -336,7 +337,7 @@ fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
 /// `iam:*`, `s3:*` and 4 more, each in backticks.
 fn listed(texts: &[&str]) -> String {
     let (shown, rest) = texts.split_at(texts.len().min(3));
-    let shown: Vec<String> = shown.iter().map(|text| format!("`{text}`")).collect();
+    let shown: Vec<String> = shown.iter().map(|text| format!("`{}`", quoted(text))).collect();
     match rest.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

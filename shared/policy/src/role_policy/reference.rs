@@ -37,7 +37,7 @@ fn takes(selection: &Selection<Values<'_>>, action: &str) -> bool {
 /// Whether one resource pattern fits a template that is filled with names nobody could have guessed.
 fn is_broad(resource: &str, action: usize, context: &Context) -> bool {
     let templates: Vec<String> = service_table::templates(service_table::type_set(action))
-        .map(|template| String::from_utf8(template.to_vec()).unwrap())
+        .map(|template| String::from_utf8(service_table::template(template).to_vec()).unwrap())
         .collect();
     if templates.is_empty() {
         return fits_text(resource, "*");

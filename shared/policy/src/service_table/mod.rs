@@ -152,12 +152,15 @@ pub(crate) fn type_set(action: Action) -> usize {
     u16_at(layout::TYPE_SETS, action)
 }
 
-/// The templates of a set. Their tokens are single bytes, see [`crate::breadth`].
-pub(crate) fn templates(set: usize) -> impl Iterator<Item = &'static [u8]> {
-    (u16_at(layout::SET_STARTS, set)..u16_at(layout::SET_STARTS, set + 1)).map(|member| {
-        let template = u16_at(layout::SET_MEMBERS, member);
-        bytes(layout::TEMPLATES, u32_at(layout::TEMPLATE_ENDS, template)..u32_at(layout::TEMPLATE_ENDS, template + 1))
-    })
+/// The templates of a set, as numbers.
+pub(crate) fn templates(set: usize) -> impl Iterator<Item = usize> {
+    (u16_at(layout::SET_STARTS, set)..u16_at(layout::SET_STARTS, set + 1))
+        .map(|member| u16_at(layout::SET_MEMBERS, member))
+}
+
+/// A template by its number. Its tokens are single bytes, see [`crate::breadth`].
+pub(crate) fn template(number: usize) -> &'static [u8] {
+    bytes(layout::TEMPLATES, u32_at(layout::TEMPLATE_ENDS, number)..u32_at(layout::TEMPLATE_ENDS, number + 1))
 }
 
 /// The action of a full name, whatever its case.
@@ -270,7 +273,9 @@ mod tests {
         assert_eq!(TABLE.len(), layout::SLOTS.1);
         assert!(TABLE.len() <= 800_000);
         assert_eq!(section(layout::ACTION_NAMES).len(), u32_at(layout::ACTION_NAME_BASES, layout::SERVICES));
-        assert!((0..ACTIONS).all(|action| templates(type_set(action)).all(|arn| arn.starts_with(b"arn:\x01:"))));
+        assert!(
+            (0..ACTIONS).all(|action| templates(type_set(action)).all(|arn| template(arn).starts_with(b"arn:\x01:")))
+        );
         assert!((0..ACTIONS).all(|action| is_scopable(action) == (templates(type_set(action)).count() > 0)));
     }
 

@@ -1,34 +1,62 @@
 //! Trust in identities from elsewhere: an OpenID provider signs a token, and the conditions say whose tokens count.
 
-use crate::{Document, Statement, conditions, document::Condition, offence::Verdict, pattern};
+use crate::{Document, Statement, conditions, document::Condition, offence::Verdict, pattern, quote::quoted};
+use std::collections::HashMap;
 use warden_finding::{FindingId, Severity};
 
-/// What is open about trusting one provider.
-///
-/// A SAML provider is the account's own and is configured for the account: it is not judged by conditions.
-pub(super) fn verdict(provider: &str, statement: &Statement<'_>, document: &Document<'_>) -> Option<Verdict> {
-    if provider.contains(":saml-provider/") {
-        return None;
+/// What the conditions of a statement fix about the tokens of each provider, by its host name in lower case.
+pub(super) struct Claims(HashMap<String, Fixed>);
+
+#[derive(Clone, Copy, Default)]
+struct Fixed {
+    /// For whom the token was made.
+    audience: bool,
+    /// Whose token it is.
+    subject: bool,
+}
+
+impl Claims {
+    /// Reads each condition once: a statement may name thousands of providers.
+    pub(super) fn read(statement: &Statement<'_>, document: &Document<'_>) -> Self {
+        let mut claims: HashMap<String, Fixed> = HashMap::new();
+        for condition in &statement.conditions {
+            let Some((host, claim)) = condition.key.rsplit_once(':') else {
+                continue;
+            };
+            let is = |name: &&&str| name.eq_ignore_ascii_case(claim);
+            let audience =
+                AUDIENCES.iter().any(|name| is(&name)) && conditions::is_fixed_text(condition, document.version);
+            let subject = SUBJECTS.iter().find(is).is_some_and(|name| fixes_subject(condition, name, host));
+            if audience || subject {
+                let fixed = claims.entry(host.to_ascii_lowercase()).or_default();
+                fixed.audience |= audience;
+                fixed.subject |= subject;
+            }
+        }
+        Self(claims)
     }
-    // `arn:aws:iam::111122223333:oidc-provider/HOST/PATH`, or a public provider's host name.
-    let host = provider.split_once(":oidc-provider/").map_or(provider, |(_, host)| host);
-    let any_claim = |names: &[&str], counts: &dyn Fn(&Condition<'_>, &str) -> bool| {
-        let conditions = statement.conditions.iter();
-        conditions
-            .flat_map(|condition| names.iter().map(move |name| (condition, *name)))
-            .any(|(condition, name)| is_claim(&condition.key, host, name) && counts(condition, name))
-    };
-    let audience = any_claim(&AUDIENCES, &|condition, _| conditions::is_fixed_text(condition, document.version));
-    let subject = any_claim(&SUBJECTS, &|condition, name| fixes_subject(condition, name, host));
-    let missing = match (audience, subject) {
-        (true, true) => return None,
-        (false, true) => "its audience is not fixed",
-        (true, false) if is_github(host) => "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does",
-        (true, false) => "its subject is not fixed",
-        (false, false) => "neither its audience nor its subject is fixed",
-    };
-    let message = format!("whoever gets a token from {host} may assume the role: {missing}");
-    Some((FindingId::TrustOidcOpen, Severity::Critical, message))
+
+    /// What is open about trusting one provider.
+    ///
+    /// A SAML provider is the account's own and is configured for the account: it is not judged by conditions.
+    pub(super) fn verdict(&self, provider: &str) -> Option<Verdict> {
+        if provider.contains(":saml-provider/") {
+            return None;
+        }
+        // `arn:aws:iam::111122223333:oidc-provider/HOST/PATH`, or a public provider's host name.
+        let host = provider.split_once(":oidc-provider/").map_or(provider, |(_, host)| host);
+        let fixed = self.0.get(&host.to_ascii_lowercase()).copied().unwrap_or_default();
+        let missing = match (fixed.audience, fixed.subject) {
+            (true, true) => return None,
+            (false, true) => "its audience is not fixed",
+            (true, false) if is_github(host) => "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does",
+            (true, false) => "its subject is not fixed",
+            (false, false) => "neither its audience nor its subject is fixed",
+        };
+        let host = quoted(host);
+        let message = format!("whoever gets a token from {host} may assume the role: {missing}");
+        Some((FindingId::TrustOidcOpen, Severity::Critical, message))
+    }
 }
 
 /// Claims that say for whom the token was made.
@@ -39,11 +67,6 @@ const AUDIENCES: [&str; 4] = ["aud", "app_id", "client_id", "azp"];
 /// `amr` is Cognito's: it tells identities that signed in from those that did not.
 const SUBJECTS: [&str; 8] =
     ["sub", "amr", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id"];
-
-fn is_claim(key: &str, host: &str, name: &str) -> bool {
-    key.rsplit_once(':')
-        .is_some_and(|(provider, claim)| provider.eq_ignore_ascii_case(host) && claim.eq_ignore_ascii_case(name))
-}
 
 fn is_github(host: &str) -> bool {
     host.eq_ignore_ascii_case("token.actions.githubusercontent.com")

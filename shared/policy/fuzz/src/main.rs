@@ -1,0 +1,84 @@
+//! Any text as a document of each kind: nothing panics, nothing takes long, and what is narrowed is narrow.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::time::{Duration, Instant};
+use warden_policy::{
+    Context, Document, Kind, UrlAuth, decode_iam_document, function_policy, layer_policy, role_policy, trust_policy,
+};
+
+#[path = "../../hostile/documents.rs"]
+mod documents;
+
+/// Forty times what the benchmark allows a document of 100 KB: the fuzzer's own counting slows everything down tenfold, and
+/// the machine may be busy.
+const LONGEST: Duration = Duration::from_secs(2);
+
+fuzz_target!(
+    init: {
+        if let Ok(folder) = std::env::var("WARDEN_FUZZ_SEEDS") {
+            for bytes in [100, 2_000] {
+                for hostile in documents::documents(bytes) {
+                    let file = format!("{folder}/{}-{bytes}.json", hostile.name);
+                    std::fs::write(&file, hostile.text).unwrap_or_else(|error| panic!("{file}: {error}"));
+                }
+            }
+        }
+    },
+    |text: &str| {
+        let started = Instant::now();
+        judged(text);
+        assert!(started.elapsed() < LONGEST, "judged in {:?}", started.elapsed());
+        // Narrowing judges again and again, so only what is as long as AWS allows is narrowed.
+        if text.len() <= 10_240 {
+            narrowed(text);
+        }
+    }
+);
+
+fn context() -> Context {
+    Context {
+        trusted_accounts: ["444455556666".parse().unwrap()].into(),
+        organization: Some("o-exampleorgid".parse().unwrap()),
+        ..Context::of_account("111122223333".parse().unwrap())
+    }
+}
+
+fn judged(text: &str) {
+    let context = context();
+    let _ = decode_iam_document(text);
+    if let Ok(document) = Document::parse(text, Kind::Identity) {
+        role_policy::judge(&document, &context);
+        // Taken twice it grants no more, and within itself no less.
+        let twice = role_policy::judge_role(&[&document, &document], Some(&document), &context);
+        assert!(twice.iter().all(|found| found.policy < 2));
+    }
+    if let Ok(document) = Document::parse(text, Kind::Trust) {
+        trust_policy::judge(&document, &context);
+    }
+    if let Ok(document) = Document::parse(text, Kind::Resource) {
+        function_policy::judge(&document, &context, UrlAuth::Unknown);
+        layer_policy::judge(&document, &context);
+    }
+}
+
+fn narrowed(text: &str) {
+    let context = context();
+    if let Ok(document) = Document::parse(text, Kind::Identity) {
+        let findings = role_policy::judge(&document, &context);
+        let role = role_policy::RoleTexts { policies: &[text], boundary: None };
+        let narrowed = role_policy::narrow(role, 0, &findings, None, &context).expect("it parsed before");
+        if let Some(left) = narrowed.document {
+            Document::parse(&left.to_string(), Kind::Identity).expect("what is left is a policy");
+        }
+    }
+    if let Ok(document) = Document::parse(text, Kind::Trust) {
+        let findings = trust_policy::judge(&document, &context);
+        trust_policy::narrow(text, &findings, Some(text), &context).expect("it parsed before");
+    }
+    if let Ok(document) = Document::parse(text, Kind::Resource) {
+        let findings = function_policy::judge(&document, &context, UrlAuth::Unknown);
+        function_policy::narrow(text, &findings, Some(text), &context).expect("it parsed before");
+        layer_policy::narrow(text, &layer_policy::judge(&document, &context), &context).expect("it parsed before");
+    }
+}

@@ -1,0 +1,289 @@
+//! The layers in their order. The first that is decisive wins.
+
+use crate::{
+    format::{self, Recognised},
+    name::{Name, Role},
+    placeholder::{is_placeholder, is_template},
+    plain::{is_number, is_plain},
+    reference::{is_ciphertext, is_hash, is_reference},
+    shape::{Shape, is_uuid},
+    structure::{self, Found},
+    verdict::{Confidence, Kind, Verdict},
+};
+
+/// How deep within a value the examination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Looking {
+    /// How many more times something may be taken apart or decoded.
+    budget: u8,
+    /// Within a structure, not at the variable's own value.
+    inside: bool,
+}
+
+impl Looking {
+    const AT_THE_VALUE: Looking = Looking { budget: 3, inside: false };
+
+    /// One level further in; nothing when that is deep enough.
+    pub(crate) fn deeper(self) -> Option<Self> {
+        Some(Self { budget: self.budget.checked_sub(1)?, inside: true })
+    }
+}
+
+/// What kind of secret the pair holds, and how sure that is; nothing where it holds none.
+///
+/// The verdict depends on these two alone. It takes time in proportion to the value's length.
+pub fn judge(name: &str, value: &str) -> Option<Verdict> {
+    look(&Name::read(name), trimmed(value), Looking::AT_THE_VALUE)
+}
+
+/// Judges a part of a value under the name that the structure gives it.
+pub(crate) fn part(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+    look(name, trimmed(value), looking.deeper()?)
+}
+
+/// Whether the value only says where the secret is, or is no use without a key.
+pub(crate) fn is_elsewhere(value: &str) -> bool {
+    is_reference(value) || is_ciphertext(value) || is_hash(value)
+}
+
+fn trimmed(value: &str) -> &str {
+    let value = value.trim();
+    for quote in ['"', '\'', '`'] {
+        let inside = value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
+        if let Some(inside) = inside.filter(|inside| !inside.contains(quote)) {
+            return inside.trim();
+        }
+    }
+    value
+}
+
+fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+    if value.len() < 4 {
+        return None;
+    }
+    // 0: never a secret.
+    if is_elsewhere(value) {
+        return None;
+    }
+    let in_parts = value.contains("://") || value.contains(['\n', ';', '=', ' ', '{']) || value.contains("@tcp(");
+    if is_template(value) && !in_parts {
+        return None;
+    }
+    // 1 and 2: the formats of providers, public ones too.
+    let is_password = matches!(name.role, Role::Password | Role::Passphrase | Role::Pin);
+    match format::recognise(value) {
+        Some(Recognised::Public) if !is_password => return None,
+        Some(Recognised::Secret(verdict)) => {
+            return (!is_placeholder(value) && !is_for_browsers(name, verdict)).then_some(verdict);
+        }
+        Some(Recognised::Public) | None => {}
+    }
+    // 3: structure.
+    match structure::examine(name, value, looking) {
+        Found::Secret(verdict) => return Some(verdict),
+        Found::Harmless => return None,
+        Found::Nothing => {}
+    }
+    if let Some(verdict) = format::find_within(value).filter(|verdict| !is_for_browsers(name, *verdict)) {
+        return Some(verdict);
+    }
+    if name.public || is_placeholder(value) {
+        return None;
+    }
+    // 4 and 5: name and value together.
+    let shape = Shape::of(value);
+    match name.role {
+        Role::Harmless => None,
+        Role::Neutral => (!looking.inside).then(|| by_value_alone(value, &shape))?,
+        Role::Password | Role::Passphrase | Role::Pin => password(name, value, &shape),
+        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => {
+            key(name, value, &shape)
+        }
+    }
+}
+
+/// Google's keys for browsers look like those for servers.
+fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
+    verdict.kind == Kind("gcp-key")
+        && (name.public || ["firebase", "browser", "web", "client"].iter().any(|word| name.has(word)))
+}
+
+/// Under a name that says password: weak values count too.
+fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+    let high = Some(Verdict::high(Kind::PASSWORD));
+    let medium = Some(Verdict::medium(Kind::PASSWORD));
+    let weaker = if name.distant { None } else { medium };
+    if name.role == Role::Pin {
+        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+        return match (digits, value.len()) {
+            (true, 6..=12) => high,
+            (true, 4..=5) => medium,
+            _ => None,
+        };
+    }
+    if is_number(value) {
+        return if shape.digits == shape.length && shape.length >= 6 { weaker } else { None };
+    }
+    if shape.spaces > 0 {
+        return phrase(name, value, shape);
+    }
+    if is_plain(value, shape) {
+        return None;
+    }
+    if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
+        return if name.distant && shape.length < 16 { medium } else { high };
+    }
+    let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
+    if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
+        return if name.distant { medium } else { high };
+    }
+    // Words alone: a passphrase, or the name of something.
+    if name.role == Role::Passphrase && shape.words >= 3 {
+        return high;
+    }
+    if is_identifier(value, shape) {
+        let words = value.split(['-', '_', '.', ' ']).filter(|word| word.len() >= 3).count();
+        let of_words_alone = shape.digits == 0 && words >= 4 && !names_a_thing(value);
+        return if of_words_alone { weaker } else { None };
+    }
+    if shape.digits > 0
+        || shape.symbols > 0
+        || shape.noise() >= 50
+        || (shape.upper > 0 && shape.lower > 0 && shape.words > 1)
+    {
+        return weaker;
+    }
+    None
+}
+
+/// Words with spaces between them.
+fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+    let words = value.split_whitespace().count();
+    let only_words = value
+        .split_whitespace()
+        .all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()) && (3..=8).contains(&word.len()));
+    if name.role == Role::Passphrase {
+        let mnemonic = only_words && matches!(words, 12 | 15 | 18 | 21 | 24);
+        let kind = if mnemonic { Kind::MNEMONIC } else { Kind::PASSWORD };
+        return (words >= 3).then_some(Verdict::high(kind));
+    }
+    (words <= 6 && shape.digits > 0 && shape.symbols > 0).then_some(Verdict::medium(Kind::PASSWORD))
+}
+
+/// Under a name that says secret, token or key: only what looks random.
+fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+    let kind = match name.role {
+        Role::Secret => Kind::SECRET,
+        Role::ApiKey | Role::Key => Kind::API_KEY,
+        Role::PrivateKey => Kind::PRIVATE_KEY,
+        Role::Credential => Kind::CREDENTIALS,
+        Role::Token => Kind::TOKEN,
+        Role::Harmless | Role::Neutral | Role::Password | Role::Passphrase | Role::Pin => return None,
+    };
+    let weak_name = name.distant || matches!(name.role, Role::Key | Role::Credential);
+    let graded =
+        |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
+    if shape.spaces > 0 {
+        let words = value.split_whitespace().count();
+        let mnemonic = matches!(words, 12 | 24)
+            && value
+                .split_whitespace()
+                .all(|word| word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        let wallet = ["mnemonic", "seed", "wallet"].iter().any(|word| name.has(word));
+        return (mnemonic && wallet).then_some(Verdict::high(Kind::MNEMONIC));
+    }
+    // A private key of a chain: 32 bytes.
+    if let Some(digits) = value.strip_prefix("0x") {
+        let is_key = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return if is_key { graded(!weak_name || name.role == Role::PrivateKey) } else { None };
+    }
+    if is_plain(value, shape) {
+        return None;
+    }
+    if is_uuid(value) {
+        let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !name.provider);
+        let sure = name.role == Role::PrivateKey || (name.provider && !name.distant);
+        return if of_a_map { None } else { graded(sure) };
+    }
+    if shape.hexadecimal {
+        return match shape.length {
+            0..16 => None,
+            16..24 => (!weak_name).then(|| graded(name.provider))?,
+            _ => graded(!weak_name),
+        };
+    }
+    if is_identifier(value, shape) {
+        return None;
+    }
+    let random = shape.noise() >= 50 && shape.distinct >= 8;
+    if random {
+        return match shape.length {
+            0..10 => None,
+            10..16 => (!weak_name).then(|| graded(shape.symbols > 0 && shape.classes() >= 3))?,
+            16..20 => graded(!weak_name && shape.classes() >= 2),
+            _ => graded(
+                !weak_name || (name.role == Role::Key && !name.distant && shape.classes() >= 3 && shape.length >= 20),
+            ),
+        };
+    }
+    // Something between words and noise: `S3cr3t!Signing2024`.
+    let made_up = matches!(name.role, Role::Secret | Role::ApiKey)
+        && !weak_name
+        && shape.digits > 0
+        && shape.length >= 10
+        && (shape.symbols > 0 || shape.words <= 2);
+    if made_up { graded(false) } else { None }
+}
+
+/// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
+fn is_identifier(value: &str, shape: &Shape) -> bool {
+    if shape.symbols > 0 {
+        return false;
+    }
+    let parts = value.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).count();
+    let wordy = shape.words > 0 && shape.wordy_segments > 0;
+    // Of one word, only capitals within it tell a name (`tenantId`) from a password (`tiger2009`).
+    (parts >= 2 && wordy && shape.longest_noise <= 17 && shape.noise() <= 65)
+        || (parts == 1 && shape.digits == 0 && shape.noise() < 50)
+}
+
+/// Words that stand in names of resources and secrets.
+fn names_a_thing(value: &str) -> bool {
+    const THINGS: &[&str] = &[
+        "password",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "prod",
+        "dev",
+        "stag",
+        "test",
+        "database",
+        "service",
+        "stack",
+        "lambda",
+        "config",
+        "param",
+    ];
+    let lower = value.to_ascii_lowercase();
+    THINGS.iter().any(|thing| lower.contains(thing))
+}
+
+/// Layer 5: a long random value under a name that says nothing.
+fn by_value_alone(value: &str, shape: &Shape) -> Option<Verdict> {
+    let mixed = shape.upper > 1 && shape.lower > 1 && shape.digits > 1;
+    let random = (32..=512).contains(&shape.length)
+        && mixed
+        && shape.is_opaque()
+        && !shape.hexadecimal
+        && shape.noise() >= 75
+        && shape.distinct >= 18
+        && shape.longest_noise >= 8;
+    let cut_up = value.bytes().filter(|byte| matches!(byte, b'.' | b':')).count();
+    (random && cut_up <= 2 && !is_plain(value, shape) && !is_uuid(value) && !is_identifier(value, shape))
+        .then_some(Verdict::medium(Kind::RANDOM))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use super::*;
+
+#[track_caller]
+fn check(name: &str, value: &str, expected: &str) {
+    let found =
+        judge(name, value).map_or("nothing".to_owned(), |verdict| format!("{} {}", verdict.confidence, verdict.kind));
+    assert_eq!(found, expected, "{name}={value}");
+}
+
+#[test]
+fn a_reference_is_no_secret_whatever_its_name() {
+    for value in [
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf",
+        "{{resolve:secretsmanager:prod/db:SecretString:password}}",
+        "/prod/db/password",
+        "op://vault/db/password",
+        "${DB_PASSWORD}",
+        "<your-password>",
+        "changeme",
+    ] {
+        check("DB_PASSWORD", value, "nothing");
+    }
+}
+
+#[test]
+fn a_name_about_a_secret_is_not_that_of_one() {
+    let value = "kT9vX2mQ7zLpR4wB8nYc";
+    check("DB_PASSWORD", value, "high password");
+    for name in [
+        "DB_PASSWORD_ARN",
+        "PASSWORD_MIN_LENGTH",
+        "TOKEN_URL",
+        "SECRET_NAME",
+        "CACHE_KEY",
+        "PARTITION_KEY",
+        "API_KEY_ID",
+    ] {
+        check(name, value, "nothing");
+    }
+}
+
+#[test]
+fn names_in_every_style() {
+    let value = "kT9vX2mQ7zLpR4wB8nYc";
+    for name in
+        ["dbPassword", "db-password", "DB_PASSWORD_PROD", "DbPassword2", "dbpassword", "db.password", "DBPassword"]
+    {
+        check(name, value, "high password");
+    }
+    for name in ["apiKey", "API_KEY", "x-api-key", "ESApiKey", "ES_APIKEY"] {
+        check(name, value, "high api-key");
+    }
+}
+
+#[test]
+fn a_weak_password_is_reported() {
+    check("DB_PASSWORD", "sunflower77", "medium password");
+    check("DB_PASSWORD", "Sunfl0wer!77", "high password");
+    check("DB_URL", "postgres://app:sunflower77@db.internal/app", "high database-url");
+}
+
+#[test]
+fn a_pin_is_digits() {
+    check("ADMIN_PIN", "739214", "high password");
+    check("ADMIN_PINBOARD", "739214", "nothing");
+}

@@ -1,0 +1,40 @@
+//! The detector of secrets in pairs of a name and a value, such as the variables of a Lambda function's environment.
+//!
+//! [`judge`] looks at one pair at a time and says what kind of secret it holds and how sure that is. It is a plain function of the
+//! two: no I/O, no clock, no state, and nothing of the value in its answer. The layers, of which the first decisive one wins:
+//!
+//! | layer | what it knows | where |
+//! |---|---|---|
+//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts | `reference`, `placeholder`, `plain` |
+//! | 1 | what is public by design: publishable keys, ids, public keys | `format::table::public`, `name` |
+//! | 2 | the formats of providers, with their checksums | `format` |
+//! | 3 | structure: URLs, connection strings, JSON, PEM, headers, command lines, base64 of any of them | `structure` |
+//! | 4 | name and value together | `name`, `shape`, `judgement` |
+//! | 5 | a long random value under a name that says nothing | `judgement` |
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::todo
+    )
+)]
+
+mod format;
+mod judgement;
+mod name;
+mod placeholder;
+mod plain;
+mod reference;
+mod shape;
+mod spelling;
+mod structure;
+mod verdict;
+mod words;
+
+pub use judgement::judge;
+pub use verdict::{Confidence, Kind, Verdict};

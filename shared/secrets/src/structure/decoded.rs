@@ -1,0 +1,173 @@
+//! What is encoded: base64 of any other structure, and JSON Web Tokens.
+
+use super::{Found, key};
+use crate::{
+    judgement::Looking,
+    name::{Name, Role},
+    placeholder::is_placeholder,
+    shape::Shape,
+    verdict::{Kind, Verdict},
+};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use serde_json::Value;
+
+/// Padding or not, and bits left over or not: what programs write differs.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
+    if let found @ (Found::Secret(_) | Found::Harmless) = web_token(name, value) {
+        return found;
+    }
+    let Some(deeper) = looking.deeper() else { return Found::Nothing };
+    let value = ["base64:", "b64:", "BASE64:"].iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
+    let value = value.strip_prefix("data:").and_then(|rest| Some(rest.split_once(";base64,")?.1)).unwrap_or(value);
+    let Some(bytes) = bytes(value) else { return Found::Nothing };
+    if let Some(found) = key::key_in_der(&bytes) {
+        return match found {
+            key::Key::Private => Found::Secret(Verdict::high(Kind::PRIVATE_KEY)),
+            key::Key::Locked => Found::Secret(Verdict::medium(Kind::PRIVATE_KEY)),
+            key::Key::Public => Found::Harmless,
+        };
+    }
+    if is_file(&bytes) {
+        return Found::Harmless;
+    }
+    let Some(text) = printable(bytes) else { return Found::Nothing };
+    let text = text.trim();
+    if let Some(crate::format::Recognised::Secret(verdict)) = crate::format::recognise(text) {
+        return if is_placeholder(text) { Found::Harmless } else { Found::Secret(verdict) };
+    }
+    match super::examine(name, text, deeper) {
+        found @ Found::Secret(_) => return found,
+        Found::Harmless if !wants_secret(name) => return Found::Harmless,
+        Found::Harmless | Found::Nothing => {}
+    }
+    if let Some((first, second)) = text.split_once(':') {
+        let pair = !first.is_empty()
+            && second.len() >= 6
+            && !first.contains(char::is_whitespace)
+            && !second.contains(char::is_whitespace)
+            && !second.starts_with("//");
+        if pair && wants_secret(name) && !is_placeholder(second) {
+            return Found::Secret(Verdict::high(Kind::CREDENTIALS));
+        }
+    }
+    if is_placeholder(text) {
+        return Found::Harmless;
+    }
+    // Readable text in base64 under a name that says nothing is configuration.
+    let shape = Shape::of(text);
+    if text.len() >= 12 && shape.noise() < 40 && shape.words >= 2 && !wants_secret(name) {
+        Found::Harmless
+    } else {
+        Found::Nothing
+    }
+}
+
+fn wants_secret(name: &Name) -> bool {
+    match name.role {
+        Role::Password
+        | Role::Passphrase
+        | Role::Pin
+        | Role::Secret
+        | Role::Token
+        | Role::ApiKey
+        | Role::PrivateKey
+        | Role::Credential => true,
+        Role::Harmless | Role::Neutral | Role::Key => false,
+    }
+}
+
+/// The bytes behind base64, standard or for URLs, on one line or several.
+fn bytes(value: &str) -> Option<Vec<u8>> {
+    if value.len() < 12 {
+        return None;
+    }
+    let mut url_safe = false;
+    let mut lines = false;
+    for byte in value.bytes() {
+        match byte {
+            b'-' | b'_' => url_safe = true,
+            b'\n' | b'\r' => lines = true,
+            b'+' | b'/' | b'=' => {}
+            byte if byte.is_ascii_alphanumeric() => {}
+            _ => return None,
+        }
+    }
+    let engine = if url_safe { URL_SAFE } else { STANDARD };
+    if lines {
+        let joined: String = value.lines().map(str::trim).collect();
+        return engine.decode(joined).ok();
+    }
+    engine.decode(value).ok()
+}
+
+/// The readable text behind base64.
+pub(super) fn text(value: &str) -> Option<String> {
+    printable(bytes(value)?)
+}
+
+fn printable(bytes: Vec<u8>) -> Option<String> {
+    let readable = bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t' | 0x80..));
+    if !readable { None } else { String::from_utf8(bytes).ok() }
+}
+
+/// The beginnings of files that stand in environments: images, archives, fonts, WebAssembly.
+fn is_file(bytes: &[u8]) -> bool {
+    const MAGIC: &[&[u8]] = &[
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"PK\x03\x04",
+        b"\x1f\x8b\x08",
+        b"\x00asm",
+        b"%PDF",
+        b"wOF",
+        b"RIFF",
+        b"\x00\x00\x01\x00",
+        b"BZh",
+        b"\x28\xb5\x2f\xfd",
+        b"\x7fELF",
+        b"x\x9c",
+        b"x\xda",
+        b"\xca\xfe\xba\xbe",
+        b"Obj\x01",
+        b"PAR1",
+    ];
+    MAGIC.iter().any(|magic| bytes.starts_with(magic)) && bytes.len() >= 20
+}
+
+/// A JSON Web Token (RFC 7519): its claims say whether it is meant for browsers. Its signature is not looked at.
+fn web_token(name: &Name, value: &str) -> Found {
+    if !value.starts_with("eyJ") || value.contains(char::is_whitespace) {
+        return Found::Nothing;
+    }
+    let mut parts = value.split('.');
+    let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Found::Nothing;
+    };
+    let read = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE.decode(part).ok()?).ok() };
+    let Some(header) = read(header) else { return Found::Nothing };
+    if header.get("alg").is_none() && header.get("typ").is_none() {
+        return Found::Nothing;
+    }
+    let claims = read(claims).unwrap_or_default();
+    let claim = |key: &str| claims.get(key).and_then(Value::as_str).unwrap_or_default();
+    // The token that RFCs and jwt.io show.
+    let shown = claim("name") == "John Doe" || claim("sub") == "1234567890";
+    let unsigned = signature.len() < 16 || header.get("alg").and_then(Value::as_str) == Some("none");
+    let for_browsers = claim("role") == "anon" || name.public;
+    if for_browsers || shown || unsigned || is_placeholder(signature) {
+        return Found::Harmless;
+    }
+    let kind = if claim("role") == "service_role" { Kind("supabase-key") } else { Kind::JWT };
+    Found::Secret(Verdict::high(kind))
+}

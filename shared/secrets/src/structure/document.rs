@@ -1,0 +1,64 @@
+//! JSON: each string in it is judged under the name it stands under.
+
+use super::Found;
+use crate::{
+    judgement::{self, Looking},
+    name::Name,
+    verdict::{Kind, Verdict, surest},
+};
+use serde_json::{Map, Value};
+
+/// Deeper than any configuration, and shallow enough for any stack.
+const DEEPEST: usize = 32;
+
+pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
+    let bracketed =
+        (value.starts_with('{') && value.ends_with('}')) || (value.starts_with('[') && value.ends_with(']'));
+    if !bracketed {
+        return Found::Nothing;
+    }
+    let Ok(json) = serde_json::from_str::<Value>(value) else {
+        // Python's and JavaScript's notation is near enough to be read as fields.
+        return Found::Nothing;
+    };
+    within(name, &json, looking, DEEPEST).into()
+}
+
+fn within(name: &Name, json: &Value, looking: Looking, depth: usize) -> Option<Verdict> {
+    let depth = depth.checked_sub(1)?;
+    match json {
+        Value::String(text) => judgement::part(name, text, looking),
+        Value::Array(list) => surest(list.iter().filter_map(|value| within(name, value, looking, depth))),
+        Value::Object(map) if is_private_jwk(map) => Some(Verdict::high(Kind::PRIVATE_KEY)),
+        // `{"name": "DB_PASSWORD", "value": "..."}`, as container definitions have it.
+        Value::Object(map) => match named(map) {
+            Some((name, value)) => judgement::part(&Name::read(name), value, looking),
+            None => surest(map.iter().filter_map(|(key, value)| {
+                // A web page's Firebase configuration is for everybody to see.
+                let shown = key == "apiKey" && map.contains_key("authDomain");
+                if shown { None } else { within(&Name::read(key), value, looking, depth) }
+            })),
+        },
+        Value::Number(number) => {
+            let name_is_of_a_number = matches!(name.role, crate::name::Role::Password | crate::name::Role::Pin);
+            if name_is_of_a_number { judgement::part(name, &number.to_string(), looking) } else { None }
+        }
+        Value::Null | Value::Bool(_) => None,
+    }
+}
+
+/// A key with a private part (RFC 7517, RFC 7518 section 6).
+fn is_private_jwk(map: &Map<String, Value>) -> bool {
+    let has = |key: &str| map.get(key).and_then(Value::as_str).is_some_and(|text| text.len() >= 16);
+    match map.get("kty").and_then(Value::as_str) {
+        Some("oct") => has("k"),
+        Some("RSA" | "EC" | "OKP") => has("d"),
+        _ => false,
+    }
+}
+
+fn named(map: &Map<String, Value>) -> Option<(&str, &str)> {
+    let of = |keys: [&str; 2]| keys.iter().find_map(|key| map.get(*key)).and_then(Value::as_str);
+    let (name, value) = (of(["name", "Name"])?, of(["value", "Value"])?);
+    (map.len() <= 4).then_some((name, value))
+}

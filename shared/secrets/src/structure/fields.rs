@@ -1,0 +1,168 @@
+//! Named fields: connection strings, properties, `.env` files, YAML, cookies, HTTP headers.
+
+use super::Found;
+use crate::{
+    judgement::{self, Looking},
+    name::{Name, Role},
+    placeholder::is_placeholder,
+    verdict::{Confidence, Kind, Verdict, surest},
+};
+
+pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
+    let value = value.strip_prefix("jdbc:").unwrap_or(value);
+    // Python's notation, and JavaScript's.
+    let value = value.trim_matches(['{', '}', '[', ']']);
+    let Some(separator) = separator(value) else { return single(value, looking) };
+    let mut fields = 0;
+    let mut others = 0;
+    let mut connection = false;
+    let verdicts = value.split(separator).filter_map(|field| {
+        let field = field.trim().trim_start_matches("export ").trim_start_matches("- ");
+        if field.is_empty() || field.starts_with('#') {
+            return None;
+        }
+        let Some((key, value)) = key_and_value(field) else {
+            others += 1;
+            return None;
+        };
+        fields += 1;
+        connection |= is_server(key);
+        one(key, value, looking)
+    });
+    let found = surest(verdicts);
+    let found = found.map(|verdict| {
+        if connection && verdict.kind == Kind::PASSWORD {
+            Verdict { kind: Kind::DATABASE_URL, ..verdict }
+        } else {
+            verdict
+        }
+    });
+    match found {
+        Some(verdict) => Found::Secret(verdict),
+        None if fields >= 2 && fields > others => Found::Harmless,
+        None => Found::Nothing,
+    }
+}
+
+/// What stands between the fields.
+fn separator(value: &str) -> Option<fn(char) -> bool> {
+    let fields = |separator: char| value.contains(separator) && value.contains(['=', ':']);
+    if fields('\n') {
+        return Some(|letter| letter == '\n');
+    }
+    if value.contains("\\n") && value.contains(['=', ':']) {
+        return Some(|letter| matches!(letter, '\\'));
+    }
+    if fields(';') {
+        return Some(|letter| letter == ';');
+    }
+    if value.matches('=').count() >= 2 || value.matches(':').count() >= 2 {
+        if fields('&') {
+            return Some(|letter| letter == '&' || letter == '?');
+        }
+        if fields(' ') && !value.contains(", ") && value.contains('=') {
+            return Some(char::is_whitespace);
+        }
+        if fields(',') {
+            return Some(|letter| letter == ',');
+        }
+        if fields('|') {
+            return Some(|letter| letter == '|');
+        }
+    }
+    None
+}
+
+/// One field alone: `//registry.npmjs.org/:_authToken=...`, `Authorization: Bearer ...`, `password=...`.
+fn single(value: &str, looking: Looking) -> Found {
+    let Some((key, value)) = key_and_value(value) else { return Found::Nothing };
+    match one(key, value, looking) {
+        Some(verdict) => Found::Secret(verdict),
+        None => Found::Nothing,
+    }
+}
+
+fn key_and_value(field: &str) -> Option<(&str, &str)> {
+    let equals = field.find('=');
+    let colon = field.find(':').filter(|at| {
+        field.get(at + 1..).is_some_and(|rest| rest.starts_with([' ', '"', '\'']) || !rest.starts_with("//"))
+    });
+    let npm = field.starts_with("//");
+    let at = match (equals, colon) {
+        (Some(equals), Some(colon))
+            if colon < equals && !npm && field.get(colon + 1..).is_some_and(|rest| rest.starts_with(' ')) =>
+        {
+            colon
+        }
+        (Some(equals), _) => equals,
+        (None, colon) => colon?,
+    };
+    let (key, value) = field.split_at_checked(at)?;
+    let key = unquoted(key.trim());
+    let key = key.trim_start_matches("jdbc:").rsplit(['?', '{']).next().unwrap_or(key).trim_matches(['"', '\'', ' ']);
+    let value = unquoted(value.get(1..)?.trim().trim_end_matches([',', '}']).trim());
+    is_key(key).then_some((key, value))
+}
+
+fn unquoted(text: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some(inside) = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)) {
+            return inside;
+        }
+    }
+    text
+}
+
+/// What a field may be called.
+pub(crate) fn is_key(key: &str) -> bool {
+    (1..=120).contains(&key.len())
+        && key.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '_' | '/' | '$' | '-'))
+        && key.chars().all(|letter| {
+            letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | ' ' | '/' | ':' | '$' | '@')
+        })
+        && key.matches(' ').count() <= 3
+}
+
+fn is_server(key: &str) -> bool {
+    matches!(
+        key.to_ascii_lowercase().as_str(),
+        "server"
+            | "host"
+            | "data source"
+            | "datasource"
+            | "uid"
+            | "user id"
+            | "userid"
+            | "dbname"
+            | "database"
+            | "initial catalog"
+            | "hostname"
+            | "driver"
+            | "address"
+            | "addr"
+    )
+}
+
+/// The verdict about a field. What a field calls a password is one, weak or not.
+pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
+    let value = value.strip_prefix('{').and_then(|value| value.strip_suffix('}')).unwrap_or(value);
+    let name = Name::read(key);
+    if value.len() < 3 || is_placeholder(value) {
+        return None;
+    }
+    let name = match (name.role, key.to_ascii_lowercase().as_str()) {
+        (_, "authorization" | "proxy-authorization") => {
+            return match super::header::examine(&name, value.replace("%20", " ").as_str(), looking) {
+                Found::Secret(verdict) => Some(verdict),
+                Found::Nothing | Found::Harmless => judgement::part(&Name::read("token"), value, looking),
+            };
+        }
+        (Role::Neutral, "sid" | "connect.sid" | "session_id" | "sessionid" | "x-api-key" | "api-key") => {
+            Name::read("token")
+        }
+        _ => name,
+    };
+    let verdict = judgement::part(&name, value, looking)?;
+    let is_password = name.role == Role::Password && verdict.kind == Kind::PASSWORD;
+    Some(if is_password { Verdict { confidence: Confidence::High, ..verdict } } else { verdict })
+}

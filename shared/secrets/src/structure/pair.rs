@@ -1,0 +1,51 @@
+//! A user and a password with a colon between them, and pgpass lines, where the name says that it is a login.
+
+use super::Found;
+use crate::{
+    judgement::{self, Looking},
+    name::{Name, Role},
+    placeholder::is_placeholder,
+    plain,
+    shape::Shape,
+    verdict::{Kind, Verdict},
+};
+
+pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
+    if value.contains(char::is_whitespace) || value.contains("://") || value.len() > 1024 {
+        return Found::Nothing;
+    }
+    // host:port:database:user:password
+    let parts: Vec<&str> = value.splitn(5, ':').collect();
+    if let [host, port, _, user, password] = parts.as_slice() {
+        let is_port = *port == "*" || (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        if is_port
+            && !user.is_empty()
+            && (*host == "*" || *host == "localhost" || plain::is_host(host))
+            && password.len() >= 4
+        {
+            let known = is_placeholder(password) || password == user;
+            return if known { Found::Harmless } else { Found::Secret(Verdict::high(Kind::CREDENTIALS)) };
+        }
+    }
+    if name.role != Role::Credential {
+        return Found::Nothing;
+    }
+    let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };
+    let is_user = (1..=80).contains(&user.len())
+        && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+\\".contains(&byte));
+    let shape = Shape::of(password);
+    let nothing = password.len() < 5
+        || is_placeholder(password)
+        || judgement::is_elsewhere(password)
+        || plain::is_plain(password, &shape)
+        || password.eq_ignore_ascii_case(user);
+    if !is_user || nothing {
+        return Found::Nothing;
+    }
+    let random = shape.noise() >= 50 || (shape.symbols > 0 && shape.digits > 0);
+    match (random, shape.digits > 0 || shape.symbols > 0) {
+        (true, _) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
+        (false, true) => Found::Secret(Verdict::medium(Kind::CREDENTIALS)),
+        (false, false) => Found::Nothing,
+    }
+}
