@@ -111,7 +111,7 @@ fn judged_together(surface: Surface) -> Vec<Surface> {
         Surface::FunctionUrl(qualifier) => vec![Surface::ResourcePolicy(qualifier.clone()), surface],
         Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => vec![surface],
         Surface::ResourcePolicy(qualifier) => vec![Surface::FunctionUrl(qualifier.clone()), surface],
-        Surface::LayerPolicy(_) => vec![surface],
+        Surface::LayerPolicy(_) | Surface::Environment(_) => vec![surface],
     }
 }
 

@@ -88,7 +88,8 @@ impl OptIn {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
             then.extend(tags.iter().cloned());
-            let facts = Facts { scope: Scope::Tags(then.clone()), surfaces: guard.survey(function).await? };
+            let facts =
+                Facts { scope: Scope::Tags(then.clone()), surfaces: guard.survey(function).await?, context: () };
             let outlook = Outlook { function, present, then, tags: &tags, facts };
             outlook.write(&guard, &operator.settings, &mut out).context("writing the outlook")?;
         }

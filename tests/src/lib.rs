@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an administrator who
 //! changes things there with an ordinary SDK client.
 
+pub mod environment;
 pub mod glibc;
 
 use aws_sdk_lambda::{
@@ -9,7 +10,11 @@ use aws_sdk_lambda::{
     types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
 };
 use serde_json::{Value, json};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
     Severity,
@@ -26,6 +31,10 @@ pub struct Account {
     pub lambda: Client,
     /// The ledger, read as the administrator.
     pub ledger: Aws,
+    /// The administrator's client for secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The stack's outputs.
+    pub outputs: HashMap<String, String>,
 }
 
 impl Account {
@@ -36,7 +45,16 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard"], &|_| {}).expect("the guards");
+        Account::deployed(&["access-guard"], parameters).await
+    }
+
+    /// An account in which secret-guard works beside access-guard.
+    pub async fn with_secrets_guarded(parameters: &[(&str, &str)]) -> Account {
+        Account::deployed(&["access-guard", "secret-guard"], parameters).await
+    }
+
+    async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
+        let guards = build_guards(&workspace(), names, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
@@ -45,18 +63,19 @@ impl Account {
             ("LayerNames", "shop-*"),
             ("LeaseSeconds", "2"),
             ("BreakerPauseSeconds", "1"),
+            ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
         ];
         all.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
         all.extend(parameters);
-        let stack = Stack {
-            name: "lambda-warden",
-            template: &template,
-            parameters: &all,
-            guards: &[("access-guard", &guards[0])],
-        };
+        let guards: Vec<(&str, &Path)> = names.iter().copied().zip(guards.iter().map(PathBuf::as_path)).collect();
+        let stack = Stack { name: "lambda-warden", template: &template, parameters: &all, guards: &guards };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
-        let deployment =
-            Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
+        let deployment = Deployment {
+            table: outputs["Table"].clone(),
+            bus: "warden".into(),
+            key: outputs["ProofKey"].clone(),
+            hash_key: outputs["HashKey"].clone(),
+        };
         let ledger = Aws::new(sandbox.config(), deployment);
         let lambda = Client::new(&sandbox.config());
         let trust = json!({"Version": "2012-10-17", "Statement": [
@@ -64,7 +83,8 @@ impl Account {
         ]});
         let role = aws_sdk_iam::Client::new(&sandbox.config()).create_role().role_name("shop");
         role.assume_role_policy_document(trust.to_string()).send().await.expect("the functions' role");
-        Account { sandbox, lambda, ledger }
+        let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
+        Account { sandbox, lambda, ledger, secrets, outputs }
     }
 
     /// Makes a function with these tags.

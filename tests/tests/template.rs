@@ -83,17 +83,21 @@ fn what_the_code_calls_is_what_the_roles_allow() {
     };
     let allowed = template.actions(&["AccessGuardRole", "GuardPolicy"]);
     assert_eq!(allowed, set(&[calls::ACCESS_GUARD, PLATFORM_CALLS]));
+    let allowed = template.actions(&["SecretGuardRole", "GuardPolicy"]);
+    assert_eq!(allowed, set(&[calls::SECRET_GUARD, PLATFORM_CALLS]));
     let operator = template.actions(&["OperatorRole"]);
-    assert_eq!(operator, set(&[calls::ACCESS_GUARD, calls::OPERATOR]));
+    assert_eq!(operator, set(&[calls::ACCESS_GUARD, calls::SECRET_GUARD, calls::OPERATOR]));
 }
 
 #[test]
 fn the_readme_names_the_calls_that_the_code_makes() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("README.md");
-    let (_, table) = readme.split_once("| access-guard | actions |").expect("the table of calls");
-    let (table, _) = table.split_once("\n\n").expect("its end");
-    let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
-    assert_eq!(named, calls::ACCESS_GUARD.iter().copied().collect());
+    for (guard, made) in [("access-guard", calls::ACCESS_GUARD), ("secret-guard", calls::SECRET_GUARD)] {
+        let (_, table) = readme.split_once(&format!("| {guard} | actions |")).expect("the table of calls");
+        let (table, _) = table.split_once("\n\n").expect("its end");
+        let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
+        assert_eq!(named, made.iter().copied().collect(), "{guard}");
+    }
 }
 
 #[test]
@@ -200,6 +204,7 @@ fn everything_that_can_be_tagged_is() {
     let untaggable = [
         "AWS::IAM::ManagedPolicy",
         "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
         "AWS::Logs::ResourcePolicy",
         "AWS::SNS::Subscription",
@@ -336,4 +341,53 @@ fn long_form(node: &Yaml<'_>) -> Value {
             panic!("CloudFormation does not take {node:?}")
         }
     }
+}
+
+#[test]
+fn secret_guard_changes_only_functions_that_are_opted_in_and_secrets_of_its_own() {
+    let template = Template::read();
+    let statements: Vec<Value> = template
+        .statements()
+        .into_iter()
+        .filter_map(|(role, statement)| (role == "SecretGuardRole").then_some(statement))
+        .collect();
+    let conditions: Vec<&Value> = statements
+        .iter()
+        .filter(|statement| actions(statement).contains(&"lambda:UpdateFunctionConfiguration".to_owned()))
+        .map(|statement| &statement["Condition"])
+        .collect();
+    let own_tag = json!({"StringEquals": {"aws:ResourceTag/warden:secrets": ["enforce", "strip"]}});
+    let general_tag = json!({
+        "StringEquals": {"aws:ResourceTag/warden": "enforce"},
+        "Null": {"aws:ResourceTag/warden:secrets": "true"},
+    });
+    assert_eq!(conditions, [&own_tag, &general_tag]);
+    for statement in &statements {
+        if !actions(statement).iter().any(|action| action.starts_with("secretsmanager:")) {
+            continue;
+        }
+        let own = "arn:${AWS::Partition}:secretsmanager:*:${AWS::AccountId}:secret:warden/*";
+        assert_eq!(statement["Resource"], json!({"Fn::Sub": own}));
+        let reads = actions(statement).iter().all(|action| verb(action) == "Get");
+        let tagged = statement["Condition"]["StringEquals"]
+            .as_object()
+            .is_some_and(|tags| tags.values().all(|tag| tag == "lambda-warden"));
+        assert!(reads || tagged, "{statement}");
+    }
+}
+
+#[test]
+fn only_the_guard_of_secrets_and_the_operator_can_hash() {
+    let template = Template::read();
+    let key = &template.resource("HashKey");
+    assert_eq!((&key["DeletionPolicy"], &key["Properties"]["KeySpec"]), (&json!("Retain"), &json!("HMAC_256")));
+    let statements = key["Properties"]["KeyPolicy"]["Statement"].as_array().expect("statements");
+    let who: Vec<&Value> = statements
+        .iter()
+        .filter(|statement| actions(statement).contains(&"kms:GenerateMac".to_owned()))
+        .map(|statement| &statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
+        .collect();
+    let role =
+        |name: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/warden/{name}")});
+    assert_eq!(who, [&json!([role("guard/${Prefix}-secret-guard"), role("${Prefix}-operator")])]);
 }

@@ -48,6 +48,7 @@ impl<'a> AccessGuard<'a> {
 
 impl Guard for AccessGuard<'_> {
     const KIND: GuardKind = GuardKind::Access;
+    type Context = ();
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
         looks(trigger, self.settings).into_iter().collect()

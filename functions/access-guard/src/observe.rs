@@ -28,14 +28,14 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             }));
             let (tags, sightings) = future::try_join(aws.function_tags(function), sightings).await?;
             let surfaces = sightings.into_iter().flatten().collect();
-            Ok(tags.map(|tags| Facts { scope: Scope::Tags(tags), surfaces }))
+            Ok(tags.map(|tags| Facts { scope: Scope::Tags(tags), surfaces, context: () }))
         }
         (Subject::Function(function), None) => whole_function(aws, function).await,
         (Subject::LayerVersion(layer), _) => {
             let surface = Surface::LayerPolicy(layer.version());
             let sighting = aws.layer_policy(layer).await?;
             let scope = Scope::Setting(settings.layers.mode);
-            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, sighting)]) }))
+            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, sighting)]), context: () }))
         }
         (Subject::Account(_), _) => Ok(None),
     }
@@ -46,9 +46,9 @@ async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Fact
     let Some(tags) = aws.function_tags(function).await? else { return Ok(None) };
     let scope = Scope::Tags(tags);
     if scope.opt_in(GuardKind::Access, aws.now().to_zoned(TimeZone::UTC).date()).mode == Mode::Off {
-        return Ok(Some(Facts { scope, surfaces: BTreeMap::new() }));
+        return Ok(Some(Facts { scope, surfaces: BTreeMap::new(), context: () }));
     }
-    Ok(Some(Facts { scope, surfaces: surfaces(aws, function).await? }))
+    Ok(Some(Facts { scope, surfaces: surfaces(aws, function).await?, context: () }))
 }
 
 /// Every version's and alias's policy and URL, whatever the function's tags say.

@@ -43,6 +43,7 @@ struct Thoughts<'a>(&'a Settings);
 
 impl Guard for Thoughts<'_> {
     const KIND: GuardKind = GuardKind::Access;
+    type Context = ();
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
         access_guard::looks(trigger, self.0).into_iter().collect()

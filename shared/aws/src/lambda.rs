@@ -193,8 +193,14 @@ impl Account for Aws {
                 self.function_url(function, qualifier.as_ref()).await.map(Some)
             }
             (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
+            (Subject::Function(function), Surface::Environment(version)) => {
+                self.environment(function, version.as_ref()).await
+            }
             (Subject::Function(_), Surface::LayerPolicy(_))
-            | (Subject::LayerVersion(_), Surface::ResourcePolicy(_) | Surface::FunctionUrl(_))
+            | (
+                Subject::LayerVersion(_),
+                Surface::ResourcePolicy(_) | Surface::FunctionUrl(_) | Surface::Environment(_),
+            )
             | (Subject::Account(_), _) => Ok(None),
         }
     }
@@ -242,6 +248,7 @@ impl Account for Aws {
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
+            Call::UpdateEnvironment(update) => self.update_environment(update, revision.map(RevisionId).as_ref()).await,
         }
     }
 }

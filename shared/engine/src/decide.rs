@@ -110,6 +110,7 @@ pub fn conclude(
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy) => {
             draft.step = Step::Applied;
+            draft.note = noted(draft.note, intent.plan.note());
             state.reverts.push(now);
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
@@ -178,7 +179,7 @@ pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
 pub fn decide<G: Guard>(
     guard: &G,
     look: &Look,
-    facts: &Facts,
+    facts: &Facts<G::Context>,
     history: &History,
     settings: &Settings,
     now: Timestamp,
@@ -226,10 +227,10 @@ pub fn decide<G: Guard>(
     deciding.decision
 }
 
-struct Deciding<'a, G> {
+struct Deciding<'a, G: Guard> {
     guard: &'a G,
     look: &'a Look,
-    facts: &'a Facts,
+    facts: &'a Facts<G::Context>,
     history: &'a History,
     settings: &'a Settings,
     now: Timestamp,
@@ -241,7 +242,7 @@ struct Deciding<'a, G> {
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
     /// The facts, for judging what they would be after a plan.
-    planned: Option<Facts>,
+    planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
     bytes: usize,
     /// What all records of this decision have in common.
@@ -626,8 +627,11 @@ impl<G: Guard> Deciding<'_, G> {
             severity: worst(&fixed),
             findings: fixed,
             remediation: Some(remediation),
-            note: repeated
-                .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+            note: noted(
+                repeated
+                    .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+                plan.note(),
+            ),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
             changes: plan.changes().to_vec(),
             ..self.template.clone()
@@ -705,6 +709,14 @@ impl<G: Guard> Deciding<'_, G> {
             diff: fits(content).then(|| Diff { before: content.clone(), after: content.clone() }),
             ..self.template.clone()
         });
+    }
+}
+
+/// A note with a plan's own behind it.
+fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+    match (note, more) {
+        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
+        (note, more) => note.or_else(|| more.map(str::to_owned)),
     }
 }
 

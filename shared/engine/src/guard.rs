@@ -10,8 +10,11 @@ use crate::{
     trigger::{Cause, Trigger},
 };
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 use warden_finding::Finding;
 
 /// One subject to look at, and why.
@@ -84,13 +87,16 @@ pub struct Sighting {
     pub revision: Option<RevisionId>,
 }
 
-/// What AWS says about a subject now.
+/// What AWS says about a subject now, and what a guard needs to know beside it (`C`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct Facts<C = ()> {
     /// Where its mode comes from.
     pub scope: Scope,
     /// The surfaces that were looked at.
     pub surfaces: BTreeMap<Surface, Sighting>,
+    /// What is no surface's content and counts all the same when it is judged or changed.
+    #[serde(default)]
+    pub context: C,
 }
 
 /// What is wrong with one surface.
@@ -120,6 +126,9 @@ pub trait Guard {
     /// Which one.
     const KIND: GuardKind;
 
+    /// What it needs to know of a subject beside what the surfaces hold; `()` where that is nothing.
+    type Context: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
+
     /// The subjects that a trigger concerns; none where it is not this guard's.
     fn looks(&self, trigger: &Trigger) -> Vec<Look>;
 
@@ -127,16 +136,16 @@ pub trait Guard {
     ///
     /// # Errors
     /// The AWS call that failed.
-    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError>;
+    async fn observe(&self, look: &Look) -> Result<Option<Facts<Self::Context>>, CallError>;
 
     /// Judges one surface. Pure.
-    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement;
+    fn judge(&self, facts: &Facts<Self::Context>, surface: &Surface, settings: &Settings) -> Judgement;
 
     /// Plans the least change that puts `findings` on `surface` right. Pure.
     fn remedy(
         &self,
         subject: &Subject,
-        facts: &Facts,
+        facts: &Facts<Self::Context>,
         surface: &Surface,
         findings: &[Finding],
         baseline: Option<&Content>,

@@ -3,6 +3,7 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
+    environment::EnvironmentUpdate,
     record::Diff,
     surface::Surface,
 };
@@ -93,6 +94,10 @@ pub enum Call {
         /// With `*`: the organisation whose accounts are meant.
         organization: Option<String>,
     },
+    /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager and were read
+    /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
+    /// again after an interruption, each of them does nothing twice.
+    UpdateEnvironment(Box<EnvironmentUpdate>),
 }
 
 impl Call {
@@ -105,6 +110,7 @@ impl Call {
             Call::UpdateFunctionUrlConfig { .. } => "UpdateFunctionUrlConfig",
             Call::RemoveLayerVersionPermission { .. } => "RemoveLayerVersionPermission",
             Call::AddLayerVersionPermission { .. } => "AddLayerVersionPermission",
+            Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
         }
     }
 }
@@ -120,6 +126,7 @@ impl Call {
             Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
                 layer.to_string()
             }
+            Call::UpdateEnvironment(update) => update.function.to_string(),
         }
     }
 }
@@ -146,8 +153,33 @@ impl fmt::Display for Call {
             Call::RemoveLayerVersionPermission { layer, sid } | Call::AddLayerVersionPermission { layer, sid, .. } => {
                 write!(f, "{operation}({}:{}, Sid {sid})", layer.name(), layer.version())
             }
+            Call::UpdateEnvironment(update) => update_environment(f, update),
         }
     }
+}
+
+/// `PutSecretValue(warden/pay/1f2e: DB_PASSWORD), UpdateFunctionConfiguration(pay, Environment, Layers)`
+fn update_environment(f: &mut fmt::Formatter<'_>, update: &EnvironmentUpdate) -> fmt::Result {
+    let names = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if let Some(stored) = &update.store {
+        write!(f, "PutSecretValue({}: {}), ", stored.secret, names(&mut stored.values.keys()))?;
+    }
+    if let Some(grant) = &update.grant {
+        let role = |arn: &String| arn.rsplit('/').next().unwrap_or_default().to_owned();
+        let readers: Vec<String> = grant.readers.iter().map(role).collect();
+        write!(f, "PutResourcePolicy({}: read by {})", grant.secret, readers.join(", "))?;
+        f.write_str(if update.changes_configuration() { ", " } else { "" })?;
+    }
+    if let Some(stored) = &update.restore {
+        write!(f, "GetSecretValue({}, {}: {}), ", stored.secret, stored.label, names(&mut stored.values.keys()))?;
+    }
+    if update.changes_configuration() {
+        let environment = update.restore.is_some() || !update.set.is_empty() || !update.remove.is_empty();
+        write!(f, "UpdateFunctionConfiguration({}", update.function.name())?;
+        f.write_str(if environment { ", Environment" } else { "" })?;
+        f.write_str(if update.layers.is_some() { ", Layers)" } else { ")" })?;
+    }
+    Ok(())
 }
 
 /// One call with its precondition and its undo. A change whose undo is not known cannot be constructed: [`Plan::then`] is the only way.
@@ -188,12 +220,14 @@ pub struct Plan {
     before: Content,
     after: Content,
     changes: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 impl Plan {
     /// A plan for `surface`, which holds `before`, without changes yet.
     pub fn new(surface: Surface, before: Content) -> Plan {
-        Plan { surface, after: before.clone(), before, changes: Vec::new() }
+        Plan { surface, after: before.clone(), before, changes: Vec::new(), note: None }
     }
 
     /// Adds a change: `call` takes the surface from where the plan stands to `after`, `undo` takes it back.
@@ -204,9 +238,15 @@ impl Plan {
         self
     }
 
+    /// Says something that its records should tell a person beside the changes.
+    #[must_use]
+    pub fn noting(self, note: impl Into<String>) -> Plan {
+        Plan { note: Some(note.into()), ..self }
+    }
+
     /// The plan that a record's content and changes describe.
     pub fn recorded(surface: Surface, diff: Diff, changes: Vec<Change>) -> Plan {
-        Plan { surface, before: diff.before, after: diff.after, changes }
+        Plan { surface, before: diff.before, after: diff.after, changes, note: None }
     }
 
     /// The plan that takes this one back, from `after` to exactly `before`.
@@ -223,6 +263,7 @@ impl Plan {
             before: self.after.clone(),
             after: self.before.clone(),
             changes: changes.collect(),
+            note: None,
         }
     }
 
@@ -239,6 +280,11 @@ impl Plan {
     /// What the surface will hold.
     pub fn after(&self) -> &Content {
         &self.after
+    }
+
+    /// What its records tell a person beside the changes.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// The changes in order.

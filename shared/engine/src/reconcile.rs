@@ -201,7 +201,7 @@ impl<G: Guard, W: World> Run<'_, G, W> {
     async fn carry_out_all(
         &self,
         decision: Decision,
-        mut facts: Facts,
+        mut facts: Facts<G::Context>,
         head: Head,
         written: &mut Vec<Record>,
     ) -> Result<bool, ReconcileError> {
@@ -247,7 +247,7 @@ impl<G: Guard, W: World> Run<'_, G, W> {
     async fn record_outcomes(
         &self,
         endings: &[(Remediation, Ending)],
-        facts: &Facts,
+        facts: &Facts<G::Context>,
         mut head: Head,
     ) -> Result<Vec<Record>, ReconcileError> {
         let subject = &self.look.subject;

@@ -78,6 +78,8 @@ pub enum Surface {
     ResourcePolicy(Option<Qualifier>),
     /// `layer-policy/VERSION`
     LayerPolicy(u64),
+    /// `environment[:VERSION]`
+    Environment(Option<Qualifier>),
 }
 
 impl fmt::Display for Surface {
@@ -88,6 +90,8 @@ impl fmt::Display for Surface {
             Surface::ResourcePolicy(None) => f.write_str("resource-policy"),
             Surface::ResourcePolicy(Some(qualifier)) => write!(f, "resource-policy:{qualifier}"),
             Surface::LayerPolicy(version) => write!(f, "layer-policy/{version}"),
+            Surface::Environment(None) => f.write_str("environment"),
+            Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
         }
     }
 }
@@ -107,6 +111,7 @@ impl FromStr for Surface {
         match kind {
             "function-url" => Ok(Surface::FunctionUrl(qualifier)),
             "resource-policy" => Ok(Surface::ResourcePolicy(qualifier)),
+            "environment" => Ok(Surface::Environment(qualifier)),
             _ => Err(bad()),
         }
     }
@@ -120,7 +125,15 @@ mod tests {
 
     #[test]
     fn a_surface_is_read_back_from_its_text() {
-        for text in ["resource-policy", "resource-policy:live", "function-url", "function-url:3", "layer-policy/12"] {
+        for text in [
+            "resource-policy",
+            "resource-policy:live",
+            "function-url",
+            "function-url:3",
+            "layer-policy/12",
+            "environment",
+            "environment:3",
+        ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }
         for text in ["", "resource-policy:", "resource-policy:a b", "layer-policy/x", "trust me"] {

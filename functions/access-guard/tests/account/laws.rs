@@ -311,6 +311,7 @@ fn stays_within(subject: &Subject, record: &Record, baseline: &Content) -> Resul
         Surface::FunctionUrl(_) => {
             prop_assert_eq!(without(plan.before(), "AuthType"), without(plan.after(), "AuthType"));
         }
+        Surface::Environment(_) => prop_assert!(false, "secret-guard's"),
         Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) => {
             let offending: Vec<usize> = record.entry.findings.iter().map(index_of).collect();
             let before = statements(plan.before());
@@ -427,6 +428,7 @@ proptest! {
                 (surface("function-url"), sighting(&before.url)),
                 (surface("resource-policy"), sighting(&before.policy)),
             ]),
+            context: (),
         };
         for name in ["function-url", "resource-policy"].map(surface) {
             let worth = |finding: &Finding| finding.severity >= settings.threshold;

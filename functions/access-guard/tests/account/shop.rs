@@ -28,6 +28,7 @@ pub(crate) struct Access<'a> {
 
 impl Guard for Access<'_> {
     const KIND: GuardKind = GuardKind::Access;
+    type Context = ();
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
         access_guard::looks(trigger, self.settings).into_iter().collect()
@@ -179,7 +180,7 @@ impl Drop for Shop {
                 };
                 let sighting = warden_engine::guard::Sighting { content: baseline, revision: None };
                 let scope = warden_engine::guard::Scope::Tags(BTreeMap::new());
-                let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), sighting)]) };
+                let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), sighting)]), context: () };
                 let judged = access_guard::judge(&facts, &surface, &self.settings);
                 let worst = judged.findings.iter().map(|finding| finding.severity).max();
                 assert!(worst < Some(warden_engine::Severity::Medium), "{subject} {surface}: {facts:?}");

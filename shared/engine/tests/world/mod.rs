@@ -434,7 +434,7 @@ impl World {
                 None => resource.surfaces.keys().cloned().collect(),
             };
             let sight = |surface: Surface| (surface.clone(), resource.sight(&surface));
-            Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect() }))
+            Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect(), context: () }))
         })
         .await
     }
@@ -555,6 +555,7 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
             (Subject::LayerVersion(layer.clone()), Surface::LayerPolicy(layer.version()))
         }
+        Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
     }
 }
 

@@ -80,6 +80,7 @@ fn findings(content: &Content) -> Judgement {
 
 impl Guard for Toy<'_> {
     const KIND: GuardKind = GuardKind::Access;
+    type Context = ();
 
     fn looks(&self, trigger: &Trigger) -> Vec<Look> {
         let Some(name) = trigger.parameter("functionName") else { return Vec::new() };
@@ -134,7 +135,7 @@ impl Guard for Toy<'_> {
         });
         let unfixable = stuck.map(|finding| (finding.clone(), "ask its owner".to_owned())).collect();
         if left.len() == statements.len() {
-            return Remedy { plan: None, unfixable };
+            return Remedy { unfixable, ..Remedy::default() };
         }
         let (function, qualifier) = (function.clone(), qualifier.clone());
         let undo = Call::PutResourcePolicy {
@@ -147,7 +148,8 @@ impl Guard for Toy<'_> {
             Some(policy) => Call::PutResourcePolicy { function, qualifier, policy: policy.clone() },
             None => Call::DeleteResourcePolicy { function, qualifier },
         };
-        Remedy { plan: Some(Plan::new(surface.clone(), content.clone()).then(call, undo, after)), unfixable }
+        let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
+        Remedy { plan: Some(plan), unfixable }
     }
 }
 
