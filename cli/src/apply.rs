@@ -9,21 +9,25 @@ use crate::{
     output::{self, printable},
 };
 use access_guard::AccessGuard;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use owo_colors::OwoColorize;
+use role_guard::RoleGuard;
+use secret_guard::SecretGuard;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
+use warden_aws::Aws;
 use warden_engine::{
+    Report,
     decide::{Decision, Hold, decide},
-    guard::{Guard, Introduced, Look},
+    guard::{Guard, Introduced, Look, Observe},
     ports::{Clock, Ledger},
     proof::strike_forged,
     reconcile,
     record::{Diff, Step},
     surface::{Subject, Surface},
-    tags::Mode,
+    tags::{GuardKind, Mode},
 };
 
 /// Do what was withheld: findings from before the opt-in, and what the breaker, the cap or a pause held back
@@ -53,11 +57,15 @@ impl Apply {
         let caller = account::Caller::connect(&self.account).await?;
         let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
         let operator = caller.operator().await?;
-        let mut wanted: BTreeMap<Subject, Option<BTreeSet<Surface>>> = BTreeMap::new();
-        wanted.extend(function.map(|function| (Subject::Function(function), None)));
+        let mut wanted: BTreeMap<(GuardKind, Subject), Option<BTreeSet<Surface>>> = BTreeMap::new();
+        for kind in GUARDS {
+            wanted.extend(function.clone().map(|function| ((kind, Subject::Function(function)), None)));
+        }
         for id in &self.ids {
             let record = id.find(&operator.aws).await?.record;
-            let (Step::Withheld | Step::Failed, Some(surface)) = (record.entry.step, record.entry.surface) else {
+            let (Step::Withheld | Step::Failed, Some(kind), Some(surface)) =
+                (record.entry.step, record.entry.guard, record.entry.surface)
+            else {
                 let step = record.entry.step;
                 anstream::eprintln!(
                     "{} record {} is `{step}`: only a `withheld` or `failed` one can be applied",
@@ -66,14 +74,26 @@ impl Apply {
                 );
                 return Ok(Exit::Findings);
             };
-            if let Some(surfaces) = wanted.entry(record.subject).or_insert_with(|| Some(BTreeSet::new())) {
-                surfaces.extend(judged_together(surface));
+            let together = match kind {
+                GuardKind::Role => RoleGuard.together(&surface),
+                GuardKind::Secrets => SecretGuard.together(&surface),
+                GuardKind::Access | GuardKind::Concurrency => AccessGuard.together(&surface),
+            };
+            let surfaces = wanted.entry((kind, record.subject)).or_insert_with(|| Some(BTreeSet::new()));
+            match (surfaces.as_mut(), together) {
+                (Some(surfaces), Some(together)) => surfaces.extend(together),
+                (Some(_) | None, _) => *surfaces = None,
             }
         }
-        let guard = AccessGuard::new(&operator.aws, &operator.settings);
         let mut proposals = Vec::new();
-        for (subject, surfaces) in wanted {
-            proposals.push(Proposal::of(&operator, &guard, look(&operator, subject, surfaces)).await?);
+        for ((kind, subject), surfaces) in wanted {
+            let look = look(&operator, subject, surfaces);
+            proposals.push(match kind {
+                GuardKind::Role => Proposal::of(&operator, &RoleGuard, look).await?,
+                GuardKind::Access => Proposal::of(&operator, &AccessGuard, look).await?,
+                GuardKind::Secrets => Proposal::of(&operator, &SecretGuard, look).await?,
+                GuardKind::Concurrency => bail!("this release has no {kind} guard"),
+            });
         }
         let mut out = io::BufWriter::new(anstream::stdout());
         proposals
@@ -91,7 +111,7 @@ impl Apply {
             return Ok(Exit::Findings);
         }
         for proposal in proposals.iter().filter(|proposal| proposal.changes_something()) {
-            let report = reconcile(&guard, &operator.aws, &operator.settings, &proposal.look).await?;
+            let report = proposal.carry_out(&operator).await?;
             for record in &report.records {
                 let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
                 anstream::println!("{}  {} {} {surface}", record.id, audit::step(record), record.subject.name());
@@ -105,23 +125,18 @@ impl Apply {
     }
 }
 
-/// A policy and a URL of the same qualifier are judged together: either can open the other.
-fn judged_together(surface: Surface) -> Vec<Surface> {
-    match &surface {
-        Surface::FunctionUrl(qualifier) => vec![Surface::ResourcePolicy(qualifier.clone()), surface],
-        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => vec![surface],
-        Surface::ResourcePolicy(qualifier) => vec![Surface::FunctionUrl(qualifier.clone()), surface],
-        Surface::LayerPolicy(_) | Surface::Environment(_) => vec![surface],
-    }
-}
+/// The guards whose permissions the operator has.
+const GUARDS: [GuardKind; 2] = [GuardKind::Access, GuardKind::Secrets];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];
-    Look { subject, surfaces, introduced, by_operator: true, cause: operator.cause("warden apply") }
+    Look { surfaces, introduced, by_operator: true, ..Look::at(subject, operator.cause("warden apply")) }
 }
 
 /// What would be done about one subject.
 struct Proposal {
+    /// Whose it is.
+    kind: GuardKind,
     look: Look,
     /// None where the subject is gone.
     decision: Option<Decision>,
@@ -131,13 +146,18 @@ struct Proposal {
 
 impl Proposal {
     /// Observes and decides as the guard would, and writes nothing.
-    async fn of(operator: &Operator, guard: &AccessGuard<'_>, look: Look) -> anyhow::Result<Proposal> {
+    async fn of<G: Guard>(operator: &Operator, guard: &G, look: Look) -> anyhow::Result<Proposal>
+    where
+        Aws: Observe<G>,
+    {
         let now = operator.aws.now();
-        let Some(facts) = guard.observe(&look).await? else {
-            return Ok(Proposal { look, decision: None, accepted: Vec::new() });
+        let Some(mut facts) = operator.aws.observe(guard, &look, &operator.settings).await? else {
+            return Ok(Proposal { kind: G::KIND, look, decision: None, accepted: Vec::new() });
         };
         let mut history = operator.aws.history(&look.subject, now).await?;
         strike_forged(&operator.aws, &look.subject, &mut history, now).await?;
+        operator.aws.complete(guard, &look, &mut facts, &history, &operator.settings).await?;
+        guard.recall(&look, &mut facts, &history);
         // What was reported before is to be said here all the same.
         history.surfaces.values_mut().for_each(|state| state.reported.clear());
         let decision = decide(guard, &look, &facts, &history, &operator.settings, now);
@@ -153,7 +173,17 @@ impl Proposal {
                 }));
             }
         }
-        Ok(Proposal { look, decision: Some(decision), accepted })
+        Ok(Proposal { kind: G::KIND, look, decision: Some(decision), accepted })
+    }
+
+    async fn carry_out(&self, operator: &Operator) -> anyhow::Result<Report> {
+        let Operator { aws, settings, .. } = operator;
+        Ok(match self.kind {
+            GuardKind::Role => reconcile(&RoleGuard, aws, settings, &self.look).await?,
+            GuardKind::Access => reconcile(&AccessGuard, aws, settings, &self.look).await?,
+            GuardKind::Secrets => reconcile(&SecretGuard, aws, settings, &self.look).await?,
+            GuardKind::Concurrency => bail!("this release has no {} guard", self.kind),
+        })
     }
 
     fn changes_something(&self) -> bool {
@@ -218,25 +248,5 @@ impl Proposal {
             writeln!(out, "  {} {}", "left".yellow(), printable(line))?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_is_applied_with_the_url_that_it_opens() {
-        #[track_caller]
-        fn check(surface: &str, expected: &[&str]) {
-            let surfaces: BTreeSet<String> =
-                judged_together(surface.parse().unwrap()).iter().map(ToString::to_string).collect();
-            assert_eq!(surfaces, expected.iter().map(|text| (*text).to_owned()).collect());
-        }
-        check("resource-policy", &["resource-policy", "function-url"]);
-        check("function-url:live", &["resource-policy:live", "function-url:live"]);
-        // A version has no URL.
-        check("resource-policy:3", &["resource-policy:3"]);
-        check("layer-policy/1", &["layer-policy/1"]);
     }
 }

@@ -81,17 +81,19 @@ impl OptIn {
         let functions: Vec<FunctionArn> =
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
-        let guard = AccessGuard::new(&operator.aws, &operator.settings);
         let tags = self.tags();
         let mut out = io::BufWriter::new(anstream::stdout());
         for function in &functions {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
             then.extend(tags.iter().cloned());
-            let facts =
-                Facts { scope: Scope::Tags(then.clone()), surfaces: guard.survey(function).await?, context: () };
+            let facts = Facts {
+                scope: Scope::Tags(then.clone()),
+                surfaces: AccessGuard::survey(&operator.aws, function).await?,
+                context: (),
+            };
             let outlook = Outlook { function, present, then, tags: &tags, facts };
-            outlook.write(&guard, &operator.settings, &mut out).context("writing the outlook")?;
+            outlook.write(&operator.settings, &mut out).context("writing the outlook")?;
         }
         out.flush().context("writing the outlook")?;
         drop(out);
@@ -128,7 +130,7 @@ struct Outlook<'a> {
 }
 
 impl Outlook<'_> {
-    fn write(&self, guard: &AccessGuard<'_>, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         use warden_engine::tags::Mode;
         let name = self.function.name();
         writeln!(out, "{}", name.bold())?;
@@ -142,7 +144,7 @@ impl Outlook<'_> {
             writeln!(out, "  {} {}", "mind".yellow(), printable(problem))?;
         }
         writeln!(out, "  access-guard: {}", opt_in.mode)?;
-        let found = self.findings(guard, settings);
+        let found = self.findings(settings);
         if found.is_empty() {
             return writeln!(out, "  nothing is wrong with who may invoke it");
         }
@@ -172,9 +174,9 @@ impl Outlook<'_> {
         writeln!(out, "  {then}")
     }
 
-    fn findings(&self, guard: &AccessGuard<'_>, settings: &Settings) -> Vec<(&Surface, Judgement)> {
+    fn findings(&self, settings: &Settings) -> Vec<(&Surface, Judgement)> {
         let judged = self.facts.surfaces.keys().map(|surface| {
-            let mut judgement = guard.judge(&self.facts, surface, settings);
+            let mut judgement = AccessGuard.judge(&self.facts, surface, settings);
             judgement.findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
             (surface, judgement)
         });

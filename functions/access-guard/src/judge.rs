@@ -12,7 +12,7 @@ use warden_engine::{
 use warden_policy::{Document, Kind, UrlAuth, function_policy, layer_policy};
 
 /// Judges one surface.
-pub fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
     let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
         return Judgement::default();
     };
@@ -31,6 +31,12 @@ pub fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement
         Surface::FunctionUrl(qualifier) => {
             url(content, &judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings))
         }
+        Surface::Trust
+        | Surface::Boundary
+        | Surface::Attachment(_)
+        | Surface::InlinePolicy(_)
+        | Surface::ManagedPolicy(_)
+        | Surface::Role => Judgement::default(),
     }
 }
 

@@ -7,59 +7,44 @@ mod looks;
 mod observe;
 mod remedy;
 
-/// The guard's pure parts: what it thinks, without an AWS account.
-pub use crate::{judge::judge, looks::looks, remedy::remedy};
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
     arn::FunctionArn,
     call_error::CallError,
     content::Content,
-    guard::{Facts, Guard, Judgement, Look, Remedy, Sighting},
+    guard::{Facts, Guard, Judgement, Look, Observe, Remedy, Sighting},
     settings::Settings,
     surface::{Subject, Surface},
     tags::GuardKind,
     trigger::Trigger,
 };
 
-/// The guard, on an AWS account.
-#[derive(Debug)]
-pub struct AccessGuard<'a> {
-    aws: &'a Aws,
-    settings: &'a Settings,
-}
+/// The guard.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessGuard;
 
-impl<'a> AccessGuard<'a> {
-    /// A guard that reads through `aws`.
-    pub fn new(aws: &'a Aws, settings: &'a Settings) -> Self {
-        AccessGuard { aws, settings }
-    }
-
+impl AccessGuard {
     /// Everything that the guard watches on a function, also on one that is not opted in: to say beforehand what it would find.
     ///
     /// # Errors
     /// The call that failed; the function must be there.
-    pub async fn survey(&self, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
-        observe::surfaces(self.aws, function).await
+    pub async fn survey(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
+        observe::surfaces(aws, function).await
     }
 }
 
-impl Guard for AccessGuard<'_> {
+impl Guard for AccessGuard {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
 
-    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        looks(trigger, self.settings).into_iter().collect()
-    }
-
-    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
-        observe::observe(self.aws, look, self.settings).await
+    fn looks(&self, trigger: &Trigger, settings: &Settings) -> Vec<Look> {
+        looks::looks(trigger, settings).into_iter().collect()
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-        judge(facts, surface, settings)
+        judge::judge(facts, surface, settings)
     }
 
     fn remedy(
@@ -71,6 +56,16 @@ impl Guard for AccessGuard<'_> {
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy(subject, facts, surface, findings, baseline, settings)
+        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+    }
+
+    fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
+        Some(looks::together(surface))
+    }
+}
+
+impl Observe<AccessGuard> for Aws {
+    async fn observe(&self, _: &AccessGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
+        observe::observe(self, look, settings).await
     }
 }

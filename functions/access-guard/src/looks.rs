@@ -11,7 +11,7 @@ use warden_engine::{
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
+pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
     match trigger.cause.event_name.as_str() {
         "AddPermission" => {
             let (function, qualifier) = function(trigger, "functionName")?;
@@ -75,19 +75,31 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Q
 }
 
 /// A policy and a URL of the same qualifier are judged together: either can open the other.
+pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
+    match surface {
+        // A version has no URL: only the function itself and its aliases have.
+        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => BTreeSet::from([surface.clone()]),
+        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => {
+            BTreeSet::from([Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())])
+        }
+        Surface::LayerPolicy(_)
+        | Surface::Environment(_)
+        | Surface::Trust
+        | Surface::Boundary
+        | Surface::Attachment(_)
+        | Surface::InlinePolicy(_)
+        | Surface::ManagedPolicy(_)
+        | Surface::Role => BTreeSet::from([surface.clone()]),
+    }
+}
+
 fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
     let mut surfaces = BTreeSet::from([Surface::ResourcePolicy(qualifier.clone())]);
     // A version has no URL: only the function itself and its aliases have.
     if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
         surfaces.insert(Surface::FunctionUrl(qualifier));
     }
-    Look {
-        subject: Subject::Function(function),
-        surfaces: Some(surfaces),
-        introduced,
-        by_operator: false,
-        cause: trigger.cause.clone(),
-    }
+    Look { surfaces: Some(surfaces), introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
 }
 
 /// TagResource carries `tags`, UntagResource `tagKeys`.
@@ -110,7 +122,6 @@ fn layer(trigger: &Trigger, settings: &Settings) -> Option<Look> {
     guarded.then(|| {
         let surface = Surface::LayerPolicy(layer.version());
         Look {
-            subject: Subject::LayerVersion(layer),
             surfaces: Some(BTreeSet::from([surface.clone()])),
             introduced: match trigger.cause.event_name.as_str() {
                 "AddLayerVersionPermission" => {
@@ -119,8 +130,27 @@ fn layer(trigger: &Trigger, settings: &Settings) -> Option<Look> {
                 }
                 _ => Vec::new(),
             },
-            by_operator: false,
-            cause: trigger.cause.clone(),
+            ..Look::at(Subject::LayerVersion(layer), trigger.cause.clone())
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_looked_at_with_the_url_that_it_opens() {
+        #[track_caller]
+        fn check(surface: &str, expected: &[&str]) {
+            let surfaces: BTreeSet<String> =
+                together(&surface.parse().unwrap()).iter().map(ToString::to_string).collect();
+            assert_eq!(surfaces, expected.iter().map(|text| (*text).to_owned()).collect());
+        }
+        check("resource-policy", &["resource-policy", "function-url"]);
+        check("function-url:live", &["resource-policy:live", "function-url:live"]);
+        // A version has no URL.
+        check("resource-policy:3", &["resource-policy:3"]);
+        check("layer-policy/1", &["layer-policy/1"]);
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             let scope = Scope::Setting(settings.layers.mode);
             Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, sighting)]), context: () }))
         }
-        (Subject::Account(_), _) => Ok(None),
+        (Subject::Role(_) | Subject::Policy(_) | Subject::Account(_), _) => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use warden_engine::{
 use warden_policy::{function_policy, layer_policy};
 
 /// Plans how to put `findings` on `surface` right.
-pub fn remedy(
+pub(crate) fn remedy(
     subject: &Subject,
     facts: &Facts,
     surface: &Surface,
@@ -35,9 +35,15 @@ pub fn remedy(
         (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => {
             layer_policy(layer, surface, content, findings, settings)
         }
-        (Subject::Function(_), Surface::LayerPolicy(_) | Surface::Environment(_))
-        | (Subject::LayerVersion(_), Surface::ResourcePolicy(_) | Surface::FunctionUrl(_) | Surface::Environment(_))
-        | (Subject::Account(_), _) => Remedy::default(),
+        // Other guards' subjects and surfaces.
+        (
+            Subject::Function(_)
+            | Subject::LayerVersion(_)
+            | Subject::Role(_)
+            | Subject::Policy(_)
+            | Subject::Account(_),
+            _,
+        ) => Remedy::default(),
     }
 }
 

@@ -1,22 +1,21 @@
 //! Whether a role may read its function's secret in spite of its permissions boundary.
 
-use warden_engine::{arn::FunctionArn, environment::Boundary, reference::SecretName};
-use warden_policy::{Document, Kind, decode_iam_document, surely_allows};
+use crate::Boundary;
+use warden_engine::{arn::FunctionArn, reference::SecretName};
+use warden_policy::{Document, Kind, surely_allows};
 
-/// What the document of a role's boundary, as IAM sends it, says to reading `secret`; `None` is no boundary.
+/// What the document of a role's boundary says to reading `secret`; `None` is no boundary.
 ///
 /// A resource policy that names the role does not help against a boundary that leaves the action out (IAM user guide, "Policy
 /// evaluation logic"). Where nobody can be sure, the answer is no: the function would not start.
-pub fn boundary(document: Option<&str>, function: &FunctionArn, secret: &SecretName) -> Boundary {
+pub(crate) fn boundary(document: Option<&str>, function: &FunctionArn, secret: &SecretName) -> Boundary {
     let Some(document) = document else { return Boundary::Allows };
     let home = function.home();
     let (partition, region, account) = (home.partition.as_str(), &home.region, home.account);
     // AWS adds a hyphen and six characters to the name.
     let arn = format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{secret}-AbCdEf");
-    let allows = decode_iam_document(document).is_ok_and(|text| {
-        Document::parse(&text, Kind::Identity)
-            .is_ok_and(|document| surely_allows(&document, "secretsmanager:GetSecretValue", &arn))
-    });
+    let allows = Document::parse(document, Kind::Identity)
+        .is_ok_and(|document| surely_allows(&document, "secretsmanager:GetSecretValue", &arn));
     if allows { Boundary::Allows } else { Boundary::Lacks }
 }
 

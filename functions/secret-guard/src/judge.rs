@@ -1,17 +1,18 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
+use crate::{Context, Facts};
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
-    environment::{FunctionFacts, Held, KeyedHash, Portrait},
-    guard::{Facts, Judgement, Scope},
+    environment::{Held, KeyedHash, Portrait},
+    guard::{Judgement, Scope},
     reference::WRAPPER_VARIABLE,
     settings::Settings,
     surface::Surface,
 };
 
 /// Judges one surface.
-pub fn judge(facts: &Facts<Option<FunctionFacts>>, surface: &Surface, settings: &Settings) -> Judgement {
+pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
     let (Surface::Environment(version), Some(sighting), Some(function)) =
         (surface, facts.surfaces.get(surface), &facts.context)
     else {
@@ -34,14 +35,19 @@ pub fn judge(facts: &Facts<Option<FunctionFacts>>, surface: &Surface, settings: 
 }
 
 /// Whether `warden:secrets=strip` leaves it to the code to fetch what is stripped.
-pub(crate) fn is_strip(facts: &Facts<Option<FunctionFacts>>) -> bool {
+pub(crate) fn is_strip(facts: &Facts) -> bool {
+    own_tag(facts) == Some("strip")
+}
+
+/// What the function's own tag for this guard says.
+pub(crate) fn own_tag(facts: &Facts) -> Option<&str> {
     match &facts.scope {
-        Scope::Tags(tags) => tags.get("warden:secrets").is_some_and(|value| value == "strip"),
-        Scope::Setting(_) => false,
+        Scope::Tags(tags) => tags.get("warden:secrets").map(String::as_str),
+        Scope::Setting(_) | Scope::Through(_) => None,
     }
 }
 
-fn value(function: &FunctionFacts, name: &str, hash: KeyedHash) -> Option<Finding> {
+fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
     let known = function.stored.iter().flat_map(|stored| &stored.values).find(|(_, stored)| **stored == hash);
     if let Some((stored, _)) = known {
         return Some(Finding {
@@ -67,7 +73,7 @@ fn value(function: &FunctionFacts, name: &str, hash: KeyedHash) -> Option<Findin
 }
 
 /// References that cannot be followed at the function's start.
-fn out_of_reach(portrait: &Portrait, function: &FunctionFacts, strip: bool, settings: &Settings) -> Vec<Finding> {
+fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut found = |at: &str, severity, message: String| {
         findings.push(Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message });

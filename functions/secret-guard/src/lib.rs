@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod boundary;
+mod context;
 mod extension;
 mod judge;
 mod looks;
@@ -13,60 +14,55 @@ mod observe;
 mod obstacle;
 mod remedy;
 
-/// The guard's pure parts: what it thinks, without an AWS account.
-pub use crate::{boundary::boundary, judge::judge, looks::looks, observe::suspect, remedy::remedy};
+pub use context::{Boundary, Context, Package, StoredNow, Suspect};
+pub use observe::suspect;
 
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
     content::Content,
-    environment::FunctionFacts,
-    guard::{Facts, Guard, Judgement, Look, Remedy},
+    guard::{Guard, Judgement, Look, Observe, Remedy},
     settings::Settings,
     surface::{Subject, Surface},
     tags::GuardKind,
     trigger::Trigger,
 };
 
-/// The guard, on an AWS account.
-#[derive(Debug)]
-pub struct SecretGuard<'a> {
-    aws: &'a Aws,
-}
+/// What the guard sees of a function.
+pub type Facts = warden_engine::guard::Facts<Option<Context>>;
 
-impl<'a> SecretGuard<'a> {
-    /// A guard that reads through `aws`.
-    pub fn new(aws: &'a Aws) -> Self {
-        SecretGuard { aws }
-    }
-}
+/// The guard.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretGuard;
 
-impl Guard for SecretGuard<'_> {
+impl Guard for SecretGuard {
     const KIND: GuardKind = GuardKind::Secrets;
-    type Context = Option<FunctionFacts>;
+    type Context = Option<Context>;
 
-    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        looks(trigger).into_iter().collect()
+    fn looks(&self, trigger: &Trigger, _: &Settings) -> Vec<Look> {
+        looks::looks(trigger).into_iter().collect()
     }
 
-    async fn observe(&self, look: &Look) -> Result<Option<Facts<Option<FunctionFacts>>>, CallError> {
-        observe::observe(self.aws, look).await
-    }
-
-    fn judge(&self, facts: &Facts<Option<FunctionFacts>>, surface: &Surface, settings: &Settings) -> Judgement {
-        judge(facts, surface, settings)
+    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+        judge::judge(facts, surface, settings)
     }
 
     fn remedy(
         &self,
         subject: &Subject,
-        facts: &Facts<Option<FunctionFacts>>,
+        facts: &Facts,
         surface: &Surface,
         findings: &[Finding],
-        _baseline: Option<&Content>,
+        _: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy(subject, facts, surface, findings, settings)
+        remedy::remedy(subject, facts, surface, findings, settings)
+    }
+}
+
+impl Observe<SecretGuard> for Aws {
+    async fn observe(&self, _: &SecretGuard, look: &Look, _: &Settings) -> Result<Option<Facts>, CallError> {
+        observe::observe(self, look).await
     }
 }

@@ -10,7 +10,7 @@ use warden_engine::{
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub fn looks(trigger: &Trigger) -> Option<Look> {
+pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
     match trigger.cause.event_name.as_str() {
         // Everything about a new function is new.
         "CreateFunction" => {
@@ -49,13 +49,8 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<FunctionArn> {
 }
 
 fn look(trigger: &Trigger, function: FunctionArn, surface: Surface, introduced: Vec<Introduced>) -> Look {
-    Look {
-        subject: Subject::Function(function),
-        surfaces: Some(BTreeSet::from([surface])),
-        introduced,
-        by_operator: false,
-        cause: trigger.cause.clone(),
-    }
+    let surfaces = Some(BTreeSet::from([surface]));
+    Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
 }
 
 /// TagResource carries `tags`, UntagResource `tagKeys`.

@@ -1,6 +1,7 @@
 //! Reading an environment. This is the one place where values are looked at: each goes to the detector, and what comes back holds
 //! nothing of it.
 
+use crate::{Boundary, Context, Facts, Suspect, boundary::boundary};
 use futures::future;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +10,8 @@ use warden_engine::{
     Severity,
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{Boundary, FunctionFacts, Held, KeyedHash, StoredNow, Suspect},
-    guard::{Facts, Look, Scope, Sighting},
+    environment::{Held, KeyedHash, StoredNow, VersionFacts},
+    guard::{Look, Scope, Sighting},
     ports::Clock,
     reference::SecretName,
     surface::{Subject, Surface},
@@ -29,7 +30,7 @@ pub fn suspect(name: &str, value: &str, hash: KeyedHash) -> Option<Suspect> {
 }
 
 /// Reads what `look` asks for; `None` where the function is gone.
-pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts<Option<FunctionFacts>>>, CallError> {
+pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, CallError> {
     let Subject::Function(function) = &look.subject else { return Ok(None) };
     let versions: BTreeSet<Qualifier> = look
         .surfaces
@@ -37,7 +38,15 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts<Optio
         .flatten()
         .filter_map(|surface| match surface {
             Surface::Environment(version) => version.clone(),
-            Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) => None,
+            Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Trust
+            | Surface::Boundary
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::ManagedPolicy(_)
+            | Surface::Role => None,
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
@@ -89,9 +98,9 @@ impl Seen<'_> {
         });
     }
 
-    fn facts(self, function: &FunctionArn, reading: &Reading, around: Around) -> Result<FunctionFacts, CallError> {
+    fn facts(self, function: &FunctionArn, reading: &Reading, around: Around) -> Result<Context, CallError> {
         let (environment_bytes, value_bytes) = reading.lengths();
-        Ok(FunctionFacts {
+        Ok(Context {
             runtime: reading.runtime.clone(),
             package: reading.package.clone(),
             architecture: reading.architecture.clone(),
@@ -115,7 +124,7 @@ struct Around {
     stored: Option<StoredNow>,
     code_signing: bool,
     boundary: Boundary,
-    versions: BTreeMap<String, warden_engine::environment::VersionFacts>,
+    versions: BTreeMap<String, VersionFacts>,
 }
 
 impl Default for Around {
@@ -137,15 +146,8 @@ async fn around(
         return Ok((BTreeSet::new(), Around::default()));
     }
     let details = async {
-        let boundary = async {
-            match aws.boundary(&reading.role).await {
-                Ok(document) => Ok(crate::boundary(document.as_deref(), function, secret)),
-                // A role that is gone, or that nobody may look at: nobody can be sure.
-                Err(error) if matches!(error.kind, ErrorKind::Gone | ErrorKind::Refused) => Ok(Boundary::Lacks),
-                Err(error) => Err(error),
-            }
-        };
-        future::try_join3(aws.has_code_signing(function), boundary, aws.versions(function)).await
+        let bounded = bounded(aws, function, &reading.role, secret);
+        future::try_join3(aws.has_code_signing(function), bounded, aws.versions(function)).await
     };
     let stored = aws.stored_now(function, secret);
     let readers = aws.readers_of(function, secret, &portrait);
@@ -165,4 +167,25 @@ async fn around(
         None => Around { stored, ..Around::default() },
     };
     Ok((readers, around))
+}
+
+/// What the boundary of a function's role says to reading its secret.
+async fn bounded(aws: &Aws, function: &FunctionArn, role: &str, secret: &SecretName) -> Result<Boundary, CallError> {
+    // A role that is gone, or that nobody may look at: nobody can be sure.
+    let unsure = |error: CallError| match error.kind {
+        ErrorKind::Gone | ErrorKind::Refused => Ok(Boundary::Lacks),
+        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Bug => Err(error),
+    };
+    let Ok(name) = role.parse() else { return Ok(Boundary::Lacks) };
+    let policy = match aws.role(&name).await {
+        Ok(Some(role)) => role.boundary,
+        Ok(None) => return Ok(Boundary::Lacks),
+        Err(error) => return unsure(error),
+    };
+    let Some(policy) = policy else { return Ok(Boundary::Allows) };
+    match aws.default_version(&policy).await {
+        Ok(Some((_, document))) => Ok(boundary(Some(document.text()), function, secret)),
+        Ok(None) => Ok(Boundary::Lacks),
+        Err(error) => unsure(error),
+    }
 }

@@ -1,10 +1,9 @@
 //! Why a function would not start with the layer `secret-env`, and what its owner can do about it.
 
-use crate::judge::is_ours;
+use crate::{Boundary, Context, Facts, Package, judge::{is_ours, own_tag}};
 use warden_engine::{
     arn::FunctionArn,
-    environment::{Boundary, FunctionFacts, Package, Portrait},
-    guard::{Facts, Scope},
+    environment::Portrait,
     reference::WRAPPER_VARIABLE,
     settings::Settings,
 };
@@ -24,8 +23,8 @@ const BY_HAND: &str = "or set the tag warden:secrets=strip and let the code fetc
 /// What is in the way of starting the function with the layer; none where it is sure to work.
 pub(crate) fn obstacle(
     function: &FunctionArn,
-    facts: &Facts<Option<FunctionFacts>>,
-    known: &FunctionFacts,
+    facts: &Facts,
+    known: &Context,
     portrait: &Portrait,
     settings: &Settings,
 ) -> Option<String> {
@@ -50,7 +49,7 @@ pub(crate) fn obstacle(
         })
         .or_else(|| {
             let other = portrait.variables.contains_key(WRAPPER_VARIABLE) && !portrait.is_wrapped();
-            other.then(|| format!("{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: {BY_HAND}"))
+            other.then(|| format!("{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: do without that one, {BY_HAND}"))
         })
         .or_else(|| {
             let full = !layered && portrait.layers.len() >= MOST_LAYERS;
@@ -66,11 +65,7 @@ pub(crate) fn obstacle(
             signed.then(|| format!("a code-signing configuration takes signed layers only: sign the layer with a profile of yours, {BY_HAND}"))
         })
         .or_else(|| {
-            let asked = match &facts.scope {
-                Scope::Tags(tags) => tags.contains_key("warden:secrets"),
-                Scope::Setting(_) => false,
-            };
-            (known.in_vpc && !asked).then(|| {
+            (known.in_vpc && own_tag(facts).is_none()).then(|| {
                 "the function is attached to a VPC, from where Secrets Manager may be out of reach: see that it has a way there (an \
                  interface endpoint, or a NAT gateway), then set the tag warden:secrets=enforce on the function itself"
                     .to_owned()

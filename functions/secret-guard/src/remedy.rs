@@ -1,7 +1,7 @@
 //! The least change that takes secrets out of an environment and leaves the function working.
 
 use crate::{
-    extension,
+    Context, Facts, extension,
     judge::{is_ours, is_strip},
     obstacle::obstacle,
 };
@@ -11,8 +11,8 @@ use warden_engine::{
     Finding, FindingId,
     arn::{FunctionArn, Qualifier},
     content::Fingerprint,
-    environment::{EnvironmentUpdate, FunctionFacts, Grant, Held, KeyedHash, Portrait, Stored},
-    guard::{Facts, Remedy},
+    environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored},
+    guard::Remedy,
     plan::{Call, Plan},
     reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
@@ -23,9 +23,9 @@ use warden_engine::{
 const MOST_BYTES: u64 = 4096;
 
 /// Plans how to put `findings` on `surface` right.
-pub fn remedy(
+pub(crate) fn remedy(
     subject: &Subject,
-    facts: &Facts<Option<FunctionFacts>>,
+    facts: &Facts,
     surface: &Surface,
     findings: &[Finding],
     settings: &Settings,
@@ -77,8 +77,8 @@ fn published(version: &Qualifier, findings: &[Finding]) -> Remedy {
 
 struct Thinking<'a> {
     function: &'a FunctionArn,
-    facts: &'a Facts<Option<FunctionFacts>>,
-    known: &'a FunctionFacts,
+    facts: &'a Facts,
+    known: &'a Context,
     portrait: &'a Portrait,
     settings: &'a Settings,
     strip: bool,

@@ -56,8 +56,14 @@ fn advice(kind: ErrorKind) -> &'static str {
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     match (code.unwrap_or_default(), status) {
         ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
-        // Secrets Manager: another request made the same secret or version in between.
-        ("ResourceConflictException" | "ResourceExistsException", _) => ErrorKind::Busy,
+        // IAM's words for a change that is under way elsewhere; Secrets Manager's for a secret that another request made in between.
+        (
+            "ResourceConflictException"
+            | "ConcurrentModification"
+            | "EntityTemporarilyUnmodifiable"
+            | "ResourceExistsException",
+            _,
+        ) => ErrorKind::Busy,
         ("ResourceNotFoundException" | "NoSuchEntity", _) => ErrorKind::Gone,
         (
             "TooManyRequestsException"
@@ -70,10 +76,11 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "DependencyTimeoutException"
             | "InternalServerError"
             | "InternalException"
-            | "ServiceException",
+            | "ServiceException"
+            | "ServiceFailure",
             _,
         ) => ErrorKind::Retry,
-        // A policy that is full, or Lambda's quotas: somebody has to make room.
+        // A policy that is full, or quotas: somebody has to make room. What AWS's own services alone may change.
         (
             "PolicyLengthExceededException"
             | "CodeStorageExceededException"
@@ -81,7 +88,10 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "LimitExceededException"
             | "MalformedPolicyDocumentException"
             | "PublicPolicyException"
-            | "InvalidRequestException",
+            | "InvalidRequestException"
+            | "LimitExceeded"
+            | "UnmodifiableEntity"
+            | "DeleteConflict",
             _,
         ) => ErrorKind::Refused,
         (_, None | Some(429) | Some(500..)) => ErrorKind::Retry,
@@ -110,6 +120,10 @@ mod tests {
         // DynamoDB and the query services answer 400 for most errors: the code decides.
         check("ResourceNotFoundException", Some(400), ErrorKind::Gone);
         check("ThrottlingException", Some(400), ErrorKind::Retry);
+        // IAM answers 409 for both of these.
+        check("LimitExceeded", Some(409), ErrorKind::Refused);
+        check("ConcurrentModification", Some(409), ErrorKind::Busy);
+        check("NoSuchEntity", Some(404), ErrorKind::Gone);
         check("AccessDeniedException", Some(400), ErrorKind::Refused);
         check("AccessDeniedException", Some(403), ErrorKind::Refused);
         check("InvalidParameterValueException", Some(400), ErrorKind::Bug);

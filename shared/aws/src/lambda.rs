@@ -1,36 +1,55 @@
-//! Reading and changing functions and layers.
+//! Reading functions and layers.
 
-use crate::{Aws, error::classify};
-use aws_sdk_lambda::{
-    Client,
-    types::{Cors, FunctionUrlAuthType},
+use crate::{
+    Aws,
+    error::{classify, discreet},
 };
+use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType};
 use futures::future;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
     content::Content,
     guard::Sighting,
-    plan::{Call, RevisionId, UrlAuthType},
-    ports::Account,
-    surface::{Subject, Surface},
+    plan::{RevisionId, UrlAuthType},
 };
 use warden_policy::{Document, Kind};
 
+/// A function, as far as guards look at it.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Which role it has (`{"Role": "arn:..."}`), with the lock on its configuration.
+    pub role: Option<Sighting>,
+}
+
 impl Aws {
-    /// The function's tags, in one GetFunction call (which has a quota of its own, 100 a second); `None` where it is gone.
+    /// A function in one GetFunction call (which has a quota of its own, 100 a second); `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn function(&self, function: &FunctionArn) -> Result<Option<Function>, CallError> {
+        let target = function.to_string();
+        // The answer holds a presigned URL of the code as well: it is dropped here and never logged.
+        match self.lambda(function.region()).get_function().function_name(&target).send().await {
+            Ok(answer) => Ok(Some(Function {
+                tags: answer.tags.unwrap_or_default().into_iter().collect(),
+                role: answer.configuration.map(role_sighting),
+            })),
+            // The answer holds the environment too.
+            Err(error) => none_if_gone(discreet("GetFunction", &target, error)),
+        }
+    }
+
+    /// The function's tags; `None` where it is gone.
     ///
     /// # Errors
     /// The call that failed.
     pub async fn function_tags(&self, function: &FunctionArn) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        let target = function.to_string();
-        // The answer holds a presigned URL of the code as well: it is dropped here and never logged.
-        match self.lambda(function.region()).get_function().function_name(&target).send().await {
-            Ok(answer) => Ok(Some(answer.tags.unwrap_or_default().into_iter().collect())),
-            Err(error) => none_if_gone(classify("GetFunction", &target, error)),
-        }
+        Ok(self.function(function).await?.map(|function| function.tags))
     }
 
     /// A function's resource policy. Lambda answers 404 where there is none.
@@ -125,7 +144,7 @@ impl Aws {
             let mut pages = client.list_versions_by_function().function_name(&target).into_paginator().items().send();
             let mut names = Vec::new();
             while let Some(version) = pages.next().await {
-                names.extend(version.map_err(|error| classify("ListVersionsByFunction", &target, error))?.version);
+                names.extend(version.map_err(|error| discreet("ListVersionsByFunction", &target, error))?.version);
             }
             Ok::<_, CallError>(names)
         };
@@ -135,6 +154,11 @@ impl Aws {
         found.extend(aliases.into_iter().chain(versions).filter_map(|name| name.parse().ok()).map(Some));
         Ok(found)
     }
+}
+
+fn role_sighting(configuration: FunctionConfiguration) -> Sighting {
+    let content = configuration.role.map_or(Content::ABSENT, |role| Content::new(json!({"Role": role})));
+    Sighting { content, revision: configuration.revision_id.map(RevisionId) }
 }
 
 /// Who may call a URL, and from which web origins.
@@ -171,93 +195,21 @@ fn in_order_of_sids(content: Content) -> Content {
     Content::new(document)
 }
 
-fn none_if_gone<T>(error: CallError) -> Result<Option<T>, CallError> {
+pub(crate) fn none_if_gone<T>(error: CallError) -> Result<Option<T>, CallError> {
     if error.kind == ErrorKind::Gone { Ok(None) } else { Err(error) }
 }
 
-fn absent_if_gone(error: CallError) -> Result<Sighting, CallError> {
+pub(crate) fn absent_if_gone(error: CallError) -> Result<Sighting, CallError> {
     none_if_gone(error).map(|sighting| sighting.unwrap_or(Sighting { content: Content::ABSENT, revision: None }))
 }
 
-fn version(layer: &LayerVersionArn) -> i64 {
+/// The layer version's number as the SDK takes it.
+pub(crate) fn version(layer: &LayerVersionArn) -> i64 {
     i64::try_from(layer.version()).unwrap_or(i64::MAX)
 }
 
-impl Account for Aws {
-    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
-        match (subject, surface) {
-            (Subject::Function(function), Surface::ResourcePolicy(qualifier)) => {
-                self.resource_policy(function, qualifier.as_ref()).await.map(Some)
-            }
-            (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
-                self.function_url(function, qualifier.as_ref()).await.map(Some)
-            }
-            (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
-            (Subject::Function(function), Surface::Environment(version)) => {
-                self.environment(function, version.as_ref()).await
-            }
-            (Subject::Function(_), Surface::LayerPolicy(_))
-            | (
-                Subject::LayerVersion(_),
-                Surface::ResourcePolicy(_) | Surface::FunctionUrl(_) | Surface::Environment(_),
-            )
-            | (Subject::Account(_), _) => Ok(None),
-        }
-    }
-
-    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
-        let operation = call.operation();
-        let revision = revision.map(|revision| revision.0.clone());
-        match call {
-            Call::RemovePermission { function, qualifier, sid } => {
-                let request = client_of(self, function).remove_permission().function_name(function.to_string());
-                let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
-                let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::PutResourcePolicy { function, qualifier, policy } => {
-                let request = client_of(self, function).put_resource_policy();
-                let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
-                let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::DeleteResourcePolicy { function, qualifier } => {
-                let request = client_of(self, function).delete_resource_policy();
-                let request = request.resource_arn(function.qualified(qualifier.as_ref()));
-                let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::UpdateFunctionUrlConfig { function, qualifier, auth_type } => {
-                let request = client_of(self, function).update_function_url_config();
-                let request = request.function_name(function.to_string());
-                let request = request.set_qualifier(qualifier.as_ref().map(ToString::to_string));
-                let answer = request.auth_type(auth(*auth_type)).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::RemoveLayerVersionPermission { layer, sid } => {
-                let request = self.lambda(layer.region()).remove_layer_version_permission();
-                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
-                let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
-                let request = self.lambda(layer.region()).add_layer_version_permission();
-                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
-                let request = request.principal(principal).action(action);
-                let request = request.set_organization_id(organization.clone());
-                let answer = request.set_revision_id(revision).send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
-            }
-            Call::UpdateEnvironment(update) => self.update_environment(update, revision.map(RevisionId).as_ref()).await,
-        }
-    }
-}
-
-fn client_of(aws: &Aws, function: &FunctionArn) -> Client {
-    aws.lambda(function.region())
-}
-
-fn auth(auth_type: UrlAuthType) -> FunctionUrlAuthType {
+/// The setting as the SDK takes it.
+pub(crate) fn auth(auth_type: UrlAuthType) -> FunctionUrlAuthType {
     match auth_type {
         UrlAuthType::AwsIam => FunctionUrlAuthType::AwsIam,
         UrlAuthType::None => FunctionUrlAuthType::None,
@@ -267,7 +219,6 @@ fn auth(auth_type: UrlAuthType) -> FunctionUrlAuthType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_policy_with_a_duplicate_key_is_no_policy() {

@@ -1,14 +1,15 @@
-//! The engine's ports on the AWS SDK: Lambda, secrets, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
+//! The engine's ports on the AWS SDK: Lambda, IAM, Secrets Manager, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
 
 pub mod calls;
 pub mod config;
 
+mod account;
 mod announcer;
-mod boundary;
 mod clock;
 mod environment;
 mod error;
 mod hash;
+mod iam;
 mod lambda;
 mod ledger;
 mod notary;
@@ -16,6 +17,8 @@ mod secrets_manager;
 
 pub use environment::Reading;
 pub use hash::HashKey;
+pub use iam::{IamDocument, ManagedPolicy, Role, Users};
+pub use lambda::Function;
 pub use ledger::StoredRecord;
 
 use aws_types::{SdkConfig, region::Region};
@@ -37,8 +40,8 @@ pub struct Aws {
     hashes: OnceCell<HashKey>,
     dynamodb: aws_sdk_dynamodb::Client,
     events: OnceLock<aws_sdk_eventbridge::Client>,
-    kms: OnceLock<aws_sdk_kms::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
+    kms: OnceLock<aws_sdk_kms::Client>,
     /// By Region, made on demand.
     secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
     /// By Region, made on demand.
@@ -90,8 +93,8 @@ impl Aws {
             hash_key,
             hashes: OnceCell::new(),
             events: OnceLock::new(),
-            kms: OnceLock::new(),
             iam: OnceLock::new(),
+            kms: OnceLock::new(),
             secrets: Mutex::new(HashMap::new()),
             lambda: Mutex::new(HashMap::new()),
         }
@@ -101,12 +104,13 @@ impl Aws {
         self.events.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }
 
-    fn kms(&self) -> &aws_sdk_kms::Client {
-        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
-    }
-
+    /// IAM is one for the whole account: the Region only decides where the call goes to.
     fn iam(&self) -> &aws_sdk_iam::Client {
         self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.config))
+    }
+
+    fn kms(&self) -> &aws_sdk_kms::Client {
+        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
     }
 
     /// The Secrets Manager client of a Region.

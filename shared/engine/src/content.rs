@@ -1,8 +1,11 @@
 //! The content of a surface and its fingerprint.
 
-use crate::arn::{BadName, as_text};
+use crate::{
+    arn::{BadName, as_text},
+    iam::PolicyArn,
+};
 use serde::{Deserialize, Serialize, de};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, fmt, iter, str::FromStr};
 use warden_finding::{Finding, FindingId};
@@ -48,6 +51,11 @@ impl FromStr for Fingerprint {
 
 as_text!(Fingerprint);
 
+/// The keys of content that is about a managed policy on a role: which it is, what it says, what stands in for it.
+const POLICY_ARN: &str = "PolicyArn";
+const STAND_IN: &str = "StandIn";
+const DOCUMENT: &str = "Document";
+
 /// What a surface holds: a JSON document, or nothing (no policy, no URL).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -60,6 +68,40 @@ impl Content {
     /// A surface that holds `document`.
     pub fn new(document: Value) -> Content {
         Content(Some(document).filter(|document| !document.is_null()))
+    }
+
+    /// What a role's boundary or one of its attachments holds: a managed policy and what it says.
+    pub fn of_policy(policy: &PolicyArn, document: &Content) -> Content {
+        Content(Some(json!({POLICY_ARN: policy, DOCUMENT: document})))
+    }
+
+    /// The same, with the inline policy that stands in for the managed one where there is one. `attached` is what `of_policy` makes,
+    /// or nothing.
+    #[must_use]
+    pub fn with_stand_in(self, stand_in: &Content) -> Content {
+        match (self.0, &stand_in.0) {
+            (Some(Value::Object(mut attached)), Some(stand_in)) => {
+                attached.insert(STAND_IN.into(), stand_in.clone());
+                Content(Some(attached.into()))
+            }
+            (None, Some(stand_in)) => Content(Some(json!({STAND_IN: stand_in}))),
+            (attached, _) => Content(attached),
+        }
+    }
+
+    /// The managed policy that this content is about.
+    pub fn policy(&self) -> Option<PolicyArn> {
+        self.0.as_ref()?.get(POLICY_ARN)?.as_str()?.parse().ok()
+    }
+
+    /// The document of the managed policy that this content is about.
+    pub fn policy_document(&self) -> Content {
+        Content(self.0.as_ref().and_then(|content| content.get(DOCUMENT)).cloned())
+    }
+
+    /// The inline policy that stands in for a managed one.
+    pub fn stand_in(&self) -> Content {
+        Content(self.0.as_ref().and_then(|content| content.get(STAND_IN)).cloned())
     }
 
     /// The document, if there is one.
@@ -79,7 +121,11 @@ impl Content {
 
     /// What a finding's place points at, as far as its first element: one statement of a policy, one setting of a URL.
     pub(crate) fn fragment(&self, at: &str) -> Option<&Value> {
-        let document = self.0.as_ref()?;
+        let content = self.0.as_ref()?;
+        let (document, at) = match at.split_once('.') {
+            Some((key @ (DOCUMENT | STAND_IN), within)) => (content.get(key)?, within),
+            Some(_) | None => (content, at),
+        };
         let first = at.split('.').next().unwrap_or(at);
         let Some((name, index)) = first.strip_suffix(']').and_then(|first| first.split_once('[')) else {
             return document.get(first);
@@ -95,10 +141,15 @@ impl Content {
 
     /// Everything that a finding's key can point at: each statement, each setting, the whole.
     pub(crate) fn fragments(&self) -> BTreeSet<Fingerprint> {
-        let Some(document) = &self.0 else { return BTreeSet::new() };
-        let parts = || document.as_object().into_iter().flat_map(|document| document.values());
-        let items = parts().filter_map(Value::as_array).flatten();
-        iter::once(document).chain(parts()).chain(items).map(Fingerprint::of).collect()
+        // That nothing is there can itself break a rule.
+        let Some(document) = &self.0 else { return BTreeSet::from([Fingerprint::of(&Value::Null)]) };
+        let parts = |of: &Value| -> BTreeSet<Fingerprint> {
+            let parts = || of.as_object().into_iter().flat_map(|of| of.values());
+            let items = parts().filter_map(Value::as_array).flatten();
+            iter::once(of).chain(parts()).chain(items).map(Fingerprint::of).collect()
+        };
+        let within = [DOCUMENT, STAND_IN].into_iter().filter_map(|key| document.get(key)).flat_map(parts);
+        parts(document).into_iter().chain(within).collect()
     }
 
     /// The key of a finding in this content: the rule and what exactly broke it, wherever that stands.
@@ -167,6 +218,16 @@ mod tests {
         let second = Content::new(json!({"Statement": [{"Sid": "good"}, bad]}));
         assert_eq!(key(&alone, "Statement[0].Principal"), key(&second, "Statement[1].Principal"));
         assert_ne!(key(&second, "Statement[0]"), key(&second, "Statement[1]"));
+    }
+
+    #[test]
+    fn a_statement_has_the_same_key_in_whatever_policy_it_stands() {
+        let bad = json!({"Sid": "bad", "Action": "*"});
+        let inline = Content::new(json!({"Statement": [bad]}));
+        let attached = Content::new(json!({"PolicyArn": "arn", "Document": {"Statement": [{"Sid": "good"}, bad]}}));
+        assert_eq!(key(&inline, "Statement[0]"), key(&attached, "Document.Statement[1]"));
+        assert!(attached.fragments().contains(&key(&inline, "Statement[0]").fragment));
+        assert!(Content::ABSENT.fragments().contains(&key(&Content::ABSENT, "PolicyArn").fragment));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     content::{Content, FindingKey, Fingerprint},
-    guard::{Facts, Guard, Judgement, Look, Sighting},
+    guard::{Facts, Guard, Judgement, Look, Scope, Sighting},
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Step},
     settings::{Settings, StandingPolicy},
@@ -13,7 +13,10 @@ use crate::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeMap, iter, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter, mem,
+};
 use warden_finding::{Finding, Severity};
 
 /// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an item
@@ -289,7 +292,11 @@ impl<G: Guard> Deciding<'_, G> {
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
-        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged });
+        let through = match &self.facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
+        };
+        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged, through });
     }
 
     /// When the trigger happened. An event from the future is one that somebody made up.
@@ -508,8 +515,7 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     fn never_touch(&self) -> bool {
-        let subject = self.subject().to_string();
-        self.settings.never_touch.iter().any(|pattern| pattern.matches(&subject))
+        self.guard.never_touch(self.subject(), self.facts, self.settings)
     }
 
     /// The breaker. Returns what is still to be acted on; `None` to wait first.

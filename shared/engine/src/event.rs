@@ -1,7 +1,7 @@
 //! An event's way through a guard.
 
 use crate::{
-    guard::Guard,
+    guard::{Guard, Look, Observe},
     ports::World,
     reconcile::{ReconcileError, Report, reconcile},
     settings::Settings,
@@ -9,6 +9,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::VecDeque;
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,11 +44,11 @@ pub enum EventError {
     Reconcile(#[from] ReconcileError),
 }
 
-/// Looks at every subject that `event` concerns.
+/// Looks at every subject that `event` concerns, and at what those lead to.
 ///
 /// # Errors
 /// See [`EventError`]. With several subjects the first error is given once all were looked at.
-pub async fn on_event<G: Guard, W: World>(
+pub async fn on_event<G: Guard, W: World + Observe<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
@@ -60,15 +61,20 @@ pub async fn on_event<G: Guard, W: World>(
             return Ok(Handled::NotOurs(other.to_string()));
         }
     };
-    let looks = guard.looks(&trigger);
+    let looks = guard.looks(&trigger, settings);
     if looks.is_empty() {
         return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", trigger.cause.event_name)));
     }
     let mut reports = Vec::new();
     let mut failed = None;
-    for look in &looks {
-        match reconcile(guard, world, settings, look).await {
-            Ok(report) => {
+    let mut waiting: VecDeque<(Look, bool)> = looks.into_iter().map(|look| (look, true)).collect();
+    while let Some((look, leads_on)) = waiting.pop_front() {
+        match reconcile(guard, world, settings, &look).await {
+            Ok(mut report) => {
+                let follows = std::mem::take(&mut report.follows);
+                if leads_on {
+                    waiting.extend(follows.into_iter().map(|look| (look, false)));
+                }
                 for record in &report.records {
                     tracing::info!(
                         subject = %record.subject,

@@ -1,10 +1,12 @@
 //! What a guard supplies, and what it is given.
 
 use crate::{
+    arn::FunctionArn,
     call_error::CallError,
     content::Content,
     plan::{Plan, RevisionId},
     settings::Settings,
+    state::History,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode, OptIn},
     trigger::{Cause, Trigger},
@@ -29,6 +31,8 @@ pub struct Look {
     pub introduced: Vec<Introduced>,
     /// Whether an operator asks for it by name (`warden apply`): standing findings, the breaker and the cap do not hold it back.
     pub by_operator: bool,
+    /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
+    pub through: Option<FunctionArn>,
     /// What stands in the records.
     pub cause: Cause,
 }
@@ -43,6 +47,11 @@ pub struct Introduced {
 }
 
 impl Look {
+    /// A look at everything that `subject` has, at which nothing counts as just changed.
+    pub fn at(subject: Subject, cause: Cause) -> Look {
+        Look { subject, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
+    }
+
     /// Whether the trigger says that it has created the subject.
     pub fn created(&self) -> bool {
         self.introduced.iter().any(|introduced| introduced.surface.is_none() && introduced.sid.is_none())
@@ -65,6 +74,8 @@ pub enum Scope {
     Tags(BTreeMap<String, String>),
     /// An account setting.
     Setting(Mode),
+    /// No tag of its own, but these opted-in functions use it: it is judged and never changed.
+    Through(BTreeSet<FunctionArn>),
 }
 
 impl Scope {
@@ -73,6 +84,8 @@ impl Scope {
         match self {
             Scope::Tags(tags) => OptIn::from_tags(tags, guard, today),
             Scope::Setting(mode) => OptIn::by_setting(*mode),
+            Scope::Through(functions) if functions.is_empty() => OptIn::by_setting(Mode::Off),
+            Scope::Through(_) => OptIn::by_setting(Mode::Observe),
         }
     }
 }
@@ -119,9 +132,8 @@ pub struct Remedy {
     pub unfixable: Vec<(Finding, String)>,
 }
 
-/// A guard: which events concern it, what it reads, what it thinks of it, what it would do. Everything else (modes, records,
-/// breaker, caps, applying, undoing) is the engine's.
-#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+/// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at. What it reads
+/// is [`Observe`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
 pub trait Guard {
     /// Which one.
     const KIND: GuardKind;
@@ -130,18 +142,12 @@ pub trait Guard {
     type Context: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
 
     /// The subjects that a trigger concerns; none where it is not this guard's.
-    fn looks(&self, trigger: &Trigger) -> Vec<Look>;
+    fn looks(&self, trigger: &Trigger, settings: &Settings) -> Vec<Look>;
 
-    /// Reads a subject afresh; `None` where it is gone.
-    ///
-    /// # Errors
-    /// The AWS call that failed.
-    async fn observe(&self, look: &Look) -> Result<Option<Facts<Self::Context>>, CallError>;
-
-    /// Judges one surface. Pure.
+    /// Judges one surface.
     fn judge(&self, facts: &Facts<Self::Context>, surface: &Surface, settings: &Settings) -> Judgement;
 
-    /// Plans the least change that puts `findings` on `surface` right. Pure.
+    /// Plans the least change that puts `findings` on `surface` right.
     fn remedy(
         &self,
         subject: &Subject,
@@ -151,4 +157,58 @@ pub trait Guard {
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy;
+
+    /// Adds what is known of the past to what was observed, where judging needs it.
+    fn recall(&self, look: &Look, facts: &mut Facts<Self::Context>, history: &History) {
+        let _ = (look, facts, history);
+    }
+
+    /// The surfaces that have to be looked at to judge one of them; none means the whole subject.
+    fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
+        Some(BTreeSet::from([surface.clone()]))
+    }
+
+    /// What else is to be looked at, now that this subject was; those looks lead to no others.
+    fn follows(&self, look: &Look, facts: &Facts<Self::Context>, settings: &Settings) -> Vec<Look> {
+        let _ = (look, facts, settings);
+        Vec::new()
+    }
+
+    /// Whether the subject is one that is never changed, whatever its tags say: by the account's settings at least.
+    fn never_touch(&self, subject: &Subject, facts: &Facts<Self::Context>, settings: &Settings) -> bool {
+        let _ = facts;
+        settings.never_touches(&subject.to_string())
+    }
+}
+
+/// What a guard reads.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Observe<G: Guard> {
+    /// Reads a subject afresh; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The AWS call that failed.
+    async fn observe(
+        &self,
+        guard: &G,
+        look: &Look,
+        settings: &Settings,
+    ) -> Result<Option<Facts<G::Context>>, CallError>;
+
+    /// Reads what turns out to be needed once the first facts and the past are known; before [`Guard::recall`]. For most subjects
+    /// that is nothing.
+    ///
+    /// # Errors
+    /// The AWS call that failed.
+    async fn complete(
+        &self,
+        guard: &G,
+        look: &Look,
+        facts: &mut Facts<G::Context>,
+        history: &History,
+        settings: &Settings,
+    ) -> Result<(), CallError> {
+        let _ = (guard, look, facts, history, settings);
+        Ok(())
+    }
 }

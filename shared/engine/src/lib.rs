@@ -13,6 +13,7 @@ pub mod decide;
 pub mod environment;
 mod event;
 pub mod guard;
+pub mod iam;
 pub mod ocsf;
 pub mod pause;
 pub mod plan;

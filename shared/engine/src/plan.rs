@@ -3,6 +3,7 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     environment::EnvironmentUpdate,
     record::Diff,
     surface::Surface,
@@ -34,6 +35,15 @@ impl UrlAuthType {
             UrlAuthType::None => "NONE",
         }
     }
+}
+
+/// One version of a managed policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Its id: `v3`. IAM never gives one twice.
+    pub id: String,
+    /// Its document, word for word.
+    pub document: String,
 }
 
 /// One API call that changes something. Only calls in this list can be made by a guard or an undo.
@@ -94,6 +104,79 @@ pub enum Call {
         /// With `*`: the organisation whose accounts are meant.
         organization: Option<String>,
     },
+    /// Replaces who may assume a role. IAM offers no lock, here and below.
+    UpdateAssumeRolePolicy {
+        /// Whose trust policy.
+        role: RoleArn,
+        /// The new document, word for word.
+        document: String,
+    },
+    /// Bounds what a role's policies can grant.
+    PutRolePermissionsBoundary {
+        /// Whose boundary.
+        role: RoleArn,
+        /// The policy that bounds it.
+        policy: PolicyArn,
+    },
+    /// Takes the bound away; no guard does, but an undo may.
+    DeleteRolePermissionsBoundary {
+        /// Whose boundary.
+        role: RoleArn,
+    },
+    /// Writes one of a role's own policies.
+    PutRolePolicy {
+        /// Whose policy.
+        role: RoleArn,
+        /// Which.
+        name: PolicyName,
+        /// The new document, word for word.
+        document: String,
+    },
+    /// Deletes one of a role's own policies.
+    DeleteRolePolicy {
+        /// Whose policy.
+        role: RoleArn,
+        /// Which.
+        name: PolicyName,
+    },
+    /// Attaches a managed policy.
+    AttachRolePolicy {
+        /// To which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: PolicyArn,
+    },
+    /// Detaches a managed policy.
+    DetachRolePolicy {
+        /// From which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: PolicyArn,
+    },
+    /// Writes a new version of a managed policy and makes it the default.
+    CreatePolicyVersion {
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// The new document, word for word.
+        document: String,
+        /// The version that is deleted first, where there are five already; its document is kept here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_place_of: Option<PolicyVersion>,
+    },
+    /// Makes another of a managed policy's versions the default.
+    SetDefaultPolicyVersion {
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// The version's id.
+        version: String,
+    },
+    /// Gives a function another role; locked by RevisionId.
+    UpdateFunctionRole {
+        /// Which function.
+        function: FunctionArn,
+        /// The role's whole ARN, path and all.
+        role: String,
+    },
     /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager and were read
     /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
     /// again after an interruption, each of them does nothing twice.
@@ -101,7 +184,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The operation's name in the Lambda API.
+    /// The operation's name in the API.
     pub const fn operation(&self) -> &'static str {
         match self {
             Call::RemovePermission { .. } => "RemovePermission",
@@ -110,6 +193,16 @@ impl Call {
             Call::UpdateFunctionUrlConfig { .. } => "UpdateFunctionUrlConfig",
             Call::RemoveLayerVersionPermission { .. } => "RemoveLayerVersionPermission",
             Call::AddLayerVersionPermission { .. } => "AddLayerVersionPermission",
+            Call::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
+            Call::PutRolePermissionsBoundary { .. } => "PutRolePermissionsBoundary",
+            Call::DeleteRolePermissionsBoundary { .. } => "DeleteRolePermissionsBoundary",
+            Call::PutRolePolicy { .. } => "PutRolePolicy",
+            Call::DeleteRolePolicy { .. } => "DeleteRolePolicy",
+            Call::AttachRolePolicy { .. } => "AttachRolePolicy",
+            Call::DetachRolePolicy { .. } => "DetachRolePolicy",
+            Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
+            Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
+            Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
         }
     }
@@ -126,6 +219,17 @@ impl Call {
             Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
                 layer.to_string()
             }
+            Call::UpdateAssumeRolePolicy { role, .. }
+            | Call::PutRolePermissionsBoundary { role, .. }
+            | Call::DeleteRolePermissionsBoundary { role }
+            | Call::PutRolePolicy { role, .. }
+            | Call::DeleteRolePolicy { role, .. }
+            | Call::AttachRolePolicy { role, .. }
+            | Call::DetachRolePolicy { role, .. } => role.to_string(),
+            Call::CreatePolicyVersion { policy, .. } | Call::SetDefaultPolicyVersion { policy, .. } => {
+                policy.to_string()
+            }
+            Call::UpdateFunctionRole { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
         }
     }
@@ -152,6 +256,28 @@ impl fmt::Display for Call {
             }
             Call::RemoveLayerVersionPermission { layer, sid } | Call::AddLayerVersionPermission { layer, sid, .. } => {
                 write!(f, "{operation}({}:{}, Sid {sid})", layer.name(), layer.version())
+            }
+            Call::UpdateAssumeRolePolicy { role, .. } | Call::DeleteRolePermissionsBoundary { role } => {
+                write!(f, "{operation}({})", role.name())
+            }
+            Call::PutRolePolicy { role, name, .. } | Call::DeleteRolePolicy { role, name } => {
+                write!(f, "{operation}({}, {name})", role.name())
+            }
+            Call::PutRolePermissionsBoundary { role, policy }
+            | Call::AttachRolePolicy { role, policy }
+            | Call::DetachRolePolicy { role, policy } => write!(f, "{operation}({}, {})", role.name(), policy.name()),
+            Call::CreatePolicyVersion { policy, in_place_of, .. } => {
+                write!(f, "{operation}({}", policy.policy().name())?;
+                match in_place_of {
+                    Some(oldest) => write!(f, ", in place of {})", oldest.id),
+                    None => f.write_str(")"),
+                }
+            }
+            Call::SetDefaultPolicyVersion { policy, version } => {
+                write!(f, "{operation}({}, {version})", policy.policy().name())
+            }
+            Call::UpdateFunctionRole { function, role } => {
+                write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),
         }

@@ -4,7 +4,7 @@
 use crate::{
     call_error::{CallError, ErrorKind},
     decide::{Decision, Ending, Hold, Remediation, compliant, conclude, decide, gone},
-    guard::{Facts, Guard, Look, Sighting},
+    guard::{Facts, Guard, Look, Observe, Sighting},
     plan::{Change, RevisionId},
     ports::{Clock, Commit, CommitError, World},
     proof::strike_forged,
@@ -35,6 +35,8 @@ pub struct Report {
     pub mode: Option<Mode>,
     /// The records that were written.
     pub records: Vec<Record>,
+    /// What is to be looked at next because of what was seen.
+    pub follows: Vec<Look>,
 }
 
 /// Why a run did not come to an end. The trigger is to be delivered again.
@@ -63,7 +65,7 @@ pub enum ReconcileError {
 ///
 /// # Errors
 /// See [`ReconcileError`]; whatever was begun is in the ledger, and the next run for the subject resumes it.
-pub async fn reconcile<G: Guard, W: World>(
+pub async fn reconcile<G: Guard, W: World + Observe<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
@@ -74,7 +76,7 @@ pub async fn reconcile<G: Guard, W: World>(
     let (mut attempt, mut commits) = (0, 0);
     while attempt < LOOKS && commits < COMMITS {
         match run.pass(&mut written).await? {
-            Pass::Done(mode) => return Ok(Report { mode, records: written }),
+            Pass::Done { mode, follows } => return Ok(Report { mode, records: written, follows }),
             Pass::More => commits += 1,
             Pass::Again(wait) => {
                 tracing::debug!(subject = %look.subject, attempt, ?wait, "looking again");
@@ -94,7 +96,10 @@ pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
 }
 
 enum Pass {
-    Done(Option<Mode>),
+    Done {
+        mode: Option<Mode>,
+        follows: Vec<Look>,
+    },
     /// A part is done: look again for the rest.
     More,
     /// Look again, after this time or after a short one.
@@ -109,25 +114,25 @@ struct Run<'a, G, W> {
     began: Timestamp,
 }
 
-impl<G: Guard, W: World> Run<'_, G, W> {
+impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
         let subject = &self.look.subject;
         let now = self.world.now();
-        let (facts, history) =
-            future::try_join(self.guard.observe(self.look), self.world.history(subject, now)).await?;
-        let Some(facts) = facts else { return self.gone(&history, now, written).await };
+        let (facts, history) = future::try_join(self.observe(), self.world.history(subject, now)).await?;
+        let Some(mut facts) = facts else { return self.gone(&history, now, written).await };
         let mut history = history;
         strike_forged(self.world, subject, &mut history, now).await?;
+        self.complete(&mut facts, &history).await?;
 
-        let mut facts = facts;
         let mut decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
         let recent = |surface: &Surface| {
             let reverts = history.surfaces.get(surface).map(|state| state.reverts.as_slice()).unwrap_or_default();
             reverts.iter().any(|revert| now.duration_since(*revert) < RECENT)
         };
         if decision.states.keys().any(recent) {
-            let Some(fresh) = self.guard.observe(self.look).await? else { return Ok(Pass::Again(None)) };
+            let Some(fresh) = self.observe().await? else { return Ok(Pass::Again(None)) };
             facts = fresh;
+            self.complete(&mut facts, &history).await?;
             decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
         }
         match decision.hold {
@@ -137,8 +142,9 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         }
         let (mode, more) = (decision.mode, decision.more);
         if decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
-            return Ok(Pass::Done(Some(mode)));
+            return Ok(Pass::Done { mode: Some(mode), follows: self.follows(&facts) });
         }
+        let follows = self.follows(&facts);
 
         let (records, head) = self.seal(std::mem::take(&mut decision.drafts), &decision.head, now)?;
         let commit = Commit {
@@ -166,8 +172,22 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         Ok(match (again, more) {
             (true, _) => Pass::Again(Some(SignedDuration::ZERO)),
             (false, true) => Pass::More,
-            (false, false) => Pass::Done(Some(mode)),
+            (false, false) => Pass::Done { mode: Some(mode), follows },
         })
+    }
+
+    async fn observe(&self) -> Result<Option<Facts<G::Context>>, CallError> {
+        self.world.observe(self.guard, self.look, self.settings).await
+    }
+
+    async fn complete(&self, facts: &mut Facts<G::Context>, history: &History) -> Result<(), CallError> {
+        self.world.complete(self.guard, self.look, facts, history, self.settings).await?;
+        self.guard.recall(self.look, facts, history);
+        Ok(())
+    }
+
+    fn follows(&self, facts: &Facts<G::Context>) -> Vec<Look> {
+        self.guard.follows(self.look, facts, self.settings)
     }
 
     /// With a subject that is gone there is nothing to do, but to say how what was begun on it ended.
@@ -176,7 +196,7 @@ impl<G: Guard, W: World> Run<'_, G, W> {
         let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
         let (drafts, surfaces) = gone(history, &template, now);
         if drafts.is_empty() {
-            return Ok(Pass::Done(None));
+            return Ok(Pass::Done { mode: None, follows: Vec::new() });
         }
         let subject = self.look.subject.clone();
         let (records, head) = self.seal(drafts, &history.head, now)?;

@@ -96,6 +96,11 @@ impl Settings {
         "WARDEN_TRUSTED_ACCOUNTS",
     ];
 
+    /// Whether the resource with this ARN is on the list of what is never changed.
+    pub fn never_touches(&self, arn: &str) -> bool {
+        self.never_touch.iter().any(|pattern| pattern.matches(arn))
+    }
+
     /// What the policy judge needs to know of the account.
     pub fn context(&self) -> Context {
         Context {

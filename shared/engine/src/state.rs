@@ -1,6 +1,7 @@
 //! The small mutable items beside a subject's records: what a guard needs to know of the past, so that it never reads all of it.
 
 use crate::{
+    arn::FunctionArn,
     content::{Content, FindingKey, Fingerprint},
     plan::Plan,
     record::RecordId,
@@ -46,6 +47,9 @@ pub struct Standing {
     /// The forged decisions in the ledger's table that were reported already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forged: Vec<String>,
+    /// The opted-in functions for whose sake it is looked at, where it has no tag of its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub through: BTreeSet<FunctionArn>,
 }
 
 /// What is known of one surface.

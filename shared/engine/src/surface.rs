@@ -1,6 +1,9 @@
 //! The parts of a subject that can be read, judged, changed and restored by themselves.
 
-use crate::arn::{AccountArn, BadName, FunctionArn, LayerVersionArn, Qualifier, as_text};
+use crate::{
+    arn::{AccountArn, BadName, FunctionArn, LayerVersionArn, Qualifier, as_text},
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+};
 use serde::{Deserialize, Serialize, de};
 use std::{fmt, str::FromStr};
 use warden_policy::AccountId;
@@ -12,17 +15,21 @@ pub enum Subject {
     Function(FunctionArn),
     /// One version of a layer.
     LayerVersion(LayerVersionArn),
+    /// A role, named without its path.
+    Role(RoleArn),
+    /// A customer managed policy.
+    Policy(CustomerPolicyArn),
     /// The account itself: pause and resume are its records.
     Account(AccountArn),
 }
 
 impl Subject {
-    /// The Region that the subject lives in; an account lives in none.
+    /// The Region that the subject lives in; IAM's resources and an account live in none.
     pub fn region(&self) -> Option<&str> {
         match self {
             Subject::Function(arn) => Some(arn.region()),
             Subject::LayerVersion(arn) => Some(arn.region()),
-            Subject::Account(_) => None,
+            Subject::Role(_) | Subject::Policy(_) | Subject::Account(_) => None,
         }
     }
 
@@ -31,15 +38,19 @@ impl Subject {
         match self {
             Subject::Function(arn) => arn.account(),
             Subject::LayerVersion(arn) => arn.account(),
+            Subject::Role(arn) => arn.account(),
+            Subject::Policy(arn) => arn.account(),
             Subject::Account(arn) => arn.account(),
         }
     }
 
-    /// The short name for a person: the function's, or the layer's with its version.
+    /// The short name for a person: the function's, the role's, the policy's, or the layer's with its version.
     pub fn name(&self) -> String {
         match self {
             Subject::Function(arn) => arn.name().to_owned(),
             Subject::LayerVersion(arn) => format!("{}:{}", arn.name(), arn.version()),
+            Subject::Role(arn) => arn.name().to_owned(),
+            Subject::Policy(arn) => arn.policy().name().to_owned(),
             Subject::Account(arn) => arn.account().to_string(),
         }
     }
@@ -50,6 +61,8 @@ impl fmt::Display for Subject {
         match self {
             Subject::Function(arn) => arn.fmt(f),
             Subject::LayerVersion(arn) => arn.fmt(f),
+            Subject::Role(arn) => arn.fmt(f),
+            Subject::Policy(arn) => arn.fmt(f),
             Subject::Account(arn) => arn.fmt(f),
         }
     }
@@ -62,14 +75,22 @@ impl FromStr for Subject {
         text.parse()
             .map(Subject::Function)
             .or_else(|_| text.parse().map(Subject::LayerVersion))
+            .or_else(|_| text.parse().map(Subject::Role))
+            .or_else(|_| text.parse().map(Subject::Policy))
             .or_else(|_| text.parse().map(Subject::Account))
-            .map_err(|_: BadName| BadName::new(text, "the ARN of a function, a layer version or an account"))
+            .map_err(|_: BadName| {
+                BadName::new(
+                    text,
+                    "the ARN of a function, a layer version, a role, a customer managed policy or an account",
+                )
+            })
     }
 }
 
 /// A part of a subject. Its text (`resource-policy:live`) names it in records and as the key of its state.
 ///
-/// The order is the order of remediation within one subject: a URL is closed before the statements that opened it go.
+/// The order is the order of remediation within one subject: a URL is closed before the statements that opened it go; who may
+/// assume a role, and what bounds it, is put right before its policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Surface {
     /// `function-url[:QUALIFIER]`
@@ -78,6 +99,18 @@ pub enum Surface {
     ResourcePolicy(Option<Qualifier>),
     /// `layer-policy/VERSION`
     LayerPolicy(u64),
+    /// `trust`: a role's trust policy.
+    Trust,
+    /// `boundary`: a role's permissions boundary.
+    Boundary,
+    /// `attachment/ARN`: a managed policy on a role, together with the inline policy that stands in for it.
+    Attachment(PolicyArn),
+    /// `inline-policy/NAME`: one of a role's own policies.
+    InlinePolicy(PolicyName),
+    /// `managed-policy/ARN`: what a customer managed policy says by default.
+    ManagedPolicy(PolicyArn),
+    /// `role`: which role a function has.
+    Role,
     /// `environment[:VERSION]`
     Environment(Option<Qualifier>),
 }
@@ -90,6 +123,12 @@ impl fmt::Display for Surface {
             Surface::ResourcePolicy(None) => f.write_str("resource-policy"),
             Surface::ResourcePolicy(Some(qualifier)) => write!(f, "resource-policy:{qualifier}"),
             Surface::LayerPolicy(version) => write!(f, "layer-policy/{version}"),
+            Surface::Trust => f.write_str("trust"),
+            Surface::Boundary => f.write_str("boundary"),
+            Surface::Attachment(policy) => write!(f, "attachment/{policy}"),
+            Surface::InlinePolicy(name) => write!(f, "inline-policy/{name}"),
+            Surface::ManagedPolicy(policy) => write!(f, "managed-policy/{policy}"),
+            Surface::Role => f.write_str("role"),
             Surface::Environment(None) => f.write_str("environment"),
             Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
         }
@@ -101,17 +140,26 @@ impl FromStr for Surface {
 
     fn from_str(text: &str) -> Result<Self, BadName> {
         let bad = || BadName::new(text, "a surface");
-        if let Some(version) = text.strip_prefix("layer-policy/") {
-            return version.parse().map(Surface::LayerPolicy).map_err(|_| bad());
+        if let Some((kind, name)) = text.split_once('/') {
+            return match kind {
+                "layer-policy" => name.parse().map(Surface::LayerPolicy).map_err(|_| bad()),
+                "attachment" => name.parse().map(Surface::Attachment),
+                "inline-policy" => name.parse().map(Surface::InlinePolicy),
+                "managed-policy" => name.parse().map(Surface::ManagedPolicy),
+                _ => Err(bad()),
+            };
         }
         let (kind, qualifier) = match text.split_once(':') {
             None => (text, None),
             Some((kind, qualifier)) => (kind, Some(qualifier.parse()?)),
         };
-        match kind {
-            "function-url" => Ok(Surface::FunctionUrl(qualifier)),
-            "resource-policy" => Ok(Surface::ResourcePolicy(qualifier)),
-            "environment" => Ok(Surface::Environment(qualifier)),
+        match (kind, qualifier) {
+            ("function-url", qualifier) => Ok(Surface::FunctionUrl(qualifier)),
+            ("resource-policy", qualifier) => Ok(Surface::ResourcePolicy(qualifier)),
+            ("environment", qualifier) => Ok(Surface::Environment(qualifier)),
+            ("trust", None) => Ok(Surface::Trust),
+            ("boundary", None) => Ok(Surface::Boundary),
+            ("role", None) => Ok(Surface::Role),
             _ => Err(bad()),
         }
     }
@@ -131,12 +179,27 @@ mod tests {
             "function-url",
             "function-url:3",
             "layer-policy/12",
+            "trust",
+            "boundary",
+            "attachment/arn:aws:iam::aws:policy/job-function/Billing",
+            "inline-policy/read+write=all,of.it@home-1",
+            "managed-policy/arn:aws:iam::111122223333:policy/pay",
+            "role",
             "environment",
             "environment:3",
         ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }
-        for text in ["", "resource-policy:", "resource-policy:a b", "layer-policy/x", "trust me"] {
+        for text in [
+            "",
+            "resource-policy:",
+            "resource-policy:a b",
+            "layer-policy/x",
+            "trust me",
+            "trust:live",
+            "attachment/Billing",
+            "inline-policy/a/b",
+        ] {
             assert!(text.parse::<Surface>().is_err(), "{text}");
         }
     }

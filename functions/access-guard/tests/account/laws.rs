@@ -3,6 +3,7 @@
 
 use crate::shop::{Shop, pay, settings, surface, tools};
 use crate::world::{Port, lambda, target};
+use access_guard::AccessGuard;
 use proptest::{
     collection::vec,
     option,
@@ -16,7 +17,7 @@ use tokio::runtime::Builder;
 use warden_engine::{
     Finding, Severity,
     content::Content,
-    guard::{Facts, Scope, Sighting},
+    guard::{Facts, Guard, Scope, Sighting},
     plan::Plan,
     record::{Record, Step},
     settings::Settings,
@@ -327,6 +328,12 @@ fn stays_within(subject: &Subject, record: &Record, baseline: &Content) -> Resul
                 prop_assert_eq!(without(plan.before(), "Statement"), without(plan.after(), "Statement"));
             }
         }
+        Surface::Trust
+        | Surface::Boundary
+        | Surface::Attachment(_)
+        | Surface::InlinePolicy(_)
+        | Surface::ManagedPolicy(_)
+        | Surface::Role => prop_assert!(false, "{} is another guard's", plan.surface()),
     }
     Ok(())
 }
@@ -433,15 +440,15 @@ proptest! {
         for name in ["function-url", "resource-policy"].map(surface) {
             let worth = |finding: &Finding| finding.severity >= settings.threshold;
             let found: Vec<Finding> =
-                access_guard::judge(&facts, &name, &settings).findings.into_iter().filter(worth).collect();
+                AccessGuard.judge(&facts, &name, &settings).findings.into_iter().filter(worth).collect();
             if found.is_empty() {
                 continue;
             }
-            let remedy = access_guard::remedy(&pay(), &facts, &name, &found, None, &settings);
+            let remedy = AccessGuard.remedy(&pay(), &facts, &name, &found, None, &settings);
             if let Some(plan) = &remedy.plan {
                 facts.surfaces.insert(name.clone(), sighting(plan.after()));
             }
-            let left = access_guard::judge(&facts, &name, &settings).findings.into_iter().filter(worth).count();
+            let left = AccessGuard.judge(&facts, &name, &settings).findings.into_iter().filter(worth).count();
             prop_assert_eq!(left, remedy.unfixable.len());
             prop_assert!(found.iter().all(|finding| finding.severity > Severity::Info));
         }

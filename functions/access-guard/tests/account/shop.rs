@@ -1,57 +1,28 @@
 //! An account with a guarded function `pay` and a guarded layer `tools`.
 
 use crate::world::World;
+use access_guard::AccessGuard;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use warden_engine::{
-    EventError, Finding, Handled,
+    EventError, Handled,
     arn::Home,
     call_error::CallError,
     content::Content,
-    guard::{Facts, Guard, Judgement, Look, Remedy},
+    guard::{Facts, Guard, Look, Observe},
     on_event,
     ports::Clock,
     reconcile,
     record::{Record, Step},
     settings::Settings,
     surface::{Subject, Surface},
-    tags::GuardKind,
-    trigger::{Cause, Trigger},
+    trigger::Cause,
     undo::{Undo, UndoRefusal},
 };
 
-/// access-guard's own thoughts, on what the world shows.
-pub(crate) struct Access<'a> {
-    world: &'a World,
-    settings: &'a Settings,
-}
-
-impl Guard for Access<'_> {
-    const KIND: GuardKind = GuardKind::Access;
-    type Context = ();
-
-    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        access_guard::looks(trigger, self.settings).into_iter().collect()
-    }
-
-    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
-        self.world.facts(look, Self::KIND, self.settings).await
-    }
-
-    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-        access_guard::judge(facts, surface, settings)
-    }
-
-    fn remedy(
-        &self,
-        subject: &Subject,
-        facts: &Facts,
-        surface: &Surface,
-        findings: &[Finding],
-        baseline: Option<&Content>,
-        settings: &Settings,
-    ) -> Remedy {
-        access_guard::remedy(subject, facts, surface, findings, baseline, settings)
+impl Observe<AccessGuard> for World {
+    async fn observe(&self, _: &AccessGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
+        self.facts(look, AccessGuard::KIND, settings).await
     }
 }
 
@@ -121,7 +92,7 @@ impl Shop {
     }
 
     pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
-        on_event(&Access { world: &self.world, settings: &self.settings }, &self.world, &self.settings, event).await
+        on_event(&AccessGuard, &self.world, &self.settings, event).await
     }
 
     pub(crate) async fn deliver(&self, event: &Value) {
@@ -131,9 +102,8 @@ impl Shop {
     /// The sweep looks at everything of a subject.
     pub(crate) async fn sweep(&self, subject: &Subject) {
         let cause = Cause::by_hand("sweep");
-        let look = Look { subject: subject.clone(), surfaces: None, introduced: Vec::new(), by_operator: false, cause };
-        let guard = Access { world: &self.world, settings: &self.settings };
-        reconcile(&guard, &self.world, &self.settings, &look).await.unwrap();
+        let look = Look::at(subject.clone(), cause);
+        reconcile(&AccessGuard, &self.world, &self.settings, &look).await.unwrap();
     }
 
     pub(crate) async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
@@ -181,7 +151,7 @@ impl Drop for Shop {
                 let sighting = warden_engine::guard::Sighting { content: baseline, revision: None };
                 let scope = warden_engine::guard::Scope::Tags(BTreeMap::new());
                 let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), sighting)]), context: () };
-                let judged = access_guard::judge(&facts, &surface, &self.settings);
+                let judged = AccessGuard.judge(&facts, &surface, &self.settings);
                 let worst = judged.findings.iter().map(|finding| finding.severity).max();
                 assert!(worst < Some(warden_engine::Severity::Medium), "{subject} {surface}: {facts:?}");
             }

@@ -8,7 +8,7 @@ use warden_engine::{
     plan::Call,
 };
 
-/// The content that `call` leaves where `content` was.
+/// The content that `call` leaves where `content` was; a call of IAM's is none of Lambda's.
 pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
     match call {
         Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
@@ -54,6 +54,16 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
             statements.sort_by_key(|statement| statement["Sid"].to_string());
             Ok(Content::new(policy))
         }
+        Call::UpdateFunctionRole { role, .. } => Ok(Content::new(json!({"Role": role}))),
+        Call::UpdateAssumeRolePolicy { .. }
+        | Call::PutRolePermissionsBoundary { .. }
+        | Call::DeleteRolePermissionsBoundary { .. }
+        | Call::PutRolePolicy { .. }
+        | Call::DeleteRolePolicy { .. }
+        | Call::AttachRolePolicy { .. }
+        | Call::DetachRolePolicy { .. }
+        | Call::CreatePolicyVersion { .. }
+        | Call::SetDefaultPolicyVersion { .. } => Err(ErrorKind::Bug),
         Call::UpdateEnvironment(update) => {
             let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);

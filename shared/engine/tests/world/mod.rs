@@ -4,9 +4,11 @@
 
 #![allow(dead_code, reason = "every test crate that shares this module uses a part of it")]
 
+pub(crate) mod iam;
 pub(crate) mod lambda;
 
 use futures::future::{self, Either};
+use iam::Managed;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     cell::RefCell,
@@ -21,6 +23,7 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::{Content, Fingerprint},
     guard::{Facts, Look, Scope, Sighting},
+    iam::PolicyArn,
     plan::{Call, RevisionId},
     ports::{Account, Announcer, Clock, Commit, CommitError, Ledger, Notary},
     record::{Reason, Record, Step, verify},
@@ -59,11 +62,14 @@ pub(crate) enum Fault {
     Lost,
 }
 
-/// A function or a layer version.
+/// A function, a layer version, a role or a managed policy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Resource {
     pub(crate) tags: BTreeMap<String, String>,
+    /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the library.
     pub(crate) surfaces: BTreeMap<Surface, Content>,
+    /// Of IAM's documents: how they were written, word for word.
+    pub(crate) texts: BTreeMap<Surface, String>,
     /// The locks on the surfaces: one more with every change.
     revisions: BTreeMap<Surface, u64>,
 }
@@ -71,15 +77,23 @@ pub(crate) struct Resource {
 impl Resource {
     fn put(&mut self, surface: &Surface, content: Content) {
         *self.revisions.entry(surface.clone()).or_default() += 1;
+        if let Some(document) = content.document() {
+            self.texts.insert(surface.clone(), document.to_string());
+        }
         self.surfaces.insert(surface.clone(), content);
     }
 
-    fn sight(&self, surface: &Surface) -> Sighting {
-        let content = self.surfaces.get(surface).cloned().unwrap_or_default();
-        let locked = !content.is_absent() && !matches!(surface, Surface::FunctionUrl(_));
+    fn sight(&self, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Sighting {
+        let content = iam::sight(self, surface, library);
+        let locked = !content.is_absent() && offers_lock(surface);
         let number = self.revisions.get(surface).copied().unwrap_or_default();
         Sighting { revision: locked.then(|| RevisionId(format!("revision-{number}"))), content }
     }
+}
+
+/// Whether Lambda hands out a RevisionId with such a surface; IAM never does.
+fn offers_lock(surface: &Surface) -> bool {
+    matches!(surface, Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Role)
 }
 
 /// An item of the table: its JSON and its version.
@@ -94,6 +108,8 @@ type Act = Box<dyn FnOnce(&World)>;
 #[derive(Default)]
 struct Inner {
     resources: BTreeMap<Subject, Resource>,
+    /// Every managed policy.
+    library: BTreeMap<PolicyArn, Managed>,
     records: BTreeMap<Subject, Vec<(Record, Fingerprint)>>,
     items: HashMap<(String, String), Item>,
     hours: HashMap<String, u32>,
@@ -142,6 +158,11 @@ impl World {
     /// Somebody else changes what `surface` holds.
     pub(crate) fn put(&self, subject: &Subject, surface: &Surface, content: Content) {
         self.change(subject, |resource| resource.put(surface, content));
+    }
+
+    /// Writes or changes a managed policy, as somebody else does.
+    pub(crate) fn managed<T>(&self, policy: &PolicyArn, change: impl FnOnce(&mut Managed) -> T) -> T {
+        change(self.inner.borrow_mut().library.entry(policy.clone()).or_default())
     }
 
     /// Deletes `subject`.
@@ -208,7 +229,7 @@ impl World {
     /// What a surface holds.
     pub(crate) fn content(&self, subject: &Subject, surface: &Surface) -> Content {
         let inner = self.inner.borrow();
-        inner.resources.get(subject).map(|resource| resource.sight(surface).content).unwrap_or_default()
+        inner.resources.get(subject).map(|resource| resource.sight(surface, &inner.library).content).unwrap_or_default()
     }
 
     /// A whole resource.
@@ -426,14 +447,16 @@ impl World {
             let Some(resource) = inner.resources.get(&look.subject) else { return Ok(None) };
             let scope = match &look.subject {
                 Subject::LayerVersion(_) => Scope::Setting(settings.layers.mode),
-                Subject::Function(_) | Subject::Account(_) => Scope::Tags(resource.tags.clone()),
+                Subject::Function(_) | Subject::Role(_) | Subject::Policy(_) | Subject::Account(_) => {
+                    Scope::Tags(resource.tags.clone())
+                }
             };
             let surfaces: Vec<Surface> = match &look.surfaces {
                 Some(surfaces) => surfaces.iter().cloned().collect(),
                 None if scope.opt_in(guard, today).mode == Mode::Off => Vec::new(),
                 None => resource.surfaces.keys().cloned().collect(),
             };
-            let sight = |surface: Surface| (surface.clone(), resource.sight(&surface));
+            let sight = |surface: Surface| (surface.clone(), resource.sight(&surface, &inner.library));
             Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect(), context: () }))
         })
         .await
@@ -515,7 +538,7 @@ impl Account for World {
         self.at(Port::Sight, |inner| {
             Ok(Some(inner.resources.get(subject).map_or_else(
                 || Sighting { content: Content::ABSENT, revision: None },
-                |resource| resource.sight(surface),
+                |resource| resource.sight(surface, &inner.library),
             )))
         })
         .await
@@ -525,13 +548,16 @@ impl Account for World {
         let (subject, surface) = target(call);
         self.at(Port::Call, |inner| {
             let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
-            let sighting = resource.sight(&surface);
+            let sighting = resource.sight(&surface, &inner.library);
             match (&sighting.revision, revision) {
                 (Some(current), Some(revision)) if current == revision => {}
-                (_, Some(_)) if matches!(surface, Surface::FunctionUrl(_)) => panic!("{call} takes no lock"),
+                (_, Some(_)) if !offers_lock(&surface) => panic!("{call} takes no lock"),
                 (_, Some(_)) => return Err(ErrorKind::Stale),
                 (Some(_), None) => panic!("{call} without the lock that Lambda offers"),
                 (None, None) => {}
+            }
+            if matches!(subject, Subject::Role(_) | Subject::Policy(_)) {
+                return iam::apply(&mut inner.resources, &mut inner.library, call);
             }
             let after = lambda::apply(&sighting.content, call)?;
             resource.put(&surface, after);
@@ -555,6 +581,20 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
             (Subject::LayerVersion(layer.clone()), Surface::LayerPolicy(layer.version()))
         }
+        Call::UpdateAssumeRolePolicy { role, .. } => (Subject::Role(role.clone()), Surface::Trust),
+        Call::PutRolePermissionsBoundary { role, .. } | Call::DeleteRolePermissionsBoundary { role } => {
+            (Subject::Role(role.clone()), Surface::Boundary)
+        }
+        Call::PutRolePolicy { role, name, .. } | Call::DeleteRolePolicy { role, name } => {
+            (Subject::Role(role.clone()), Surface::InlinePolicy(name.clone()))
+        }
+        Call::AttachRolePolicy { role, policy } | Call::DetachRolePolicy { role, policy } => {
+            (Subject::Role(role.clone()), Surface::Attachment(policy.clone()))
+        }
+        Call::CreatePolicyVersion { policy, .. } | Call::SetDefaultPolicyVersion { policy, .. } => {
+            (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
+        }
+        Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),
         Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
     }
 }

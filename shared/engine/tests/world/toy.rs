@@ -9,7 +9,7 @@ use warden_engine::{
     arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
     content::Content,
-    guard::{Facts, Guard, Introduced, Judgement, Look, Remedy},
+    guard::{Facts, Guard, Introduced, Judgement, Look, Observe, Remedy},
     on_event,
     plan::{Call, Plan},
     ports::Clock,
@@ -22,10 +22,7 @@ use warden_engine::{
     undo::{Undo, UndoRefusal},
 };
 
-pub(crate) struct Toy<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) settings: &'a Settings,
-}
+pub(crate) struct Toy;
 
 pub(crate) fn home() -> Home {
     Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account: "111122223333".parse().unwrap() }
@@ -78,11 +75,11 @@ fn findings(content: &Content) -> Judgement {
     }
 }
 
-impl Guard for Toy<'_> {
+impl Guard for Toy {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
 
-    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
+    fn looks(&self, trigger: &Trigger, _: &Settings) -> Vec<Look> {
         let Some(name) = trigger.parameter("functionName") else { return Vec::new() };
         let (function, qualifier) = FunctionArn::resolve(name, &trigger.home).unwrap();
         let surface = Surface::ResourcePolicy(qualifier);
@@ -96,11 +93,7 @@ impl Guard for Toy<'_> {
             _ => return Vec::new(),
         };
         let subject = Subject::Function(function);
-        vec![Look { subject, surfaces, introduced, by_operator: false, cause: trigger.cause.clone() }]
-    }
-
-    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
-        self.world.facts(look, Self::KIND, self.settings).await
+        vec![Look { surfaces, introduced, ..Look::at(subject, trigger.cause.clone()) }]
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, _: &Settings) -> Judgement {
@@ -153,6 +146,12 @@ impl Guard for Toy<'_> {
     }
 }
 
+impl Observe<Toy> for World {
+    async fn observe(&self, _: &Toy, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
+        self.facts(look, Toy::KIND, settings).await
+    }
+}
+
 /// A world with one guarded function `pay`.
 pub(crate) struct Stage {
     pub(crate) world: World,
@@ -201,10 +200,6 @@ impl Stage {
         report
     }
 
-    pub(crate) fn guard(&self) -> Toy<'_> {
-        Toy { world: &self.world, settings: &self.settings }
-    }
-
     /// An event of now.
     pub(crate) fn event(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
         self.events.set(self.events.get() + 1);
@@ -233,7 +228,7 @@ impl Stage {
     }
 
     pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
-        on_event(&self.guard(), &self.world, &self.settings, event).await
+        on_event(&Toy, &self.world, &self.settings, event).await
     }
 
     /// Somebody puts these statements into `pay`'s policy, the last of them newly; the event is delivered.
@@ -247,8 +242,8 @@ impl Stage {
     pub(crate) async fn look(&self, by_operator: bool) -> Report {
         let subject = self.pay.clone();
         let cause = Cause::by_hand("test");
-        let look = Look { subject, surfaces: None, introduced: Vec::new(), by_operator, cause };
-        reconcile(&self.guard(), &self.world, &self.settings, &look).await.unwrap()
+        let look = Look { by_operator, ..Look::at(subject, cause) };
+        reconcile(&Toy, &self.world, &self.settings, &look).await.unwrap()
     }
 
     pub(crate) fn undo_of(&self, record: &Record) -> Undo {

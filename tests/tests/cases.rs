@@ -1,4 +1,4 @@
-//! Each folder of `tests/cases/access-guard` is one case: what happened, what AWS says, what is decided.
+//! Cases as folders of data: each folder of `tests/cases/<guard>` says what happened, what AWS says, what is decided.
 //!
 //! | file | what |
 //! |---|---|
@@ -10,8 +10,10 @@
 //! | `plan.json` | what is decided: where to look, the records, the calls with their undo |
 //!
 //! The subject was opted in an hour before the event and looked at as a whole, so that what is found is new.
-//! `BLESS=1 cargo test -p access-guard --test cases` writes `plan.json` anew; read the difference before you commit it.
+//! `BLESS=1 cargo test --workspace --test cases` writes `plan.json` anew; read the difference before you commit it.
 
+use access_guard::AccessGuard;
+use secret_guard::SecretGuard;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use similar::TextDiff;
@@ -21,54 +23,20 @@ use std::{
     path::{Path, PathBuf},
 };
 use warden_engine::{
-    Finding,
     arn::Home,
-    call_error::CallError,
     content::Content,
     decide::{Decision, decide},
-    guard::{Facts, Guard, Judgement, Look, Remedy, Scope},
+    guard::{Facts, Guard, Look},
     plan::Call,
     settings::Settings,
     state::{Head, History, Standing, SurfaceState},
-    surface::{Subject, Surface},
-    tags::{GuardKind, Mode},
+    surface::Surface,
+    tags::Mode,
     trigger::Trigger,
 };
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
 const OPTIONAL: [&str; 2] = ["baseline.json", "settings.json"];
-
-/// access-guard without an account to look at.
-struct Thoughts<'a>(&'a Settings);
-
-impl Guard for Thoughts<'_> {
-    const KIND: GuardKind = GuardKind::Access;
-    type Context = ();
-
-    fn looks(&self, trigger: &Trigger) -> Vec<Look> {
-        access_guard::looks(trigger, self.0).into_iter().collect()
-    }
-
-    async fn observe(&self, look: &Look) -> Result<Option<Facts>, CallError> {
-        panic!("{} is looked at in facts.json alone", look.subject)
-    }
-
-    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-        access_guard::judge(facts, surface, settings)
-    }
-
-    fn remedy(
-        &self,
-        subject: &Subject,
-        facts: &Facts,
-        surface: &Surface,
-        findings: &[Finding],
-        baseline: Option<&Content>,
-        settings: &Settings,
-    ) -> Remedy {
-        access_guard::remedy(subject, facts, surface, findings, baseline, settings)
-    }
-}
 
 /// `plan.json`.
 #[derive(Serialize)]
@@ -88,11 +56,12 @@ struct Planned {
     after: Content,
 }
 
-struct Case {
+struct Case<'a, G> {
+    guard: &'a G,
     folder: PathBuf,
 }
 
-impl Case {
+impl<G: Guard> Case<'_, G> {
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let path = self.folder.join(name);
         let text = fs::read_to_string(&path).ok()?;
@@ -118,13 +87,12 @@ impl Case {
 
     fn decided(&self) -> Decided {
         let settings = self.settings();
-        let guard = Thoughts(&settings);
         let trigger = match Trigger::from_event(&self.must("event.json"), &settings.home) {
             Ok(trigger) => trigger,
             Err(why) => return Decided { look: why.to_string().into(), records: vec![], plans: vec![] },
         };
-        let facts: Facts = self.must("facts.json");
-        let looks = guard.looks(&trigger);
+        let mut facts: Facts<G::Context> = self.must("facts.json");
+        let looks = self.guard.looks(&trigger, &settings);
         let Some(look) = looks.first() else {
             return Decided { look: "not this guard's".into(), records: vec![], plans: vec![] };
         };
@@ -133,30 +101,27 @@ impl Case {
             assert_eq!(*surfaces, there, "{}: facts.json has other surfaces", self.folder.display());
         }
         let history = self.history(&facts, &trigger);
-        let decision = decide(&guard, look, &facts, &history, &settings, trigger.time);
+        self.guard.recall(look, &mut facts, &history);
+        let decision = decide(self.guard, look, &facts, &history, &settings, trigger.time);
         assert_eq!((decision.more, &decision.hold), (false, &None));
         Decided::new(look, &decision)
     }
 
-    fn history(&self, facts: &Facts, trigger: &Trigger) -> History {
+    fn history(&self, facts: &Facts<G::Context>, trigger: &Trigger) -> History {
         let baselines: BTreeMap<Surface, Content> = self.read("baseline.json").unwrap_or_default();
         let surfaces = baselines.into_iter().map(|(surface, baseline)| {
             (surface, SurfaceState { version: 1, baseline: Some(baseline), ..SurfaceState::default() })
         });
-        let mode = match &facts.scope {
-            Scope::Tags(_) => {
-                facts.scope.opt_in(GuardKind::Access, trigger.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode
-            }
-            Scope::Setting(mode) => *mode,
-        };
+        let mode = facts.scope.opt_in(G::KIND, trigger.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode;
         let known = Standing {
             mode,
             since: trigger.time - jiff::SignedDuration::from_hours(1),
             surveyed: true,
             problems: Vec::new(),
             forged: Vec::new(),
+            through: BTreeSet::new(),
         };
-        let guards = (mode != Mode::Off).then_some((GuardKind::Access, known)).into_iter().collect();
+        let guards = (mode != Mode::Off).then_some((G::KIND, known)).into_iter().collect();
         History { head: Head { guards, ..Head::default() }, surfaces: surfaces.collect(), ..History::default() }
     }
 }
@@ -207,7 +172,7 @@ impl Decided {
 }
 
 /// What is wrong with a case.
-fn check(folder: &Path) -> Result<(), String> {
+fn check<G: Guard>(guard: &G, folder: &Path) -> Result<(), String> {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let files: BTreeSet<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -225,7 +190,7 @@ fn check(folder: &Path) -> Result<(), String> {
     if why.trim().is_empty() || why.trim().lines().count() != 1 {
         return Err(format!("{name}: why.txt is one sentence"));
     }
-    let decided = Case { folder: folder.to_owned() }.decided();
+    let decided = Case { guard, folder: folder.to_owned() }.decided();
     let found = format!("{}\n", serde_json::to_string_pretty(&decided).unwrap());
     let path = folder.join("plan.json");
     if bless {
@@ -241,17 +206,27 @@ fn check(folder: &Path) -> Result<(), String> {
     Err(format!("{name}: {}\n{diff}", why.trim()))
 }
 
-#[test]
-fn every_case_is_decided_as_its_plan_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/access-guard");
+/// Every folder of `tests/cases/<name>`.
+fn every_case<G: Guard>(guard: &G, name: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name);
     let mut folders: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(!folders.is_empty());
     let wrong: Vec<String> = folders
         .iter()
         .filter_map(|folder| {
-            if folder.is_dir() { check(folder).err() } else { Some(format!("{} is no case", folder.display())) }
+            if folder.is_dir() { check(guard, folder).err() } else { Some(format!("{} is no case", folder.display())) }
         })
         .collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_of_access_guard_is_decided_as_its_plan_says() {
+    every_case(&AccessGuard, "access-guard");
+}
+
+#[test]
+fn every_case_of_secret_guard_is_decided_as_its_plan_says() {
+    every_case(&SecretGuard, "secret-guard");
 }

@@ -1,0 +1,118 @@
+//! What is to be known of a role, a managed policy or a function beside what its surfaces hold.
+
+use crate::Facts;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use warden_engine::{
+    content::Content,
+    guard::{Judgement, Look, Sighting},
+    iam::{PolicyArn, PolicyName},
+    plan::PolicyVersion,
+    state::History,
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode},
+};
+
+/// Beside the surfaces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Context {
+    /// The role's whole ARN, path and all.
+    pub arn: Option<String>,
+    /// Documents word for word, where they may have to be written again.
+    pub texts: BTreeMap<Surface, String>,
+    /// The role's own policies, by name.
+    pub inline: BTreeSet<PolicyName>,
+    /// The managed policies attached to the role.
+    pub attached: BTreeSet<PolicyArn>,
+    /// The role's permissions boundary.
+    pub boundary: Option<PolicyArn>,
+    /// What is known of managed policies.
+    pub policies: BTreeMap<PolicyArn, PolicyFacts>,
+    /// For a function: what is wrong with its role, and with the one it had, by ARN.
+    pub roles: BTreeMap<String, Judgement>,
+    /// From the ledger: what each surface held that was last seen to comply.
+    pub baselines: BTreeMap<Surface, Content>,
+    /// From the ledger: surfaces that were not there when the whole subject was looked at, and are now.
+    pub added: BTreeSet<Surface>,
+}
+
+/// A managed policy, as far as it decides what is done about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicyFacts {
+    /// What its default version says.
+    pub document: Content,
+    /// The id of its default version.
+    pub version: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How many principals have it as their permissions boundary.
+    pub bounds: u32,
+    /// All its versions, newest first; read only where the policy breaks a rule.
+    pub versions: Vec<PolicyVersion>,
+    /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
+    pub users: Option<PolicyUsers>,
+}
+
+/// Who has a managed policy attached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicyUsers {
+    /// The names of the roles.
+    pub roles: BTreeSet<String>,
+    /// Those for whom a change of the policy would not be right, in words; read only where the policy breaks a rule.
+    pub strangers: Option<Vec<String>>,
+}
+
+impl PolicyUsers {
+    /// Whether everybody who has the policy is opted in to `enforce`.
+    pub fn all_opted_in(&self) -> bool {
+        self.strangers.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
+/// Adds what the ledger knows.
+pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
+    let context = &mut facts.context;
+    let baseline = |(surface, state): (&Surface, &warden_engine::state::SurfaceState)| {
+        Some((surface.clone(), state.baseline.clone()?))
+    };
+    context.baselines = history.surfaces.iter().filter_map(baseline).collect();
+    let Subject::Role(_) = &look.subject else { return };
+    let surveyed =
+        history.head.guards.get(&GuardKind::Role).is_some_and(|known| known.surveyed && known.mode != Mode::Off);
+    let was_absent = |surface: &Surface| match history.surfaces.get(surface) {
+        None => surveyed,
+        Some(state) => state.baseline.as_ref().is_some_and(|baseline| baseline.policy().is_none()),
+    };
+    let attached = facts
+        .surfaces
+        .iter()
+        .filter(|(surface, sighting)| matches!(surface, Surface::Attachment(_)) && sighting.content.policy().is_some());
+    context.added = attached.map(|(surface, _)| surface).filter(|surface| was_absent(surface)).cloned().collect();
+    // The lists are complete: what is not in them is not there, and somebody may have begun something on it.
+    if facts.surfaces.is_empty() {
+        return;
+    }
+    for surface in history.surfaces.keys() {
+        let content = match surface {
+            Surface::Attachment(policy) => {
+                let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
+                let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
+                Content::ABSENT.with_stand_in(&stand_in)
+            }
+            Surface::InlinePolicy(_) => Content::ABSENT,
+            // Always there, or none of a role's.
+            Surface::Trust
+            | Surface::Boundary
+            | Surface::ManagedPolicy(_)
+            | Surface::Role
+            | Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_) => continue,
+        };
+        facts.surfaces.entry(surface.clone()).or_insert(Sighting { content, revision: None });
+    }
+}

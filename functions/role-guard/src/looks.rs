@@ -1,0 +1,133 @@
+//! Which events concern role-guard, and where each says to look.
+
+use crate::Facts;
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
+use warden_engine::{
+    arn::{FunctionArn, Home},
+    guard::{Introduced, Look},
+    iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+    settings::Settings,
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode},
+    trigger::Trigger,
+};
+
+/// The look that an event asks for; `None` where it changes nothing that this guard watches.
+pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
+    match trigger.cause.event_name.as_str() {
+        "PutRolePolicy" => {
+            let name = trigger.parameter("policyName")?.parse().ok()?;
+            role(trigger, Some(Surface::InlinePolicy(name)))
+        }
+        "AttachRolePolicy" => role(trigger, Some(Surface::Attachment(policy(trigger)?))),
+        "UpdateAssumeRolePolicy" => role(trigger, Some(Surface::Trust)),
+        "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => role(trigger, Some(Surface::Boundary)),
+        // What only takes something away brings nothing new; but what was there before is looked at without it.
+        "DeleteRolePolicy" | "DetachRolePolicy" => role(trigger, None),
+        // Everything about a new role is new.
+        "CreateRole" => {
+            let look = role(trigger, None)?;
+            Some(Look { introduced: vec![Introduced { surface: None, sid: None }], ..look })
+        }
+        "TagRole" | "UntagRole" if tags_of_warden(trigger) => role(trigger, None),
+        "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
+            let policy = customer_policy(trigger)?;
+            let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
+            let look = Look::at(Subject::Policy(policy), trigger.cause.clone());
+            Some(Look { introduced: vec![introduced], ..look })
+        }
+        "TagPolicy" | "UntagPolicy" if tags_of_warden(trigger) => {
+            Some(Look::at(Subject::Policy(customer_policy(trigger)?), trigger.cause.clone()))
+        }
+        "CreateFunction" => function(trigger, "functionName", vec![Introduced { surface: None, sid: None }]),
+        "UpdateFunctionConfiguration" => {
+            function(trigger, "functionName", vec![Introduced { surface: Some(Surface::Role), sid: None }])
+        }
+        "TagResource" | "UntagResource" if tags_of_warden(trigger) => function(trigger, "resource", Vec::new()),
+        _ => None,
+    }
+}
+
+fn role(trigger: &Trigger, introduced: Option<Surface>) -> Option<Look> {
+    let role = RoleArn::named(trigger.parameter("roleName")?, &trigger.home).ok()?;
+    let introduced = introduced.map(|surface| Introduced { surface: Some(surface), sid: None });
+    Some(Look { introduced: introduced.into_iter().collect(), ..Look::at(Subject::Role(role), trigger.cause.clone()) })
+}
+
+fn policy(trigger: &Trigger) -> Option<PolicyArn> {
+    trigger.parameter("policyArn")?.parse().ok()
+}
+
+/// AWS's own policies are AWS's to change, and another account's cannot be.
+fn customer_policy(trigger: &Trigger) -> Option<CustomerPolicyArn> {
+    let policy: CustomerPolicyArn = policy(trigger)?.try_into().ok()?;
+    (*policy.account() == trigger.home.account).then_some(policy)
+}
+
+fn function(trigger: &Trigger, parameter: &str, introduced: Vec<Introduced>) -> Option<Look> {
+    let (function, _) = FunctionArn::resolve(trigger.parameter(parameter)?, &trigger.home).ok()?;
+    (*function.account() == trigger.home.account).then_some(())?;
+    Some(Look { introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) })
+}
+
+/// IAM's tag events carry a list of keys and values, Lambda's an object; untagging carries keys.
+fn tags_of_warden(trigger: &Trigger) -> bool {
+    let ours = |key: &str| key == "warden" || key.starts_with("warden:");
+    let keys = trigger.parameters.get("tagKeys").and_then(Value::as_array);
+    let named = keys.into_iter().flatten().filter_map(Value::as_str).any(ours);
+    named
+        || match trigger.parameters.get("tags") {
+            Some(Value::Object(tags)) => tags.keys().any(|key| ours(key)),
+            Some(Value::Array(tags)) => tags.iter().filter_map(|tag| tag.get("key")?.as_str()).any(ours),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
+        }
+}
+
+/// What else is to be looked at: an opted-in function's role, the roles that have a managed policy.
+pub(crate) fn follows(look: &Look, facts: &Facts, settings: &Settings) -> Vec<Look> {
+    match &look.subject {
+        Subject::Function(function) => {
+            let today = look.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
+            if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
+                return Vec::new();
+            }
+            let role = facts.surfaces.get(&Surface::Role).and_then(|sighting| role_of(&sighting.content));
+            let look = |role| Look {
+                through: Some(function.clone()),
+                by_operator: look.by_operator,
+                ..Look::at(Subject::Role(role), look.cause.clone())
+            };
+            role.and_then(|role| role.parse().ok()).map(look).into_iter().collect()
+        }
+        Subject::Policy(policy) => {
+            let users = facts.context.policies.get(policy.policy()).and_then(|known| known.users.as_ref());
+            let home = home(settings, policy);
+            let roles = users.into_iter().flat_map(|users| &users.roles);
+            let introduced = look
+                .introduced
+                .iter()
+                .map(|_| Introduced { surface: Some(Surface::Attachment(policy.policy().clone())), sid: None });
+            let introduced: Vec<Introduced> = introduced.collect();
+            let look =
+                |role| Look { introduced: introduced.clone(), ..Look::at(Subject::Role(role), look.cause.clone()) };
+            roles.filter_map(|name| RoleArn::named(name, &home).ok()).map(look).collect()
+        }
+        // IAM may take a name in other letters than it keeps it in. One role is one subject.
+        Subject::Role(role) => {
+            let arn = facts.context.arn.as_ref();
+            let kept = arn.and_then(|arn| arn.parse::<RoleArn>().ok()).filter(|kept| kept != role);
+            kept.map(|kept| Look { subject: Subject::Role(kept), ..look.clone() }).into_iter().collect()
+        }
+        Subject::LayerVersion(_) | Subject::Account(_) => Vec::new(),
+    }
+}
+
+fn home(settings: &Settings, policy: &CustomerPolicyArn) -> Home {
+    Home { account: *policy.account(), ..settings.home.clone() }
+}
+
+/// The ARN of the role that a function has.
+pub(crate) fn role_of(content: &warden_engine::content::Content) -> Option<&str> {
+    content.document()?.get("Role")?.as_str()
+}

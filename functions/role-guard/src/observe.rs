@@ -1,0 +1,336 @@
+//! Reading roles, managed policies, and which role a function has. What does not hang on each other is read at once.
+
+use crate::{
+    Facts, RoleGuard,
+    context::{Context, PolicyFacts, PolicyUsers, recall},
+    judge::{judge, whole_role},
+    looks::role_of,
+};
+use futures::{
+    future,
+    stream::{self, StreamExt, TryStreamExt},
+};
+use jiff::{civil::Date, tz::TimeZone};
+use std::collections::{BTreeMap, BTreeSet};
+use warden_aws::Aws;
+use warden_engine::{
+    arn::{FunctionArn, Home},
+    call_error::CallError,
+    content::Content,
+    guard::{Guard, Judgement, Look, Scope, Sighting},
+    iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+    ports::Clock,
+    settings::Settings,
+    state::History,
+    surface::{Subject, Surface},
+    tags::{GuardKind, Mode, OptIn},
+};
+
+/// A role used by more opted-in functions than this is kept in scope by so many of them.
+const FUNCTIONS: usize = 20;
+/// IAM's rate limits are unpublished: of a policy's roles so many are read at once.
+const ROLES_AT_ONCE: usize = 8;
+
+fn sighting(content: Content) -> Sighting {
+    Sighting { content, revision: None }
+}
+
+fn today(aws: &Aws) -> Date {
+    aws.now().to_zoned(TimeZone::UTC).date()
+}
+
+/// The first reads: what says whether the subject is in scope, and what there is to read of it.
+pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, CallError> {
+    match &look.subject {
+        Subject::Role(role) => observe_role(aws, role).await,
+        Subject::Policy(policy) => {
+            let (managed, users) =
+                future::try_join(aws.managed_policy(policy.policy()), aws.policy_users(policy)).await?;
+            Ok(managed.map(|managed| {
+                let known = PolicyFacts {
+                    version: managed.version,
+                    tags: managed.tags.clone(),
+                    bounds: managed.bounds,
+                    users: Some(PolicyUsers {
+                        roles: users.roles,
+                        strangers: (users.others > 0).then(|| vec![format!("{} users and groups", users.others)]),
+                    }),
+                    ..PolicyFacts::default()
+                };
+                let policies = BTreeMap::from([(policy.policy().clone(), known)]);
+                let context = Context { policies, ..Context::default() };
+                Facts { scope: Scope::Tags(managed.tags), surfaces: BTreeMap::new(), context }
+            }))
+        }
+        Subject::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
+            scope: Scope::Tags(function.tags),
+            surfaces: function.role.map(|role| (Surface::Role, role)).into_iter().collect(),
+            context: Context::default(),
+        })),
+        Subject::LayerVersion(_) | Subject::Account(_) => Ok(None),
+    }
+}
+
+async fn observe_role(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallError> {
+    let (found, inline, attached) =
+        future::try_join3(aws.role(role), aws.inline_policies(role), aws.attached_policies(role)).await?;
+    let Some(found) = found else { return Ok(None) };
+    let mut context = Context { arn: Some(found.arn), ..Context::default() };
+    if found.name != role.name() {
+        // Another spelling of the name: the role is looked at under its own.
+        let scope = Scope::Through(BTreeSet::new());
+        return Ok(Some(Facts { scope, surfaces: BTreeMap::new(), context }));
+    }
+    context.texts.insert(Surface::Trust, found.trust.text().to_owned());
+    context.inline = inline;
+    context.attached = attached;
+    context.boundary = found.boundary;
+    let surfaces = BTreeMap::from([(Surface::Trust, sighting(found.trust.content()))]);
+    Ok(Some(Facts { scope: Scope::Tags(found.tags), surfaces, context }))
+}
+
+/// Everything else, of a subject that is in scope.
+pub(crate) async fn complete(
+    aws: &Aws,
+    look: &Look,
+    facts: &mut Facts,
+    history: &History,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    match &look.subject {
+        Subject::Role(role) => complete_role(aws, role, look, facts, history, settings).await,
+        Subject::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
+        Subject::Function(_) => complete_function(aws, facts, history, settings).await,
+        Subject::LayerVersion(_) | Subject::Account(_) => Ok(()),
+    }
+}
+
+async fn complete_role(
+    aws: &Aws,
+    role: &RoleArn,
+    look: &Look,
+    facts: &mut Facts,
+    history: &History,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    // A role's own tag has the word; without one, the opted-in functions that use it keep it in scope.
+    let untagged = match &facts.scope {
+        Scope::Tags(tags) => !tags.contains_key("warden") && !tags.contains_key("warden:role"),
+        Scope::Setting(_) | Scope::Through(_) => false,
+    };
+    let through: BTreeSet<FunctionArn> = match untagged {
+        false => BTreeSet::new(),
+        true => {
+            let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
+            look.through.iter().chain(known).take(FUNCTIONS).cloned().collect()
+        }
+    };
+    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off && through.is_empty() {
+        facts.surfaces.clear();
+        return Ok(());
+    }
+    let (users, ()) = future::try_join(users(aws, role, through), read_documents(aws, role, facts)).await?;
+    if untagged {
+        if users.is_empty() {
+            facts.surfaces.clear();
+        }
+        facts.scope = Scope::Through(users);
+    }
+    recall(look, facts, history);
+    let boundary = read_earlier_boundary(aws, facts, history, settings);
+    if let Some((policy, known)) = boundary.await? {
+        facts.context.policies.entry(policy).or_insert(known);
+    }
+    read_who_shares(aws, facts, settings).await
+}
+
+/// Which of these functions are opted in and have the role.
+async fn users(
+    aws: &Aws,
+    role: &RoleArn,
+    functions: BTreeSet<FunctionArn>,
+) -> Result<BTreeSet<FunctionArn>, CallError> {
+    let today = today(aws);
+    let seen = functions.into_iter().map(|function| async {
+        let found = aws.function(&function).await?;
+        let uses = found.is_some_and(|found| {
+            let opted_in = OptIn::from_tags(&found.tags, GuardKind::Role, today).mode != Mode::Off;
+            let its = found.role.as_ref().and_then(|sighting| role_of(&sighting.content)?.parse::<RoleArn>().ok());
+            opted_in && its.as_ref() == Some(role)
+        });
+        Ok::<_, CallError>(uses.then_some(function))
+    });
+    Ok(future::try_join_all(seen).await?.into_iter().flatten().collect())
+}
+
+/// All documents of a role, and its boundary's.
+async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<(), CallError> {
+    let context = &mut facts.context;
+    let inline = context.inline.iter().map(|name| async {
+        let document = aws.inline_policy(role, name).await?;
+        Ok::<_, CallError>((name.clone(), document))
+    });
+    let managed: BTreeSet<PolicyArn> = context.attached.iter().chain(&context.boundary).cloned().collect();
+    let managed = managed.into_iter().map(|policy| async {
+        let found = aws.default_version(&policy).await?;
+        Ok::<_, CallError>((policy, found))
+    });
+    let (inline, managed) = future::try_join(future::try_join_all(inline), future::try_join_all(managed)).await?;
+    for (name, document) in inline {
+        let Some(document) = document else { continue };
+        let surface = Surface::InlinePolicy(name);
+        context.texts.insert(surface.clone(), document.text().to_owned());
+        facts.surfaces.insert(surface, sighting(document.content()));
+    }
+    for (policy, found) in managed {
+        let Some((managed, document)) = found else { continue };
+        let known = PolicyFacts {
+            document: document.content(),
+            version: managed.version,
+            tags: managed.tags,
+            bounds: managed.bounds,
+            ..PolicyFacts::default()
+        };
+        context.policies.insert(policy, known);
+    }
+    let said =
+        |policy: &PolicyArn| context.policies.get(policy).map(|known| known.document.clone()).unwrap_or_default();
+    let boundary = context.boundary.as_ref().map(|policy| Content::of_policy(policy, &said(policy)));
+    facts.surfaces.insert(Surface::Boundary, sighting(boundary.unwrap_or_default()));
+    for policy in &context.attached {
+        // One that was deleted in between is detached.
+        if context.policies.contains_key(policy) {
+            let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
+            let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
+            let content = Content::of_policy(policy, &said(policy)).with_stand_in(&stand_in);
+            facts.surfaces.insert(Surface::Attachment(policy.clone()), sighting(content));
+        }
+    }
+    Ok(())
+}
+
+/// The boundary that a role had, where it has lost it: what it says today.
+async fn read_earlier_boundary(
+    aws: &Aws,
+    facts: &Facts,
+    history: &History,
+    settings: &Settings,
+) -> Result<Option<(PolicyArn, PolicyFacts)>, CallError> {
+    if judge(facts, &Surface::Boundary, settings).findings.is_empty() {
+        return Ok(None);
+    }
+    let baseline = history.surfaces.get(&Surface::Boundary).and_then(|state| state.baseline.as_ref());
+    let Some(policy) = baseline.and_then(Content::policy) else { return Ok(None) };
+    let found = aws.default_version(&policy).await?;
+    Ok(found.map(|(managed, document)| {
+        let known = PolicyFacts { document: document.content(), version: managed.version, ..PolicyFacts::default() };
+        (policy, known)
+    }))
+}
+
+/// Of each attached policy that carries the tag and breaks a rule: who else has it.
+async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> Result<(), CallError> {
+    let today = today(aws);
+    let violating = facts.surfaces.keys().filter_map(|surface| match surface {
+        Surface::Attachment(policy) => {
+            let known = facts.context.policies.get(policy)?;
+            let tagged = OptIn::from_tags(&known.tags, GuardKind::Role, today).mode == Mode::Enforce;
+            let customer: CustomerPolicyArn = policy.clone().try_into().ok()?;
+            (tagged && breaks_a_rule(&RoleGuard.judge(facts, surface, settings), settings)).then_some(customer)
+        }
+        Surface::Trust
+        | Surface::Boundary
+        | Surface::InlinePolicy(_)
+        | Surface::ManagedPolicy(_)
+        | Surface::Role
+        | Surface::FunctionUrl(_)
+        | Surface::ResourcePolicy(_)
+        | Surface::LayerPolicy(_)
+        | Surface::Environment(_) => None,
+    });
+    let violating: Vec<CustomerPolicyArn> = violating.collect();
+    for policy in violating {
+        let users = aws.policy_users(&policy).await?;
+        let mut strangers = strangers(aws, &home_of(&policy, settings), &users.roles).await?;
+        strangers.extend((users.others > 0).then(|| format!("{} users and groups", users.others)));
+        if let Some(known) = facts.context.policies.get_mut(policy.policy()) {
+            known.users = Some(PolicyUsers { roles: users.roles, strangers: Some(strangers) });
+        }
+    }
+    Ok(())
+}
+
+fn breaks_a_rule(judged: &Judgement, settings: &Settings) -> bool {
+    judged.findings.iter().any(|finding| finding.severity >= settings.threshold)
+}
+
+fn home_of(policy: &CustomerPolicyArn, settings: &Settings) -> Home {
+    Home { account: *policy.account(), ..settings.home.clone() }
+}
+
+/// Those of the roles that are not opted in to `enforce`.
+async fn strangers(aws: &Aws, home: &Home, roles: &BTreeSet<String>) -> Result<Vec<String>, CallError> {
+    let today = today(aws);
+    let seen = stream::iter(roles).map(|name| async {
+        let Ok(role) = RoleArn::named(name, home) else { return Ok(Some(name.clone())) };
+        let found = aws.role(&role).await?;
+        let opted_in =
+            found.is_none_or(|found| OptIn::from_tags(&found.tags, GuardKind::Role, today).mode == Mode::Enforce);
+        Ok::<_, CallError>((!opted_in).then(|| name.clone()))
+    });
+    let seen: Vec<Option<String>> = seen.buffered(ROLES_AT_ONCE).try_collect().await?;
+    Ok(seen.into_iter().flatten().collect())
+}
+
+async fn complete_policy(
+    aws: &Aws,
+    policy: &CustomerPolicyArn,
+    facts: &mut Facts,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
+        return Ok(());
+    }
+    let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
+    let Some(document) = aws.policy_version(policy.policy(), &known.version).await? else { return Ok(()) };
+    known.document = document.content();
+    let surface = Surface::ManagedPolicy(policy.policy().clone());
+    facts.surfaces.insert(surface.clone(), sighting(document.content()));
+    if !breaks_a_rule(&judge(facts, &surface, settings), settings) {
+        return Ok(());
+    }
+    let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
+    let users = known.users.get_or_insert_default();
+    let home = home_of(policy, settings);
+    let (versions, strangers) =
+        future::try_join(aws.policy_versions(policy.policy()), strangers(aws, &home, &users.roles)).await?;
+    known.versions = versions;
+    users.strangers.get_or_insert_default().extend(strangers);
+    Ok(())
+}
+
+/// A function's role, and the one that it had, are judged when they differ.
+async fn complete_function(
+    aws: &Aws,
+    facts: &mut Facts,
+    history: &History,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
+        return Ok(());
+    }
+    let present = facts.surfaces.get(&Surface::Role).map(|sighting| &sighting.content);
+    let baseline = history.surfaces.get(&Surface::Role).and_then(|state| state.baseline.as_ref());
+    if present == baseline {
+        return Ok(());
+    }
+    let roles: BTreeSet<&str> = [present, baseline].into_iter().flatten().filter_map(role_of).collect();
+    let judged = roles.into_iter().map(|arn| async move {
+        let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };
+        let Some(mut facts) = observe_role(aws, &role).await? else { return Ok(None) };
+        read_documents(aws, &role, &mut facts).await?;
+        Ok::<_, CallError>(Some((arn.to_owned(), whole_role(&facts, settings))))
+    });
+    facts.context.roles = future::try_join_all(judged).await?.into_iter().flatten().collect();
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The least change that puts a role right.
+
+mod managed;
+mod permissions;
+mod trust;
+
+use crate::{Facts, looks::role_of};
+use warden_engine::{
+    Finding,
+    arn::FunctionArn,
+    content::Content,
+    guard::Remedy,
+    iam::RoleArn,
+    plan::{Call, Plan},
+    settings::Settings,
+    surface::{Subject, Surface},
+};
+
+/// Plans how to put `findings` on `surface` right.
+pub(crate) fn remedy(
+    subject: &Subject,
+    facts: &Facts,
+    surface: &Surface,
+    findings: &[Finding],
+    baseline: Option<&Content>,
+    settings: &Settings,
+) -> Remedy {
+    let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
+        return Remedy::default();
+    };
+    let task = Task { facts, surface, content, findings, baseline, settings };
+    match (subject, surface) {
+        (Subject::Role(role), _) => match trust::strangers(facts, settings) {
+            Some(strangers) => task.nothing_safe(&format!(
+                "the role serves others than Lambda ({strangers}): what they need is not known here; give the function a role of \
+                 its own, or change this one by hand"
+            )),
+            None => task.on_role(role),
+        },
+        (Subject::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
+        (Subject::Function(function), Surface::Role) => task.swap(function),
+        // Other guards' subjects and surfaces.
+        (Subject::Policy(_) | Subject::Function(_) | Subject::LayerVersion(_) | Subject::Account(_), _) => {
+            Remedy::default()
+        }
+    }
+}
+
+/// What is to be put right, and what with.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    facts: &'a Facts,
+    surface: &'a Surface,
+    content: &'a Content,
+    findings: &'a [Finding],
+    baseline: Option<&'a Content>,
+    settings: &'a Settings,
+}
+
+impl Task<'_> {
+    fn nothing_safe(&self, advice: &str) -> Remedy {
+        let unfixable = self.findings.iter().map(|finding| (finding.clone(), advice.to_owned()));
+        Remedy { plan: None, unfixable: unfixable.collect() }
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(self.surface.clone(), self.content.clone())
+    }
+
+    /// The surface's document as it was written, where it was read so.
+    fn text(&self) -> String {
+        let written = self.facts.context.texts.get(self.surface).cloned();
+        written.unwrap_or_else(|| self.content.document().map(ToString::to_string).unwrap_or_default())
+    }
+
+    fn on_role(&self, role: &RoleArn) -> Remedy {
+        match self.surface {
+            Surface::Trust => self.trust(role),
+            Surface::Boundary => self.boundary(role),
+            Surface::InlinePolicy(name) => self.inline(role, name),
+            Surface::Attachment(policy) => self.attachment(role, policy),
+            Surface::ManagedPolicy(_)
+            | Surface::Role
+            | Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_) => Remedy::default(),
+        }
+    }
+
+    /// The boundary that was there comes back, if it still says what it said.
+    fn boundary(&self, role: &RoleArn) -> Remedy {
+        let before = self.baseline.and_then(|baseline| Some((baseline.policy()?, baseline)));
+        let Some((policy, before)) = before else {
+            return self.nothing_safe("the boundary that was there is not known: set one by hand");
+        };
+        let said = self.facts.context.policies.get(&policy).map(|known| &known.document);
+        if said != Some(&before.policy_document()) {
+            return self.nothing_safe(&format!(
+                "{} does not say any more what it said when it bounded the role: set a boundary by hand",
+                policy.name()
+            ));
+        }
+        let undo = match self.content.policy() {
+            Some(policy) => Call::PutRolePermissionsBoundary { role: role.clone(), policy },
+            None => Call::DeleteRolePermissionsBoundary { role: role.clone() },
+        };
+        let call = Call::PutRolePermissionsBoundary { role: role.clone(), policy };
+        Remedy { plan: Some(self.plan().then(call, undo, before.clone())), unfixable: Vec::new() }
+    }
+
+    /// The role that the function had comes back. Whether that one still complies is judged before it does.
+    fn swap(&self, function: &FunctionArn) -> Remedy {
+        let (Some(present), Some(before)) = (role_of(self.content), self.baseline) else {
+            return self.nothing_safe(
+                "no role is known that the function had before: give it one that needs no wildcard, or narrow this one",
+            );
+        };
+        let Some(previous) = role_of(before) else { return self.nothing_safe("the function had no role before") };
+        let judged = self.facts.context.roles.get(previous);
+        let complies = judged.is_some_and(|judged| {
+            judged.unclear.is_none() && judged.findings.iter().all(|finding| finding.severity < self.settings.threshold)
+        });
+        if !complies {
+            return self.nothing_safe(&format!(
+                "the role that the function had, {previous}, is gone or breaks a rule itself: look at both by hand"
+            ));
+        }
+        let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
+        let plan = self.plan().then(give(previous), give(present), before.clone());
+        let note = "published versions keep the role that they were published with: look at those that were published meanwhile";
+        Remedy { plan: Some(plan.noting(note)), unfixable: Vec::new() }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a customer managed policy says by default.
+
+use super::Task;
+use crate::judge::text_of;
+use warden_engine::{
+    content::Content,
+    guard::Remedy,
+    iam::CustomerPolicyArn,
+    plan::{Call, PolicyVersion},
+};
+use warden_policy::role_policy::{self, RoleTexts};
+
+/// IAM keeps so many versions of a managed policy (IAM quotas).
+const VERSIONS: usize = 5;
+
+impl Task<'_> {
+    /// The version that was last seen in force comes back, by its content; else what may stay becomes a new version.
+    pub(super) fn managed_policy(&self, policy: &CustomerPolicyArn) -> Remedy {
+        let Some(known) = self.facts.context.policies.get(policy.policy()) else { return Remedy::default() };
+        let strangers = known.users.as_ref().and_then(|users| users.strangers.as_deref());
+        match strangers {
+            None => return self.nothing_safe("who else has the policy could not be read"),
+            Some([]) => {}
+            Some(strangers) => {
+                return self.nothing_safe(&format!(
+                    "others have the policy as well ({}): on each opted-in role it is put right there alone",
+                    strangers.join(", ")
+                ));
+            }
+        }
+        let set = |version: &str| Call::SetDefaultPolicyVersion { policy: policy.clone(), version: version.to_owned() };
+        let says = |version: &&PolicyVersion, content: &Content| {
+            serde_json::from_str(&version.document).is_ok_and(|document| Content::new(document) == *content)
+        };
+        // Only content that was seen in force: somebody may have planted a version that merely complies.
+        if let Some(before) = self.baseline
+            && let Some(version) = known.versions.iter().find(|version| says(version, before))
+        {
+            let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
+            return Remedy { plan: Some(plan), unfixable: Vec::new() };
+        }
+        let Some(document) = self.content.document() else { return Remedy::default() };
+        let text = text_of(document);
+        let baseline = self.baseline.and_then(Content::document).map(text_of);
+        let texts = RoleTexts { policies: &[&text], boundary: None };
+        let narrowed = match role_policy::narrow(texts, 0, self.findings, baseline.as_deref(), &self.settings.context())
+        {
+            Ok(narrowed) => narrowed,
+            Err(error) => return self.nothing_safe(&format!("the policy does not parse: {error}")),
+        };
+        if narrowed.edits.is_empty() {
+            return Remedy::default();
+        }
+        let Some(left) = narrowed.document else {
+            return self.nothing_safe(
+                "nothing of it may stay, and a managed policy cannot be empty: from each opted-in role it is detached",
+            );
+        };
+        let oldest = match known.versions.len() {
+            0..VERSIONS => None,
+            _ => known.versions.iter().rfind(|version| version.id != known.version).cloned(),
+        };
+        let note = match &oldest {
+            None => "IAM numbers versions once and for all: undone, the earlier version is the default again, and this one stays beside it"
+                .to_owned(),
+            Some(oldest) => format!(
+                "there were five versions: {} made room, its document stands in this record; undone, the earlier version is the \
+                 default again, but {} does not come back under its number",
+                oldest.id, oldest.id
+            ),
+        };
+        let call =
+            Call::CreatePolicyVersion { policy: policy.clone(), document: left.to_string(), in_place_of: oldest };
+        let plan = self.plan().then(call, set(&known.version), Content::new(left)).noting(note);
+        Remedy { plan: Some(plan), unfixable: Vec::new() }
+    }
+}

@@ -1,0 +1,177 @@
+//! Reading one surface again, and every call that changes something.
+
+use crate::{
+    Aws, Role,
+    error::classify,
+    lambda::{auth, none_if_gone, version},
+};
+use warden_engine::{
+    call_error::CallError,
+    content::Content,
+    guard::Sighting,
+    plan::{Call, RevisionId},
+    ports::Account,
+    surface::{Subject, Surface},
+};
+
+/// What IAM shows: it hands out no locks.
+fn unlocked(content: Content) -> Sighting {
+    Sighting { content, revision: None }
+}
+
+impl Account for Aws {
+    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
+        match (subject, surface) {
+            (Subject::Function(function), Surface::ResourcePolicy(qualifier)) => {
+                self.resource_policy(function, qualifier.as_ref()).await.map(Some)
+            }
+            (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
+                self.function_url(function, qualifier.as_ref()).await.map(Some)
+            }
+            (Subject::Function(function), Surface::Role) => {
+                Ok(self.function(function).await?.and_then(|function| function.role))
+            }
+            (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
+            (Subject::Role(role), Surface::Trust) => {
+                Ok(self.role(role).await?.map(|role| unlocked(role.trust.content())))
+            }
+            (Subject::Role(role), Surface::Boundary) => match self.role(role).await? {
+                None => Ok(None),
+                Some(Role { boundary: None, .. }) => Ok(Some(unlocked(Content::ABSENT))),
+                Some(Role { boundary: Some(policy), .. }) => {
+                    let said = self.default_version(&policy).await?.map(|(_, document)| document.content());
+                    Ok(Some(unlocked(Content::of_policy(&policy, &said.unwrap_or_default()))))
+                }
+            },
+            (Subject::Role(role), Surface::InlinePolicy(name)) => {
+                let document = self.inline_policy(role, name).await?;
+                Ok(Some(unlocked(document.map(|document| document.content()).unwrap_or_default())))
+            }
+            (Subject::Role(role), Surface::Attachment(policy)) => self.attachment(role, policy).await.map(Some),
+            (Subject::Policy(policy), Surface::ManagedPolicy(_)) => {
+                let managed = self.default_version(policy.policy()).await?;
+                Ok(managed.map(|(_, document)| unlocked(document.content())))
+            }
+            (Subject::Function(function), Surface::Environment(version)) => {
+                self.environment(function, version.as_ref()).await
+            }
+            // No subject has another's surfaces.
+            (
+                Subject::Function(_)
+                | Subject::LayerVersion(_)
+                | Subject::Role(_)
+                | Subject::Policy(_)
+                | Subject::Account(_),
+                _,
+            ) => Ok(None),
+        }
+    }
+
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
+        let operation = call.operation();
+        if let Call::UpdateEnvironment(update) = call {
+            return self.update_environment(update, revision).await;
+        }
+        let revision = revision.map(|revision| revision.0.clone());
+        match call {
+            // Made already.
+            Call::UpdateEnvironment(_) => Ok(()),
+            Call::RemovePermission { function, qualifier, sid } => {
+                let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
+                let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::PutResourcePolicy { function, qualifier, policy } => {
+                let request = self.lambda(function.region()).put_resource_policy();
+                let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::DeleteResourcePolicy { function, qualifier } => {
+                let request = self.lambda(function.region()).delete_resource_policy();
+                let request = request.resource_arn(function.qualified(qualifier.as_ref()));
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::UpdateFunctionUrlConfig { function, qualifier, auth_type } => {
+                let request = self.lambda(function.region()).update_function_url_config();
+                let request = request.function_name(function.to_string());
+                let request = request.set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let answer = request.auth_type(auth(*auth_type)).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::RemoveLayerVersionPermission { layer, sid } => {
+                let request = self.lambda(layer.region()).remove_layer_version_permission();
+                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
+                let request = self.lambda(layer.region()).add_layer_version_permission();
+                let request = request.layer_name(layer.name()).version_number(version(layer)).statement_id(sid);
+                let request = request.principal(principal).action(action);
+                let request = request.set_organization_id(organization.clone());
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::UpdateFunctionRole { function, role } => {
+                let request = self.lambda(function.region()).update_function_configuration();
+                let request = request.function_name(function.to_string()).role(role).set_revision_id(revision);
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::UpdateAssumeRolePolicy { role, document } => {
+                let request = self.iam().update_assume_role_policy().role_name(role.name()).policy_document(document);
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::PutRolePermissionsBoundary { role, policy } => {
+                let request = self.iam().put_role_permissions_boundary().role_name(role.name());
+                let answer = request.permissions_boundary(policy.to_string()).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::DeleteRolePermissionsBoundary { role } => {
+                let answer = self.iam().delete_role_permissions_boundary().role_name(role.name()).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::PutRolePolicy { role, name, document } => {
+                let request = self.iam().put_role_policy().role_name(role.name()).policy_name(name.as_str());
+                let answer = request.policy_document(document).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::DeleteRolePolicy { role, name } => {
+                let request = self.iam().delete_role_policy().role_name(role.name()).policy_name(name.as_str());
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::AttachRolePolicy { role, policy } => {
+                let request = self.iam().attach_role_policy().role_name(role.name()).policy_arn(policy.to_string());
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::DetachRolePolicy { role, policy } => {
+                let request = self.iam().detach_role_policy().role_name(role.name()).policy_arn(policy.to_string());
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::CreatePolicyVersion { policy, document, in_place_of } => {
+                let arn = policy.to_string();
+                if let Some(oldest) = in_place_of {
+                    let request = self.iam().delete_policy_version().policy_arn(&arn).version_id(&oldest.id);
+                    let answer = request.send().await.map_err(|error| classify("DeletePolicyVersion", &arn, error));
+                    // A run that was cut off has deleted it already.
+                    answer.map(|_| Some(())).or_else(none_if_gone)?;
+                }
+                let request = self.iam().create_policy_version().policy_arn(&arn).policy_document(document);
+                let answer = request.set_as_default(true).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &arn, error))
+            }
+            Call::SetDefaultPolicyVersion { policy, version } => {
+                let request = self.iam().set_default_policy_version().policy_arn(policy.to_string());
+                let answer = request.version_id(version).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+        }
+    }
+}

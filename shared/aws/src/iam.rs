@@ -1,0 +1,291 @@
+//! Reading roles and managed policies.
+
+use crate::{Aws, error::classify, lambda::none_if_gone};
+use aws_sdk_iam::types::{PolicyUsageType, Tag};
+use futures::future;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use warden_engine::{
+    call_error::{CallError, ErrorKind},
+    content::Content,
+    guard::Sighting,
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+    plan::PolicyVersion,
+};
+use warden_policy::{Document, Kind, decode_iam_document};
+
+/// A document as IAM keeps it, word for word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamDocument {
+    text: String,
+    kind: Kind,
+}
+
+impl IamDocument {
+    /// IAM sends documents URL-encoded. What is no text after decoding is kept as it came: no judge takes it for a policy.
+    fn decoded(sent: &str, kind: Kind) -> IamDocument {
+        let text = decode_iam_document(sent).map_or_else(|_| sent.to_owned(), |text| text.into_owned());
+        IamDocument { text, kind }
+    }
+
+    /// The text, to be written again as it was.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a policy.
+    pub fn content(&self) -> Content {
+        let strictly = Document::parse(&self.text, self.kind).is_ok();
+        match serde_json::from_str(&self.text) {
+            Ok(value) if strictly => Content::new(value),
+            Ok(_) | Err(_) => Content::new(Value::String(self.text.clone())),
+        }
+    }
+}
+
+/// A role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its whole ARN, path and all.
+    pub arn: String,
+    /// Its name as IAM writes it.
+    pub name: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Who may assume it.
+    pub trust: IamDocument,
+    /// The policy that bounds it.
+    pub boundary: Option<PolicyArn>,
+}
+
+/// A managed policy.
+#[derive(Clone, Debug)]
+pub struct ManagedPolicy {
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How many principals have it as their permissions boundary.
+    pub bounds: u32,
+    /// The id of its default version.
+    pub version: String,
+}
+
+/// Who has a managed policy attached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// The names of roles.
+    pub roles: BTreeSet<String>,
+    /// How many users and groups.
+    pub others: usize,
+}
+
+fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+    tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
+/// IAM named something that has not the form of a name: nothing may be decided on it.
+fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
+    CallError { kind: ErrorKind::Bug, operation, target: target.to_owned(), message: error.to_string() }
+}
+
+impl Aws {
+    /// A role: tags, trust and boundary in one call; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn role(&self, role: &RoleArn) -> Result<Option<Role>, CallError> {
+        let target = role.to_string();
+        let answer = match self.iam().get_role().role_name(role.name()).send().await {
+            Ok(answer) => answer.role,
+            Err(error) => return none_if_gone(classify("GetRole", &target, error)),
+        };
+        let Some(found) = answer else { return Ok(None) };
+        let boundary = found.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
+        Ok(Some(Role {
+            arn: found.arn,
+            name: found.role_name,
+            tags: tags(found.tags),
+            trust: IamDocument::decoded(&found.assume_role_policy_document.unwrap_or_default(), Kind::Trust),
+            boundary: boundary
+                .map(|policy| policy.parse().map_err(|error| unreadable("GetRole", &target, error)))
+                .transpose()?,
+        }))
+    }
+
+    /// The names of a role's own policies; none where the role is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn inline_policies(&self, role: &RoleArn) -> Result<BTreeSet<PolicyName>, CallError> {
+        let target = role.to_string();
+        let mut pages = self.iam().list_role_policies().role_name(role.name()).into_paginator().items().send();
+        let mut names = BTreeSet::new();
+        while let Some(name) = pages.next().await {
+            match name.map_err(|error| classify("ListRolePolicies", &target, error)) {
+                Ok(name) => names.insert(name.parse().map_err(|error| unreadable("ListRolePolicies", &target, error))?),
+                Err(error) => return none_if_gone(error).map(Option::unwrap_or_default),
+            };
+        }
+        Ok(names)
+    }
+
+    /// The managed policies attached to a role; none where the role is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn attached_policies(&self, role: &RoleArn) -> Result<BTreeSet<PolicyArn>, CallError> {
+        let target = role.to_string();
+        let list = self.iam().list_attached_role_policies().role_name(role.name());
+        let mut pages = list.into_paginator().items().send();
+        let mut policies = BTreeSet::new();
+        while let Some(policy) = pages.next().await {
+            match policy.map_err(|error| classify("ListAttachedRolePolicies", &target, error)) {
+                Ok(policy) => {
+                    let arn = policy.policy_arn.unwrap_or_default();
+                    let arn = arn.parse().map_err(|error| unreadable("ListAttachedRolePolicies", &target, error))?;
+                    policies.insert(arn);
+                }
+                Err(error) => return none_if_gone(error).map(Option::unwrap_or_default),
+            }
+        }
+        Ok(policies)
+    }
+
+    /// One of a role's own policies; `None` where it, or the role, is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn inline_policy(&self, role: &RoleArn, name: &PolicyName) -> Result<Option<IamDocument>, CallError> {
+        let request = self.iam().get_role_policy().role_name(role.name()).policy_name(name.as_str());
+        match request.send().await {
+            Ok(answer) => Ok(Some(IamDocument::decoded(&answer.policy_document, Kind::Identity))),
+            Err(error) => none_if_gone(classify("GetRolePolicy", &format!("{role} {name}"), error)),
+        }
+    }
+
+    /// A managed policy; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn managed_policy(&self, policy: &PolicyArn) -> Result<Option<ManagedPolicy>, CallError> {
+        let target = policy.to_string();
+        let answer = match self.iam().get_policy().policy_arn(&target).send().await {
+            Ok(answer) => answer.policy,
+            Err(error) => return none_if_gone(classify("GetPolicy", &target, error)),
+        };
+        Ok(answer.map(|found| ManagedPolicy {
+            tags: tags(found.tags),
+            bounds: found.permissions_boundary_usage_count.unwrap_or_default().try_into().unwrap_or(u32::MAX),
+            version: found.default_version_id.unwrap_or_default(),
+        }))
+    }
+
+    /// A managed policy with what its default version says: two calls, one after the other; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn default_version(&self, policy: &PolicyArn) -> Result<Option<(ManagedPolicy, IamDocument)>, CallError> {
+        let Some(managed) = self.managed_policy(policy).await? else { return Ok(None) };
+        let document = self.policy_version(policy, &managed.version).await?;
+        Ok(document.map(|document| (managed, document)))
+    }
+
+    /// One version of a managed policy; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn policy_version(&self, policy: &PolicyArn, version: &str) -> Result<Option<IamDocument>, CallError> {
+        let target = policy.to_string();
+        match self.iam().get_policy_version().policy_arn(&target).version_id(version).send().await {
+            Ok(answer) => {
+                let document = answer.policy_version.and_then(|version| version.document).unwrap_or_default();
+                Ok(Some(IamDocument::decoded(&document, Kind::Identity)))
+            }
+            Err(error) => none_if_gone(classify("GetPolicyVersion", &format!("{target} {version}"), error)),
+        }
+    }
+
+    /// All versions of a managed policy with their documents, newest first: at most five.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn policy_versions(&self, policy: &PolicyArn) -> Result<Vec<PolicyVersion>, CallError> {
+        let target = policy.to_string();
+        let mut pages = self.iam().list_policy_versions().policy_arn(&target).into_paginator().items().send();
+        let mut ids = Vec::new();
+        while let Some(version) = pages.next().await {
+            ids.extend(version.map_err(|error| classify("ListPolicyVersions", &target, error))?.version_id);
+        }
+        // IAM numbers them: v1, v2, ...
+        ids.sort_by_key(|id| std::cmp::Reverse(id.trim_start_matches('v').parse::<u64>().unwrap_or_default()));
+        let documents = future::try_join_all(ids.iter().map(|id| self.policy_version(policy, id))).await?;
+        let versions = ids.into_iter().zip(documents);
+        Ok(versions.filter_map(|(id, document)| Some(PolicyVersion { id, document: document?.text })).collect())
+    }
+
+    /// Who has a customer managed policy attached; nobody where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn policy_users(&self, policy: &CustomerPolicyArn) -> Result<Users, CallError> {
+        let target = policy.to_string();
+        // The paginator gives whole pages here: one answer has three lists.
+        let list = self.iam().list_entities_for_policy().policy_arn(&target);
+        let mut pages = list.policy_usage_filter(PolicyUsageType::PermissionsPolicy).into_paginator().send();
+        let mut users = Users::default();
+        while let Some(page) = pages.next().await {
+            match page.map_err(|error| classify("ListEntitiesForPolicy", &target, error)) {
+                Ok(page) => {
+                    users.others += page.policy_users().len() + page.policy_groups().len();
+                    users.roles.extend(page.policy_roles().iter().filter_map(|role| role.role_name.clone()));
+                }
+                Err(error) => return none_if_gone(error).map(Option::unwrap_or_default),
+            }
+        }
+        Ok(users)
+    }
+
+    /// A managed policy on a role, with the inline policy that stands in for it.
+    pub(crate) async fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Result<Sighting, CallError> {
+        let stand_in = policy.stand_in();
+        let (attached, managed, stand_in) = future::try_join3(
+            self.attached_policies(role),
+            self.default_version(policy),
+            self.inline_policy(role, &stand_in),
+        )
+        .await?;
+        let content = match (attached.contains(policy), managed) {
+            (true, Some((_, document))) => Content::of_policy(policy, &document.content()),
+            (true | false, _) => Content::ABSENT,
+        };
+        let stand_in = stand_in.map(|document| document.content()).unwrap_or_default();
+        Ok(Sighting { content: content.with_stand_in(&stand_in), revision: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(sent: &str, kind: Kind, expected: Value) {
+        assert_eq!(IamDocument::decoded(sent, kind).content(), Content::new(expected));
+    }
+
+    #[test]
+    fn a_document_is_decoded_and_what_is_no_policy_stays_text() {
+        let statement = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/*"});
+        check(
+            "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3AGetObject%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aa%2F%2A%22%7D%7D",
+            Kind::Identity,
+            json!({"Statement": statement}),
+        );
+        let twice = r#"{"Statement":[],"Statement":[]}"#;
+        check(twice, Kind::Identity, json!(twice));
+        // A trust policy is none for permissions.
+        let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+        check(trust, Kind::Identity, json!(trust));
+        assert!(!IamDocument::decoded(trust, Kind::Trust).content().document().unwrap().is_string());
+        check("%FF", Kind::Identity, json!("%FF"));
+    }
+}

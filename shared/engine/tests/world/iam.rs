@@ -1,0 +1,135 @@
+//! What IAM makes of a call: roles, their policies, and the versions of managed policies. Documents are kept word for word.
+
+use super::{Resource, target};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use warden_engine::{
+    call_error::ErrorKind,
+    content::Content,
+    iam::{CustomerPolicyArn, PolicyArn},
+    plan::{Call, PolicyVersion},
+    surface::{Subject, Surface},
+};
+
+/// A managed policy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Managed {
+    pub(crate) versions: Vec<PolicyVersion>,
+    pub(crate) default: String,
+    /// How many versions there ever were.
+    made: usize,
+}
+
+impl Managed {
+    /// Adds a version, as CreatePolicyVersion does.
+    pub(crate) fn add(&mut self, document: &str, as_default: bool) -> Result<String, ErrorKind> {
+        if self.versions.len() == 5 {
+            return Err(ErrorKind::Refused);
+        }
+        self.made += 1;
+        let id = format!("v{}", self.made);
+        self.versions.push(PolicyVersion { id: id.clone(), document: document.to_owned() });
+        if as_default || self.versions.len() == 1 {
+            self.default = id.clone();
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn set_default(&mut self, id: &str) -> Result<(), ErrorKind> {
+        self.versions.iter().find(|version| version.id == id).ok_or(ErrorKind::Gone)?;
+        self.default = id.to_owned();
+        Ok(())
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        let default = self.versions.iter().find(|version| version.id == self.default);
+        default.map(|version| parsed(&version.document)).unwrap_or_default()
+    }
+}
+
+/// What a document says.
+pub(crate) fn parsed(document: &str) -> Content {
+    Content::new(serde_json::from_str(document).unwrap_or_else(|_| Value::String(document.to_owned())))
+}
+
+/// What a surface of a role or a managed policy holds.
+pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Content {
+    let stored = resource.surfaces.get(surface).cloned().unwrap_or_default();
+    let said = |policy: &PolicyArn| library.get(policy).map(Managed::content).unwrap_or_default();
+    match surface {
+        Surface::Boundary => match stored.policy() {
+            Some(policy) => Content::of_policy(&policy, &said(&policy)),
+            None => Content::ABSENT,
+        },
+        Surface::Attachment(policy) => {
+            let attached = if stored.is_absent() { stored } else { Content::of_policy(policy, &said(policy)) };
+            let stand_in = resource.surfaces.get(&Surface::InlinePolicy(policy.stand_in())).cloned();
+            attached.with_stand_in(&stand_in.unwrap_or_default())
+        }
+        Surface::ManagedPolicy(policy) => said(policy),
+        Surface::Trust
+        | Surface::InlinePolicy(_)
+        | Surface::Role
+        | Surface::FunctionUrl(_)
+        | Surface::ResourcePolicy(_)
+        | Surface::LayerPolicy(_)
+        | Surface::Environment(_) => stored,
+    }
+}
+
+/// Makes a call of IAM's.
+pub(crate) fn apply(
+    resources: &mut BTreeMap<Subject, Resource>,
+    library: &mut BTreeMap<PolicyArn, Managed>,
+    call: &Call,
+) -> Result<(), ErrorKind> {
+    let (subject, surface) = target(call);
+    let resource = resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
+    let mut managed = |policy: &CustomerPolicyArn| library.get_mut(policy.policy()).cloned().ok_or(ErrorKind::Gone);
+    match call {
+        Call::UpdateAssumeRolePolicy { document, .. } | Call::PutRolePolicy { document, .. } => {
+            resource.put(&surface, parsed(document));
+            resource.texts.insert(surface.clone(), document.clone());
+            // White space does not count (IAM quotas).
+            let lengths = resource.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::InlinePolicy(_)));
+            let length = |content: &Content| content.document().map_or(0, |document| document.to_string().len());
+            if lengths.map(|(_, content)| length(content)).sum::<usize>() > 10_240 {
+                return Err(ErrorKind::Refused);
+            }
+        }
+        Call::DeleteRolePolicy { .. } => {
+            resource.texts.remove(&surface);
+            resource.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
+        }
+        Call::PutRolePermissionsBoundary { policy, .. } | Call::AttachRolePolicy { policy, .. } => {
+            library.get(policy).ok_or(ErrorKind::Gone)?;
+            resource.put(&surface, Content::of_policy(policy, &Content::ABSENT));
+        }
+        Call::DeleteRolePermissionsBoundary { .. } | Call::DetachRolePolicy { .. } => {
+            resource.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
+        }
+        Call::CreatePolicyVersion { policy, document, in_place_of } => {
+            let mut changed = managed(policy)?;
+            if let Some(oldest) = in_place_of {
+                assert_ne!(oldest.id, changed.default, "the default version cannot be deleted");
+                changed.versions.retain(|version| version.id != oldest.id);
+            }
+            changed.add(document, true)?;
+            library.insert(policy.policy().clone(), changed);
+        }
+        Call::SetDefaultPolicyVersion { policy, version } => {
+            let mut changed = managed(policy)?;
+            changed.set_default(version)?;
+            library.insert(policy.policy().clone(), changed);
+        }
+        Call::RemovePermission { .. }
+        | Call::PutResourcePolicy { .. }
+        | Call::DeleteResourcePolicy { .. }
+        | Call::UpdateFunctionUrlConfig { .. }
+        | Call::RemoveLayerVersionPermission { .. }
+        | Call::AddLayerVersionPermission { .. }
+        | Call::UpdateFunctionRole { .. }
+        | Call::UpdateEnvironment(_) => return Err(ErrorKind::Bug),
+    }
+    Ok(())
+}

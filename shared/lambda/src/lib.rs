@@ -1,0 +1,36 @@
+//! A guard as a Lambda function: CloudTrail events in, what became of them out.
+
+use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
+use serde_json::Value;
+use std::env;
+use warden_aws::{Aws, Deployment, config};
+use warden_engine::{
+    Handled,
+    arn::FunctionArn,
+    guard::{Guard, Observe},
+    on_event,
+    settings::Settings,
+};
+
+pub use lambda_runtime::Error;
+
+/// Serves events to `guard` until Lambda ends the process.
+///
+/// # Errors
+/// Lambda's environment lacks something that the template sets, or the runtime ended.
+pub async fn serve<G: Guard>(guard: G) -> Result<(), Error>
+where
+    Aws: Observe<G>,
+{
+    tracing::init_default_subscriber();
+    let variable = |name: &str| env::var(name).ok();
+    let aws = Aws::new(config::lambda()?, Deployment::read(variable)?);
+
+    run(service_fn(async |event: LambdaEvent<Value>| -> Result<Handled, Error> {
+        // The account and the partition stand in the ARN that this function was invoked by.
+        let this: FunctionArn = event.context.invoked_function_arn.parse()?;
+        let settings = Settings::read(this.home(), variable)?;
+        Ok(Box::pin(on_event(&guard, &aws, &settings, &event.payload)).await?)
+    }))
+    .await
+}
