@@ -1,12 +1,10 @@
 //! Why a function would not start with the layer `secret-env`, and what its owner can do about it.
 
-use crate::{Boundary, Context, Facts, Package, judge::{is_ours, own_tag}};
-use warden_engine::{
-    arn::FunctionArn,
-    environment::Portrait,
-    reference::WRAPPER_VARIABLE,
-    settings::Settings,
+use crate::{
+    Boundary, Context, Facts, Package,
+    judge::{is_ours, own_tag},
 };
+use warden_engine::{arn::FunctionArn, environment::Portrait, reference::WRAPPER_VARIABLE, settings::Settings};
 
 /// Lambda's quota of layers (Lambda developer guide, "Lambda quotas").
 const MOST_LAYERS: usize = 5;

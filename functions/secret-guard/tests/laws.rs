@@ -24,11 +24,8 @@ const LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-e
 const OLDER_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1";
 const OTHER_LAYER: &str = "arn:aws:lambda:us-east-1:444455556666:layer:datadog:9";
 const SECRET: &str = "warden/pay/1f2e3d4c5b6a";
-const ROLES: [&str; 3] = [
-    "arn:aws:iam::111122223333:role/pay",
-    "arn:aws:iam::111122223333:role/old",
-    "arn:aws:iam::111122223333:role/x/y",
-];
+const ROLES: [&str; 3] =
+    ["arn:aws:iam::111122223333:role/pay", "arn:aws:iam::111122223333:role/old", "arn:aws:iam::111122223333:role/x/y"];
 
 fn settings() -> Settings {
     let home = Home {

@@ -3,8 +3,8 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
-    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     environment::EnvironmentUpdate,
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     record::Diff,
     surface::Surface,
 };
