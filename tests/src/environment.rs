@@ -1,13 +1,14 @@
 //! Functions with environments: how a deployment sets them, and what is left of them.
 
-use crate::{Account, arn};
+use crate::Account;
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
 };
+use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
 use warden_engine::reference::{Reference, WRAPPER, WRAPPER_VARIABLE};
-use warden_sandbox::ACCOUNT;
+use warden_sandbox::{ACCOUNT, Reply};
 
 /// Names and values.
 pub type Variables = BTreeMap<String, String>;
@@ -17,6 +18,13 @@ pub fn variables(pairs: &[(&str, &str)]) -> Variables {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// A function that tells what it sees.
+const CODE: &str = "
+import os
+def handler(event, context):
+    return {name: os.environ.get(name) for name in event['names']}
+";
+
 fn sent(variables: &Variables) -> Environment {
     let variables = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     Environment::builder().set_variables(Some(variables)).build()
@@ -25,8 +33,7 @@ fn sent(variables: &Variables) -> Environment {
 impl Account {
     /// Makes a Python function with this environment, and waits until Lambda is done with it. Its event may be on its way.
     pub async fn python(&self, name: &str, tags: &[(&str, &str)], environment: &Variables) {
-        let code = "def handler(event, context):\n    return 'done'\n";
-        let code = warden_sandbox::package_text("app.py", code).expect("a package");
+        let code = warden_sandbox::package_text("app.py", CODE).expect("a package");
         let code = FunctionCode::builder().zip_file(Blob::new(code)).build();
         let create = self.lambda.create_function().function_name(name).runtime(Runtime::Python313);
         let create = create.handler("app.handler").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
@@ -102,8 +109,13 @@ impl Account {
         seen
     }
 
-    /// A function's whole story, by its name.
-    pub async fn secret_story(&self, name: &str) -> Vec<String> {
-        self.story_of(&arn(name)).await
+    /// The same, told by the function itself: it is started as Lambda starts it, with AWS's runtime client, and asked.
+    pub async fn told_by_code(&self, name: &str, variables: &Variables) -> Variables {
+        let mut function = self.sandbox.start_function(name, None).await.expect("it starts");
+        let names: Vec<&String> = variables.keys().collect();
+        match function.invoke(&json!({ "names": names })).await.expect("a reply") {
+            Reply::Returned(seen) => serde_json::from_value(seen).expect("a value for each"),
+            Reply::Failed(error) => panic!("{error}"),
+        }
     }
 }

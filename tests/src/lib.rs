@@ -54,21 +54,29 @@ impl Account {
     }
 
     async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), names, &|_| {}).expect("the guards");
+        let all: Vec<&str> = names.iter().copied().chain(["secret-env"]).collect();
+        let built = build_guards(&workspace(), &all, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
-        let mut all = vec![
+        let mut all_parameters = vec![
             ("LayerMode", "enforce"),
             ("LayerNames", "shop-*"),
             ("LeaseSeconds", "2"),
             ("BreakerPauseSeconds", "1"),
             ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
         ];
-        all.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
-        all.extend(parameters);
+        all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
+        all_parameters.extend(parameters);
+        let (layer, guards) = built.split_last().expect("the layer is the last");
         let guards: Vec<(&str, &Path)> = names.iter().copied().zip(guards.iter().map(PathBuf::as_path)).collect();
-        let stack = Stack { name: "lambda-warden", template: &template, parameters: &all, guards: &guards };
+        let stack = Stack {
+            name: "lambda-warden",
+            template: &template,
+            parameters: &all_parameters,
+            guards: &guards,
+            layer: Some(layer),
+        };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment = Deployment {
             table: outputs["Table"].clone(),

@@ -43,6 +43,8 @@ async fn secrets_go_to_secrets_manager_and_the_function_sees_what_it_saw() {
     account.settle().await;
 
     assert_eq!(account.seen_by_code("pay").await, shop());
+    // Its role has no policy at all: the secret's own lets it read.
+    assert_eq!(account.told_by_code("pay", &shop()).await, shop());
     let environment = account.environment("pay").await;
     for (name, value) in &environment {
         assert!(!value.contains("canary"), "{name} is still in plaintext");

@@ -3,8 +3,10 @@
 use super::Explanation;
 
 pub(super) const PLAINTEXT_SECRET: Explanation = Explanation {
-    meaning: "An environment variable holds a credential: a password, a key, a token, a connection string with one of these. High where \
-              its form or its name leave no doubt, medium where somebody should look. Each variable is judged by itself.",
+    meaning: "A variable of the function's environment holds a credential: a key or token in the format of its provider, a URL or a \
+              connection string with its password, a private key, or a random value under a name that says what it is. High is \
+              beyond doubt; medium is a weak password, a failed checksum, an access key's id alone, or a random value under a name \
+              that says nothing. Each variable is judged by itself.",
     attack: "Everybody who may call lambda:GetFunctionConfiguration or ListFunctions reads it, which every read-only role may; so does \
              whoever gets hold of a state file, a support bundle or an audit export. It works from outside AWS and leaves no trace in \
              the function's log.",
