@@ -88,24 +88,19 @@ impl Thinking<'_> {
     /// The variables to strip, with the hashes of their values.
     fn secrets(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> BTreeMap<String, KeyedHash> {
         let mut secrets = BTreeMap::new();
-        for finding in findings {
-            match (finding.id, self.portrait.variables.get(&finding.at)) {
-                (FindingId::PlaintextSecret | FindingId::KnownSecret, Some(Held::Value(hash))) => {
-                    if extension::reads(&finding.at) {
-                        let advice = format!(
-                            "{} is read by an extension, which is a process of its own that no wrapper reaches: use the extension's own \
-                             setting for a secret's ARN, or give it a key that can do nothing but report",
-                            finding.at
-                        );
-                        unfixable.push((finding.clone(), advice));
-                    } else if finding.at == WRAPPER_VARIABLE {
-                        unfixable
-                            .push((finding.clone(), "a wrapper's path cannot be fetched by that wrapper".to_owned()));
-                    } else {
-                        secrets.insert(finding.at.clone(), *hash);
-                    }
-                }
-                _ => {}
+        for finding in findings.iter().filter(|finding| finding.id != FindingId::SecretOutOfReach) {
+            let Some(Held::Value(hash)) = self.portrait.variables.get(&finding.at) else { continue };
+            if extension::reads(&finding.at) {
+                let advice = format!(
+                    "{} is read by an extension, which is a process of its own that no wrapper reaches: use the extension's own setting \
+                     for a secret's ARN, or give it a key that can do nothing but report",
+                    finding.at
+                );
+                unfixable.push((finding.clone(), advice));
+            } else if finding.at == WRAPPER_VARIABLE {
+                unfixable.push((finding.clone(), "a wrapper's path cannot be fetched by that wrapper".to_owned()));
+            } else {
+                secrets.insert(finding.at.clone(), *hash);
             }
         }
         secrets

@@ -121,8 +121,8 @@ impl Reading {
     pub fn lengths(&self) -> (u64, BTreeMap<String, u64>) {
         let values: BTreeMap<String, u64> =
             self.variables.iter().map(|(name, value)| (name.clone(), length(value.expose_secret()))).collect();
-        // Braces, and for each variable a colon and a comma.
-        let whole = values.iter().map(|(name, bytes)| length(name) + bytes + 2).sum::<u64>() + 2;
+        // For each variable a colon and a comma or the closing brace, and the opening one.
+        let whole = values.iter().map(|(name, bytes)| length(name) + bytes + 2).sum::<u64>() + 1;
         (whole, values)
     }
 }
@@ -342,5 +342,105 @@ impl Aws {
         let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
         let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
         request.send().await.map(drop).map_err(|error| discreet(OPERATION, &target, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::tests::key;
+    use proptest::{collection::hash_map, prelude::*};
+    use warden_engine::{
+        environment::Stored,
+        reference::{WRAPPER, WRAPPER_VARIABLE},
+    };
+
+    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "\\PC{0,64}",
+            Just(String::new()),
+            Just("warden-secret:warden/pay/1f2e3d4c5b6a".to_owned()),
+            Just("hmac:00000000000000000000000000000000".to_owned()),
+            Just(WRAPPER.to_owned()),
+            Just("\u{0}\"\\\r\n${jndi}$(id)`\u{202e}\u{1f600}".to_owned()),
+        ]
+    }
+
+    fn environments() -> impl Strategy<Value = HashMap<String, String>> {
+        let name = prop_oneof![4 => "[a-zA-Z][a-zA-Z0-9_]{1,8}", 1 => Just(WRAPPER_VARIABLE.to_owned())];
+        hash_map(name, hostile(), 0..12)
+    }
+
+    fn function() -> FunctionArn {
+        "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap()
+    }
+
+    fn exposed(variables: &BTreeMap<String, SecretString>) -> BTreeMap<String, String> {
+        variables.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_named_does_not_change_by_a_byte_and_undo_gives_all_back(
+            environment in environments(),
+            pick in any::<prop::sample::Index>(),
+        ) {
+            let before = concealed(environment.clone());
+            let names: Vec<&String> = before.keys().filter(|name| *name != WRAPPER_VARIABLE).collect();
+            prop_assume!(!names.is_empty());
+            let stripped = pick.get(&names).to_string();
+            let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
+            let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values };
+            let mut there = EnvironmentUpdate::new(function());
+            there.store = Some(stored.clone());
+            there.set.insert(stripped.clone(), reference.clone());
+            let mut back = EnvironmentUpdate::new(function());
+            back.restore = Some(stored);
+            if !before.contains_key(WRAPPER_VARIABLE) {
+                there.set.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
+                back.remove.insert(WRAPPER_VARIABLE.to_owned());
+            }
+
+            let after = updated(concealed(environment.clone()), &there, BTreeMap::new()).unwrap();
+            let mut expected: BTreeMap<String, String> = environment.clone().into_iter().collect();
+            expected.insert(stripped.clone(), reference);
+            expected.entry(WRAPPER_VARIABLE.to_owned()).or_insert_with(|| WRAPPER.to_owned());
+            prop_assert_eq!(exposed(&after), expected);
+
+            // The portrait that the plan promised is the one that is seen.
+            let portrait = |variables| Portrait { variables: held(variables, &key()), ..Portrait::default() };
+            prop_assert_eq!(there.on(&portrait(&before)), portrait(&after));
+
+            let value = SecretString::from(environment[&stripped].as_str());
+            let restored = updated(after, &back, BTreeMap::from([(stripped, value)])).unwrap();
+            prop_assert_eq!(exposed(&restored), environment.into_iter().collect::<BTreeMap<_, _>>());
+        }
+
+        #[test]
+        fn the_length_is_that_of_the_json(environment in environments()) {
+            prop_assume!(!environment.is_empty());
+            let whole = serde_json::to_string(&environment).unwrap().len() as u64;
+            let values: u64 = environment.iter().map(|(name, value)| length(name) + length(value) + 2).sum();
+            prop_assert_eq!(values + 1, whole);
+        }
+    }
+
+    #[test]
+    fn a_reading_prints_no_value() {
+        let environment = HashMap::from([("A".to_owned(), "canary".to_owned())]);
+        let configuration = aws_sdk_lambda::types::FunctionConfiguration::builder().environment(
+            aws_sdk_lambda::types::EnvironmentResponse::builder().set_variables(Some(environment)).build(),
+        );
+        let answer = GetFunctionOutput::builder().configuration(configuration.build()).build();
+        let reading = Reading::of(answer).unwrap();
+        assert!(!format!("{reading:?}").contains("canary"));
+        let portrait = reading.portrait(&key()).unwrap();
+        assert!(!format!("{portrait:?}").contains("canary"));
+        let mut seen = Vec::new();
+        reading.inspect(|name, value| seen.push(format!("{name}={value}")));
+        assert_eq!(seen, ["A=canary"]);
     }
 }
