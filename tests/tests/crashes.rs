@@ -3,9 +3,10 @@
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::json;
+use std::time::Duration;
 use warden_engine::record::Step;
 use warden_sandbox::{ACCOUNT, CallMatch, Fault};
-use warden_tests::{Account, arn};
+use warden_tests::{Account, arn, environment::variables};
 
 /// A remediation to interrupt: on one subject, how it is provoked and how the account looks once it is done.
 trait Remediation {
@@ -17,17 +18,29 @@ trait Remediation {
     async fn is_right(&self, account: &Account, name: &str) -> bool;
     /// How many surfaces are put right.
     const SURFACES: usize = 1;
+    /// The role of the guard that is interrupted.
+    const GUARD: &str = "warden-access-guard";
+
+    /// An account to do it in.
+    async fn account(&self) -> Account {
+        Account::with(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await
+    }
+
+    /// Looks on while the guard works, and panics where something is not as it must always be.
+    async fn watch(&self, _: &Account, _: &str) {
+        std::future::pending().await
+    }
 }
 
 /// Goes through every call of the guard, with a death before it and a death after it.
-async fn interrupt(remediation: impl Remediation) {
-    let account = Account::with(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await;
+async fn interrupt<R: Remediation>(remediation: R) {
+    let account = remediation.account().await;
     let trail = account.sandbox.trail();
     let subject = remediation.prepare(&account, "shop-0").await;
     account.settle().await;
     let before = trail.calls().len();
     provoke_and_check(&remediation, &account, "shop-0", &subject, "without a fault").await;
-    let calls = trail.calls().into_iter().skip(before).filter(|call| call.by_role("warden-access-guard")).count();
+    let calls = trail.calls().into_iter().skip(before).filter(|call| call.by_role(R::GUARD)).count();
     assert!(calls >= 6, "reads, an intent, a change, an outcome: {calls}");
 
     let mut round = 0;
@@ -38,7 +51,7 @@ async fn interrupt(remediation: impl Remediation) {
             let subject = remediation.prepare(&account, &name).await;
             account.settle().await;
             let what = format!("{fault:?}, call {nth} of {calls}");
-            trail.faults().inject(CallMatch::any().by("warden-access-guard"), nth, fault);
+            trail.faults().inject(CallMatch::any().by(R::GUARD), nth, fault);
             provoke_and_check(&remediation, &account, &name, &subject, &what).await;
             // An invocation may make fewer calls where another was quicker; the fault must not reach the next round.
             trail.faults().clear();
@@ -48,7 +61,10 @@ async fn interrupt(remediation: impl Remediation) {
 
 async fn provoke_and_check(remediation: &impl Remediation, account: &Account, name: &str, subject: &str, what: &str) {
     remediation.provoke(account, name).await;
-    account.settle().await;
+    tokio::select! {
+        () = account.settle() => {}
+        () = remediation.watch(account, name) => {}
+    }
     let story = account.story_of(subject).await;
     assert!(
         remediation.is_right(account, name).await,
@@ -65,6 +81,48 @@ async fn provoke_and_check(remediation: &impl Remediation, account: &Account, na
 
 fn surfaces<R: Remediation>(_: &R) -> usize {
     R::SURFACES
+}
+
+struct Secret;
+
+impl Secret {
+    const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";
+}
+
+impl Remediation for Secret {
+    const GUARD: &str = "warden-secret-guard";
+
+    async fn account(&self) -> Account {
+        Account::with_secrets_guarded(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await
+    }
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        account.python(name, &[("warden:secrets", "enforce")], &variables(&[("STAGE", "test")])).await;
+        arn(name)
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        account.deploy_environment(name, &variables(&[("STAGE", "test"), ("DB_PASSWORD", Self::VALUE)])).await;
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        let seen = account.seen_by_code(name).await;
+        let stripped = account.referred(name, "DB_PASSWORD").await.is_some();
+        stripped && seen == variables(&[("STAGE", "test"), ("DB_PASSWORD", Self::VALUE)])
+    }
+
+    /// At no moment is the secret gone from the environment without being in Secrets Manager.
+    async fn watch(&self, account: &Account, name: &str) {
+        loop {
+            assert_eq!(account.seen_by_code(name).await["DB_PASSWORD"], Self::VALUE);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_it_takes_a_secret_out_of_an_environment() {
+    interrupt(Secret).await;
 }
 
 struct Statement;

@@ -21,7 +21,7 @@ use warden_engine::{
 use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
 /// The guards that are deployed.
-const GUARDS: [&str; 2] = ["access-guard", "role-guard"];
+const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -68,7 +68,12 @@ impl Stage {
         // A network's delay on every call, so that calls made at the same time overlap, and those in sequence count.
         sandbox.trail().faults().latency(LATENCY);
         let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
-        let deployment = Deployment { table: output("Table")?, bus: "warden".to_owned(), key: output("ProofKey")? };
+        let deployment = Deployment {
+            table: output("Table")?,
+            bus: "warden".to_owned(),
+            key: output("ProofKey")?,
+            hash_key: output("HashKey")?,
+        };
         let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
         let operator = Aws::new(sandbox.config_as(credentials, sandbox.region()), deployment);
         let home = Home { partition: "aws".parse()?, region: sandbox.region().to_owned(), account: ACCOUNT.parse()? };

@@ -626,6 +626,7 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
             (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
         }
         Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),
+        Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
     }
 }
 
