@@ -2,6 +2,10 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod glibc;
+mod iam;
+pub mod secure_server;
+
+pub use iam::tag;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
@@ -30,6 +34,8 @@ pub struct Account {
     pub iam: aws_sdk_iam::Client,
     /// The ledger, read as the administrator.
     pub ledger: Aws,
+    /// Where the ledger is.
+    pub deployment: Deployment,
 }
 
 impl Account {
@@ -40,7 +46,8 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard", "role-guard"], &|_| {}).expect("the guards");
+        let names = ["access-guard", "role-guard", "secret-env"];
+        let guards = build_guards(&workspace(), &names, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
@@ -57,14 +64,15 @@ impl Account {
             template: &template,
             parameters: &all,
             guards: &[("access-guard", &guards[0]), ("role-guard", &guards[1])],
+            layer: Some(&guards[2]),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment =
             Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
-        let ledger = Aws::new(sandbox.config(), deployment);
+        let ledger = Aws::new(sandbox.config(), deployment.clone());
         let lambda = Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
-        let account = Account { sandbox, lambda, iam, ledger };
+        let account = Account { sandbox, lambda, iam, ledger, deployment };
         account.role("shop", &[]).await;
         account
     }
@@ -121,12 +129,17 @@ impl Account {
 
     /// Makes a function with these tags.
     pub async fn function(&self, name: &str, tags: &[(&str, &str)]) {
+        self.function_with_role(name, "shop", tags).await;
+    }
+
+    /// Makes a function with that role and these tags.
+    pub async fn function_with_role(&self, name: &str, role: &str, tags: &[(&str, &str)]) {
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
         zip.resize(22, 0);
         let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
         let create = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
-        let create = create.handler("bootstrap").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
+        let create = create.handler("bootstrap").code(code).role(role_arn(role));
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         create.set_tags(Some(tags)).send().await.expect("the function");
     }
