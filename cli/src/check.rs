@@ -19,11 +19,10 @@ use warden_policy::{
     AccountId, Context, Document, OrganizationId, UrlAuth, decode_iam_document, function_policy, layer_policy,
     role_policy, trust_policy,
 };
+use warden_template::{NotJudged, Report};
 
+mod environment;
 mod role;
-
-/// The longest document that is held in memory, in bytes: four times what the judge reads at all.
-const LONGEST: usize = 1 << 20;
 
 /// Judge documents without any account
 #[derive(clap::Args)]
@@ -39,8 +38,8 @@ pub(crate) struct Check {
 
     /// Each line of the input is a document, and each line of the output answers the line of the same number
     ///
-    /// `{"line":1,"findings":[...]}`, or `{"line":1,"error":"..."}` where the line could not be judged. Input of any size is
-    /// read in constant memory. Several files are read as one, one after the other.
+    /// `{"line":1,"findings":[...]}`, or `{"line":1,"error":"..."}` where the line could not be judged. What of a template is
+    /// known only at deployment is listed under `not_judged`. Input of any size is read in constant memory. Several files are read as one, one after the other.
     #[arg(long)]
     jsonl: bool,
 
@@ -94,6 +93,24 @@ enum Kind {
     FunctionPolicy,
     /// The policy of a layer version
     LayerPolicy,
+    /// The environment of a function, an object of names and values; no value is ever printed
+    Environment,
+    /// A whole CloudFormation template, YAML or JSON, or a plan of `terraform show -json`: its roles, functions and permissions
+    Template,
+}
+
+impl Kind {
+    /// The longest document that is held in memory, in bytes, and what to say of a longer one. For a policy that is four
+    /// times what the judge reads at all; a plan names each resource several times.
+    const fn longest(self) -> (usize, &'static str) {
+        match self {
+            Kind::RolePolicy | Kind::TrustPolicy | Kind::Role | Kind::FunctionPolicy | Kind::LayerPolicy => {
+                (1 << 20, "longer than 1 MiB, which no policy is")
+            }
+            Kind::Environment => (1 << 20, "longer than 1 MiB, which no environment is"),
+            Kind::Template => (64 << 20, "longer than 64 MiB, which no template or plan is"),
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -101,21 +118,49 @@ Examples:
   aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
   warden check function-policy --trusted-account 111122223333 policies/*.json
   jq -c .Policy many.json | warden check function-policy --jsonl
+  aws lambda get-function-configuration --function-name pay --query Environment | warden check environment
   aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
   aws iam get-account-authorization-details --filter Role |
     jq -c '.RoleDetailList[] | {policies: [.RolePolicyList[].PolicyDocument], trust: .AssumeRolePolicyDocument}' |
     warden check role --jsonl
+  warden check template infra/*.yaml
+  terraform plan -out plan && terraform show -json plan | warden check template
 
-A document is an object, or text that holds one, URL-encoded or not, as IAM and Lambda send them.";
+A policy is an object, or text that holds one, URL-encoded or not, as IAM and Lambda send them.";
 
 /// What there is to say about one document.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 enum Verdict {
-    /// The rules it breaks.
-    Findings(Vec<Finding>),
+    /// The rules it breaks, and what of a template could not be judged.
+    Judged(Report),
+    /// The variables that hold a secret.
+    Variables {
+        #[serde(rename = "findings")]
+        variables: Vec<environment::Variable>,
+    },
     /// It could not be judged, and why.
-    Error(String),
+    Error {
+        #[serde(rename = "error")]
+        reason: String,
+    },
+}
+
+impl Verdict {
+    fn findings(&self) -> Vec<Cow<'_, Finding>> {
+        match self {
+            Verdict::Judged(report) => report.findings.iter().map(Cow::Borrowed).collect(),
+            Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
+            Verdict::Error { .. } => Vec::new(),
+        }
+    }
+
+    fn not_judged(&self) -> &[NotJudged] {
+        match self {
+            Verdict::Judged(report) => &report.not_judged,
+            Verdict::Variables { .. } | Verdict::Error { .. } => &[],
+        }
+    }
 }
 
 /// The answer to a line.
@@ -155,42 +200,64 @@ struct Judge {
 
 impl Judge {
     fn verdict(&self, bytes: &[u8]) -> Verdict {
-        match self.findings(bytes) {
-            Ok(findings) => Verdict::Findings(findings),
-            Err(reason) => Verdict::Error(reason),
-        }
+        self.answer(bytes).unwrap_or_else(|reason| Verdict::Error { reason })
     }
 
-    fn findings(&self, bytes: &[u8]) -> Result<Vec<Finding>, String> {
+    fn answer(&self, bytes: &[u8]) -> Result<Verdict, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
         })?;
         if text.trim().is_empty() {
             return Err("there is no document".to_owned());
         }
-        let text = json_text(text)?;
-        let parsed = |kind| Document::parse(&text, kind).map_err(|error| error.to_string());
         let context = &self.context;
-        Ok(match self.kind {
-            Kind::RolePolicy => role_policy::judge(&parsed(warden_policy::Kind::Identity)?, context),
-            Kind::TrustPolicy => trust_policy::judge(&parsed(warden_policy::Kind::Trust)?, context),
-            Kind::Role => role::judge(&text, context)?,
+        match self.kind {
+            Kind::RolePolicy => policy(text, warden_policy::Kind::Identity, |it| role_policy::judge(it, context)),
+            Kind::TrustPolicy => policy(text, warden_policy::Kind::Trust, |it| trust_policy::judge(it, context)),
+            Kind::Role => role::judge(&json_text(text)?, context).map(findings),
             Kind::FunctionPolicy => {
-                function_policy::judge(&parsed(warden_policy::Kind::Resource)?, context, UrlAuth::Unknown)
+                policy(text, warden_policy::Kind::Resource, |it| function_policy::judge(it, context, UrlAuth::Unknown))
             }
-            Kind::LayerPolicy => layer_policy::judge(&parsed(warden_policy::Kind::Resource)?, context),
-        })
+            Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
+            Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
+            Kind::Template => warden_template::judge(&plain_text(text)?, context)
+                .map(Verdict::Judged)
+                .map_err(|error| error.to_string()),
+        }
     }
+}
+
+fn policy(
+    text: &str,
+    kind: warden_policy::Kind,
+    judge: impl FnOnce(&Document<'_>) -> Vec<Finding>,
+) -> Result<Verdict, String> {
+    let text = json_text(text)?;
+    let document = Document::parse(&text, kind).map_err(|error| error.to_string())?;
+    Ok(findings(judge(&document)))
+}
+
+const fn findings(findings: Vec<Finding>) -> Verdict {
+    Verdict::Judged(Report { findings, not_judged: Vec::new() })
+}
+
+/// The text of a document, or of a JSON string that holds it.
+fn plain_text(document: &str) -> Result<Cow<'_, str>, String> {
+    if !document.trim_start().starts_with('"') {
+        return Ok(Cow::Borrowed(document));
+    }
+    serde_json::from_str(document).map(Cow::Owned).map_err(|error| error.to_string())
 }
 
 /// The JSON of a document that AWS may have wrapped: Lambda answers with a policy as text, IAM with URL-encoded text.
 fn json_text(document: &str) -> Result<Cow<'_, str>, String> {
-    if !document.trim_start().starts_with('"') {
-        return decode_iam_document(document).map_err(|error| error.to_string());
+    match plain_text(document)? {
+        Cow::Borrowed(text) => decode_iam_document(text).map_err(|error| error.to_string()),
+        Cow::Owned(text) => {
+            let decoded = decode_iam_document(&text).map_err(|error| error.to_string())?;
+            Ok(Cow::Owned(decoded.into_owned()))
+        }
     }
-    let text: String = serde_json::from_str(document).map_err(|error| error.to_string())?;
-    let decoded = decode_iam_document(&text).map_err(|error| error.to_string())?;
-    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 /// The worst that was met so far.
@@ -206,8 +273,9 @@ impl Tally {
 
     fn add(&mut self, verdict: &Verdict) {
         match verdict {
-            Verdict::Findings(findings) => self.findings |= !findings.is_empty(),
-            Verdict::Error(_) => self.errors = true,
+            Verdict::Judged(report) => self.findings |= !report.findings.is_empty(),
+            Verdict::Variables { variables } => self.findings |= !variables.is_empty(),
+            Verdict::Error { .. } => self.errors = true,
         }
     }
 
@@ -221,6 +289,7 @@ impl Tally {
 }
 
 fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
+    let (longest, too_long) = judge.kind.longest();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut tally = Tally::new();
     let mut line = 0;
@@ -229,11 +298,11 @@ fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
         let mut input = BufReader::with_capacity(1 << 16, open(file)?);
         let reading = || format!("reading {}", name(file));
         let mut first = true;
-        while let Some(length) = next_line(&mut input, &mut bytes).with_context(reading)? {
+        while let Some(length) = next_line(&mut input, &mut bytes, longest).with_context(reading)? {
             line += 1;
             let verdict = match length {
                 Length::Whole => judge.verdict(if first { without_byte_order_mark(&bytes) } else { &bytes }),
-                Length::TooLong => Verdict::Error(TOO_LONG.to_owned()),
+                Length::TooLong => Verdict::Error { reason: too_long.to_owned() },
             };
             first = false;
             tally.add(&verdict);
@@ -249,20 +318,18 @@ fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
     Ok(tally.exit())
 }
 
-const TOO_LONG: &str = "longer than 1 MiB, which no policy is";
-
 enum Length {
     Whole,
     TooLong,
 }
 
-/// The next line into `line`, without holding more than [`LONGEST`] of it; nothing at the end.
-fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<Length>> {
+/// The next line into `line`, without holding more than `longest` of it; nothing at the end.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>, longest: usize) -> io::Result<Option<Length>> {
     line.clear();
-    let read = input.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', line)?;
+    let read = input.by_ref().take(longest as u64 + 1).read_until(b'\n', line)?;
     if line.last() == Some(&b'\n') {
         line.pop();
-    } else if read > LONGEST {
+    } else if read > longest {
         input.skip_until(b'\n')?;
         return Ok(Some(Length::TooLong));
     }
@@ -273,12 +340,13 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     if files.iter().any(|file| is_standard_input(file)) && io::stdin().is_terminal() {
         anstream::eprintln!("Reading a document from the standard input; Ctrl-D ends it.");
     }
+    let (longest, too_long) = judge.kind.longest();
     let answer = |file: &PathBuf| FileAnswer {
         file: name(file),
-        verdict: match whole(file) {
-            Ok(bytes) if bytes.len() > LONGEST => Verdict::Error(TOO_LONG.to_owned()),
+        verdict: match whole(file, longest) {
+            Ok(bytes) if bytes.len() > longest => Verdict::Error { reason: too_long.to_owned() },
             Ok(bytes) => judge.verdict(without_byte_order_mark(&bytes)),
-            Err(error) => Verdict::Error(format!("{error:#}")),
+            Err(error) => Verdict::Error { reason: format!("{error:#}") },
         },
     };
     let answers: Vec<FileAnswer> = files.iter().map(answer).collect();
@@ -287,7 +355,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     output::list(format, &answers, show)?;
     if format == Format::Table {
         for FileAnswer { file, verdict } in &answers {
-            if let Verdict::Error(reason) = verdict {
+            if let Verdict::Error { reason } = verdict {
                 anstream::eprintln!("{} {}: {}", "error:".red().bold(), printable(file), printable(reason));
             }
         }
@@ -295,31 +363,40 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     Ok(tally.exit())
 }
 
-/// The findings of all files as one table, the worst first, and a summary.
+/// The findings of all files as one table, the worst first, what could not be judged, and a summary.
 fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
-    let mut judged = 0;
-    let mut findings = Vec::new();
-    for answer in answers {
-        if let Verdict::Findings(found) = &answer.verdict {
-            judged += 1;
-            findings.extend(found.iter().map(|finding| (&answer.file, finding)));
-        }
-    }
+    let several = answers.len() > 1;
+    let place = |file: &str, at: &str| {
+        let place = if several { format!("{file}: {at}") } else { at.to_owned() };
+        printable(&place).into_owned()
+    };
+    let mut findings: Vec<_> = answers
+        .iter()
+        .flat_map(|it| it.verdict.findings().into_iter().map(move |finding| (&it.file, finding)))
+        .collect();
     findings.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
     if !findings.is_empty() {
-        let several = answers.len() > 1;
         let mut table = output::table(&["Severity", "Finding", "Where", "What"]);
         for (file, finding) in &findings {
-            let place = if several { format!("{file}: {}", finding.at) } else { finding.at.clone() };
             table.add_row([
                 output::severity_cell(finding.severity),
                 finding.id.as_str().into(),
-                printable(&place).into_owned().into(),
+                place(file, &finding.at).into(),
                 printable(&finding.message).into_owned().into(),
             ]);
         }
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
+    let not_judged: Vec<_> =
+        answers.iter().flat_map(|it| it.verdict.not_judged().iter().map(move |note| (&it.file, note))).collect();
+    if !not_judged.is_empty() {
+        let mut table = output::table(&["Not judged", "Why"]);
+        for (file, note) in not_judged {
+            table.add_row([place(file, &note.at), printable(&note.why).into_owned()]);
+        }
+        writeln!(out, "{}\n", table.trim_fmt())?;
+    }
+    let judged = answers.iter().filter(|it| !matches!(it.verdict, Verdict::Error { .. })).count();
     writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
     if let Some((_, worst)) = findings.first() {
         writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
@@ -351,10 +428,10 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
     Ok(Box::new(opened))
 }
 
-/// A file's content, or a little more than [`LONGEST`] of it.
-fn whole(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// A file's content, or a little more than `longest` of it.
+fn whole(file: &Path, longest: usize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(file)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes).context("reading it")?;
+    open(file)?.take(longest as u64 + 1).read_to_end(&mut bytes).context("reading it")?;
     Ok(bytes)
 }
 

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 use warden_engine::{
-    Finding, FindingId, Severity,
+    Finding, FindingId,
     arn::Qualifier,
     content::Content,
     guard::{Facts, Judgement},
     settings::Settings,
     surface::Surface,
 };
-use warden_policy::{Document, Kind, UrlAuth, function_policy, layer_policy};
+use warden_policy::{Document, Kind, UrlAuth, function_policy, function_url, layer_policy};
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -52,56 +52,17 @@ fn document(content: &Content, judge: impl Fn(&Document<'_>) -> Vec<Finding>) ->
 }
 
 fn url_auth(content: &Content) -> UrlAuth {
-    match content.document().map(|url| url.get("AuthType").and_then(Value::as_str)) {
-        None => UrlAuth::NoUrl,
-        Some(Some("AWS_IAM")) => UrlAuth::AwsIam,
-        Some(Some("NONE")) => UrlAuth::Open,
-        Some(Some(_) | None) => UrlAuth::Unknown,
-    }
+    content.document().map_or(UrlAuth::NoUrl, function_url::auth)
 }
 
 fn url(content: &Content, policy: &Judgement) -> Judgement {
-    let mut judged = Judgement::default();
-    match url_auth(content) {
-        UrlAuth::NoUrl | UrlAuth::AwsIam => {}
-        UrlAuth::Open => {
-            judged.unclear.clone_from(&policy.unclear);
-            let open: Vec<&str> = policy
-                .findings
-                .iter()
-                .filter(|finding| finding.id == FindingId::PublicUrl)
-                .map(|finding| finding.at.as_str())
-                .collect();
-            if !open.is_empty() {
-                judged.findings.push(Finding {
-                    id: FindingId::PublicUrl,
-                    severity: Severity::Critical,
-                    at: "AuthType".into(),
-                    message: format!(
-                        "the URL asks for no credentials, and the policy lets anybody call it ({})",
-                        open.join(", ")
-                    ),
-                });
-            }
-        }
-        UrlAuth::Unknown => judged.unclear = Some("the URL's AuthType is neither AWS_IAM nor NONE".into()),
-    }
-    judged.findings.extend(content.document().and_then(cors));
-    judged
-}
-
-/// Any web page may read the answers; with credentials that is worth more.
-fn cors(url: &Value) -> Option<Finding> {
-    let cors = url.get("Cors")?;
-    let any = cors.get("AllowOrigins")?.as_array()?.iter().any(|origin| origin == "*");
-    let credentials = cors.get("AllowCredentials").and_then(Value::as_bool).unwrap_or_default();
-    any.then(|| Finding {
-        id: FindingId::CorsAnyOrigin,
-        severity: if credentials { Severity::Medium } else { Severity::Low },
-        at: "Cors.AllowOrigins".into(),
-        message: match credentials {
-            true => "any web origin may call the URL with the user's credentials".into(),
-            false => "any web origin may call the URL".into(),
-        },
-    })
+    let Some(config) = content.document() else { return Judgement::default() };
+    let unclear = match function_url::auth(config) {
+        UrlAuth::NoUrl | UrlAuth::AwsIam => None,
+        UrlAuth::Open => policy.unclear.clone(),
+        UrlAuth::Unknown => Some("the URL's AuthType is neither AWS_IAM nor NONE".into()),
+    };
+    let is_public = |finding: &&Finding| finding.id == FindingId::PublicUrl;
+    let open: Vec<&str> = policy.findings.iter().filter(is_public).map(|finding| finding.at.as_str()).collect();
+    Judgement { findings: function_url::judge(config, &open), unclear }
 }

@@ -39,6 +39,7 @@ mod conditions;
 mod context;
 mod document;
 pub mod function_policy;
+pub mod function_url;
 mod iam_document;
 pub mod layer_policy;
 mod narrowing;

@@ -1,0 +1,122 @@
+//! Functions: who may invoke them, their URLs, and what their environments give away.
+
+use super::{Resource, Scope, parameters::Parameter, serverless};
+use crate::{
+    node::Node,
+    policy::Policy,
+    subjects::{Door, Environment, Permission, Setting, Subjects, Url, text},
+    unknown,
+};
+use serde_json::json;
+
+/// The role that a function is given.
+pub(super) fn role_of<'r>(resource: &'r Resource<'_>) -> Option<&'r str> {
+    let is_function = matches!(resource.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function");
+    resource.properties.text_of("Role").filter(|_| is_function)
+}
+
+pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut Subjects) {
+    for resource in resources {
+        let properties = &resource.properties;
+        match resource.kind {
+            "AWS::Lambda::Function" => {
+                let at = format!("{}.Environment", resource.id);
+                subjects.environments.extend(environment(scope, at, properties.get("Environment")));
+            }
+            "AWS::Serverless::Function" => serverless::function(scope, resource, subjects),
+            "AWS::Lambda::Permission" => {
+                let permission = Permission {
+                    action: properties.text_of("Action").unwrap_or_default(),
+                    principal: properties.text_of("Principal").unwrap_or_default(),
+                    source_arn: properties.text_of("SourceArn"),
+                    source_account: properties.text_of("SourceAccount"),
+                    organization: properties.text_of("PrincipalOrgID"),
+                    url_auth: properties.text_of("FunctionUrlAuthType"),
+                    event_source_token: properties.text_of("EventSourceToken"),
+                    through_url: properties.get("InvokedViaFunctionUrl").is_some_and(is_true),
+                };
+                let door = door(subjects, resources, properties.text_of("FunctionName"), None);
+                door.statements.push((resource.id.to_owned(), permission.statement(scope.context)));
+            }
+            "AWS::Lambda::Url" => {
+                let (function, qualifier) = (properties.text_of("TargetFunctionArn"), properties.text_of("Qualifier"));
+                let door = door(subjects, resources, function, qualifier);
+                door.url = Some(url(resource.id.to_owned(), properties));
+            }
+            "AWS::Lambda::LayerVersionPermission" => {
+                let organization = properties.text_of("OrganizationId");
+                let permission = Permission {
+                    action: properties.text_of("Action").unwrap_or_default(),
+                    principal: properties.text_of("Principal").unwrap_or_default(),
+                    organization,
+                    ..Permission::default()
+                };
+                let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
+                subjects.layers.push(Policy::of_statement(resource.id, &document));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The door of a function, version or alias, which may be named in many ways.
+pub(super) fn door<'s>(
+    subjects: &'s mut Subjects,
+    resources: &[Resource<'_>],
+    function: Option<&str>,
+    qualifier: Option<&str>,
+) -> &'s mut Door {
+    let function = function.unwrap_or_default();
+    let function = function.rsplit_once(":function:").map_or(function, |(_, name)| name);
+    // A name that is known only at deployment may have colons in what stands for it.
+    let known = function.rfind(unknown::END).map_or(0, |end| end + unknown::END.len_utf8());
+    let colon = function.get(known..).and_then(|rest| rest.find(':')).map(|at| known + at);
+    let (name, own_qualifier) = match colon.and_then(|colon| function.split_at_checked(colon)) {
+        Some((name, qualifier)) => (name, qualifier.strip_prefix(':')),
+        None => (function, None),
+    };
+    // A function that the template defines goes by its logical id.
+    let defined = resources.iter().find(|resource| {
+        matches!(resource.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
+            && resource.properties.text_of("FunctionName") == Some(name)
+    });
+    let name = defined.map_or_else(|| name.to_owned(), |resource| unknown::value(resource.id));
+    let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
+    subjects.doors.entry((name, qualifier)).or_default()
+}
+
+/// A URL as its properties have it.
+pub(super) fn url(at: String, properties: &Node) -> Url {
+    let cors = properties.get("Cors").map(|cors| {
+        let origins = cors.get("AllowOrigins").map(Node::items).unwrap_or_default();
+        let credentials = cors.get("AllowCredentials").is_some_and(is_true);
+        (origins.into_iter().filter_map(|(_, origin)| origin.text()).collect(), credentials)
+    });
+    Url::new(at, properties.text_of("AuthType"), cors)
+}
+
+fn is_true(node: &Node) -> bool {
+    match node {
+        Node::Bool(value) => *value,
+        Node::Text(text) => text.eq_ignore_ascii_case("true"),
+        Node::Null | Node::List(_) | Node::Map(_) => false,
+    }
+}
+
+/// The variables of an environment. What the template itself calls secret ends up readable all the same.
+pub(super) fn environment(scope: &Scope<'_>, at: String, environment: Option<&Node>) -> Option<Environment> {
+    let variables = environment?.get("Variables")?.entries().iter();
+    let setting = |value: &str| {
+        // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
+        if value.contains("{{resolve:secretsmanager:") {
+            return Setting::Resolved;
+        }
+        let is_secret = |name: &&str| Parameter::find(scope.template, name).is_some_and(Parameter::is_secret);
+        match unknown::names(value).find(is_secret) {
+            Some(name) => Setting::NoEcho(name.to_owned()),
+            None => Setting::Plain(unknown::shown(value, false)),
+        }
+    };
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), setting(text(Some(value))?))));
+    Some(Environment { at, variables: variables.collect() })
+}

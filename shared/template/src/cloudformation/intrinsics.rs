@@ -1,0 +1,168 @@
+//! CloudFormation's functions
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>).
+
+use super::{
+    Scope,
+    parameters::{Parameter, text},
+};
+use crate::{node::Node, unknown};
+use serde_json::{Map, Value};
+
+/// The longest text that is put together, in bytes: as long as the longest policy that is read.
+const LONGEST: usize = 256 * 1024;
+
+impl Scope<'_> {
+    /// The value with its functions carried out; none for `AWS::NoValue`.
+    pub(super) fn resolve(&self, value: &Value) -> Option<Node> {
+        match value {
+            Value::Object(map) => match map.iter().next() {
+                Some((function, argument)) if map.len() == 1 && (function == "Ref" || function.starts_with("Fn::")) => {
+                    self.call(function, argument)
+                }
+                Some(_) | None => {
+                    let entries = map.iter().filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?)));
+                    Some(Node::Map(entries.collect()))
+                }
+            },
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                Some(Node::List(items.filter_map(|(index, item)| Some((index, self.resolve(item)?))).collect()))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(Node::plain(value)),
+        }
+    }
+
+    fn call(&self, function: &str, argument: &Value) -> Option<Node> {
+        let arguments = argument.as_array().map(Vec::as_slice).unwrap_or_default();
+        let known = match (function, arguments) {
+            ("Ref", _) => return self.reference(argument.as_str()?),
+            ("Fn::If", [condition, then, otherwise]) => {
+                let holds = condition.as_str().is_some_and(|name| self.condition(name));
+                return self.resolve(if holds { then } else { otherwise });
+            }
+            ("Fn::GetAtt", [id, attribute]) => {
+                let attribute = self.resolved_text(attribute);
+                id.as_str().zip(attribute).map(|(id, attribute)| Node::Text(self.attribute(id, &attribute)))
+            }
+            ("Fn::GetAtt", _) => {
+                let both = argument.as_str().and_then(|both| both.split_once('.'));
+                both.map(|(id, attribute)| Node::Text(self.attribute(id, attribute)))
+            }
+            ("Fn::Sub", [template, Value::Object(variables)]) => {
+                template.as_str().map(|template| Node::Text(self.substituted(template, Some(variables))))
+            }
+            ("Fn::Sub", _) => argument.as_str().map(|template| Node::Text(self.substituted(template, None))),
+            ("Fn::Join", [delimiter, items]) => self.joined(delimiter, items),
+            ("Fn::Split", [delimiter, whole]) => self.split(delimiter, whole),
+            ("Fn::Select", [index, items]) => self.selected(index, items),
+            ("Fn::FindInMap", [map, first, second, ..]) => self.looked_up(map, first, second),
+            ("Fn::ToJsonString", _) => {
+                self.resolve(argument).map(|value| Node::Text(capped(value.to_json().to_string(), function)))
+            }
+            _ => None,
+        };
+        // Whatever else it may be, it is one value, known at deployment.
+        Some(known.unwrap_or_else(|| Node::Text(unknown::value(&named(function, argument)))))
+    }
+
+    fn resolved_text(&self, value: &Value) -> Option<String> {
+        match self.resolve(value)? {
+            Node::Text(text) => Some(text),
+            Node::Bool(value) => Some(value.to_string()),
+            Node::Null | Node::List(_) | Node::Map(_) => None,
+        }
+    }
+
+    fn reference(&self, name: &str) -> Option<Node> {
+        let parameter = Parameter::find(self.template, name);
+        let chosen = self.variant.chosen.get(name).cloned();
+        let value = match name {
+            "AWS::NoValue" => return None,
+            "AWS::AccountId" => self.context.account.map(|account| account.to_string()),
+            "AWS::Partition" => Some(self.context.partition.to_string()),
+            "AWS::URLSuffix" => Some("amazonaws.com".to_owned()),
+            _ => chosen.or_else(|| match self.resources.get(name) {
+                Some(resource) => Some(self.ref_of(name, resource)),
+                None => parameter.and_then(Parameter::default),
+            }),
+        };
+        let value = value.unwrap_or_else(|| unknown::value(name));
+        let is_list = parameter.is_some_and(Parameter::is_list) && !unknown::is_in(&value);
+        Some(if is_list { list(value.split(',').map(|item| item.trim().to_owned())) } else { Node::Text(value) })
+    }
+
+    /// `${Name}`, `${Name.Attribute}`; `${!Name}` is the text `${Name}`.
+    fn substituted(&self, template: &str, variables: Option<&Map<String, Value>>) -> String {
+        let mut parts = template.split("${");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let Some((name, rest)) = part.split_once('}') else {
+                text.push_str("${");
+                text.push_str(part);
+                continue;
+            };
+            if let Some(literal) = name.strip_prefix('!') {
+                text.push_str("${");
+                text.push_str(literal);
+                text.push('}');
+            } else {
+                let name = name.trim();
+                let value = match (variables.and_then(|variables| variables.get(name)), name.split_once('.')) {
+                    (Some(value), _) => self.resolved_text(value),
+                    (None, Some((id, attribute))) => Some(self.attribute(id, attribute)),
+                    (None, None) => self.reference(name).and_then(|node| node.text().map(str::to_owned)),
+                };
+                text.push_str(&value.unwrap_or_else(|| unknown::value(name)));
+            }
+            text.push_str(rest);
+            if text.len() > LONGEST {
+                break;
+            }
+        }
+        capped(text, "Fn::Sub")
+    }
+
+    fn joined(&self, delimiter: &Value, items: &Value) -> Option<Node> {
+        let Node::List(items) = self.resolve(items)? else { return None };
+        let texts: Option<Vec<&str>> = items.iter().map(|(_, item)| item.text()).collect();
+        Some(Node::Text(capped(texts?.join(delimiter.as_str()?), "Fn::Join")))
+    }
+
+    fn split(&self, delimiter: &Value, whole: &Value) -> Option<Node> {
+        let (delimiter, whole) = (delimiter.as_str()?, self.resolved_text(whole)?);
+        // What a part of an unknown whole is, is not known either.
+        let is_clear = !delimiter.is_empty() && unknown::name(&whole).is_none();
+        is_clear.then(|| list(whole.split(delimiter).map(str::to_owned)))
+    }
+
+    fn selected(&self, index: &Value, items: &Value) -> Option<Node> {
+        let index: usize = self.resolved_text(index)?.parse().ok()?;
+        match self.resolve(items)? {
+            Node::List(items) => items.into_iter().nth(index).map(|(_, item)| item),
+            Node::Null | Node::Bool(_) | Node::Text(_) | Node::Map(_) => None,
+        }
+    }
+
+    fn looked_up(&self, map: &Value, first: &Value, second: &Value) -> Option<Node> {
+        let map = self.template.get("Mappings")?.get(self.resolved_text(map)?)?;
+        let value = map.get(self.resolved_text(first)?)?.get(self.resolved_text(second)?)?;
+        Some(Node::plain(value))
+    }
+}
+
+fn list(items: impl Iterator<Item = String>) -> Node {
+    Node::List(items.map(Node::Text).enumerate().collect())
+}
+
+fn capped(text: String, function: &str) -> String {
+    if text.len() <= LONGEST { text } else { unknown::value(&format!("a long {function}")) }
+}
+
+/// `ImportValue shared-bucket`, for a person.
+fn named(function: &str, argument: &Value) -> String {
+    let function = function.trim_start_matches("Fn::");
+    match text(argument) {
+        Some(argument) if argument.len() <= 64 => format!("{function} {argument}"),
+        Some(_) | None => function.to_owned(),
+    }
+}

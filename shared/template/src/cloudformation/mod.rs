@@ -1,0 +1,129 @@
+//! CloudFormation templates, and the functions of AWS SAM.
+
+mod arns;
+mod conditions;
+mod functions;
+mod intrinsics;
+mod parameters;
+mod roles;
+mod serverless;
+mod variants;
+
+use crate::{NotJudged, Report, TemplateError, node::Node, subjects, subjects::Subjects};
+use serde_json::{Map, Value};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
+use variants::Variant;
+use warden_finding::FindingId;
+use warden_policy::Context;
+
+/// What CloudFormation takes
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+const MOST_RESOURCES: usize = 500;
+
+/// Judges a template as it is deployed with the defaults of its parameters, and in every other shape that its conditions and
+/// mappings can give it.
+pub(crate) fn judge(
+    template: &Value,
+    resources: &Map<String, Value>,
+    context: &Context,
+) -> Result<Report, TemplateError> {
+    if resources.len() > MOST_RESOURCES {
+        let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
+        return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
+    }
+    let (variants, shortened) = variants::of(template);
+    let mut report = Report::default();
+    let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
+    for variant in &variants {
+        let scope = Scope { template, resources, context, variant, conditions: RefCell::default() };
+        let found = subjects::judge(&scope.subjects()?, context)?;
+        for mut finding in found.findings {
+            let known = seen.get(&(finding.at.clone(), finding.id)).and_then(|index| report.findings.get_mut(*index));
+            match known {
+                Some(known) if known.severity >= finding.severity => {}
+                known => {
+                    finding.message.push_str(&variant.shown());
+                    match known {
+                        Some(known) => *known = finding,
+                        None => {
+                            seen.insert((finding.at.clone(), finding.id), report.findings.len());
+                            report.findings.push(finding);
+                        }
+                    }
+                }
+            }
+        }
+        for note in found.not_judged {
+            if !report.not_judged.contains(&note) {
+                report.not_judged.push(note);
+            }
+        }
+    }
+    report.not_judged.extend(shortened);
+    Ok(report)
+}
+
+/// A template in one of its shapes.
+struct Scope<'t> {
+    template: &'t Value,
+    resources: &'t Map<String, Value>,
+    context: &'t Context,
+    variant: &'t Variant,
+    /// Those that were evaluated.
+    conditions: RefCell<BTreeMap<String, bool>>,
+}
+
+/// A resource that is there in this shape.
+struct Resource<'t> {
+    id: &'t str,
+    kind: &'t str,
+    properties: Node,
+}
+
+impl<'t> Scope<'t> {
+    fn subjects(&self) -> Result<Subjects, TemplateError> {
+        let resources = self.present()?;
+        let mut subjects = Subjects::default();
+        roles::read(self, &resources, &mut subjects);
+        functions::read(self, &resources, &mut subjects);
+        Ok(subjects)
+    }
+
+    /// The resources that matter here and that no condition leaves out.
+    fn present(&self) -> Result<Vec<Resource<'t>>, TemplateError> {
+        let mut present = Vec::new();
+        for (id, resource) in self.resources {
+            let malformed = |message: &str| TemplateError::Malformed { at: id.clone(), message: message.to_owned() };
+            if id.starts_with("Fn::ForEach") {
+                continue;
+            }
+            let kind = resource.get("Type").and_then(Value::as_str);
+            let kind = kind.ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
+            let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
+            let matters = ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of));
+            if is_absent || !matters {
+                continue;
+            }
+            let properties = match resource.get("Properties") {
+                None | Some(Value::Null) => Node::Map(Vec::new()),
+                Some(properties @ Value::Object(_)) => {
+                    self.resolve(properties).unwrap_or_else(|| Node::Map(Vec::new()))
+                }
+                Some(_) => return Err(malformed("`Properties` is a mapping")),
+            };
+            present.push(Resource { id, kind, properties });
+        }
+        Ok(present)
+    }
+
+    /// What the template says that this reader does not carry out.
+    fn unread(&self) -> impl Iterator<Item = NotJudged> {
+        self.resources
+            .keys()
+            .filter(|id| id.starts_with("Fn::ForEach"))
+            .map(|id| NotJudged { at: id.clone(), why: "resources that Fn::ForEach makes are not read".to_owned() })
+    }
+}

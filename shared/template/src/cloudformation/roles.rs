@@ -1,0 +1,176 @@
+//! Roles, their policies and boundaries.
+
+use super::{Resource, Scope};
+use crate::{
+    NotJudged,
+    aws_managed::{self, AwsManaged},
+    node::Node,
+    policy::Policy,
+    subjects::{Role, Subjects, absent, text},
+    unknown,
+};
+use std::collections::BTreeMap;
+
+/// What the template defines by itself.
+pub(super) struct Defined<'r, 't> {
+    resources: &'r [Resource<'t>],
+    /// Managed policies by their logical id.
+    managed: BTreeMap<&'t str, Policy>,
+}
+
+pub(super) fn read<'t>(scope: &Scope<'t>, resources: &[Resource<'t>], subjects: &mut Subjects) {
+    subjects.not_judged.extend(scope.unread());
+    let own = scope.context.account;
+    let mut managed = BTreeMap::new();
+    for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy") {
+        if let Some(document) = resource.properties.get("PolicyDocument")
+            && let Some(policy) = Policy::of_node(resource.id, document, own, &mut subjects.not_judged)
+        {
+            managed.insert(resource.id, policy);
+        }
+    }
+    let defined = Defined { resources, managed };
+    let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
+    for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::Role") {
+        let mut role = Role { at: resource.id.to_owned(), ..Role::default() };
+        defined.read_inline(scope, resource, "Policies", &mut role, &mut subjects.not_judged);
+        defined.read_attached(resource, "ManagedPolicyArns", &mut role, &mut subjects.not_judged);
+        defined.read_boundary(resource, &mut role, &mut subjects.not_judged);
+        if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
+            let at = format!("{}.AssumeRolePolicyDocument", resource.id);
+            role.trust = Policy::of_node(&at, trust, own, &mut subjects.not_judged);
+        }
+        roles.insert(resource.id, role);
+    }
+    for resource in resources {
+        defined.attach(scope, resource, &mut roles, subjects);
+    }
+    for resource in resources {
+        if let Some(role) = super::serverless::role(scope, &defined, resource, &mut subjects.not_judged) {
+            roles.insert(resource.id, role);
+        } else if let Some(id) = super::functions::role_of(resource).and_then(|role| defined.role(role))
+            && let Some(role) = roles.get_mut(id)
+        {
+            role.functions.push(resource.id.to_owned());
+        }
+    }
+    let is_attached =
+        |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
+    let alone: Vec<Policy> = defined.managed.into_values().filter(|policy| !is_attached(policy)).collect();
+    subjects.policies.extend(alone);
+    // In the order of the template.
+    subjects.roles.extend(resources.iter().filter_map(|resource| roles.remove(resource.id)));
+}
+
+impl<'t> Defined<'_, 't> {
+    /// The logical id of the role that a name or an ARN is of.
+    fn role(&self, named: &str) -> Option<&'t str> {
+        self.named(named, "AWS::IAM::Role", "RoleName")
+    }
+
+    fn named(&self, named: &str, kind: &str, property: &str) -> Option<&'t str> {
+        let is_it = |resource: &&Resource<'_>| {
+            let id = unknown::value(resource.id);
+            let name = resource.properties.text_of(property);
+            resource.kind == kind && [Some(id.as_str()), name].into_iter().flatten().any(|name| is_last(named, name))
+        };
+        self.resources.iter().find(is_it).map(|resource| resource.id)
+    }
+
+    fn managed(&self, arn: &str) -> Option<&Policy> {
+        // A managed policy of AWS may have the same name.
+        let is_aws = aws_managed::policy(arn).is_some();
+        let id = self.named(arn, "AWS::IAM::ManagedPolicy", "ManagedPolicyName").filter(|_| !is_aws)?;
+        self.managed.get(id)
+    }
+
+    /// The policies that stand in the role itself.
+    fn read_inline(
+        &self,
+        scope: &Scope<'_>,
+        resource: &Resource<'_>,
+        key: &str,
+        role: &mut Role,
+        not_judged: &mut Vec<NotJudged>,
+    ) {
+        for (index, policy) in resource.properties.get(key).map(Node::items).unwrap_or_default() {
+            let at = format!("{}.{key}[{index}]", resource.id);
+            if let Some(document) = policy.get("PolicyDocument").or_else(|| policy.text().map(|_| policy)) {
+                role.policies.extend(Policy::of_node(&at, document, scope.context.account, not_judged));
+            }
+        }
+    }
+
+    pub(super) fn read_attached(
+        &self,
+        resource: &Resource<'_>,
+        key: &str,
+        role: &mut Role,
+        not_judged: &mut Vec<NotJudged>,
+    ) {
+        for (index, arn) in resource.properties.get(key).map(Node::items).unwrap_or_default() {
+            if let Some(arn) = arn.text() {
+                self.attach_managed(format!("{}.{key}[{index}]", resource.id), arn, role, not_judged);
+            }
+        }
+    }
+
+    pub(super) fn attach_managed(&self, at: String, arn: &str, role: &mut Role, not_judged: &mut Vec<NotJudged>) {
+        match self.managed(arn) {
+            Some(policy) => role.policies.push(policy.clone()),
+            None => role.attach_aws(at, arn, not_judged),
+        }
+    }
+
+    pub(super) fn read_boundary(&self, resource: &Resource<'_>, role: &mut Role, not_judged: &mut Vec<NotJudged>) {
+        let at = format!("{}.PermissionsBoundary", resource.id);
+        let Some(arn) = text(resource.properties.get("PermissionsBoundary")) else { return };
+        role.boundary = match (self.managed(arn), aws_managed::policy(arn)) {
+            (Some(policy), _) => Some(policy.clone()),
+            (None, Some(AwsManaged::Document(name, document))) => Some(Policy::of_aws(at, name, document)),
+            (None, Some(AwsManaged::Harmless | AwsManaged::Unknown(_)) | None) => {
+                let mut note = absent(at, arn);
+                note.why.push_str(", so the role is judged without its boundary");
+                not_judged.push(note);
+                None
+            }
+        };
+    }
+
+    /// What other resources attach to roles.
+    fn attach(
+        &self,
+        scope: &Scope<'_>,
+        resource: &Resource<'_>,
+        roles: &mut BTreeMap<&str, Role>,
+        subjects: &mut Subjects,
+    ) {
+        let (key, policy) = match resource.kind {
+            "AWS::IAM::ManagedPolicy" => ("Roles", self.managed.get(resource.id).cloned()),
+            "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => {
+                let key = if resource.kind == "AWS::IAM::Policy" { "Roles" } else { "RoleName" };
+                let document = resource.properties.get("PolicyDocument");
+                let policy = document.and_then(|document| {
+                    Policy::of_node(resource.id, document, scope.context.account, &mut subjects.not_judged)
+                });
+                (key, policy)
+            }
+            _ => return,
+        };
+        let Some(policy) = policy else { return };
+        let holders = resource.properties.get(key).map(Node::items).unwrap_or_default();
+        for (_, named) in &holders {
+            match text(Some(named)).and_then(|named| self.role(named)).and_then(|id| roles.get_mut(id)) {
+                Some(role) => role.policies.push(policy.clone()),
+                // A role that is not in the template gets it.
+                None if resource.kind != "AWS::IAM::ManagedPolicy" => subjects.policies.push(policy.clone()),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether a name or ARN ends in that name: `name`, `arn:aws:iam::111122223333:role/path/name`.
+fn is_last(named: &str, name: &str) -> bool {
+    named.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(['/', ':']))
+}

@@ -1,0 +1,61 @@
+use warden_policy::DocumentError;
+
+/// Why a template could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// Not YAML, or YAML that CloudFormation does not take. The place is in the file.
+    #[error("{message} at line {line} column {column}")]
+    Yaml {
+        /// What is wrong.
+        message: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+    },
+    /// Not JSON, or a key that is there twice. The message ends with the place in the file.
+    #[error("{0}")]
+    Json(String),
+    /// Neither kind of document.
+    #[error(
+        "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has `planned_values`"
+    )]
+    Neither,
+    /// A part of the template is not what it must be.
+    #[error("{at}: {message}")]
+    Malformed {
+        /// The place in the template.
+        at: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A policy that AWS would not accept.
+    #[error("{at}: {reason}")]
+    Policy {
+        /// The place in the template.
+        at: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl TemplateError {
+    /// A policy's error. Where its text was written here, a line and column in it would mean nothing to anybody.
+    pub(crate) fn policy(at: &str, error: &DocumentError, has_text: bool) -> Self {
+        let mut reason = error.to_string();
+        if let (DocumentError::Malformed { line, column, .. }, false) = (error, has_text) {
+            let place = format!(" at line {line} column {column}");
+            reason.truncate(reason.strip_suffix(&place).map_or(reason.len(), str::len));
+        }
+        Self::Policy { at: at.to_owned(), reason }
+    }
+}
+
+/// A text from outside, not longer than an error should be.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 120;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+    }
+}

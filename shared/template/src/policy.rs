@@ -1,0 +1,126 @@
+//! A policy of a template, ready for the judges.
+
+use crate::{NotJudged, TemplateError, node::Node, unknown};
+use serde_json::Value;
+use warden_finding::Finding;
+use warden_policy::{AccountId, Document, Kind};
+
+/// A policy and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) at: String,
+    text: String,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// Text that the template has as it is.
+    Text,
+    /// Written out from this.
+    Node(Node),
+    /// Made of a permission.
+    Permission,
+    /// The document of a managed policy of AWS, which the template only names.
+    Aws(String),
+}
+
+impl Policy {
+    /// A policy that the template has as JSON text.
+    pub(crate) fn of_text(at: String, text: String) -> Self {
+        Self { at, text, source: Source::Text }
+    }
+
+    /// A managed policy of AWS whose document is known here.
+    pub(crate) fn of_aws(at: String, name: &str, text: &str) -> Self {
+        Self { at, text: text.to_owned(), source: Source::Aws(name.to_owned()) }
+    }
+
+    /// The policy that a permission makes by itself: its only statement stands where the permission does.
+    pub(crate) fn of_statement(at: &str, document: &Value) -> Self {
+        Self { at: at.to_owned(), text: document.to_string(), source: Source::Permission }
+    }
+
+    /// A policy whose functions have been carried out; none when it is known only at deployment.
+    pub(crate) fn of_node(
+        at: &str,
+        node: &Node,
+        own: Option<AccountId>,
+        not_judged: &mut Vec<NotJudged>,
+    ) -> Option<Self> {
+        let mut note = |place: &str, what: &str| {
+            not_judged.push(NotJudged { at: place.to_owned(), why: format!("{what} known only at deployment") });
+        };
+        if let Some(text) = node.text() {
+            if unknown::name(text).is_some() {
+                note(at, "the policy is");
+                return None;
+            }
+            return Some(Self::of_text(at.to_owned(), text.to_owned()));
+        }
+        let mut node = node.clone();
+        if let Some(statements) = node.get_mut("Statement") {
+            let is_unknown = |statement: &Node| statement.text().is_some_and(|text| unknown::name(text).is_some());
+            if is_unknown(statements) {
+                note(&format!("{at}.Statement"), "the statements are");
+                return None;
+            }
+            if let Node::List(list) = statements {
+                list.retain(|(index, statement)| {
+                    if is_unknown(statement) {
+                        note(&format!("{at}.Statement[{index}]"), "the statement is");
+                    }
+                    !is_unknown(statement)
+                });
+            }
+            for (index, statement) in statements.items_mut() {
+                settle(&format!("{at}.Statement[{index}]"), statement, own, &mut note);
+            }
+        }
+        Some(Self { at: at.to_owned(), text: node.to_json().to_string(), source: Source::Node(node) })
+    }
+
+    pub(crate) fn parse(&self, kind: Kind) -> Result<Document<'_>, TemplateError> {
+        let has_text = matches!(self.source, Source::Text);
+        Document::parse(&self.text, kind).map_err(|error| TemplateError::policy(&self.at, &error, has_text))
+    }
+
+    /// The finding, with its place in the template.
+    pub(crate) fn placed(&self, finding: Finding) -> Finding {
+        let (at, message) = match &self.source {
+            Source::Text => (format!("{}.{}", self.at, finding.at), finding.message),
+            Source::Node(node) => (format!("{}.{}", self.at, node.place(&finding.at)), finding.message),
+            Source::Permission => (self.at.clone(), finding.message),
+            Source::Aws(name) => (self.at.clone(), format!("{name} {}", finding.message)),
+        };
+        Finding { at, message, ..finding }
+    }
+}
+
+/// Says what cannot be judged about a statement, and gives ARNs that are not known yet the form of one: an ARN that names
+/// whatever it will be limits a statement, and whether it is somebody else's nobody can say now.
+fn settle(at: &str, statement: &mut Node, own: Option<AccountId>, note: &mut impl FnMut(&str, &str)) {
+    for key in ["Action", "NotAction", "Effect"] {
+        let values = statement.get(key).map(Node::items).unwrap_or_default();
+        if values.iter().any(|(_, value)| value.text().is_some_and(unknown::is_in)) {
+            note(&format!("{at}.{key}"), "a part of it is");
+        }
+    }
+    let Some(Node::Map(operators)) = statement.get_mut("Condition") else { return };
+    for (_, keys) in operators {
+        let Node::Map(keys) = keys else { continue };
+        for (key, values) in keys {
+            if !["aws:SourceArn", "aws:PrincipalArn"].iter().any(|arn| key.eq_ignore_ascii_case(arn)) {
+                continue;
+            }
+            values.items_mut().into_iter().for_each(|(_, value)| make_arn(value, own));
+        }
+    }
+}
+
+fn make_arn(value: &mut Node, own: Option<AccountId>) {
+    let whole = value.text().filter(|text| unknown::name(text).is_some());
+    if let (Some(text), Some(own)) = (whole, own) {
+        *value = Node::Text(format!("arn:aws:unknown::{own}:{text}"));
+    }
+}

@@ -1,0 +1,384 @@
+//! Plans of Terraform: `terraform show -json PLAN` (<https://developer.hashicorp.com/terraform/internals/json-format>).
+//!
+//! What is "known after apply" is absent from the planned values and marked in `after_unknown`; what it refers to stands in
+//! the configuration, and links a policy to its role.
+
+use crate::{
+    NotJudged, TemplateError,
+    aws_managed::{self, AwsManaged},
+    policy::Policy,
+    subjects::{Environment, Permission, Role, Setting, Subjects, Url, absent},
+    unknown,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use warden_policy::Context;
+
+/// One planned resource.
+struct Resource<'p> {
+    address: &'p str,
+    kind: &'p str,
+    values: &'p Value,
+    /// What is known only after apply.
+    unknown: Option<&'p Value>,
+    /// The expressions it is configured by.
+    expressions: Option<&'p Map<String, Value>>,
+    /// The module it is in, with its dot: `module.shop.`, or nothing.
+    module: &'p str,
+}
+
+/// What the plan says of roles and functions.
+pub(crate) fn subjects(plan: &Value, values: &Value, context: &Context) -> Result<Subjects, TemplateError> {
+    let root = values.get("root_module").ok_or_else(|| TemplateError::Malformed {
+        at: "planned_values".to_owned(),
+        message: "there is no `root_module`".to_owned(),
+    })?;
+    let mut changes = BTreeMap::new();
+    for change in plan.get("resource_changes").and_then(Value::as_array).into_iter().flatten() {
+        if let (Some(address), Some(change)) = (change.get("address").and_then(Value::as_str), change.get("change")) {
+            changes.insert(address, change);
+        }
+    }
+    let mut configured = BTreeMap::new();
+    if let Some(root) = plan.pointer("/configuration/root_module") {
+        read_configuration(root, "", &mut configured);
+    }
+    let mut resources = Vec::new();
+    let mut modules = vec![root];
+    while let Some(module) = modules.pop() {
+        modules.extend(module.get("child_modules").and_then(Value::as_array).into_iter().flatten());
+        for resource in module.get("resources").and_then(Value::as_array).into_iter().flatten() {
+            let text = |key: &str| resource.get(key).and_then(Value::as_str);
+            let (Some(address), Some(kind), Some(values)) = (text("address"), text("type"), resource.get("values"))
+            else {
+                continue;
+            };
+            if text("mode") == Some("data") || !kind.starts_with("aws_") {
+                continue;
+            }
+            let at = address.rfind(kind).filter(|at| *at > 0 && address.starts_with("module."));
+            resources.push(Resource {
+                address,
+                kind,
+                values,
+                unknown: changes.get(address).and_then(|change| change.get("after_unknown")),
+                expressions: configured.get(&without_indexes(address)).copied(),
+                module: at.and_then(|at| address.get(..at)).unwrap_or_default(),
+            });
+        }
+    }
+    resources.sort_by_key(|resource| resource.address);
+    let mut subjects = Subjects::default();
+    Plan { resources: &resources }.read(&mut subjects, context);
+    Ok(subjects)
+}
+
+/// The expressions of every resource, by its address without indexes.
+fn read_configuration<'p>(module: &'p Value, prefix: &str, found: &mut BTreeMap<String, &'p Map<String, Value>>) {
+    for resource in module.get("resources").and_then(Value::as_array).into_iter().flatten() {
+        let address = resource.get("address").and_then(Value::as_str);
+        if let (Some(address), Some(expressions)) = (address, resource.get("expressions").and_then(Value::as_object)) {
+            found.insert(format!("{prefix}{address}"), expressions);
+        }
+    }
+    for (name, call) in module.get("module_calls").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(module) = call.get("module") {
+            read_configuration(module, &format!("{prefix}module.{name}."), found);
+        }
+    }
+}
+
+/// `module.a["x"].aws_iam_role.pay[0]` is `module.a.aws_iam_role.pay` in the configuration.
+fn without_indexes(address: &str) -> String {
+    let mut plain = String::with_capacity(address.len());
+    let mut parts = address.split('[');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str(part.rsplit_once(']').map_or("", |(_, rest)| rest));
+    }
+    plain
+}
+
+impl<'p> Resource<'p> {
+    fn text(&self, key: &str) -> Option<&'p str> {
+        self.values.get(key).and_then(Value::as_str)
+    }
+
+    fn is_unknown(&self, key: &str) -> bool {
+        self.unknown.and_then(|unknown| unknown.get(key)).is_some_and(|value| *value != Value::Bool(false))
+    }
+
+    /// A text, or what stands for it until it is known.
+    fn text_or_unknown(&self, key: &str) -> Option<String> {
+        let placeholder = || self.is_unknown(key).then(|| unknown::value(&format!("{}.{key}", self.address)));
+        self.text(key).map(str::to_owned).or_else(placeholder)
+    }
+
+    /// The resources that an expression refers to, by their address without indexes.
+    fn references(&self, key: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(expression) = self.expressions.and_then(|expressions| expressions.get(key)) {
+            collect_references(expression, &mut found);
+        }
+        let module = without_indexes(self.module);
+        found.into_iter().map(|reference| format!("{module}{}", without_indexes(reference))).collect()
+    }
+
+    /// The list of blocks under a key.
+    fn blocks(&self, key: &str) -> Vec<&'p Value> {
+        self.values.get(key).and_then(Value::as_array).into_iter().flatten().collect()
+    }
+
+    fn note(&self, key: &str) -> NotJudged {
+        NotJudged { at: format!("{}.{key}", self.address), why: "known only after apply".to_owned() }
+    }
+}
+
+fn collect_references<'p>(expression: &'p Value, found: &mut Vec<&'p str>) {
+    match expression {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("references", Value::Array(references)) => {
+                        found.extend(references.iter().filter_map(Value::as_str));
+                    }
+                    (_, value) => collect_references(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+struct Plan<'r, 'p> {
+    resources: &'r [Resource<'p>],
+}
+
+impl<'r, 'p> Plan<'r, 'p> {
+    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'r Resource<'p>> {
+        self.resources.iter().filter(move |resource| resource.kind == kind)
+    }
+
+    /// The resource of a kind that a value names, or that its expression refers to.
+    fn named(&self, by: &Resource<'_>, key: &str, kind: &'static str, value: Option<&str>) -> Option<&'r Resource<'p>> {
+        if let Some(value) = value {
+            let is_it = |resource: &&Resource<'_>| {
+                ["arn", "name", "id", "function_name"].iter().any(|key| resource.text(key) == Some(value))
+            };
+            if let Some(found) = self.of_kind(kind).find(is_it) {
+                return Some(found);
+            }
+        }
+        let references = by.references(key);
+        let is_it = |resource: &&Resource<'_>| references.contains(&without_indexes(resource.address));
+        let candidates: Vec<_> = self.of_kind(kind).filter(is_it).collect();
+        // Of several made by one block, the one with the same index.
+        let index = |address: &'p str| address.rfind('[').and_then(|at| address.get(at..));
+        let own = by.address.rfind('[').and_then(|at| by.address.get(at..));
+        let same = candidates.iter().find(|resource| own.is_some() && index(resource.address) == own);
+        same.or(candidates.first()).copied()
+    }
+
+    fn read(&self, subjects: &mut Subjects, context: &Context) {
+        let mut managed: BTreeMap<&str, Option<Policy>> = BTreeMap::new();
+        for resource in self.of_kind("aws_iam_policy") {
+            managed.insert(resource.address, document(resource, "policy", &mut subjects.not_judged));
+        }
+        let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
+        for resource in self.of_kind("aws_iam_role") {
+            roles.insert(resource.address, self.role(resource, &managed, &mut subjects.not_judged));
+        }
+        for resource in self.of_kind("aws_iam_role_policy") {
+            let Some(policy) = document(resource, "policy", &mut subjects.not_judged) else { continue };
+            match self
+                .named(resource, "role", "aws_iam_role", resource.text("role"))
+                .and_then(|role| roles.get_mut(role.address))
+            {
+                Some(role) => role.policies.push(policy),
+                None => subjects.policies.push(policy),
+            }
+        }
+        for (kind, key) in [("aws_iam_role_policy_attachment", "role"), ("aws_iam_policy_attachment", "roles")] {
+            for resource in self.of_kind(kind) {
+                self.attach(resource, key, &managed, &mut roles, &mut subjects.not_judged);
+            }
+        }
+        for resource in self.of_kind("aws_lambda_function") {
+            let environment = resource.blocks("environment").into_iter().next();
+            let variables = environment.and_then(|block| block.get("variables")?.as_object()).into_iter().flatten();
+            let variables = variables.filter_map(|(name, value)| Some((name, value.as_str()?)));
+            subjects.environments.push(Environment {
+                at: format!("{}.environment", resource.address),
+                variables: variables.map(|(name, value)| (name.clone(), Setting::Plain(value.to_owned()))).collect(),
+            });
+            if let Some(role) = self.named(resource, "role", "aws_iam_role", resource.text("role"))
+                && let Some(role) = roles.get_mut(role.address)
+            {
+                role.functions.push(resource.address.to_owned());
+            }
+        }
+        let is_attached =
+            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
+        subjects.policies.extend(managed.into_values().flatten().filter(|policy| !is_attached(policy)));
+        subjects.roles.extend(roles.into_values());
+        self.doors(subjects, context);
+    }
+
+    fn role(
+        &self,
+        resource: &Resource<'_>,
+        managed: &BTreeMap<&str, Option<Policy>>,
+        not_judged: &mut Vec<NotJudged>,
+    ) -> Role {
+        let mut role = Role { at: resource.address.to_owned(), ..Role::default() };
+        role.trust = document(resource, "assume_role_policy", not_judged);
+        for (index, block) in resource.blocks("inline_policy").into_iter().enumerate() {
+            let at = format!("{}.inline_policy[{index}]", resource.address);
+            match block.get("policy").and_then(Value::as_str) {
+                Some(text) => role.policies.push(Policy::of_text(at, text.to_owned())),
+                None if block.get("name").is_some() => {
+                    not_judged.push(resource.note(&format!("inline_policy[{index}]")))
+                }
+                // An empty block: no inline policies.
+                None => {}
+            }
+        }
+        for (index, arn) in resource.blocks("managed_policy_arns").into_iter().enumerate() {
+            let at = format!("{}.managed_policy_arns[{index}]", resource.address);
+            match arn.as_str() {
+                Some(arn) => {
+                    self.attach_managed(resource, "managed_policy_arns", at, Some(arn), managed, &mut role, not_judged)
+                }
+                None => not_judged.push(NotJudged { at, why: "known only after apply".to_owned() }),
+            }
+        }
+        let boundary = resource.text("permissions_boundary");
+        if boundary.is_some() || resource.is_unknown("permissions_boundary") {
+            let at = format!("{}.permissions_boundary", resource.address);
+            let defined = self.named(resource, "permissions_boundary", "aws_iam_policy", boundary);
+            let defined = defined.and_then(|policy| managed.get(policy.address).cloned().flatten());
+            role.boundary = match (defined, boundary.and_then(aws_managed::policy)) {
+                (Some(policy), _) => Some(policy),
+                (None, Some(AwsManaged::Document(name, document))) => Some(Policy::of_aws(at, name, document)),
+                (None, Some(AwsManaged::Harmless | AwsManaged::Unknown(_)) | None) => {
+                    let mut note = absent(at, boundary.unwrap_or("the boundary"));
+                    note.why.push_str(", so the role is judged without its boundary");
+                    not_judged.push(note);
+                    None
+                }
+            };
+        }
+        role
+    }
+
+    fn attach(
+        &self,
+        resource: &Resource<'_>,
+        key: &str,
+        managed: &BTreeMap<&str, Option<Policy>>,
+        roles: &mut BTreeMap<&str, Role>,
+        not_judged: &mut Vec<NotJudged>,
+    ) {
+        let listed = resource.blocks(key).into_iter().filter_map(Value::as_str).map(Some);
+        let named: Vec<Option<&str>> = match resource.text(key) {
+            Some(name) => vec![Some(name)],
+            None => listed.chain(resource.is_unknown(key).then_some(None)).collect(),
+        };
+        for name in named {
+            let role = self.named(resource, key, "aws_iam_role", name).and_then(|role| roles.get_mut(role.address));
+            if let Some(role) = role {
+                let at = format!("{}.policy_arn", resource.address);
+                self.attach_managed(resource, "policy_arn", at, resource.text("policy_arn"), managed, role, not_judged);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an attachment is what it is: by whom, where, what, to whom")]
+    fn attach_managed(
+        &self,
+        by: &Resource<'_>,
+        key: &str,
+        at: String,
+        arn: Option<&str>,
+        managed: &BTreeMap<&str, Option<Policy>>,
+        role: &mut Role,
+        not_judged: &mut Vec<NotJudged>,
+    ) {
+        let is_aws = arn.is_some_and(|arn| aws_managed::policy(arn).is_some());
+        let defined = if is_aws { None } else { self.named(by, key, "aws_iam_policy", arn) };
+        match (defined, arn) {
+            (Some(policy), _) => role.policies.extend(managed.get(policy.address).cloned().flatten()),
+            (None, Some(arn)) => role.attach_aws(at, arn, not_judged),
+            (None, None) => not_judged.push(NotJudged { at, why: "known only after apply".to_owned() }),
+        }
+    }
+
+    /// Permissions of functions and layer versions, and URLs.
+    fn doors(&self, subjects: &mut Subjects, context: &Context) {
+        for resource in self.of_kind("aws_lambda_permission") {
+            let text = |key: &str| resource.text_or_unknown(key);
+            let (action, principal) = (text("action").unwrap_or_default(), text("principal").unwrap_or_default());
+            let (source_arn, source_account) = (text("source_arn"), text("source_account"));
+            let (organization, token) = (text("principal_org_id"), text("event_source_token"));
+            let permission = Permission {
+                action: &action,
+                principal: &principal,
+                source_arn: source_arn.as_deref(),
+                source_account: source_account.as_deref(),
+                organization: organization.as_deref(),
+                url_auth: resource.text("function_url_auth_type"),
+                event_source_token: token.as_deref(),
+                through_url: resource
+                    .values
+                    .get("invoked_via_function_url")
+                    .and_then(Value::as_bool)
+                    .unwrap_or_default(),
+            };
+            let statement = permission.statement(context);
+            let door = subjects.doors.entry(self.door(resource)).or_default();
+            door.statements.push((resource.address.to_owned(), statement));
+        }
+        for resource in self.of_kind("aws_lambda_function_url") {
+            let cors = resource.blocks("cors").into_iter().next().map(|cors| {
+                let origins = cors.get("allow_origins").and_then(Value::as_array).into_iter().flatten();
+                let credentials = cors.get("allow_credentials").and_then(Value::as_bool).unwrap_or_default();
+                (origins.filter_map(Value::as_str).collect(), credentials)
+            });
+            let url = Url::new(resource.address.to_owned(), resource.text("authorization_type"), cors);
+            subjects.doors.entry(self.door(resource)).or_default().url = Some(url);
+        }
+        for resource in self.of_kind("aws_lambda_layer_version_permission") {
+            let text = |key: &str| resource.text_or_unknown(key);
+            let (action, principal, organization) = (text("action"), text("principal"), text("organization_id"));
+            let permission = Permission {
+                action: action.as_deref().unwrap_or_default(),
+                principal: principal.as_deref().unwrap_or_default(),
+                organization: organization.as_deref().filter(|id| !id.is_empty()),
+                ..Permission::default()
+            };
+            let document = json!({"Version": "2012-10-17", "Statement": permission.statement(context)});
+            subjects.layers.push(Policy::of_statement(resource.address, &document));
+        }
+    }
+
+    /// Which function a permission or URL is of, and which qualifier.
+    fn door(&self, resource: &Resource<'_>) -> (String, String) {
+        let function = resource.text("function_name");
+        let defined = self.named(resource, "function_name", "aws_lambda_function", function);
+        let name = defined.map(|function| function.address).or(function).unwrap_or(resource.address);
+        (name.to_owned(), resource.text("qualifier").unwrap_or_default().to_owned())
+    }
+}
+
+/// A policy that stands in an attribute; a note when it is not known yet.
+fn document(resource: &Resource<'_>, key: &str, not_judged: &mut Vec<NotJudged>) -> Option<Policy> {
+    let at = if key == "policy" { resource.address.to_owned() } else { format!("{}.{key}", resource.address) };
+    match resource.text(key) {
+        Some(text) => Some(Policy::of_text(at, text.to_owned())),
+        None => {
+            not_judged.push(resource.note(key));
+            None
+        }
+    }
+}
