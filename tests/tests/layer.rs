@@ -77,8 +77,7 @@ fn it_says_what_is_missing() {
 /// What it must be like on AWS: TLS, and the request that Secrets Manager's API reference describes, signed for the function's role.
 #[test]
 fn it_asks_over_tls_and_signs() {
-    let (port, certificate, serving) =
-        secure_server(json!({"Name": "warden/pay/1", "SecretString": r#"{"KEY": "the value"}"#}));
+    let server = SecureServer::start(1, &json!({"Name": "warden/pay/1", "SecretString": r#"{"KEY": "the value"}"#}));
     let bundle = tempfile::NamedTempFile::new().unwrap();
     fs::write(bundle.path(), &server.certificate).unwrap();
     let output = run(

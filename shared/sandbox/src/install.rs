@@ -21,8 +21,10 @@ pub(crate) struct Environment {
     title: &'static str,
     requirements: &'static str,
     /// What is to be done when pip is done, with the directory that will be the environment.
-    finish: fn(&Path, &dyn Fn(&str)) -> Result<(), SandboxError>,
+    finish: Finish,
 }
+
+type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), SandboxError>;
 
 fn nothing_more(_: &Path, _: &dyn Fn(&str)) -> Result<(), SandboxError> {
     Ok(())
