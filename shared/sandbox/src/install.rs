@@ -24,6 +24,7 @@ pub(crate) struct Environment {
     finish: Finish,
 }
 
+/// The last step of an installation, in the directory that will be the environment; it tells of its progress.
 type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), SandboxError>;
 
 fn nothing_more(_: &Path, _: &dyn Fn(&str)) -> Result<(), SandboxError> {
