@@ -42,6 +42,17 @@ impl Account {
         self.ready(name).await;
     }
 
+    /// Sets the guard of secrets to log as much as it can.
+    pub async fn make_the_guard_talk(&self) {
+        let guard = "warden-secret-guard";
+        let mut variables = self.environment(guard).await;
+        variables.insert("AWS_LAMBDA_LOG_LEVEL".into(), "TRACE".into());
+        variables.insert("RUST_LOG".into(), "trace".into());
+        let update = self.lambda.update_function_configuration().function_name(guard).environment(sent(&variables));
+        update.send().await.expect("updated");
+        self.ready(guard).await;
+    }
+
     /// Waits until no update of a function is under way.
     pub async fn ready(&self, name: &str) {
         loop {
