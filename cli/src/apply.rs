@@ -125,8 +125,8 @@ impl Apply {
     }
 }
 
-/// The guards whose permissions the operator has.
-const GUARDS: [GuardKind; 2] = [GuardKind::Access, GuardKind::Secrets];
+/// The guards that there are.
+const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];

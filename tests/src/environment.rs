@@ -1,13 +1,16 @@
 //! Functions with environments: how a deployment sets them, and what is left of them.
 
-use crate::Account;
+use crate::{Account, arn};
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
-use warden_engine::reference::{Reference, WRAPPER, WRAPPER_VARIABLE};
+use warden_engine::{
+    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    tags::GuardKind,
+};
 use warden_sandbox::{ACCOUNT, Reply};
 
 /// Names and values.
@@ -118,6 +121,11 @@ impl Account {
             seen.remove(WRAPPER_VARIABLE);
         }
         seen
+    }
+
+    /// secret-guard's records of a function.
+    pub async fn secret_story(&self, name: &str) -> Vec<String> {
+        self.story_by(GuardKind::Secrets, &arn(name)).await
     }
 
     /// The same, told by the function itself: it is started as Lambda starts it, with AWS's runtime client, and asked.

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use secret_guard::SecretGuard;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
-use warden_aws::{Aws, Deployment};
+use warden_aws::Aws;
 use warden_engine::{
     arn::Home,
     guard::{Introduced, Look},
@@ -12,6 +12,7 @@ use warden_engine::{
     record::{Record, Step},
     reference::{WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
+    tags::GuardKind,
     trigger::Cause,
     undo::{Undo, UndoRefusal},
 };
@@ -67,7 +68,7 @@ async fn secrets_go_to_secrets_manager_and_the_function_sees_what_it_saw() {
     assert_eq!(tags, [("application", "lambda-warden"), ("warden:function", arn("pay").as_str())]);
 
     assert_eq!(
-        account.story("pay").await,
+        account.secret_story("pay").await,
         ["opted-in", "planned environment plaintext-secret", "applied environment plaintext-secret",]
     );
     let applied = &account.steps("pay", Step::Applied).await[0];
@@ -165,7 +166,7 @@ async fn undo_gives_the_exact_environment_and_layers_back() {
     // It is accepted, so the guard that hears of it leaves it.
     assert_eq!(account.environment("pay").await, shop());
     assert_eq!(
-        account.story("pay").await[3..],
+        account.secret_story("pay").await[3..],
         [
             "planned environment plaintext-secret",
             "undone environment plaintext-secret",
@@ -196,13 +197,7 @@ async fn undo_after_somebody_changed_the_environment_is_refused() {
 async fn operator(account: &Account) -> (Aws, Settings) {
     let role = account.outputs["OperatorRole"].clone();
     let session = account.sandbox.session(&role, "alice").await.expect("a session");
-    let deployment = Deployment {
-        table: account.outputs["Table"].clone(),
-        bus: "warden".into(),
-        key: account.outputs["ProofKey"].clone(),
-        hash_key: account.outputs["HashKey"].clone(),
-    };
-    let aws = Aws::new(account.sandbox.config_as(session, "us-east-1"), deployment);
+    let aws = Aws::new(account.sandbox.config_as(session, "us-east-1"), account.deployment.clone());
     let home =
         Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account: ACCOUNT.parse().unwrap() };
     let layer = account.secret_layer();
@@ -226,8 +221,10 @@ async fn what_was_there_before_the_opting_in_stands_until_an_operator_applies_it
     // Both guards hear of it at once, and write into one chain.
     account.tag("pay", &[("warden", "enforce")]).await;
     account.settle().await;
-    let story = account.story("pay").await;
-    assert_eq!(story.iter().filter(|line| *line == "opted-in").count(), 2, "{story:?}");
+    let opted_in = account.steps("pay", Step::OptedIn).await;
+    let guards: Vec<_> = opted_in.iter().filter_map(|record| record.entry.guard).collect();
+    assert!(guards.contains(&GuardKind::Secrets) && guards.contains(&GuardKind::Access), "{guards:?}");
+    let story = account.secret_story("pay").await;
     assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
     assert_eq!(account.environment("pay").await, shop());
 
@@ -252,7 +249,7 @@ async fn a_redeployed_secret_is_known_and_stripped_again_within_the_breakers_lim
         account.deploy_environment("pay", &shop()).await;
         account.settle().await;
     }
-    let story = account.story("pay").await;
+    let story = account.secret_story("pay").await;
     assert_eq!(
         story,
         [
@@ -344,9 +341,12 @@ async fn without_the_tag_nothing_happens_with_observe_it_is_reported_and_where_i
     for name in ["free", "watched", "wrapped"] {
         assert_eq!(account.environment(name).await["DB_PASSWORD"], CANARY);
     }
-    assert_eq!(account.story("free").await, Vec::<String>::new());
-    assert_eq!(account.story("watched").await, ["opted-in", "observed environment plaintext-secret"]);
-    assert_eq!(account.story("wrapped").await, ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]);
+    assert_eq!(account.secret_story("free").await, Vec::<String>::new());
+    assert_eq!(account.secret_story("watched").await, ["opted-in", "observed environment plaintext-secret"]);
+    assert_eq!(
+        account.secret_story("wrapped").await,
+        ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]
+    );
     assert!(account.secrets.list_secrets().send().await.expect("secrets").secret_list().is_empty());
 }
 
@@ -367,7 +367,7 @@ async fn a_version_that_keeps_the_secret_is_named() {
         )
         .await;
     account.settle().await;
-    let story = account.story("pay").await;
+    let story = account.secret_story("pay").await;
     assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
 }
 
