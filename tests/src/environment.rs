@@ -1,13 +1,16 @@
 //! Functions with environments: how a deployment sets them, and what is left of them.
 
-use crate::Account;
+use crate::{Account, arn};
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
-use warden_engine::reference::{Reference, WRAPPER, WRAPPER_VARIABLE};
+use warden_engine::{
+    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    tags::GuardKind,
+};
 use warden_sandbox::{ACCOUNT, Reply};
 
 /// Names and values.
@@ -40,6 +43,17 @@ impl Account {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         create.set_tags(Some(tags)).environment(sent(environment)).send().await.expect("the function");
         self.ready(name).await;
+    }
+
+    /// Sets the guard of secrets to log as much as it can.
+    pub async fn make_the_guard_talk(&self) {
+        let guard = "warden-secret-guard";
+        let mut variables = self.environment(guard).await;
+        variables.insert("AWS_LAMBDA_LOG_LEVEL".into(), "TRACE".into());
+        variables.insert("RUST_LOG".into(), "trace".into());
+        let update = self.lambda.update_function_configuration().function_name(guard).environment(sent(&variables));
+        update.send().await.expect("updated");
+        self.ready(guard).await;
     }
 
     /// Waits until no update of a function is under way.
@@ -107,6 +121,11 @@ impl Account {
             seen.remove(WRAPPER_VARIABLE);
         }
         seen
+    }
+
+    /// secret-guard's records of a function.
+    pub async fn secret_story(&self, name: &str) -> Vec<String> {
+        self.story_by(GuardKind::Secrets, &arn(name)).await
     }
 
     /// The same, told by the function itself: it is started as Lambda starts it, with AWS's runtime client, and asked.

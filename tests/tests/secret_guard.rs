@@ -1,14 +1,18 @@
 //! secret-guard in an account: what it takes out of environments, what it leaves alone, what it writes down.
 
 use jiff::SignedDuration;
+use secret_guard::SecretGuard;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
-use warden_aws::{Aws, Deployment};
+use warden_aws::Aws;
 use warden_engine::{
     arn::Home,
+    guard::{Introduced, Look},
+    reconcile,
     record::{Record, Step},
     reference::{WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
+    tags::GuardKind,
     trigger::Cause,
     undo::{Undo, UndoRefusal},
 };
@@ -64,7 +68,7 @@ async fn secrets_go_to_secrets_manager_and_the_function_sees_what_it_saw() {
     assert_eq!(tags, [("application", "lambda-warden"), ("warden:function", arn("pay").as_str())]);
 
     assert_eq!(
-        account.story("pay").await,
+        account.secret_story("pay").await,
         ["opted-in", "planned environment plaintext-secret", "applied environment plaintext-secret",]
     );
     let applied = &account.steps("pay", Step::Applied).await[0];
@@ -75,41 +79,37 @@ async fn secrets_go_to_secrets_manager_and_the_function_sees_what_it_saw() {
 #[tokio::test]
 async fn the_plaintext_is_nowhere_but_in_secrets_manager() {
     let account = Account::with_secrets_guarded(&[("LeaseSeconds", "1")]).await;
+    account.make_the_guard_talk().await;
     account.python("pay", &[("warden:secrets", "enforce")], &variables(&[("STAGE", "test")])).await;
     account.settle().await;
-    // Every call of the guard meets a fault that makes it say something.
     let trail = account.sandbox.trail();
-    for (nth, fault) in [
-        Fault::Throttle,
-        Fault::ServerError,
-        Fault::LoseAnswer,
-        Fault::Answer { status: 409, code: "ResourceConflictException".into() },
-        Fault::Answer { status: 400, code: "InvalidParameterValueException".into() },
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        for operation in
-            ["GetFunction", "GetSecretValue", "CreateSecret", "UpdateFunctionConfiguration", "TransactWriteItems"]
-        {
-            let calls = CallMatch::operation(operation).by("warden-secret-guard");
-            trail.faults().inject(calls, nth + 2, fault.clone());
+    // How many calls one remediation takes, and then a fault at each of them in turn.
+    let since = trail.calls().len();
+    account.deploy_environment("pay", &shop()).await;
+    account.settle().await;
+    let calls = trail.calls().split_off(since).into_iter().filter(|call| call.by_role("warden-secret-guard")).count();
+    assert!(calls >= 12, "{calls}");
+    let odd = Fault::Answer { status: 400, code: "InvalidParameterValueException".into() };
+    let mut round = 0;
+    for nth in 1..=calls {
+        for fault in [Fault::LoseAnswer, odd.clone()] {
+            round += 1;
+            let name = format!("pay-{round}");
+            account.python(&name, &[("warden:secrets", "enforce")], &variables(&[("STAGE", "test")])).await;
+            account.settle().await;
+            trail.faults().inject(CallMatch::any().by("warden-secret-guard"), nth, fault.clone());
+            account.deploy_environment(&name, &shop()).await;
+            account.settle().await;
+            trail.faults().clear();
+            assert_eq!(account.seen_by_code(&name).await, shop(), "{fault:?} at call {nth}");
         }
     }
-    for round in 0..3 {
-        let mut environment = shop();
-        environment.insert("ROUND".into(), round.to_string());
-        account.deploy_environment("pay", &environment).await;
-        account.settle().await;
-        trail.faults().clear();
-    }
-
-    assert_eq!(account.seen_by_code("pay").await["DB_PASSWORD"], CANARY);
-    assert_found_only_where_it_must_be(&account, "pay").await;
+    let names = (1..=round).map(|round| format!("pay-{round}"));
+    assert_found_only_where_it_must_be(&account, names.chain(["pay".to_owned()])).await;
 }
 
 /// Looks for the canary in everything that went through the proxy, in the ledger, in logs and in events.
-async fn assert_found_only_where_it_must_be(account: &Account, name: &str) {
+async fn assert_found_only_where_it_must_be(account: &Account, functions: impl IntoIterator<Item = String>) {
     let trail = account.sandbox.trail();
     let calls = trail.calls();
     let mut seen = BTreeSet::new();
@@ -131,9 +131,11 @@ async fn assert_found_only_where_it_must_be(account: &Account, name: &str) {
     assert!(seen.contains(&(true, "sends", "CreateSecret".into())), "the search finds what is there: {seen:?}");
 
     let without = |what: &str, text: String| assert!(!text.contains("canary-vQ7mZ2pL"), "{what} holds it: {text}");
-    for record in account.records(&arn(name)).await {
-        without("a record", serde_json::to_string(&record).expect("JSON"));
-        without("a record's print", format!("{record:?}"));
+    for name in functions {
+        for record in account.records(&arn(&name)).await {
+            without("a record", serde_json::to_string(&record).expect("JSON"));
+            without("a record's print", format!("{record:?}"));
+        }
     }
     for event in trail.events() {
         without("an event", event.to_string());
@@ -164,7 +166,7 @@ async fn undo_gives_the_exact_environment_and_layers_back() {
     // It is accepted, so the guard that hears of it leaves it.
     assert_eq!(account.environment("pay").await, shop());
     assert_eq!(
-        account.story("pay").await[3..],
+        account.secret_story("pay").await[3..],
         [
             "planned environment plaintext-secret",
             "undone environment plaintext-secret",
@@ -191,23 +193,51 @@ async fn undo_after_somebody_changed_the_environment_is_refused() {
     assert_eq!(account.environment("pay").await, changed);
 }
 
-/// What `warden undo` does, as the operator.
-async fn undo(account: &Account, record: Record) -> Result<Vec<Record>, UndoRefusal> {
+/// The account as the operator reaches it.
+async fn operator(account: &Account) -> (Aws, Settings) {
     let role = account.outputs["OperatorRole"].clone();
     let session = account.sandbox.session(&role, "alice").await.expect("a session");
-    let deployment = Deployment {
-        table: account.outputs["Table"].clone(),
-        bus: "warden".into(),
-        key: account.outputs["ProofKey"].clone(),
-        hash_key: account.outputs["HashKey"].clone(),
-    };
-    let aws = Aws::new(account.sandbox.config_as(session, "us-east-1"), deployment);
+    let aws = Aws::new(account.sandbox.config_as(session, "us-east-1"), account.deployment.clone());
     let home =
         Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account: ACCOUNT.parse().unwrap() };
-    let settings = Settings::read(home, |_| None).expect("settings");
+    let layer = account.secret_layer();
+    let settings = Settings::read(home, |name| (name == "WARDEN_SECRET_LAYERS").then(|| format!("x86_64={layer}")));
+    (aws, settings.expect("settings"))
+}
+
+/// What `warden undo` does.
+async fn undo(account: &Account, record: Record) -> Result<Vec<Record>, UndoRefusal> {
+    let (aws, settings) = operator(account).await;
     let accept_for = SignedDuration::from_hours(24);
     let undo = Undo { record, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
     undo.carry_out(&aws, &settings).await
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_opting_in_stands_until_an_operator_applies_it_beside_the_other_guard() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.python("pay", &[], &shop()).await;
+    account.settle().await;
+    // Both guards hear of it at once, and write into one chain.
+    account.tag("pay", &[("warden", "enforce")]).await;
+    account.settle().await;
+    let opted_in = account.steps("pay", Step::OptedIn).await;
+    let guards: Vec<_> = opted_in.iter().filter_map(|record| record.entry.guard).collect();
+    assert!(guards.contains(&GuardKind::Secrets) && guards.contains(&GuardKind::Access), "{guards:?}");
+    let story = account.secret_story("pay").await;
+    assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
+    assert_eq!(account.environment("pay").await, shop());
+
+    let (aws, settings) = operator(&account).await;
+    let introduced = vec![Introduced { surface: None, sid: None }];
+    let look = Look {
+        introduced,
+        by_operator: true,
+        ..Look::at(arn("pay").parse().expect("a subject"), Cause::by_hand("warden apply"))
+    };
+    reconcile(&SecretGuard, &aws, &settings, &look).await.expect("applied");
+    assert_eq!(account.seen_by_code("pay").await, shop());
+    assert!(account.referred("pay", "DB_PASSWORD").await.is_some());
 }
 
 #[tokio::test]
@@ -219,7 +249,7 @@ async fn a_redeployed_secret_is_known_and_stripped_again_within_the_breakers_lim
         account.deploy_environment("pay", &shop()).await;
         account.settle().await;
     }
-    let story = account.story("pay").await;
+    let story = account.secret_story("pay").await;
     assert_eq!(
         story,
         [
@@ -311,9 +341,12 @@ async fn without_the_tag_nothing_happens_with_observe_it_is_reported_and_where_i
     for name in ["free", "watched", "wrapped"] {
         assert_eq!(account.environment(name).await["DB_PASSWORD"], CANARY);
     }
-    assert_eq!(account.story("free").await, Vec::<String>::new());
-    assert_eq!(account.story("watched").await, ["opted-in", "observed environment plaintext-secret"]);
-    assert_eq!(account.story("wrapped").await, ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]);
+    assert_eq!(account.secret_story("free").await, Vec::<String>::new());
+    assert_eq!(account.secret_story("watched").await, ["opted-in", "observed environment plaintext-secret"]);
+    assert_eq!(
+        account.secret_story("wrapped").await,
+        ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]
+    );
     assert!(account.secrets.list_secrets().send().await.expect("secrets").secret_list().is_empty());
 }
 
@@ -334,7 +367,7 @@ async fn a_version_that_keeps_the_secret_is_named() {
         )
         .await;
     account.settle().await;
-    let story = account.story("pay").await;
+    let story = account.secret_story("pay").await;
     assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
 }
 

@@ -337,7 +337,8 @@ impl World {
                     | Surface::Role
                     | Surface::FunctionUrl(_)
                     | Surface::ResourcePolicy(_)
-                    | Surface::LayerPolicy(_) => None,
+                    | Surface::LayerPolicy(_)
+                    | Surface::Environment(_) => None,
                 };
                 if !content.is_absent() {
                     contents.insert((subject.clone(), surface.clone()), (content, written));
