@@ -19,8 +19,9 @@ use warden_policy::{
     AccountId, Context, Document, OrganizationId, UrlAuth, decode_iam_document, function_policy, layer_policy,
     role_policy, trust_policy,
 };
-use warden_template::Report;
+use warden_template::{NotJudged, Report};
 
+mod environment;
 mod role;
 
 /// Judge documents without any account
@@ -92,6 +93,8 @@ enum Kind {
     FunctionPolicy,
     /// The policy of a layer version
     LayerPolicy,
+    /// The environment of a function, an object of names and values; no value is ever printed
+    Environment,
     /// A whole CloudFormation template, YAML or JSON, or a plan of `terraform show -json`: its roles, functions and permissions
     Template,
 }
@@ -104,6 +107,7 @@ impl Kind {
             Kind::RolePolicy | Kind::TrustPolicy | Kind::Role | Kind::FunctionPolicy | Kind::LayerPolicy => {
                 (1 << 20, "longer than 1 MiB, which no policy is")
             }
+            Kind::Environment => (1 << 20, "longer than 1 MiB, which no environment is"),
             Kind::Template => (64 << 20, "longer than 64 MiB, which no template or plan is"),
         }
     }
@@ -114,6 +118,7 @@ Examples:
   aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
   warden check function-policy --trusted-account 111122223333 policies/*.json
   jq -c .Policy many.json | warden check function-policy --jsonl
+  aws lambda get-function-configuration --function-name pay --query Environment | warden check environment
   aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
   aws iam get-account-authorization-details --filter Role |
     jq -c '.RoleDetailList[] | {policies: [.RolePolicyList[].PolicyDocument], trust: .AssumeRolePolicyDocument}' |
@@ -129,11 +134,33 @@ A policy is an object, or text that holds one, URL-encoded or not, as IAM and La
 enum Verdict {
     /// The rules it breaks, and what of a template could not be judged.
     Judged(Report),
+    /// The variables that hold a secret.
+    Variables {
+        #[serde(rename = "findings")]
+        variables: Vec<environment::Variable>,
+    },
     /// It could not be judged, and why.
     Error {
         #[serde(rename = "error")]
         reason: String,
     },
+}
+
+impl Verdict {
+    fn findings(&self) -> Vec<Cow<'_, Finding>> {
+        match self {
+            Verdict::Judged(report) => report.findings.iter().map(Cow::Borrowed).collect(),
+            Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
+            Verdict::Error { .. } => Vec::new(),
+        }
+    }
+
+    fn not_judged(&self) -> &[NotJudged] {
+        match self {
+            Verdict::Judged(report) => &report.not_judged,
+            Verdict::Variables { .. } | Verdict::Error { .. } => &[],
+        }
+    }
 }
 
 /// The answer to a line.
@@ -173,13 +200,10 @@ struct Judge {
 
 impl Judge {
     fn verdict(&self, bytes: &[u8]) -> Verdict {
-        match self.report(bytes) {
-            Ok(report) => Verdict::Judged(report),
-            Err(reason) => Verdict::Error { reason },
-        }
+        self.answer(bytes).unwrap_or_else(|reason| Verdict::Error { reason })
     }
 
-    fn report(&self, bytes: &[u8]) -> Result<Report, String> {
+    fn answer(&self, bytes: &[u8]) -> Result<Verdict, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
         })?;
@@ -195,7 +219,10 @@ impl Judge {
                 policy(text, warden_policy::Kind::Resource, |it| function_policy::judge(it, context, UrlAuth::Unknown))
             }
             Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
-            Kind::Template => warden_template::judge(&plain_text(text)?, context).map_err(|error| error.to_string()),
+            Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
+            Kind::Template => warden_template::judge(&plain_text(text)?, context)
+                .map(Verdict::Judged)
+                .map_err(|error| error.to_string()),
         }
     }
 }
@@ -204,14 +231,14 @@ fn policy(
     text: &str,
     kind: warden_policy::Kind,
     judge: impl FnOnce(&Document<'_>) -> Vec<Finding>,
-) -> Result<Report, String> {
+) -> Result<Verdict, String> {
     let text = json_text(text)?;
     let document = Document::parse(&text, kind).map_err(|error| error.to_string())?;
     Ok(findings(judge(&document)))
 }
 
-const fn findings(findings: Vec<Finding>) -> Report {
-    Report { findings, not_judged: Vec::new() }
+const fn findings(findings: Vec<Finding>) -> Verdict {
+    Verdict::Judged(Report { findings, not_judged: Vec::new() })
 }
 
 /// The text of a document, or of a JSON string that holds it.
@@ -247,6 +274,7 @@ impl Tally {
     fn add(&mut self, verdict: &Verdict) {
         match verdict {
             Verdict::Judged(report) => self.findings |= !report.findings.is_empty(),
+            Verdict::Variables { variables } => self.findings |= !variables.is_empty(),
             Verdict::Error { .. } => self.errors = true,
         }
     }
@@ -337,19 +365,15 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
 
 /// The findings of all files as one table, the worst first, what could not be judged, and a summary.
 fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
-    let reports = || {
-        answers.iter().filter_map(|FileAnswer { file, verdict }| match verdict {
-            Verdict::Judged(report) => Some((file, report)),
-            Verdict::Error { .. } => None,
-        })
-    };
     let several = answers.len() > 1;
     let place = |file: &str, at: &str| {
         let place = if several { format!("{file}: {at}") } else { at.to_owned() };
         printable(&place).into_owned()
     };
-    let mut findings: Vec<_> =
-        reports().flat_map(|(file, report)| report.findings.iter().map(move |finding| (file, finding))).collect();
+    let mut findings: Vec<_> = answers
+        .iter()
+        .flat_map(|it| it.verdict.findings().into_iter().map(move |finding| (&it.file, finding)))
+        .collect();
     findings.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
     if !findings.is_empty() {
         let mut table = output::table(&["Severity", "Finding", "Where", "What"]);
@@ -364,7 +388,7 @@ fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
     let not_judged: Vec<_> =
-        reports().flat_map(|(file, report)| report.not_judged.iter().map(move |note| (file, note))).collect();
+        answers.iter().flat_map(|it| it.verdict.not_judged().iter().map(move |note| (&it.file, note))).collect();
     if !not_judged.is_empty() {
         let mut table = output::table(&["Not judged", "Why"]);
         for (file, note) in not_judged {
@@ -372,7 +396,8 @@ fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
-    writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(reports().count(), "document"))?;
+    let judged = answers.iter().filter(|it| !matches!(it.verdict, Verdict::Error { .. })).count();
+    writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
     if let Some((_, worst)) = findings.first() {
         writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
     }

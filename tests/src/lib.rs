@@ -3,6 +3,7 @@
 
 pub mod glibc;
 mod iam;
+pub mod secure_server;
 
 pub use iam::tag;
 
@@ -45,7 +46,8 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard", "role-guard"], &|_| {}).expect("the guards");
+        let names = ["access-guard", "role-guard", "secret-env"];
+        let guards = build_guards(&workspace(), &names, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
@@ -62,6 +64,7 @@ impl Account {
             template: &template,
             parameters: &all,
             guards: &[("access-guard", &guards[0]), ("role-guard", &guards[1])],
+            layer: Some(&guards[2]),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment =

@@ -13,6 +13,7 @@
 //! `BLESS=1 cargo test --workspace --test cases` writes `plan.json` anew; read the difference before you commit it.
 
 use access_guard::AccessGuard;
+use role_guard::RoleGuard;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use similar::TextDiff;
@@ -223,4 +224,9 @@ fn every_case<G: Guard>(guard: &G, name: &str) {
 #[test]
 fn every_case_of_access_guard_is_decided_as_its_plan_says() {
     every_case(&AccessGuard, "access-guard");
+}
+
+#[test]
+fn every_case_of_role_guard_is_decided_as_its_plan_says() {
+    every_case(&RoleGuard, "role-guard");
 }

@@ -153,7 +153,7 @@ async fn what_may_stay_but_does_not_fit_is_withheld() {
     account.version(&arn, &[long(5_000), everything()], true).await;
     account.settle().await;
 
-    assert_eq!(account.attached("pay").await, [arn.clone()], "nothing the function needs is lost");
+    assert_eq!(account.attached("pay").await, std::slice::from_ref(&arn), "nothing the function needs is lost");
     let story = account.story_of(&role_arn("pay")).await;
     let last = story.last().expect("a record");
     assert!(

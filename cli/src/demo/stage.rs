@@ -46,9 +46,10 @@ impl Stage {
         step("Building the guards (the first time takes minutes)");
         let build = {
             let bar = bar.clone();
-            move || build_guards(&workspace(), &GUARDS, &|text| show(&bar, text))
+            move || build_guards(&workspace(), &[&GUARDS[..], &["secret-env"]].concat(), &|text| show(&bar, text))
         };
-        let guards = tokio::task::spawn_blocking(build).await??;
+        let binaries = tokio::task::spawn_blocking(build).await??;
+        let [guards @ .., layer] = binaries.as_slice() else { anyhow::bail!("cargo built nothing") };
         let guards: Vec<(&str, &Path)> = GUARDS.into_iter().zip(guards.iter().map(PathBuf::as_path)).collect();
 
         let bar_of_sandbox = bar.clone();
@@ -61,6 +62,7 @@ impl Stage {
             template: &template,
             parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
             guards: &guards,
+            layer: Some(layer),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
         bar.finish_and_clear();

@@ -1,6 +1,7 @@
 use crate::FindingId;
 
 mod role;
+mod secret;
 
 /// What a person needs to know about a rule, in plain sentences: `warden explain` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +48,9 @@ impl FindingId {
             FindingId::OrganizationInvoke => Some(&ORGANIZATION_INVOKE),
             FindingId::PublicLayer => Some(&PUBLIC_LAYER),
             FindingId::CorsAnyOrigin => Some(&CORS_ANY_ORIGIN),
-            FindingId::PlaintextSecret
-            | FindingId::KnownSecret
-            | FindingId::UnboundedConcurrency
+            FindingId::PlaintextSecret => Some(&secret::PLAINTEXT_SECRET),
+            FindingId::KnownSecret => Some(&secret::KNOWN_SECRET),
+            FindingId::UnboundedConcurrency
             | FindingId::ConcurrencyAboveCap
             | FindingId::RunawayConcurrency
             | FindingId::RecursionAllowed

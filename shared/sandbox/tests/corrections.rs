@@ -603,7 +603,7 @@ async fn put_events_leaves_the_delivery_to_the_trail() {
         let template = account.sandbox.directory().join("queue.yaml");
         std::fs::write(&template, "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: closed}}}")
             .expect("a file");
-        let stack = Stack { name: "queue", template: &template, parameters: &[], guards: &[] };
+        let stack = Stack { name: "queue", template: &template, parameters: &[], guards: &[], layer: None };
         account.sandbox.deploy(&stack).await.expect("a queue");
         let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
         events.put_rule().name("all").event_pattern(r#"{"source":["warden"]}"#).send().await.expect("a rule");

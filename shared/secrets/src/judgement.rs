@@ -71,12 +71,14 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     }
     // 1 and 2: the formats of providers, public ones too.
     let is_password = matches!(name.role, Role::Password | Role::Passphrase | Role::Pin);
+    let may_be_id = matches!(name.role, Role::Harmless | Role::Neutral | Role::Key | Role::Credential);
     match format::recognise(value) {
         Some(Recognised::Public) if !is_password => return None,
+        Some(Recognised::Id) if may_be_id => return None,
         Some(Recognised::Secret(verdict)) => {
             return (!is_placeholder(value) && !is_for_browsers(name, verdict)).then_some(verdict);
         }
-        Some(Recognised::Public) | None => {}
+        Some(Recognised::Public | Recognised::Id) | None => {}
     }
     // 3: structure.
     match structure::examine(name, value, looking) {
@@ -87,7 +89,8 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if let Some(verdict) = format::find_within(value).filter(|verdict| !is_for_browsers(name, *verdict)) {
         return Some(verdict);
     }
-    if name.public || is_placeholder(value) {
+    let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
+    if name.public || (!is_pin && is_placeholder(value)) {
         return None;
     }
     // 4 and 5: name and value together.
@@ -114,7 +117,7 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     let medium = Some(Verdict::medium(Kind::PASSWORD));
     let weaker = if name.distant { None } else { medium };
     if name.role == Role::Pin {
-        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = shape.digits == shape.length && shape.distinct > 1;
         return match (digits, value.len()) {
             (true, 6..=12) => high,
             (true, 4..=5) => medium,
@@ -140,6 +143,18 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && shape.words >= 3 {
         return high;
+    }
+    let is_constant = shape.lower == 0 && shape.digits == 0 && value.contains('_');
+    if is_constant {
+        return None;
+    }
+    // `Monsoon_1987`: a word and a year.
+    let dated = value.rsplit_once(['_', '-', '.']).is_some_and(|(word, number)| {
+        let of_digits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        of_digits && word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    if dated && !names_a_thing(value) {
+        return weaker;
     }
     if is_identifier(value, shape) {
         let words = value.split(['-', '_', '.', ' ']).filter(|word| word.len() >= 3).count();
@@ -180,7 +195,9 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         Role::Token => Kind::TOKEN,
         Role::Harmless | Role::Neutral | Role::Password | Role::Passphrase | Role::Pin => return None,
     };
-    let weak_name = name.distant || matches!(name.role, Role::Key | Role::Credential);
+    // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
+    let weak_key = name.role == Role::Key && !(name.provider && shape.length >= 28);
+    let weak_name = name.distant || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
     if shape.spaces > 0 {
@@ -193,9 +210,9 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return (mnemonic && wallet).then_some(Verdict::high(Kind::MNEMONIC));
     }
     // A private key of a chain: 32 bytes.
-    if let Some(digits) = value.strip_prefix("0x") {
-        let is_key = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        return if is_key { graded(!weak_name || name.role == Role::PrivateKey) } else { None };
+    if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    {
+        return if digits.len() == 64 { graded(!weak_name || name.role == Role::PrivateKey) } else { None };
     }
     if is_plain(value, shape) {
         return None;
@@ -208,22 +225,27 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if shape.hexadecimal {
         return match shape.length {
             0..16 => None,
-            16..24 => (!weak_name).then(|| graded(name.provider))?,
+            16..24 => (!weak_name).then(|| graded(false))?,
             _ => graded(!weak_name),
         };
     }
     if is_identifier(value, shape) {
         return None;
     }
-    let random = shape.noise() >= 50 && shape.distinct >= 8;
+    // Signs between letters cut words out of noise.
+    let signs =
+        shape.symbols >= 2 && shape.digits > 0 && shape.letters() > 0 && shape.length >= 12 && shape.noise() >= 25;
+    let random = (shape.noise() >= 50 || signs) && shape.distinct >= 8;
     if random {
         return match shape.length {
             0..10 => None,
             10..16 => (!weak_name).then(|| graded(shape.symbols > 0 && shape.classes() >= 3))?,
             16..20 => graded(!weak_name && shape.classes() >= 2),
-            _ => graded(
-                !weak_name || (name.role == Role::Key && !name.distant && shape.classes() >= 3 && shape.length >= 20),
-            ),
+            length => {
+                let of_any_key = name.role == Role::Key && shape.classes() >= 3;
+                let of_a_login = name.role == Role::Credential && shape.classes() >= 2 && length >= 24;
+                graded(!weak_name || (!name.distant && (of_any_key || of_a_login)))
+            }
         };
     }
     // Something between words and noise: `S3cr3t!Signing2024`.
@@ -265,6 +287,20 @@ fn names_a_thing(value: &str) -> bool {
         "lambda",
         "config",
         "param",
+        "app",
+        "api",
+        "user",
+        "queue",
+        "pool",
+        "table",
+        "bucket",
+        "web",
+        "job",
+        "auth",
+        "role",
+        "name",
+        "handler",
+        "function",
     ];
     let lower = value.to_ascii_lowercase();
     THINGS.iter().any(|thing| lower.contains(thing))

@@ -100,14 +100,17 @@ fn without_digits(word: &str) -> &str {
 fn role(words: &str, provider: bool) -> (Role, bool) {
     let list: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
     let mut rest = list.as_slice();
-    // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant.
+    // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant; in `API_KEY_HEADER_VALUE` the one before that.
     while let [before @ .., last] = rest {
         let last = *last;
         let numbered = last.bytes().all(|byte| byte.is_ascii_digit());
         if before.is_empty() || !(numbered || is_one_of(TRAILING, without_digits(last))) {
             break;
         }
-        rest = before;
+        rest = match before {
+            [before @ .., "header"] if last == "value" => before,
+            _ => before,
+        };
     }
     let [before @ .., last] = rest else { return (Role::Neutral, false) };
     let last = without_digits(last);
@@ -141,9 +144,8 @@ fn meaning(word: &str, previous: &str, before: &[&str], provider: bool) -> Optio
         "seed" if matches!(previous, "wallet" | "hd" | "master" | "mnemonic" | "secret") => Role::Passphrase,
         "pin" | "pincode" => Role::Pin,
         "otp" | "totp" | "mfa" if previous == "secret" => Role::Secret,
-        "secret" | "secrets" | "clientsecret" | "appsecret" | "pepper" | "salt" | "jwtsecret" | "authsecret" => {
-            Role::Secret
-        }
+        "secret" | "secrets" | "clientsecret" | "appsecret" | "pepper" | "salt" | "jwtsecret" | "authsecret"
+        | "hmac" => Role::Secret,
         "token" | "tokens" | "authtoken" | "accesstoken" | "apitoken" | "bearer" | "pat" | "refreshtoken"
         | "bottoken" | "jwt" | "sessionid" | "jsessionid" | "phpsessid" | "csrftoken" | "sas" | "authkey" => {
             if is_one_of(HARMLESS_BEFORE_TOKEN, previous) {
@@ -180,7 +182,9 @@ fn key(previous: &str, before: &[&str], provider: bool) -> Role {
         "signer" | "deployer" | "wallet" => return Role::PrivateKey,
         _ => {}
     }
-    if is_one_of(HARMLESS_KEYS, previous) {
+    // Pusher's key is in every page that uses it; what signs is its secret.
+    let pusher = previous == "pusher" || (previous == "app" && before.contains(&"pusher"));
+    if pusher || is_one_of(HARMLESS_KEYS, previous) {
         return Role::Harmless;
     }
     if is_one_of(SECRET_KEYS, previous) {

@@ -1,5 +1,6 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
+use crate::spelling::is_wordlike;
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
@@ -10,25 +11,29 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
 
 /// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
 pub(crate) fn is_template(value: &str) -> bool {
-    const PAIRS: &[(&str, char)] = &[
-        ("${", '}'),
-        ("{{", '}'),
-        ("<%", '>'),
-        ("#{", '}'),
-        ("%{", '}'),
-        ("$(", ')'),
-        ("[[", ']'),
-        ("@@", '@'),
-        ("$[", ']'),
-        ("%(", ')'),
-    ];
-    let opens_and_closes =
-        |(open, close): &(&str, char)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close));
-    if PAIRS.iter().any(opens_and_closes) {
+    // Two characters that stand together in no other text.
+    let interpolated = [("${", '}'), ("{{", '}')];
+    if interpolated.iter().any(|(open, close)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close))) {
         return true;
     }
-    let in_angles =
-        value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).is_some_and(|(inside, _)| is_label(inside));
+    // These do stand in passwords, so what is in them has to be a label.
+    let marked =
+        [("<%", "%>"), ("#{", "}"), ("%{", "}"), ("$(", ")"), ("[[", "]]"), ("@@", "@@"), ("$[", "]"), ("%(", ")s")];
+    let is_marked = |(open, close): &(&str, &str)| {
+        let (_, rest) = value.split_once(open)?;
+        rest.split_once(close).map(|(inside, _)| inside.trim_start_matches(['=', '-', ' ']))
+    };
+    if marked.iter().filter_map(is_marked).any(is_label) {
+        return true;
+    }
+    let in_angles = value.split_once('<').is_some_and(|(before, rest)| {
+        let parts = |text: &str, end: bool| {
+            let next = if end { text.chars().next() } else { text.chars().next_back() };
+            next.is_none_or(|letter| !letter.is_ascii_alphanumeric())
+        };
+        rest.split_once('>')
+            .is_some_and(|(inside, after)| is_label(inside) && parts(before, false) && parts(after, true))
+    });
     in_angles
         || enclosed(value, '{', '}').is_some_and(is_label)
         || enclosed(value, '[', ']').is_some_and(is_label)
@@ -59,7 +64,11 @@ fn is_variable(text: &str) -> bool {
         && small != capital
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
-        && (capital || text.contains('_'))
+        && (capital
+            || text.contains('_')
+            || (is_wordlike(text.as_bytes())
+                && text.len() >= 4
+                && !text.contains(|letter: char| letter.is_ascii_digit())))
 }
 
 /// Words that nobody's secret has in it.

@@ -1,6 +1,6 @@
 //! Layer 0: values whose form says what they are: numbers, dates, paths, hosts, addresses.
 
-use crate::shape::Shape;
+use crate::{shape::Shape, spelling::is_wordlike};
 
 /// Last labels of hosts that stand in configurations, sorted.
 const TOPS: &[&str] = &[
@@ -173,6 +173,7 @@ pub(crate) fn is_plain(value: &str, shape: &Shape) -> bool {
         || is_file(value)
         || is_cloudformation(value)
         || is_locale_or_mime(value)
+        || is_choice(value)
 }
 
 /// Digits, with signs and separators between them.
@@ -392,12 +393,54 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_cognito_pool(value)
+    id || is_cognito_pool(value) || is_generated_name(value)
+}
+
+/// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's suffix.
+fn is_generated_name(value: &str) -> bool {
+    let Some((names, suffix)) = value.rsplit_once('-') else { return false };
+    let is_suffix = (6..=16).contains(&suffix.len())
+        && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
+    is_suffix && value.len() <= 255 && names.split('-').all(is_name) && names.split('-').any(|name| name.len() >= 3)
+}
+
+/// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and before a
+/// hash of eight digits `Queue5C0A09CF`.
+fn is_name(name: &str) -> bool {
+    let without_hash = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
+        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
+            || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
+                && words.ends_with(|last: char| last.is_ascii_lowercase()));
+        words.len() >= 2 && is_hash && apart
+    });
+    let name = without_hash.map_or(name, |(words, _)| words);
+    let letters = name.bytes().filter(u8::is_ascii_alphabetic).count();
+    let digits = name.len() - letters;
+    let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
+    let of_words = capitals * 3 <= letters || capitals == letters;
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && digits <= 3
+        && of_words
 }
 
 /// `eu-west-1_AbCdEf123`, and an identity pool's `eu-west-1:` with a UUID.
 fn is_cognito_pool(value: &str) -> bool {
     value.split_once(['_', ':']).is_some_and(|(region, id)| is_region(region) && region.len() >= 9 && id.len() >= 6)
+}
+
+/// `required|min:8`: words with bars between them.
+fn is_choice(value: &str) -> bool {
+    let is_word = |part: &str| {
+        let (word, rest) = part.split_once([':', '=']).unwrap_or((part, ""));
+        word.len() >= 2
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            && rest.len() <= 12
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b',')
+    };
+    value.contains('|') && value.split('|').all(is_word)
 }
 
 fn is_locale_or_mime(value: &str) -> bool {

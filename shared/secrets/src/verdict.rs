@@ -1,4 +1,5 @@
 use std::fmt;
+use warden_finding::Severity;
 
 /// What kind of secret a value is, in the spelling of findings: `github-token`, `database-url`, `password`.
 ///
@@ -54,6 +55,14 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// The severity of a finding: the same word.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Confidence::Medium => Severity::Medium,
+            Confidence::High => Severity::High,
+        }
+    }
+
     /// The spelling in findings: `medium`, `high`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use warden_finding::{Finding, FindingId, Severity};
 use warden_policy::{
     Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy, role_policy, trust_policy,
 };
-use warden_secrets::{Confidence, Verdict};
+use warden_secrets::Verdict;
 
 /// All that a guard would look at.
 #[derive(Default)]
@@ -220,11 +220,7 @@ impl Judged {
             let (severity, message) = match setting {
                 Setting::Plain(value) => match warden_secrets::judge(name, value) {
                     Some(Verdict { kind, confidence }) => {
-                        let severity = match confidence {
-                            Confidence::High => Severity::High,
-                            Confidence::Medium => Severity::Medium,
-                        };
-                        (severity, format!("a plaintext secret: {kind}, {confidence} confidence"))
+                        (confidence.severity(), format!("a plaintext secret: {kind}, {confidence} confidence"))
                     }
                     None => continue,
                 },

@@ -144,7 +144,31 @@ fn other_providers() {
     };
     check(with("system:serviceaccount:shop:orders"), &[]);
     check(with("system:serviceaccount:shop:*"), &[]);
-    check(with("*"), &["trust-oidc-open critical Statement[0]"]);
+    // Every pod of the cluster.
+    for open in ["*", "system:*", "system:serviceaccount:*", "system:serviceaccount:*:orders"] {
+        check(with(open), &["trust-oidc-open critical Statement[0]"]);
+    }
+    let of = |host: &str, sub: &str| {
+        federated(
+            &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+            json!({"StringLike": {format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:sub"): sub}}),
+        )
+    };
+    let open: &[&str] = &["trust-oidc-open critical Statement[0]"];
+    check(of("gitlab.com", "project_path:octo/shop:ref_type:branch:ref:main"), &[]);
+    check(of("gitlab.com", "project_path:octo/*"), &[]);
+    check(of("gitlab.com", "project_path:octo*"), open);
+    check(of("gitlab.com", "project_path:*"), open);
+    check(of("gitlab.example.com", "project_path:octo*"), &[]);
+    check(of("gitlab.example.com", "project_path:*"), open);
+    check(of("app.terraform.io", "organization:octo:project:*"), &[]);
+    check(of("app.terraform.io", "organization:octo*"), open);
+    // Their address names the customer already; the subject names a repository, a project.
+    let bitbucket = "api.bitbucket.org/2.0/workspaces/octo/pipelines-config/identity/oidc";
+    check(of(bitbucket, "{2f5e1b0a-0000-4000-8000-111122223333}:*"), &[]);
+    check(of(bitbucket, "*:deploy"), open);
+    check(of("oidc.circleci.com/org/11112222", "org/11112222/project/33334444/user/*"), &[]);
+    check(of("oidc.circleci.com/org/11112222", "org/*"), open);
     let cognito = |amr: &str| {
         federated(
             "cognito-identity.amazonaws.com",
@@ -160,6 +184,48 @@ fn other_providers() {
         json!({"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:saml-provider/corp"},
             "Action": "sts:AssumeRoleWithSAML", "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}),
         &[],
+    );
+}
+
+#[test]
+fn a_provider_of_another_account_is_that_account() {
+    let saml = |account: &str| {
+        json!({"Effect": "Allow", "Principal": {"Federated": format!("arn:aws:iam::{account}:saml-provider/corp")},
+            "Action": "sts:AssumeRoleWithSAML"})
+    };
+    check(saml(OWN), &[]);
+    check(saml("444455556666"), &[]);
+    check(saml("999999999999"), &["trust-external-account high Statement[0]"]);
+}
+
+#[test]
+fn anybody_is_anybody_under_conditions_that_name_nobody() {
+    for condition in [
+        json!({"ForAllValues:StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}}),
+        json!({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}}),
+        json!({"StringEquals": {"aws:PrincipalTag/team": "shop"}}),
+        json!({"StringEquals": {"sts:RoleSessionName": "shop"}}),
+        json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}),
+    ] {
+        check(trust(json!({"AWS": "*"}), condition), &["trust-public critical Statement[0]"]);
+    }
+    check(
+        trust(json!({"AWS": "*"}), json!({"ForAnyValue:StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
+        &["trust-organization low Statement[0]"],
+    );
+    check(
+        trust(json!({"AWS": "*"}), json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-exampleorgid/*"}})),
+        &["trust-organization low Statement[0]"],
+    );
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "Action": "sts:Assume?ole"}),
+        &["trust-public critical Statement[0]"],
+    );
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "NotAction": "sts:TagSession"}),
+        &["trust-public critical Statement[0]"],
     );
 }
 

@@ -31,8 +31,10 @@ pub(crate) enum Says {
     Secret,
     /// Likely one, or only half of one: an access key id.
     Likely,
-    /// Meant to be seen: a publishable key, an id.
+    /// Meant to be seen: a publishable key, a public key.
     Public,
+    /// An id or an address, whose shape a secret may have by chance.
+    Id,
 }
 
 /// A piece of a format.
@@ -107,6 +109,7 @@ impl Alphabet {
 pub(crate) enum Recognised {
     Secret(Verdict),
     Public,
+    Id,
 }
 
 impl Format {
@@ -118,6 +121,7 @@ impl Format {
     fn recognised(&self, matched: &str) -> Recognised {
         match self.says {
             Says::Public => Recognised::Public,
+            Says::Id => Recognised::Id,
             Says::Likely => Recognised::Secret(Verdict::medium(self.kind)),
             Says::Secret if self.checksum.holds(matched) => Recognised::Secret(Verdict::high(self.kind)),
             Says::Secret => Recognised::Secret(Verdict::medium(self.kind)),

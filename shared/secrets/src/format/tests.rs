@@ -51,6 +51,7 @@ fn all() -> impl Iterator<Item = &'static Format> {
 fn verdict(recognised: Option<Recognised>) -> Option<Says> {
     recognised.map(|recognised| match recognised {
         Recognised::Public => Says::Public,
+        Recognised::Id => Says::Id,
         Recognised::Secret(verdict) if verdict.confidence == crate::Confidence::High => Says::Secret,
         Recognised::Secret(_) => Says::Likely,
     })

@@ -100,7 +100,9 @@ fn key_and_value(field: &str) -> Option<(&str, &str)> {
     let (key, value) = field.split_at_checked(at)?;
     let key = unquoted(key.trim());
     let key = key.trim_start_matches("jdbc:").rsplit(['?', '{']).next().unwrap_or(key).trim_matches(['"', '\'', ' ']);
-    let value = unquoted(value.get(1..)?.trim().trim_end_matches([',', '}']).trim());
+    let value = value.get(1..)?.trim().trim_end_matches(',');
+    let value = if value.contains('{') { value } else { value.trim_end_matches('}') };
+    let value = unquoted(value.trim());
     is_key(key).then_some((key, value))
 }
 
@@ -157,9 +159,12 @@ pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
                 Found::Nothing | Found::Harmless => judgement::part(&Name::read("token"), value, looking),
             };
         }
-        (Role::Neutral, "sid" | "connect.sid" | "session_id" | "sessionid" | "x-api-key" | "api-key") => {
-            Name::read("token")
-        }
+        // npm's own tokens of old are UUIDs.
+        (_, key) if key.ends_with(":_authtoken") && value.len() >= 20 => return Some(Verdict::high(Kind::TOKEN)),
+        (
+            Role::Neutral,
+            "x-honeycomb-team" | "sid" | "connect.sid" | "session_id" | "sessionid" | "x-api-key" | "api-key",
+        ) => Name::read("token"),
         _ => name,
     };
     let verdict = judgement::part(&name, value, looking)?;

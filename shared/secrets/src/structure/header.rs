@@ -39,7 +39,15 @@ fn bearer(credentials: &str, looking: Looking) -> Found {
 
 /// A user and a password, in base64 (RFC 7617).
 pub(super) fn basic(credentials: &str) -> Found {
-    let Some(text) = super::decoded::text(credentials) else { return Found::Nothing };
+    let Some(text) = super::decoded::text(credentials) else {
+        let shape = Shape::of(credentials);
+        let random = shape.noise() >= 50 && shape.length >= 16 && !is_placeholder(credentials);
+        return match (random, shape.length) {
+            (false, _) => Found::Nothing,
+            (true, 24..) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
+            (true, _) => Found::Secret(Verdict::medium(Kind::CREDENTIALS)),
+        };
+    };
     match text.split_once(':') {
         Some((user, password)) if !user.is_empty() || !password.is_empty() => {
             let secret = if password.is_empty() { user } else { password };

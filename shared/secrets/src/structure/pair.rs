@@ -27,7 +27,10 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
             return if known { Found::Harmless } else { Found::Secret(Verdict::high(Kind::CREDENTIALS)) };
         }
     }
-    if name.role != Role::Credential {
+    let says_login =
+        name.words().any(|word| matches!(word, "auth" | "login" | "credential" | "credentials" | "creds" | "basic"));
+    if name.role != Role::Credential && !(says_login && name.role == Role::Harmless && value.matches(':').count() == 1)
+    {
         return Found::Nothing;
     }
     let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };

@@ -269,6 +269,11 @@ fn secret_path(place: &str) -> Option<Verdict> {
     if webhook {
         return Some(Verdict::high(Kind::WEBHOOK));
     }
+    // A hook elsewhere, with something in its path that nobody could guess.
+    let hook = parts.iter().any(|part| matches!(*part, "webhook" | "webhooks" | "hook" | "hooks" | "incoming-webhook"));
+    if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last)) {
+        return Some(Verdict::medium(Kind::WEBHOOK));
+    }
     let key_in_path = match (host, parts.as_slice()) {
         (host, ["v2" | "v3" | "nft", key, ..] | ["v2" | "v3", "ws", key, ..] | ["ws", "v3", key])
             if host.ends_with(".infura.io") || host.ends_with(".g.alchemy.com") || host.ends_with(".alchemyapi.io") =>

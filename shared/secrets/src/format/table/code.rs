@@ -56,5 +56,6 @@ pub(super) const FORMATS: &[Format] = &[
     secret("inngest-key", "https://www.inngest.com/docs/platform/signing-keys", &[Either(&["signkey-prod-", "signkey-test-", "signkey-branch-", "signkey-dev-"]), Run(Hex, 32, 64)]),
     secret("scalingo-token", "https://developers.scalingo.com/", &[Text("tk-us-"), Run(UrlSafe, 48, 48)]),
     secret("prisma-key", "https://www.prisma.io/docs/accelerate", &[Text("prisma+postgres://accelerate.prisma-data.net/?api_key="), Run(Dotted, 40, 600)]),
+    secret("laravel-key", "https://laravel.com/docs/encryption", &[Text("base64:"), Run(Base64, 43, 43), Text("=")]),
     secret("openssh-key", "https://www.openssh.com/", &[Text("b3BlbnNzaC1rZXktdjE"), Run(Base64, 200, 6000), Run(Bearer, 0, 2)]),
 ];

@@ -38,6 +38,10 @@ const fn likely(kind: &'static str, source: &'static str, parts: &'static [Part]
     Format { kind: Kind(kind), source, parts, checksum: Checksum::None, says: Says::Likely }
 }
 
+const fn id(kind: &'static str, source: &'static str, parts: &'static [Part]) -> Format {
+    Format { kind: Kind(kind), source, parts, checksum: Checksum::None, says: Says::Id }
+}
+
 const fn public(kind: &'static str, source: &'static str, parts: &'static [Part]) -> Format {
     Format { kind: Kind(kind), source, parts, checksum: Checksum::None, says: Says::Public }
 }

@@ -34,6 +34,5 @@ pub(super) const FORMATS: &[Format] = &[
     secret("elastic-token", "https://www.elastic.co/docs/deploy-manage/api-keys/elastic-cloud-api-keys", &[Either(&["essu_", "essa_"]), Run(Base64, 40, 200), Run(Bearer, 0, 2)]),
     secret("elastic-token", "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-service-token", &[Text("AAEAAW"), Run(UrlSafe, 50, 120)]),
     secret("influx-token", "https://docs.influxdata.com/influxdb/v2/admin/tokens/", &[Text("apiv3_"), Run(UrlSafe, 60, 100)]),
-    secret("influx-token", "https://docs.influxdata.com/influxdb/v2/admin/tokens/", &[Run(UrlSafe, 86, 86), Text("==")]),
     secret("segment-token", "https://segment.com/docs/api/public-api/", &[Text("sgp_"), Run(Alnum, 64, 64)]),
 ];
