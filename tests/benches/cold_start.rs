@@ -38,8 +38,9 @@ use warden_sandbox::{ACCOUNT, build_released_guards, workspace};
 use warden_tests::glibc::{GlibcVersion, glibc_needed};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-/// The guards, each with an event that it wakes for.
-const GUARDS: [(&str, fn() -> Value); 2] = [("access-guard", add_permission), ("role-guard", put_role_policy)];
+/// A guard, and an event that it wakes for.
+type Guard = (&'static str, fn() -> Value);
+const GUARDS: [Guard; 2] = [("access-guard", add_permission), ("role-guard", put_role_policy)];
 const RUNS: usize = 50;
 /// A guard that has not answered by then does not work.
 const PATIENCE: Duration = Duration::from_secs(20);
