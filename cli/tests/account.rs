@@ -6,7 +6,7 @@ use aws_sdk_lambda::{
     types::{FunctionCode, Runtime},
 };
 use serde_json::Value;
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
 
 const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
@@ -61,12 +61,16 @@ impl Account {
     async fn guarded() -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let guards = build_guards(&root, &["access-guard"], &|_| {}).expect("the guard");
+        let binaries = build_guards(&root, &["access-guard", "secret-env"], &|_| {}).expect("the guard");
         let template = root.join("infra/warden.yaml");
-        let guards: Vec<(&str, &std::path::Path)> =
-            guards.iter().map(|path: &PathBuf| ("access-guard", path.as_path())).collect();
         let parameters = [("LeaseSeconds", "2")];
-        let stack = Stack { name: "lambda-warden", template: &template, parameters: &parameters, guards: &guards };
+        let stack = Stack {
+            name: "lambda-warden",
+            template: &template,
+            parameters: &parameters,
+            guards: &[("access-guard", &binaries[0])],
+            layer: Some(&binaries[1]),
+        };
         account.sandbox.deploy(&stack).await.expect("the stack");
         account
     }

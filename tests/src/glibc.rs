@@ -13,6 +13,9 @@ use std::fmt;
 pub struct GlibcVersion(pub u32, pub u32);
 
 impl GlibcVersion {
+    /// Amazon Linux 2's, under the oldest managed runtimes (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>).
+    pub const AMAZON_LINUX_2: GlibcVersion = GlibcVersion(2, 26);
+
     /// Amazon Linux 2023's (<https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html>).
     pub const AMAZON_LINUX_2023: GlibcVersion = GlibcVersion(2, 34);
 

@@ -36,7 +36,7 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard"], &|_| {}).expect("the guards");
+        let guards = build_guards(&workspace(), &["access-guard", "secret-env"], &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
@@ -53,6 +53,7 @@ impl Account {
             template: &template,
             parameters: &all,
             guards: &[("access-guard", &guards[0])],
+            layer: Some(&guards[1]),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment =

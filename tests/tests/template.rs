@@ -195,11 +195,22 @@ fn the_template_keeps_the_limits_of_aws() {
 }
 
 #[test]
+fn functions_keep_the_layer_they_use() {
+    let template = Template::read();
+    let layer = template.resource("SecretEnvLayer");
+    // A function whose layer version is deleted goes on, but can be given no other configuration with it.
+    assert_eq!((text(&layer["DeletionPolicy"]), text(&layer["UpdateReplacePolicy"])), ("Retain", "Retain"));
+    assert_eq!(layer["Properties"]["CompatibleArchitectures"], json!([{"Ref": "Architecture"}]));
+    assert_eq!(template.section("Outputs")["SecretEnvLayer"]["Value"], json!({"Ref": "SecretEnvLayer"}));
+}
+
+#[test]
 fn everything_that_can_be_tagged_is() {
     // These take no tags in CloudFormation.
     let untaggable = [
         "AWS::IAM::ManagedPolicy",
         "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
         "AWS::Logs::ResourcePolicy",
         "AWS::SNS::Subscription",

@@ -42,10 +42,10 @@ impl Stage {
         step("Building the guard (the first time takes minutes)");
         let build = {
             let bar = bar.clone();
-            move || build_guards(&workspace(), &["access-guard"], &|text| show(&bar, text))
+            move || build_guards(&workspace(), &["access-guard", "secret-env"], &|text| show(&bar, text))
         };
         let guards = tokio::task::spawn_blocking(build).await??;
-        let guard = guards.first().context("cargo built no guard")?;
+        let [guard, layer] = guards.as_slice() else { anyhow::bail!("cargo built {} binaries of two", guards.len()) };
 
         let bar_of_sandbox = bar.clone();
         let progress: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| show(&bar_of_sandbox, text));
@@ -57,6 +57,7 @@ impl Stage {
             template: &template,
             parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
             guards: &[("access-guard", guard)],
+            layer: Some(layer),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
         bar.finish_and_clear();

@@ -18,8 +18,57 @@ const REGION: u8 = 2;
 const ACCOUNT: u8 = 3;
 const NAME: u8 = 4;
 
-/// What stands for a name nobody could have guessed: longer than anybody would write `?`, and no character of an ARN.
-const UNGUESSABLE: &str = "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
+/// What stands for a name nobody could have guessed: no character of an ARN, and longer than anybody would write `?`. In
+/// between stands each letter once and a few dashes, for `*e*` and `*-*` fit about every name there is; and it ends like a
+/// secret, of which `*-??????` is every one.
+const UNGUESSABLE: &str = "\u{5}a\u{5}b\u{5}c\u{5}d\u{5}e\u{5}f\u{5}g\u{5}h\u{5}i\u{5}j\u{5}k\u{5}l\u{5}m\u{5}n\u{5}o\u{5}p\u{5}q\u{5}\
+                           r\u{5}s\u{5}t\u{5}u\u{5}v\u{5}w\u{5}x\u{5}y\u{5}z\u{5}-\u{5}-\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
+
+/// Names that AWS gives, by service and what stands before them: everybody knows how they start and how long they are
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>).
+const GIVEN: &[(&str, &str, &str)] = &[
+    ("ec2:", "image/", "ami-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    ("ec2:", "instance/", "i-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    (
+        "ec2:",
+        "launch-template/",
+        "lt-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+    ),
+    (
+        "ec2:",
+        "network-interface/",
+        "eni-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+    ),
+    (
+        "ec2:",
+        "security-group/",
+        "sg-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+    ),
+    ("ec2:", "snapshot/", "snap-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    ("ec2:", "subnet/", "subnet-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    ("ec2:", "volume/", "vol-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    ("ec2:", "vpc/", "vpc-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
+    (
+        "kms:",
+        "key/",
+        "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+    ),
+    (
+        "ssm:",
+        "managed-instance/",
+        "mi-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
+    ),
+];
+
+/// The name that AWS gives to what a template stands for.
+fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {
+    let resource = resource_of(template)?;
+    let service = after_partition(template);
+    GIVEN
+        .iter()
+        .find(|(of, kind, _)| service.starts_with(of.as_bytes()) && resource.starts_with(kind.as_bytes()))
+        .map(|(_, kind, name)| (*kind, *name))
+}
 
 /// How far a statement's resources reach.
 pub(crate) enum Reach<'d> {
@@ -50,12 +99,33 @@ impl<'d> Reach<'d> {
     }
 }
 
+/// Whether a statement's resources reach something of which only the template is known, like any instance; or, where a
+/// template has the name in it, whether they reach what has that name.
+pub(crate) fn reaches(
+    resources: &Selection<Values<'_>>,
+    version: Version,
+    context: &Context,
+    templates: &[&str],
+    scratch: &mut Scratch,
+) -> bool {
+    match resources {
+        Selection::Only(resources) => resources.iter().any(|resource| {
+            let filler = Filler::new(without_variables(resource, version), context);
+            templates
+                .iter()
+                .any(|template| scratch.is_exhausted_after(4) || filler.fits(template.as_bytes(), &mut scratch.filled))
+        }),
+        Selection::Except(resources) => !resources.iter().any(is_all_stars),
+    }
+}
+
 /// `*`, `**`: everything, whatever it is matched against.
 pub(crate) fn is_all_stars(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte == b'*')
 }
 
-/// A policy variable stands for one value that is not known here, so it is no wildcard, and neither is `${*}`.
+/// A policy variable stands for one value that is not known here, so it is no wildcard, and neither is `${*}`. What it
+/// stands for where there is no value (`${aws:PrincipalTag/team, 'all'}`) is taken as it is written.
 fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
     if version == Version::V2008 || !resource.as_bytes().contains(&b'$') {
         return Cow::Borrowed(resource);
@@ -63,8 +133,12 @@ fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
     let mut parts = resource.split("${");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        plain.push('\u{6}');
-        plain.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+        let (variable, rest) = part.split_once('}').unwrap_or((part, ""));
+        match variable.split_once('\'') {
+            Some((_, default)) => plain.push_str(default.trim_end().trim_end_matches('\'')),
+            None => plain.push('\u{6}'),
+        }
+        plain.push_str(rest);
     }
     Cow::Owned(plain)
 }
@@ -197,6 +271,11 @@ fn after_partition(template: &[u8]) -> &[u8] {
     template.get(6..).unwrap_or_default()
 }
 
+/// The last field of a template.
+fn resource_of(template: &[u8]) -> Option<&[u8]> {
+    after_partition(template).splitn(4, |byte| *byte == b':').nth(3)
+}
+
 /// A pattern and how the tokens of a template are filled for it.
 struct Filler<'d> {
     pattern: Cow<'d, str>,
@@ -259,6 +338,7 @@ impl<'d> Filler<'d> {
 
     fn fits(&self, template: &[u8], filled: &mut Vec<u8>) -> bool {
         filled.clear();
+        let name = given_name(template).map_or(UNGUESSABLE, |(_, name)| name);
         for byte in template {
             match *byte {
                 PARTITION => fill(filled, self.field(&self.partition), self.context.partition.as_str()),
@@ -267,7 +347,7 @@ impl<'d> Filler<'d> {
                     let account = self.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
                     filled.extend_from_slice(account.as_bytes());
                 }
-                NAME => filled.extend_from_slice(UNGUESSABLE.as_bytes()),
+                NAME => filled.extend_from_slice(name.as_bytes()),
                 plain => filled.push(plain),
             }
         }
@@ -282,11 +362,13 @@ impl<'d> Filler<'d> {
         let Some(literal) = self.resource.as_ref().map(|range| self.field(range)) else {
             return true;
         };
-        let Some(resource) = after_partition(template).splitn(4, |byte| *byte == b':').nth(3) else {
+        let Some(resource) = resource_of(template) else {
             return true;
         };
         // With no more colons than the five between the fields, each field has to fit its own.
-        resource.starts_with(literal) || resource.iter().any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
+        resource.starts_with(literal)
+            || resource.iter().any(|byte| matches!(*byte, b':' | REGION | ACCOUNT))
+            || given_name(template).is_some_and(|(kind, _)| literal.starts_with(kind.as_bytes()))
     }
 }
 
@@ -355,6 +437,23 @@ mod tests {
         check("arn:aws:lambda:eu-west-1:111122223333:function:*", "lambda:InvokeFunction", true);
         check("arn:aws:lambda:eu-*:*:function:*", "lambda:InvokeFunction", true);
         check("arn:aws-cn:iam::*:role/*", "iam:PassRole", true);
+        check("arn:aws:iam::*:role/${aws:PrincipalTag/role, '*'}", "iam:PassRole", true);
+    }
+
+    #[test]
+    fn what_every_name_has_narrows_nothing() {
+        check("arn:aws:iam::*:role/*e*", "iam:PassRole", true);
+        check("arn:aws:s3:::*-*", "s3:ListBucket", true);
+        check("arn:aws:secretsmanager:*:*:secret:*-??????", "secretsmanager:GetSecretValue", true);
+        check("arn:aws:secretsmanager:*:*:secret:shop-??????", "secretsmanager:GetSecretValue", false);
+        check("arn:aws:iam::*:role/*admin*", "iam:PassRole", false);
+        // Names that AWS gives.
+        check("arn:aws:ec2:*:*:instance/i-*", "ssm:StartSession", true);
+        check("arn:aws:ec2:*:*:instance/i-?????????????????", "ssm:StartSession", true);
+        check("arn:aws:ec2:*:*:instance/i-0123456789abcdef*", "ssm:StartSession", false);
+        check("arn:aws:ec2:*:*:snapshot/snap-*", "ec2:ModifySnapshotAttribute", true);
+        check("arn:aws:kms:*:*:key/????????-????-????-????-????????????", "kms:Decrypt", true);
+        check("arn:aws:kms:*:*:key/1111*", "kms:Decrypt", false);
     }
 
     #[test]

@@ -531,6 +531,16 @@ mod tests {
     }
 
     #[test]
+    fn arn_equals_is_arn_like_whose_star_stays_in_its_field() {
+        for operator in ["ArnEquals", "ArnLike", "arnequals"] {
+            let with = |arn: &str| format!(r#"{{"{operator}":{{"aws:SourceArn":"{arn}"}}}}"#);
+            check(&with("arn:aws:sns:*:111122223333:*"), "[111122223333]");
+            check(&with("arn:*:s?s:*:111122223333:topic-*"), "[111122223333]");
+            check(&with("arn:aws:sns:us-east-1:*:topic"), "");
+        }
+    }
+
+    #[test]
     fn addresses_limit_unless_they_add_up_to_everybody() {
         let ip = |values: &str| format!(r#"{{"IpAddress":{{"aws:SourceIp":{values}}}}}"#);
         check(&ip(r#""10.0.0.0/8""#), "network");

@@ -110,6 +110,15 @@ pub enum Selection<T> {
     Except(T),
 }
 
+impl<T> Selection<T> {
+    /// What is named, be it to take or to leave out.
+    pub(crate) fn named(&self) -> &T {
+        match self {
+            Selection::Only(named) | Selection::Except(named) => named,
+        }
+    }
+}
+
 /// A value given alone or as a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Values<'a> {

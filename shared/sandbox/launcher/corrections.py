@@ -27,6 +27,11 @@ def apply():
     pass_role()
     principal_arn_of_a_session()
     set_default_policy_version()
+    role_resources()
+    tags_of_managed_policies()
+    policy_sizes()
+    attached_policies_exist()
+    service_linked_roles()
     source_identity()
     latest_event_invoke_config()
     put_events_delivers_nothing()
@@ -199,6 +204,90 @@ def set_default_policy_version():
         return iam._xml(200, "SetDefaultPolicyVersionResponse", "")
 
     iam._IAM_HANDLERS["SetDefaultPolicyVersion"] = operation
+
+
+def role_resources():
+    """The resource of an IAM call on a role: its whole ARN, with its path, which tags and permissions go by."""
+    extract = iam_actions.extract_resource_arn
+
+    def resource(service, method, path, headers, body, query_params, region, account_id):
+        found = extract(service, method, path, headers, body, query_params, region, account_id)
+        kind, _, name = found.rpartition(":")[2].partition("/")
+        role = iam._roles.get(name) if service == "iam" and kind == "role" else None
+        return role["Arn"] if role else found
+
+    iam_actions.extract_resource_arn = resource
+
+
+def tags_of_managed_policies():
+    """aws:ResourceTag for a call on a managed policy."""
+    others = tagging._RESOURCE_TAG_COLLECTORS["iam"]
+
+    def collected():
+        yield from others()
+        for arn, policy in iam._policies.items():
+            yield arn, tagging._normalise_list(policy.get("Tags"))
+
+    tagging._RESOURCE_TAG_COLLECTORS["iam"] = collected
+
+
+def policy_sizes():
+    """The quotas on the size of policies, in characters that are no whitespace: 10,240 for all that stand in a role,
+    6,144 for a managed one."""
+    put_in_role, create, add_version = (iam._IAM_HANDLERS[name] for name in
+                                        ("PutRolePolicy", "CreatePolicy", "CreatePolicyVersion"))
+
+    def size(document):
+        return len("".join(str(document).split()))
+
+    def put(params):
+        name, role = iam._p(params, "RoleName"), iam._roles.get(iam._p(params, "RoleName"))
+        others = [document for policy, document in role["InlinePolicies"].items()
+                  if policy != iam._p(params, "PolicyName")] if role else []
+        if role and sum(map(size, others)) + size(iam._p(params, "PolicyDocument")) > 10240:
+            return iam._error(409, "LimitExceeded", f"Maximum policy size of 10240 bytes exceeded for role {name}")
+        return put_in_role(params)
+
+    def managed(handler):
+        def checked(params):
+            if size(iam._p(params, "PolicyDocument")) > 6144:
+                return iam._error(409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144")
+            return handler(params)
+        return checked
+
+    iam._IAM_HANDLERS.update(PutRolePolicy=put, CreatePolicy=managed(create), CreatePolicyVersion=managed(add_version))
+
+
+def attached_policies_exist():
+    """AttachRolePolicy takes no policy that is not there."""
+    attach = iam._IAM_HANDLERS["AttachRolePolicy"]
+
+    def attached(params):
+        arn = iam._p(params, "PolicyArn")
+        if not iam._policy_exists(arn):
+            return iam._error(404, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+        return attach(params)
+
+    iam._IAM_HANDLERS["AttachRolePolicy"] = attached
+
+
+def service_linked_roles():
+    """Roles of AWS's services, below /aws-service-role/, are AWS's alone to change."""
+
+    def protected(handler):
+        def checked(params):
+            name = iam._p(params, "RoleName")
+            role = iam._roles.get(name)
+            if role and role["Path"].startswith("/aws-service-role/"):
+                return iam._error(400, "UnmodifiableEntity", f"Cannot perform the operation on the protected role "
+                                  f"'{name}' - this role is only modifiable by AWS")
+            return handler(params)
+        return checked
+
+    for name in ("AttachRolePolicy", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+                 "DetachRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
+                 "UpdateRole", "UpdateRoleDescription"):
+        iam._IAM_HANDLERS[name] = protected(iam._IAM_HANDLERS[name])
 
 
 def source_identity():

@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::{
 };
 use hyper::Method;
 
-use crate::{Sandbox, SandboxError, package};
+use crate::{Sandbox, SandboxError, package, package_layer};
 
 /// The bucket that packages are put into.
 const BUCKET: &str = "warden-sandbox-code";
@@ -25,6 +25,8 @@ pub struct Stack<'a> {
     pub parameters: &'a [(&'a str, &'a str)],
     /// The guards' binaries with the name of each: they are put at `<CodePrefix><name>.zip`.
     pub guards: &'a [(&'a str, &'a Path)],
+    /// The start-up layer's binary: its package is put at `<CodePrefix>secret-env.zip`.
+    pub layer: Option<&'a Path>,
 }
 
 impl Sandbox {
@@ -36,6 +38,9 @@ impl Sandbox {
         let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
         for (name, binary) in stack.guards {
             self.upload(&format!("{name}.zip"), package(binary)?).await?;
+        }
+        if let Some(binary) = stack.layer {
+            self.upload("secret-env.zip", package_layer(binary)?).await?;
         }
         let client = Client::new(&self.config());
         let given = |name: &str| template.contains(&format!("\n  {name}:"));

@@ -22,11 +22,13 @@ pub enum SandboxError {
         /// The command's own words.
         detail: String,
     },
-    /// pip could not install MiniStack.
+    /// pip could not install something.
     #[error(
-        "MiniStack could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
+        "{what} could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
     )]
     Install {
+        /// What.
+        what: &'static str,
         /// The last lines pip printed.
         detail: String,
     },
@@ -53,6 +55,16 @@ pub enum SandboxError {
         names: Vec<String>,
         /// What cargo printed.
         detail: String,
+    },
+    /// A function on a managed runtime did not start, or ended.
+    #[error("the function {function} does not run: {problem}\n{log}")]
+    FunctionStart {
+        /// Its name.
+        function: String,
+        /// What was seen.
+        problem: String,
+        /// All that it wrote to its log.
+        log: String,
     },
     /// The stack did not come up.
     #[error("the stack {stack} failed ({status}):\n{events}")]

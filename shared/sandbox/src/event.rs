@@ -131,6 +131,9 @@ fn from_json(exchange: &Exchange<'_>) -> Map<String, Value> {
 }
 
 fn elements(exchange: &Exchange<'_>) -> Value {
+    if exchange.operation.service == "iam" {
+        return std::str::from_utf8(exchange.response).ok().and_then(from_xml).unwrap_or_default();
+    }
     match serde_json::from_slice(exchange.response) {
         Ok(Value::Object(body)) if !body.is_empty() => Value::Object(spelled(body)),
         _ => Value::Null,
@@ -170,7 +173,7 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
             continue;
         }
         let Some((list, rest)) = name.split_once(".member.") else {
-            parameters.insert(lower_first(&name), json!(value));
+            parameters.insert(lower_first(&name), scalar(&name, &value));
             continue;
         };
         let list = parameters.entry(lower_first(list)).or_insert_with(|| json!([]));
@@ -186,6 +189,39 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
         }
     }
     parameters
+}
+
+/// The result of a query-protocol answer, `<CreateRoleResult><Role>...</Role></CreateRoleResult>`; none where there is none.
+fn from_xml(text: &str) -> Option<Value> {
+    let document = roxmltree::Document::parse(text).ok()?;
+    let mut parts = document.root_element().children().filter(roxmltree::Node::is_element);
+    let result = parts.find(|part| part.tag_name().name().ends_with("Result"))?;
+    Some(element(result)).filter(Value::is_object)
+}
+
+fn element(node: roxmltree::Node<'_, '_>) -> Value {
+    let parts: Vec<_> = node.children().filter(roxmltree::Node::is_element).collect();
+    let name = node.tag_name().name();
+    match parts.first().map(|part| part.tag_name().name()) {
+        None => scalar(name, node.text().unwrap_or_default()),
+        Some("member") => parts.into_iter().map(element).collect(),
+        Some(_) => {
+            // CloudTrail's role has no such field.
+            let kept = parts.into_iter().filter(|part| part.tag_name().name() != "MaxSessionDuration");
+            Value::Object(kept.map(|part| (lower_first(part.tag_name().name()), element(part))).collect())
+        }
+    }
+}
+
+/// The text of a query-protocol request or answer in the type that CloudTrail gives it.
+fn scalar(name: &str, text: &str) -> Value {
+    match name {
+        "SetAsDefault" | "IsDefaultVersion" | "IsAttachable" => json!(text == "true"),
+        "AttachmentCount" | "PermissionsBoundaryUsageCount" | "MaxSessionDuration" => {
+            text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
+        }
+        _ => json!(text),
+    }
 }
 
 fn lower_first(name: &str) -> String {
@@ -217,6 +253,30 @@ mod tests {
         let body = b"Action=CreateRole&Version=2010-05-08&RoleName=r&Tags.member.1.Key=a&Tags.member.1.Value=b&PolicyArns.member.1=x";
         let expected = json!({"roleName": "r", "tags": [{"key": "a", "value": "b"}], "policyArns": ["x"]});
         assert_eq!(Value::Object(from_form(body)), expected);
+    }
+
+    #[test]
+    fn what_is_no_text_in_cloudtrail_is_none_here() {
+        let body = b"Action=CreatePolicyVersion&PolicyArn=a&SetAsDefault=true&PolicyDocument=%7B%7D";
+        let expected = json!({"policyArn": "a", "setAsDefault": true, "policyDocument": "{}"});
+        assert_eq!(Value::Object(from_form(body)), expected);
+    }
+
+    #[test]
+    fn an_answer_in_xml_becomes_an_object() {
+        let answer = "<CreateRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateRoleResult><Role>\
+            <RoleName>r</RoleName><MaxSessionDuration>3600</MaxSessionDuration><Tags><member><Key>a</Key><Value>b</Value>\
+            </member></Tags></Role></CreateRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>\
+            </CreateRoleResponse>";
+        let expected = json!({"role": {"roleName": "r", "tags": [{"key": "a", "value": "b"}]}});
+        assert_eq!(from_xml(answer), Some(expected));
+        let version = "<R><CreatePolicyVersionResult><PolicyVersion><VersionId>v2</VersionId>\
+            <IsDefaultVersion>true</IsDefaultVersion></PolicyVersion></CreatePolicyVersionResult></R>";
+        let expected = json!({"policyVersion": {"versionId": "v2", "isDefaultVersion": true}});
+        assert_eq!(from_xml(version), Some(expected));
+        let nothing = "<PutRolePolicyResponse><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PutRolePolicyResponse>";
+        assert_eq!(from_xml(nothing), None);
+        assert_eq!(from_xml("<UpdateRoleResponse><UpdateRoleResult></UpdateRoleResult></UpdateRoleResponse>"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! MiniStack in a virtual environment of the project's own.
+//! Programs from PyPI, each set of them in a virtual environment of the project's own.
 
 use std::{
     ffi::OsStr,
@@ -12,45 +12,113 @@ use sha2::{Digest, Sha256};
 
 use crate::SandboxError;
 
-/// The pinned requirements, each file by its hash.
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
+/// A virtual environment: what is in it, every file of it by its hash.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// The first part of its directory's name.
+    name: &'static str,
+    /// What people call it.
+    title: &'static str,
+    requirements: &'static str,
+}
 
-/// Finds or makes the environment under `<target>/sandbox` and returns its Python. Blocks for some seconds the first time.
-///
-/// The environment is named after the requirements' hash, so that a new version gets a new one, and takes its place by a
-/// rename, so that it is whole or absent. A lock makes a second process wait for the first rather than install again.
-pub(crate) fn install(target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, SandboxError> {
-    let home = target.join("sandbox");
-    fs::create_dir_all(&home).map_err(SandboxError::io("creating", &home))?;
-    let digest: String = Sha256::digest(REQUIREMENTS).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let environment = home.join(format!("ministack-{digest}"));
-    let python = environment.join("bin/python");
+/// The account.
+pub(crate) const MINISTACK: Environment =
+    Environment { name: "ministack", title: "MiniStack", requirements: include_str!("../requirements/ministack.txt") };
 
-    let lock_path = home.join("install.lock");
-    let lock = File::create(&lock_path).map_err(SandboxError::io("creating", &lock_path))?;
-    lock.lock().map_err(SandboxError::io("locking", &lock_path))?;
+/// What AWS's managed Python runtimes run a function with.
+pub(crate) const PYTHON_RUNTIME: Environment = Environment {
+    name: "python-runtime",
+    title: "AWS's Python runtime client",
+    requirements: include_str!("../requirements/python-runtime.txt"),
+};
 
-    // The link leads to the system's Python: where that has gone, the environment is made again.
-    if python.exists() {
-        return Ok(python);
+/// What links a binary for a C library older than this machine's.
+pub(crate) const ZIG: Environment =
+    Environment { name: "zig", title: "Zig", requirements: include_str!("../requirements/zig.txt") };
+
+impl Environment {
+    /// Finds or makes the environment under `<target>/sandbox` and returns its directory; its Python is `bin/python` there. Blocks
+    /// for some seconds the first time.
+    ///
+    /// The environment is named after the requirements' hash, so that a new version gets a new one, and takes its place by a
+    /// rename, so that it is whole or absent. A lock makes a second process wait for the first rather than install again.
+    pub(crate) fn install(&self, target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, SandboxError> {
+        let home = target.join("sandbox");
+        fs::create_dir_all(&home).map_err(SandboxError::io("creating", &home))?;
+        let digest: String =
+            Sha256::digest(self.requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let environment = home.join(format!("{}-{digest}", self.name));
+
+        let lock_path = home.join("install.lock");
+        let lock = File::create(&lock_path).map_err(SandboxError::io("creating", &lock_path))?;
+        lock.lock().map_err(SandboxError::io("locking", &lock_path))?;
+
+        // The link leads to the system's Python: where that has gone, the environment is made again.
+        if environment.join("bin/python").exists() {
+            return Ok(environment);
+        }
+        check_python()?;
+        progress("creating a Python environment");
+        let draft = tempfile::Builder::new()
+            .prefix("draft-")
+            .tempdir_in(&home)
+            .map_err(SandboxError::io("creating a directory in", &home))?;
+        create(draft.path())?;
+        let requirements = draft.path().join("requirements.txt");
+        fs::write(&requirements, self.requirements).map_err(SandboxError::io("writing", &requirements))?;
+        self.fill(&draft.path().join("bin/python"), &requirements, progress)?;
+
+        if environment.exists() {
+            fs::remove_dir_all(&environment).map_err(SandboxError::io("removing", &environment))?;
+        }
+        let draft = draft.keep();
+        fs::rename(&draft, &environment).map_err(SandboxError::io("moving into place", &environment))?;
+        Ok(environment)
     }
-    check_python()?;
-    progress("creating a Python environment");
-    let draft = tempfile::Builder::new()
-        .prefix("draft-")
-        .tempdir_in(&home)
-        .map_err(SandboxError::io("creating a directory in", &home))?;
-    create(draft.path())?;
-    let requirements = draft.path().join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS).map_err(SandboxError::io("writing", &requirements))?;
-    fill(&draft.path().join("bin/python"), &requirements, progress)?;
 
-    if environment.exists() {
-        fs::remove_dir_all(&environment).map_err(SandboxError::io("removing", &environment))?;
+    fn fill(&self, python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(), SandboxError> {
+        let total = self.requirements.lines().filter(|line| line.contains("==") && !line.starts_with('#')).count();
+        let mut pip = Command::new(python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--require-hashes",
+                "--no-deps",
+            ])
+            .arg("--requirement")
+            .arg(requirements)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(SandboxError::io("running", python))?;
+        // Read beside standard output, so that neither pipe fills up.
+        let complaints = pip.stderr.take().map(|mut pipe| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                pipe.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+            })
+        });
+        let mut collected = 0;
+        for line in pip.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
+            if line.starts_with("Collecting ") {
+                collected += 1;
+                progress(&format!("installing {} ({collected} of {total})", self.title));
+            }
+        }
+        let status = pip.wait().map_err(SandboxError::io("waiting for", python))?;
+        let complaints = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        if status.success() {
+            return Ok(());
+        }
+        let lines: Vec<&str> = complaints.lines().collect();
+        let detail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
+        Err(SandboxError::Install { what: self.title, detail })
     }
-    let draft = draft.keep();
-    fs::rename(&draft, &environment).map_err(SandboxError::io("moving into place", &environment))?;
-    Ok(python)
 }
 
 fn check_python() -> Result<(), SandboxError> {
@@ -76,39 +144,4 @@ fn create(environment: &Path) -> Result<(), SandboxError> {
     }
     let detail = [made.stdout, made.stderr].concat();
     Err(SandboxError::NoVenv { detail: String::from_utf8_lossy(&detail).trim().to_owned() })
-}
-
-fn fill(python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(), SandboxError> {
-    let total = REQUIREMENTS.lines().filter(|line| line.contains("==") && !line.starts_with('#')).count();
-    let mut pip = Command::new(python)
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"])
-        .arg("--requirement")
-        .arg(requirements)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(SandboxError::io("running", python))?;
-    // Read beside standard output, so that neither pipe fills up.
-    let complaints = pip.stderr.take().map(|mut pipe| {
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            pipe.read_to_string(&mut text).map(|_| text).unwrap_or_default()
-        })
-    });
-    let mut collected = 0;
-    for line in pip.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
-        if line.starts_with("Collecting ") {
-            collected += 1;
-            progress(&format!("installing MiniStack ({collected} of {total})"));
-        }
-    }
-    let status = pip.wait().map_err(SandboxError::io("waiting for", python))?;
-    let complaints = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
-    if status.success() {
-        return Ok(());
-    }
-    let lines: Vec<&str> = complaints.lines().collect();
-    let detail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
-    Err(SandboxError::Install { detail })
 }

@@ -15,9 +15,12 @@ mod error;
 mod event;
 mod fault;
 mod install;
+mod layer;
+mod managed;
 mod operation;
 mod package;
 mod proxy;
+mod runtime_api;
 mod server;
 mod target;
 mod trail;
@@ -40,7 +43,7 @@ use hyper::Method;
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
 };
 
 pub use call::{Call, Invocation, round_trips};
@@ -48,7 +51,10 @@ pub use delivery::{Delivery, Outcome};
 pub use deploy::Stack;
 pub use error::SandboxError;
 pub use fault::{CallMatch, Fault, Faults, Order};
+pub use layer::{Architecture, build_layer, package_layer};
+pub use managed::ManagedFunction;
 pub use package::{build_guards, build_released_guards, package, package_text};
+pub use runtime_api::Reply;
 pub use trail::{Sighting, Trail};
 
 use server::Server;
@@ -110,13 +116,13 @@ pub fn workspace() -> PathBuf {
 /// A running local account. Dropping it ends it.
 #[derive(Debug)]
 pub struct Sandbox {
+    options: Options,
     /// The proxy's own runtime, so that a caller that blocks its thread does not block the account.
     runtime: Option<Runtime>,
     server: Server,
     trail: Trail,
     upstream: Upstream,
     endpoint: String,
-    region: String,
     administrator: Credentials,
 }
 
@@ -133,15 +139,15 @@ impl Sandbox {
             .build()
             .map_err(SandboxError::io("starting the threads of", "the trail"))?;
         // Everything from here on runs there: the pooled connections of the client belong to the runtime that made them.
-        let started = runtime.spawn(Parts::start(options, runtime.handle().clone())).await;
+        let started = runtime.spawn(Parts::start(options.clone(), runtime.handle().clone())).await;
         match started {
             Ok(Ok(parts)) => Ok(Self {
+                options,
                 runtime: Some(runtime),
                 server: parts.server,
                 trail: parts.trail,
                 upstream: parts.upstream,
                 endpoint: parts.endpoint,
-                region: parts.region,
                 administrator: parts.administrator,
             }),
             Ok(Err(error)) => {
@@ -162,7 +168,7 @@ impl Sandbox {
 
     /// The account's home Region.
     pub fn region(&self) -> &str {
-        &self.region
+        &self.options.region
     }
 
     /// The administrator's access key and secret.
@@ -187,7 +193,7 @@ impl Sandbox {
 
     /// Settings for SDK clients that act as the administrator, an IAM user with AdministratorAccess.
     pub fn config(&self) -> SdkConfig {
-        self.config_as(self.administrator.clone(), &self.region)
+        self.config_as(self.administrator.clone(), self.region())
     }
 
     /// Settings for SDK clients with other credentials or in another Region.
@@ -234,7 +240,7 @@ impl Sandbox {
     /// # Errors
     /// When there is no such queue.
     pub async fn messages(&self, queue: &str) -> Result<Vec<String>, SandboxError> {
-        let scope = ("sqs", self.region.as_str());
+        let scope = ("sqs", self.region());
         let url = self.upstream.json(scope, "AmazonSQS.GetQueueUrl", &json!({ "QueueName": queue })).await?;
         let input = json!({ "QueueUrl": url["QueueUrl"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 0 });
         let found = self.upstream.json(scope, "AmazonSQS.ReceiveMessage", &input).await?;
@@ -248,7 +254,7 @@ impl Sandbox {
     /// When there is no such group.
     pub async fn log_lines(&self, group: &str) -> Result<Vec<String>, SandboxError> {
         let input = json!({ "logGroupName": group, "limit": 10_000 });
-        let found = self.upstream.json(("logs", &self.region), "Logs_20140328.FilterLogEvents", &input).await?;
+        let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
         let events = found["events"].as_array().into_iter().flatten();
         Ok(events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect())
     }
@@ -261,6 +267,11 @@ impl Sandbox {
 
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// The sandbox's own runtime.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.upstream.runtime()
     }
 }
 
@@ -279,16 +290,15 @@ struct Parts {
     trail: Trail,
     upstream: Upstream,
     endpoint: String,
-    region: String,
     administrator: Credentials,
 }
 
 impl Parts {
-    async fn start(options: Options, runtime: tokio::runtime::Handle) -> Result<Self, SandboxError> {
+    async fn start(options: Options, runtime: Handle) -> Result<Self, SandboxError> {
         let progress = options.progress.clone();
         let target = options.target.clone();
         let reported = progress.clone();
-        let python = blocking(move || install::install(&target, &*reported)).await?;
+        let environment = blocking(move || install::MINISTACK.install(&target, &*reported)).await?;
 
         progress("starting the account");
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
@@ -296,13 +306,13 @@ impl Parts {
         let address = listener.local_addr().map_err(SandboxError::io("listening on", "127.0.0.1"))?;
         let endpoint = format!("http://{address}");
         let (named, settings) = (endpoint.clone(), options.clone());
-        let server = blocking(move || Server::start(&python, &named, &settings)).await?;
+        let server = blocking(move || Server::start(&environment.join("bin/python"), &named, &settings)).await?;
         let upstream = Upstream::new(server.port, runtime.clone());
         ready(&upstream, &server).await?;
         let administrator = administrator(&upstream).await?;
         let trail = Trail::new(upstream.clone(), ACCOUNT, options.retry_delay, runtime.clone());
         runtime.spawn(trail.clone().serve(listener));
-        Ok(Self { server, trail, upstream, endpoint, region: options.region, administrator })
+        Ok(Self { server, trail, upstream, endpoint, administrator })
     }
 }
 

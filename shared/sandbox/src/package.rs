@@ -69,16 +69,13 @@ fn build(
     for name in names {
         command.args(["--bin", name]);
     }
-    // What cargo says to a test about its package would be news to build scripts that watch these, ring's for one: they would run
-    // again here, and again in the next build outside, with everything above them.
-    for (name, _) in env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(name);
-        }
-    }
     let running = SandboxError::io("running", PathBuf::from(&cargo));
-    let mut build =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(running)?;
+    let mut build = outside_cargo(&mut command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(running)?;
     // Read beside standard error, so that neither pipe fills up.
     let messages = build.stdout.take().map(|pipe| thread::spawn(move || executables(pipe)));
     let mut printed = Vec::new();
@@ -102,6 +99,17 @@ fn build(
         .collect()
 }
 
+/// Takes from a command what cargo says to a test about its package. It would be news to build scripts that watch these, ring's for one:
+/// they would run again here, and again in the next build outside, with everything above them.
+pub(crate) fn outside_cargo(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Names and places of the binaries that cargo's messages tell of.
 fn executables(messages: impl Read) -> Vec<(String, PathBuf)> {
     BufReader::new(messages)
@@ -119,7 +127,7 @@ fn executables(messages: impl Read) -> Vec<(String, PathBuf)> {
 /// [`SandboxError::Io`] when the binary cannot be read.
 pub fn package(binary: &Path) -> Result<Vec<u8>, SandboxError> {
     let code = fs::read(binary).map_err(SandboxError::io("reading", binary))?;
-    zipped("bootstrap", &code)
+    zipped("bootstrap", &code, CompressionMethod::Stored)
 }
 
 /// The package of a function in an interpreted language: one file.
@@ -127,12 +135,13 @@ pub fn package(binary: &Path) -> Result<Vec<u8>, SandboxError> {
 /// # Errors
 /// [`SandboxError::Io`] when it cannot be zipped.
 pub fn package_text(name: &str, text: &str) -> Result<Vec<u8>, SandboxError> {
-    zipped(name, text.as_bytes())
+    zipped(name, text.as_bytes(), CompressionMethod::Stored)
 }
 
-fn zipped(name: &str, content: &[u8]) -> Result<Vec<u8>, SandboxError> {
+/// An archive of one executable file, with no time in it.
+pub(crate) fn zipped(name: &str, content: &[u8], method: CompressionMethod) -> Result<Vec<u8>, SandboxError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(content.len() + 256)));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
+    let options = SimpleFileOptions::default().compression_method(method).unix_permissions(0o755);
     zip.start_file(name, options)
         .map_err(std::io::Error::from)
         .and_then(|()| zip.write_all(content))

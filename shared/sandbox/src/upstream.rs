@@ -31,6 +31,11 @@ impl Upstream {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), port, runtime }
     }
 
+    /// The sandbox's own runtime.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.runtime.clone()
+    }
+
     /// Where a path of this server is.
     pub(crate) fn uri(&self, path_and_query: &str) -> String {
         format!("http://127.0.0.1:{}{path_and_query}", self.port)

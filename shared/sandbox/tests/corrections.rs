@@ -62,8 +62,13 @@ impl Account {
         Ok(())
     }
 
-    /// Clients that act as a role with exactly these statements.
+    /// A client that acts as a role with exactly these statements.
     async fn with_policy(&self, statements: Value) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.session(statements).await)
+    }
+
+    /// What clients need to act as a role with exactly these statements.
+    async fn session(&self, statements: Value) -> aws_types::SdkConfig {
         let name = format!("role-{}", self.sandbox.trail().calls().len());
         self.role(&name, "lambda.amazonaws.com").await;
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
@@ -71,7 +76,7 @@ impl Account {
         put.send().await.expect("a role policy");
         let session = self.sandbox.session(&format!("arn:aws:iam::111122223333:role/{name}"), "probe").await;
         let session = session.expect("a session");
-        aws_sdk_lambda::Client::new(&self.sandbox.config_as(session, "us-east-1"))
+        self.sandbox.config_as(session, "us-east-1")
     }
 
     async fn add(&self, qualifier: Option<&str>, sid: &str, revision: Option<String>) -> Result<(), String> {
@@ -365,6 +370,144 @@ async fn the_default_policy_version_cannot_be_deleted() {
     .await;
 }
 
+#[tokio::test]
+async fn a_managed_policy_has_at_most_five_versions() {
+    check_as_it_is(async |account| {
+        let arn = managed_policy(account).await;
+        let version = || account.iam.create_policy_version().policy_arn(&arn).policy_document(allow("s3:GetObject"));
+        for _ in 0..3 {
+            version().send().await.expect("a version");
+        }
+        code(&version().send().await) == "LimitExceeded"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_a_policy_is_told_apart_by_use() {
+    check_as_it_is(async |account| {
+        let arn = managed_policy(account).await;
+        account.role("bound", "ec2.amazonaws.com").await;
+        let attach = account.iam.attach_role_policy().role_name("probe").policy_arn(&arn);
+        attach.send().await.expect("attached");
+        let bound = account.iam.put_role_permissions_boundary().role_name("bound").permissions_boundary(&arn);
+        bound.send().await.expect("bound");
+        let users = async |usage: &str| {
+            let list = account.iam.list_entities_for_policy().policy_arn(&arn).policy_usage_filter(usage.into());
+            let roles = list.send().await.expect("a list").policy_roles.unwrap_or_default();
+            roles.into_iter().filter_map(|role| role.role_name).collect::<Vec<_>>()
+        };
+        users("PermissionsPolicy").await == ["probe"] && users("PermissionsBoundary").await == ["bound"]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_policies_in_a_role_share_a_limit_without_whitespace() {
+    check(async |account| {
+        let put = |name: &str, length: usize| {
+            let empty = allow("s3:GetObject/").len();
+            let document = allow(&format!("s3:GetObject/{}", "x".repeat(length - empty)));
+            let spread = document.replace(',', " , ");
+            account.iam.put_role_policy().role_name("probe").policy_name(name).policy_document(spread).send()
+        };
+        put("one", 6_000).await.expect("fits");
+        put("two", 4_240).await.expect("fits exactly");
+        put("one", 6_000).await.expect("replaced by as much");
+        code(&put("two", 4_241).await) == "LimitExceeded"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_managed_policy_is_not_longer_than_its_limit() {
+    check(async |account| {
+        let long = allow(&format!("s3:{}", "x".repeat(6_144)));
+        let arn = managed_policy(account).await;
+        let create = account.iam.create_policy().policy_name("long").policy_document(&long).send().await;
+        let version = account.iam.create_policy_version().policy_arn(arn).policy_document(&long).send().await;
+        code(&create) == "LimitExceeded" && code(&version) == "LimitExceeded"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_a_policy_that_is_there_can_be_attached() {
+    check(async |account| {
+        let arn = "arn:aws:iam::111122223333:policy/nowhere";
+        code(&account.iam.attach_role_policy().role_name("probe").policy_arn(arn).send().await) == "NoSuchEntity"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn roles_of_services_cannot_be_changed() {
+    check(async |account| {
+        let linked = account.iam.create_service_linked_role().aws_service_name("ops.apigateway.amazonaws.com");
+        let role = linked.send().await.expect("a role").role.expect("a role").role_name;
+        let iam = &account.iam;
+        let put = iam.put_role_policy().role_name(&role).policy_name("p").policy_document(allow("*"));
+        let arn = "arn:aws:iam::aws:policy/AdministratorAccess";
+        code(&put.send().await) == "UnmodifiableEntity"
+            && code(&iam.attach_role_policy().role_name(&role).policy_arn(arn).send().await) == "UnmodifiableEntity"
+            && code(&iam.update_assume_role_policy().role_name(&role).policy_document("{}").send().await)
+                == "UnmodifiableEntity"
+    })
+    .await;
+}
+
+/// A session that may change what is tagged.
+async fn where_tagged(account: &Account) -> aws_sdk_iam::Client {
+    let actions = ["iam:PutRolePolicy", "iam:CreatePolicyVersion"];
+    let resources = ["arn:aws:iam::111122223333:role/*", "arn:aws:iam::111122223333:policy/*"];
+    let condition = json!({"StringEquals": {"aws:ResourceTag/warden": "enforce"}});
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition});
+    aws_sdk_iam::Client::new(&account.session(json!([statement])).await)
+}
+
+fn tag() -> aws_sdk_iam::types::Tag {
+    aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag")
+}
+
+async fn a_tagged_role_may_be_changed(account: &Account, path: &str) -> bool {
+    let create = account.iam.create_role().role_name("tagged").path(path);
+    create.assume_role_policy_document(allow("sts:AssumeRole")).send().await.expect("a role");
+    let iam = where_tagged(account).await;
+    let document = allow("s3:GetObject");
+    let put = || iam.put_role_policy().role_name("tagged").policy_name("p").policy_document(&document).send();
+    let before = put().await;
+    account.iam.tag_role().role_name("tagged").tags(tag()).send().await.expect("tagged");
+    code(&before) == "AccessDenied" && put().await.is_ok()
+}
+
+#[tokio::test]
+async fn the_tags_of_a_role_count_for_changes_to_it() {
+    check_as_it_is(async |account| a_tagged_role_may_be_changed(account, "/").await).await;
+}
+
+#[tokio::test]
+async fn a_role_with_a_path_is_the_same_resource() {
+    check(async |account| a_tagged_role_may_be_changed(account, "/team/pay/").await).await;
+}
+
+#[tokio::test]
+async fn the_tags_of_a_managed_policy_count_for_changes_to_it() {
+    check(async |account| {
+        let arn = managed_policy(account).await;
+        let iam = where_tagged(account).await;
+        let document = allow("s3:GetObject");
+        let version = || iam.create_policy_version().policy_arn(&arn).policy_document(&document).send();
+        let before = version().await;
+        account.iam.tag_policy().policy_arn(&arn).tags(tag()).send().await.expect("tagged");
+        code(&before) == "AccessDenied" && version().await.is_ok()
+    })
+    .await;
+}
+
+fn allow(action: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}).to_string()
+}
+
 /// A policy with two versions, the second the default.
 async fn managed_policy(account: &Account) -> String {
     let document =
@@ -460,7 +603,7 @@ async fn put_events_leaves_the_delivery_to_the_trail() {
         let template = account.sandbox.directory().join("queue.yaml");
         std::fs::write(&template, "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: closed}}}")
             .expect("a file");
-        let stack = Stack { name: "queue", template: &template, parameters: &[], guards: &[] };
+        let stack = Stack { name: "queue", template: &template, parameters: &[], guards: &[], layer: None };
         account.sandbox.deploy(&stack).await.expect("a queue");
         let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
         events.put_rule().name("all").event_pattern(r#"{"source":["warden"]}"#).send().await.expect("a rule");

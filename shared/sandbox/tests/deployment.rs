@@ -18,7 +18,7 @@ impl Account {
 
     async fn deploy(&self, template: &str, parameters: &[(&str, &str)]) -> Result<Vec<(String, String)>, SandboxError> {
         fs::write(&self.template, template).expect("a template");
-        let stack = Stack { name: "tried", template: &self.template, parameters, guards: &[] };
+        let stack = Stack { name: "tried", template: &self.template, parameters, guards: &[], layer: None };
         self.sandbox.deploy(&stack).await
     }
 }

@@ -20,7 +20,8 @@ impl Account {
         let sandbox = Sandbox::start(Options { retry_delay: Duration::from_millis(5), ..Options::default() }).await;
         let sandbox = sandbox.expect("a sandbox");
         let template = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/guest.yaml");
-        let stack = Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &guest())] };
+        let stack =
+            Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &guest())], layer: None };
         let outputs = sandbox.deploy(&stack).await.expect("the stack");
         assert_eq!(outputs, [("Guest".to_owned(), "arn:aws:lambda:us-east-1:111122223333:function:guest".to_owned())]);
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());

@@ -106,7 +106,7 @@ const EVENT_SOURCES: &[EventSource] = &[
         Sent::Account,
         "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html",
     ),
-    source("sns.amazonaws.com", arn("sns"), "https://docs.aws.amazon.com/sns/latest/dg/lambda-console.html"),
+    source("sns.amazonaws.com", arn("sns"), "https://docs.aws.amazon.com/lambda/latest/dg/with-sns-example.html"),
     source(
         "vpc-lattice.amazonaws.com",
         arn("vpc-lattice"),

@@ -206,6 +206,19 @@ fn service_principals() {
 }
 
 #[test]
+fn the_star_of_a_source_arn_is_live() {
+    // AddPermission compares its SourceArn with ArnLike, or with StringLike where it is no ARN of six fields.
+    for operator in ["ArnLike", "StringLike"] {
+        let with =
+            |arn: &str| allow(json!({"Service": "events.amazonaws.com"}), json!({operator: {"AWS:SourceArn": arn}}));
+        check(with("arn:aws:events:us-east-1:111122223333:rule/*"), &[]);
+        for open in ["*", "arn:aws:events:us-east-1:*:rule/shop", "arn:aws:events:us-east-1:11112222????:rule/shop"] {
+            check(with(open), &["open-service-principal high Statement[0]"]);
+        }
+    }
+}
+
+#[test]
 fn wildcard_actions() {
     let granted = |actions: Value| json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": actions});
     let whole: &[&str] = &["wildcard-invoke-action high Statement[0]"];

@@ -9,9 +9,42 @@ pub(super) struct Path {
     needs: &'static [&'static str],
     /// The service that a role is passed to on this path.
     pub(super) passes_to: Option<&'static str>,
+    /// What the first of them has to reach, where it acts on several things at once: one of each list.
+    pub(super) on: &'static [&'static [&'static str]],
     /// Where it is described.
     pub(super) page: Page,
 }
+
+/// Whatever runs the agent of Systems Manager, as ARN templates of the service table.
+const INSTANCES: &[&str] =
+    &["arn:\u{1}:ec2:\u{2}:\u{3}:instance/\u{4}", "arn:\u{1}:ssm:\u{2}:\u{3}:managed-instance/\u{4}"];
+
+/// Where a session can be started: on those, and in a container
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html>).
+const SESSION_TARGETS: &[&str] = &[
+    "arn:\u{1}:ec2:\u{2}:\u{3}:instance/\u{4}",
+    "arn:\u{1}:ssm:\u{2}:\u{3}:managed-instance/\u{4}",
+    "arn:\u{1}:ecs:\u{2}:\u{3}:task/\u{4}",
+];
+
+/// Any document, and those of AWS that run what the caller gives them: a script, a package, or a playbook from anywhere
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/documents-command-ssm-plugin-reference.html>).
+const COMMAND_DOCUMENTS: &[&str] = &[
+    "arn:\u{1}:ssm:\u{2}:\u{3}:document/\u{4}",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-ApplyAnsiblePlaybooks",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-ApplyChefRecipes",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-ApplyDSCMofs",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-ConfigureAWSPackage",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-InstallApplication",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-InstallPowerShellModule",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunAnsiblePlaybook",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunDockerAction",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunDocument",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunPowerShellScript",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunRemoteScript",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunSaltState",
+    "arn:\u{1}:ssm:\u{2}::document/AWS-RunShellScript",
+];
 
 /// A page that describes a path.
 #[derive(Clone, Copy)]
@@ -35,15 +68,15 @@ impl Page {
 }
 
 const fn path(id: &'static str, needs: &'static [&'static str]) -> Path {
-    Path { needs, passes_to: None, page: Page::Pathfinding(id) }
+    Path { needs, passes_to: None, on: &[], page: Page::Pathfinding(id) }
 }
 
 const fn passing(id: &'static str, service: &'static str, needs: &'static [&'static str]) -> Path {
-    Path { needs, passes_to: Some(service), page: Page::Pathfinding(id) }
+    Path { needs, passes_to: Some(service), on: &[], page: Page::Pathfinding(id) }
 }
 
 const fn rhino(needs: &'static [&'static str]) -> Path {
-    Path { needs, passes_to: None, page: Page::Rhino }
+    Path { needs, passes_to: None, on: &[], page: Page::Rhino }
 }
 
 const APPRUNNER: &str = "tasks.apprunner.amazonaws.com";
@@ -145,6 +178,7 @@ const PATHS: &[Path] = &[
     Path {
         needs: &["ecs:ExecuteCommand", "ecs:DescribeTasks"],
         passes_to: None,
+        on: &[],
         page: Page::Aws("AmazonECS/latest/developerguide/ecs-exec.html"),
     },
     path("glue-002", &["glue:UpdateDevEndpoint"]),
@@ -162,8 +196,8 @@ const PATHS: &[Path] = &[
             "sagemaker:StartNotebookInstance",
         ],
     ),
-    path("ssm-001", &["ssm:StartSession"]),
-    path("ssm-002", &["ssm:SendCommand"]),
+    Path { on: &[SESSION_TARGETS], ..path("ssm-001", &["ssm:StartSession"]) },
+    Path { on: &[INSTANCES, COMMAND_DOCUMENTS], ..path("ssm-002", &["ssm:SendCommand"]) },
 ];
 
 /// A path with its actions looked up.
@@ -176,6 +210,11 @@ impl Route {
     /// The action whose loss closes the path.
     pub(super) fn pivot(&self) -> Option<Action> {
         self.needs.first().copied()
+    }
+
+    /// Its name.
+    pub(super) fn first(&self) -> &'static str {
+        self.path.needs.first().copied().unwrap_or_default()
     }
 
     /// `iam:PassRole + lambda:CreateFunction`.
@@ -205,6 +244,18 @@ mod tests {
             }
         }
         assert_eq!(ROUTES.len(), PATHS.len());
+    }
+
+    #[test]
+    fn what_a_path_acts_on_is_what_its_first_action_acts_on() {
+        for path in PATHS.iter().filter(|path| !path.on.is_empty()) {
+            let action = service_table::action(path.needs[0]).unwrap();
+            let known: Vec<&[u8]> =
+                service_table::templates(service_table::type_set(action)).map(service_table::template).collect();
+            for target in path.on.iter().copied().flatten().filter(|target| !target.contains("document/AWS-")) {
+                assert!(known.contains(&target.as_bytes()), "{target}");
+            }
+        }
     }
 
     #[test]

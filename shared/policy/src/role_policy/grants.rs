@@ -1,9 +1,9 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::narrowness::Narrowness;
+use super::{escalation::Route, narrowness::Narrowness};
 use crate::{
     Context, Document, Effect, Selection, Statement,
-    breadth::{Reach, Scratch, is_all_stars},
+    breadth::{self, Reach, Scratch, is_all_stars},
     pattern,
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
@@ -75,12 +75,37 @@ pub(super) struct Grants<'d> {
     pub(super) unscoped: ActionSet,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
+    policies: Vec<&'d Document<'d>>,
+    context: &'d Context,
 }
 
 impl<'d> Grants<'d> {
     /// The spans of one statement.
     pub(super) fn spans_of(&self, granter: &Granter<'_>) -> &[Span] {
         self.spans.get(granter.spans.clone()).unwrap_or_default()
+    }
+
+    /// Whether the first action of a path may be used on everything that it takes at once, some of it here and some there.
+    pub(super) fn reach_all(&self, route: &Route) -> bool {
+        if route.path.on.is_empty() {
+            return true;
+        }
+        // What is granted by name counts here, and is not among the broad grants.
+        let mut granters = Vec::new();
+        for document in &self.policies {
+            granters.extend(document.statements.iter().filter_map(|statement| {
+                let takes = statement.effect == Effect::Allow
+                    && selects(&statement.actions, route.first())
+                    && !Narrowness::read(statement, document.version).scoped;
+                statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
+            }));
+        }
+        let mut scratch = Scratch::default();
+        route.path.on.iter().all(|templates| {
+            granters.iter().any(|(resources, version)| {
+                breadth::reaches(resources, *version, self.context, templates, &mut scratch)
+            })
+        })
     }
 
     /// What is left of it within a permissions boundary.
@@ -104,6 +129,8 @@ impl<'d> Grants<'d> {
             unscoped: ActionSet::new(),
             statements: Vec::with_capacity(4),
             spans: Vec::with_capacity(64),
+            policies: policies.to_vec(),
+            context,
         };
         let mut denied: Denied<'d> = Denied::default();
         for (policy, document) in policies.iter().enumerate() {
@@ -447,8 +474,7 @@ impl<'d> Denied<'d> {
         if !whole || !statement.conditions.is_empty() {
             return;
         }
-        let (Selection::Only(patterns) | Selection::Except(patterns)) = &statement.actions;
-        self.patterns += patterns.as_slice().len();
+        self.patterns += statement.actions.named().as_slice().len();
         let denied = match &statement.actions {
             Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
             Selection::Except(patterns) => expansion.union(patterns.iter(), Doubt::TakesMore).complement(),

@@ -10,7 +10,7 @@ pub use narrow::{RoleTexts, narrow};
 
 use crate::{
     Context, Document, Selection, Values,
-    breadth::{self, is_all_stars},
+    breadth::{self, Scratch, is_all_stars},
     document::Effect,
     quote::quoted,
     service_table::{self, ACTIONS, Action, ActionSet},
@@ -267,18 +267,23 @@ impl Judge<'_, '_> {
     /// What the table does not know counts as sensitive, and is reported rather than acted on.
     fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
         let grants = self.grants;
+        let allows: Vec<_> = boundary
+            .iter()
+            .flat_map(|document| &document.statements)
+            .filter(|statement| statement.effect == Effect::Allow)
+            .map(|statement| &statement.actions)
+            .collect();
+        let patterns = allows.iter().map(|actions| actions.named().as_slice().len()).sum();
+        let mut scratch = Scratch::default();
+        let mut is_within = |text: &str| {
+            boundary.is_none()
+                || scratch.is_exhausted_after(patterns)
+                || allows.iter().any(|actions| grants::selects(actions, text))
+        };
         let open = grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered);
         for (granter, _) in open {
             let texts = granter.unknown.iter().map(|nth| pattern_text(granter, *nth));
-            let granted: Vec<&str> = texts
-                .filter(|text| {
-                    boundary.is_none_or(|document| {
-                        document.statements.iter().any(|statement| {
-                            statement.effect == Effect::Allow && grants::selects(&statement.actions, text)
-                        })
-                    })
-                })
-                .collect();
+            let granted: Vec<&str> = texts.filter(|text| is_within(text)).collect();
             if !granted.is_empty() {
                 let message = format!(
                     "{} on every resource: not in the service authorization reference, so taken as sensitive",
@@ -323,7 +328,10 @@ const MANY_SPANS: usize = 256;
 
 /// The paths whose every permission is granted broadly.
 fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Route> + 'g {
-    ROUTES.iter().filter(|route| route.needs.iter().all(|action| grants.unscoped.contains(*action)))
+    ROUTES
+        .iter()
+        .filter(|route| route.needs.iter().all(|action| grants.unscoped.contains(*action)))
+        .filter(|route| grants.reach_all(route))
 }
 
 /// Whether a statement's conditions leave the first step of a path open.
@@ -345,9 +353,7 @@ fn listed(texts: &[&str]) -> String {
 }
 
 fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
-    let values: &'d Values<'d> = match &granter.statement.actions {
-        Selection::Only(values) | Selection::Except(values) => values,
-    };
+    let values: &'d Values<'d> = granter.statement.actions.named();
     values.as_slice().get(nth).map_or("", |text| text.as_ref())
 }
 

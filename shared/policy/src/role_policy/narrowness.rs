@@ -1,5 +1,6 @@
 //! What the conditions of a role's statement take away from it.
 
+use super::sensitivity::is_baseline_policy;
 use crate::{
     conditions::{self, Limit, Side},
     document::{Condition, Statement, Version},
@@ -68,13 +69,25 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
             .iter()
             .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
     });
-    let is_named = is_tag
-        || is("iam:PermissionsBoundary")
-        || is("iam:PolicyARN")
-        || is("ec2:AuthorizedService")
-        || starts("kms:EncryptionContext:");
+    let is_named = is_tag || is("ec2:AuthorizedService") || starts("kms:EncryptionContext:");
     if is_named {
         return conditions::is_fixed_text(condition, version);
+    }
+    if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
+        // AWS has a policy for everything, so that naming one of its policies need not limit anything.
+        let is_harmless = |arn: &str| match arn.split_once(":iam::aws:policy/") {
+            Some((_, path)) => is_baseline_policy(path.rsplit('/').next().unwrap_or(path)),
+            None => true,
+        };
+        return conditions::is_fixed_text(condition, version) && condition.values.iter().all(is_harmless);
+    }
+    if is("kms:ResourceAliases") || is("kms:RequestAlias") {
+        // As with ARNs: a name that starts with something is a name.
+        return conditions::is_positive_text(condition)
+            && condition.values.iter().all(|value| {
+                let name = value.strip_prefix("alias/").unwrap_or_default();
+                !name.is_empty() && !name.starts_with(['*', '?', '$']) && !name.contains("${")
+            });
     }
     if is("kms:ViaService") {
         // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
@@ -114,7 +127,23 @@ mod tests {
         check(r#"{"StringLike":{"EC2:resourcetag/team":"a"}}"#, true, false);
         check(r#"{"StringEquals":{"s3:ExistingObjectTag/public":"true"}}"#, true, false);
         check(r#"{"StringLike":{"kms:ViaService":"s3.*.amazonaws.com"}}"#, true, false);
-        check(r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#, true, false);
+        check(r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::111122223333:policy/shop"}}"#, true, false);
+        check(
+            r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}}"#,
+            true,
+            false,
+        );
+        check(r#"{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/AdministratorAccess"}}"#, false, false);
+        check(r#"{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::*:policy/*"}}"#, false, false);
+        check(r#"{"StringEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/shop"}}"#, true, false);
+        check(
+            r#"{"StringEquals":{"iam:PermissionsBoundary":"arn:aws:iam::aws:policy/AdministratorAccess"}}"#,
+            false,
+            false,
+        );
+        check(r#"{"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/shop-*"}}"#, true, false);
+        check(r#"{"ForAnyValue:StringLike":{"kms:ResourceAliases":["alias/shop","alias/*"]}}"#, false, false);
+        check(r#"{"ForAllValues:StringLike":{"kms:ResourceAliases":"alias/shop"}}"#, false, false);
         check(r#"{"Bool":{"kms:GrantIsForAWSResource":"true"}}"#, true, false);
         check(r#"{"StringLike":{"aws:ResourceTag/team":"*"}}"#, false, false);
         check(r#"{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}"#, false, false);

@@ -42,6 +42,134 @@ const DATA_READS: &[&str] = &[
     "ssm:GetParametersByPath",
 ];
 
+/// What AWS files under "Permissions management" and what only reads.
+const ONLY_READS: &[&str] = &[
+    "arc-region-switch:GetResourcePolicy",
+    "backup:ListIndexedRecoveryPointsForSearch",
+    "billing:GetResourcePolicy",
+    "fsx:GetResourcePolicy",
+    "glue:BatchGetStageFiles",
+    "glue:DescribeConnectionType",
+    "glue:DescribeEntity",
+    "glue:GetDataPreviewStatement",
+    "glue:GetEnvironment",
+    "glue:GetExecutors",
+    "glue:GetExecutorsThreads",
+    "glue:GetLogParsingStatus",
+    "glue:GetNotebookInstanceStatus",
+    "glue:GetQueries",
+    "glue:GetQuery",
+    "glue:GetRecipeAction",
+    "glue:GetStage",
+    "glue:GetStageAttempt",
+    "glue:GetStageAttemptTaskList",
+    "glue:GetStageAttemptTaskSummary",
+    "glue:GetStageFiles",
+    "glue:GetStages",
+    "glue:GetStorage",
+    "glue:GetStorageUnit",
+    "glue:ListConnectionTypes",
+    "glue:ListEntities",
+    "glue:RequestLogParsing",
+    "glue:TestConnection",
+    "monitron:ListProjectAdminUsers",
+    "opensearch:ViewLoginPage",
+    "quicksight:DescribeKnowledgeBasePermissions",
+    "quicksight:DescribeSpacePermissions",
+    "quicksight:DescribeTopicPermissions",
+    "secretsmanager:ValidateResourcePolicy",
+    "ssm-sap:GetResourcePermission",
+];
+
+/// What AWS files under "Permissions management" and what nevertheless gives nobody a permission: each group with the
+/// reason. Everything else of that level counts as giving one, and so does whatever AWS adds to it. Taking away a whole
+/// policy is not among them: a policy may hold a Deny.
+const GIVES_NOTHING: &[(&str, &[&str])] = &[
+    (
+        "takes back one grant, or forbids more",
+        &[
+            "acm-pca:DeletePermission",
+            "apigateway:RejectAccessAssociation",
+            "apigateway:RemoveCertificateFromDomain",
+            "cloudwatch:DeleteAccessGrant",
+            "codestar:DisassociateTeamMember",
+            "datazone:RemovePolicyGrant",
+            "datazone:RevokeSubscription",
+            "deadline:DisassociateMemberFromFarm",
+            "deadline:DisassociateMemberFromFleet",
+            "deadline:DisassociateMemberFromJob",
+            "deadline:DisassociateMemberFromQueue",
+            "ec2:CancelImageLaunchPermission",
+            "ec2:DeleteCoipPoolPermission",
+            "ec2:DeleteLocalGatewayRouteTablePermission",
+            "ec2:DeleteNetworkInterfacePermission",
+            "ec2:DeleteOdbNetworkPeering",
+            "ec2:DetachApplianceFromNatGateway",
+            "ec2:DetachResourcesFromPlacementGroup",
+            "ec2:EnableImageBlockPublicAccess",
+            "ec2:EnableSnapshotBlockPublicAccess",
+            "ec2:ResetSnapshotAttribute",
+            "elasticmapreduce:DeleteWorkspaceAccess",
+            "health:DisableHealthServiceAccessForOrganization",
+            "kms:RetireGrant",
+            "kms:RevokeGrant",
+            "lakeformation:BatchRevokePermissions",
+            "lakeformation:RevokePermissions",
+            "lambda:DisableReplication",
+            "monitron:DeleteProjectUserAssociation",
+            "monitron:DeleteUserAccessRoleAssociation",
+            "monitron:DisassociateProjectAdminUser",
+            "notifications:DisableNotificationsAccessForOrganization",
+            "redshift:DeauthorizeDataShare",
+            "redshift:RejectDataShare",
+            "redshift:RevokeEndpointAccess",
+            "redshift:RevokeSnapshotAccess",
+            "s3:DeleteAccessGrant",
+            "s3:DissociateAccessGrantsIdentityCenter",
+            "servicecatalog:DeletePortfolioShare",
+            "ssm-sap:DeleteResourcePermission",
+        ],
+    ),
+    (
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterfacePermission.html
+        "to accounts that AWS has authorised",
+        &["ec2:CreateNetworkInterfacePermission"],
+    ),
+    (
+        // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-service-specific.html
+        "to the log delivery of AWS, to a destination that needs a permission of its own",
+        &[
+            "aidevops:AllowVendedLogDeliveryForResource",
+            "bedrock:AllowVendedLogDeliveryForResource",
+            "bedrock-agentcore:AllowVendedLogDeliveryForResource",
+            "cloudfront:AllowVendedLogDeliveryForResource",
+            "codewhisperer:AllowVendedLogDeliveryForResource",
+            "ecs:AllowVendedLogDeliveryForResource",
+            "elasticloadbalancing:AllowVendedLogDeliveryForResource",
+            "identity-sync:AllowVendedLogDeliveryForResource",
+            "qbusiness:AllowVendedLogDeliveryForResource",
+            "quicksight:AllowVendedLogDeliveryForResource",
+            "route53globalresolver:AllowVendedLogDeliveryForResource",
+            "securityhub:AllowVendedLogDeliveryForResource",
+            "ses:AllowVendedLogDeliveryForResource",
+            "wisdom:AllowVendedLogDeliveryForResource",
+        ],
+    ),
+    ("opens a door to other actions, which have to be granted as well", &["ds:AccessDSData", "glue:UseGlueStudio"]),
+    (
+        "no permission: where things run, or what they do",
+        &[
+            "ec2:AttachResourcesToPlacementGroup",
+            "glue:DeregisterDataPreview",
+            "glue:TerminateNotebook",
+            "managedblockchain:GET",
+            "managedblockchain:Invoke",
+            "managedblockchain:POST",
+            "xray:PutEncryptionConfig",
+        ],
+    ),
+];
+
 /// What every function may need: the union of the AWS managed policies for execution roles, by policy
 /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>).
 const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
@@ -105,6 +233,11 @@ const LAMBDA_BASELINE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Whether a policy of AWS is one of those.
+pub(super) fn is_baseline_policy(name: &str) -> bool {
+    LAMBDA_BASELINE.iter().any(|(known, _)| *known == name)
+}
+
 /// The rules that look at one action at a time, most serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sensitivity {
@@ -137,6 +270,7 @@ pub(super) struct Sensitive {
     pub(super) pass_role: Option<Action>,
     assume_role: Option<Action>,
     invoke: Option<Action>,
+    permissions: ActionSet,
     data_reads: ActionSet,
     baseline: ActionSet,
 }
@@ -154,11 +288,16 @@ pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
         pass_role: service_table::action("iam:PassRole"),
         assume_role: service_table::action("sts:AssumeRole"),
         invoke: service_table::action("lambda:InvokeFunction"),
+        permissions: service_table::permissions(),
         data_reads: set(&mut DATA_READS.iter()),
         baseline: set(&mut LAMBDA_BASELINE.iter().flat_map(|(_, names)| names.iter())),
     };
+    sensitive.permissions.subtract(&set(&mut GIVES_NOTHING.iter().flat_map(|(_, names)| names.iter())));
     sensitive.any = service_table::scopable_writes();
-    sensitive.any.unite(&service_table::permissions());
+    sensitive.any.unite(&sensitive.permissions);
+    let only_reads = set(&mut ONLY_READS.iter());
+    sensitive.permissions.subtract(&only_reads);
+    sensitive.any.subtract(&only_reads);
     sensitive.any.unite(&sensitive.data_reads);
     sensitive
 });
@@ -166,11 +305,13 @@ pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
 impl Sensitive {
     /// The most serious rule that an action falls under.
     pub(super) fn of(&self, action: Action) -> Option<Sensitivity> {
-        if Some(action) == self.pass_role {
+        if !self.any.contains(action) {
+            None
+        } else if Some(action) == self.pass_role {
             Some(Sensitivity::PassRole)
         } else if Some(action) == self.assume_role {
             Some(Sensitivity::AssumeRole)
-        } else if service_table::is_permissions(action) {
+        } else if self.permissions.contains(action) {
             Some(Sensitivity::Permissions)
         } else if self.data_reads.contains(action) {
             Some(Sensitivity::DataRead)
@@ -193,6 +334,10 @@ mod tests {
         for name in DATA_READS.iter().chain(LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names)) {
             assert_eq!(service_table::action(name).map(service_table::name).as_deref(), Some(*name));
         }
+        for name in GIVES_NOTHING.iter().flat_map(|(_, names)| *names).chain(ONLY_READS) {
+            let action = service_table::action(name).filter(|action| service_table::name(*action) == *name);
+            assert!(action.is_some_and(service_table::is_permissions), "{name}");
+        }
         for name in SENSITIVE_SERVICES {
             assert!(service_table::service(name).is_some(), "{name}");
         }
@@ -202,6 +347,9 @@ mod tests {
     fn nothing_of_interest_is_passed_over() {
         for action in 0..service_table::ACTIONS {
             assert_eq!(SENSITIVE.any.contains(action), SENSITIVE.of(action).is_some());
+            let is_write = service_table::is_write(action) && service_table::is_scopable(action);
+            let name = service_table::name(action);
+            assert!(SENSITIVE.any.contains(action) || !is_write || ONLY_READS.contains(&name.as_str()), "{name}");
         }
     }
 

@@ -196,6 +196,53 @@ fn what_is_not_known_is_never_nothing() {
 }
 
 #[test]
+fn whitespace_in_an_action_matches_nothing() {
+    for action in [" iam:PassRole", "iam:PassRole ", "iam: PassRole", "iam:Pass Role", "\tiam:*", "* ", " *"] {
+        check(allow(json!(action), json!("*")), &[]);
+        let denied =
+            json!([allow(json!("iam:PassRole"), json!("*")), {"Effect": "Deny", "Action": action, "Resource": "*"}]);
+        check(denied, &["wildcard-pass-role high Statement[0]"]);
+    }
+}
+
+#[test]
+fn not_action_on_one_service_is_looked_at_action_by_action() {
+    let text = policy(json!({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "arn:aws:iam::*:*"}));
+    let found = shown(&judge(&Document::parse(&text, Kind::Identity).unwrap(), &context()));
+    assert!(found.contains(&"privilege-escalation critical Statement[0]".to_owned()), "{found:?}");
+    assert!(found.contains(&"wildcard-pass-role high Statement[0]".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_condition_that_names_a_policy_of_aws_hides_no_escalation() {
+    let attach = |key: &str, arn: &str| under("iam:AttachRolePolicy", json!({"ArnEquals": {key: arn}}));
+    for key in ["iam:PolicyARN", "iam:PermissionsBoundary"] {
+        check(
+            attach(key, "arn:aws:iam::aws:policy/AdministratorAccess"),
+            &["wildcard-permissions high Statement[0]", "privilege-escalation critical Statement[0]"],
+        );
+        check(attach(key, "arn:aws:iam::111122223333:policy/shop"), &["wildcard-permissions medium Statement[0]"]);
+    }
+}
+
+#[test]
+fn what_gives_nobody_a_permission_is_a_write_or_nothing() {
+    check(
+        allow(json!(["ec2:CreateNetworkInterfacePermission", "kms:RevokeGrant"]), json!("*")),
+        &["wildcard-write low Statement[0]"],
+    );
+    check(allow(json!("glue:GetQuery"), json!("*")), &[]);
+    check(allow(json!("backup:ListIndexedRecoveryPointsForSearch"), json!("*")), &[]);
+    // Taking away a policy takes away its Denies.
+    check(allow(json!("s3:DeleteBucketPolicy"), json!("*")), &["wildcard-permissions high Statement[0]"]);
+    check(allow(json!("kms:CreateGrant"), json!("*")), &["wildcard-permissions high Statement[0]"]);
+    check(
+        under("kms:CreateGrant", json!({"Bool": {"kms:GrantIsForAWSResource": "true"}})),
+        &["wildcard-permissions medium Statement[0]"],
+    );
+}
+
+#[test]
 fn only_an_unconditional_deny_of_everything_takes_away() {
     let pass = allow(json!("iam:PassRole"), json!("*"));
     let deny = |action: &str, resource: &str, condition: Value| json!({"Effect": "Deny", "Action": action, "Resource": resource, "Condition": condition});
@@ -253,6 +300,27 @@ fn a_role_passed_to_one_service_does_not_help_with_another() {
     check(with("ec2.amazonaws.com"), &others);
     let [pass, rest @ ..] = others;
     check(with("lambda.amazonaws.com"), &[&[pass, "privilege-escalation critical Statement[0]"], &rest[..]].concat());
+}
+
+#[test]
+fn a_command_needs_an_instance_and_a_document() {
+    let critical: &[&str] = &["wildcard-write low Statement[0]", "privilege-escalation critical Statement[0]"];
+    let write: &[&str] = &["wildcard-write low Statement[0]"];
+    let any_instance = "arn:aws:ec2:*:*:instance/*";
+    let send = |resources: Value| allow(json!("ssm:SendCommand"), resources);
+    check(send(json!("*")), critical);
+    check(send(json!([any_instance, "arn:aws:ssm:*:*:document/*"])), critical);
+    // What AWS's own documents run is what the caller says.
+    check(send(json!([any_instance, "arn:aws:ssm:eu-west-1::document/AWS-RunShellScript"])), critical);
+    check(send(json!([any_instance, "arn:aws:ssm:*:*:document/AWS-Run*"])), critical);
+    check(json!([send(json!(any_instance)), send(json!("arn:aws:ssm:*::document/AWS-RunShellScript"))]), critical);
+    // A document of one's own does what it was written for.
+    check(send(json!([any_instance, "arn:aws:ssm:*:111122223333:document/deploy-shop"])), write);
+    check(send(json!("arn:aws:ssm:*:*:document/*")), write);
+    check(send(json!(["arn:aws:ec2:*:*:instance/i-1", "arn:aws:ssm:*:*:document/*"])), write);
+    // A session needs no document.
+    check(allow(json!("ssm:StartSession"), json!(any_instance)), critical);
+    check(allow(json!("ssm:StartSession"), json!("arn:aws:ssm:*:*:document/*")), write);
 }
 
 #[test]

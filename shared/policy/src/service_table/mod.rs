@@ -121,6 +121,7 @@ pub(crate) fn push_name(action: Action, to: &mut String) {
 }
 
 /// Whether the action changes who may do what.
+#[cfg(test)]
 pub(crate) fn is_permissions(action: Action) -> bool {
     bit(layout::PERMISSIONS, action)
 }

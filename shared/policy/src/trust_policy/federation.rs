@@ -74,12 +74,29 @@ fn is_github(host: &str) -> bool {
 }
 
 /// Providers that sign tokens for everybody who opens an account with them, so that the part of the subject that names
-/// the customer must be whole.
+/// the customer must be whole. (Bitbucket and CircleCI do as well, from an address of each customer's own.)
 fn is_shared(host: &str) -> bool {
     is_github(host)
-        || ["gitlab.com", "app.terraform.io", "api.bitbucket.org", "agent.buildkite.com", "oidc.circleci.com"]
+        || ["gitlab.com", "app.terraform.io", "agent.buildkite.com"]
             .iter()
             .any(|shared| host.to_ascii_lowercase().starts_with(shared))
+}
+
+/// What a subject starts with, whoever it is: of a service account in Kubernetes the namespace comes after it.
+const KINDS: [&str; 3] = ["system:serviceaccount:", "system:", "org/"];
+
+/// The part of a subject's start that may name somebody: `repo:OWNER/` without `repo:`.
+fn after_kind(fixed: &str) -> &str {
+    if let Some(rest) = KINDS.iter().find_map(|kind| fixed.strip_prefix(kind)) {
+        return rest;
+    }
+    match fixed.split_once(':') {
+        // Only words are kinds: a repository's number is one repository.
+        Some((kind, rest)) if kind.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') => rest,
+        Some(_) => fixed,
+        // The start of a kind, as likely as not.
+        None => "",
+    }
 }
 
 fn fixes_subject(condition: &Condition<'_>, name: &str, host: &str) -> bool {
@@ -98,12 +115,12 @@ fn fixes_subject(condition: &Condition<'_>, name: &str, host: &str) -> bool {
             return true;
         }
         let fixed = value.split(['*', '?']).next().unwrap_or_default();
-        // `repo:OWNER/...`: what names the owner comes after the first colon and is whole once something follows it.
-        let after_kind = fixed.split_once(':').map_or(if name == "sub" { "" } else { fixed }, |(_, rest)| rest);
+        let named = if name == "sub" { after_kind(fixed) } else { fixed };
         if is_shared(host) {
-            after_kind.split(['/', ':']).next().is_some_and(|owner| !owner.is_empty() && owner.len() < after_kind.len())
+            // It is whole once something follows it.
+            named.split(['/', ':']).next().is_some_and(|owner| !owner.is_empty() && owner.len() < named.len())
         } else {
-            !after_kind.is_empty()
+            !named.is_empty()
         }
     })
 }

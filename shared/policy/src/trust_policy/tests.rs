@@ -144,7 +144,31 @@ fn other_providers() {
     };
     check(with("system:serviceaccount:shop:orders"), &[]);
     check(with("system:serviceaccount:shop:*"), &[]);
-    check(with("*"), &["trust-oidc-open critical Statement[0]"]);
+    // Every pod of the cluster.
+    for open in ["*", "system:*", "system:serviceaccount:*", "system:serviceaccount:*:orders"] {
+        check(with(open), &["trust-oidc-open critical Statement[0]"]);
+    }
+    let of = |host: &str, sub: &str| {
+        federated(
+            &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+            json!({"StringLike": {format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:sub"): sub}}),
+        )
+    };
+    let open: &[&str] = &["trust-oidc-open critical Statement[0]"];
+    check(of("gitlab.com", "project_path:octo/shop:ref_type:branch:ref:main"), &[]);
+    check(of("gitlab.com", "project_path:octo/*"), &[]);
+    check(of("gitlab.com", "project_path:octo*"), open);
+    check(of("gitlab.com", "project_path:*"), open);
+    check(of("gitlab.example.com", "project_path:octo*"), &[]);
+    check(of("gitlab.example.com", "project_path:*"), open);
+    check(of("app.terraform.io", "organization:octo:project:*"), &[]);
+    check(of("app.terraform.io", "organization:octo*"), open);
+    // Their address names the customer already; the subject names a repository, a project.
+    let bitbucket = "api.bitbucket.org/2.0/workspaces/octo/pipelines-config/identity/oidc";
+    check(of(bitbucket, "{2f5e1b0a-0000-4000-8000-111122223333}:*"), &[]);
+    check(of(bitbucket, "*:deploy"), open);
+    check(of("oidc.circleci.com/org/11112222", "org/11112222/project/33334444/user/*"), &[]);
+    check(of("oidc.circleci.com/org/11112222", "org/*"), open);
     let cognito = |amr: &str| {
         federated(
             "cognito-identity.amazonaws.com",
