@@ -65,7 +65,10 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if is_elsewhere(value) {
         return None;
     }
-    let in_parts = value.contains("://") || value.contains(['\n', ';', '=', ' ', '{']) || value.contains("@tcp(");
+    let in_parts = value.contains("://")
+        || value.contains("</")
+        || value.contains(['\n', ';', '=', ' ', '{'])
+        || value.contains("@tcp(");
     if is_template(value) && !in_parts {
         return None;
     }
@@ -186,6 +189,13 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let mnemonic = only_words && matches!(words, 12 | 15 | 18 | 21 | 24);
         let kind = if mnemonic { Kind::MNEMONIC } else { Kind::PASSWORD };
         return (words >= 3).then_some(Verdict::high(kind));
+    }
+    // As Google makes them for programs: four times four letters.
+    let four_by_four = words == 4
+        && value.split_whitespace().all(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    if four_by_four {
+        let confidence = if shape.noise() >= 50 { Confidence::High } else { Confidence::Medium };
+        return Some(Verdict { kind: Kind::PASSWORD, confidence });
     }
     (words <= 6 && shape.digits > 0 && shape.symbols > 0).then_some(Verdict::medium(Kind::PASSWORD))
 }

@@ -235,6 +235,7 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha512-",
         "sha1-",
         "SHA256:",
+        "h1:",
         "MD5:",
         "blake3:",
         "SCRAM-SHA-256$",

@@ -142,6 +142,11 @@ impl Format {
         least..=most
     }
 
+    /// Whether it begins with more than digits, which numbers and ids begin with too: an Okta token begins with `00`.
+    fn is_distinct(&self) -> bool {
+        self.starts().iter().all(|start| start.bytes().any(|byte| !byte.is_ascii_digit()))
+    }
+
     /// What a value of the format begins with, if that is fixed.
     fn starts(&self) -> &'static [&'static str] {
         match self.parts {
@@ -208,8 +213,13 @@ pub(crate) fn recognise(value: &str) -> Option<Recognised> {
     let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
     prefixed
         .chain(without)
-        .find(|format| format.length(bytes) == Some(bytes.len()))
+        .find(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
         .map(|format| format.recognised(value))
+}
+
+/// Small letters, capitals and digits, as a random value of some length has them.
+fn is_mixed(bytes: &[u8]) -> bool {
+    [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].iter().all(|is| bytes.iter().any(is))
 }
 
 /// Formats longer than this are tried once for each stretch of a text, so that the time stays in proportion to its length.
@@ -230,7 +240,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
         let Some(bucket) = INDEX.by_first.get(usize::from(byte)).filter(|bucket| !bucket.is_empty()) else { continue };
         let Some(rest) = bytes.get(at..) else { continue };
         for (start, format) in bucket {
-            if !rest.starts_with(start.as_bytes()) {
+            if !format.is_distinct() || !rest.starts_with(start.as_bytes()) {
                 continue;
             }
             let Some(length) = format.length(rest) else { continue };
