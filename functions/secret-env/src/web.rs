@@ -52,7 +52,6 @@ pub(crate) fn local_client() -> Agent {
 }
 
 /// Whether a call failed because the other end could not show a certificate under the roots: that will not pass.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the client's errors are not ours, and more may come")]
 pub(crate) fn is_about_the_certificate(error: &ureq::Error) -> bool {
     let cause = if let ureq::Error::Rustls(cause) = error {
         Some(cause)

@@ -1,6 +1,7 @@
 //! Layer 0: where a secret is, and secrets that are encrypted, instead of secrets.
 
 use base64::Engine as _;
+use warden_reference::Reference;
 
 /// Whether the value says where a secret is to be had.
 pub(crate) fn is_reference(value: &str) -> bool {
@@ -77,8 +78,6 @@ pub(crate) fn is_reference(value: &str) -> bool {
         "hashivault://",
         "alias/",
         "mrk-",
-        "warden:",
-        "lambda-warden:",
         "s3://",
         "gs://",
         "azblob://",
@@ -102,7 +101,11 @@ pub(crate) fn is_reference(value: &str) -> bool {
         value.strip_prefix("projects/").is_some_and(|rest| rest.contains("/secrets/") || rest.contains("/cryptoKeys/"));
     let in_azure = value.starts_with("https://")
         && (value.contains(".vault.azure.net/") || value.contains(".managedhsm.azure.net/"));
-    in_project || in_azure || STARTS.iter().any(|start| starts_with(value, start) && !secret_after(value, start))
+    let wardens_own = value.parse::<Reference>().is_ok();
+    wardens_own
+        || in_project
+        || in_azure
+        || STARTS.iter().any(|start| starts_with(value, start) && !secret_after(value, start))
 }
 
 /// `pass:` and the like may also be a user's name before a password; a reference is words and slashes.
