@@ -2,6 +2,7 @@
 
 use crate::shape::Shape;
 use base64::Engine as _;
+use warden_reference::Reference;
 
 /// What stands before the first colon of a reference, sorted.
 const SCHEMES: &[&str] = &[
@@ -95,7 +96,8 @@ pub(crate) fn is_reference(value: &str) -> bool {
     let in_project = value.starts_with("projects/") && (value.contains("/secrets/") || value.contains("/cryptoKeys/"));
     let in_azure = value.starts_with("https://")
         && (value.contains(".vault.azure.net/") || value.contains(".managedhsm.azure.net/"));
-    in_project || in_azure || has_scheme(value)
+    let wardens_own = value.parse::<Reference>().is_ok();
+    wardens_own || in_project || in_azure || has_scheme(value)
 }
 
 /// Whether it begins like `ssm:` or `op://`. What follows may be a password all the same, behind a user called `pass`.
