@@ -96,9 +96,9 @@ impl Account {
         };
         let ledger = Aws::new(sandbox.config(), deployment.clone());
         let lambda = Client::new(&sandbox.config());
-        let iam = aws_sdk_iam::Client::new(&sandbox.config());
         let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
-        let account = Account { sandbox, lambda, iam, ledger, deployment, secrets, outputs };
+        let iam = aws_sdk_iam::Client::new(&sandbox.config());
+        let account = Account { sandbox, lambda, iam, secrets, ledger, deployment, outputs };
         account.role("shop", &[]).await;
         account
     }

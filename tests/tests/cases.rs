@@ -13,6 +13,7 @@
 //! `BLESS=1 cargo test --workspace --test cases` writes `plan.json` anew; read the difference before you commit it.
 
 use access_guard::AccessGuard;
+use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -229,4 +230,9 @@ fn every_case_of_access_guard_is_decided_as_its_plan_says() {
 #[test]
 fn every_case_of_secret_guard_is_decided_as_its_plan_says() {
     every_case(&SecretGuard, "secret-guard");
+}
+
+#[test]
+fn every_case_of_role_guard_is_decided_as_its_plan_says() {
+    every_case(&RoleGuard, "role-guard");
 }

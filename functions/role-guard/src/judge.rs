@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use warden_engine::{
     Finding, FindingId, Severity, content::Content, guard::Judgement, settings::Settings, surface::Surface,
 };
-use warden_policy::{Document, Kind, role_policy, trust_policy};
+use warden_policy::{
+    Document, Kind,
+    role_policy::{self, RoleFinding},
+    trust_policy,
+};
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -17,7 +21,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Surface::Trust => trust(content, settings),
         Surface::Boundary => boundary(content, facts.context.baselines.get(surface), settings),
         Surface::Attachment(_) | Surface::InlinePolicy(_) => {
-            Policies::of(facts).judge(settings).remove(surface).unwrap_or_default()
+            Policies::of(facts, settings).judge(settings).remove(surface).unwrap_or_default()
         }
         Surface::ManagedPolicy(_) => alone(content, settings),
         Surface::Role => swap(content, facts),
@@ -85,7 +89,7 @@ fn boundary(content: &Content, baseline: Option<&Content>, settings: &Settings) 
 
 /// A role's policies, which are judged together and within its boundary.
 pub(crate) struct Policies {
-    /// The surface that each stands on, with how the place of its findings begins, and its text.
+    /// In the order of the surfaces that they stand on.
     pub(crate) held: Vec<Held>,
     /// The boundary's text, or why there is none to judge by.
     pub(crate) boundary: Result<Option<String>, String>,
@@ -93,21 +97,27 @@ pub(crate) struct Policies {
 }
 
 /// One policy of a role.
+#[derive(Clone)]
 pub(crate) struct Held {
+    /// Where it stands.
     pub(crate) surface: Surface,
-    /// `Document.` where the document is a part of the surface's content.
+    /// How the place of its findings begins: `Document.` where the document is a part of the surface's content.
     pub(crate) within: &'static str,
+    /// Its text.
     pub(crate) text: String,
+    /// Whether it says what was last seen to comply.
+    is_unchanged: bool,
+    /// What it said when it was last seen to comply.
+    baseline: Option<String>,
 }
 
 impl Policies {
-    pub(crate) fn of(facts: &Facts) -> Policies {
-        let boundary = facts.surfaces.get(&Surface::Boundary).map(|sighting| &sighting.content);
-        let boundary = match boundary.filter(|content| content.policy().is_some()) {
+    pub(crate) fn of(facts: &Facts, settings: &Settings) -> Policies {
+        let boundary = boundary_to_judge_by(facts, settings);
+        let boundary = match boundary.document() {
             None => Ok(None),
-            Some(content) => {
-                let document = content.policy_document();
-                let text = document.document().map(text_of).unwrap_or_default();
+            Some(document) => {
+                let text = text_of(document);
                 match Document::parse(&text, Kind::Identity) {
                     Ok(_) => Ok(Some(text)),
                     Err(error) => Err(format!("the permissions boundary does not parse: {error}")),
@@ -116,14 +126,17 @@ impl Policies {
         };
         let mut policies = Policies { held: Vec::new(), boundary, unclear: BTreeMap::new() };
         for (surface, sighting) in &facts.surfaces {
+            let baseline = facts.context.baselines.get(surface);
             match surface {
-                Surface::InlinePolicy(_) => policies.add(surface, "", &sighting.content),
+                Surface::InlinePolicy(_) => policies.add(surface, "", &sighting.content, baseline.cloned()),
                 Surface::Attachment(policy) => {
-                    policies.add(surface, "Document.", &sighting.content.policy_document());
+                    let said = sighting.content.policy_document();
+                    policies.add(surface, "Document.", &said, baseline.map(Content::policy_document));
                     // Judged where it stands; here only as long as it is no more than planned.
                     let own = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-                    if own.is_none_or(|own| own.content != sighting.content.stand_in()) {
-                        policies.add(surface, "StandIn.", &sighting.content.stand_in());
+                    let stand_in = sighting.content.stand_in();
+                    if own.is_none_or(|own| own.content != stand_in) {
+                        policies.add(surface, "StandIn.", &stand_in, None);
                     }
                 }
                 Surface::Trust
@@ -139,11 +152,17 @@ impl Policies {
         policies
     }
 
-    fn add(&mut self, surface: &Surface, within: &'static str, content: &Content) {
+    fn add(&mut self, surface: &Surface, within: &'static str, content: &Content, baseline: Option<Content>) {
         let Some(document) = content.document() else { return };
         let text = text_of(document);
         match Document::parse(&text, Kind::Identity) {
-            Ok(_) => self.held.push(Held { surface: surface.clone(), within, text }),
+            Ok(_) => self.held.push(Held {
+                surface: surface.clone(),
+                within,
+                text,
+                is_unchanged: baseline.as_ref() == Some(content),
+                baseline: baseline.as_ref().and_then(Content::document).map(text_of),
+            }),
             Err(error) => drop(self.unclear.insert(surface.clone(), format!("the policy does not parse: {error}"))),
         }
     }
@@ -153,23 +172,90 @@ impl Policies {
         let mut judged: BTreeMap<Surface, Judgement> =
             self.unclear.iter().map(|(surface, why)| (surface.clone(), unclear(why.clone()))).collect();
         let boundary = match &self.boundary {
-            Ok(boundary) => boundary.as_deref().and_then(|text| Document::parse(text, Kind::Identity).ok()),
+            Ok(boundary) => boundary.as_deref(),
             Err(why) => {
                 judged.extend(self.held.iter().map(|held| (held.surface.clone(), unclear(why.clone()))));
                 return judged;
             }
         };
-        // They parsed before.
-        let documents: Vec<Document<'_>> =
-            self.held.iter().filter_map(|held| Document::parse(&held.text, Kind::Identity).ok()).collect();
-        let all: Vec<&Document<'_>> = documents.iter().collect();
-        for found in role_policy::judge_role(&all, boundary.as_ref(), &settings.context()) {
+        let texts: Vec<Option<&str>> = self.held.iter().map(|held| Some(held.text.as_str())).collect();
+        for found in judge_together(&texts, boundary, settings) {
             let Some(held) = self.held.get(found.policy) else { continue };
-            let finding = Finding { at: format!("{}{}", held.within, found.finding.at), ..found.finding };
-            judged.entry(held.surface.clone()).or_default().findings.push(finding);
+            let introduced =
+                if held.is_unchanged { self.introduced_by(&found, boundary, settings) } else { Vec::new() };
+            if introduced.is_empty() {
+                let at = format!("{}{}", held.within, found.finding.at);
+                judged.entry(held.surface.clone()).or_default().findings.push(Finding { at, ..found.finding });
+                continue;
+            }
+            for by in introduced {
+                let finding = Finding {
+                    at: if by.within.is_empty() { "Statement".into() } else { "Document".into() },
+                    message: format!("together with {}, {}", held.surface, found.finding.message),
+                    ..found.finding.clone()
+                };
+                judged.entry(by.surface.clone()).or_default().findings.push(finding);
+            }
         }
         judged
     }
+
+    /// The policies whose change brought a finding about in another that did not change: the other half of an escalation, a Deny that
+    /// was taken away. None where the finding does not hang on any.
+    fn introduced_by(&self, found: &RoleFinding, boundary: Option<&str>, settings: &Settings) -> Vec<&Held> {
+        let holds_without = |taken_back: &dyn Fn(&Held) -> bool| {
+            let text = |held: &'_ Held| -> Option<String> {
+                if taken_back(held) { held.baseline.clone() } else { Some(held.text.clone()) }
+            };
+            let texts: Vec<Option<String>> = self.held.iter().map(text).collect();
+            let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+            judge_together(&texts, boundary, settings).iter().any(|other| {
+                let (one, other) = (&found.finding, (other.policy, &other.finding));
+                other.0 == found.policy
+                    && (other.1.id, &other.1.at) == (one.id, &one.at)
+                    && other.1.severity >= one.severity
+            })
+        };
+        if holds_without(&|held| !held.is_unchanged) {
+            return Vec::new();
+        }
+        let changed = || self.held.iter().filter(|held| !held.is_unchanged);
+        // One alone, if one alone is to blame.
+        let alone = changed().find(|by| !holds_without(&|held| std::ptr::eq(held, *by)));
+        alone.map_or_else(|| changed().collect(), |by| vec![by])
+    }
+}
+
+/// What is wrong with policies, by their index; one that is not there grants nothing.
+fn judge_together(texts: &[Option<&str>], boundary: Option<&str>, settings: &Settings) -> Vec<RoleFinding> {
+    // They parsed before. An absent one keeps its place, so that indexes stay.
+    let nothing = r#"{"Statement":{"Effect":"Deny","Action":"sts:GetCallerIdentity","Resource":"*"}}"#;
+    let texts = texts.iter().map(|text| text.unwrap_or(nothing));
+    let documents: Vec<Document<'_>> = texts.filter_map(|text| Document::parse(text, Kind::Identity).ok()).collect();
+    let all: Vec<&Document<'_>> = documents.iter().collect();
+    let boundary = boundary.and_then(|text| Document::parse(text, Kind::Identity).ok());
+    role_policy::judge_role(&all, boundary.as_ref(), &settings.context())
+}
+
+/// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within it are not at
+/// fault then.
+fn boundary_to_judge_by(facts: &Facts, settings: &Settings) -> Content {
+    let Some(present) = facts.surfaces.get(&Surface::Boundary) else { return Content::ABSENT };
+    match facts.context.baselines.get(&Surface::Boundary) {
+        Some(baseline)
+            if !judge(facts, &Surface::Boundary, settings).findings.is_empty() && can_come_back(baseline, facts) =>
+        {
+            baseline.policy_document()
+        }
+        Some(_) | None => present.content.policy_document(),
+    }
+}
+
+/// Whether a boundary's policy still says what it said.
+pub(crate) fn can_come_back(boundary: &Content, facts: &Facts) -> bool {
+    let policy = boundary.policy();
+    let known = policy.as_ref().and_then(|policy| facts.context.policies.get(policy));
+    known.is_some_and(|known| known.document == boundary.policy_document())
 }
 
 /// Everything that is wrong with a role: its policies and who may assume it.

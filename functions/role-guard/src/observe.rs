@@ -44,8 +44,13 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
     match &look.subject {
         Subject::Role(role) => observe_role(aws, role).await,
         Subject::Policy(policy) => {
-            let (managed, users) =
-                future::try_join(aws.managed_policy(policy.policy()), aws.policy_users(policy)).await?;
+            let (managed, mut users, open) =
+                future::try_join3(aws.managed_policy(policy.policy()), aws.policy_users(policy), aws.open_intents())
+                    .await?;
+            // A run that was cut off may have detached it already: what it began is brought to an end there.
+            let attachment = Surface::Attachment(policy.policy().clone());
+            let begun = open.iter().filter(|(_, surface, _)| *surface == attachment);
+            users.roles.extend(begun.map(|(role, ..)| role.name()));
             Ok(managed.map(|managed| {
                 let known = PolicyFacts {
                     version: managed.version,

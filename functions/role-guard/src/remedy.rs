@@ -4,7 +4,7 @@ mod managed;
 mod permissions;
 mod trust;
 
-use crate::{Facts, looks::role_of};
+use crate::{Facts, judge::can_come_back, looks::role_of};
 use warden_engine::{
     Finding,
     arn::FunctionArn,
@@ -94,8 +94,7 @@ impl Task<'_> {
         let Some((policy, before)) = before else {
             return self.nothing_safe("the boundary that was there is not known: set one by hand");
         };
-        let said = self.facts.context.policies.get(&policy).map(|known| &known.document);
-        if said != Some(&before.policy_document()) {
+        if !can_come_back(before, self.facts) {
             return self.nothing_safe(&format!(
                 "{} does not say any more what it said when it bounded the role: set a boundary by hand",
                 policy.name()

@@ -13,7 +13,7 @@ use warden_engine::{
     tags::{GuardKind, Mode, OptIn},
 };
 use warden_policy::{
-    Narrowed,
+    Edit, EditKind, Narrowed,
     role_policy::{self, RoleTexts},
 };
 
@@ -95,7 +95,13 @@ impl Task<'_> {
 
     /// Takes the findings out of the surface's document, judged with the rest of the role.
     fn narrowed(&self, within: &str, baseline: Option<&Content>) -> Result<Narrowed, String> {
-        let policies = Policies::of(self.facts);
+        if self.findings.iter().any(|finding| !finding.at.contains('[')) {
+            // The change as a whole is at fault, by what stands elsewhere.
+            let document = baseline.and_then(Content::document).cloned();
+            let edits = vec![Edit { index: 0, sid: None, kind: EditKind::Restored }];
+            return Ok(Narrowed { document, edits, baseline_restored: true, unfixable: Vec::new() });
+        }
+        let policies = Policies::of(self.facts, self.settings);
         let at = policies.held.iter().position(|held| held.surface == *self.surface && held.within == within);
         let Some(at) = at else { return Err("the policy does not parse".into()) };
         let texts: Vec<&str> = policies.held.iter().map(|held| held.text.as_str()).collect();

@@ -34,31 +34,31 @@ impl Task<'_> {
     }
 }
 
-/// Whom beside Lambda a role serves, in words: who may assume it by the trust policy that was last seen to comply, or by the present
-/// one less what is wrong with it.
+/// Whom beside Lambda a role serves, in words: both by its present trust policy, less what is wrong with that, and by the one that
+/// was last seen to comply. Somebody who was let in a moment ago holds nothing up, and neither does one who is out again.
 pub(crate) fn strangers(facts: &Facts, settings: &Settings) -> Option<String> {
     let present = facts.surfaces.get(&Surface::Trust).and_then(|sighting| sighting.content.document());
-    let baseline = facts.context.baselines.get(&Surface::Trust).and_then(Content::document);
-    let text = match (baseline, present) {
-        (Some(baseline), _) => text_of(baseline),
-        (None, Some(present)) => {
-            let text = text_of(present);
-            let context = settings.context();
-            let Ok(document) = Document::parse(&text, Kind::Trust) else {
-                return Some("its trust policy does not parse".into());
-            };
-            let mut wrong = trust_policy::judge(&document, &context);
-            wrong.retain(|finding| finding.severity >= Severity::Medium);
-            match trust_policy::narrow(&text, &wrong, None, &context) {
-                Ok(narrowed) if !narrowed.edits.is_empty() => narrowed.document?.to_string(),
-                Ok(_) | Err(_) => text,
-            }
-        }
-        (None, None) => return Some("its trust policy is not known".into()),
+    let present = match present {
+        Some(document) => strangers_of(&text_of(document), settings)?,
+        None => "its trust policy is not known".to_owned(),
     };
-    let Ok(document) = Document::parse(&text, Kind::Trust) else {
-        return Some("its trust policy does not parse".into());
+    match facts.context.baselines.get(&Surface::Trust).and_then(Content::document) {
+        Some(baseline) => strangers_of(&text_of(baseline), settings).map(|_| present),
+        None => Some(present),
+    }
+}
+
+fn strangers_of(text: &str, settings: &Settings) -> Option<String> {
+    let unreadable = || Some("its trust policy does not parse".to_owned());
+    let context = settings.context();
+    let Ok(document) = Document::parse(text, Kind::Trust) else { return unreadable() };
+    let mut wrong = trust_policy::judge(&document, &context);
+    wrong.retain(|finding| finding.severity >= Severity::Medium);
+    let text = match trust_policy::narrow(text, &wrong, None, &context) {
+        Ok(narrowed) if !narrowed.edits.is_empty() => narrowed.document?.to_string(),
+        Ok(_) | Err(_) => text.to_owned(),
     };
+    let Ok(document) = Document::parse(&text, Kind::Trust) else { return unreadable() };
     let mut strangers = BTreeSet::new();
     for statement in document.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
         match &statement.principals {

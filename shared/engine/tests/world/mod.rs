@@ -166,6 +166,24 @@ impl World {
         change(self.inner.borrow_mut().library.entry(policy.clone()).or_default())
     }
 
+    /// A managed policy.
+    pub(crate) fn managed_policy(&self, policy: &PolicyArn) -> Option<Managed> {
+        self.inner.borrow().library.get(policy).cloned()
+    }
+
+    /// Writes a document of a role's, word for word, as somebody else does.
+    pub(crate) fn write(&self, role: &Subject, surface: &Surface, text: &str) {
+        self.change(role, |resource| {
+            resource.put(surface, iam::parsed(text));
+            resource.texts.insert(surface.clone(), text.to_owned());
+        });
+    }
+
+    /// What a surface is to hold no longer.
+    pub(crate) fn clear(&self, subject: &Subject, surface: &Surface) {
+        self.change(subject, |resource| drop(resource.surfaces.remove(surface)));
+    }
+
     /// Deletes `subject`.
     pub(crate) fn delete(&self, subject: &Subject) {
         self.inner.borrow_mut().resources.remove(subject);

@@ -1,0 +1,190 @@
+//! Every remediation of role-guard, and its undo, cut off before and after each of its calls.
+
+use crate::{
+    home::{
+        Home, admin, attach, everything, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_subject,
+        queue, role, shop, write_version, written,
+    },
+    world::guarded,
+};
+use serde_json::{Value, json};
+use std::ops::AsyncFn;
+use warden_engine::{content::Content, surface::Surface};
+
+/// Something bad: how the account was before, what happens, the events that say so, and the calls that put it right.
+struct Violation {
+    name: &'static str,
+    before: fn(&Home),
+    change: fn(&Home),
+    events: Vec<(&'static str, Value)>,
+    calls: &'static [&'static str],
+}
+
+fn put(name: &str) -> (&'static str, Value) {
+    ("PutRolePolicy", json!({"roleName": "pay", "policyName": name}))
+}
+
+fn of_policy(name: &'static str) -> (&'static str, Value) {
+    (name, json!({"policyArn": managed("data")}))
+}
+
+fn violations() -> Vec<Violation> {
+    vec![
+        Violation {
+            name: "a wildcard beside what is right",
+            before: |_| {},
+            change: |home| {
+                let document = policy(&[orders(), everything(), queue()]);
+                home.write(&role("pay"), &inline("orders"), &written(&document));
+            },
+            events: vec![put("orders")],
+            calls: &["PutRolePolicy(pay, orders)"],
+        },
+        Violation {
+            name: "a new policy of which nothing may stay",
+            before: |_| {},
+            change: |home| home.write(&role("pay"), &inline("debug"), &written(&policy(&[everything()]))),
+            events: vec![put("debug")],
+            calls: &["DeleteRolePolicy(pay, debug)"],
+        },
+        Violation {
+            name: "an administrator's policy attached",
+            before: |_| {},
+            change: |home| attach(home, &role("pay"), &admin()),
+            events: vec![("AttachRolePolicy", json!({"roleName": "pay", "policyArn": admin()}))],
+            calls: &["DetachRolePolicy(pay, AdministratorAccess)"],
+        },
+        Violation {
+            name: "an opened trust policy",
+            before: |_| {},
+            change: |home| {
+                let anybody = json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"});
+                let document = policy(&[lambda_trust()["Statement"][0].clone(), anybody]);
+                home.write(&role("pay"), &Surface::Trust, &written(&document));
+            },
+            events: vec![("UpdateAssumeRolePolicy", json!({"roleName": "pay"}))],
+            calls: &["UpdateAssumeRolePolicy(pay)"],
+        },
+        Violation {
+            name: "a boundary removed",
+            before: |home| {
+                let bound = Content::of_policy(&managed("bound"), &Content::ABSENT);
+                home.put(&role("pay"), &Surface::Boundary, bound);
+            },
+            change: |home| home.put(&role("pay"), &Surface::Boundary, Content::ABSENT),
+            events: vec![("DeleteRolePermissionsBoundary", json!({"roleName": "pay"}))],
+            calls: &["PutRolePermissionsBoundary(pay, bound)"],
+        },
+        Violation {
+            name: "a boundary replaced by a wider one",
+            before: |home| {
+                let bound = Content::of_policy(&managed("bound"), &Content::ABSENT);
+                home.put(&role("pay"), &Surface::Boundary, bound);
+            },
+            change: |home| home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&admin(), &Content::ABSENT)),
+            events: vec![("PutRolePermissionsBoundary", json!({"roleName": "pay"}))],
+            calls: &["PutRolePermissionsBoundary(pay, bound)"],
+        },
+        Violation {
+            name: "a bad version of a policy that carries the tag",
+            before: |home| {
+                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                attach(home, &role("pay"), &managed("data"));
+            },
+            change: |home| write_version(home, &managed("data"), &policy(&[everything()])),
+            events: vec![of_policy("CreatePolicyVersion")],
+            calls: &["SetDefaultPolicyVersion(data, v1)"],
+        },
+        Violation {
+            name: "a bad version of a policy that carries the tag, and the good one is deleted",
+            before: |home| {
+                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                attach(home, &role("pay"), &managed("data"));
+            },
+            change: |home| {
+                write_version(home, &managed("data"), &policy(&[queue(), everything()]));
+                home.world.managed(&managed("data"), |data| data.versions.retain(|version| version.id != "v1"));
+            },
+            events: vec![of_policy("SetDefaultPolicyVersion")],
+            calls: &["CreatePolicyVersion(data)"],
+        },
+        Violation {
+            name: "five versions, none of them as it was",
+            before: |home| {
+                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                attach(home, &role("pay"), &managed("data"));
+            },
+            change: |home| {
+                let planted = |sid: &str| {
+                    let mut statement = queue();
+                    statement["Sid"] = sid.into();
+                    policy(&[statement, everything()])
+                };
+                for sid in ["A", "B", "C", "D"] {
+                    write_version(home, &managed("data"), &planted(sid));
+                }
+                home.world.managed(&managed("data"), |data| data.versions.retain(|version| version.id != "v1"));
+                write_version(home, &managed("data"), &planted("E"));
+            },
+            events: vec![of_policy("CreatePolicyVersion")],
+            calls: &["CreatePolicyVersion(data, in place of v2)"],
+        },
+        Violation {
+            name: "a bad version of a policy that others have",
+            before: |home| {
+                attach(home, &role("pay"), &managed("data"));
+                attach(home, &role("other"), &managed("data"));
+            },
+            change: |home| write_version(home, &managed("data"), &policy(&[orders(), everything()])),
+            events: vec![of_policy("CreatePolicyVersion")],
+            calls: &["PutRolePolicy(pay, warden-data-fce24bbe)", "DetachRolePolicy(pay, data)"],
+        },
+        Violation {
+            name: "a role swapped",
+            before: |_| {},
+            change: |home| home.put(&shop(), &Surface::Role, Content::new(json!({"Role": role("strong")}))),
+            events: vec![("UpdateFunctionConfiguration", json!({"functionName": "shop"}))],
+            calls: &["UpdateFunctionConfiguration(shop, Role shop)"],
+        },
+    ]
+}
+
+/// An account in which the violation has just happened, and its events.
+async fn happened(violation: &Violation) -> (Home, Vec<Value>) {
+    let home = open(&[]);
+    (violation.before)(&home);
+    let home = opt_in(home).await;
+    (violation.change)(&home);
+    let events = violation.events.iter().map(|(name, parameters)| home.event(name, parameters.clone())).collect();
+    (home, events)
+}
+
+/// The violation as the checks that hold for every guard take it.
+fn told(violation: &Violation) -> guarded::Violation<'_, impl AsyncFn() -> (Home, Vec<Value>)> {
+    guarded::Violation {
+        name: violation.name,
+        happens: async move || happened(violation).await,
+        calls: violation.calls,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
+    for violation in &violations() {
+        told(violation).is_resumed_wherever_it_was_cut_off().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
+    for violation in &violations() {
+        told(violation).is_undone_exactly().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
+    for violation in &violations() {
+        told(violation).happens_once_however_often_it_is_told().await;
+    }
+}

@@ -1,0 +1,241 @@
+//! What is reported and not changed, and why; and what is changed no further than it must be.
+
+use crate::home::{
+    Home, admin, attach, everything, inline, lambda_trust, make_role, managed, open, opt_in, orders, policy,
+    policy_subject, queue, role, shop, write_version, written,
+};
+use serde_json::{Value, json};
+use warden_engine::{
+    content::Content,
+    guard::Look,
+    record::{Record, Step},
+    surface::{Subject, Surface},
+    trigger::Cause,
+};
+
+async fn guarded() -> Home {
+    opt_in(open(&[])).await
+}
+
+async fn put(home: &Home, name: &str, document: &Value) {
+    home.write(&role("pay"), &inline(name), &written(document));
+    home.deliver(&home.event("PutRolePolicy", json!({"roleName": "pay", "policyName": name}))).await;
+}
+
+/// The one record of a subject that was withheld for this reason, and says this.
+#[track_caller]
+fn withheld(home: &Home, subject: &Subject, reason: &str, words: &str) -> Record {
+    let [record] = home.withheld(subject, reason).try_into().expect("one record");
+    assert!(record.entry.note.clone().unwrap_or_default().contains(words), "{:?}", record.entry.note);
+    assert_eq!(home.of_step(subject, Step::Applied), vec![]);
+    record
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_serves_others_than_lambda_is_not_changed() {
+    let home = open(&[]);
+    let mut trust = lambda_trust();
+    trust["Statement"][0]["Principal"]["Service"] = json!(["lambda.amazonaws.com", "ec2.amazonaws.com"]);
+    home.write(&role("pay"), &Surface::Trust, &written(&trust));
+    let home = opt_in(home).await;
+    put(&home, "all", &policy(&[everything()])).await;
+    withheld(&home, &role("pay"), "no-safe-change", "ec2.amazonaws.com");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_whose_trust_was_opened_before_it_was_ever_seen_serves_lambda_all_the_same() {
+    let home = open(&[("WARDEN_STANDING", "act")]);
+    let anybody = json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"});
+    home.write(&role("pay"), &Surface::Trust, &written(&policy(&[anybody])));
+    let home = opt_in(home).await;
+    assert_eq!(home.content(&role("pay"), &Surface::Trust), Content::new(lambda_trust()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_bootstrap_tools_live_by_is_never_touched() {
+    for name in ["cdk-hnb659fds-deploy-role", "stacksets-exec-1", "OrganizationAccountAccessRole", "spared"] {
+        let home = open(&[("WARDEN_NEVER_TOUCH", "arn:aws:iam::*:role/spared")]);
+        make_role(&home, name);
+        home.tag(&role(name), "warden", "enforce");
+        let home = opt_in(home).await;
+        home.sweep(&role(name)).await;
+        home.write(&role(name), &inline("all"), &written(&policy(&[everything()])));
+        home.deliver(&home.event("PutRolePolicy", json!({"roleName": name, "policyName": "all"}))).await;
+        withheld(&home, &role(name), "never-touch", "");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_bounds_others_is_never_touched() {
+    let home = open(&[]);
+    home.put(&role("other"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    home.tag(&policy_subject(&managed("bound")), "warden", "enforce");
+    let home = opt_in(home).await;
+    write_version(&home, &managed("bound"), &policy(&[everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    withheld(&home, &policy_subject(&managed("bound")), "never-touch", "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_was_planted_and_never_in_force_is_not_set() {
+    let home = open(&[]);
+    home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+    attach(&home, &role("pay"), &managed("data"));
+    let home = opt_in(home).await;
+    // It complies, but grants something that nobody ever wanted the role to have.
+    let mut planted = orders();
+    planted["Resource"] = "arn:aws:dynamodb:us-east-1:111122223333:table/salaries".into();
+    home.world.managed(&managed("data"), |data| data.add(&written(&policy(&[planted])), false)).unwrap();
+    write_version(&home, &managed("data"), &policy(&[queue(), everything()]));
+    home.world.managed(&managed("data"), |data| data.versions.retain(|version| version.id != "v1"));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
+    assert_eq!(home.calls_made(), ["CreatePolicyVersion(data)"]);
+    let surface = Surface::ManagedPolicy(managed("data"));
+    assert_eq!(home.content(&policy_subject(&managed("data")), &surface), Content::new(policy(&[queue()])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_carries_the_tag_and_that_others_have_is_kept_away_from_the_opted_in_role_alone() {
+    let home = open(&[]);
+    home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+    for name in ["pay", "other"] {
+        attach(&home, &role(name), &managed("data"));
+    }
+    let home = opt_in(home).await;
+    write_version(&home, &managed("data"), &policy(&[orders(), everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
+    withheld(&home, &policy_subject(&managed("data")), "no-safe-change", "(other)");
+    assert_eq!(home.calls_made().len(), 2);
+    let stand_in = Surface::InlinePolicy(managed("data").stand_in());
+    assert_eq!(home.content(&role("pay"), &stand_in), Content::new(policy(&[orders()])));
+    assert!(home.content(&role("other"), &Surface::Attachment(managed("data"))).policy().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_stay_of_a_policy_does_not_fit_on_the_role() {
+    let home = open(&[]);
+    attach(&home, &role("pay"), &managed("data"));
+    let home = opt_in(home).await;
+    let many: Vec<String> =
+        (0..120).map(|n| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{n}")).collect();
+    let mut half = orders();
+    half["Resource"] = many.into();
+    put(&home, "half", &policy(&[half.clone()])).await;
+    half["Sid"] = "More".into();
+    write_version(&home, &managed("data"), &policy(&[half, everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
+    withheld(&home, &role("pay"), "no-safe-change", "10240");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
+    let home = open(&[]);
+    home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    let home = opt_in(home).await;
+    write_version(&home, &managed("bound"), &policy(&[everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    home.sweep(&role("pay")).await;
+    withheld(&home, &role("pay"), "no-safe-change", "does not say any more what it said");
+}
+
+/// The policies within a boundary are not at fault for its removal.
+#[tokio::test(start_paused = true)]
+async fn a_boundary_comes_back_and_the_policies_within_it_stay_as_they_are() {
+    let home = open(&[]);
+    home.write(&role("pay"), &inline("orders"), &written(&policy(&[everything()])));
+    home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    let home = opt_in(home).await;
+    home.put(&role("pay"), &Surface::Boundary, Content::ABSENT);
+    home.deliver(&home.event("DeleteRolePermissionsBoundary", json!({"roleName": "pay"}))).await;
+    assert_eq!(home.calls_made(), ["PutRolePermissionsBoundary(pay, bound)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_goes() {
+    let home = open(&[]);
+    let on_all = |action: &str| policy(&[json!({"Effect": "Allow", "Action": action, "Resource": "*"})]);
+    home.write(&role("pay"), &inline("orders"), &written(&on_all("ecs:ExecuteCommand")));
+    let home = opt_in(home).await;
+    put(&home, "look", &on_all("ecs:DescribeTasks")).await;
+    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, look)"]);
+    home.pass(jiff::SignedDuration::from_mins(1)).await;
+    home.sweep_all().await;
+    assert_eq!(home.steps(Step::Planned).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
+    let home = guarded().await;
+    let new: Subject = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
+    home.put(&new, &Surface::Role, Content::new(json!({"Role": role("strong")})));
+    home.tag(&new, "warden", "enforce");
+    home.deliver(&home.event("CreateFunction", json!({"functionName": "new"}))).await;
+    let record = withheld(&home, &new, "no-safe-change", "no role is known");
+    assert_eq!(record.entry.severity, Some(warden_engine::Severity::Critical));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_broke_a_rule_meanwhile_is_not_given_back() {
+    let home = guarded().await;
+    home.write(&role("shop"), &inline("all"), &written(&policy(&[everything()])));
+    home.put(&shop(), &Surface::Role, Content::new(json!({"Role": role("strong")})));
+    home.deliver(&home.event("UpdateFunctionConfiguration", json!({"functionName": "shop"}))).await;
+    withheld(&home, &shop(), "no-safe-change", "breaks a rule itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opted_in_functions_role_is_judged_and_never_changed_and_no_longer_when_the_function_goes() {
+    let home = guarded().await;
+    let all = || home.event("PutRolePolicy", json!({"roleName": "shop", "policyName": "all"}));
+    home.write(&role("shop"), &inline("all"), &written(&policy(&[everything()])));
+    home.deliver(&all()).await;
+    assert_eq!(home.log(&role("shop")), ["opted-in", "observed inline-policy/all"]);
+    assert_eq!(home.calls_made(), Vec::<String>::new());
+    home.tag(&shop(), "warden", "off");
+    home.deliver(&all()).await;
+    assert_eq!(home.log(&role("shop")), ["opted-in", "observed inline-policy/all", "opted-out"]);
+    // A role that nobody opted in leaves no trace.
+    home.write(&role("other"), &inline("all"), &written(&policy(&[everything()])));
+    home.deliver(&home.event("PutRolePolicy", json!({"roleName": "other", "policyName": "all"}))).await;
+    assert_eq!(home.records(&role("other")), vec![]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_before_the_opt_in_is_left_until_somebody_applies_it() {
+    let home = open(&[]);
+    attach(&home, &role("pay"), &admin());
+    home.write(&role("pay"), &inline("all"), &written(&policy(&[orders(), everything()])));
+    let home = opt_in(home).await;
+    assert_eq!(home.withheld(&role("pay"), "standing").len(), 2);
+    assert_eq!(home.calls_made(), Vec::<String>::new());
+    let look = Look { by_operator: true, ..Look::at(role("pay"), Cause::by_hand("warden apply")) };
+    warden_engine::reconcile(&home.guard, &home.world, &home.settings, &look).await.unwrap();
+    assert_eq!(home.calls_made(), ["DetachRolePolicy(pay, AdministratorAccess)", "PutRolePolicy(pay, all)"]);
+    assert_eq!(home.content(&role("pay"), &inline("all")), Content::new(policy(&[orders()])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_does_not_parse_is_reported_and_the_others_are_judged() {
+    let home = guarded().await;
+    let twice = r#"{"Statement": [], "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
+    home.put(&role("pay"), &inline("twice"), Content::new(twice.into()));
+    put(&home, "all", &policy(&[everything()])).await;
+    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, all)"]);
+    let observed = home.of_step(&role("pay"), Step::Observed);
+    assert!(observed.iter().any(|record| record.entry.note.clone().unwrap_or_default().contains("duplicate key")));
+}
+
+/// Undo puts a removed boundary's removal back; the guard leaves it alone.
+#[tokio::test(start_paused = true)]
+async fn the_removal_of_a_boundary_can_be_accepted() {
+    let home = open(&[]);
+    home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    let home = opt_in(home).await;
+    home.put(&role("pay"), &Surface::Boundary, Content::ABSENT);
+    home.deliver(&home.event("DeleteRolePermissionsBoundary", json!({"roleName": "pay"}))).await;
+    let [applied] = home.steps(Step::Applied).try_into().expect("one remediation");
+    home.undo(&applied).await.unwrap();
+    home.pass(jiff::SignedDuration::from_mins(1)).await;
+    home.sweep_all().await;
+    assert!(home.content(&role("pay"), &Surface::Boundary).is_absent());
+}
