@@ -248,8 +248,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return None;
     }
     // Signs between letters cut words out of noise.
-    let signs =
-        shape.symbols >= 2 && shape.digits > 0 && shape.letters() > 0 && shape.length >= 12 && shape.noise() >= 25;
+    let signs = shape.symbols >= 2
+        && shape.digits > 0
+        && shape.letters() > 0
+        && shape.length >= 12
+        && (shape.noise() >= 25 || shape.words == 0);
     let random = (shape.noise() >= 50 || signs) && shape.distinct >= 8;
     if random {
         return match shape.length {

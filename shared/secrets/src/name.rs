@@ -51,6 +51,7 @@ impl Name {
         let all = || words.split('_').filter(|word| !word.is_empty());
         let public = browser || all().any(|word| PUBLIC.contains(&word));
         let (role, distant) = role(&words);
+        let distant = distant || SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown));
         Self { role, distant, public, words }
     }
 
@@ -231,6 +232,19 @@ const BROWSER: &[&str] = &[
     "sveltekit_public_",
     "nuxt_env_public_",
     "remix_public_",
+];
+
+/// Keys that are made for a page's own scripts, and are used on servers too: never as sure as others.
+const SHOWN_TO_BROWSERS: &[&str] = &[
+    "mixpanel_token",
+    "mixpanel_project_token",
+    "amplitude_api_key",
+    "amplitude_key",
+    "segment_write_key",
+    "segment_key",
+    "bugsnag_api_key",
+    "heap_",
+    "logrocket_",
 ];
 
 const PUBLIC: &[&str] = &["public", "publishable", "pub", "pubkey", "publickey", "anon", "sitekey"];

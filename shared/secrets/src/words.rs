@@ -405,6 +405,7 @@ pub(crate) const HARMLESS_KEYS: &[&str] = &[
     "bucket",
     "cache",
     "category",
+    "client",
     "cmk",
     "code",
     "column",

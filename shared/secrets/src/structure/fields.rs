@@ -172,6 +172,8 @@ pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
         _ => name,
     };
     let verdict = judgement::part(&name, value, looking)?;
-    let is_password = name.role == Role::Password && verdict.kind == Kind::PASSWORD;
+    let is_password = name.role == Role::Password
+        && verdict.kind == Kind::PASSWORD
+        && value.bytes().any(|byte| byte.is_ascii_digit());
     Some(if is_password { Verdict { confidence: Confidence::High, ..verdict } } else { verdict })
 }
