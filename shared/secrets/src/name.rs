@@ -1,6 +1,6 @@
 //! What a variable's name says about its value.
 
-use crate::words::{HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, PROVIDERS, SECRET_KEYS, TRAILING};
+use crate::words::{HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, OF_ANYTHING, PROVIDERS, SECRET_KEYS, TRAILING};
 
 /// What the value under a name would be, if the name is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +172,7 @@ fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
         "key" | "keys" => key(previous, before),
         "credential" | "credentials" | "creds" | "cred" | "login" | "userpwd" | "basicauth" | "authorization"
         | "auth" | "cookie" | "cookies" | "session" | "netrc" | "htpasswd" => Role::Credential,
+        _ if is_one_of(OF_ANYTHING, word) => Role::Neutral,
         _ if is_one_of(HARMLESS, word) => Role::Harmless,
         _ => joined(word)?,
     })
