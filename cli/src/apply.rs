@@ -122,8 +122,8 @@ impl Apply {
     }
 }
 
-/// The guards whose permissions the operator has.
-const GUARDS: [GuardKind; 1] = [GuardKind::Access];
+/// The guards that there are.
+const GUARDS: [GuardKind; 2] = [GuardKind::Role, GuardKind::Access];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];

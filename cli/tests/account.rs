@@ -61,15 +61,15 @@ impl Account {
     async fn guarded() -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let binaries = build_guards(&root, &["access-guard", "secret-env"], &|_| {}).expect("the guard");
+        let binaries = build_guards(&root, &["access-guard", "role-guard", "secret-env"], &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let parameters = [("LeaseSeconds", "2")];
         let stack = Stack {
             name: "lambda-warden",
             template: &template,
             parameters: &parameters,
-            guards: &[("access-guard", &binaries[0])],
-            layer: Some(&binaries[1]),
+            guards: &[("access-guard", &binaries[0]), ("role-guard", &binaries[1])],
+            layer: Some(&binaries[2]),
         };
         account.sandbox.deploy(&stack).await.expect("the stack");
         account
@@ -298,7 +298,8 @@ async fn a_ledger_that_was_edited_is_found_out() {
     account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
     account.settle().await;
     account.open("everyone").await;
-    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["1 subjects", "every chain holds"]);
+    // The function, and the role that it has.
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["2 subjects", "every chain holds"]);
     let [applied] = account.ids("applied").try_into().expect("one remediation");
 
     let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());

@@ -44,8 +44,8 @@ fn wardens_own_roles_pass_wardens_own_rules() {
     assert_eq!(
         acted_on,
         [
-            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[8]""#,
-            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[9]""#,
+            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[10]""#,
+            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[11]""#,
         ]
     );
     assert_eq!(answer.get("not_judged"), None, "all of it was judged");

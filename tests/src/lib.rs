@@ -2,7 +2,12 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod glibc;
+mod iam;
+pub mod secure_server;
 
+pub use iam::tag;
+
+use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
     Client,
     primitives::Blob,
@@ -15,6 +20,7 @@ use warden_engine::{
     Severity,
     record::{Record, Step, verify},
     surface::Subject,
+    tags::GuardKind,
 };
 use warden_sandbox::{ACCOUNT, Options, Sandbox, Stack, build_guards, workspace};
 
@@ -24,8 +30,12 @@ pub struct Account {
     pub sandbox: Sandbox,
     /// The administrator's client.
     pub lambda: Client,
+    /// The administrator's client of IAM.
+    pub iam: aws_sdk_iam::Client,
     /// The ledger, read as the administrator.
     pub ledger: Aws,
+    /// Where the ledger is.
+    pub deployment: Deployment,
 }
 
 impl Account {
@@ -36,7 +46,8 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let guards = build_guards(&workspace(), &["access-guard", "secret-env"], &|_| {}).expect("the guards");
+        let names = ["access-guard", "role-guard", "secret-env"];
+        let guards = build_guards(&workspace(), &names, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
@@ -52,30 +63,83 @@ impl Account {
             name: "lambda-warden",
             template: &template,
             parameters: &all,
-            guards: &[("access-guard", &guards[0])],
-            layer: Some(&guards[1]),
+            guards: &[("access-guard", &guards[0]), ("role-guard", &guards[1])],
+            layer: Some(&guards[2]),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
         let deployment =
             Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
-        let ledger = Aws::new(sandbox.config(), deployment);
+        let ledger = Aws::new(sandbox.config(), deployment.clone());
         let lambda = Client::new(&sandbox.config());
-        let trust = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ]});
-        let role = aws_sdk_iam::Client::new(&sandbox.config()).create_role().role_name("shop");
-        role.assume_role_policy_document(trust.to_string()).send().await.expect("the functions' role");
-        Account { sandbox, lambda, ledger }
+        let iam = aws_sdk_iam::Client::new(&sandbox.config());
+        let account = Account { sandbox, lambda, iam, ledger, deployment };
+        account.role("shop", &[]).await;
+        account
+    }
+
+    /// Makes a role that Lambda alone may assume, with these tags.
+    pub async fn role(&self, name: &str, tags: &[(&str, &str)]) {
+        let create = self.iam.create_role().role_name(name).assume_role_policy_document(lambda_trust().to_string());
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().expect("a tag"));
+        create.set_tags(Some(tags.collect())).send().await.expect("the role");
+    }
+
+    /// Writes one of a role's own policies.
+    pub async fn put_role_policy(&self, role: &str, name: &str, document: &Value) {
+        let put = self.iam.put_role_policy().role_name(role).policy_name(name);
+        put.policy_document(document.to_string()).send().await.expect("the policy");
+    }
+
+    /// One of a role's own policies as it is now.
+    pub async fn role_policy(&self, role: &str, name: &str) -> Option<Value> {
+        let answer = self.iam.get_role_policy().role_name(role).policy_name(name).send().await.ok()?;
+        Some(iam_document(answer.policy_document()))
+    }
+
+    /// Who may assume a role, as it is now.
+    pub async fn trust(&self, role: &str) -> Value {
+        let answer = self.iam.get_role().role_name(role).send().await.expect("the role");
+        iam_document(answer.role().and_then(|role| role.assume_role_policy_document()).unwrap_or_default())
+    }
+
+    /// The managed policies attached to a role, by ARN.
+    pub async fn attached(&self, role: &str) -> Vec<String> {
+        let answer = self.iam.list_attached_role_policies().role_name(role).send().await.expect("the list");
+        let policies = answer.attached_policies().iter().filter_map(|policy| policy.policy_arn());
+        policies.map(str::to_owned).collect()
+    }
+
+    /// Makes a customer managed policy with these tags; says its ARN.
+    pub async fn managed_policy(&self, name: &str, document: &Value, tags: &[(&str, &str)]) -> String {
+        let create = self.iam.create_policy().policy_name(name).policy_document(document.to_string());
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().expect("a tag"));
+        let answer = create.set_tags(Some(tags.collect())).send().await.expect("the policy");
+        answer.policy().and_then(|policy| policy.arn()).expect("its ARN").to_owned()
+    }
+
+    /// A managed policy's default version and what it says.
+    pub async fn default_version(&self, policy: &str) -> (String, Value) {
+        let answer = self.iam.get_policy().policy_arn(policy).send().await.expect("the policy");
+        let version = answer.policy().and_then(|policy| policy.default_version_id()).expect("a version").to_owned();
+        let answer = self.iam.get_policy_version().policy_arn(policy).version_id(&version).send().await;
+        let answer = answer.expect("the version");
+        let document = answer.policy_version().and_then(|version| version.document()).unwrap_or_default();
+        (version, iam_document(document))
     }
 
     /// Makes a function with these tags.
     pub async fn function(&self, name: &str, tags: &[(&str, &str)]) {
+        self.function_with_role(name, "shop", tags).await;
+    }
+
+    /// Makes a function with that role and these tags.
+    pub async fn function_with_role(&self, name: &str, role: &str, tags: &[(&str, &str)]) {
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
         zip.resize(22, 0);
         let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
         let create = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
-        let create = create.handler("bootstrap").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
+        let create = create.handler("bootstrap").code(code).role(role_arn(role));
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         create.set_tags(Some(tags)).send().await.expect("the function");
     }
@@ -182,9 +246,15 @@ impl Account {
         stored.into_iter().map(|stored| stored.record).collect()
     }
 
-    /// A function's records in few words: the step, the surface, the findings, the reason.
+    /// access-guard's records of a function in few words: the step, the surface, the findings, the reason.
     pub async fn story(&self, name: &str) -> Vec<String> {
-        self.records(&arn(name)).await.iter().map(line).collect()
+        self.story_by(GuardKind::Access, &arn(name)).await
+    }
+
+    /// One guard's records of anything by its ARN.
+    pub async fn story_by(&self, guard: GuardKind, subject: &str) -> Vec<String> {
+        let records = self.records(subject).await;
+        records.iter().filter(|record| record.entry.guard == Some(guard)).map(line).collect()
     }
 
     /// The same for anything by its ARN.
@@ -215,4 +285,27 @@ fn line(record: &Record) -> String {
 /// A function's ARN.
 pub fn arn(name: &str) -> String {
     format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}")
+}
+
+/// A role's ARN.
+pub fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+/// The trust policy that a function's role starts with.
+pub fn lambda_trust() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]})
+}
+
+/// A policy of such statements.
+pub fn policy(statements: &[Value]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// A document as IAM sends it.
+fn iam_document(sent: &str) -> Value {
+    let text = warden_policy::decode_iam_document(sent).expect("text");
+    serde_json::from_str(&text).expect("JSON")
 }

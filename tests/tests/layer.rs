@@ -1,5 +1,6 @@
 //! The start-up layer as it is deployed.
 
+use serde_json::json;
 use std::{
     fs,
     io::Cursor,
@@ -8,7 +9,10 @@ use std::{
     sync::LazyLock,
 };
 use warden_sandbox::{Architecture, Options, build_layer, package_layer, workspace};
-use warden_tests::glibc::{GlibcVersion, glibc_needed};
+use warden_tests::{
+    glibc::{GlibcVersion, glibc_needed},
+    secure_server::SecureServer,
+};
 use zip::ZipArchive;
 
 /// The budget: a function has 250 MB for its code and all its layers.
@@ -68,4 +72,49 @@ fn it_says_what_is_missing() {
     check(&["/bin/true"], &[reference, region], "AWS_ACCESS_KEY_ID is not set");
     check(&["/bin/true"], &[reference, region, ("AWS_CA_BUNDLE", "/nowhere.pem")], "/nowhere.pem");
     check(&["/bin/true"], &[reference, region, ("AWS_CA_BUNDLE", "/dev/null")], "no certificate in it");
+}
+
+/// What it must be like on AWS: TLS, and the request that Secrets Manager's API reference describes, signed for the function's role.
+#[test]
+fn it_asks_over_tls_and_signs() {
+    let server = SecureServer::start(1, &json!({"Name": "warden/pay/1", "SecretString": r#"{"KEY": "the value"}"#}));
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    fs::write(bundle.path(), &server.certificate).unwrap();
+    let output = run(
+        &["/bin/sh", "-c", "printf %s \"$KEY\""],
+        &[
+            ("KEY", "warden-secret:warden/pay/1"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_ENDPOINT_URL", &server.url),
+            ("AWS_CA_BUNDLE", bundle.path().to_str().unwrap()),
+        ],
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "the value", "{}", String::from_utf8_lossy(&output.stderr));
+    let request = server.requests().remove(0);
+    let lines: Vec<String> = request.lines().map(str::to_ascii_lowercase).collect();
+    assert_eq!(lines.first().map(String::as_str), Some("post / http/1.1"));
+    let header = |start: &str| assert!(lines.iter().any(|line| line.starts_with(start)), "no {start} in {request}");
+    header("x-amz-target: secretsmanager.getsecretvalue");
+    header("content-type: application/x-amz-json-1.1");
+    header("x-amz-security-token: token");
+    header("authorization: aws4-hmac-sha256 credential=akidexample/");
+    assert!(request.contains("/eu-central-1/secretsmanager/aws4_request"), "{request}");
+    assert!(request.ends_with(r#"{"SecretId":"warden/pay/1"}"#), "{request}");
+}
+
+#[test]
+fn it_tells_nobody_whose_certificate_it_does_not_know() {
+    let server = SecureServer::start(1, &json!({"SecretString": r#"{"KEY": "a lie"}"#}));
+    let environment = [
+        ("KEY", "warden-secret:warden/pay/1"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ("AWS_ENDPOINT_URL", &server.url),
+    ];
+    check(&["/bin/true"], &environment, "AWS_CA_BUNDLE");
+    assert_eq!(server.requests(), [""], "nothing was asked");
 }

@@ -24,6 +24,11 @@ def handle(event, context):
     return {name: os.environ.get(name) for name in event["names"]}
 "#;
 
+const NODE: &str = r#"
+exports.handle = async (event) =>
+    Object.fromEntries(event.names.map((name) => [name, process.env[name] ?? null]));
+"#;
+
 /// An account with the layer in it and functions whose secrets were taken out.
 struct Shop {
     sandbox: Sandbox,
@@ -69,11 +74,16 @@ impl Shop {
 
     /// Makes a Python function with these variables, the layer and the wrapper variable.
     async fn function(&self, name: &str, variables: &[(&str, &str)]) {
-        let code = package_text("index.py", PYTHON).expect("the function's package");
+        self.function_in(Runtime::Python312, ("index.py", PYTHON), name, variables).await;
+    }
+
+    /// The same in another language.
+    async fn function_in(&self, runtime: Runtime, code: (&str, &str), name: &str, variables: &[(&str, &str)]) {
+        let code = package_text(code.0, code.1).expect("the function's package");
         let mut all: HashMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         all.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
-        let create = self.lambda.create_function().function_name(name).runtime(Runtime::Python312);
+        let create = self.lambda.create_function().function_name(name).runtime(runtime);
         let create = create.handler("index.handle").role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
         let create = create.code(FunctionCode::builder().zip_file(Blob::new(code)).build()).layers(&self.layer);
         let create = create.environment(Environment::builder().set_variables(Some(all)).build());
@@ -117,6 +127,18 @@ async fn a_stripped_function_sees_its_values_after_one_call() {
 
     let calls: Vec<String> = shop.calls().into_iter().map(|call| call.operation).collect();
     assert_eq!(calls, ["GetSecretValue"], "one call for all of a function's secrets");
+    assert!(!function.log().contains(CANARY), "{}", function.log());
+}
+
+#[tokio::test]
+async fn a_stripped_node_function_sees_its_values_too() {
+    let shop = Shop::open().await;
+    shop.secret("warden/cart/1", &json!({"KEY": CANARY})).await;
+    let variables = [("KEY", "warden-secret:warden/cart/1"), ("STAGE", "prod")];
+    shop.function_in(Runtime::Nodejs22x, ("index.js", NODE), "cart", &variables).await;
+    let mut function = shop.start("cart").await.expect("it starts");
+    assert_eq!(names(&mut function, &["KEY", "STAGE"]).await, json!({"KEY": CANARY, "STAGE": "prod"}));
+    assert_eq!(shop.calls().len(), 1);
     assert!(!function.log().contains(CANARY), "{}", function.log());
 }
 

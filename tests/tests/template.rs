@@ -3,9 +3,13 @@
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Deployment, calls};
 use warden_engine::settings::Settings;
+
+/// Each guard by its name in the template and in the README, with what it calls.
+const GUARDS: [(&str, &str, &[&str]); 2] =
+    [("AccessGuard", "access-guard", calls::ACCESS_GUARD), ("RoleGuard", "role-guard", calls::ROLE_GUARD)];
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
 const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
@@ -81,19 +85,24 @@ fn what_the_code_calls_is_what_the_roles_allow() {
     let set = |lists: &[&[&str]]| -> BTreeSet<String> {
         lists.iter().flat_map(|list| list.iter()).map(|call| (*call).to_owned()).collect()
     };
-    let allowed = template.actions(&["AccessGuardRole", "GuardPolicy"]);
-    assert_eq!(allowed, set(&[calls::ACCESS_GUARD, PLATFORM_CALLS]));
+    for (guard, _, calls) in GUARDS {
+        let allowed = template.actions(&[&format!("{guard}Role"), "GuardPolicy"]);
+        assert_eq!(allowed, set(&[calls, PLATFORM_CALLS]), "{guard}");
+    }
     let operator = template.actions(&["OperatorRole"]);
-    assert_eq!(operator, set(&[calls::ACCESS_GUARD, calls::OPERATOR]));
+    let guards: Vec<&[&str]> = GUARDS.iter().map(|(_, _, calls)| *calls).collect();
+    assert_eq!(operator, set(&[&guards[..], &[calls::OPERATOR]].concat()));
 }
 
 #[test]
 fn the_readme_names_the_calls_that_the_code_makes() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("README.md");
-    let (_, table) = readme.split_once("| access-guard | actions |").expect("the table of calls");
-    let (table, _) = table.split_once("\n\n").expect("its end");
-    let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
-    assert_eq!(named, calls::ACCESS_GUARD.iter().copied().collect());
+    for (_, heading, calls) in GUARDS {
+        let (_, table) = readme.split_once(&format!("| {heading} | actions |")).expect("the table of calls");
+        let (table, _) = table.split_once("\n\n").expect("its end");
+        let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
+        assert_eq!(named, calls.iter().copied().collect(), "{heading}");
+    }
 }
 
 #[test]
@@ -115,23 +124,70 @@ fn nobody_in_the_stack_may_delete_from_the_ledger_and_nothing_is_granted_by_wild
 #[test]
 fn a_guard_changes_only_what_is_opted_in() {
     let template = Template::read();
-    let own_tag = json!({"aws:ResourceTag/warden:access": "enforce"});
-    let general_tag = json!({"aws:ResourceTag/warden": "enforce"});
-    let without_own_tag = json!({"aws:ResourceTag/warden:access": "true"});
-    let writes = |action: &str| action.starts_with("lambda:") && !["Get", "List"].contains(&verb(action));
-    let mut conditions = Vec::new();
-    for (role, statement) in template.statements() {
-        if role != "AccessGuardRole" || !actions(&statement).iter().any(|action| writes(action)) {
-            continue;
+    let writes = |action: &str| {
+        ["lambda:", "iam:"].iter().any(|service| action.starts_with(service))
+            && !["Get", "List"].contains(&verb(action))
+    };
+    for (guard, heading, _) in GUARDS {
+        let tag = format!("aws:ResourceTag/warden:{}", heading.trim_end_matches("-guard"));
+        let own_tag = json!({tag.as_str(): "enforce"});
+        let general_tag = json!({"aws:ResourceTag/warden": "enforce"});
+        let without_own_tag = json!({tag.as_str(): "true"});
+        // Each set of actions twice: for those opted in to this guard, and to all.
+        let mut pairs: BTreeMap<Vec<String>, Vec<(Value, Value)>> = BTreeMap::new();
+        for (role, statement) in template.statements() {
+            if role != format!("{guard}Role") || !actions(&statement).iter().any(|action| writes(action)) {
+                continue;
+            }
+            let condition = &statement["Condition"];
+            match text(&statement["Sid"]) {
+                "ChangeLayers" => {
+                    assert_eq!(statement["Only if"], "ChangesLayers", "layers carry no tags, so the names decide");
+                    continue;
+                }
+                "GiveRolesBack" => {
+                    // Passing a role knows no tags, so the names decide.
+                    let to_lambda = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});
+                    assert_eq!((actions(&statement), condition), (vec!["iam:PassRole".to_owned()], &to_lambda));
+                    continue;
+                }
+                _ => {}
+            }
+            if actions(&statement).contains(&"lambda:UpdateFunctionUrlConfig".to_owned()) {
+                let closed = json!({"lambda:FunctionUrlAuthType": "AWS_IAM"});
+                assert_eq!(condition["StringEqualsIfExists"], closed);
+            }
+            let found = (condition["StringEquals"].clone(), condition["Null"].clone());
+            pairs.entry(actions(&statement)).or_default().push(found);
         }
-        if statement["Sid"] == "ChangeLayers" {
-            assert_eq!(statement["Only if"], "ChangesLayers", "layers carry no tags, so the names decide");
-            continue;
+        assert!(!pairs.is_empty(), "{guard}");
+        for (actions, pair) in pairs {
+            let expected = [(own_tag.clone(), Value::Null), (general_tag.clone(), without_own_tag.clone())];
+            assert_eq!(pair, expected, "{guard}: {actions:?}");
         }
-        assert_eq!(statement["Condition"]["StringEqualsIfExists"], json!({"lambda:FunctionUrlAuthType": "AWS_IAM"}));
-        conditions.push((statement["Condition"]["StringEquals"].clone(), statement["Condition"]["Null"].clone()));
     }
-    assert_eq!(conditions, [(own_tag, Value::Null), (general_tag, without_own_tag)]);
+}
+
+/// Who may write any role's policies may do anything.
+#[test]
+fn the_operator_changes_roles_and_policies_only_where_they_carry_the_tag() {
+    let template = Template::read();
+    let mut seen = 0;
+    for (role, statement) in template.statements() {
+        let changes = |action: &String| {
+            let writes = action.starts_with("iam:") && !["Get", "List"].contains(&verb(action));
+            writes || action == "lambda:UpdateFunctionConfiguration"
+        };
+        if role == "OperatorRole" && actions(&statement).iter().any(changes) {
+            let modes = ["enforce", "observe", "off"];
+            let tagged = |key: &str| json!({"StringEquals": {format!("aws:ResourceTag/{key}"): modes}});
+            let to_lambda = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});
+            let condition = &statement["Condition"];
+            assert!([tagged("warden"), tagged("warden:role"), to_lambda].contains(condition), "{}", statement["Sid"]);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 7);
 }
 
 #[test]

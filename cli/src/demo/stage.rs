@@ -7,6 +7,7 @@ use owo_colors::OwoColorize;
 use std::{
     collections::{BTreeMap, HashMap},
     io::IsTerminal,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +20,8 @@ use warden_engine::{
 };
 use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
+/// The guards that are deployed.
+const GUARDS: [&str; 2] = ["access-guard", "role-guard"];
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -39,13 +42,14 @@ impl Stage {
         let began = Instant::now();
         let bar = progress();
         let step = |what: &str| show(&bar, what);
-        step("Building the guard (the first time takes minutes)");
+        step("Building the guards (the first time takes minutes)");
         let build = {
             let bar = bar.clone();
-            move || build_guards(&workspace(), &["access-guard", "secret-env"], &|text| show(&bar, text))
+            move || build_guards(&workspace(), &[&GUARDS[..], &["secret-env"]].concat(), &|text| show(&bar, text))
         };
-        let guards = tokio::task::spawn_blocking(build).await??;
-        let [guard, layer] = guards.as_slice() else { anyhow::bail!("cargo built {} binaries of two", guards.len()) };
+        let binaries = tokio::task::spawn_blocking(build).await??;
+        let [guards @ .., layer] = binaries.as_slice() else { anyhow::bail!("cargo built nothing") };
+        let guards: Vec<(&str, &Path)> = GUARDS.into_iter().zip(guards.iter().map(PathBuf::as_path)).collect();
 
         let bar_of_sandbox = bar.clone();
         let progress: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| show(&bar_of_sandbox, text));
@@ -56,7 +60,7 @@ impl Stage {
             name: "lambda-warden",
             template: &template,
             parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
-            guards: &[("access-guard", guard)],
+            guards: &guards,
             layer: Some(layer),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();

@@ -51,6 +51,8 @@ pub struct PolicyFacts {
     pub bounds: u32,
     /// All its versions, newest first; read only where the policy breaks a rule.
     pub versions: Vec<PolicyVersion>,
+    /// Whether the ledger knows something it said before that complied.
+    pub restorable: bool,
     /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
     pub users: Option<PolicyUsers>,
 }

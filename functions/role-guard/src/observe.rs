@@ -19,7 +19,7 @@ use warden_engine::{
     content::Content,
     guard::{Guard, Judgement, Look, Scope, Sighting},
     iam::{CustomerPolicyArn, PolicyArn, RoleArn},
-    ports::Clock,
+    ports::{Clock, Ledger},
     settings::Settings,
     state::History,
     surface::{Subject, Surface},
@@ -249,11 +249,14 @@ async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> R
     });
     let violating: Vec<CustomerPolicyArn> = violating.collect();
     for policy in violating {
-        let users = aws.policy_users(&policy).await?;
+        let subject = Subject::Policy(policy.clone());
+        let (users, history) = future::try_join(aws.policy_users(&policy), aws.history(&subject, aws.now())).await?;
+        let state = history.surfaces.get(&Surface::ManagedPolicy(policy.policy().clone()));
         let mut strangers = strangers(aws, &home_of(&policy, settings), &users.roles).await?;
         strangers.extend((users.others > 0).then(|| format!("{} users and groups", users.others)));
         if let Some(known) = facts.context.policies.get_mut(policy.policy()) {
             known.users = Some(PolicyUsers { roles: users.roles, strangers: Some(strangers) });
+            known.restorable = state.is_some_and(|state| state.baseline.is_some());
         }
     }
     Ok(())

@@ -28,6 +28,10 @@ pub(crate) enum Failure {
         "the secret `{secret}` is not there ({problem}). If it was deleted, restore it with `aws secretsmanager restore-secret`, or take the remediation back with `warden undo`"
     )]
     Gone { secret: SecretName, problem: String },
+    #[error(
+        "the secret `{secret}` was not asked for, because the other end's certificate is not to be trusted ({problem}). Where a proxy of your own opens TLS, name its root in AWS_CA_BUNDLE"
+    )]
+    Untrusted { secret: SecretName, problem: String },
     #[error("the secret `{secret}` could not be read: {problem}")]
     Answer { secret: SecretName, problem: String },
     #[error(

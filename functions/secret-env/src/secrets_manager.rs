@@ -84,7 +84,10 @@ impl SecretsManager {
             .map_err(|error| Trouble::lasting(error.to_string()))?;
         self.sign(&mut request, credentials).map_err(Trouble::lasting)?;
         let request = self.client.configure_request(request).timeout_global(Some(at_most)).build();
-        let unreachable = |error: ureq::Error| Trouble::passing(format!("{}: {error}", self.url));
+        let unreachable = |error: ureq::Error| Trouble {
+            kind: if web::is_about_the_certificate(&error) { Kind::Untrusted } else { Kind::Passing },
+            problem: format!("{}: {error}", self.url),
+        };
         let mut answer = self.client.run(request).map_err(unreachable)?;
         let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(unreachable)?;
         let body = Zeroizing::new(body);
@@ -179,7 +182,9 @@ enum Kind {
     Refused,
     /// The secret is.
     Gone,
-    /// It will be the same in a second.
+    /// The other end is not AWS, or its certificate is not from Amazon.
+    Untrusted,
+    /// Something else that will be the same in a second.
     Lasting,
 }
 
@@ -188,7 +193,7 @@ impl Kind {
         match self {
             Kind::Passing => PATIENCE,
             Kind::Refused | Kind::Gone => SETTLING,
-            Kind::Lasting => Duration::ZERO,
+            Kind::Untrusted | Kind::Lasting => Duration::ZERO,
         }
     }
 }
@@ -230,6 +235,7 @@ impl Trouble {
             Kind::Passing => Failure::Unreachable { secret, problem },
             Kind::Refused => Failure::Refused { secret, problem },
             Kind::Gone => Failure::Gone { secret, problem },
+            Kind::Untrusted => Failure::Untrusted { secret, problem },
             Kind::Lasting => Failure::Answer { secret, problem },
         }
     }

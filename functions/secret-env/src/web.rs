@@ -51,4 +51,15 @@ pub(crate) fn local_client() -> Agent {
     config.http_status_as_error(false).max_redirects(0).user_agent(USER_AGENT).build().new_agent()
 }
 
+/// Whether a call failed because the other end could not show a certificate under the roots: that will not pass.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the client's errors are not ours, and more may come")]
+pub(crate) fn is_about_the_certificate(error: &ureq::Error) -> bool {
+    let cause = match error {
+        ureq::Error::Rustls(cause) => Some(cause),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 const USER_AGENT: &str = concat!("lambda-warden-secret-env/", env!("CARGO_PKG_VERSION"));

@@ -23,6 +23,42 @@ pub const ACCESS_GUARD: &[&str] = &[
     "lambda:UpdateFunctionUrlConfig",
 ];
 
+/// The calls that role-guard makes, as IAM actions; `iam:PassRole` is asked for by UpdateFunctionConfiguration with a role.
+pub const ROLE_GUARD: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicyVersion",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListEntitiesForPolicy",
+    "iam:ListPolicyVersions",
+    "iam:ListRolePolicies",
+    "iam:PassRole",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:SetDefaultPolicyVersion",
+    "iam:UpdateAssumeRolePolicy",
+    "kms:VerifyMac",
+    "lambda:GetFunction",
+    "lambda:ListTags",
+    "lambda:UpdateFunctionConfiguration",
+];
+
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
-pub const OPERATOR: &[&str] =
-    &["dynamodb:Scan", "kms:GenerateMac", "lambda:AddLayerVersionPermission", "lambda:GetFunctionConfiguration"];
+pub const OPERATOR: &[&str] = &[
+    "dynamodb:Scan",
+    "iam:AttachRolePolicy",
+    "iam:DeleteRolePermissionsBoundary",
+    "kms:GenerateMac",
+    "lambda:AddLayerVersionPermission",
+    "lambda:GetFunctionConfiguration",
+];

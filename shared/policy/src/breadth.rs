@@ -60,10 +60,14 @@ const GIVEN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The name that AWS gives to what a template stands for.
+/// The name that AWS gives to what a template stands for, after what stands before it.
 fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {
-    let resource = resource_of(template)?;
     let service = after_partition(template);
+    // Most templates are of none of these services.
+    if !matches!(service.get(..4), Some(b"ec2:" | b"kms:" | b"ssm:")) {
+        return None;
+    }
+    let resource = resource_of(template)?;
     GIVEN
         .iter()
         .find(|(of, kind, _)| service.starts_with(of.as_bytes()) && resource.starts_with(kind.as_bytes()))
@@ -454,6 +458,21 @@ mod tests {
         check("arn:aws:ec2:*:*:snapshot/snap-*", "ec2:ModifySnapshotAttribute", true);
         check("arn:aws:kms:*:*:key/????????-????-????-????-????????????", "kms:Decrypt", true);
         check("arn:aws:kms:*:*:key/1111*", "kms:Decrypt", false);
+    }
+
+    #[test]
+    fn the_names_that_aws_gives_are_of_what_there_is() {
+        for (service, kind, name) in GIVEN {
+            let template = format!("arn:\u{1}:{service}\u{2}:\u{3}:{kind}\u{4}");
+            let known = (0..service_table::ACTIONS)
+                .flat_map(|action| service_table::templates(service_table::type_set(action)))
+                .map(service_table::template);
+            let resource = |text: &[u8]| text.splitn(6, |byte| *byte == b':').nth(5).map(<[u8]>::to_vec);
+            let mut same = known.filter(|known| known.starts_with(&template.as_bytes()[..10]));
+            assert!(same.any(|known| resource(known) == resource(template.as_bytes())), "{template:?}");
+            assert_eq!(given_name(template.as_bytes()), Some((*kind, *name)));
+        }
+        assert_eq!(given_name(b"arn:\x01:iam::\x03:instance/\x04"), None);
     }
 
     #[test]

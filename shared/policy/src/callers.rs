@@ -52,6 +52,11 @@ impl<'d> Callers<'d> {
         self.own == Some(account) || self.context.trusted_accounts.contains(&account)
     }
 
+    /// Whether the account is known to be another one, and is not on the list.
+    pub(crate) fn are_foreign_to(&self, account: AccountId) -> bool {
+        self.own.is_some() && !self.trusts(account)
+    }
+
     /// A verdict about somebody from an account that is not trusted.
     pub(crate) fn external(&self, message: String) -> Verdict {
         (self.strangers.external, self.strangers.external_severity, message)

@@ -125,6 +125,15 @@ fn verdict(
     claims: &Claims,
 ) -> Option<Verdict> {
     if place.kind == Some(PrincipalType::Federated) && who != Principal::Everybody {
+        // Who rules the account rules its providers, and they sign what they like.
+        if let Principal::Account(account) = who
+            && callers.are_foreign_to(account)
+        {
+            let message = format!(
+                "whoever a provider of account {account} vouches for may assume the role: the account is not trusted"
+            );
+            return Some(callers.external(message));
+        }
         return claims.verdict(text);
     }
     match who {

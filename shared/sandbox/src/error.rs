@@ -32,6 +32,14 @@ pub enum SandboxError {
         /// The last lines pip printed.
         detail: String,
     },
+    /// Something that comes as sources could not be compiled.
+    #[error("{what} could not be compiled: it needs a C++ compiler and make (Debian: apt install g++ make)\n{detail}")]
+    Compile {
+        /// What.
+        what: &'static str,
+        /// The last lines that were printed.
+        detail: String,
+    },
     /// The server process ended or did not answer in time.
     #[error("the local account did not start: {problem}\n{log}")]
     Start {

@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::SandboxError;
+use crate::{SandboxError, node};
 
 /// A virtual environment: what is in it, every file of it by its hash.
 #[derive(Debug)]
@@ -20,22 +20,48 @@ pub(crate) struct Environment {
     /// What people call it.
     title: &'static str,
     requirements: &'static str,
+    /// What is to be done when pip is done, with the directory that will be the environment.
+    finish: Finish,
+}
+
+/// The last step of an installation, in the directory that will be the environment; it tells of its progress.
+type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), SandboxError>;
+
+fn nothing_more(_: &Path, _: &dyn Fn(&str)) -> Result<(), SandboxError> {
+    Ok(())
 }
 
 /// The account.
-pub(crate) const MINISTACK: Environment =
-    Environment { name: "ministack", title: "MiniStack", requirements: include_str!("../requirements/ministack.txt") };
+pub(crate) const MINISTACK: Environment = Environment {
+    name: "ministack",
+    title: "MiniStack",
+    requirements: include_str!("../requirements/ministack.txt"),
+    finish: nothing_more,
+};
 
 /// What AWS's managed Python runtimes run a function with.
 pub(crate) const PYTHON_RUNTIME: Environment = Environment {
     name: "python-runtime",
     title: "AWS's Python runtime client",
     requirements: include_str!("../requirements/python-runtime.txt"),
+    finish: nothing_more,
+};
+
+/// The same for Node.js.
+pub(crate) const NODE_RUNTIME: Environment = Environment {
+    name: "node-runtime",
+    title: "Node.js",
+    requirements: include_str!("../requirements/node-runtime.txt"),
+    finish: node::finish,
 };
 
 /// What links a binary for a C library older than this machine's.
-pub(crate) const ZIG: Environment =
-    Environment { name: "zig", title: "Zig", requirements: include_str!("../requirements/zig.txt") };
+pub(crate) const ZIG: Environment = Environment {
+    name: "zig",
+    title: "Zig",
+    requirements: include_str!("../requirements/zig.txt"),
+    finish: nothing_more,
+};
 
 impl Environment {
     /// Finds or makes the environment under `<target>/sandbox` and returns its directory; its Python is `bin/python` there. Blocks
@@ -50,12 +76,15 @@ impl Environment {
             Sha256::digest(self.requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let environment = home.join(format!("{}-{digest}", self.name));
 
+        // The link leads to the system's Python: where that has gone, the environment is made again.
+        let installed = || environment.join("bin/python").exists();
+        if installed() {
+            return Ok(environment);
+        }
         let lock_path = home.join("install.lock");
         let lock = File::create(&lock_path).map_err(SandboxError::io("creating", &lock_path))?;
         lock.lock().map_err(SandboxError::io("locking", &lock_path))?;
-
-        // The link leads to the system's Python: where that has gone, the environment is made again.
-        if environment.join("bin/python").exists() {
+        if installed() {
             return Ok(environment);
         }
         check_python()?;
@@ -68,6 +97,7 @@ impl Environment {
         let requirements = draft.path().join("requirements.txt");
         fs::write(&requirements, self.requirements).map_err(SandboxError::io("writing", &requirements))?;
         self.fill(&draft.path().join("bin/python"), &requirements, progress)?;
+        (self.finish)(draft.path(), progress)?;
 
         if environment.exists() {
             fs::remove_dir_all(&environment).map_err(SandboxError::io("removing", &environment))?;

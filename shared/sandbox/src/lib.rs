@@ -17,6 +17,7 @@ mod fault;
 mod install;
 mod layer;
 mod managed;
+mod node;
 mod operation;
 mod package;
 mod proxy;

@@ -19,7 +19,7 @@ use zip::ZipArchive;
 
 use crate::{
     Sandbox, SandboxError, blocking,
-    install::PYTHON_RUNTIME,
+    install::{NODE_RUNTIME, PYTHON_RUNTIME},
     runtime_api::{CREDENTIALS, Progress, Reply, RuntimeApi},
 };
 
@@ -41,7 +41,8 @@ pub struct ManagedFunction {
 
 impl Sandbox {
     /// Starts a function of the account, or one version of it, with the environment, code, layers and role that the account holds,
-    /// and waits until it asks for its first event. Python functions only.
+    /// and waits until it asks for its first event. Python and Node.js functions; the first start of each installs AWS's runtime client for
+    /// it, which for Node.js takes a C++ compiler, make and a minute or two.
     ///
     /// Layers are unpacked into a directory that stands for `/opt`: a program that AWS_LAMBDA_EXEC_WRAPPER names under `/opt` is run
     /// from there, and the variable keeps its value.
@@ -93,6 +94,9 @@ impl Sandbox {
         set("AWS_LAMBDA_RUNTIME_API", api.address.to_string());
         set("LAMBDA_TASK_ROOT", task.display().to_string());
         set("AWS_ENDPOINT_URL", self.endpoint().to_owned());
+        // Where the runtimes find what layers bring; on AWS under /opt.
+        set("PYTHONPATH", opt.join("python").display().to_string());
+        set("NODE_PATH", opt.join("nodejs/node_modules").display().to_string());
         if configuration["SnapStart"]["OptimizationStatus"] == "On" {
             set("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start".to_owned());
             set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}{CREDENTIALS}", api.address));
@@ -153,6 +157,11 @@ impl Sandbox {
             let environment = blocking(move || PYTHON_RUNTIME.install(&options.target, &*options.progress)).await?;
             return Ok([environment.join("bin/python"), "-m".into(), "awslambdaric".into(), handler.into()].into());
         }
+        if runtime.starts_with("nodejs") {
+            let environment = blocking(move || NODE_RUNTIME.install(&options.target, &*options.progress)).await?;
+            let client = environment.join("node_modules/aws-lambda-ric/index.mjs");
+            return Ok([environment.join("bin/node"), client, handler.into()].into());
+        }
         Err(SandboxError::Account {
             what: "starting a function".to_owned(),
             detail: format!("the sandbox has no managed runtime {runtime}"),
@@ -167,12 +176,17 @@ impl ManagedFunction {
     /// [`SandboxError::FunctionStart`] with the function's log when it ends, or takes longer than its timeout.
     pub async fn invoke(&mut self, event: &Value) -> Result<Reply, SandboxError> {
         let reply = self.api.hand_over(event, self.timeout);
-        let (timeout, ended) = (self.timeout, self.ended());
-        tokio::select! {
-            Ok(reply) = reply => Ok(reply),
-            problem = ended => Err(self.failed(problem)),
-            () = tokio::time::sleep(timeout) => Err(self.failed(format!("no answer within {timeout:?}"))),
-        }
+        let timeout = self.timeout;
+        let problem = tokio::select! {
+            Ok(reply) = reply => return Ok(reply),
+            problem = self.ended() => problem,
+            () = tokio::time::sleep(timeout) => {
+                // As Lambda does: an environment whose function hangs is not used again. It may have ended just now.
+                let _ = self.process.kill();
+                format!("no answer within {timeout:?}")
+            }
+        };
+        Err(self.failed(problem))
     }
 
     /// What the function has written to its log: standard output and standard error.

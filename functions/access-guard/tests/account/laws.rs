@@ -1,8 +1,12 @@
 //! The four laws, over generated policies and baselines: planning again after applying gives no plan, applying twice is applying
 //! once, undo restores the original exactly, and no plan touches what it does not declare.
 
-use crate::shop::{Shop, pay, settings, surface, tools};
-use crate::world::{Port, lambda, target};
+use crate::shop::{Shop, open, opt_in, pay, tools};
+use crate::world::{
+    Port,
+    guarded::{plan_of, settings, surface},
+    lambda, target,
+};
 use access_guard::AccessGuard;
 use proptest::{
     collection::vec,
@@ -18,7 +22,6 @@ use warden_engine::{
     Finding, Severity,
     content::Content,
     guard::{Facts, Guard, Scope, Sighting},
-    plan::Plan,
     record::{Record, Step},
     settings::Settings,
     surface::{Subject, Surface},
@@ -234,18 +237,18 @@ fn holds(law: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), Tes
 
 impl Account {
     fn put(&self, shop: &Shop, contents: &Contents) {
-        shop.world.put(&pay(), &surface("resource-policy"), contents.policy.clone());
-        shop.world.put(&pay(), &surface("function-url"), contents.url.clone());
-        shop.world.put(&tools(), &surface("layer-policy/7"), contents.layer.clone());
+        shop.put(&pay(), &surface("resource-policy"), contents.policy.clone());
+        shop.put(&pay(), &surface("function-url"), contents.url.clone());
+        shop.put(&tools(), &surface("layer-policy/7"), contents.layer.clone());
     }
 
     /// The account as it was before, opted in and known to the guard; then as it is after the change.
     async fn changed(&self) -> Shop {
-        let shop = Shop::open(&self.variables).await;
+        let shop = open(&self.variables);
         self.put(&shop, &self.before);
-        let shop = shop.opt_in().await;
+        let shop = opt_in(shop).await;
         shop.sweep(&tools()).await;
-        shop.world.pass(jiff::SignedDuration::from_mins(2)).await;
+        shop.pass(jiff::SignedDuration::from_mins(2)).await;
         self.put(&shop, &self.after);
         shop
     }
@@ -264,11 +267,6 @@ impl Account {
             shop.sweep(&tools()).await;
         }
     }
-}
-
-fn plan_of(record: &Record) -> Plan {
-    let entry = &record.entry;
-    Plan::recorded(entry.surface.clone().unwrap(), entry.diff.clone().unwrap(), entry.changes.clone())
 }
 
 fn statements(content: &Content) -> Vec<Value> {
@@ -345,13 +343,13 @@ proptest! {
         holds(async {
             let shop = account.changed().await;
             account.see(&shop).await;
-            prop_assert_eq!(shop.of_step(Step::Failed), vec![]);
-            let (contents, log) = (shop.contents(), shop.log());
-            shop.world.pass(jiff::SignedDuration::from_mins(2)).await;
+            prop_assert_eq!(shop.steps(Step::Failed), vec![]);
+            let (contents, log) = (shop.contents(), shop.story());
+            shop.pass(jiff::SignedDuration::from_mins(2)).await;
             shop.sweep(&pay()).await;
             shop.sweep(&tools()).await;
             prop_assert_eq!(shop.contents(), contents);
-            prop_assert_eq!(shop.of_step(Step::Planned).len(), log.iter().filter(|line| line.starts_with("planned")).count());
+            prop_assert_eq!(shop.steps(Step::Planned).len(), log.iter().filter(|line| line.starts_with("planned")).count());
             Ok(())
         })?;
     }
@@ -361,15 +359,15 @@ proptest! {
         holds(async {
             let shop = account.changed().await;
             account.see(&shop).await;
-            let (contents, calls) = (shop.contents(), shop.world.calls_at(Port::Call));
+            let (contents, calls) = (shop.contents(), shop.calls_at(Port::Call));
             // What is left of a statement that was narrowed is something new to report, once.
             account.see(&shop).await;
-            let log = shop.log();
+            let log = shop.story();
             account.see(&shop).await;
             prop_assert_eq!(shop.contents(), contents);
-            prop_assert_eq!(shop.log(), log);
-            prop_assert_eq!(shop.world.calls_at(Port::Call), calls);
-            for record in shop.of_step(Step::Applied) {
+            prop_assert_eq!(shop.story(), log);
+            prop_assert_eq!(shop.calls_at(Port::Call), calls);
+            for record in shop.steps(Step::Applied) {
                 let plan = plan_of(&record);
                 prop_assert_eq!(plan.remaining(plan.after()).map(<[_]>::len), Some(0));
             }
@@ -382,9 +380,9 @@ proptest! {
         holds(async {
             let shop = account.changed().await;
             let original = shop.contents();
-            let earlier = shop.of_step(Step::Applied);
+            let earlier = shop.steps(Step::Applied);
             account.see(&shop).await;
-            let mut applied = shop.of_step(Step::Applied);
+            let mut applied = shop.steps(Step::Applied);
             applied.retain(|record| !earlier.contains(record));
             for order in &account.order {
                 if applied.is_empty() {
@@ -408,12 +406,12 @@ proptest! {
             let baselines: BTreeMap<(Subject, Surface), Content> = [pay(), tools()]
                 .into_iter()
                 .flat_map(|subject| {
-                    let states = shop.world.states(&subject).into_iter();
+                    let states = shop.states(&subject).into_iter();
                     states.map(move |(surface, state)| ((subject.clone(), surface), state.baseline.unwrap_or_default()))
                 })
                 .collect();
             account.see(&shop).await;
-            for record in shop.of_step(Step::Planned) {
+            for record in shop.steps(Step::Planned) {
                 let key = (record.subject.clone(), record.entry.surface.clone().unwrap());
                 let none = Content::ABSENT;
                 stays_within(&record.subject, &record, baselines.get(&key).unwrap_or(&none))?;

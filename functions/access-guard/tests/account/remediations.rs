@@ -1,10 +1,11 @@
 //! Every remediation of access-guard, and its undo, cut off before and after each of its calls.
 
-use crate::shop::{Contents, Shop, pay, surface, tools};
-use crate::world::{Fault, Port};
+use crate::shop::{Shop, open, opt_in, pay, tools};
+use crate::world::guarded::{self, surface};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, record::Step, surface::Subject, undo::UndoRefusal};
+use std::ops::AsyncFn;
+use warden_engine::{content::Content, record::Step, surface::Subject};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 
@@ -133,111 +134,50 @@ fn violations() -> Vec<Violation> {
 }
 
 /// An account in which the violation has just happened, and its events.
-async fn violated(violation: &Violation) -> (Shop, Vec<Value>) {
-    let shop = Shop::open(&[]).await;
-    shop.world.put(&pay(), &surface("resource-policy"), violation.before.clone());
-    let shop = shop.opt_in().await;
+async fn happened(violation: &Violation) -> (Shop, Vec<Value>) {
+    let shop = open(&[]);
+    shop.put(&pay(), &surface("resource-policy"), violation.before.clone());
+    let shop = opt_in(shop).await;
     // The layer version was looked at before as well.
     let partner = layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"}));
-    shop.world.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
+    shop.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
     let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
     shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
-    shop.world.pass(SignedDuration::from_secs(1)).await;
+    shop.pass(SignedDuration::from_secs(1)).await;
     for (subject, text, content) in &violation.changed {
-        shop.world.put(subject, &surface(text), content.clone());
+        shop.put(subject, &surface(text), content.clone());
     }
     let events = violation.events.iter().map(|(name, parameters)| shop.event(name, parameters.clone())).collect();
     (shop, events)
 }
 
-async fn put_right(shop: &Shop, events: &[Value]) {
-    for event in events {
-        shop.deliver(event).await;
+/// The violation as the checks that hold for every guard take it.
+fn told(violation: &Violation) -> guarded::Violation<'_, impl AsyncFn() -> (Shop, Vec<Value>)> {
+    guarded::Violation {
+        name: violation.name,
+        happens: async move || happened(violation).await,
+        calls: violation.calls,
     }
-}
-
-/// What the account holds and what the log says when nothing goes wrong.
-async fn undisturbed(violation: &Violation) -> (Contents, Vec<String>) {
-    let (shop, events) = violated(violation).await;
-    put_right(&shop, &events).await;
-    let applied = shop.of_step(Step::Applied);
-    let calls = applied.iter().flat_map(|record| &record.entry.changes).map(|change| change.call().to_string());
-    let mut calls: Vec<String> = calls.collect();
-    calls.sort_by_key(|call| violation.calls.iter().position(|expected| expected == call));
-    assert_eq!(calls, violation.calls, "{}", violation.name);
-    (shop.contents(), sorted(shop.log()))
-}
-
-fn sorted(mut log: Vec<String>) -> Vec<String> {
-    log.sort();
-    log
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
-    for violation in violations() {
-        let expected = undisturbed(&violation).await;
-        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
-            for nth in 0.. {
-                let (shop, events) = violated(&violation).await;
-                let before = shop.world.calls();
-                shop.world.fault(nth, fault);
-                for event in &events {
-                    drop(shop.world.run(shop.try_deliver(event)).await);
-                }
-                let happened = shop.world.calls() > before + nth;
-                shop.world.heal();
-                shop.world.pass(SignedDuration::from_mins(5)).await;
-                put_right(&shop, &events).await;
-                let name = format!("{}: {fault:?} at call {nth}", violation.name);
-                assert_eq!(shop.contents(), expected.0, "{name}");
-                assert_eq!(sorted(shop.log()), expected.1, "{name}");
-                if !happened {
-                    assert!(nth > 5, "{name}");
-                    break;
-                }
-            }
-        }
+    for violation in &violations() {
+        told(violation).is_resumed_wherever_it_was_cut_off().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
-    for violation in violations() {
-        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
-            for nth in 0.. {
-                let (shop, events) = violated(&violation).await;
-                let original = shop.contents();
-                put_right(&shop, &events).await;
-                let applied = shop.of_step(Step::Applied);
-                let before = shop.world.calls();
-                shop.world.fault(nth, fault);
-                for record in &applied {
-                    drop(shop.world.run(shop.undo(record)).await);
-                }
-                let happened = shop.world.calls() > before + nth;
-                shop.world.heal();
-                shop.world.pass(SignedDuration::from_mins(5)).await;
-                let name = format!("{}: {fault:?} at call {nth}", violation.name);
-                for record in &applied {
-                    match shop.undo(record).await {
-                        Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
-                        Err(other) => panic!("{name}: {other:#?}"),
-                    }
-                }
-                assert_eq!(shop.contents(), original, "{name}");
-                // The guard leaves it alone, whatever sets it off.
-                put_right(&shop, &events).await;
-                shop.sweep(&pay()).await;
-                shop.sweep(&tools()).await;
-                assert_eq!(shop.contents(), original, "{name}");
-                assert_eq!(shop.of_step(Step::Undone).len(), applied.len(), "{name}");
-                assert_eq!(shop.of_step(Step::Accepted).len(), applied.len(), "{name}");
-                if !happened {
-                    break;
-                }
-            }
-        }
+    for violation in &violations() {
+        told(violation).is_undone_exactly().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
+    for violation in &violations() {
+        told(violation).happens_once_however_often_it_is_told().await;
     }
 }
 
@@ -245,34 +185,17 @@ async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
 async fn one_half_of_a_public_url_undone_stays_undone() {
     for first in [0, 1] {
         let violation = violations().into_iter().find(|violation| violation.name == "a public URL").unwrap();
-        let (shop, events) = violated(&violation).await;
-        put_right(&shop, &events).await;
-        let applied = shop.of_step(Step::Applied);
+        let (shop, events) = happened(&violation).await;
+        shop.deliver_all(&events).await;
+        let applied = shop.steps(Step::Applied);
         shop.undo(&applied[first]).await.unwrap();
         let half = shop.contents();
-        put_right(&shop, &events).await;
+        shop.deliver_all(&events).await;
         shop.sweep(&pay()).await;
         assert_eq!(shop.contents(), half);
         shop.undo(&applied[1 - first]).await.unwrap();
         let whole = shop.contents();
         shop.sweep(&pay()).await;
         assert_eq!(shop.contents(), whole);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
-    for violation in violations() {
-        let expected = undisturbed(&violation).await;
-        for seed in 0..8 {
-            let (shop, events) = violated(&violation).await;
-            shop.world.seed(seed);
-            let calls = shop.world.calls_at(Port::Call);
-            let deliveries = (0..10).flat_map(|_| events.iter().map(|event| shop.deliver(event)));
-            futures::future::join_all(deliveries).await;
-            assert_eq!(shop.contents(), expected.0, "{}", violation.name);
-            assert_eq!(sorted(shop.log()), expected.1, "{}", violation.name);
-            assert_eq!(shop.world.calls_at(Port::Call) - calls, violation.calls.len(), "{}", violation.name);
-        }
     }
 }

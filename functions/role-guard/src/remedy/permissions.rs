@@ -153,10 +153,13 @@ impl Task<'_> {
         let is_own = |finding: &Finding| {
             own.iter().any(|own| own.id == finding.id && finding.at == format!("Document.{}", own.at))
         };
+        if !self.findings.iter().all(is_own) {
+            return false;
+        }
         // Something must be left of it: a managed policy cannot be empty.
         let text = document.document().map(text_of).unwrap_or_default();
         let texts = RoleTexts { policies: &[&text], boundary: None };
         let narrowed = role_policy::narrow(texts, 0, &own, None, &self.settings.context());
-        self.findings.iter().all(is_own) && narrowed.is_ok_and(|narrowed| narrowed.document.is_some())
+        known.restorable || narrowed.is_ok_and(|narrowed| narrowed.document.is_some())
     }
 }

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "every test crate that shares this module uses a part of it")]
 
+pub(crate) mod guarded;
 pub(crate) mod iam;
 pub(crate) mod lambda;
 
@@ -296,6 +297,36 @@ impl World {
     /// Every subject with records.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         self.inner.borrow().records.keys().cloned().collect()
+    }
+
+    /// Every function, layer version, role and managed policy.
+    pub(crate) fn resources(&self) -> Vec<Subject> {
+        self.inner.borrow().resources.keys().cloned().collect()
+    }
+
+    /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the version's id.
+    pub(crate) fn contents(&self) -> guarded::Contents {
+        let inner = self.inner.borrow();
+        let mut contents = guarded::Contents::new();
+        for (subject, resource) in &inner.resources {
+            for surface in resource.surfaces.keys() {
+                let content = resource.sight(surface, &inner.library).content;
+                let written = match surface {
+                    Surface::ManagedPolicy(policy) => inner.library.get(policy).map(|policy| policy.default.clone()),
+                    Surface::Trust | Surface::InlinePolicy(_) => resource.texts.get(surface).cloned(),
+                    Surface::Boundary
+                    | Surface::Attachment(_)
+                    | Surface::Role
+                    | Surface::FunctionUrl(_)
+                    | Surface::ResourcePolicy(_)
+                    | Surface::LayerPolicy(_) => None,
+                };
+                if !content.is_absent() {
+                    contents.insert((subject.clone(), surface.clone()), (content, written));
+                }
+            }
+        }
+        contents
     }
 
     /// How many calls were made at ports.

@@ -9,8 +9,8 @@ pub(super) const WILDCARD_ADMIN: Explanation = Explanation {
     attack: "Whoever gets hold of the function, by a flaw in its code, in one of its packages or in what it is fed, \
              owns the account: they read its credentials from the environment, make a user of their own, and are \
              still there when the function is mended.",
-    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will detach \
-             such a policy or take the statement out of it, and put back what was there before.",
+    remedy: "Critical. Role-guard detaches such a policy or takes the statement out of it, and puts back what was \
+             there before.",
     instead: "Name the actions the function calls and the resources it calls them on. For logs, X-Ray, a VPC or an \
               event source, attach the AWSLambda...ExecutionRole policy that is made for it.",
 };
@@ -21,9 +21,8 @@ pub(super) const WILDCARD_NOT_ACTION: Explanation = Explanation {
     attack: "What was left out looks like a fence, but all the rest is granted, including services that did not \
              exist when it was written. `NotAction: iam:*` still leaves ways to an administrator, by running code \
              under another role for one.",
-    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will remove \
-             the statement, because what it was meant to grant cannot be known, and put back a compliant one that \
-             it replaced.",
+    remedy: "Critical. Role-guard removes the statement, because what it was meant to grant cannot be known, and \
+             puts back a compliant one that it replaced.",
     instead: "Use Action and name what is needed. To forbid some actions whatever else is granted, add a Deny \
               statement.",
 };
@@ -33,8 +32,7 @@ pub(super) const WILDCARD_NOT_RESOURCE: Explanation = Explanation {
               it allows every action, high otherwise.",
     attack: "Everything that is not on the list is open: resources made next year, and those of other accounts that \
              let this one in. A typing error in the list protects nothing, and nobody notices.",
-    remedy: "`warden check` reports it; no guard of this release changes a role. Role-guard will remove the \
-             statement, because what it was meant to grant cannot be known.",
+    remedy: "Role-guard removes the statement, because what it was meant to grant cannot be known.",
     instead: "Use Resource and name what the function works on. To keep it from something in particular, add a Deny \
               statement for that.",
 };
@@ -47,9 +45,8 @@ pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
     attack: "The role looks modest, and is an administrator in two calls. Who takes the function over attaches a \
              policy to itself, or starts another function or instance with a stronger role and works with its \
              credentials.",
-    remedy: "Critical. `warden check` reports it in the statement with the permission whose loss closes the path, \
-             `iam:PassRole` for most; no guard of this release changes a role. Role-guard will take that permission \
-             out and leave the others.",
+    remedy: "Critical. Role-guard takes out the permission whose loss closes the path, `iam:PassRole` for most, and \
+             leaves the others.",
     instead: "Name the one role, user or policy as the Resource. For `iam:PassRole` fix `iam:PassedToService` too. \
               Let whatever must manage identities do so under a permissions boundary that it cannot remove.",
 };
@@ -59,8 +56,8 @@ pub(super) const WILDCARD_PASS_ROLE: Explanation = Explanation {
     attack: "PassRole alone does nothing, and makes any right to create a function, an instance or a task a way to \
              every role in the account, an administrator's too. Who holds the function waits for that one other \
              right, or asks for it with a good reason.",
-    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             action out of the statement, or keep it for the roles that the statement names.",
+    remedy: "High. Role-guard takes the action out of the statement, or keeps it for the roles that the statement \
+             names.",
     instead: "Name the roles that are passed, by their ARN or by a path of their own such as `role/workers/*`, and \
               fix `iam:PassedToService`.",
 };
@@ -69,8 +66,8 @@ pub(super) const WILDCARD_ASSUME_ROLE: Explanation = Explanation {
     meaning: "A statement allows `sts:AssumeRole` on every role. Medium where `aws:ResourceOrgID` is fixed.",
     attack: "Every role that trusts the account as a whole, here or in another account, is open to the function. It \
              is the way that an intruder goes on from one account to the next.",
-    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             action out of the statement, or keep it for the roles that the statement names.",
+    remedy: "High. Role-guard takes the action out of the statement, or keeps it for the roles that the statement \
+             names.",
     instead: "Name the roles to assume. For the same role in many accounts, `arn:aws:iam::*:role/NAME` with \
               `aws:ResourceOrgID` fixed to your organisation.",
 };
@@ -82,8 +79,7 @@ pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
               condition limits it.",
     attack: "A function that writes to one bucket can delete every bucket, change their policies and read every \
              backup. What it needed one action for, an intruder has all of.",
-    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             pattern out of the statement and leave the other actions.",
+    remedy: "High. Role-guard takes the pattern out of the statement and leaves the other actions.",
     instead: "Name the actions: the function's own calls are a good start, and IAM Access Analyzer can write a \
               policy from what CloudTrail saw. Name the bucket, table or key.",
 };
@@ -95,8 +91,8 @@ pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
     attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket policy, a \
              key's grants, a queue or a snapshot shared with their own account. The data then leaves without a \
              further call by the function.",
-    remedy: "High, as a rule. `warden check` reports it; no guard of this release changes a role. Role-guard will \
-             take the actions out of the statement, or keep them for the resources that the statement names.",
+    remedy: "High, as a rule. Role-guard takes the actions out of the statement, or keeps them for the resources \
+             that the statement names.",
     instead: "A function seldom needs them: let the deployment set permissions. Where it does, name the resource. \
               If the message shows an action that AWS's reference does not have, look for a typing error.",
 };
@@ -107,8 +103,8 @@ pub(super) const WILDCARD_DATA_READ: Explanation = Explanation {
               resource. Medium where `kms:ViaService`, a resource tag or another condition truly limits it.",
     attack: "One flaw in one function gives away the data and the passwords of all the others. Reads leave little \
              trace: most accounts do not log them.",
-    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             actions out of the statement, or keep them for the resources that the statement names.",
+    remedy: "High. Role-guard takes the actions out of the statement, or keeps them for the resources that the \
+             statement names.",
     instead: "Name the secret, the path of parameters, the bucket, the table or the key. For many that change, fix \
               a tag on them (`aws:ResourceTag/...`) where the service looks at it.",
 };
@@ -117,8 +113,7 @@ pub(super) const WILDCARD_INVOKE: Explanation = Explanation {
     meaning: "A statement allows `lambda:InvokeFunction` on every function.",
     attack: "Who holds this function calls all the others with input that those never expect from inside: payments, \
              user administration, maintenance jobs. It is the way from an unimportant function to an important one.",
-    remedy: "Medium: `warden check` reports it; no guard of this release changes a role. Role-guard will act on it \
-             only if the threshold of the account is `medium`.",
+    remedy: "Medium: Role-guard acts on it only if the threshold of the account is `medium`.",
     instead: "Name the functions, or a prefix that belongs to the application, such as `function:shop-*`.",
 };
 
@@ -127,8 +122,7 @@ pub(super) const WILDCARD_SERVICE: Explanation = Explanation {
               on every resource.",
     attack: "The function can delete, stop or reconfigure everything in that service, for all applications in the \
              account. New actions of the service are granted on the day that AWS adds them.",
-    remedy: "Medium: `warden check` reports it; no guard of this release changes a role. Role-guard will act on it \
-             only if the threshold of the account is `medium`.",
+    remedy: "Medium: Role-guard acts on it only if the threshold of the account is `medium`.",
     instead: "Name the actions that the function calls, and the resource where the service has one.",
 };
 
@@ -137,7 +131,7 @@ pub(super) const WILDCARD_WRITE: Explanation = Explanation {
               what AWS's own policies for execution roles allow, such as writing logs.",
     attack: "The function can change what belongs to other applications. By itself that is seldom more than a \
              nuisance, which is why it is low.",
-    remedy: "Low: `warden check` reports it, and no guard will ever act on it.",
+    remedy: "Low: it is reported, and no guard will ever act on it.",
     instead: "Name the resource. The message shows an ARN that would be narrow enough.",
 };
 
@@ -145,8 +139,8 @@ pub(super) const SHARED_ROLE: Explanation = Explanation {
     meaning: "Several functions have the same role.",
     attack: "Each of them can do what any of them needs, and CloudTrail shows one role for all. A flaw in the least \
              of them is a flaw in all.",
-    remedy: "Low. This release does not report it yet: it shows in the account, not in a document that `warden \
-             check` could read. No guard will ever act on it.",
+    remedy: "Low. This release does not report it: which functions have a role shows in the account, not in what a \
+             change to the role says. No guard will ever act on it.",
     instead: "Give each function a role of its own, as most deployment tools do unless told otherwise.",
 };
 
@@ -154,8 +148,8 @@ pub(super) const ROLE_BROADENED: Explanation = Explanation {
     meaning: "A function was given another role, and that one breaks a rule.",
     attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
              the function's code has the rights of that role from the next call on.",
-    remedy: "As severe as the worst finding of the new role. This release does not report the swap yet; `warden \
-             check role` judges the new role. Role-guard will put the previous role back.",
+    remedy: "As severe as the worst finding of the new role. Role-guard puts the previous role back, if that one \
+             still complies; published versions keep theirs.",
     instead: "Narrow the new role first: what complies may be swapped in at any time.",
 };
 
@@ -163,8 +157,8 @@ pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
     meaning: "A role's permissions boundary was removed, or replaced by one that allows more.",
     attack: "The boundary was what kept a broad policy harmless. Without it the role can do at once what the policy \
              says, and no policy was changed.",
-    remedy: "High. This release does not report it yet: it takes two states to see it, and `warden check` reads \
-             one. Role-guard will put the previous boundary back.",
+    remedy: "High. Role-guard puts the previous boundary back, if its policy still says what it said. `warden \
+             check` reads one state, and this takes two to see.",
     instead: "Change the boundary where it is reviewed, so that it allows what the function needs and no more.",
 };
 
@@ -174,9 +168,8 @@ pub(super) const TRUST_PUBLIC: Explanation = Explanation {
               because it is no secret.",
     attack: "Anybody with an AWS account calls `sts:AssumeRole` and works with the function's rights, from outside, \
              for as long as they like. They need to know only the role's name and the account's number.",
-    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             statement out of the trust policy; where nothing is left, only Lambda may assume the role. Sessions \
-             that were started before live on: revoke them.",
+    remedy: "Critical. Role-guard takes the statement out of the trust policy; where nothing is left, only Lambda \
+             may assume the role. Sessions that were started before live on: revoke them.",
     instead: "A function's role needs to trust `lambda.amazonaws.com` alone. For people and pipelines name the \
               account or the role, or keep `*` and fix `aws:PrincipalOrgID` or `aws:PrincipalArn`.",
 };
@@ -187,8 +180,8 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
               that serve everybody, GitHub for one, the subject must fix the owner.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
              role accepts. Roles like that are found by trying role names.",
-    remedy: "Critical. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             provider out of the trust policy, since the right subject cannot be known.",
+    remedy: "Critical. Role-guard takes the provider out of the trust policy, since the right subject cannot be \
+             known.",
     instead: "Fix both, with StringEquals where you can: for GitHub `token.actions.githubusercontent.com:aud` to \
               `sts.amazonaws.com`, and `:sub` to `repo:OWNER/REPOSITORY:ref:refs/heads/main`, or StringLike with \
               `repo:OWNER/REPOSITORY:*`.",
@@ -200,8 +193,8 @@ pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
               it is, so `warden check` needs `--account` to tell the own account.",
     attack: "A lasting back door: one statement for the attacker's own account outlives every rotated key and every \
              deleted user. Or a supplier was let in once, and their account is broken into now.",
-    remedy: "High. `warden check` reports it; no guard of this release changes a role. Role-guard will take the \
-             outside principal out of the statement. Sessions that were started before live on: revoke them.",
+    remedy: "High. Role-guard takes the outside principal out of the statement. Sessions that were started before \
+             live on: revoke them.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
               where it is reviewed once. Let a supplier assume a role that is theirs alone, and no function's.",
 };
@@ -211,8 +204,7 @@ pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
               Low for the own organisation, medium for any other.",
     attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
              too, gets the function's rights.",
-    remedy: "`warden check` reports it; no guard of this release changes a role. Role-guard will act on medium only \
-             if the threshold of the account is `medium`.",
+    remedy: "Role-guard acts on medium only if the threshold of the account is `medium`.",
     instead: "Set the stack's Organization parameter (`--organization` for `warden check`) to your own. Name the \
               accounts or roles that need it, or a path of the organisation (`aws:PrincipalOrgPaths`).",
 };
@@ -223,8 +215,8 @@ pub(super) const TRUST_CONFUSED_DEPUTY: Explanation = Explanation {
               trust of a function's role, is exempt.",
     attack: "The confused deputy. Somebody configures the service in their own account to use this role. Most \
              services check that the role is in the account of whoever configures them, which is why it is low.",
-    remedy: "Low: `warden check` reports it, and no guard will change it, because not every service sends its \
-             source when it assumes a role.",
+    remedy: "Low: it is reported, and no guard will change it, because not every service sends its source when it \
+             assumes a role.",
     instead: "Fix `aws:SourceAccount` or `aws:SourceArn` where the service's documentation says that it sends them. \
               Take the service out if only Lambda uses the role.",
 };

@@ -81,11 +81,13 @@ const fn rhino(needs: &'static [&'static str]) -> Path {
 
 const APPRUNNER: &str = "tasks.apprunner.amazonaws.com";
 const BEDROCK: &str = "bedrock-agentcore.amazonaws.com";
+const BRAKET: &str = "braket.amazonaws.com";
 const CLOUDFORMATION: &str = "cloudformation.amazonaws.com";
 const CODEBUILD: &str = "codebuild.amazonaws.com";
 const DATAPIPELINE: &str = "datapipeline.amazonaws.com";
 const EC2: &str = "ec2.amazonaws.com";
 const ECS: &str = "ecs-tasks.amazonaws.com";
+const EMR_SERVERLESS: &str = "emr-serverless.amazonaws.com";
 const GLUE: &str = "glue.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
@@ -128,6 +130,8 @@ const PATHS: &[Path] = &[
             "bedrock-agentcore:InvokeCodeInterpreter",
         ],
     ),
+    passing("batch-001", ECS, &["iam:PassRole", "batch:RegisterJobDefinition", "batch:SubmitJob"]),
+    passing("braket-001", BRAKET, &["iam:PassRole", "braket:CreateJob"]),
     passing("cloudformation-001", CLOUDFORMATION, &["iam:PassRole", "cloudformation:CreateStack"]),
     passing(
         "cloudformation-003",
@@ -154,6 +158,11 @@ const PATHS: &[Path] = &[
     passing("ecs-003", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:CreateService"]),
     passing("ecs-004", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:RunTask"]),
     passing("ecs-005", ECS, &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:StartTask"]),
+    passing(
+        "emrserverless-001",
+        EMR_SERVERLESS,
+        &["iam:PassRole", "emr-serverless:CreateApplication", "emr-serverless:StartJobRun"],
+    ),
     passing("glue-001", GLUE, &["iam:PassRole", "glue:CreateDevEndpoint"]),
     passing("glue-003", GLUE, &["iam:PassRole", "glue:CreateJob", "glue:StartJobRun"]),
     passing("glue-004", GLUE, &["iam:PassRole", "glue:CreateJob", "glue:CreateTrigger"]),

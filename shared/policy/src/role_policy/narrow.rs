@@ -153,7 +153,8 @@ impl Narrowing<'_> {
         }
     }
 
-    /// Judges the whole role again: of each rule that was named, nothing more may be left than what was not named.
+    /// Judges the whole role again: of each rule, nothing more may be left than what was not named. `wildcard-admin` says
+    /// nothing of what else a statement breaks, so there may be more now than before.
     fn is_clean(&self, narrowed: &Narrowed) -> bool {
         let text = match &narrowed.document {
             Some(document) => document.to_string(),
@@ -175,11 +176,14 @@ impl Narrowing<'_> {
             found
         };
         let (before, after) = (open(&before), open(&swapped));
-        self.findings.iter().all(|named| {
-            let alike = |found: &&RoleFinding| found.finding.id == named.id && found.finding.severity >= named.severity;
+        let is_no_more = |id: FindingId, severity: Severity| {
+            let alike = |found: &&RoleFinding| found.finding.id == id && found.finding.severity >= severity;
             let unnamed = before.iter().filter(alike).filter(|found| !self.findings.contains(&found.finding)).count();
             after.iter().filter(alike).count() <= unnamed
-        })
+        };
+        let serious = after.iter().filter(|found| found.finding.severity >= Severity::High);
+        self.findings.iter().all(|named| is_no_more(named.id, named.severity))
+            && serious.into_iter().all(|found| is_no_more(found.finding.id, Severity::High))
     }
 }
 
@@ -196,6 +200,8 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
         return Vec::new();
     };
     let mut faults = Vec::new();
+    // It says nothing of the other rules that the statement breaks.
+    let all_serious = ids.contains(&FindingId::WildcardAdmin);
     let spans = || grants.spans.iter().filter(|span| span.statement() == at);
     if ids.contains(&FindingId::WildcardAdmin) {
         // The patterns that make up most of it; where no single one does, all with a wildcard of some width.
@@ -207,13 +213,15 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
     for span in spans() {
         let breaks = |action: &Action| {
             let sensitivity = SENSITIVE.of(*action);
-            sensitivity.is_some_and(|sensitivity| ids.contains(&rule(sensitivity, granter).0))
+            sensitivity
+                .map(|sensitivity| rule(sensitivity, granter))
+                .is_some_and(|(id, severity)| ids.contains(&id) || all_serious && severity >= Severity::High)
         };
         let sensitive = span.actions().find(|action| grants.all.contains(*action) && breaks(action));
         faults.extend(sensitive.map(|action| Fault { pattern: span.pattern(), action: Some(action) }));
     }
     let service_rules = [FindingId::WildcardSensitiveService, FindingId::WildcardService];
-    if service_rules.iter().any(|id| ids.contains(id)) {
+    if all_serious || service_rules.iter().any(|id| ids.contains(id)) {
         faults.extend(granter.services.iter().map(|(pattern, _)| {
             let first = spans().find(|span| span.pattern() == *pattern).map(|span| span.actions().start);
             Fault { pattern: *pattern, action: first }
@@ -222,7 +230,7 @@ fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Faul
     if ids.contains(&FindingId::WildcardPermissions) {
         faults.extend(granter.unknown.iter().map(|pattern| Fault { pattern: *pattern, action: None }));
     }
-    if ids.contains(&FindingId::PrivilegeEscalation) {
+    if all_serious || ids.contains(&FindingId::PrivilegeEscalation) {
         let pivots: BTreeSet<Action> =
             open_routes(grants).filter(|route| can_take(granter, route)).filter_map(|route| route.pivot()).collect();
         for span in spans() {

@@ -1,9 +1,10 @@
 //! A second opinion, for tests alone: expand everything, match everything, one letter after the other.
 
-use super::grants::Grants;
+use super::{RoleTexts, grants::Grants, judge, narrow};
 use crate::{Context, Document, Effect, Kind, Selection, Values, Version, service_table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use warden_finding::Severity;
 
 /// Which lengths of the text the pattern's letters so far fit, one letter after the other.
 fn fits_text(pattern: &str, text: &str) -> bool {
@@ -166,6 +167,23 @@ proptest! {
                 let expected = grants(&[&one, &two], action, &context) && within;
                 prop_assert_eq!(found.all.contains(action), expected, "{}", service_table::name(action));
             }
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_gone_after_narrowing(text in policy()) {
+        let context = Context::of_account("111122223333".parse().unwrap());
+        let mut named = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context);
+        named.retain(|finding| finding.severity >= Severity::High);
+        let role = RoleTexts { policies: &[&text], boundary: None };
+        let narrowed = narrow(role, 0, &named, None, &context).unwrap();
+        prop_assert_eq!(narrowed.edits.is_empty(), named.is_empty());
+        let left = narrowed.document.map(|document| document.to_string());
+        let left = left.as_deref().map_or(Vec::new(), |left| {
+            judge(&Document::parse(left, Kind::Identity).unwrap(), &context)
+        });
+        for finding in left {
+            prop_assert!(finding.severity < Severity::High, "{} is left of {}", finding.id, text);
         }
     }
 }

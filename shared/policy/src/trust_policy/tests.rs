@@ -188,6 +188,48 @@ fn other_providers() {
 }
 
 #[test]
+fn a_provider_of_another_account_is_that_account() {
+    let saml = |account: &str| {
+        json!({"Effect": "Allow", "Principal": {"Federated": format!("arn:aws:iam::{account}:saml-provider/corp")},
+            "Action": "sts:AssumeRoleWithSAML"})
+    };
+    check(saml(OWN), &[]);
+    check(saml("444455556666"), &[]);
+    check(saml("999999999999"), &["trust-external-account high Statement[0]"]);
+}
+
+#[test]
+fn anybody_is_anybody_under_conditions_that_name_nobody() {
+    for condition in [
+        json!({"ForAllValues:StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}}),
+        json!({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}}),
+        json!({"StringEquals": {"aws:PrincipalTag/team": "shop"}}),
+        json!({"StringEquals": {"sts:RoleSessionName": "shop"}}),
+        json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}),
+    ] {
+        check(trust(json!({"AWS": "*"}), condition), &["trust-public critical Statement[0]"]);
+    }
+    check(
+        trust(json!({"AWS": "*"}), json!({"ForAnyValue:StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
+        &["trust-organization low Statement[0]"],
+    );
+    check(
+        trust(json!({"AWS": "*"}), json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-exampleorgid/*"}})),
+        &["trust-organization low Statement[0]"],
+    );
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "Action": "sts:Assume?ole"}),
+        &["trust-public critical Statement[0]"],
+    );
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "NotAction": "sts:TagSession"}),
+        &["trust-public critical Statement[0]"],
+    );
+}
+
+#[test]
 fn narrowing_takes_out_what_is_open_and_nothing_else() {
     let policy = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     let narrowed = |text: &str, baseline: Option<&str>| {

@@ -1,0 +1,278 @@
+//! A guard on a world in memory: what every guard's tests do with it, and what holds for each of them.
+
+use super::{BEGIN, Fault, Port, World};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    ops::{AsyncFn, Deref},
+};
+use warden_engine::{
+    EventError, Handled,
+    arn::Home,
+    content::Content,
+    guard::{Guard, Look, Observe},
+    on_event,
+    plan::Plan,
+    ports::Clock,
+    reconcile,
+    record::{Record, Step},
+    settings::Settings,
+    surface::{Subject, Surface},
+    trigger::Cause,
+    undo::{Undo, UndoRefusal},
+};
+
+/// What surfaces hold, and how it is written where that counts.
+pub(crate) type Contents = BTreeMap<(Subject, Surface), (Content, Option<String>)>;
+
+/// A world with a guard in it.
+pub(crate) struct Guarded<G: Guard> {
+    pub(crate) guard: G,
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    /// What must be so in the end, whatever happened.
+    pub(crate) audit: fn(&Guarded<G>),
+}
+
+impl<G: Guard> Deref for Guarded<G> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
+    let home = Home {
+        partition: "aws".parse().unwrap(),
+        region: "us-east-1".into(),
+        account: "111122223333".parse().unwrap(),
+    };
+    let get = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Settings::read(home, get).unwrap()
+}
+
+pub(crate) fn surface(text: &str) -> Surface {
+    text.parse().unwrap()
+}
+
+impl<G: Guard> Guarded<G>
+where
+    World: Observe<G>,
+{
+    /// An empty world with these of the stack's parameters.
+    pub(crate) fn new(guard: G, variables: &[(&str, &str)], audit: fn(&Guarded<G>)) -> Guarded<G> {
+        let begin: Timestamp = BEGIN.parse().unwrap();
+        let guarded = Guarded { guard, world: World::default(), settings: settings(variables), audit };
+        assert_eq!(guarded.world.now(), begin, "a paused clock");
+        guarded
+    }
+
+    /// An event of now.
+    pub(crate) fn event(&self, name: &str, parameters: Value) -> Value {
+        json!({
+            "source": "aws.lambda",
+            "detail-type": "AWS API Call via CloudTrail",
+            "account": "111122223333",
+            "detail": {
+                "eventName": name,
+                "eventTime": self.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                "awsRegion": "us-east-1",
+                "eventID": "1b7c0f6e-0000-4000-8000-000000000001",
+                "requestParameters": parameters
+            }
+        })
+    }
+
+    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
+        on_event(&self.guard, &self.world, &self.settings, event).await
+    }
+
+    pub(crate) async fn deliver(&self, event: &Value) {
+        assert!(matches!(self.try_deliver(event).await.unwrap(), Handled::Looked(_)), "{event}");
+    }
+
+    pub(crate) async fn deliver_all(&self, events: &[Value]) {
+        for event in events {
+            self.deliver(event).await;
+        }
+    }
+
+    /// The sweep looks at everything of a subject, and at what that leads to.
+    pub(crate) async fn sweep(&self, subject: &Subject) {
+        let look = Look::at(subject.clone(), Cause::by_hand("sweep"));
+        let report = reconcile(&self.guard, &self.world, &self.settings, &look).await.unwrap();
+        for look in report.follows {
+            reconcile(&self.guard, &self.world, &self.settings, &look).await.unwrap();
+        }
+    }
+
+    /// The sweep looks at everything.
+    pub(crate) async fn sweep_all(&self) {
+        for subject in self.world.resources() {
+            self.sweep(&subject).await;
+        }
+    }
+
+    pub(crate) async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
+        let undo = Undo {
+            record: record.clone(),
+            accept_for: SignedDuration::from_hours(24),
+            by: "alice".into(),
+            cause: Cause::by_hand("warden undo"),
+        };
+        undo.carry_out(&self.world, &self.settings).await
+    }
+
+    /// Every record of a step.
+    pub(crate) fn steps(&self, step: Step) -> Vec<Record> {
+        let subjects = self.world.subjects();
+        subjects.iter().flat_map(|subject| self.world.of_step(subject, step)).collect()
+    }
+
+    /// Everything that was put on record, in short and sorted.
+    pub(crate) fn story(&self) -> Vec<String> {
+        let mut story: Vec<String> = self.world.subjects().iter().flat_map(|subject| self.world.log(subject)).collect();
+        story.sort();
+        story
+    }
+
+    /// The calls of every remediation that was made.
+    pub(crate) fn calls_made(&self) -> Vec<String> {
+        let applied = self.steps(Step::Applied);
+        applied.iter().flat_map(|record| &record.entry.changes).map(|change| change.call().to_string()).collect()
+    }
+}
+
+impl<G: Guard> Drop for Guarded<G> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            (self.audit)(self);
+        }
+    }
+}
+
+/// The plan that a record holds.
+pub(crate) fn plan_of(record: &Record) -> Plan {
+    let entry = &record.entry;
+    Plan::recorded(entry.surface.clone().unwrap(), entry.diff.clone().unwrap(), entry.changes.clone())
+}
+
+const FAULTS: [Fault; 3] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost];
+
+/// What somebody does, and what is to become of it.
+pub(crate) struct Violation<'a, V> {
+    pub(crate) name: &'a str,
+    /// Makes a world in which it has just happened, and its events.
+    pub(crate) happens: V,
+    /// The calls that put it right, in any order.
+    pub(crate) calls: &'a [&'a str],
+}
+
+impl<V> Violation<'_, V> {
+    /// What the account holds and what the log says when nothing goes wrong.
+    async fn undisturbed<G: Guard>(&self) -> (Contents, Vec<String>)
+    where
+        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
+        World: Observe<G>,
+    {
+        let (guarded, events) = (self.happens)().await;
+        guarded.deliver_all(&events).await;
+        let (mut calls, mut expected) = (guarded.calls_made(), self.calls.to_vec());
+        calls.sort();
+        expected.sort_unstable();
+        assert_eq!(calls, expected, "{}", self.name);
+        (guarded.contents(), guarded.story())
+    }
+
+    /// Cut off before or after each of its calls, or its answer lost: delivered again, it ends like one that was not.
+    pub(crate) async fn is_resumed_wherever_it_was_cut_off<G: Guard>(&self)
+    where
+        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
+        World: Observe<G>,
+    {
+        let expected = self.undisturbed().await;
+        for fault in FAULTS {
+            for nth in 0.. {
+                let (guarded, events) = (self.happens)().await;
+                let before = guarded.calls();
+                guarded.fault(nth, fault);
+                for event in &events {
+                    drop(guarded.run(guarded.try_deliver(event)).await);
+                }
+                let happened = guarded.calls() > before + nth;
+                guarded.heal();
+                guarded.pass(SignedDuration::from_mins(5)).await;
+                guarded.deliver_all(&events).await;
+                let name = format!("{}: {fault:?} at call {nth}", self.name);
+                assert_eq!(guarded.contents(), expected.0, "{name}");
+                assert_eq!(guarded.story(), expected.1, "{name}");
+                if !happened {
+                    assert!(nth > 5, "{name}");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Undone, wherever the undo was cut off, everything is as it was, and stays so.
+    pub(crate) async fn is_undone_exactly<G: Guard>(&self)
+    where
+        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
+        World: Observe<G>,
+    {
+        for fault in FAULTS {
+            for nth in 0.. {
+                let (guarded, events) = (self.happens)().await;
+                let original = guarded.contents();
+                guarded.deliver_all(&events).await;
+                let applied = guarded.steps(Step::Applied);
+                let before = guarded.calls();
+                guarded.fault(nth, fault);
+                for record in &applied {
+                    drop(guarded.run(guarded.undo(record)).await);
+                }
+                let happened = guarded.calls() > before + nth;
+                guarded.heal();
+                guarded.pass(SignedDuration::from_mins(5)).await;
+                let name = format!("{}: {fault:?} at call {nth}", self.name);
+                for record in &applied {
+                    match guarded.undo(record).await {
+                        Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
+                        Err(other) => panic!("{name}: {other:#?}"),
+                    }
+                }
+                assert_eq!(guarded.contents(), original, "{name}");
+                // The guard leaves it alone, whatever sets it off.
+                guarded.deliver_all(&events).await;
+                guarded.sweep_all().await;
+                assert_eq!(guarded.contents(), original, "{name}");
+                assert_eq!(guarded.steps(Step::Undone).len(), applied.len(), "{name}");
+                assert_eq!(guarded.steps(Step::Accepted).len(), applied.len(), "{name}");
+                if !happened {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Ten deliveries of each event at once make one remediation.
+    pub(crate) async fn happens_once_however_often_it_is_told<G: Guard>(&self)
+    where
+        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
+        World: Observe<G>,
+    {
+        let expected = self.undisturbed().await;
+        for seed in 0..8 {
+            let (guarded, events) = (self.happens)().await;
+            guarded.seed(seed);
+            let calls = guarded.calls_at(Port::Call);
+            let deliveries = (0..10).flat_map(|_| events.iter().map(|event| guarded.deliver(event)));
+            futures::future::join_all(deliveries).await;
+            assert_eq!(guarded.contents(), expected.0, "{}", self.name);
+            assert_eq!(guarded.story(), expected.1, "{}", self.name);
+            assert_eq!(guarded.calls_at(Port::Call) - calls, self.calls.len(), "{}", self.name);
+        }
+    }
+}

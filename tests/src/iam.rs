@@ -1,0 +1,65 @@
+//! What an administrator does with roles and managed policies beside the most usual.
+
+use crate::{Account, iam_document, policy};
+use aws_sdk_iam::types::Tag;
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use warden_aws::Aws;
+use warden_engine::{arn::Home, record::Record, settings::Settings, trigger::Cause, undo::Undo};
+use warden_sandbox::ACCOUNT;
+
+impl Account {
+    /// Attaches a managed policy to a role.
+    pub async fn attach(&self, role: &str, policy: &str) {
+        self.iam.attach_role_policy().role_name(role).policy_arn(policy).send().await.expect("attached");
+    }
+
+    /// Adds a version of such statements to a managed policy.
+    pub async fn version(&self, arn: &str, statements: &[Value], default: bool) {
+        let create = self.iam.create_policy_version().policy_arn(arn).set_as_default(default);
+        create.policy_document(policy(statements).to_string()).send().await.expect("a version");
+    }
+
+    /// All of a role's own policies, by name.
+    pub async fn own_policies(&self, role: &str) -> BTreeMap<String, Value> {
+        let names = self.iam.list_role_policies().role_name(role).send().await.expect("the list");
+        let mut own = BTreeMap::new();
+        for name in names.policy_names() {
+            let answer = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
+            own.insert(name.clone(), iam_document(answer.expect("the policy").policy_document()));
+        }
+        own
+    }
+
+    /// A role's permissions boundary.
+    pub async fn boundary(&self, role: &str) -> Option<String> {
+        let answer = self.iam.get_role().role_name(role).send().await.expect("the role");
+        Some(answer.role()?.permissions_boundary()?.permissions_boundary_arn()?.to_owned())
+    }
+
+    /// Takes a remediation back, as the operator does, for a week.
+    pub async fn undo(&self, record: Record) {
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/warden/warden-operator");
+        let credentials = self.sandbox.session(&role, "tests").await.expect("the operator's session");
+        let operator = Aws::new(self.sandbox.config_as(credentials, "us-east-1"), self.deployment.clone());
+        let home = Home {
+            partition: "aws".parse().expect("a partition"),
+            region: "us-east-1".into(),
+            account: ACCOUNT.parse().expect("an account"),
+        };
+        let settings = Settings::read(home, |_| None).expect("settings");
+        let undo = Undo {
+            record,
+            accept_for: SignedDuration::from_hours(7 * 24),
+            by: "tests".into(),
+            cause: Cause { actor: Some("tests".into()), ..Cause::by_hand("warden undo") },
+        };
+        undo.carry_out(&operator, &settings).await.expect("taken back");
+    }
+}
+
+/// A tag of a role or a managed policy.
+pub fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build().expect("a tag")
+}
