@@ -94,6 +94,9 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     }
     // Nothing more is to be learnt of these.
     let too_short = name.role == Role::Neutral && (looking.inside || value.len() < LEAST_RANDOM);
+    if is_chain_key(name, value) {
+        return Some(Verdict::medium(Kind::PRIVATE_KEY));
+    }
     if name.role == Role::Harmless || too_short {
         return None;
     }
@@ -111,6 +114,31 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
             key(name, value, &shape)
         }
     }
+}
+
+/// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with it.
+fn is_chain_key(name: &Name, value: &str) -> bool {
+    const OWNERS: &[&str] = &[
+        "wallet",
+        "relayer",
+        "minter",
+        "operator",
+        "keeper",
+        "validator",
+        "sender",
+        "deployer",
+        "signer",
+        "executor",
+        "oracle",
+    ];
+    const HASHES: &[&str] =
+        &["hash", "tx", "txn", "topic", "root", "block", "id", "address", "salt", "codehash", "digest"];
+    let digits = value.strip_prefix("0x").unwrap_or_default();
+    digits.len() == 64
+        && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && matches!(name.role, Role::Harmless | Role::Neutral)
+        && name.words().any(|word| OWNERS.contains(&word))
+        && !name.words().any(|word| HASHES.contains(&word))
 }
 
 /// Google's keys for browsers look like those for servers.
@@ -142,7 +170,7 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return None;
     }
     if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
-        return if name.distant && shape.length < 16 { medium } else { high };
+        return if name.distant { medium } else { high };
     }
     let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
     if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
@@ -155,6 +183,10 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     let is_constant = shape.lower == 0 && shape.digits == 0 && value.contains('_');
     if is_constant {
         return None;
+    }
+    let lower = value.to_ascii_lowercase();
+    if COMMON.binary_search(&lower.as_str()).is_ok() {
+        return weaker;
     }
     // `Monsoon_1987`: a word and a year.
     let dated = value.rsplit_once(['_', '-', '.']).is_some_and(|(word, number)| {
@@ -178,6 +210,42 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     None
 }
+
+/// Words that everybody's list of passwords has, and that name nothing else, sorted.
+const COMMON: &[&str] = &[
+    "abcabc",
+    "asdfgh",
+    "baseball",
+    "batman",
+    "chocolate",
+    "computer",
+    "dragon",
+    "football",
+    "freedom",
+    "ihateyou",
+    "iloveyou",
+    "jordan",
+    "letmein",
+    "liverpool",
+    "mustang",
+    "opensesame",
+    "passw0rd",
+    "pokemon",
+    "princess",
+    "qazwsx",
+    "qwerty",
+    "qwertyuiop",
+    "shadow",
+    "starwars",
+    "sunshine",
+    "superman",
+    "swordfish",
+    "trustno1",
+    "welcome",
+    "whatever",
+    "zaq1zaq1",
+    "zxcvbn",
+];
 
 /// Words with spaces between them.
 fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
@@ -248,8 +316,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return None;
     }
     // Signs between letters cut words out of noise.
-    let signs =
-        shape.symbols >= 2 && shape.digits > 0 && shape.letters() > 0 && shape.length >= 12 && shape.noise() >= 25;
+    let signs = shape.symbols >= 2
+        && shape.digits > 0
+        && shape.letters() > 0
+        && shape.length >= 12
+        && (shape.noise() >= 25 || shape.words == 0);
     let random = (shape.noise() >= 50 || signs) && shape.distinct >= 8;
     if random {
         return match shape.length {

@@ -1,6 +1,6 @@
 //! What a variable's name says about its value.
 
-use crate::words::{HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, PROVIDERS, SECRET_KEYS, TRAILING};
+use crate::words::{HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, OF_ANYTHING, PROVIDERS, SECRET_KEYS, TRAILING};
 
 /// What the value under a name would be, if the name is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ impl Name {
         let all = || words.split('_').filter(|word| !word.is_empty());
         let public = browser || all().any(|word| PUBLIC.contains(&word));
         let (role, distant) = role(&words);
+        let distant = distant || SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown));
         Self { role, distant, public, words }
     }
 
@@ -171,6 +172,7 @@ fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
         "key" | "keys" => key(previous, before),
         "credential" | "credentials" | "creds" | "cred" | "login" | "userpwd" | "basicauth" | "authorization"
         | "auth" | "cookie" | "cookies" | "session" | "netrc" | "htpasswd" => Role::Credential,
+        _ if is_one_of(OF_ANYTHING, word) => Role::Neutral,
         _ if is_one_of(HARMLESS, word) => Role::Harmless,
         _ => joined(word)?,
     })
@@ -231,6 +233,19 @@ const BROWSER: &[&str] = &[
     "sveltekit_public_",
     "nuxt_env_public_",
     "remix_public_",
+];
+
+/// Keys that are made for a page's own scripts, and are used on servers too: never as sure as others.
+const SHOWN_TO_BROWSERS: &[&str] = &[
+    "mixpanel_token",
+    "mixpanel_project_token",
+    "amplitude_api_key",
+    "amplitude_key",
+    "segment_write_key",
+    "segment_key",
+    "bugsnag_api_key",
+    "heap_",
+    "logrocket_",
 ];
 
 const PUBLIC: &[&str] = &["public", "publishable", "pub", "pubkey", "publickey", "anon", "sitekey"];

@@ -218,7 +218,6 @@ const WHOLE: &[&str] = &[
     "foo",
     "guest",
     "hidden",
-    "hunter2",
     "key",
     "local",
     "mariadb",

@@ -176,15 +176,25 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
         ("gAAAAAB", 80),
         ("CiQA", 60),
         ("CiQB", 60),
-        ("AgA", 300),
-        ("AgB", 300),
-        ("AgC", 300),
+        ("AgA", 120),
+        ("AgB", 120),
+        ("AgC", 120),
         ("hQEMA", 100),
         ("hQIMA", 100),
         ("YWdlLWVuY3J5cHRpb24ub3JnL3Yx", 40),
     ];
     HEADS.iter().any(|(head, least)| value.len() >= *least && begins(value, &[head]) && is_base64(value))
         || is_jwe(value)
+        || is_rails_credential(value)
+}
+
+/// What Rails encrypts: text, initialisation vector and tag in base64, with `--` between them.
+fn is_rails_credential(value: &str) -> bool {
+    let parts = || value.split("--");
+    value.contains("--")
+        && parts().count() == 3
+        && parts().all(|part| part.len() >= 12 && is_base64(part))
+        && value.ends_with("==")
 }
 
 fn is_base64(value: &str) -> bool {

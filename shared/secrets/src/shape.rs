@@ -89,6 +89,12 @@ impl Shape {
             // A number, or something like `us`, `v2`, `db`: it says nothing.
             return;
         }
+        // However much of it looks like words, what jumps about between its classes is none.
+        if segment.len() >= 24 && jumps(segment) * 100 >= segment.len() * 30 {
+            self.noisy += segment.len();
+            self.longest_noise = self.longest_noise.max(segment.len());
+            return;
+        }
         let numbers_are_few = digit_runs <= 1 + words && digits <= letters;
         if word_letters * 10 >= letters * 6 && numbers_are_few {
             self.calm += word_letters + digits;
@@ -154,6 +160,14 @@ fn runs(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = after;
         Some(run)
     })
+}
+
+/// How often it changes between small letters, capitals and digits, the beginnings of words aside.
+fn jumps(segment: &[u8]) -> usize {
+    let class = |byte: u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
+    let word_begins = |first: u8, second: u8| first.is_ascii_uppercase() && second.is_ascii_lowercase();
+    let pairs = segment.iter().zip(segment.iter().skip(1));
+    pairs.filter(|(first, second)| class(**first) != class(**second) && !word_begins(**first, **second)).count()
 }
 
 fn while_(bytes: &[u8], is: impl Fn(&u8) -> bool) -> usize {

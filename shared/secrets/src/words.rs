@@ -348,6 +348,36 @@ pub(crate) const HARMLESS: &[&str] = &[
     "zoneid",
 ];
 
+/// Last words that make a name one of something other than a secret, and say nothing of what its value is.
+pub(crate) const OF_ANYTHING: &[&str] = &[
+    "app",
+    "application",
+    "backend",
+    "destination",
+    "engine",
+    "environment",
+    "feature",
+    "group",
+    "job",
+    "manager",
+    "module",
+    "option",
+    "options",
+    "owner",
+    "project",
+    "provider",
+    "service",
+    "services",
+    "setting",
+    "settings",
+    "source",
+    "storage",
+    "target",
+    "task",
+    "user",
+    "worker",
+];
+
 /// Words before TOKEN that make it a piece of text, a coin or a page.
 pub(crate) const HARMLESS_BEFORE_TOKEN: &[&str] = &[
     "base",
@@ -405,6 +435,7 @@ pub(crate) const HARMLESS_KEYS: &[&str] = &[
     "bucket",
     "cache",
     "category",
+    "client",
     "cmk",
     "code",
     "column",
@@ -1139,7 +1170,7 @@ mod tests {
 
     #[test]
     fn they_are_sorted() {
-        for words in [HARMLESS, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, SECRET_KEYS, PROVIDERS, TRAILING] {
+        for words in [HARMLESS, OF_ANYTHING, HARMLESS_BEFORE_TOKEN, HARMLESS_KEYS, SECRET_KEYS, PROVIDERS, TRAILING] {
             assert!(words.is_sorted_by(|one, next| one < next));
         }
     }

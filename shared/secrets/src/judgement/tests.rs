@@ -68,6 +68,13 @@ fn a_weak_password_is_reported() {
 }
 
 #[test]
+fn the_common_passwords_are_sorted_and_reported() {
+    assert!(COMMON.is_sorted());
+    check("ADMIN_PASSWORD", "Letmein", "medium password");
+    check("ADMIN_PASSWORD", "cognito", "nothing");
+}
+
+#[test]
 fn a_pin_is_digits() {
     check("ADMIN_PIN", "739214", "high password");
     check("ADMIN_PINBOARD", "739214", "nothing");

@@ -60,7 +60,9 @@ fn separator(value: &str) -> Option<fn(char) -> bool> {
         if fields('&') {
             return Some(|letter| letter == '&' || letter == '?');
         }
-        if fields(' ') && !value.contains(", ") && value.contains('=') {
+        // The `=` at the end of base64 is none between a name and a value.
+        let is_field = |word: &&str| word.split_once('=').is_some_and(|(_, value)| !value.trim_matches('=').is_empty());
+        if fields(' ') && !value.contains(", ") && value.split_whitespace().filter(is_field).count() >= 2 {
             return Some(char::is_whitespace);
         }
         if fields(',') {
@@ -172,6 +174,8 @@ pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
         _ => name,
     };
     let verdict = judgement::part(&name, value, looking)?;
-    let is_password = name.role == Role::Password && verdict.kind == Kind::PASSWORD;
+    let is_password = name.role == Role::Password
+        && verdict.kind == Kind::PASSWORD
+        && value.bytes().any(|byte| byte.is_ascii_digit());
     Some(if is_password { Verdict { confidence: Confidence::High, ..verdict } } else { verdict })
 }

@@ -42,6 +42,9 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
         || judgement::is_elsewhere(password)
         || plain::is_plain(password, &shape)
         || password.eq_ignore_ascii_case(user);
+    if is_user && judgement::is_elsewhere(password) {
+        return Found::Harmless;
+    }
     if !is_user || nothing {
         return Found::Nothing;
     }

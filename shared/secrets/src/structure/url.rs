@@ -6,7 +6,7 @@ use crate::{
     name::{Name, Role},
     placeholder::is_placeholder,
     shape::{Shape, is_uuid},
-    verdict::{Kind, Verdict, surest},
+    verdict::{Confidence, Kind, Verdict, surest},
 };
 
 /// More than any list of brokers or origins in an environment has.
@@ -47,9 +47,13 @@ fn one(scheme: &str, rest: &str, looking: Looking) -> Option<Verdict> {
     let database = is_database(scheme);
     let kind = if database { Kind::DATABASE_URL } else { Kind::URL_CREDENTIAL };
     let user_info = user_info(rest);
-    let password = user_info.and_then(|(info, _)| {
+    let password = user_info.and_then(|(info, after_user)| {
         let (user, password) = info.split_once(':').unwrap_or((info, ""));
-        if password.is_empty() { token_as_user(scheme, user, looking) } else { password_in_url(user, password, kind) }
+        if password.is_empty() {
+            token_as_user(scheme, user, looking)
+        } else {
+            password_in_url(user, password, after_user, kind)
+        }
     });
     let after = user_info.map_or(rest, |(_, after)| after);
     let (place, query) = after.split_once(['?', ';']).unwrap_or((after, ""));
@@ -132,7 +136,7 @@ fn user_info(rest: &str) -> Option<(&str, &str)> {
     plausible.then_some((info, after))
 }
 
-fn password_in_url(user: &str, password: &str, kind: Kind) -> Option<Verdict> {
+fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option<Verdict> {
     let password = password.trim_matches(['"', '\'']);
     if is_placeholder(password)
         || judgement::is_elsewhere(password)
@@ -141,7 +145,14 @@ fn password_in_url(user: &str, password: &str, kind: Kind) -> Option<Verdict> {
     {
         return None;
     }
-    Some(Verdict::high(kind))
+    // `redis://:ourredis@redis`, `mysql://root:root123@localhost`: a developer's machine, or a word that may stand for anything.
+    let shape = Shape::of(password);
+    let host = host.split(['/', ':', '?', ',', ')']).next().unwrap_or_default();
+    let at_home = !host.contains('.') || host == "127.0.0.1" || host == "host.docker.internal";
+    let weak = shape.noise() < 50 && shape.symbols == 0;
+    let word = shape.digits == 0 && shape.upper == 0 && shape.symbols == 0 && shape.noise() < 50;
+    let confidence = if word || (weak && at_home) { Confidence::Medium } else { Confidence::High };
+    Some(Verdict { kind, confidence })
 }
 
 /// `https://TOKEN@host`: a token in the user's place. A Sentry DSN's public key is no such thing.
@@ -193,7 +204,7 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, looking: Looking) 
         _ => Name::read(key),
     };
     match name.role {
-        Role::Password | Role::Passphrase => password_in_url("", value, kind),
+        Role::Password | Role::Passphrase => password_in_url("", value, place, kind),
         Role::Harmless | Role::Neutral | Role::Key => None,
         Role::Pin | Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Credential => {
             judgement::part(&name, value, looking).map(|verdict| Verdict { kind: Kind::URL_CREDENTIAL, ..verdict })
@@ -320,7 +331,7 @@ fn without_scheme(value: &str) -> Found {
     if !is_user || image || !(driver || (is_host && reachable)) || password.contains(' ') || password.starts_with('/') {
         return oracle(value);
     }
-    password_in_url(user, password, Kind::DATABASE_URL).into()
+    password_in_url(user, password, after.trim_start_matches('/').trim_start_matches("tcp("), Kind::DATABASE_URL).into()
 }
 
 fn oracle(value: &str) -> Found {
@@ -338,5 +349,5 @@ fn oracle(value: &str) -> Found {
     if !is_user || !described || password.contains('/') && password.contains('.') {
         return Found::Nothing;
     }
-    password_in_url(user, password, Kind::DATABASE_URL).into()
+    password_in_url(user, password, after.trim_start_matches('/').trim_start_matches("tcp("), Kind::DATABASE_URL).into()
 }

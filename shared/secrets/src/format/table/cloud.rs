@@ -11,6 +11,7 @@ pub(super) const FORMATS: &[Format] = &[
     likely("aws-key", "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html", &[Either(&["AKIA", "ASIA", "ABIA", "ACCA"]), Run(Base32, 16, 16)]),
     secret("aws-bedrock-key", "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", &[Text("ABSK"), Run(Base64, 100, 280), Run(Bearer, 0, 2)]),
     secret("aws-bedrock-key", "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", &[Text("bedrock-api-key-"), Run(Bearer, 60, 4000)]),
+    likely("appsync-key", "https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html", &[Text("da2-"), Run(LowerAlnum, 26, 26)]),
     public("aws-id", "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html", &[Either(&["AROA", "AIDA", "AGPA", "AIPA", "ANPA", "ANVA", "APKA", "ASCA"]), Run(UpperAlnum, 16, 17)]),
     secret("alibaba-key", "https://www.alibabacloud.com/help/en/ram/user-guide/create-an-accesskey-pair", &[Text("LTAI"), Run(Alnum, 12, 20)]),
     secret("azure-client-secret", "https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret", &[Run(Dotted, 3, 3), Run(Digit, 1, 1), Text("Q~"), Run(Bearer, 31, 34)]),
