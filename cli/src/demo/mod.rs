@@ -2,6 +2,7 @@
 
 mod attacks;
 mod roles;
+mod secrets;
 mod shop;
 mod stage;
 
@@ -41,6 +42,7 @@ async fn show(keep: bool) -> anyhow::Result<Exit> {
     let mut well = roles::opt_in(&stage, &shop).await?;
     shop::opt_in(&stage).await?;
     well &= roles::attacks(&stage, &shop).await?;
+    well &= secrets::attack(&stage).await?;
     well &= attacks::all(&stage, &shop).await?;
     if keep {
         stage.keep().await?;
