@@ -12,6 +12,7 @@ use access_guard::AccessGuard;
 use anyhow::{Context, bail};
 use owo_colors::OwoColorize;
 use role_guard::RoleGuard;
+use secret_guard::SecretGuard;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
@@ -85,7 +86,8 @@ impl Apply {
             };
             let together = match kind {
                 GuardKind::Role => RoleGuard.together(&surface),
-                GuardKind::Access | GuardKind::Secrets | GuardKind::Concurrency => AccessGuard.together(&surface),
+                GuardKind::Secrets => SecretGuard.together(&surface),
+                GuardKind::Access | GuardKind::Concurrency => AccessGuard.together(&surface),
             };
             let surfaces = wanted.entry((kind, record.subject)).or_insert_with(|| Some(BTreeSet::new()));
             match (surfaces.as_mut(), together) {
@@ -99,7 +101,8 @@ impl Apply {
             proposals.push(match kind {
                 GuardKind::Role => Proposal::of(&operator, &RoleGuard, look).await?,
                 GuardKind::Access => Proposal::of(&operator, &AccessGuard, look).await?,
-                GuardKind::Secrets | GuardKind::Concurrency => bail!("this release has no {kind} guard"),
+                GuardKind::Secrets => Proposal::of(&operator, &SecretGuard, look).await?,
+                GuardKind::Concurrency => bail!("this release has no {kind} guard"),
             });
         }
         let mut out = io::BufWriter::new(anstream::stdout());
@@ -133,7 +136,7 @@ impl Apply {
 }
 
 /// The guards that there are.
-const GUARDS: [GuardKind; 2] = [GuardKind::Role, GuardKind::Access];
+const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];
@@ -188,7 +191,8 @@ impl Proposal {
         Ok(match self.kind {
             GuardKind::Role => reconcile(&RoleGuard, aws, settings, &self.look).await?,
             GuardKind::Access => reconcile(&AccessGuard, aws, settings, &self.look).await?,
-            GuardKind::Secrets | GuardKind::Concurrency => bail!("this release has no {} guard", self.kind),
+            GuardKind::Secrets => reconcile(&SecretGuard, aws, settings, &self.look).await?,
+            GuardKind::Concurrency => bail!("this release has no {} guard", self.kind),
         })
     }
 

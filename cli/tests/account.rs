@@ -63,7 +63,7 @@ impl Account {
         let root = workspace();
         let binaries = build_guards(&root, &["access-guard", "role-guard", "secret-env"], &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
-        let parameters = [("LeaseSeconds", "2")];
+        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", "off")];
         let stack = Stack {
             name: "lambda-warden",
             template: &template,

@@ -6,7 +6,7 @@
 //! and saves compiling the AWS SDK once more, at the price of a slower server in the first answer's time.
 //!
 //! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's variables. A server
-//! in this process plays Lambda's Runtime API and AWS: it hands over one AddPermission event, about a function that is not opted in.
+//! in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or role that is not opted in.
 //! AWS is answered at once and without TLS, so what is measured is the guard's own time.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -38,28 +38,39 @@ use warden_sandbox::{ACCOUNT, build_released_guards, workspace};
 use warden_tests::glibc::{GlibcVersion, glibc_needed};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-const GUARD: &str = "access-guard";
+/// A guard, and an event that it wakes for.
+type Guard = (&'static str, fn() -> Value);
+const GUARDS: [Guard; 2] = [("access-guard", add_permission), ("role-guard", put_role_policy)];
 const RUNS: usize = 50;
 /// A guard that has not answered by then does not work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let guards = build_released_guards(&workspace(), &[GUARD], &|text| eprintln!("{text}"))?;
-    let binary = fs::read(&guards[0])?;
+    let names = GUARDS.map(|(name, _)| name);
+    let binaries = build_released_guards(&workspace(), &names, &|text| eprintln!("{text}"))?;
+    for ((name, event), binary) in GUARDS.iter().zip(&binaries) {
+        report(name, &event(), binary).await?;
+    }
+    Ok(())
+}
+
+/// Measures a guard and prints what it costs.
+async fn report(name: &str, event: &Value, path: &Path) -> Result<()> {
+    let binary = fs::read(path)?;
     let glibc = glibc_needed(&binary).context("reading which symbols the guard needs")?;
 
     // The first brings the binary into the page cache, and is not counted.
-    ColdStart::measure(&guards[0]).await?;
+    ColdStart::measure(path, name, event).await?;
     let mut starts = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
-        starts.push(ColdStart::measure(&guards[0]).await?);
+        starts.push(ColdStart::measure(path, name, event).await?);
     }
 
     let load = fs::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or_default();
     let cores = thread::available_parallelism()?;
-    println!("{GUARD}, release build, {RUNS} cold starts; {cores} cores, load {load}\n");
+    println!("{name}, release build, {RUNS} cold starts; {cores} cores, load {load}\n");
     println!("{:<32}{:>10}{:>10}{:>10}", "", "median", "lowest", "budget");
     row("process start to first `next`", milliseconds, starts.iter().map(|start| start.next), "3 ms");
     row("process start to first answer", milliseconds, starts.iter().map(|start| start.answer), "");
@@ -67,11 +78,11 @@ async fn main() -> Result<()> {
     row("binary", megabytes, [binary.len()], "");
     row("zip", megabytes, [zipped(&binary)?], "");
     let needed = glibc.map_or("none".into(), |version| version.to_string());
-    println!("{:<32}{needed:>10}{:>10}{:>10}", "glibc needed", "", GlibcVersion::AMAZON_LINUX_2023);
+    println!("{:<32}{needed:>10}{:>10}{:>10}\n", "glibc needed", "", GlibcVersion::AMAZON_LINUX_2023);
 
     ensure!(
         glibc <= Some(GlibcVersion::AMAZON_LINUX_2023),
-        "{GUARD} needs glibc {needed} and would not start on Lambda: Amazon Linux 2023 has {}. Build it on a system with that one or an \
+        "{name} needs glibc {needed} and would not start on Lambda: Amazon Linux 2023 has {}. Build it on a system with that one or an \
          older one",
         GlibcVersion::AMAZON_LINUX_2023
     );
@@ -113,14 +124,14 @@ struct ColdStart {
 }
 
 impl ColdStart {
-    async fn measure(binary: &Path) -> Result<ColdStart> {
+    async fn measure(binary: &Path, name: &str, event: &Value) -> Result<ColdStart> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (seen, mut sights) = unbounded_channel();
-        let server = tokio::spawn(serve(listener, Arc::new(Lambda { seen, handed_over: AtomicBool::new(false) })));
+        let server = tokio::spawn(serve(listener, Arc::new(Lambda::new(name, event, seen))));
 
         let began = Instant::now();
-        let mut guard = Running(command(binary, address).spawn().context("starting the guard")?);
+        let mut guard = Running(command(binary, name, address).spawn().context("starting the guard")?);
         let next = match guard.sight(&mut sights).await? {
             (at, Sight::Next) => at - began,
             (_, other) => bail!("the guard began with {other:?}"),
@@ -128,7 +139,7 @@ impl ColdStart {
         let answer = match guard.sight(&mut sights).await? {
             (at, Sight::Answer(answer)) if answer == "[]" => at - began,
             (_, other) => {
-                bail!("of a function that is not opted in nothing is to be recorded, `[]`; the guard said {other:?}")
+                bail!("of what is not opted in nothing is to be recorded, `[]`; the guard said {other:?}")
             }
         };
         let peak = guard.peak_memory()?;
@@ -138,7 +149,7 @@ impl ColdStart {
 }
 
 /// The guard as Lambda starts it.
-fn command(binary: &Path, address: SocketAddr) -> Command {
+fn command(binary: &Path, name: &str, address: SocketAddr) -> Command {
     let mut command = Command::new(binary);
     command
         .env_clear()
@@ -147,16 +158,18 @@ fn command(binary: &Path, address: SocketAddr) -> Command {
         .stderr(Stdio::null())
         .envs([("AWS_LAMBDA_RUNTIME_API", address.to_string()), ("AWS_ENDPOINT_URL", format!("http://{address}"))]);
     command.envs([
+        ("AWS_LAMBDA_FUNCTION_NAME", format!("warden-{name}")),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/warden-{name}")),
+    ]);
+    command.envs([
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_SESSION_TOKEN", "test"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "warden-access-guard"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/warden-access-guard"),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/21/[$LATEST]1"),
         ("WARDEN_TABLE", "warden-ledger"),
         ("WARDEN_BUS", "warden"),
@@ -210,10 +223,13 @@ enum Sight {
     Failure(String),
 }
 
-/// Lambda's Runtime API with one event to hand over, and AWS around a function without tags, policy, URL and history.
+/// Lambda's Runtime API with one event to hand over, and AWS around a function and a role without tags, policies, URL and history.
 struct Lambda {
     seen: UnboundedSender<(Instant, Sight)>,
     handed_over: AtomicBool,
+    /// The guard's own function.
+    function: String,
+    event: String,
 }
 
 async fn serve(listener: TcpListener, lambda: Arc<Lambda>) -> Result<()> {
@@ -231,6 +247,11 @@ async fn serve(listener: TcpListener, lambda: Arc<Lambda>) -> Result<()> {
 }
 
 impl Lambda {
+    fn new(name: &str, event: &Value, seen: UnboundedSender<(Instant, Sight)>) -> Self {
+        let function = arn(&format!("warden-{name}"));
+        Self { seen, handed_over: AtomicBool::new(false), function, event: event.to_string() }
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
         let at = Instant::now();
         let (parts, body) = request.into_parts();
@@ -244,9 +265,9 @@ impl Lambda {
                 Ok(Response::builder()
                     .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
                     .header("lambda-runtime-deadline-ms", "32472144000000")
-                    .header("lambda-runtime-invoked-function-arn", arn("warden-access-guard"))
+                    .header("lambda-runtime-invoked-function-arn", &self.function)
                     .header("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-                    .body(event().to_string().into())?)
+                    .body(self.event.clone().into())?)
             }
             (&Method::POST, "response", None) => {
                 self.see(at, Sight::Answer(body.collect().await?.to_bytes()));
@@ -271,6 +292,24 @@ impl Lambda {
             (&Method::POST, _, Some("DynamoDB_20120810.BatchGetItem")) => {
                 json_answer(StatusCode::OK, &json!({"Responses": {"warden-ledger": []}, "UnprocessedKeys": {}}))
             }
+            (&Method::POST, "", None) => {
+                let form = body.collect().await?.to_bytes();
+                let form = String::from_utf8_lossy(&form).into_owned();
+                let action = form.strip_prefix("Action=").and_then(|rest| rest.split('&').next()).unwrap_or_default();
+                match iam(action) {
+                    Some(result) => {
+                        let answer = format!(
+                            "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}</{action}Result>\
+                             <ResponseMetadata><RequestId>7a62c49f-0000-4000-8000-000000000004</RequestId></ResponseMetadata></{action}Response>"
+                        );
+                        Ok(Response::builder().header("content-type", "text/xml").body(answer.into())?)
+                    }
+                    None => {
+                        self.see(at, Sight::Failure(format!("the guard was not expected to call IAM: {form}")));
+                        json_answer(StatusCode::BAD_REQUEST, &json!({"__type": "ValidationException"}))
+                    }
+                }
+            }
             (method, _, target) => {
                 let call = format!("{method} {path} {}", target.unwrap_or_default());
                 self.see(at, Sight::Failure(format!("the guard was not expected to call {call}")));
@@ -283,6 +322,21 @@ impl Lambda {
         // Nobody looks any more once the run is over.
         let _ = self.seen.send((at, sight));
     }
+}
+
+/// What IAM says of the role `shop`, which has nothing.
+fn iam(action: &str) -> Option<String> {
+    Some(match action {
+        "GetRole" => format!(
+            "<Role><Path>/</Path><RoleName>shop</RoleName><RoleId>AROADBQP57FF2AEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/shop</Arn>\
+             <CreateDate>2026-11-21T10:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B\
+             %7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22\
+             sts%3AAssumeRole%22%7D%5D%7D</AssumeRolePolicyDocument></Role>"
+        ),
+        "ListAttachedRolePolicies" => "<AttachedPolicies/><IsTruncated>false</IsTruncated>".into(),
+        "ListRolePolicies" => "<PolicyNames/><IsTruncated>false</IsTruncated>".into(),
+        _ => return None,
+    })
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Result<Response<Full<Bytes>>> {
@@ -299,12 +353,30 @@ fn arn(function: &str) -> String {
     format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}")
 }
 
-/// A bucket was allowed to call a function, as EventBridge brings it from CloudTrail.
-fn event() -> Value {
+/// A bucket was allowed to call a function.
+fn add_permission() -> Value {
+    let parameters = json!({
+        "functionName": "shop",
+        "statementId": "orders",
+        "action": "lambda:InvokeFunction",
+        "principal": "s3.amazonaws.com",
+        "sourceArn": "arn:aws:s3:::orders"
+    });
+    event("lambda", "AddPermission20150331v2", &parameters)
+}
+
+/// A role was given a policy.
+fn put_role_policy() -> Value {
+    let parameters = json!({"roleName": "shop", "policyName": "own", "policyDocument": "{}"});
+    event("iam", "PutRolePolicy", &parameters)
+}
+
+/// A change, as EventBridge brings it from CloudTrail.
+fn event(service: &str, name: &str, parameters: &Value) -> Value {
     json!({
         "version": "0",
         "id": "1b7c0f6e-0000-4000-8000-000000000001",
-        "source": "aws.lambda",
+        "source": format!("aws.{service}"),
         "detail-type": "AWS API Call via CloudTrail",
         "account": ACCOUNT,
         "time": "2026-11-21T10:00:03Z",
@@ -314,18 +386,12 @@ fn event() -> Value {
             "eventVersion": "1.11",
             "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "arn": format!("arn:aws:iam::{ACCOUNT}:user/dev")},
             "eventTime": "2026-11-21T10:00:00Z",
-            "eventSource": "lambda.amazonaws.com",
-            "eventName": "AddPermission20150331v2",
+            "eventSource": format!("{service}.amazonaws.com"),
+            "eventName": name,
             "awsRegion": "us-east-1",
             "sourceIPAddress": "203.0.113.7",
             "userAgent": "aws-cli/2.31",
-            "requestParameters": {
-                "functionName": "shop",
-                "statementId": "orders",
-                "action": "lambda:InvokeFunction",
-                "principal": "s3.amazonaws.com",
-                "sourceArn": "arn:aws:s3:::orders"
-            },
+            "requestParameters": parameters,
             "responseElements": null,
             "requestID": "3d2f0f6e-0000-4000-8000-000000000003",
             "eventID": "5f0c8c1a-0000-4000-8000-000000000002",

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an administrator who
 //! changes things there with an ordinary SDK client.
 
+pub mod environment;
 pub mod glibc;
 mod iam;
 pub mod secure_server;
@@ -14,7 +15,11 @@ use aws_sdk_lambda::{
     types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
 };
 use serde_json::{Value, json};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
     Severity,
@@ -36,6 +41,10 @@ pub struct Account {
     pub ledger: Aws,
     /// Where the ledger is.
     pub deployment: Deployment,
+    /// The administrator's client for secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The stack's outputs.
+    pub outputs: HashMap<String, String>,
 }
 
 impl Account {
@@ -46,33 +55,50 @@ impl Account {
 
     /// The same with other parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Account {
-        let names = ["access-guard", "role-guard", "secret-env"];
-        let guards = build_guards(&workspace(), &names, &|_| {}).expect("the guards");
+        Account::deployed(&["access-guard", "role-guard"], parameters).await
+    }
+
+    /// An account in which secret-guard works beside the others.
+    pub async fn with_secrets_guarded(parameters: &[(&str, &str)]) -> Account {
+        Account::deployed(&["access-guard", "role-guard", "secret-guard"], parameters).await
+    }
+
+    async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
+        let all: Vec<&str> = names.iter().copied().chain(["secret-env"]).collect();
+        let built = build_guards(&workspace(), &all, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let template = workspace().join("infra/warden.yaml");
-        let mut all = vec![
+        let mut all_parameters = vec![
             ("LayerMode", "enforce"),
             ("LayerNames", "shop-*"),
             ("LeaseSeconds", "2"),
             ("BreakerPauseSeconds", "1"),
+            ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
         ];
-        all.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
-        all.extend(parameters);
+        all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
+        all_parameters.extend(parameters);
+        let (layer, guards) = built.split_last().expect("the layer is the last");
+        let guards: Vec<(&str, &Path)> = names.iter().copied().zip(guards.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
             template: &template,
-            parameters: &all,
-            guards: &[("access-guard", &guards[0]), ("role-guard", &guards[1])],
-            layer: Some(&guards[2]),
+            parameters: &all_parameters,
+            guards: &guards,
+            layer: Some(layer),
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
-        let deployment =
-            Deployment { table: outputs["Table"].clone(), bus: "warden".into(), key: outputs["ProofKey"].clone() };
+        let deployment = Deployment {
+            table: outputs["Table"].clone(),
+            bus: "warden".into(),
+            key: outputs["ProofKey"].clone(),
+            hash_key: outputs["HashKey"].clone(),
+        };
         let ledger = Aws::new(sandbox.config(), deployment.clone());
         let lambda = Client::new(&sandbox.config());
+        let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
-        let account = Account { sandbox, lambda, iam, ledger, deployment };
+        let account = Account { sandbox, lambda, iam, secrets, ledger, deployment, outputs };
         account.role("shop", &[]).await;
         account
     }

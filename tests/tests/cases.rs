@@ -14,6 +14,7 @@
 
 use access_guard::AccessGuard;
 use role_guard::RoleGuard;
+use secret_guard::SecretGuard;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use similar::TextDiff;
@@ -224,6 +225,11 @@ fn every_case<G: Guard>(guard: &G, name: &str) {
 #[test]
 fn every_case_of_access_guard_is_decided_as_its_plan_says() {
     every_case(&AccessGuard, "access-guard");
+}
+
+#[test]
+fn every_case_of_secret_guard_is_decided_as_its_plan_says() {
+    every_case(&SecretGuard, "secret-guard");
 }
 
 #[test]

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use warden_engine::record::Step;
 use warden_sandbox::{Call, Order, Outcome, round_trips};
-use warden_tests::{Account, arn};
+use warden_tests::{Account, arn, policy};
 
-/// The guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
+/// A guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
 /// afterwards does not count.
-fn runs(account: &Account, since: usize) -> Vec<Vec<Call>> {
+fn runs(account: &Account, guard: &str, since: usize) -> Vec<Vec<Call>> {
     let trail = account.sandbox.trail();
     let calls = trail.calls().split_off(since);
     let mut runs: Vec<Vec<Call>> = Vec::new();
-    for call in calls.into_iter().filter(|call| call.by_role("warden-access-guard")) {
+    for call in calls.into_iter().filter(|call| call.by_role(guard)) {
         match runs.iter_mut().find(|run| run[0].invocation == call.invocation) {
             Some(run) => run.push(call),
             None => runs.push(vec![call]),
@@ -25,6 +25,15 @@ fn runs(account: &Account, since: usize) -> Vec<Vec<Call>> {
         }
     }
     runs
+}
+
+/// There was one invocation of the guard since then, and it took so many round trips in sequence.
+#[track_caller]
+fn check_round_trips(account: &Account, guard: &str, since: usize, expected: usize) {
+    let runs = runs(account, guard, since);
+    let [run] = runs.as_slice() else { panic!("one run: {runs:?}") };
+    let operations: Vec<_> = run.iter().map(|call| &call.operation).collect();
+    assert_eq!(round_trips(run), expected, "{operations:?}");
 }
 
 #[tokio::test]
@@ -41,13 +50,7 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
     // With a delay on every call, calls that could overlap do.
     trail.faults().latency(Duration::from_millis(40));
 
-    #[track_caller]
-    fn check(account: &Account, since: usize, expected: usize) {
-        let runs = runs(account, since);
-        let [run] = runs.as_slice() else { panic!("one run: {runs:?}") };
-        let operations: Vec<_> = run.iter().map(|call| &call.operation).collect();
-        assert_eq!(round_trips(run), expected, "{operations:?}");
-    }
+    let check = |account: &Account, since, expected| check_round_trips(account, "warden-access-guard", since, expected);
     let since = trail.calls().len();
     account.grant("free", None, "open", "*").await;
     account.settle().await;
@@ -85,6 +88,32 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
     add.send().await.expect("a statement");
     account.settle().await;
     check(&account, since, 5);
+}
+
+#[tokio::test]
+async fn a_violating_role_takes_six_round_trips_or_five_without_managed_policies_and_one_out_of_scope_takes_one() {
+    let account = Account::guarded().await;
+    let reads = policy(&[json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::orders/*"})]);
+    let bad = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
+    let managed = account.managed_policy("shop-data", &reads, &[]).await;
+    for (name, tags) in
+        [("free", [].as_slice()), ("pay", &[("warden", "enforce")]), ("stock", &[("warden", "enforce")])]
+    {
+        account.role(name, tags).await;
+        account.put_role_policy(name, "own", &reads).await;
+        account.attach(name, &managed).await;
+    }
+    account.iam.detach_role_policy().role_name("pay").policy_arn(&managed).send().await.expect("detached");
+    account.settle().await;
+    let trail = account.sandbox.trail();
+    trail.faults().latency(Duration::from_millis(40));
+    for (name, expected) in [("free", 1), ("pay", 5), ("stock", 6)] {
+        let since = trail.calls().len();
+        account.put_role_policy(name, "all", &bad).await;
+        account.settle().await;
+        check_round_trips(&account, "warden-role-guard", since, expected);
+        assert_eq!(account.role_policy(name, "all").await.is_some(), name == "free");
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,11 @@ use warden_aws::{Deployment, calls};
 use warden_engine::settings::Settings;
 
 /// Each guard by its name in the template and in the README, with what it calls.
-const GUARDS: [(&str, &str, &[&str]); 2] =
-    [("AccessGuard", "access-guard", calls::ACCESS_GUARD), ("RoleGuard", "role-guard", calls::ROLE_GUARD)];
+const GUARDS: [(&str, &str, &[&str]); 3] = [
+    ("AccessGuard", "access-guard", calls::ACCESS_GUARD),
+    ("RoleGuard", "role-guard", calls::ROLE_GUARD),
+    ("SecretGuard", "secret-guard", calls::SECRET_GUARD),
+];
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
 const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
@@ -241,8 +244,8 @@ fn only_warden_s_own_rule_invokes_a_guard() {
 #[test]
 fn the_template_keeps_the_limits_of_aws() {
     let template = Template::read();
-    // CreateStack takes 51,200 bytes inline.
-    assert!(TEMPLATE.len() < 51_200, "{} bytes", TEMPLATE.len());
+    // From a bucket, which is where `aws cloudformation deploy --s3-bucket` puts what has more than 51,200 bytes.
+    assert!(TEMPLATE.len() < 1_000_000, "{} bytes", TEMPLATE.len());
     for (name, rule) in template.of_type("AWS::Events::Rule") {
         // PutRule takes 2,048 characters. The references count as the longest text they can become.
         let pattern = rule["Properties"]["EventPattern"].to_string();
@@ -403,4 +406,53 @@ fn long_form(node: &Yaml<'_>) -> Value {
             panic!("CloudFormation does not take {node:?}")
         }
     }
+}
+
+#[test]
+fn secret_guard_changes_only_functions_that_are_opted_in_and_secrets_of_its_own() {
+    let template = Template::read();
+    let statements: Vec<Value> = template
+        .statements()
+        .into_iter()
+        .filter_map(|(role, statement)| (role == "SecretGuardRole").then_some(statement))
+        .collect();
+    let conditions: Vec<&Value> = statements
+        .iter()
+        .filter(|statement| actions(statement).contains(&"lambda:UpdateFunctionConfiguration".to_owned()))
+        .map(|statement| &statement["Condition"])
+        .collect();
+    let own_tag = json!({"StringEquals": {"aws:ResourceTag/warden:secrets": ["enforce", "strip"]}});
+    let general_tag = json!({
+        "StringEquals": {"aws:ResourceTag/warden": "enforce"},
+        "Null": {"aws:ResourceTag/warden:secrets": "true"},
+    });
+    assert_eq!(conditions, [&own_tag, &general_tag]);
+    for statement in &statements {
+        if !actions(statement).iter().any(|action| action.starts_with("secretsmanager:")) {
+            continue;
+        }
+        let own = "arn:${AWS::Partition}:secretsmanager:*:${AWS::AccountId}:secret:warden/*";
+        assert_eq!(statement["Resource"], json!({"Fn::Sub": own}));
+        let reads = actions(statement).iter().all(|action| verb(action) == "Get");
+        let tagged = statement["Condition"]["StringEquals"]
+            .as_object()
+            .is_some_and(|tags| tags.values().all(|tag| tag == "lambda-warden"));
+        assert!(reads || tagged, "{statement}");
+    }
+}
+
+#[test]
+fn only_the_guard_of_secrets_and_the_operator_can_hash() {
+    let template = Template::read();
+    let key = &template.resource("HashKey");
+    assert_eq!((&key["DeletionPolicy"], &key["Properties"]["KeySpec"]), (&json!("Retain"), &json!("HMAC_256")));
+    let statements = key["Properties"]["KeyPolicy"]["Statement"].as_array().expect("statements");
+    let who: Vec<&Value> = statements
+        .iter()
+        .filter(|statement| actions(statement).contains(&"kms:GenerateMac".to_owned()))
+        .map(|statement| &statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
+        .collect();
+    let role =
+        |name: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/warden/{name}")});
+    assert_eq!(who, [&json!([role("guard/${Prefix}-secret-guard"), role("${Prefix}-operator")])]);
 }

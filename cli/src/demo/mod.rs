@@ -1,6 +1,7 @@
 //! `warden demo`: a local account, a shop with Warden deployed beside it, attacks, and what becomes of them.
 
 mod attacks;
+mod roles;
 mod shop;
 mod stage;
 
@@ -37,10 +38,13 @@ impl Demo {
 async fn show(keep: bool) -> anyhow::Result<Exit> {
     let stage = Stage::set().await?;
     let shop = shop::open(&stage).await?;
-    let complete = attacks::all(&stage, &shop).await?;
+    let mut well = roles::opt_in(&stage, &shop).await?;
+    shop::opt_in(&stage).await?;
+    well &= roles::attacks(&stage, &shop).await?;
+    well &= attacks::all(&stage, &shop).await?;
     if keep {
         stage.keep().await?;
     }
     stage.leave().await;
-    Ok(if complete { Exit::Fine } else { Exit::Failed })
+    Ok(if well { Exit::Fine } else { Exit::Failed })
 }

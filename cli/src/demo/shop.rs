@@ -1,12 +1,13 @@
 //! SentiShop: the shop that is attacked. Order processing, a payment gateway, one shared role.
 
 use super::stage::{Stage, say};
+use anyhow::Context;
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{FunctionCode, LayerVersionContentInput, Runtime},
 };
 use owo_colors::OwoColorize;
-use serde_json::json;
+use serde_json::{Value, json};
 use warden_engine::{arn::LayerVersionArn, surface::Subject};
 use warden_sandbox::{ACCOUNT, package_text};
 
@@ -26,16 +27,16 @@ pub(crate) struct Shop {
     pub(crate) legacy: Subject,
     /// A layer version in scope by the account's setting.
     pub(crate) layer: Subject,
+    /// The one role of all functions.
+    pub(crate) role: Subject,
+    /// A managed policy of the role's.
+    pub(crate) data: Subject,
 }
 
-/// Builds the shop and opts its functions in.
+/// Builds the shop.
 pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
-    let iam = aws_sdk_iam::Client::new(&stage.sandbox.config());
-    let trust = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ]});
-    let role = iam.create_role().role_name("sentishop").assume_role_policy_document(trust.to_string()).send().await?;
-    let role = role.role().map(|role| role.arn().to_owned()).unwrap_or_default();
+    let role = role(stage).await?;
+    let data = data(stage).await?;
 
     let handler = "def handler(event, context):\n    return {\"statusCode\": 200}\n";
     let code = package_text("app.py", handler)?;
@@ -58,6 +59,23 @@ pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
         grant.source_arn(format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:shop/*/POST/{path}")).send().await?;
     }
 
+    stage.settle().await?;
+    say(&format!("{} SentiShop is open: six functions, a layer, one role for all.", "✓".green().bold()));
+    Ok(Shop {
+        payment: stage.function("payment-gateway")?,
+        orders: stage.function("order-processing")?,
+        refunds: stage.function("refunds")?,
+        thumbnails: stage.function("thumbnails")?,
+        catalog: stage.function("catalog")?,
+        legacy: stage.function("legacy-report")?,
+        layer: Subject::LayerVersion(LayerVersionArn::resolve("sentishop-common", 1, &stage.settings.home)?),
+        role: role.parse()?,
+        data: data.parse()?,
+    })
+}
+
+/// Opts the functions in.
+pub(crate) async fn opt_in(stage: &Stage) -> anyhow::Result<()> {
     let tagged = [
         ("order-processing", "enforce"),
         ("payment-gateway", "enforce"),
@@ -70,19 +88,64 @@ pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
         stage.lambda.tag_resource().resource(arn).tags("warden", mode).tags("warden:owner", "shop team").send().await?;
     }
     stage.settle().await?;
-    say(&format!("{} SentiShop is open. Its functions are opted in by a tag:", "✓".green().bold()));
+    say(&format!("\n{} The functions are opted in by a tag:", "✓".green().bold()));
     for (name, mode) in tagged {
         say(&format!("    {name:<18}{}", format!("warden = {mode}").dimmed()));
     }
     say(&format!("    {:<18}{}", "legacy-report", "no tag".dimmed()));
     say(&format!("    {:<18}{}", "sentishop-common", "a layer, in scope by the stack's parameter LayerNames".dimmed()));
-    Ok(Shop {
-        payment: stage.function("payment-gateway")?,
-        orders: stage.function("order-processing")?,
-        refunds: stage.function("refunds")?,
-        thumbnails: stage.function("thumbnails")?,
-        catalog: stage.function("catalog")?,
-        legacy: stage.function("legacy-report")?,
-        layer: Subject::LayerVersion(LayerVersionArn::resolve("sentishop-common", 1, &stage.settings.home)?),
-    })
+    Ok(())
+}
+
+/// One role for all, and it may do more than any of them needs.
+async fn role(stage: &Stage) -> anyhow::Result<String> {
+    let create = stage.iam.create_role().role_name(ROLE).assume_role_policy_document(trust(&[]).to_string());
+    let role = create.send().await?.role.context("IAM made no role")?;
+    put_policy(stage, &[orders(), json!({"Sid": "Files", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})])
+        .await?;
+    // The next to the highest role of the shop, which nobody needs but its administrator.
+    let admin =
+        stage.iam.create_role().role_name("sentishop-admin").assume_role_policy_document(trust(&[]).to_string());
+    admin.send().await?;
+    let all = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
+    let put = stage.iam.put_role_policy().role_name("sentishop-admin").policy_name("all");
+    put.policy_document(all.to_string()).send().await?;
+    Ok(role.arn)
+}
+
+/// A managed policy of the role's, opted in by its own tag.
+async fn data(stage: &Stage) -> anyhow::Result<String> {
+    let reads = policy(&[json!({"Sid": "Prices", "Effect": "Allow", "Action": "dynamodb:GetItem",
+        "Resource": format!("arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/sentishop-prices")})]);
+    let create = stage.iam.create_policy().policy_name("sentishop-data").policy_document(reads.to_string());
+    let data = create.send().await?.policy.and_then(|policy| policy.arn).context("IAM made no policy")?;
+    stage.iam.attach_role_policy().role_name(ROLE).policy_arn(&data).send().await?;
+    Ok(data)
+}
+
+/// The role's name.
+pub(crate) const ROLE: &str = "sentishop";
+
+/// What the shop's functions need.
+pub(crate) fn orders() -> Value {
+    json!({"Sid": "Orders", "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+        "Resource": format!("arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/sentishop-orders")})
+}
+
+/// Writes the role's own policy.
+pub(crate) async fn put_policy(stage: &Stage, statements: &[Value]) -> anyhow::Result<()> {
+    let put = stage.iam.put_role_policy().role_name(ROLE).policy_name("shop");
+    put.policy_document(policy(statements).to_string()).send().await?;
+    Ok(())
+}
+
+pub(crate) fn policy(statements: &[Value]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// Trust in Lambda, and in whom else these statements name.
+pub(crate) fn trust(others: &[Value]) -> Value {
+    let lambda =
+        json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    policy(&[&[lambda], others].concat())
 }

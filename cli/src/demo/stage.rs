@@ -21,15 +21,16 @@ use warden_engine::{
 use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
 /// The guards that are deployed.
-const GUARDS: [&str; 2] = ["access-guard", "role-guard"];
+const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// What every scene plays on.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
-    /// The client of the one who attacks: an ordinary user of the account.
+    /// The clients of the one who attacks: an ordinary user of the account.
     pub(crate) lambda: Client,
+    pub(crate) iam: aws_sdk_iam::Client,
     /// The ledger, read and written as the operator role.
     pub(crate) operator: Aws,
     pub(crate) settings: Settings,
@@ -68,19 +69,25 @@ impl Stage {
         // A network's delay on every call, so that calls made at the same time overlap, and those in sequence count.
         sandbox.trail().faults().latency(LATENCY);
         let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
-        let deployment = Deployment { table: output("Table")?, bus: "warden".to_owned(), key: output("ProofKey")? };
+        let deployment = Deployment {
+            table: output("Table")?,
+            bus: "warden".to_owned(),
+            key: output("ProofKey")?,
+            hash_key: output("HashKey")?,
+        };
         let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
         let operator = Aws::new(sandbox.config_as(credentials, sandbox.region()), deployment);
         let home = Home { partition: "aws".parse()?, region: sandbox.region().to_owned(), account: ACCOUNT.parse()? };
         let settings = Settings::read(home, |name| (name == "WARDEN_LEASE_SECONDS").then(|| "5".to_owned()))?;
         let lambda = Client::new(&sandbox.config());
+        let iam = aws_sdk_iam::Client::new(&sandbox.config());
         say(&format!(
             "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s). Each AWS call takes {} ms more.",
             "✓".green().bold(),
             began.elapsed().as_secs_f64(),
             LATENCY.as_millis()
         ));
-        Ok(Stage { sandbox, lambda, operator, settings, began })
+        Ok(Stage { sandbox, lambda, iam, operator, settings, began })
     }
 
     pub(crate) fn function(&self, name: &str) -> anyhow::Result<Subject> {
@@ -145,7 +152,7 @@ impl Scene<'_> {
     pub(crate) async fn ends(self, subject: &Subject, expected: &[Step]) -> anyhow::Result<bool> {
         self.stage.settle().await?;
         let calls = self.stage.sandbox.trail().calls().split_off(self.since);
-        let attack = calls.iter().rfind(|call| call.invocation.is_none() && call.service == "lambda");
+        let attack = calls.iter().rfind(|call| call.invocation.is_none() && is_change(call));
         let attacked = attack.map(|call| call.started).unwrap_or_default();
         let began = calls.first().map(|call| call.started).unwrap_or_default();
         let records = self.stage.records(subject).await?;
@@ -180,18 +187,24 @@ impl Scene<'_> {
             say(&format!("  {what}"));
             say(&format!("    {}", findings.join(", ").dimmed()));
         }
-        let closed = calls
-            .iter()
-            .filter(|call| call.by_role("warden-access-guard") && is_change(call))
-            .map(|call| call.ended)
-            .max();
+        let closed =
+            calls.iter().filter(|call| call.invocation.is_some() && is_change(call)).map(|call| call.ended).max();
         let trips: Vec<String> = invocations.values().map(|calls| trips(calls).to_string()).collect();
         let trips = match trips.len() {
             0 => "no guard ran".to_owned(),
             1 if trips.first().is_some_and(|trips| trips == "1") => "1 round trip".to_owned(),
             _ => format!("{} round trips in sequence", trips.join(" and ")),
         };
+        let by_operator = calls.iter().any(|call| call.by_role("warden-operator") && is_change(call));
         match closed {
+            None if by_operator => {
+                say(&format!(
+                    "    {} {} {}",
+                    "done by the operator".cyan(),
+                    "·".dimmed(),
+                    format!("the guard looked: {trips}").dimmed()
+                ));
+            }
             Some(closed) => say(&format!(
                 "    {} {} {}",
                 format!("closed {} ms after the change", closed.saturating_sub(attacked).as_millis()).cyan(),
@@ -235,7 +248,9 @@ fn trips(calls: &[&Call]) -> usize {
 }
 
 fn is_change(call: &Call) -> bool {
-    call.service == "lambda" && !call.operation.starts_with("Get") && !call.operation.starts_with("List")
+    ["lambda", "iam"].contains(&call.service.as_str())
+        && !call.operation.starts_with("Get")
+        && !call.operation.starts_with("List")
 }
 
 /// One line to the spectator.

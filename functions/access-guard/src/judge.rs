@@ -26,6 +26,8 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
             document(content, |document| function_policy::judge(document, &settings.context(), auth))
         }
         Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),
+        // secret-guard's.
+        Surface::Environment(_) => Judgement::default(),
         Surface::FunctionUrl(qualifier) => {
             url(content, &judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings))
         }

@@ -83,6 +83,7 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
             BTreeSet::from([Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())])
         }
         Surface::LayerPolicy(_)
+        | Surface::Environment(_)
         | Surface::Trust
         | Surface::Boundary
         | Surface::Attachment(_)

@@ -48,7 +48,8 @@ pub(crate) fn remedy(
 }
 
 fn nothing_safe(findings: &[Finding], advice: String) -> Remedy {
-    Remedy { plan: None, unfixable: findings.iter().map(|finding| (finding.clone(), advice.clone())).collect() }
+    let unfixable = findings.iter().map(|finding| (finding.clone(), advice.clone())).collect();
+    Remedy { unfixable, ..Remedy::default() }
 }
 
 /// One statement is taken out by its Sid; whatever else there is to do is one PutResourcePolicy, which is atomic: an open grant is
@@ -72,7 +73,7 @@ fn resource_policy(
     let unfixable =
         narrowed.unfixable.iter().map(|unfixable| (unfixable.finding.clone(), unfixable.advice.clone())).collect();
     if narrowed.edits.is_empty() {
-        return Remedy { plan: None, unfixable };
+        return Remedy { unfixable, ..Remedy::default() };
     }
     let named = || (function.clone(), qualifier.clone());
     let call = match (narrowed.removed_sids().as_deref(), &narrowed.document) {
@@ -92,7 +93,8 @@ fn resource_policy(
     let (function, qualifier) = named();
     let undo = Call::PutResourcePolicy { function, qualifier, policy: document.clone() };
     let after = narrowed.document.map_or(Content::ABSENT, Content::new);
-    Remedy { plan: Some(Plan::new(surface.clone(), content.clone()).then(call, undo, after)), unfixable }
+    let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
+    Remedy { plan: Some(plan), unfixable }
 }
 
 /// Whether RemovePermission takes the Sid as a StatementId; PutResourcePolicy may have brought others into the policy.
@@ -118,7 +120,7 @@ fn function_url(
     let advice = "name the web origins that need the URL in AllowOrigins; which they are is not known here";
     let unfixable = origins.into_iter().map(|finding| (finding.clone(), advice.to_owned())).collect();
     if public.is_empty() {
-        return Remedy { plan: None, unfixable };
+        return Remedy { unfixable, ..Remedy::default() };
     }
     let set = |auth_type| Call::UpdateFunctionUrlConfig {
         function: function.clone(),

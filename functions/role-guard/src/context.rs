@@ -112,7 +112,8 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             | Surface::Role
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_) => continue,
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_) => continue,
         };
         facts.surfaces.entry(surface.clone()).or_insert(Sighting { content, revision: None });
     }

@@ -26,7 +26,9 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Surface::ManagedPolicy(_) => alone(content, settings),
         Surface::Role => swap(content, facts),
         // access-guard's.
-        Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) => Judgement::default(),
+        Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Environment(_) => {
+            Judgement::default()
+        }
     }
 }
 
@@ -143,7 +145,8 @@ impl Policies {
                 | Surface::Role
                 | Surface::FunctionUrl(_)
                 | Surface::ResourcePolicy(_)
-                | Surface::LayerPolicy(_) => {}
+                | Surface::LayerPolicy(_)
+                | Surface::Environment(_) => {}
             }
         }
         policies

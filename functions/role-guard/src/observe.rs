@@ -257,7 +257,8 @@ async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> R
         | Surface::Role
         | Surface::FunctionUrl(_)
         | Surface::ResourcePolicy(_)
-        | Surface::LayerPolicy(_) => None,
+        | Surface::LayerPolicy(_)
+        | Surface::Environment(_) => None,
     });
     let violating: Vec<CustomerPolicyArn> = violating.collect();
     for policy in violating {

@@ -85,7 +85,8 @@ impl Task<'_> {
             | Surface::Role
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_) => Remedy::default(),
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_) => Remedy::default(),
         }
     }
 

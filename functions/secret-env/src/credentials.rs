@@ -4,7 +4,7 @@ use crate::{failure::Failure, web};
 use aws_credential_types::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::env;
+use std::{env, time::Duration};
 use zeroize::Zeroizing;
 
 /// How the function gets its credentials: in its environment, or, where it starts from a snapshot (SnapStart), from a local endpoint
@@ -36,13 +36,13 @@ impl Source {
         Ok(Source::Endpoint { url, token: get("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(SecretString::from) })
     }
 
-    /// The credentials, or what is wrong with the endpoint for now.
-    pub(crate) fn get(&self) -> Result<Credentials, String> {
+    /// The credentials, or what is wrong for now with the endpoint, which has at most so long to answer.
+    pub(crate) fn get(&self, at_most: Duration) -> Result<Credentials, String> {
         let (url, token) = match self {
             Source::Environment(credentials) => return Ok(credentials.clone()),
             Source::Endpoint { url, token } => (url, token),
         };
-        let mut request = web::local_client().get(url);
+        let mut request = web::local_client(at_most).get(url);
         if let Some(token) = token {
             request = request.header("Authorization", token.expose_secret());
         }

@@ -105,6 +105,15 @@ mod tests {
         check("hunter2", Err("not a JSON object of texts"));
     }
 
+    /// A function whose first secret has no room for another version has a second one.
+    #[test]
+    fn each_secret_is_asked_for_once() {
+        let store = One(r#"{"A": "1", "B": "2", "C": "3"}"#, Cell::default());
+        let second = "warden-secret:warden/pay/2";
+        let values = references(&[("A", PAY), ("B", second), ("C", PAY)]).resolve(&store).unwrap();
+        assert_eq!((values.len(), store.1.get()), (3, 2));
+    }
+
     #[test]
     fn only_whole_references_count() {
         assert!(references(&[("A", "x"), ("B", "warden-secret:"), ("C", &format!("{PAY} "))]).is_empty());

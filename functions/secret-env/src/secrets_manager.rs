@@ -27,7 +27,7 @@ pub(crate) trait Store {
     fn get(&self, secret: &SecretName) -> Result<SecretString, Failure>;
 }
 
-/// How long to try where the trouble may pass. Lambda gives the start of extensions, runtime and function 10 s together
+/// How long to try where the trouble may pass, for all secrets together. Lambda gives the start of extensions, runtime and function 10 s together
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -51,6 +51,7 @@ pub(crate) struct SecretsManager {
     url: String,
     region: String,
     credentials: Source,
+    begun: Instant,
 }
 
 impl SecretsManager {
@@ -70,12 +71,18 @@ impl SecretsManager {
             url: endpoint::url(&settings),
             region: settings.region,
             credentials: Source::of_this_function()?,
+            begun: Instant::now(),
         })
     }
 
+    /// What is left of the start's time for one call.
+    fn left(&self) -> Duration {
+        PATIENCE.saturating_sub(self.begun.elapsed()).min(CALL)
+    }
+
     /// One call.
-    fn attempt(&self, secret: &SecretName, at_most: Duration) -> Result<SecretString, Trouble> {
-        let credentials = self.credentials.get().map_err(Trouble::passing)?;
+    fn attempt(&self, secret: &SecretName) -> Result<SecretString, Trouble> {
+        let credentials = self.credentials.get(self.left()).map_err(Trouble::passing)?;
         let body = json!({ "SecretId": secret.as_str() }).to_string();
         let mut request = Request::post(format!("{}/", self.url))
             .header("content-type", "application/x-amz-json-1.1")
@@ -83,7 +90,7 @@ impl SecretsManager {
             .body(body)
             .map_err(|error| Trouble::lasting(error.to_string()))?;
         self.sign(&mut request, credentials).map_err(Trouble::lasting)?;
-        let request = self.client.configure_request(request).timeout_global(Some(at_most)).build();
+        let request = self.client.configure_request(request).timeout_global(Some(self.left())).build();
         let unreachable = |error: ureq::Error| Trouble {
             kind: if web::is_about_the_certificate(&error) { Kind::Untrusted } else { Kind::Passing },
             problem: format!("{}: {error}", self.url),
@@ -130,17 +137,15 @@ impl SecretsManager {
 
 impl Store for SecretsManager {
     fn get(&self, secret: &SecretName) -> Result<SecretString, Failure> {
-        let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let left = PATIENCE.saturating_sub(begun.elapsed());
-            let trouble = match self.attempt(secret, left.min(CALL)) {
+            let trouble = match self.attempt(secret) {
                 Ok(text) => return Ok(text),
                 Err(trouble) => trouble,
             };
             // Any part of the pause: functions that start together do not all come back together.
             let wait = pause.mul_f64(fastrand::f64());
-            if begun.elapsed() + wait >= trouble.kind.patience() {
+            if self.begun.elapsed() + wait >= trouble.kind.patience() {
                 return Err(trouble.failure(secret));
             }
             thread::sleep(wait);

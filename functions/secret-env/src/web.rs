@@ -45,19 +45,20 @@ pub(crate) fn client() -> Result<Agent, Failure> {
     Ok(config.http_status_as_error(false).max_redirects(0).user_agent(USER_AGENT).build().new_agent())
 }
 
-/// A client for Lambda's own endpoint on this machine, past any proxy.
-pub(crate) fn local_client() -> Agent {
-    let config = Agent::config_builder().proxy(None).timeout_connect(Some(CONNECT)).timeout_global(Some(CONNECT));
+/// A client for Lambda's own endpoint on this machine, past any proxy, for a call that takes at most so long.
+pub(crate) fn local_client(at_most: Duration) -> Agent {
+    let config = Agent::config_builder().proxy(None).timeout_global(Some(at_most));
     config.http_status_as_error(false).max_redirects(0).user_agent(USER_AGENT).build().new_agent()
 }
 
 /// Whether a call failed because the other end could not show a certificate under the roots: that will not pass.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the client's errors are not ours, and more may come")]
 pub(crate) fn is_about_the_certificate(error: &ureq::Error) -> bool {
-    let cause = match error {
-        ureq::Error::Rustls(cause) => Some(cause),
-        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
+    let cause = if let ureq::Error::Rustls(cause) = error {
+        Some(cause)
+    } else if let ureq::Error::Io(error) = error {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    } else {
+        None
     };
     matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }

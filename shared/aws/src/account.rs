@@ -52,6 +52,9 @@ impl Account for Aws {
                 let managed = self.default_version(policy.policy()).await?;
                 Ok(managed.map(|(_, document)| unlocked(document.content())))
             }
+            (Subject::Function(function), Surface::Environment(version)) => {
+                self.environment(function, version.as_ref()).await
+            }
             // No subject has another's surfaces.
             (
                 Subject::Function(_)
@@ -66,8 +69,13 @@ impl Account for Aws {
 
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
         let operation = call.operation();
+        if let Call::UpdateEnvironment(update) = call {
+            return self.update_environment(update, revision).await;
+        }
         let revision = revision.map(|revision| revision.0.clone());
         match call {
+            // Made already.
+            Call::UpdateEnvironment(_) => Ok(()),
             Call::RemovePermission { function, qualifier, sid } => {
                 let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));

@@ -53,6 +53,34 @@ pub const ROLE_GUARD: &[&str] = &[
     "lambda:UpdateFunctionConfiguration",
 ];
 
+/// The calls that secret-guard makes, as IAM actions. GetLayerVersion is what Lambda asks of whoever sets layers, TagResource what
+/// Secrets Manager asks of whoever creates a secret with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
+pub const SECRET_GUARD: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "kms:GenerateMac",
+    "kms:VerifyMac",
+    "lambda:GetFunction",
+    "lambda:GetFunctionCodeSigningConfig",
+    "lambda:GetLayerVersion",
+    "lambda:ListTags",
+    "lambda:ListVersionsByFunction",
+    "lambda:UpdateFunctionConfiguration",
+    "secretsmanager:CreateSecret",
+    "secretsmanager:GetResourcePolicy",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutResourcePolicy",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecretVersionStage",
+];
+
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
 pub const OPERATOR: &[&str] = &[
     "dynamodb:Scan",

@@ -26,6 +26,23 @@ where
     CallError { kind, operation, target: target.to_owned(), message: format!("{said}{}", advice(kind)) }
 }
 
+/// The same for calls that carry values of environments: AWS quotes what it was sent in some of its messages (Lambda, where an
+/// environment is too long, all of it), and an answer that could not be read stands in the error. Only the code is kept.
+pub(crate) fn discreet<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
+where
+    E: Error + ProvideErrorMetadata + CreateUnhandledError + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
+    let kind = kind(code.as_deref(), status);
+    let said = match (code, status) {
+        (Some(code), _) => code.chars().filter(char::is_ascii_alphanumeric).take(128).collect(),
+        (None, Some(status)) => format!("HTTP status {status}"),
+        (None, None) => "no answer".to_owned(),
+    };
+    CallError { kind, operation, target: target.to_owned(), message: format!("{said}{}", advice(kind)) }
+}
+
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Refused => {
@@ -39,10 +56,14 @@ fn advice(kind: ErrorKind) -> &'static str {
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     match (code.unwrap_or_default(), status) {
         ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
-        // IAM's words for a change that is under way elsewhere.
-        ("ResourceConflictException" | "ConcurrentModification" | "EntityTemporarilyUnmodifiable", _) => {
-            ErrorKind::Busy
-        }
+        // IAM's words for a change that is under way elsewhere; Secrets Manager's for a secret that another request made in between.
+        (
+            "ResourceConflictException"
+            | "ConcurrentModification"
+            | "EntityTemporarilyUnmodifiable"
+            | "ResourceExistsException",
+            _,
+        ) => ErrorKind::Busy,
         ("ResourceNotFoundException" | "NoSuchEntity", _) => ErrorKind::Gone,
         (
             "TooManyRequestsException"
@@ -64,6 +85,10 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             "PolicyLengthExceededException"
             | "CodeStorageExceededException"
             | "KMSInvalidMacException"
+            | "LimitExceededException"
+            | "MalformedPolicyDocumentException"
+            | "PublicPolicyException"
+            | "InvalidRequestException"
             | "LimitExceeded"
             | "UnmodifiableEntity"
             | "DeleteConflict",

@@ -1,6 +1,9 @@
 //! Reading functions and layers.
 
-use crate::{Aws, error::classify};
+use crate::{
+    Aws,
+    error::{classify, discreet},
+};
 use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType};
 use futures::future;
 use serde_json::{Map, Value, json};
@@ -36,7 +39,8 @@ impl Aws {
                 tags: answer.tags.unwrap_or_default().into_iter().collect(),
                 role: answer.configuration.map(role_sighting),
             })),
-            Err(error) => none_if_gone(classify("GetFunction", &target, error)),
+            // The answer holds the environment too.
+            Err(error) => none_if_gone(discreet("GetFunction", &target, error)),
         }
     }
 
@@ -140,7 +144,7 @@ impl Aws {
             let mut pages = client.list_versions_by_function().function_name(&target).into_paginator().items().send();
             let mut names = Vec::new();
             while let Some(version) = pages.next().await {
-                names.extend(version.map_err(|error| classify("ListVersionsByFunction", &target, error))?.version);
+                names.extend(version.map_err(|error| discreet("ListVersionsByFunction", &target, error))?.version);
             }
             Ok::<_, CallError>(names)
         };

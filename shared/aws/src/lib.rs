@@ -1,4 +1,4 @@
-//! The engine's ports on the AWS SDK: Lambda, IAM, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
+//! The engine's ports on the AWS SDK: Lambda, IAM, Secrets Manager, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
 
 pub mod calls;
 pub mod config;
@@ -6,12 +6,17 @@ pub mod config;
 mod account;
 mod announcer;
 mod clock;
+mod environment;
 mod error;
+mod hash;
 mod iam;
 mod lambda;
 mod ledger;
 mod notary;
+mod secrets_manager;
 
+pub use environment::Reading;
+pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;
 pub use ledger::StoredRecord;
@@ -21,6 +26,7 @@ use std::{
     collections::HashMap,
     sync::{Mutex, OnceLock, PoisonError},
 };
+use tokio::sync::OnceCell;
 
 /// The AWS account that Warden guards, through one principal's credentials.
 #[derive(Debug)]
@@ -29,10 +35,15 @@ pub struct Aws {
     table: String,
     bus: String,
     key: String,
+    hash_key: String,
+    /// The key for hashes, once it was asked for.
+    hashes: OnceCell<HashKey>,
     dynamodb: aws_sdk_dynamodb::Client,
     events: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
+    /// By Region, made on demand.
+    secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
     /// By Region, made on demand.
     lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
 }
@@ -46,11 +57,13 @@ pub struct Deployment {
     pub bus: String,
     /// The key for operators' proofs: its ARN.
     pub key: String,
+    /// The key that hashes of environment values are made with: its ARN.
+    pub hash_key: String,
 }
 
 impl Deployment {
     /// The variables that [`Deployment::read`] reads.
-    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY"];
+    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY", "WARDEN_HASH_KEY"];
 
     /// Reads the names from the environment variables that the template sets, by `get`.
     ///
@@ -58,23 +71,31 @@ impl Deployment {
     /// The variable that is missing.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Deployment, config::ConfigError> {
         let text = |name| get(name).filter(|value| !value.is_empty()).ok_or(config::ConfigError::Missing(name));
-        Ok(Deployment { table: text("WARDEN_TABLE")?, bus: text("WARDEN_BUS")?, key: text("WARDEN_KEY")? })
+        Ok(Deployment {
+            table: text("WARDEN_TABLE")?,
+            bus: text("WARDEN_BUS")?,
+            key: text("WARDEN_KEY")?,
+            hash_key: text("WARDEN_HASH_KEY")?,
+        })
     }
 }
 
 impl Aws {
     /// Connects to what `deployment` names in the Region of `config`. Nothing is called yet.
     pub fn new(config: SdkConfig, deployment: Deployment) -> Aws {
-        let Deployment { table, bus, key } = deployment;
+        let Deployment { table, bus, key, hash_key } = deployment;
         Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             config,
             table,
             bus,
             key,
+            hash_key,
+            hashes: OnceCell::new(),
             events: OnceLock::new(),
             iam: OnceLock::new(),
             kms: OnceLock::new(),
+            secrets: Mutex::new(HashMap::new()),
             lambda: Mutex::new(HashMap::new()),
         }
     }
@@ -90,6 +111,16 @@ impl Aws {
 
     fn kms(&self) -> &aws_sdk_kms::Client {
         self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    }
+
+    /// The Secrets Manager client of a Region.
+    fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        let mut clients = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(region.to_owned()).or_insert_with(|| {
+            let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+            aws_sdk_secretsmanager::Client::new(&config)
+        });
+        client.clone()
     }
 
     /// The Lambda client of a Region.

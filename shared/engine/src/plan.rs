@@ -3,6 +3,7 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
+    environment::EnvironmentUpdate,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     record::Diff,
     surface::Surface,
@@ -176,6 +177,10 @@ pub enum Call {
         /// The role's whole ARN, path and all.
         role: String,
     },
+    /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager and were read
+    /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
+    /// again after an interruption, each of them does nothing twice.
+    UpdateEnvironment(Box<EnvironmentUpdate>),
 }
 
 impl Call {
@@ -198,6 +203,7 @@ impl Call {
             Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
             Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
+            Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
         }
     }
 }
@@ -224,6 +230,7 @@ impl Call {
                 policy.to_string()
             }
             Call::UpdateFunctionRole { function, .. } => function.to_string(),
+            Call::UpdateEnvironment(update) => update.function.to_string(),
         }
     }
 }
@@ -272,8 +279,33 @@ impl fmt::Display for Call {
             Call::UpdateFunctionRole { function, role } => {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
+            Call::UpdateEnvironment(update) => update_environment(f, update),
         }
     }
+}
+
+/// `PutSecretValue(warden/pay/1f2e: DB_PASSWORD), UpdateFunctionConfiguration(pay, Environment, Layers)`
+fn update_environment(f: &mut fmt::Formatter<'_>, update: &EnvironmentUpdate) -> fmt::Result {
+    let names = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if let Some(stored) = &update.store {
+        write!(f, "PutSecretValue({}: {}), ", stored.secret, names(&mut stored.values.keys()))?;
+    }
+    if let Some(grant) = &update.grant {
+        let role = |arn: &String| arn.rsplit('/').next().unwrap_or_default().to_owned();
+        let readers: Vec<String> = grant.readers.iter().map(role).collect();
+        write!(f, "PutResourcePolicy({}: read by {})", grant.secret, readers.join(", "))?;
+        f.write_str(if update.changes_configuration() { ", " } else { "" })?;
+    }
+    if let Some(stored) = &update.restore {
+        write!(f, "GetSecretValue({}, {}: {}), ", stored.secret, stored.label, names(&mut stored.values.keys()))?;
+    }
+    if update.changes_configuration() {
+        let environment = update.restore.is_some() || !update.set.is_empty() || !update.remove.is_empty();
+        write!(f, "UpdateFunctionConfiguration({}", update.function.name())?;
+        f.write_str(if environment { ", Environment" } else { "" })?;
+        f.write_str(if update.layers.is_some() { ", Layers)" } else { ")" })?;
+    }
+    Ok(())
 }
 
 /// One call with its precondition and its undo. A change whose undo is not known cannot be constructed: [`Plan::then`] is the only way.

@@ -1,8 +1,14 @@
 //! The account's settings: the stack's parameters, which the guards read from their environment.
 
-use crate::{arn::Home, tags::Mode};
+use crate::{
+    arn::{Home, LayerVersionArn},
+    tags::Mode,
+};
 use jiff::SignedDuration;
-use std::{collections::BTreeSet, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 use warden_finding::Severity;
 use warden_policy::{AccountId, Context, OrganizationId};
 use wildmatch::WildMatch;
@@ -59,6 +65,8 @@ pub struct Settings {
     pub never_touch: Vec<WildMatch>,
     /// Which layers are guarded.
     pub layers: LayerScope,
+    /// The start-up layer that brings stripped secrets back, by architecture (`x86_64`, `arm64`).
+    pub secret_layers: BTreeMap<String, LayerVersionArn>,
 }
 
 /// A setting that is missing or cannot be read.
@@ -82,6 +90,7 @@ impl Settings {
         "WARDEN_LEASE_SECONDS",
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
+        "WARDEN_SECRET_LAYERS",
         "WARDEN_STANDING",
         "WARDEN_THRESHOLD",
         "WARDEN_TRUSTED_ACCOUNTS",
@@ -155,6 +164,17 @@ impl Settings {
                 problem: "is not an account id (12 digits)".into(),
             })
         });
+        let secret_layers = list("WARDEN_SECRET_LAYERS").into_iter().map(|item| {
+            let parsed = item.split_once('=').and_then(|(architecture, layer)| {
+                let known = ["x86_64", "arm64"].contains(&architecture);
+                known.then(|| Some((architecture.to_owned(), layer.parse().ok()?)))?
+            });
+            parsed.ok_or(SettingsError {
+                name: "WARDEN_SECRET_LAYERS",
+                value: item,
+                problem: "is not an architecture and a layer version's ARN, like x86_64=arn:aws:lambda:...:1".into(),
+            })
+        });
         Ok(Settings {
             home,
             organization,
@@ -185,6 +205,7 @@ impl Settings {
                 },
                 names: list("WARDEN_LAYER_NAMES").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             },
+            secret_layers: secret_layers.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -225,12 +246,14 @@ mod tests {
             ("WARDEN_LAYER_NAMES", "shop-*,tools"),
             ("WARDEN_NEVER_TOUCH", "arn:aws:lambda:*:*:function:legacy-*"),
             ("WARDEN_LEASE_SECONDS", "2"),
+            ("WARDEN_SECRET_LAYERS", "x86_64=arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3"),
         ])
         .unwrap();
         assert_eq!(settings.trusted_accounts.len(), 2);
         assert_eq!((settings.threshold, settings.standing), (Severity::Critical, StandingPolicy::Act));
         assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
         assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
+        assert_eq!(settings.secret_layers["x86_64"].version(), 3);
     }
 
     #[test]
@@ -246,5 +269,8 @@ mod tests {
         check("WARDEN_THRESHOLD", "severe", "is not a severity");
         check("WARDEN_STANDING", "maybe", "is none of withhold, act");
         check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");
+        let layers = "is not an architecture and a layer version's ARN, like x86_64=arn:aws:lambda:...:1";
+        check("WARDEN_SECRET_LAYERS", "sparc=arn:aws:lambda:us-east-1:111122223333:layer:x:3", layers);
+        check("WARDEN_SECRET_LAYERS", "x86_64=warden-secret-env:3", layers);
     }
 }

@@ -111,6 +111,8 @@ pub enum Surface {
     ManagedPolicy(PolicyArn),
     /// `role`: which role a function has.
     Role,
+    /// `environment[:VERSION]`
+    Environment(Option<Qualifier>),
 }
 
 impl fmt::Display for Surface {
@@ -127,6 +129,8 @@ impl fmt::Display for Surface {
             Surface::InlinePolicy(name) => write!(f, "inline-policy/{name}"),
             Surface::ManagedPolicy(policy) => write!(f, "managed-policy/{policy}"),
             Surface::Role => f.write_str("role"),
+            Surface::Environment(None) => f.write_str("environment"),
+            Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
         }
     }
 }
@@ -152,6 +156,7 @@ impl FromStr for Surface {
         match (kind, qualifier) {
             ("function-url", qualifier) => Ok(Surface::FunctionUrl(qualifier)),
             ("resource-policy", qualifier) => Ok(Surface::ResourcePolicy(qualifier)),
+            ("environment", qualifier) => Ok(Surface::Environment(qualifier)),
             ("trust", None) => Ok(Surface::Trust),
             ("boundary", None) => Ok(Surface::Boundary),
             ("role", None) => Ok(Surface::Role),
@@ -180,6 +185,8 @@ mod tests {
             "inline-policy/read+write=all,of.it@home-1",
             "managed-policy/arn:aws:iam::111122223333:policy/pay",
             "role",
+            "environment",
+            "environment:3",
         ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }

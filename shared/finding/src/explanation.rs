@@ -50,6 +50,7 @@ impl FindingId {
             FindingId::CorsAnyOrigin => Some(&CORS_ANY_ORIGIN),
             FindingId::PlaintextSecret => Some(&secret::PLAINTEXT_SECRET),
             FindingId::KnownSecret => Some(&secret::KNOWN_SECRET),
+            FindingId::SecretOutOfReach => Some(&secret::SECRET_OUT_OF_REACH),
             FindingId::UnboundedConcurrency
             | FindingId::ConcurrencyAboveCap
             | FindingId::RunawayConcurrency

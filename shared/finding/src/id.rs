@@ -65,6 +65,8 @@ pub enum FindingId {
     PlaintextSecret,
     /// A secret that Warden stored earlier is back in plaintext.
     KnownSecret,
+    /// A stripped secret that the function cannot reach at its start.
+    SecretOutOfReach,
     /// No reserved concurrency where a cap is set.
     UnboundedConcurrency,
     /// Reserved concurrency above the cap.
@@ -114,6 +116,7 @@ impl FindingId {
         FindingId::CorsAnyOrigin,
         FindingId::PlaintextSecret,
         FindingId::KnownSecret,
+        FindingId::SecretOutOfReach,
         FindingId::UnboundedConcurrency,
         FindingId::ConcurrencyAboveCap,
         FindingId::RunawayConcurrency,
@@ -156,6 +159,7 @@ impl FindingId {
             FindingId::CorsAnyOrigin => "cors-any-origin",
             FindingId::PlaintextSecret => "plaintext-secret",
             FindingId::KnownSecret => "known-secret",
+            FindingId::SecretOutOfReach => "secret-out-of-reach",
             FindingId::UnboundedConcurrency => "unbounded-concurrency",
             FindingId::ConcurrencyAboveCap => "concurrency-above-cap",
             FindingId::RunawayConcurrency => "runaway-concurrency",
@@ -228,6 +232,7 @@ impl FindingId {
             FindingId::CorsAnyOrigin => "The function URL answers any web origin.",
             FindingId::PlaintextSecret => "A credential in plaintext in an environment variable.",
             FindingId::KnownSecret => "A secret that Warden stored earlier is back in plaintext.",
+            FindingId::SecretOutOfReach => "A stripped secret that the function cannot reach at its start.",
             FindingId::UnboundedConcurrency => "No reserved concurrency where a cap is set.",
             FindingId::ConcurrencyAboveCap => "Reserved concurrency above the cap.",
             FindingId::RunawayConcurrency => "Measured load above `warden:runaway-at`.",

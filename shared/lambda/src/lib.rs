@@ -1,6 +1,8 @@
 //! A guard as a Lambda function: CloudTrail events in, what became of them out.
 
-use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
+mod log;
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 use std::env;
 use warden_aws::{Aws, Deployment, config};
@@ -22,7 +24,7 @@ pub async fn serve<G: Guard>(guard: G) -> Result<(), Error>
 where
     Aws: Observe<G>,
 {
-    tracing::init_default_subscriber();
+    log::start();
     let variable = |name: &str| env::var(name).ok();
     let aws = Aws::new(config::lambda()?, Deployment::read(variable)?);
 

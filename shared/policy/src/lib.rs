@@ -46,6 +46,7 @@ mod narrowing;
 mod offence;
 mod parse;
 mod pattern;
+mod permission;
 mod principal;
 mod principled;
 mod quote;
@@ -61,3 +62,4 @@ pub use document::{
 pub use function_policy::UrlAuth;
 pub use iam_document::decode as decode_iam_document;
 pub use narrowing::{Edit, EditKind, Narrowed, Unfixable};
+pub use permission::surely_allows;

@@ -13,6 +13,7 @@ from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
+import secret_versions
 import tracing
 
 
@@ -37,6 +38,7 @@ def apply():
     put_events_delivers_nothing()
     bootstrap_environment()
     function_policy.apply()
+    secret_versions.apply()
     tracing.apply()
     lambda_requests()
 

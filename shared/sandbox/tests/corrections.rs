@@ -650,3 +650,70 @@ async fn a_hundred_of_the_concurrency_stay_unreserved() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_version_of_a_secret_has_the_id_that_was_asked_for_and_is_made_once() {
+    check(async |account| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        let token = "a".repeat(32);
+        let create = async |value: &str| {
+            let create = secrets.create_secret().name("warden/pay/1").client_request_token(&token).secret_string(value);
+            create.send().await.map(|made| made.version_id.unwrap_or_default()).map_err(|error| code_of(&error))
+        };
+        let put = async |token: &str, value: &str| {
+            let put = secrets.put_secret_value().secret_id("warden/pay/1").client_request_token(token);
+            put.secret_string(value).send().await.map(drop).map_err(|error| code_of(&error))
+        };
+        let exists = Err("ResourceExistsException".to_owned());
+        let next = "b".repeat(32);
+        create("one").await.as_ref() == Ok(&token)
+            && create("one").await.as_ref() == Ok(&token)
+            && create("two").await == exists
+            && put(&next, "two").await.is_ok()
+            && put(&next, "two").await.is_ok()
+            && put(&next, "three").await == exists.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_version_of_a_secret_keeps_all_its_labels_of_which_there_are_twenty() {
+    check(async |account| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        secrets.create_secret().name("warden/pay/1").secret_string("one").send().await.expect("a secret");
+        let mut refused = None;
+        for number in 0..19 {
+            let put = secrets.put_secret_value().secret_id("warden/pay/1").secret_string(number.to_string());
+            let put = put.version_stages("AWSCURRENT").version_stages(format!("warden-{number}"));
+            match put.send().await {
+                Ok(made) if made.version_stages().len() == 2 => {}
+                Ok(_) => return false,
+                Err(error) => refused = Some((number, code_of(&error))),
+            }
+        }
+        // With AWSCURRENT and AWSPREVIOUS they are twenty.
+        refused == Some((18, "LimitExceededException".to_owned()))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secrets_own_policy_lets_a_role_read_that_has_none_itself() {
+    check_as_it_is(async |account| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        secrets.create_secret().name("warden/pay/1").secret_string("one").send().await.expect("a secret");
+        let session = account.sandbox.session("arn:aws:iam::111122223333:role/probe", "s").await.expect("a session");
+        let role = aws_sdk_secretsmanager::Client::new(&account.sandbox.config_as(session, "us-east-1"));
+        let before = role.get_secret_value().secret_id("warden/pay/1").send().await.is_err();
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+            "Action": "secretsmanager:GetSecretValue", "Principal": {"AWS": "arn:aws:iam::111122223333:role/probe"}}]});
+        let put = secrets.put_resource_policy().secret_id("warden/pay/1").resource_policy(policy.to_string());
+        put.send().await.expect("a policy");
+        before && role.get_secret_value().secret_id("warden/pay/1").send().await.is_ok()
+    })
+    .await;
+}
+
+fn code_of<E: ProvideErrorMetadata>(error: &E) -> String {
+    error.code().unwrap_or_default().to_owned()
+}

@@ -65,7 +65,10 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if is_elsewhere(value) {
         return None;
     }
-    let in_parts = value.contains("://") || value.contains(['\n', ';', '=', ' ', '{']) || value.contains("@tcp(");
+    let in_parts = value.contains("://")
+        || value.contains("</")
+        || value.contains(['\n', ';', '=', ' ', '{'])
+        || value.contains("@tcp(");
     if is_template(value) && !in_parts {
         return None;
     }
@@ -89,6 +92,11 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if let Some(verdict) = format::find_within(value).filter(|verdict| !is_for_browsers(name, *verdict)) {
         return Some(verdict);
     }
+    // Nothing more is to be learnt of these.
+    let too_short = name.role == Role::Neutral && (looking.inside || value.len() < LEAST_RANDOM);
+    if name.role == Role::Harmless || too_short {
+        return None;
+    }
     let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
     if name.public || (!is_pin && is_placeholder(value)) {
         return None;
@@ -97,7 +105,7 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     let shape = Shape::of(value);
     match name.role {
         Role::Harmless => None,
-        Role::Neutral => (!looking.inside).then(|| by_value_alone(value, &shape))?,
+        Role::Neutral => by_value_alone(value, &shape),
         Role::Password | Role::Passphrase | Role::Pin => password(name, value, &shape),
         Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => {
             key(name, value, &shape)
@@ -182,6 +190,13 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let kind = if mnemonic { Kind::MNEMONIC } else { Kind::PASSWORD };
         return (words >= 3).then_some(Verdict::high(kind));
     }
+    // As Google makes them for programs: four times four letters.
+    let four_by_four = words == 4
+        && value.split_whitespace().all(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    if four_by_four {
+        let confidence = if shape.noise() >= 50 { Confidence::High } else { Confidence::Medium };
+        return Some(Verdict { kind: Kind::PASSWORD, confidence });
+    }
     (words <= 6 && shape.digits > 0 && shape.symbols > 0).then_some(Verdict::medium(Kind::PASSWORD))
 }
 
@@ -196,7 +211,7 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         Role::Harmless | Role::Neutral | Role::Password | Role::Passphrase | Role::Pin => return None,
     };
     // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
-    let weak_key = name.role == Role::Key && !(name.provider && shape.length >= 28);
+    let weak_key = name.role == Role::Key && !(name.names_provider() && shape.length >= 28);
     let weak_name = name.distant || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
@@ -218,8 +233,8 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return None;
     }
     if is_uuid(value) {
-        let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !name.provider);
-        let sure = name.role == Role::PrivateKey || (name.provider && !name.distant);
+        let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !name.names_provider());
+        let sure = name.role == Role::PrivateKey || (name.names_provider() && !name.distant);
         return if of_a_map { None } else { graded(sure) };
     }
     if shape.hexadecimal {
@@ -306,10 +321,13 @@ fn names_a_thing(value: &str) -> bool {
     THINGS.iter().any(|thing| lower.contains(thing))
 }
 
+/// What is shorter may be an id of any kind.
+const LEAST_RANDOM: usize = 32;
+
 /// Layer 5: a long random value under a name that says nothing.
 fn by_value_alone(value: &str, shape: &Shape) -> Option<Verdict> {
     let mixed = shape.upper > 1 && shape.lower > 1 && shape.digits > 1;
-    let random = (32..=512).contains(&shape.length)
+    let random = (LEAST_RANDOM..=512).contains(&shape.length)
         && mixed
         && shape.is_opaque()
         && !shape.hexadecimal

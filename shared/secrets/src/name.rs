@@ -39,8 +39,6 @@ pub(crate) struct Name {
     pub(crate) distant: bool,
     /// What a browser gets to see, by the framework's convention or by the word `public`.
     pub(crate) public: bool,
-    /// It names a provider whose API is used with a key or token: `SNYK_TOKEN`.
-    pub(crate) provider: bool,
 }
 
 /// No name says anything more after this many bytes; of a longer one the end counts.
@@ -52,14 +50,17 @@ impl Name {
         let browser = BROWSER.iter().any(|prefix| words.starts_with(prefix));
         let all = || words.split('_').filter(|word| !word.is_empty());
         let public = browser || all().any(|word| PUBLIC.contains(&word));
-        let provider = all().any(|word| is_one_of(PROVIDERS, word));
-        let (role, distant) = role(&words, provider);
-        Self { role, distant, public, provider, words }
+        let (role, distant) = role(&words);
+        Self { role, distant, public, words }
     }
 
-    /// The same name, as one that a structure gives to a part of a value: what a name says of the whole holds for the part.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         self.words.split('_').filter(|word| !word.is_empty())
+    }
+
+    /// Whether it names a provider whose API is used with a key or token: `SNYK_TOKEN`.
+    pub(crate) fn names_provider(&self) -> bool {
+        self.words().any(|word| is_one_of(PROVIDERS, word))
     }
 
     pub(crate) fn has(&self, word: &str) -> bool {
@@ -97,7 +98,7 @@ fn without_digits(word: &str) -> &str {
     if bare.is_empty() { word } else { bare }
 }
 
-fn role(words: &str, provider: bool) -> (Role, bool) {
+fn role(words: &str) -> (Role, bool) {
     let list: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
     let mut rest = list.as_slice();
     // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant; in `API_KEY_HEADER_VALUE` the one before that.
@@ -115,13 +116,13 @@ fn role(words: &str, provider: bool) -> (Role, bool) {
     let [before @ .., last] = rest else { return (Role::Neutral, false) };
     let last = without_digits(last);
     let previous = before.last().map_or("", |word| without_digits(word));
-    match meaning(last, previous, before, provider) {
+    match meaning(last, previous, before) {
         Some(role) => (role, role == Role::Secret && last == "salt"),
         None => {
             let mut earlier = before;
             while let [before @ .., last] = earlier {
                 let previous = before.last().map_or("", |word| without_digits(word));
-                match meaning(without_digits(last), previous, before, provider) {
+                match meaning(without_digits(last), previous, before) {
                     Some(Role::Harmless | Role::Key | Role::Credential) | None => {}
                     Some(role) => return (role, true),
                 }
@@ -133,7 +134,7 @@ fn role(words: &str, provider: bool) -> (Role, bool) {
 }
 
 /// What a word says, after the words before it; nothing for a word that says nothing about secrets.
-fn meaning(word: &str, previous: &str, before: &[&str], provider: bool) -> Option<Role> {
+fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
     Some(match word {
         "password" | "passwd" | "passwort" | "pass" | "pwd" | "passcode" | "pw" | "psw" | "passwrd" | "motdepasse"
         | "contrasena" | "senha" | "psk" | "userpassword" | "dbpassword" | "dbpass" | "dbpwd" | "userpass" => {
@@ -167,7 +168,7 @@ fn meaning(word: &str, previous: &str, before: &[&str], provider: bool) -> Optio
         | "secretaccesskey"
         | "sharedaccesssignature" => Role::ApiKey,
         "privatekey" | "privkey" | "signer" | "deployer" => Role::PrivateKey,
-        "key" | "keys" => key(previous, before, provider),
+        "key" | "keys" => key(previous, before),
         "credential" | "credentials" | "creds" | "cred" | "login" | "userpwd" | "basicauth" | "authorization"
         | "auth" | "cookie" | "cookies" | "session" | "netrc" | "htpasswd" => Role::Credential,
         _ if is_one_of(HARMLESS, word) => Role::Harmless,
@@ -176,7 +177,7 @@ fn meaning(word: &str, previous: &str, before: &[&str], provider: bool) -> Optio
 }
 
 /// `..._KEY`, which depends on what stands before it.
-fn key(previous: &str, before: &[&str], provider: bool) -> Role {
+fn key(previous: &str, before: &[&str]) -> Role {
     match previous {
         "private" | "priv" => return Role::PrivateKey,
         "signer" | "deployer" | "wallet" => return Role::PrivateKey,
@@ -190,7 +191,7 @@ fn key(previous: &str, before: &[&str], provider: bool) -> Role {
     if is_one_of(SECRET_KEYS, previous) {
         return Role::ApiKey;
     }
-    if provider && before.len() == 1 { Role::ApiKey } else { Role::Key }
+    if before.len() == 1 && is_one_of(PROVIDERS, previous) { Role::ApiKey } else { Role::Key }
 }
 
 /// Words run together: `dbpassword`, `esapikey`, `githubtoken`.

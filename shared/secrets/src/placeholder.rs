@@ -1,6 +1,6 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
-use crate::spelling::is_wordlike;
+use crate::{reference::begins, spelling::is_wordlike};
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
@@ -11,6 +11,10 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
 
 /// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
 pub(crate) fn is_template(value: &str) -> bool {
+    let sign = |byte: u8| matches!(byte, b'$' | b'{' | b'<' | b'%' | b'#' | b'[' | b'@');
+    if !value.bytes().any(sign) {
+        return is_named(value);
+    }
     // Two characters that stand together in no other text.
     let interpolated = [("${", '}'), ("{{", '}')];
     if interpolated.iter().any(|(open, close)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close))) {
@@ -38,10 +42,15 @@ pub(crate) fn is_template(value: &str) -> bool {
         || enclosed(value, '{', '}').is_some_and(is_label)
         || enclosed(value, '[', ']').is_some_and(is_label)
         || enclosed(value, '%', '%').is_some_and(is_label)
-        || value.strip_prefix("__").and_then(|rest| rest.strip_suffix("__")).is_some_and(is_label)
         || value.strip_prefix('$').is_some_and(is_variable)
+        || is_named(value)
+}
+
+/// What stands for a value without any sign: `__TOKEN__`, `process.env.TOKEN`, `!Ref Token`.
+fn is_named(value: &str) -> bool {
+    value.strip_prefix("__").and_then(|rest| rest.strip_suffix("__")).is_some_and(is_label)
         || value.strip_prefix("process.env.").is_some_and(is_label)
-        || ["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"].iter().any(|start| value.starts_with(start))
+        || begins(value, &["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"])
 }
 
 fn enclosed(value: &str, open: char, close: char) -> Option<&str> {
@@ -177,94 +186,96 @@ const WITHIN: &[&str] = &[
     "....",
 ];
 
+/// Values that are none, and those that everybody tries first, sorted.
+const WHOLE: &[&str] = &[
+    "-",
+    "--",
+    "?",
+    "abc",
+    "abc123",
+    "access-key",
+    "admin",
+    "api-key",
+    "api_key",
+    "apikey",
+    "app",
+    "auto",
+    "bar",
+    "baz",
+    "blank",
+    "client-secret",
+    "client_secret",
+    "default",
+    "demo",
+    "dev",
+    "disabled",
+    "docker",
+    "elastic",
+    "empty",
+    "enabled",
+    "fake",
+    "false",
+    "foo",
+    "guest",
+    "hidden",
+    "hunter2",
+    "key",
+    "local",
+    "mariadb",
+    "masked",
+    "minio",
+    "minioadmin",
+    "mock",
+    "mongo",
+    "mysql",
+    "n/a",
+    "na",
+    "nil",
+    "no",
+    "none",
+    "nothing",
+    "null",
+    "off",
+    "on",
+    "optional",
+    "pass",
+    "passwd",
+    "password",
+    "postgres",
+    "rabbitmq",
+    "redacted",
+    "redis",
+    "removed",
+    "required",
+    "root",
+    "sa",
+    "sample",
+    "secret",
+    "secret-key",
+    "secrets",
+    "string",
+    "tba",
+    "tbd",
+    "test",
+    "testing",
+    "todo",
+    "token",
+    "true",
+    "undefined",
+    "unknown",
+    "user",
+    "username",
+    "value",
+    "xxx",
+    "yes",
+];
+
 /// Built at the first value that is looked at so closely, in some ten microseconds. A build of so few words cannot fail; if it did,
 /// a placeholder would be reported, not a secret overlooked.
 static WITHIN_ANY_CASE: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(WITHIN).ok());
 
 fn says_so(value: &str) -> bool {
-    const WHOLE: &[&str] = &[
-        "todo",
-        "tbd",
-        "tba",
-        "na",
-        "n/a",
-        "none",
-        "null",
-        "nil",
-        "undefined",
-        "empty",
-        "unknown",
-        "secret",
-        "password",
-        "token",
-        "key",
-        "apikey",
-        "api-key",
-        "api_key",
-        "fake",
-        "mock",
-        "test",
-        "testing",
-        "sample",
-        "value",
-        "string",
-        "secrets",
-        "default",
-        "xxx",
-        "foo",
-        "bar",
-        "baz",
-        "abc",
-        "abc123",
-        "redacted",
-        "hidden",
-        "masked",
-        "removed",
-        "disabled",
-        "enabled",
-        "required",
-        "optional",
-        "blank",
-        "nothing",
-        "dev",
-        "local",
-        "secret-key",
-        "access-key",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "auto",
-        "-",
-        "--",
-        "?",
-        "admin",
-        "root",
-        "postgres",
-        "mysql",
-        "guest",
-        "user",
-        "redis",
-        "rabbitmq",
-        "docker",
-        "pass",
-        "passwd",
-        "username",
-        "mongo",
-        "mariadb",
-        "minio",
-        "minioadmin",
-        "elastic",
-        "sa",
-        "app",
-        "demo",
-        "client-secret",
-        "client_secret",
-        "hunter2",
-    ];
     let mut lower = [0u8; 192];
     // Longer values are no placeholders as a whole; what stands in them comes by here in its turn.
     let Some(lower) = lower.get_mut(..value.len()) else { return false };
@@ -273,7 +284,7 @@ fn says_so(value: &str) -> bool {
     let Ok(lower) = std::str::from_utf8(lower) else { return false };
     let bare =
         lower.trim_matches(|letter: char| matches!(letter, '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '(' | ')' | ' '));
-    WHOLE.contains(&bare)
+    WHOLE.binary_search(&bare).is_ok()
         || WITHIN_ANY_CASE.as_ref().is_some_and(|words| words.is_match(lower))
         || bare.starts_with("your")
 }
@@ -308,6 +319,11 @@ fn is_filling(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_values_are_sorted() {
+        assert!(WHOLE.is_sorted());
+    }
 
     #[test]
     fn what_stands_for_a_value() {

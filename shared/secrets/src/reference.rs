@@ -1,122 +1,135 @@
 //! Layer 0: where a secret is, and secrets that are encrypted, instead of secrets.
 
+use crate::shape::Shape;
 use base64::Engine as _;
+use warden_reference::Reference;
+
+/// What stands before the first colon of a reference, sorted.
+const SCHEMES: &[&str] = &[
+    "1password",
+    "akeyless",
+    "akv",
+    "arn",
+    "asm",
+    "aws",
+    "aws-sm",
+    "aws-ssm",
+    "awskms",
+    "awssm",
+    "azblob",
+    "azurekeyvault",
+    "azurekms",
+    "berglas",
+    "bitwarden",
+    "bws",
+    "chamber",
+    "cmd",
+    "configmap",
+    "conjur",
+    "consul",
+    "credstash",
+    "docker-secret",
+    "doppler",
+    "ejson",
+    "env",
+    "exec",
+    "file",
+    "gcp-sm",
+    "gcpkms",
+    "gcpsm",
+    "gs",
+    "gsm",
+    "hashivault",
+    "hcvault",
+    "infisical",
+    "jasypt",
+    "k8s",
+    "keychain",
+    "keyring",
+    "keyvault",
+    "kubernetes",
+    "lambda-warden",
+    "lastpass",
+    "op",
+    "param",
+    "parameter-store",
+    "parameterstore",
+    "pass",
+    "prompt",
+    "ps",
+    "pulumi",
+    "resolve",
+    "s3",
+    "secret",
+    "secrets",
+    "secretsmanager",
+    "sm",
+    "sops",
+    "ssm",
+    "ssm-secure",
+    "swarm",
+    "tfc",
+    "unicreds",
+    "vault",
+    "warden",
+];
 
 /// Whether the value says where a secret is to be had.
 pub(crate) fn is_reference(value: &str) -> bool {
     const STARTS: &[&str] = &[
-        "arn:",
         "{{resolve:",
-        "resolve:",
-        "op://",
-        "vault:",
-        "vault://",
         "ref+",
         "/run/secrets/",
-        "secretsmanager:",
-        "secretsmanager://",
-        "ssm:",
-        "ssm://",
-        "aws-ssm:",
-        "aws-sm:",
-        "awssm:",
-        "asm:",
-        "asm://",
-        "sm://",
-        "gcp-sm:",
-        "gcpsm:",
-        "gsm:",
         "gcp-secret",
-        "secret://",
-        "secrets://",
-        "env:",
-        "env://",
         "env.",
-        "file:",
-        "file://",
-        "keyvault:",
-        "akv:",
-        "azurekeyvault:",
         "@Microsoft.KeyVault(",
         "@AppSettings",
-        "doppler:",
-        "doppler://",
-        "infisical:",
-        "bws:",
-        "bitwarden:",
-        "keyring:",
-        "keychain:",
-        "pass:",
-        "lastpass:",
-        "1password:",
-        "hcvault:",
-        "hashivault:",
-        "consul:",
-        "consul://",
-        "k8s:",
-        "kubernetes:",
-        "secret:",
-        "secrets:",
-        "aws:",
-        "ssm-secure:",
-        "ps:",
-        "parameterstore:",
-        "parameter-store:",
-        "param:",
-        "berglas://",
-        "berglas:",
-        "chamber:",
-        "akeyless:",
-        "conjur:",
         "!var",
-        "sops:",
-        "awskms:",
-        "awskms://",
-        "gcpkms://",
-        "azurekms://",
-        "hashivault://",
         "alias/",
         "mrk-",
-        "warden:",
-        "lambda-warden:",
-        "s3://",
-        "gs://",
-        "azblob://",
-        "configmap:",
-        "s3:",
-        "docker-secret:",
-        "swarm:",
-        "cmd:",
-        "exec:",
-        "prompt:",
         "doppler-",
-        "ejson:",
-        "credstash:",
-        "unicreds:",
-        "pulumi:",
-        "tfc:",
         "spring.",
-        "jasypt:",
     ];
-    let in_project =
-        value.strip_prefix("projects/").is_some_and(|rest| rest.contains("/secrets/") || rest.contains("/cryptoKeys/"));
+    if begins(value, STARTS) {
+        return true;
+    }
+    let in_project = value.starts_with("projects/") && (value.contains("/secrets/") || value.contains("/cryptoKeys/"));
     let in_azure = value.starts_with("https://")
         && (value.contains(".vault.azure.net/") || value.contains(".managedhsm.azure.net/"));
-    in_project || in_azure || STARTS.iter().any(|start| starts_with(value, start) && !secret_after(value, start))
+    let wardens_own = value.parse::<Reference>().is_ok();
+    wardens_own || in_project || in_azure || has_scheme(value)
 }
 
-/// `pass:` and the like may also be a user's name before a password; a reference is words and slashes.
-fn secret_after(value: &str, start: &str) -> bool {
-    if start.ends_with("//") || !start.ends_with(':') || start == "arn:" || start == "{{resolve:" {
+/// Whether it begins like `ssm:` or `op://`. What follows may be a password all the same, behind a user called `pass`.
+fn has_scheme(value: &str) -> bool {
+    const LONGEST: usize = 20;
+    let Some(at) = value.bytes().take(LONGEST).position(|byte| byte == b':') else { return false };
+    let Some((scheme, rest)) = value.split_at_checked(at) else { return false };
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    if SCHEMES.binary_search_by(|known| known.bytes().cmp(scheme.bytes().map(lower))).is_err() {
         return false;
     }
-    let rest = value.get(start.len()..).unwrap_or_default();
-    let shape = crate::shape::Shape::of(rest);
-    shape.longest_noise >= 20 || (shape.symbols > 0 && !rest.contains(['#', '@', '?', '$', '[', ',']))
+    let rest = rest.trim_start_matches(':');
+    if scheme == "arn" || rest.starts_with("//") {
+        return true;
+    }
+    let shape = Shape::of(rest);
+    let of_signs = shape.symbols > 0 && !rest.contains(['#', '@', '?', '$', '[', ',']);
+    shape.longest_noise < 20 && !of_signs
+}
+
+/// Whether the value begins with one of these. The first byte is compared first: most values differ there already.
+pub(crate) fn begins(value: &str, starts: &[&str]) -> bool {
+    let first = value.as_bytes().first();
+    starts.iter().any(|start| start.as_bytes().first() == first && value.starts_with(start))
 }
 
 fn starts_with(value: &str, start: &str) -> bool {
-    value.as_bytes().get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    let same_first = value
+        .bytes()
+        .next()
+        .is_some_and(|first| start.bytes().next().is_some_and(|own| own.eq_ignore_ascii_case(&first)));
+    same_first && value.as_bytes().get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 /// Whether the value is ciphertext, by its header: who reads it has nothing yet.
@@ -170,7 +183,7 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
         ("hQIMA", 100),
         ("YWdlLWVuY3J5cHRpb24ub3JnL3Yx", 40),
     ];
-    HEADS.iter().any(|(head, least)| value.len() >= *least && value.starts_with(head) && is_base64(value))
+    HEADS.iter().any(|(head, least)| value.len() >= *least && begins(value, &[head]) && is_base64(value))
         || is_jwe(value)
 }
 
@@ -224,6 +237,7 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha512-",
         "sha1-",
         "SHA256:",
+        "h1:",
         "MD5:",
         "blake3:",
         "SCRAM-SHA-256$",
@@ -231,12 +245,17 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha256=",
         "W/\"",
     ];
-    STARTS.iter().any(|start| value.starts_with(start))
+    begins(value, STARTS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schemes_are_sorted() {
+        assert!(SCHEMES.is_sorted());
+    }
 
     #[test]
     fn references() {

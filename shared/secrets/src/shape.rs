@@ -96,7 +96,7 @@ impl Shape {
             self.words += words;
             self.word_letters += word_letters;
             self.wordy_segments += 1;
-        } else if word_letters >= 8 && word_letters * 2 >= segment.len() {
+        } else if word_letters >= 8 && word_letters * 10 >= segment.len() * 6 {
             // `DatabaseSecret3F2A91BC`: words, and a hash of what they name.
             self.calm += word_letters;
             self.noisy += segment.len() - word_letters;

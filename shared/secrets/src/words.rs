@@ -556,6 +556,7 @@ pub(crate) const SECRET_KEYS: &[&str] = &[
     "cipher",
     "claude",
     "cookie",
+    "crypt",
     "crypto",
     "datadog",
     "decrypt",

@@ -11,6 +11,7 @@
 //! | `«a20»` | 20 letters and digits |
 //! | `«A34»` | 34 letters |
 //! | `«l12»`, `«U12»` | 12 small, capital letters and digits |
+//! | `«z4»` | 4 small letters |
 //! | `«B16»` | 16 of base32 |
 //! | `«b40»`, `«s43»` | 40 of base64, 43 of base64 for URLs |
 //! | `«c44»` | 44 of base58 |
@@ -62,6 +63,7 @@ impl Maker {
             "a" => [DIGITS, SMALL, CAPITAL].concat(),
             "A" => [SMALL, CAPITAL].concat(),
             "l" => [DIGITS, SMALL].concat(),
+            "z" => SMALL.to_owned(),
             "U" => [DIGITS, CAPITAL].concat(),
             "B" => [CAPITAL, "234567"].concat(),
             "b" => [DIGITS, SMALL, CAPITAL, "+/"].concat(),

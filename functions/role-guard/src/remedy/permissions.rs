@@ -134,7 +134,8 @@ impl Task<'_> {
             | Surface::Role
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_) => false,
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_) => false,
         });
         let others: usize = others.map(|(_, sighting)| characters(&sighting.content)).sum();
         let own = characters(document);

@@ -72,7 +72,8 @@ pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<P
         | Surface::Role
         | Surface::FunctionUrl(_)
         | Surface::ResourcePolicy(_)
-        | Surface::LayerPolicy(_) => stored,
+        | Surface::LayerPolicy(_)
+        | Surface::Environment(_) => stored,
     }
 }
 
@@ -127,7 +128,8 @@ pub(crate) fn apply(
         | Call::UpdateFunctionUrlConfig { .. }
         | Call::RemoveLayerVersionPermission { .. }
         | Call::AddLayerVersionPermission { .. }
-        | Call::UpdateFunctionRole { .. } => return Err(ErrorKind::Bug),
+        | Call::UpdateFunctionRole { .. }
+        | Call::UpdateEnvironment(_) => return Err(ErrorKind::Bug),
     }
     Ok(())
 }

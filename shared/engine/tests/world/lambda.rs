@@ -1,7 +1,12 @@
 //! What Lambda makes of a call: the content after it, or its error. A plain function.
 
 use serde_json::{Value, json};
-use warden_engine::{call_error::ErrorKind, content::Content, plan::Call};
+use warden_engine::{
+    call_error::ErrorKind,
+    content::Content,
+    environment::{Held, Portrait},
+    plan::Call,
+};
 
 /// The content that `call` leaves where `content` was; a call of IAM's is none of Lambda's.
 pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
@@ -59,6 +64,16 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::DetachRolePolicy { .. }
         | Call::CreatePolicyVersion { .. }
         | Call::SetDefaultPolicyVersion { .. } => Err(ErrorKind::Bug),
+        Call::UpdateEnvironment(update) => {
+            let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
+            let stored = update.store.iter().flat_map(|stored| &stored.values);
+            for (name, hash) in stored {
+                if portrait.variables.get(name) != Some(&Held::Value(*hash)) {
+                    return Err(ErrorKind::Stale);
+                }
+            }
+            Ok(update.on(&portrait).content())
+        }
     }
 }
 

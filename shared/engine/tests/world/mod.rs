@@ -337,7 +337,8 @@ impl World {
                     | Surface::Role
                     | Surface::FunctionUrl(_)
                     | Surface::ResourcePolicy(_)
-                    | Surface::LayerPolicy(_) => None,
+                    | Surface::LayerPolicy(_)
+                    | Surface::Environment(_) => None,
                 };
                 if !content.is_absent() {
                     contents.insert((subject.clone(), surface.clone()), (content, written));
@@ -644,6 +645,7 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
             (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
         }
         Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),
+        Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
     }
 }
 

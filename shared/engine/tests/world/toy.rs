@@ -128,7 +128,7 @@ impl Guard for Toy {
         });
         let unfixable = stuck.map(|finding| (finding.clone(), "ask its owner".to_owned())).collect();
         if left.len() == statements.len() {
-            return Remedy { plan: None, unfixable };
+            return Remedy { unfixable, ..Remedy::default() };
         }
         let (function, qualifier) = (function.clone(), qualifier.clone());
         let undo = Call::PutResourcePolicy {
@@ -141,7 +141,8 @@ impl Guard for Toy {
             Some(policy) => Call::PutResourcePolicy { function, qualifier, policy: policy.clone() },
             None => Call::DeleteResourcePolicy { function, qualifier },
         };
-        Remedy { plan: Some(Plan::new(surface.clone(), content.clone()).then(call, undo, after)), unfixable }
+        let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
+        Remedy { plan: Some(plan), unfixable }
     }
 }
 

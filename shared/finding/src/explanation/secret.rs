@@ -1,4 +1,4 @@
-//! The rules about secrets in a function's environment.
+//! Secrets in environment variables.
 
 use super::Explanation;
 
@@ -6,24 +6,35 @@ pub(super) const PLAINTEXT_SECRET: Explanation = Explanation {
     meaning: "A variable of the function's environment holds a credential: a key or token in the format of its provider, a URL or a \
               connection string with its password, a private key, or a random value under a name that says what it is. High is \
               beyond doubt; medium is a weak password, a failed checksum, an access key's id alone, or a random value under a name \
-              that says nothing.",
-    attack: "Everybody with lambda:GetFunctionConfiguration reads it: auditors, dashboards, deployment tools, whoever gets hold of one \
-             of their sessions. It stays in every published version and in the pipeline that set it, and it goes on working wherever \
-             it is used.",
-    remedy: "High. `warden check environment` reports it; no guard of this release changes an environment. Secret-guard will put the \
-             value into Secrets Manager, take it out of the environment, and have it fetched when the function starts. Medium is \
-             reported.",
-    instead: "Keep the value in Secrets Manager or in a SecureString parameter, give the function's role the right to read that one, put \
-              its ARN into the environment, and fetch it at start. Then rotate it: whoever could read the environment may have it. \
-              (A dynamic reference of CloudFormation puts the plaintext back.)",
+              that says nothing. Each variable is judged by itself.",
+    attack: "Everybody who may call lambda:GetFunctionConfiguration or ListFunctions reads it, which every read-only role may; so does \
+             whoever gets hold of a state file, a support bundle or an audit export. It works from outside AWS and leaves no trace in \
+             the function's log.",
+    remedy: "High is acted on. The value is put into Secrets Manager and read back from there; only then a reference takes its place in \
+             the environment, and the layer `secret-env` fetches it at the function's start, so that the code finds what it found \
+             before. Every other variable stays byte for byte. Where the function would not start that way, nothing is changed, and \
+             the record says why. Undo puts the value, the layers and the wrapper back exactly.",
+    instead: "Rotate it: it has been readable. In the template, set the variable to the reference that the record names, or read the \
+              secret in the code. Let a false find pass with `warden:exempt` until it is renamed.",
 };
 
 pub(super) const KNOWN_SECRET: Explanation = Explanation {
-    meaning: "A value that Warden took out of an environment earlier stands in one again, in plaintext. It is recognised by a keyed \
-              hash; Warden does not keep the value to compare with.",
-    attack: "As with any secret in plaintext; and it shows that a template or a pipeline still holds the value and will set it again.",
-    remedy: "High. Secret-guard will take it out again, as often as the breaker allows, and say in the record what to change; no guard \
-             of this release changes an environment.",
-    instead: "Find where it is set. A `secretsmanager` dynamic reference in a CloudFormation template is resolved into the plaintext at \
-              each deployment: put the secret's ARN into the environment instead, and rotate the secret.",
+    meaning: "A variable holds, in plaintext, a value that Warden took out of this function's environment earlier, under the same name \
+              or another. It is recognised by a keyed hash, whatever it looks like.",
+    attack: "As with `plaintext-secret`. Usually it is no attack but a pipeline: CloudFormation resolves a dynamic reference to Secrets \
+             Manager into the plaintext, and a redeployment sets the template's own text again.",
+    remedy: "High. It is taken out again, as often as the breaker allows; then it is left, and the alert names who repeats it.",
+    instead: "In the template, set the variable to the text `warden-secret:...` that the record names, and keep the layer and \
+              AWS_LAMBDA_EXEC_WRAPPER beside it.",
+};
+
+pub(super) const SECRET_OUT_OF_REACH: Explanation = Explanation {
+    meaning: "A variable refers to a secret that Warden stored, and the function cannot fetch it at its start: the layer or its wrapper \
+              variable is gone, usually because a pipeline set one and not the other, or the role that the function has now is not among \
+              those that may read the secret. Medium where it refers to the secret of another function.",
+    attack: "None; the function does not start, or starts with the reference in place of the value. A reference to another function's \
+             secret may be an attempt to be let in there: Warden lets a function read its own secret alone.",
+    remedy: "High is acted on. The layer and the wrapper variable are put back, and the role is let in. Where nothing refers to a secret \
+             any more, the wrapper variable goes.",
+    instead: "In the template, keep the layer, AWS_LAMBDA_EXEC_WRAPPER and the references together, or leave all three out.",
 };

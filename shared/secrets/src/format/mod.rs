@@ -128,6 +128,25 @@ impl Format {
         }
     }
 
+    /// How long a value of the format may be, in bytes.
+    fn lengths(&self) -> std::ops::RangeInclusive<usize> {
+        let bounds = |part: &Part| match part {
+            Part::Text(text) => (text.len(), text.len()),
+            Part::Either(texts) => {
+                let lengths = || texts.iter().map(|text| text.len());
+                (lengths().min().unwrap_or_default(), lengths().max().unwrap_or_default())
+            }
+            Part::Run(_, least, most) => (usize::from(*least), usize::from(*most)),
+        };
+        let (least, most) = self.parts.iter().map(bounds).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        least..=most
+    }
+
+    /// Whether it begins with more than digits, which numbers and ids begin with too: an Okta token begins with `00`.
+    fn is_distinct(&self) -> bool {
+        self.starts().iter().all(|start| start.bytes().any(|byte| !byte.is_ascii_digit()))
+    }
+
     /// What a value of the format begins with, if that is fixed.
     fn starts(&self) -> &'static [&'static str] {
         match self.parts {
@@ -160,7 +179,7 @@ fn length(parts: &[Part], text: &[u8], so_far: usize) -> Option<usize> {
 /// The formats by their first byte, and those without a fixed beginning.
 struct Index {
     by_first: [Vec<(&'static str, &'static Format)>; 128],
-    without: Vec<&'static Format>,
+    without: Vec<(std::ops::RangeInclusive<usize>, &'static Format)>,
 }
 
 /// Made at first use: a few hundred pointers, some ten microseconds.
@@ -174,7 +193,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
             }
         }
         if format.starts().is_empty() {
-            index.without.push(format);
+            index.without.push((format.lengths(), format));
         }
     }
     // The longest beginning first: `sk-ant-` is no `sk-`.
@@ -191,12 +210,20 @@ pub(crate) fn recognise(value: &str) -> Option<Recognised> {
     let index = &*INDEX;
     let prefixed = index.by_first.get(first).into_iter().flatten();
     let prefixed = prefixed.filter(|(start, _)| value.starts_with(start)).map(|(_, format)| *format);
-    let without = index.without.iter().copied().filter(|_| bytes.len() <= 300);
+    let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
     prefixed
         .chain(without)
-        .find(|format| format.length(bytes) == Some(bytes.len()))
+        .find(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
         .map(|format| format.recognised(value))
 }
+
+/// Small letters, capitals and digits, as a random value of some length has them.
+fn is_mixed(bytes: &[u8]) -> bool {
+    [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].iter().all(|is| bytes.iter().any(is))
+}
+
+/// Formats longer than this are tried once for each stretch of a text, so that the time stays in proportion to its length.
+const LONG: usize = 256;
 
 /// The surest secret whose format stands somewhere within the text, between characters that are no part of it.
 pub(crate) fn find_within(text: &str) -> Option<Verdict> {
@@ -213,12 +240,17 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
         let Some(bucket) = INDEX.by_first.get(usize::from(byte)).filter(|bucket| !bucket.is_empty()) else { continue };
         let Some(rest) = bytes.get(at..) else { continue };
         for (start, format) in bucket {
-            if !rest.starts_with(start.as_bytes()) {
+            if !format.is_distinct() || !rest.starts_with(start.as_bytes()) {
                 continue;
             }
             let Some(length) = format.length(rest) else { continue };
             let ends =
                 rest.get(length).is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'-' | b'_'));
+            // What goes on is something else, and long; it is not read again from each of its letters.
+            if !ends && length > LONG {
+                skip_to = at + length;
+                break;
+            }
             let Some(matched) = text.get(at..at + length).filter(|_| ends) else { continue };
             skip_to = at + length;
             if crate::placeholder::is_placeholder(matched) {

@@ -135,7 +135,9 @@ fn each_format_says_where_it_is_documented() {
 #[test]
 fn one_is_found_within_a_text() {
     let mut maker = Maker::new();
-    for format in all().filter(|format| format.says == Says::Secret && !format.starts().is_empty()) {
+    for format in
+        all().filter(|format| format.says == Says::Secret && format.is_distinct() && !format.starts().is_empty())
+    {
         let value = maker.value(format);
         // What ends in a mark would be cut off there.
         if !value.ends_with(|last: char| last.is_ascii_alphanumeric())

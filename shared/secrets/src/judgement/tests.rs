@@ -22,6 +22,14 @@ fn a_reference_is_no_secret_whatever_its_name() {
     }
 }
 
+/// Or the guard would strip its own replacement; but nobody hides a secret behind words that look like it.
+#[test]
+fn wardens_own_reference_is_no_secret_and_nothing_like_it_is_one() {
+    check("DB_PASSWORD", "warden-secret:warden/pay/1f2e3d4c5b6a", "nothing");
+    check("DB_PASSWORD", "warden-secret:kT9vX2mQ7zLpR4wB8nYc!", "high secret");
+    check("DB_PASSWORD", "warden:kT9vX2mQ7zLpR4wB8nYc", "high password");
+}
+
 #[test]
 fn a_name_about_a_secret_is_not_that_of_one() {
     let value = "kT9vX2mQ7zLpR4wB8nYc";

@@ -159,6 +159,10 @@ pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
                 Found::Nothing | Found::Harmless => judgement::part(&Name::read("token"), value, looking),
             };
         }
+        // The signature of an Azure SAS, which is of use without its URL too.
+        (_, "sig" | "signature") if value.len() >= 40 && value.contains('%') => {
+            return Some(Verdict::high(Kind::URL_CREDENTIAL));
+        }
         // npm's own tokens of old are UUIDs.
         (_, key) if key.ends_with(":_authtoken") && value.len() >= 20 => return Some(Verdict::high(Kind::TOKEN)),
         (

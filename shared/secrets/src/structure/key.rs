@@ -36,7 +36,10 @@ pub(crate) fn key_in(text: &str) -> Option<Key> {
         let Some((label, body)) = block.split_once("-----") else { continue };
         let body = body.split("-----END").next().unwrap_or_default();
         let characters = body.bytes().filter(u8::is_ascii_alphanumeric).count();
-        let key = if label.contains("PRIVATE KEY") && !crate::placeholder::is_template(body) && characters >= 40 {
+        let key = if (label.contains("PRIVATE KEY") || label.contains("OpenVPN Static key"))
+            && !crate::placeholder::is_template(body)
+            && characters >= 40
+        {
             let locked = label.contains("ENCRYPTED") || body.contains("ENCRYPTED");
             if locked { Key::Locked } else { Key::Private }
         } else {

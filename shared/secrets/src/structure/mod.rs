@@ -6,6 +6,7 @@ mod document;
 mod fields;
 mod header;
 mod key;
+mod markup;
 mod pair;
 mod url;
 
@@ -33,6 +34,7 @@ pub(crate) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
     const WAYS: &[fn(&Name, &str, Looking) -> Found] = &[
         key::examine,
         document::examine,
+        markup::examine,
         url::examine,
         header::examine,
         command::examine,

@@ -9,6 +9,9 @@ use crate::{
     verdict::{Kind, Verdict, surest},
 };
 
+/// More than any list of brokers or origins in an environment has.
+const MOST_URLS: usize = 64;
+
 pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     if value.contains(char::is_whitespace) {
@@ -25,18 +28,19 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
         return Found::Nothing;
     }
     // Several URLs in one value: `a://...,b://...`.
-    if let Some(at) = rest.find("://") {
-        let cut = rest.get(..at).and_then(|head| head.rfind([',', ';', '|']));
-        if let Some((first, others)) = cut.and_then(|cut| Some((rest.get(..cut)?, rest.get(cut + 1..)?))) {
-            let first = one(scheme, first, looking);
-            let others = match examine(&Name::read(""), others, looking) {
-                Found::Secret(verdict) => Some(verdict),
-                Found::Nothing | Found::Harmless => None,
-            };
-            return surest(first.into_iter().chain(others)).into();
-        }
+    let mut found = None;
+    let (mut scheme, mut rest) = (scheme, rest);
+    for _ in 0..MOST_URLS {
+        let next = rest.find("://").and_then(|at| {
+            let cut = rest.get(..at)?.rfind([',', ';', '|'])?;
+            Some((rest.get(..cut)?, rest.get(cut + 1..at)?, rest.get(at + 3..)?))
+        });
+        let verdict = one(scheme, next.map_or(rest, |(this, ..)| this), looking);
+        found = surest(found.into_iter().chain(verdict));
+        let Some((_, next_scheme, next_rest)) = next else { break };
+        (scheme, rest) = (next_scheme, next_rest);
     }
-    one(scheme, rest, looking).into()
+    found.into()
 }
 
 fn one(scheme: &str, rest: &str, looking: Looking) -> Option<Verdict> {

@@ -41,6 +41,5 @@ pub(super) const FORMATS: &[Format] = &[
     secret("e2b-key", "https://e2b.dev/docs/api-key", &[Text("e2b_"), Run(Hex, 40, 40)]),
     secret("browserbase-key", "https://docs.browserbase.com/", &[Either(&["bb_live_", "bb_test_"]), Run(UrlSafe, 24, 40)]),
     secret("apify-token", "https://docs.apify.com/platform/integrations/api", &[Text("apify_api_"), Run(Alnum, 34, 40)]),
-    secret("exa-key", "https://exa.ai/docs", &[Text("exa_"), Run(UrlSafe, 32, 50)]),
     secret("mem0-key", "https://docs.mem0.ai/", &[Text("m0-"), Run(Alnum, 38, 44)]),
 ];

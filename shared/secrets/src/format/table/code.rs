@@ -25,7 +25,6 @@ pub(super) const FORMATS: &[Format] = &[
     secret("clojars-token", "https://github.com/clojars/clojars-web/wiki/Deploy-Tokens", &[Text("CLOJARS_"), Run(Hex, 60, 60)]),
     secret("artifactory-key", "https://jfrog.com/help/r/jfrog-platform-administration-documentation/access-tokens", &[Text("AKCp"), Run(Alnum, 69, 69)]),
     secret("artifactory-token", "https://jfrog.com/help/r/jfrog-platform-administration-documentation/reference-tokens", &[Text("cmVmdGtu"), Run(Base64, 56, 56)]),
-    secret("codeberg-token", "https://forgejo.org/docs/latest/user/api-usage/", &[Text("gta_"), Run(Hex, 40, 40)]),
     checked("atlassian-token", "https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account/", &[Either(&["ATATT3", "ATCTT3", "ATBT3", "ATSTT3"]), Run(Bearer, 150, 250), Text("="), Run(UpperHex, 8, 8)], Checksum::Base16OfAll),
     secret("bitbucket-password", "https://support.atlassian.com/bitbucket-cloud/docs/app-passwords/", &[Text("ATBB"), Run(Alnum, 24, 32)]),
     secret("circleci-token", "https://circleci.com/docs/managing-api-tokens/", &[Either(&["CCIPAT_", "CCIPRJ_"]), Run(Alnum, 20, 24), Text("_"), Run(Hex, 40, 64)]),
@@ -58,4 +57,6 @@ pub(super) const FORMATS: &[Format] = &[
     secret("prisma-key", "https://www.prisma.io/docs/accelerate", &[Text("prisma+postgres://accelerate.prisma-data.net/?api_key="), Run(Dotted, 40, 600)]),
     secret("laravel-key", "https://laravel.com/docs/encryption", &[Text("base64:"), Run(Base64, 43, 43), Text("=")]),
     secret("openssh-key", "https://www.openssh.com/", &[Text("b3BlbnNzaC1rZXktdjE"), Run(Base64, 200, 6000), Run(Bearer, 0, 2)]),
+    secret("packagist-token", "https://packagist.com/docs/api", &[Either(&["packagist_uut_", "packagist_ort_", "packagist_out_"]), Run(Hex, 68, 68)]),
+    secret("zuplo-key", "https://zuplo.com/docs/articles/api-key-leak-detection", &[Text("zpka_"), Run(Word, 40, 60)]),
 ];

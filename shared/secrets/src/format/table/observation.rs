@@ -7,7 +7,6 @@ use crate::format::Part::{Either, Run, Text};
 
 #[rustfmt::skip]
 pub(super) const FORMATS: &[Format] = &[
-    secret("datadog-token", "https://docs.datadoghq.com/account_management/api-app-keys/", &[Either(&["ddapp_", "ddpat_"]), Run(Alnum, 30, 64)]),
     secret("newrelic-key", "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", &[Text("NRAK-"), Run(UpperAlnum, 27, 27)]),
     secret("newrelic-key", "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", &[Either(&["NRII-", "NRIQ-", "NRSP-", "NRRA-", "NRAL-", "NRDB-"]), Run(Dotted, 20, 64)]),
     secret("newrelic-license", "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", &[Run(Hex, 36, 36), Text("NRAL")]),
@@ -25,7 +24,6 @@ pub(super) const FORMATS: &[Format] = &[
     secret("posthog-key", "https://posthog.com/docs/api", &[Either(&["phx_", "phs_", "phr_", "pha_"]), Run(UrlSafe, 32, 56)]),
     secret("pagerduty-key", "https://support.pagerduty.com/main/docs/api-access-keys", &[Text("pdus+"), Run(Bearer, 20, 60)]),
     secret("pagerduty-key", "https://support.pagerduty.com/main/docs/api-access-keys", &[Text("u+"), Run(UrlSafe, 18, 18)]),
-    secret("incidentio-key", "https://api-docs.incident.io/", &[Text("inc_"), Run(UrlSafe, 40, 80)]),
     secret("rootly-key", "https://docs.rootly.com/api-reference/overview", &[Text("rootly_"), Run(Hex, 64, 64)]),
     secret("uptimerobot-key", "https://uptimerobot.com/api/", &[Either(&["ur", "u", "m"]), Run(Digit, 6, 10), Text("-"), Run(Hex, 24, 24)]),
     secret("uptimerobot-key", "https://uptimerobot.com/api/", &[Text("m"), Run(Digit, 6, 10), Text("-"), Run(Hex, 20, 24)]),

@@ -32,6 +32,5 @@ pub(super) const FORMATS: &[Format] = &[
     secret("duffel-token", "https://duffel.com/docs/api/overview/making-requests", &[Either(&["duffel_live_", "duffel_test_"]), Run(UrlSafe, 43, 44)]),
     secret("lob-key", "https://docs.lob.com/", &[Either(&["live_", "test_"]), Run(Hex, 35, 35)]),
     secret("revenuecat-key", "https://www.revenuecat.com/docs/projects/authentication", &[Text("sk_"), Run(Alnum, 28, 32)]),
-    secret("clerk-key", "https://clerk.com/docs/deployments/clerk-environment-variables", &[Either(&["sk_live_", "sk_test_"]), Run(Alnum, 40, 50)]),
     secret("coinbase-key", "https://docs.cdp.coinbase.com/", &[Text("organizations/"), Run(UuidLike, 36, 36), Text("/apiKeys/"), Run(UuidLike, 36, 36)]),
 ];

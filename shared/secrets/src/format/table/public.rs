@@ -39,4 +39,7 @@ pub(super) const FORMATS: &[Format] = &[
     id("youtube-id", "https://developers.google.com/youtube/v3/docs/playlists", &[Either(&["PL", "UC", "UU"]), Run(UrlSafe, 22, 32)]),
     id("mongodb-atlas-public", "https://www.mongodb.com/docs/atlas/api/service-accounts-overview/", &[Text("mdb_sa_id_"), Run(Hex, 24, 24)]),
     public("sentry-dsn", "https://docs.sentry.io/concepts/key-terms/dsn-explainer/", &[Text("https://"), Run(Hex, 32, 32), Text("@"), Run(Dotted, 4, 80), Text("/"), Run(Digit, 1, 20)]),
+    public("datadog-client-token", "https://docs.datadoghq.com/account_management/api-app-keys/#client-tokens", &[Text("pub"), Run(Hex, 32, 32)]),
+    public("amplitude-deployment", "https://amplitude.com/docs/apis/keys-and-tokens", &[Text("client-"), Run(Alnum, 32, 39)]),
+    public("clerk-publishable", "https://clerk.com/docs/deployments/clerk-environment-variables", &[Either(&["pk_live_", "pk_test_"]), Run(Bearer, 16, 200)]),
 ];

@@ -1,75 +1,15 @@
-//! A guard that is killed before and after each of its calls, and delivered its event again: the right end state, one remediation, a
-//! chain that holds. One test for each remediation.
+//! access-guard, interrupted.
 
+use crate::{Remediation, interrupt};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::json;
-use warden_engine::record::Step;
-use warden_sandbox::{ACCOUNT, CallMatch, Fault};
+use warden_sandbox::ACCOUNT;
 use warden_tests::{Account, arn};
-
-/// A remediation to interrupt: on one subject, how it is provoked and how the account looks once it is done.
-trait Remediation {
-    /// Makes the subject of one round, opted in and clean; returns its ARN.
-    async fn prepare(&self, account: &Account, name: &str) -> String;
-    /// The change that is to be put right.
-    async fn provoke(&self, account: &Account, name: &str);
-    /// Whether it is put right, and nothing else changed.
-    async fn is_right(&self, account: &Account, name: &str) -> bool;
-    /// How many surfaces are put right.
-    const SURFACES: usize = 1;
-}
-
-/// Goes through every call of the guard, with a death before it and a death after it.
-async fn interrupt(remediation: impl Remediation) {
-    let account = Account::with(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await;
-    let trail = account.sandbox.trail();
-    let subject = remediation.prepare(&account, "shop-0").await;
-    account.settle().await;
-    let before = trail.calls().len();
-    provoke_and_check(&remediation, &account, "shop-0", &subject, "without a fault").await;
-    let calls = trail.calls().into_iter().skip(before).filter(|call| call.by_role("warden-access-guard")).count();
-    assert!(calls >= 6, "reads, an intent, a change, an outcome: {calls}");
-
-    let mut round = 0;
-    for nth in 1..=calls {
-        for fault in [Fault::KillBefore, Fault::KillAfter] {
-            round += 1;
-            let name = format!("shop-{round}");
-            let subject = remediation.prepare(&account, &name).await;
-            account.settle().await;
-            let what = format!("{fault:?}, call {nth} of {calls}");
-            trail.faults().inject(CallMatch::any().by("warden-access-guard"), nth, fault);
-            provoke_and_check(&remediation, &account, &name, &subject, &what).await;
-            // An invocation may make fewer calls where another was quicker; the fault must not reach the next round.
-            trail.faults().clear();
-        }
-    }
-}
-
-async fn provoke_and_check(remediation: &impl Remediation, account: &Account, name: &str, subject: &str, what: &str) {
-    remediation.provoke(account, name).await;
-    account.settle().await;
-    let story = account.story_of(subject).await;
-    assert!(
-        remediation.is_right(account, name).await,
-        "{what}: {story:?}\n{:#?}",
-        account.sandbox.trail().deliveries()
-    );
-    let records = account.records(subject).await;
-    for step in [Step::Planned, Step::Applied] {
-        let count = records.iter().filter(|record| record.entry.step == step).count();
-        assert_eq!(count, surfaces(remediation), "{step} after {what}: {:?}", account.story_of(subject).await);
-    }
-    assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}");
-}
-
-fn surfaces<R: Remediation>(_: &R) -> usize {
-    R::SURFACES
-}
 
 struct Statement;
 
 impl Remediation for Statement {
+    const GUARD: &str = "warden-access-guard";
     async fn prepare(&self, account: &Account, name: &str) -> String {
         account.function(name, &[("warden", "enforce")]).await;
         account.grant_properly(name, "orders").await;
@@ -93,6 +33,7 @@ async fn while_it_removes_a_statement() {
 struct WholePolicy;
 
 impl Remediation for WholePolicy {
+    const GUARD: &str = "warden-access-guard";
     async fn prepare(&self, account: &Account, name: &str) -> String {
         Statement.prepare(account, name).await
     }
@@ -115,6 +56,7 @@ async fn while_it_replaces_a_policy() {
 struct EmptiedPolicy;
 
 impl Remediation for EmptiedPolicy {
+    const GUARD: &str = "warden-access-guard";
     async fn prepare(&self, account: &Account, name: &str) -> String {
         account.function(name, &[("warden", "enforce")]).await;
         arn(name)
@@ -138,6 +80,7 @@ async fn while_it_deletes_a_policy() {
 struct Url;
 
 impl Remediation for Url {
+    const GUARD: &str = "warden-access-guard";
     const SURFACES: usize = 2;
 
     async fn prepare(&self, account: &Account, name: &str) -> String {
@@ -171,6 +114,7 @@ async fn while_it_closes_a_url() {
 struct Layer;
 
 impl Remediation for Layer {
+    const GUARD: &str = "warden-access-guard";
     async fn prepare(&self, account: &Account, name: &str) -> String {
         let version = account.layer(name).await;
         // Known before it is opened; its own account may use it.

@@ -1,0 +1,66 @@
+//! What has to be known of a function beside its environment.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+pub use warden_engine::environment::{Package, StoredNow};
+use warden_engine::{
+    Severity,
+    environment::{KeyedHash, VersionFacts},
+    reference::SecretName,
+};
+
+/// What a role's permissions boundary says to reading a secret of Warden's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boundary {
+    /// It allows it, or there is none.
+    Allows,
+    /// It does not, or nobody can be sure that it does.
+    Lacks,
+}
+
+/// A variable whose value looks like a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// The variable.
+    pub name: String,
+    /// Its value.
+    pub hash: KeyedHash,
+    /// What kind of secret it looks like.
+    pub kind: String,
+    /// How sure that is.
+    pub severity: Severity,
+}
+
+/// What one needs to know of a function to take secrets out of its environment and leave it working.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The runtime's identifier; none for an image.
+    pub runtime: Option<String>,
+    /// How the code is delivered.
+    pub package: Package,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// The execution role's ARN.
+    pub role: String,
+    /// Whether it is attached to a VPC.
+    pub in_vpc: bool,
+    /// Whether a code-signing configuration is attached.
+    pub code_signing: bool,
+    /// Code and layers as far as AWS says their size, zipped: what is unzipped is never less.
+    pub zipped_bytes: u64,
+    /// The environment as JSON, which is how Lambda measures it.
+    pub environment_bytes: u64,
+    /// By variable, the length of the value as JSON.
+    pub value_bytes: BTreeMap<String, u64>,
+    /// What the role's boundary says.
+    pub boundary: Boundary,
+    /// The variables that look like secrets, in all environments that were read.
+    pub suspects: Vec<Suspect>,
+    /// The secret that holds, or will hold, what is taken out of this function's environment.
+    pub secret: SecretName,
+    /// What that holds now; none where there is no such secret yet.
+    pub stored: Option<StoredNow>,
+    /// Published versions, by number.
+    pub versions: BTreeMap<String, VersionFacts>,
+}

@@ -1,0 +1,116 @@
+//! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
+
+use crate::{Context, Facts};
+use warden_engine::{
+    Finding, FindingId, Severity,
+    arn::LayerVersionArn,
+    environment::{Held, KeyedHash, Portrait},
+    guard::{Judgement, Scope},
+    reference::WRAPPER_VARIABLE,
+    settings::Settings,
+    surface::Surface,
+};
+
+/// Judges one surface.
+pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+    let (Surface::Environment(version), Some(sighting), Some(function)) =
+        (surface, facts.surfaces.get(surface), &facts.context)
+    else {
+        return Judgement::default();
+    };
+    let portrait = match Portrait::of(&sighting.content) {
+        Ok(portrait) => portrait,
+        Err(why) => return Judgement { findings: Vec::new(), unclear: Some(why) },
+    };
+    let values = portrait.variables.iter().filter_map(|(name, held)| match held {
+        Held::Value(hash) => value(function, name, *hash),
+        Held::Reference(_) | Held::Wrapper => None,
+    });
+    let mut findings: Vec<Finding> = values.collect();
+    // A published version cannot be changed any more: what it needs is granted through the function itself.
+    if version.is_none() {
+        findings.extend(out_of_reach(&portrait, function, is_strip(facts), settings));
+    }
+    Judgement { findings, unclear: None }
+}
+
+/// Whether `warden:secrets=strip` leaves it to the code to fetch what is stripped.
+pub(crate) fn is_strip(facts: &Facts) -> bool {
+    own_tag(facts) == Some("strip")
+}
+
+/// What the function's own tag for this guard says.
+pub(crate) fn own_tag(facts: &Facts) -> Option<&str> {
+    match &facts.scope {
+        Scope::Tags(tags) => tags.get("warden:secrets").map(String::as_str),
+        Scope::Setting(_) | Scope::Through(_) => None,
+    }
+}
+
+fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
+    let known = function.stored.iter().flat_map(|stored| &stored.values).find(|(_, stored)| **stored == hash);
+    if let Some((stored, _)) = known {
+        return Some(Finding {
+            id: FindingId::KnownSecret,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!(
+                "{name} holds in plaintext what Warden stored in {} as {stored}: everybody who may read the configuration can read it",
+                function.secret
+            ),
+        });
+    }
+    let suspect = function.suspects.iter().find(|suspect| suspect.name == name && suspect.hash == hash)?;
+    Some(Finding {
+        id: FindingId::PlaintextSecret,
+        severity: suspect.severity,
+        at: name.to_owned(),
+        message: format!(
+            "{name} looks like a secret ({}): everybody who may read the function's configuration can read it",
+            suspect.kind
+        ),
+    })
+}
+
+/// References that cannot be followed at the function's start.
+fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut found = |at: &str, severity, message: String| {
+        findings.push(Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message });
+    };
+    let layered = portrait.layers.iter().any(|layer| is_ours(layer, settings));
+    let (own, others): (Vec<_>, Vec<_>) = portrait.references().partition(|(_, secret)| **secret == function.secret);
+    for (name, secret) in &others {
+        found(
+            name,
+            Severity::Medium,
+            format!("{name} refers to {secret}, which is another function's: nobody lets this one read it"),
+        );
+    }
+    if portrait.is_wrapped() && !layered {
+        let message = "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the function does not start";
+        found(Portrait::LAYERS, Severity::High, message.to_owned());
+    }
+    if own.is_empty() {
+        return findings;
+    }
+    if !strip && !portrait.is_wrapped() {
+        // At the first reference: where the wrapper is missing, there is nothing to point at.
+        let at = own.first().map_or(WRAPPER_VARIABLE, |(name, _)| name);
+        let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
+        found(at, Severity::High, message.to_owned());
+    }
+    if !strip && !portrait.readers.contains(&function.role) {
+        found(Portrait::READERS, Severity::High, format!("{} may not read {}", function.role, function.secret));
+    }
+    findings
+}
+
+/// Whether a layer is some version of the start-up layer.
+pub(crate) fn is_ours(layer: &str, settings: &Settings) -> bool {
+    let Ok(layer) = layer.parse::<LayerVersionArn>() else { return false };
+    let same = |ours: &LayerVersionArn| {
+        ours.name() == layer.name() && ours.account() == layer.account() && ours.region() == layer.region()
+    };
+    settings.secret_layers.values().any(same)
+}

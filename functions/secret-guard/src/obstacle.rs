@@ -1,0 +1,130 @@
+//! Why a function would not start with the layer `secret-env`, and what its owner can do about it.
+
+use crate::{
+    Boundary, Context, Facts, Package,
+    judge::{is_ours, own_tag},
+};
+use warden_engine::{arn::FunctionArn, environment::Portrait, reference::WRAPPER_VARIABLE, settings::Settings};
+
+/// Lambda's quota of layers (Lambda developer guide, "Lambda quotas").
+const MOST_LAYERS: usize = 5;
+/// Code and layers, unzipped (same page).
+const MOST_BYTES: u64 = 250 * 1024 * 1024;
+/// The runtimes that start a wrapper script, by family, with the first version on Amazon Linux 2
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html> and "Lambda runtimes"). Amazon Linux 1 lacks what the layer needs.
+const RUNTIMES: &[(&str, &[u32])] =
+    &[("nodejs", &[10]), ("python", &[3, 8]), ("ruby", &[2, 7]), ("java", &[11]), ("dotnet", &[6])];
+
+/// In one place, since every obstacle has the same way around.
+const BY_HAND: &str = "or set the tag warden:secrets=strip and let the code fetch it";
+
+/// What is in the way of starting the function with the layer; none where it is sure to work.
+pub(crate) fn obstacle(
+    function: &FunctionArn,
+    facts: &Facts,
+    known: &Context,
+    portrait: &Portrait,
+    settings: &Settings,
+) -> Option<String> {
+    let layered = portrait.layers.iter().any(|layer| is_ours(layer, settings));
+    let why = match &known.package {
+        Package::Image => {
+            Some(format!("a container image has no layers: build the layer's executable into the image, {BY_HAND}"))
+        }
+        Package::Unknown(kind) => Some(format!("the package type {kind} is not known here: {BY_HAND}")),
+        Package::Zip => None,
+    };
+    why.or_else(|| runtime(known.runtime.as_deref()))
+        .or_else(|| {
+            let there = settings.secret_layers.get(&known.architecture).is_some_and(|layer| layer.region() == function.region());
+            (!there).then(|| {
+                format!(
+                    "the layer secret-env is not deployed for {} in {}: deploy it there, {BY_HAND}",
+                    known.architecture,
+                    function.region()
+                )
+            })
+        })
+        .or_else(|| {
+            let other = portrait.variables.contains_key(WRAPPER_VARIABLE) && !portrait.is_wrapped();
+            other.then(|| format!("{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: do without that one, {BY_HAND}"))
+        })
+        .or_else(|| {
+            let full = !layered && portrait.layers.len() >= MOST_LAYERS;
+            full.then(|| format!("the function has {MOST_LAYERS} layers already, which is all it may have: make room for one, {BY_HAND}"))
+        })
+        .or_else(|| {
+            (known.zipped_bytes > MOST_BYTES).then(|| {
+                format!("code and layers have more than the 250 MB that leave room for another layer: make them smaller, {BY_HAND}")
+            })
+        })
+        .or_else(|| {
+            let signed = known.code_signing;
+            signed.then(|| format!("a code-signing configuration takes signed layers only: sign the layer with a profile of yours, {BY_HAND}"))
+        })
+        .or_else(|| {
+            (known.in_vpc && own_tag(facts).is_none()).then(|| {
+                "the function is attached to a VPC, from where Secrets Manager may be out of reach: see that it has a way there (an \
+                 interface endpoint, or a NAT gateway), then set the tag warden:secrets=enforce on the function itself"
+                    .to_owned()
+            })
+        })
+        .or_else(|| {
+            (known.boundary == Boundary::Lacks).then(|| {
+                format!(
+                    "the permissions boundary of {} does not surely allow secretsmanager:GetSecretValue on {}: allow it there, {BY_HAND}",
+                    known.role, known.secret
+                )
+            })
+        })
+}
+
+fn runtime(runtime: Option<&str>) -> Option<String> {
+    let Some(runtime) = runtime else { return Some(format!("the function has no managed runtime: {BY_HAND}")) };
+    let starts_wrappers = runtime == "java8.al2"
+        || RUNTIMES.iter().any(|(family, first)| {
+            runtime.strip_prefix(family).is_some_and(|version| {
+                let version = version.strip_suffix(".x").unwrap_or(version);
+                let numbers: Result<Vec<u32>, _> = version.split('.').map(str::parse).collect();
+                numbers.is_ok_and(|numbers| numbers.as_slice() >= *first)
+            })
+        });
+    (!starts_wrappers).then(|| format!("the runtime {runtime} starts no wrapper, so that nothing could fetch the secret at the start: use a managed runtime, {BY_HAND}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_on_amazon_linux_2_and_later_start_wrappers() {
+        for name in [
+            "nodejs18.x",
+            "nodejs24.x",
+            "python3.8",
+            "python3.14",
+            "ruby3.4",
+            "java8.al2",
+            "java21",
+            "dotnet8",
+            "dotnet10",
+        ] {
+            assert_eq!(runtime(Some(name)), None);
+        }
+        for name in [
+            "provided",
+            "provided.al2023",
+            "python2.7",
+            "python3.7",
+            "java8",
+            "go1.x",
+            "nodejs8.10",
+            "dotnetcore3.1",
+            "cobol1",
+            "",
+        ] {
+            assert!(runtime(Some(name)).is_some(), "{name}");
+        }
+        assert!(runtime(None).is_some());
+    }
+}

@@ -1,0 +1,193 @@
+//! What holds for every environment: the plan's result needs no further plan, undo gives back what was there, and nothing is touched
+//! that was not to be.
+
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
+use secret_guard::{Boundary, Context, Facts, Package, SecretGuard, StoredNow, Suspect};
+use std::collections::{BTreeMap, BTreeSet};
+use warden_engine::{
+    Severity,
+    arn::Home,
+    environment::{EnvironmentUpdate, Held, KeyedHash, Portrait, VersionFacts},
+    guard::{Guard, Scope, Sighting},
+    plan::Call,
+    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    settings::Settings,
+    surface::{Subject, Surface},
+};
+
+const LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3";
+const OLDER_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1";
+const OTHER_LAYER: &str = "arn:aws:lambda:us-east-1:444455556666:layer:datadog:9";
+const SECRET: &str = "warden/pay/1f2e3d4c5b6a";
+const ROLES: [&str; 3] =
+    ["arn:aws:iam::111122223333:role/pay", "arn:aws:iam::111122223333:role/old", "arn:aws:iam::111122223333:role/x/y"];
+
+fn settings() -> Settings {
+    let home = Home {
+        partition: "aws".parse().unwrap(),
+        region: "us-east-1".into(),
+        account: "111122223333".parse().unwrap(),
+    };
+    Settings::read(home, |name| (name == "WARDEN_SECRET_LAYERS").then(|| format!("x86_64={LAYER}"))).unwrap()
+}
+
+/// Few, so that the same value comes back.
+fn hash() -> impl Strategy<Value = KeyedHash> {
+    (0..6_u8).prop_map(|byte| KeyedHash([byte; 16]))
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    let secret = select(vec![SECRET, "warden/bank/aaaaaaaaaaaa"]);
+    prop_oneof![
+        4 => hash().prop_map(Held::Value),
+        1 => secret.prop_map(|secret| Held::Reference(Reference(secret.parse().unwrap()))),
+    ]
+}
+
+/// Names as people choose them, some of which mean something here.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => select(vec!["DB_PASSWORD", "API_KEY", "TABLE", "STAGE", "DD_API_KEY", "A1"]).prop_map(str::to_owned),
+        1 => "[a-zA-Z][a-zA-Z0-9_]{1,12}",
+    ]
+}
+
+fn portraits() -> impl Strategy<Value = Portrait> {
+    let layers = vec(select(vec![LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
+    let wrapper = prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(Held::Wrapper)),
+        1 => hash().prop_map(|hash| Some(Held::Value(hash))),
+    ];
+    let readers = vec(select(ROLES.to_vec()), 0..3);
+    (btree_map(name(), held(), 0..8), wrapper, layers, readers).prop_map(|(mut variables, wrapper, layers, readers)| {
+        variables.extend(wrapper.map(|wrapper| (WRAPPER_VARIABLE.to_owned(), wrapper)));
+        let layers = if variables.is_empty() { Vec::new() } else { layers.into_iter().map(str::to_owned).collect() };
+        let mut portrait = Portrait { variables, layers, readers: BTreeSet::new() };
+        if portrait.refers() {
+            portrait.readers = readers.into_iter().map(str::to_owned).collect();
+        }
+        portrait
+    })
+}
+
+prop_compose! {
+    fn facts()(
+        portrait in portraits(),
+        stored in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
+        versions in btree_map("[1-9]", (select(ROLES.to_vec()), hash(), any::<bool>()), 0..3),
+        tag in select(vec![("warden", "enforce"), ("warden:secrets", "enforce"), ("warden:secrets", "strip")]),
+        runtime in select(vec!["python3.13", "nodejs22.x", "provided.al2023"]),
+        image in prop::bool::weighted(0.1),
+        in_vpc in prop::bool::weighted(0.2),
+        bounded in prop::bool::weighted(0.1),
+        suspicious in vec(0..6_u8, 0..4),
+        environment_bytes in 0..4200_u64,
+    ) -> (Portrait, Facts) {
+        let suspects = portrait.variables.iter().filter_map(|(name, held)| match held {
+            Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
+                Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High })
+            }
+            Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
+        });
+        let versions = versions.into_iter().map(|(number, (role, hash, refers))| {
+            let refers = if refers { BTreeSet::from([SECRET.parse().unwrap()]) } else { BTreeSet::new() };
+            (number, VersionFacts { role: role.into(), values: BTreeSet::from([hash]), refers })
+        });
+        let context = Context {
+            runtime: Some(runtime.into()),
+            package: if image { Package::Image } else { Package::Zip },
+            architecture: "x86_64".into(),
+            role: ROLES[0].into(),
+            in_vpc,
+            code_signing: false,
+            zipped_bytes: 1000,
+            environment_bytes,
+            value_bytes: portrait.variables.keys().map(|name| (name.clone(), 20)).collect(),
+            boundary: if bounded { Boundary::Lacks } else { Boundary::Allows },
+            suspects: suspects.collect(),
+            secret: SECRET.parse().unwrap(),
+            stored: stored.map(|(values, labelled)| StoredNow {
+                version: "v".repeat(32),
+                label: labelled.then(|| "warden-x".into()),
+                values,
+            }),
+            versions: versions.collect(),
+        };
+        let sighting = Sighting { content: portrait.content(), revision: None };
+        let surfaces = BTreeMap::from([(Surface::Environment(None), sighting)]);
+        let scope = Scope::Tags(BTreeMap::from([(tag.0.to_owned(), tag.1.to_owned())]));
+        (portrait, Facts { scope, surfaces, context: Some(context) })
+    }
+}
+
+fn update(call: &Call) -> &EnvironmentUpdate {
+    let Call::UpdateEnvironment(update) = call else { panic!("secret-guard plans {call}") };
+    update
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_is_enough_can_be_taken_back_and_touches_nothing_else((portrait, facts) in facts()) {
+        let (settings, surface) = (settings(), Surface::Environment(None));
+        let subject: Subject = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let acted_on = |facts: &Facts| -> Vec<_> {
+            let findings = SecretGuard.judge(facts, &surface, &settings).findings;
+            findings.into_iter().filter(|finding| finding.severity >= Severity::High).collect()
+        };
+        let findings = acted_on(&facts);
+        let remedy = SecretGuard.remedy(&subject, &facts, &surface, &findings, None, &settings);
+        let Some(plan) = remedy.plan else {
+            // Nothing is left without a word.
+            prop_assert_eq!(remedy.unfixable.len(), findings.len());
+            return Ok(());
+        };
+        let [change] = plan.changes() else { panic!("one change: {plan:?}") };
+        let (there, back) = (update(change.call()), update(change.undo()));
+        let after = there.on(&portrait);
+        prop_assert_eq!(plan.after(), &after.content());
+
+        // Undo gives back exactly what was there.
+        prop_assert_eq!(back.on(&after), portrait.clone());
+
+        // What was to be put right is, and planning again changes nothing.
+        let mut then = facts.clone();
+        then.surfaces.insert(surface.clone(), Sighting { content: after.content(), revision: None });
+        let left = acted_on(&then);
+        for finding in &left {
+            prop_assert!(remedy.unfixable.iter().any(|(unfixable, _)| unfixable == finding), "{:?} is left", finding);
+        }
+        let again = SecretGuard.remedy(&subject, &then, &surface, &left, None, &settings);
+        prop_assert!(again.plan.is_none(), "{:?}", again.plan);
+
+        // A value is replaced by a reference only where a finding says so, and only once it is stored.
+        let stored = there.store.as_ref().map(|stored| stored.values.clone()).unwrap_or_default();
+        for (name, held) in &portrait.variables {
+            if after.variables.get(name) == Some(held) {
+                continue;
+            }
+            if name == WRAPPER_VARIABLE {
+                prop_assert_eq!(held, &Held::Wrapper);
+                continue;
+            }
+            prop_assert!(findings.iter().any(|finding| finding.at == *name), "{} was not to be touched", name);
+            let Held::Value(hash) = held else { panic!("{name} held a reference") };
+            prop_assert_eq!(stored.get(name), Some(hash));
+        }
+        for name in after.variables.keys().filter(|name| !portrait.variables.contains_key(*name)) {
+            prop_assert_eq!(name.as_str(), WRAPPER_VARIABLE);
+        }
+        for text in there.set.values() {
+            prop_assert!(text == WRAPPER || text.parse::<Reference>().is_ok(), "no value in a plan");
+        }
+        let kept: Vec<_> = after.layers.iter().filter(|layer| portrait.layers.contains(layer)).collect();
+        prop_assert_eq!(kept, portrait.layers.iter().collect::<Vec<_>>());
+    }
+}

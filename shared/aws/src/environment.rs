@@ -1,0 +1,446 @@
+//! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
+//! that does not print; everybody else sees a portrait.
+
+use crate::{Aws, HashKey, error::discreet};
+use aws_sdk_lambda::{
+    operation::get_function::GetFunctionOutput,
+    types::{Environment, LastUpdateStatus, PackageType, State},
+};
+use futures::future;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt, io, mem,
+};
+use warden_engine::{
+    arn::{FunctionArn, Qualifier},
+    call_error::{CallError, ErrorKind},
+    environment::{EnvironmentUpdate, Held, Package, Portrait, VersionFacts},
+    guard::Sighting,
+    plan::RevisionId,
+    reference::SecretName,
+};
+
+/// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`Reading::inspect`].
+pub struct Reading {
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+    /// The execution role's ARN.
+    pub role: String,
+    /// The runtime's identifier.
+    pub runtime: Option<String>,
+    /// How the code is delivered.
+    pub package: Package,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Whether it is attached to a VPC.
+    pub in_vpc: bool,
+    /// Code and layers as far as AWS says their size.
+    pub zipped_bytes: u64,
+    variables: BTreeMap<String, SecretString>,
+    /// AWS's code where it could not decrypt the environment.
+    unreadable: Option<String>,
+    layers: Vec<String>,
+    revision: Option<RevisionId>,
+    /// Whether no update is under way.
+    settled: bool,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("role", &self.role).field("revision", &self.revision).finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    fn of(answer: GetFunctionOutput) -> Option<Reading> {
+        let configuration = answer.configuration?;
+        let environment = configuration.environment;
+        let (variables, error) = environment.map(|it| (it.variables, it.error)).unwrap_or_default();
+        let layers = configuration.layers.unwrap_or_default();
+        let zipped = configuration.code_size + layers.iter().map(|layer| layer.code_size).sum::<i64>();
+        let under_way = configuration.state == Some(State::Pending)
+            || configuration.last_update_status == Some(LastUpdateStatus::InProgress);
+        Some(Reading {
+            tags: answer.tags.unwrap_or_default().into_iter().collect(),
+            role: configuration.role.unwrap_or_default(),
+            runtime: configuration.runtime.map(|runtime| runtime.as_str().to_owned()),
+            package: match configuration.package_type {
+                None | Some(PackageType::Zip) => Package::Zip,
+                Some(PackageType::Image) => Package::Image,
+                Some(other) => Package::Unknown(other.as_str().to_owned()),
+            },
+            architecture: configuration
+                .architectures
+                .unwrap_or_default()
+                .first()
+                .map_or_else(|| "x86_64".to_owned(), |architecture| architecture.as_str().to_owned()),
+            in_vpc: configuration.vpc_config.is_some_and(|vpc| !vpc.subnet_ids.unwrap_or_default().is_empty()),
+            zipped_bytes: u64::try_from(zipped).unwrap_or_default(),
+            variables: concealed(variables.unwrap_or_default()),
+            unreadable: error.map(|error| error.error_code.unwrap_or_else(|| "no reason given".into())),
+            layers: layers.into_iter().filter_map(|layer| layer.arn).collect(),
+            revision: configuration.revision_id.map(RevisionId),
+            settled: !under_way,
+        })
+    }
+
+    /// Shows each variable with its value to `look`, which must not keep it.
+    pub fn inspect(&self, mut look: impl FnMut(&str, &str)) {
+        for (name, value) in &self.variables {
+            look(name, value.expose_secret());
+        }
+    }
+
+    /// The environment as it may be written down. Who may read the secret that it refers to is asked for elsewhere.
+    ///
+    /// # Errors
+    /// AWS's code where the environment could not be decrypted.
+    pub fn portrait(&self, key: &HashKey) -> Result<Portrait, String> {
+        match &self.unreadable {
+            Some(why) => Err(why.clone()),
+            None => Ok(Portrait {
+                variables: held(&self.variables, key),
+                layers: self.layers.clone(),
+                ..Portrait::default()
+            }),
+        }
+    }
+
+    /// The surface as it may be written down.
+    pub fn sighting(&self, key: &HashKey, readers: BTreeSet<String>) -> Sighting {
+        let content = match self.portrait(key) {
+            Ok(portrait) => Portrait { readers, ..portrait }.content(),
+            Err(why) => Portrait::unreadable(&why),
+        };
+        Sighting { content, revision: self.revision.clone() }
+    }
+
+    /// How long the environment is as JSON, which is how Lambda measures it, and each value.
+    pub fn lengths(&self) -> (u64, BTreeMap<String, u64>) {
+        let values: BTreeMap<String, u64> =
+            self.variables.iter().map(|(name, value)| (name.clone(), length(value.expose_secret()))).collect();
+        // For each variable a colon and a comma or the closing brace, and the opening one.
+        let whole = values.iter().map(|(name, bytes)| length(name) + bytes + 2).sum::<u64>() + 1;
+        (whole, values)
+    }
+}
+
+fn held(variables: &BTreeMap<String, SecretString>, key: &HashKey) -> BTreeMap<String, Held> {
+    let held = |name: &str, value: &SecretString| Held::of(name, value.expose_secret(), |value| key.hash(value));
+    variables.iter().map(|(name, value)| (name.clone(), held(name, value))).collect()
+}
+
+/// Moves values into the type that does not print.
+fn concealed(variables: HashMap<String, String>) -> BTreeMap<String, SecretString> {
+    variables.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect()
+}
+
+/// How long a text is as JSON, without writing it anywhere.
+fn length(text: &str) -> u64 {
+    struct Count(u64);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting does not fail.
+    let _ = text.serialize(&mut serde_json::Serializer::new(&mut count));
+    count.0
+}
+
+/// The variables as `update` leaves them; `None` where one that comes back is not among `back`.
+fn updated(
+    mut variables: BTreeMap<String, SecretString>,
+    update: &EnvironmentUpdate,
+    mut back: BTreeMap<String, SecretString>,
+) -> Option<BTreeMap<String, SecretString>> {
+    for name in update.restore.iter().flat_map(|stored| stored.values.keys()) {
+        variables.insert(name.clone(), back.remove(name)?);
+    }
+    for (name, text) in &update.set {
+        variables.insert(name.clone(), SecretString::from(text.as_str()));
+    }
+    variables.retain(|name, _| !update.remove.contains(name));
+    Some(variables)
+}
+
+impl Aws {
+    /// A function's configuration, tags and environment in one GetFunction call; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn reading(
+        &self,
+        function: &FunctionArn,
+        version: Option<&Qualifier>,
+    ) -> Result<Option<Reading>, CallError> {
+        let request = self.lambda(function.region()).get_function().function_name(function.to_string());
+        // The answer holds a presigned URL of the code as well: it is dropped here and never logged.
+        match request.set_qualifier(version.map(ToString::to_string)).send().await {
+            Ok(answer) => Ok(Reading::of(answer)),
+            Err(error) => match discreet("GetFunction", &function.qualified(version), error) {
+                error if error.kind == ErrorKind::Gone => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The surface `environment`.
+    pub(crate) async fn environment(
+        &self,
+        function: &FunctionArn,
+        version: Option<&Qualifier>,
+    ) -> Result<Option<Sighting>, CallError> {
+        let (reading, key) = future::try_join(self.reading(function, version), self.hash_key()).await?;
+        let Some(reading) = reading else { return Ok(None) };
+        let readers = match reading.portrait(key) {
+            Ok(portrait) if version.is_none() => self.readers_of(function, &key.secret(function)?, &portrait).await?,
+            Ok(_) | Err(_) => BTreeSet::new(),
+        };
+        Ok(Some(reading.sighting(key, readers)))
+    }
+
+    /// The roles that may read the function's own secret, where its environment refers to that.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn readers_of(
+        &self,
+        function: &FunctionArn,
+        secret: &SecretName,
+        portrait: &Portrait,
+    ) -> Result<BTreeSet<String>, CallError> {
+        if portrait.references().any(|(_, named)| named == secret) {
+            self.readers(function, secret).await
+        } else {
+            Ok(BTreeSet::new())
+        }
+    }
+
+    /// The published versions with the values that their environments hold, hashed. They keep them for ever.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn versions(&self, function: &FunctionArn) -> Result<BTreeMap<String, VersionFacts>, CallError> {
+        let target = function.to_string();
+        let key = self.hash_key().await?;
+        let request = self.lambda(function.region()).list_versions_by_function().function_name(&target);
+        let mut pages = request.into_paginator().items().send();
+        let mut versions = BTreeMap::new();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| discreet("ListVersionsByFunction", &target, error))?;
+            let Some(number) = found.version.filter(|number| number != "$LATEST") else { continue };
+            let variables = concealed(found.environment.and_then(|it| it.variables).unwrap_or_default());
+            let mut facts =
+                VersionFacts { role: found.role.unwrap_or_default(), values: BTreeSet::new(), refers: BTreeSet::new() };
+            for held in held(&variables, key).into_values() {
+                match held {
+                    Held::Value(hash) => drop(facts.values.insert(hash)),
+                    Held::Reference(reference) => drop(facts.refers.insert(reference.0)),
+                    Held::Wrapper => {}
+                }
+            }
+            versions.insert(number, facts);
+        }
+        Ok(versions)
+    }
+
+    /// Whether a function takes signed code only, which a layer of Warden's is not.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn has_code_signing(&self, function: &FunctionArn) -> Result<bool, CallError> {
+        let target = function.to_string();
+        let request = self.lambda(function.region()).get_function_code_signing_config().function_name(&target);
+        match request.send().await {
+            Ok(answer) => Ok(!answer.code_signing_config_arn.is_empty()),
+            Err(error) => match discreet("GetFunctionCodeSigningConfig", &target, error) {
+                error if error.kind == ErrorKind::Gone => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Changes an environment: on the revision that was judged, once everything that goes is in Secrets Manager.
+    pub(crate) async fn update_environment(
+        &self,
+        update: &EnvironmentUpdate,
+        revision: Option<&RevisionId>,
+    ) -> Result<(), CallError> {
+        const OPERATION: &str = "UpdateFunctionConfiguration";
+        let function = &update.function;
+        let target = function.to_string();
+        let failed = |kind, message: &str| CallError {
+            kind,
+            operation: OPERATION,
+            target: target.clone(),
+            message: message.to_owned(),
+        };
+        let kept = async {
+            match (&update.store, &update.restore) {
+                (Some(stored), _) => self.current(function, &stored.secret).await,
+                (None, Some(stored)) => self.version(function, &stored.secret, &stored.label).await,
+                (None, None) => Ok(None),
+            }
+        };
+        let (reading, key, kept) = future::try_join3(self.reading(function, None), self.hash_key(), kept).await?;
+        let mut reading = reading.ok_or_else(|| failed(ErrorKind::Gone, "the function is gone"))?;
+        if !reading.settled {
+            return Err(failed(ErrorKind::Busy, "another update of the function is still under way"));
+        }
+        if reading.unreadable.is_some() {
+            return Err(failed(
+                ErrorKind::Refused,
+                "the environment cannot be decrypted, so that it cannot be written either",
+            ));
+        }
+        // Whoever judged the environment judged this revision of it; values stand in no plan, so it must be this very one.
+        if revision.is_some() && reading.revision.as_ref() != revision {
+            return Err(failed(ErrorKind::Stale, "the function was changed since it was read"));
+        }
+
+        let mut back = BTreeMap::new();
+        if let Some(stored) = &update.store {
+            let mut values = BTreeMap::new();
+            for (name, hash) in &stored.values {
+                let value = reading.variables.get(name).filter(|value| key.hash(value.expose_secret()) == *hash);
+                let value =
+                    value.ok_or_else(|| failed(ErrorKind::Stale, "a variable's value changed since it was read"))?;
+                values.insert(name.as_str(), value);
+            }
+            self.store(function, stored, update.grant.as_ref(), values, kept, key).await?;
+        } else {
+            if let Some(stored) = &update.restore {
+                for (name, hash) in &stored.values {
+                    let value = kept.as_ref().and_then(|kept| kept.value(name, *hash, key)).ok_or_else(|| {
+                        failed(
+                            ErrorKind::Refused,
+                            "the values of then are not in Secrets Manager any more; nothing was changed",
+                        )
+                    })?;
+                    back.insert(name.clone(), value.clone());
+                }
+            }
+            if let Some(grant) = &update.grant {
+                self.grant(function, grant).await?;
+            }
+        }
+        if !update.changes_configuration() {
+            return Ok(());
+        }
+        let variables = updated(mem::take(&mut reading.variables), update, back)
+            .ok_or_else(|| failed(ErrorKind::Bug, "a value to be restored was not read"))?;
+        let plain = variables.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
+        let request = self.lambda(function.region()).update_function_configuration().function_name(&target);
+        let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
+        let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
+        request.send().await.map(drop).map_err(|error| discreet(OPERATION, &target, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::tests::key;
+    use proptest::{collection::hash_map, prelude::*};
+    use warden_engine::{
+        environment::Stored,
+        reference::{WRAPPER, WRAPPER_VARIABLE},
+    };
+
+    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "\\PC{0,64}",
+            Just(String::new()),
+            Just("warden-secret:warden/pay/1f2e3d4c5b6a".to_owned()),
+            Just("hmac:00000000000000000000000000000000".to_owned()),
+            Just(WRAPPER.to_owned()),
+            Just("\u{0}\"\\\r\n${jndi}$(id)`\u{202e}\u{1f600}".to_owned()),
+        ]
+    }
+
+    fn environments() -> impl Strategy<Value = HashMap<String, String>> {
+        let name = prop_oneof![4 => "[a-zA-Z][a-zA-Z0-9_]{1,8}", 1 => Just(WRAPPER_VARIABLE.to_owned())];
+        hash_map(name, hostile(), 0..12)
+    }
+
+    fn function() -> FunctionArn {
+        "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap()
+    }
+
+    fn exposed(variables: &BTreeMap<String, SecretString>) -> BTreeMap<String, String> {
+        variables.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_named_does_not_change_by_a_byte_and_undo_gives_all_back(
+            environment in environments(),
+            pick in any::<prop::sample::Index>(),
+        ) {
+            let before = concealed(environment.clone());
+            let names: Vec<&String> = before.keys().filter(|name| *name != WRAPPER_VARIABLE).collect();
+            prop_assume!(!names.is_empty());
+            let stripped = pick.get(&names).to_string();
+            let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
+            let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values };
+            let mut there = EnvironmentUpdate::new(function());
+            there.store = Some(stored.clone());
+            there.set.insert(stripped.clone(), reference.clone());
+            let mut back = EnvironmentUpdate::new(function());
+            back.restore = Some(stored);
+            if !before.contains_key(WRAPPER_VARIABLE) {
+                there.set.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
+                back.remove.insert(WRAPPER_VARIABLE.to_owned());
+            }
+
+            let after = updated(concealed(environment.clone()), &there, BTreeMap::new()).unwrap();
+            let mut expected: BTreeMap<String, String> = environment.clone().into_iter().collect();
+            expected.insert(stripped.clone(), reference);
+            expected.entry(WRAPPER_VARIABLE.to_owned()).or_insert_with(|| WRAPPER.to_owned());
+            prop_assert_eq!(exposed(&after), expected);
+
+            // The portrait that the plan promised is the one that is seen.
+            let portrait = |variables| Portrait { variables: held(variables, &key()), ..Portrait::default() };
+            prop_assert_eq!(there.on(&portrait(&before)), portrait(&after));
+
+            let value = SecretString::from(environment[&stripped].as_str());
+            let restored = updated(after, &back, BTreeMap::from([(stripped, value)])).unwrap();
+            prop_assert_eq!(exposed(&restored), environment.into_iter().collect::<BTreeMap<_, _>>());
+        }
+
+        #[test]
+        fn the_length_is_that_of_the_json(environment in environments()) {
+            prop_assume!(!environment.is_empty());
+            let whole = serde_json::to_string(&environment).unwrap().len() as u64;
+            let values: u64 = environment.iter().map(|(name, value)| length(name) + length(value) + 2).sum();
+            prop_assert_eq!(values + 1, whole);
+        }
+    }
+
+    #[test]
+    fn a_reading_prints_no_value() {
+        let environment = HashMap::from([("A".to_owned(), "canary".to_owned())]);
+        let configuration = aws_sdk_lambda::types::FunctionConfiguration::builder().environment(
+            aws_sdk_lambda::types::EnvironmentResponse::builder().set_variables(Some(environment)).build(),
+        );
+        let answer = GetFunctionOutput::builder().configuration(configuration.build()).build();
+        let reading = Reading::of(answer).unwrap();
+        assert!(!format!("{reading:?}").contains("canary"));
+        let portrait = reading.portrait(&key()).unwrap();
+        assert!(!format!("{portrait:?}").contains("canary"));
+        let mut seen = Vec::new();
+        reading.inspect(|name, value| seen.push(format!("{name}={value}")));
+        assert_eq!(seen, ["A=canary"]);
+    }
+}

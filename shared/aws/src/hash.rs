@@ -1,0 +1,118 @@
+//! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of secrets and the
+//! operator can try out guesses against the hashes in the ledger.
+
+use crate::{Aws, error::discreet};
+use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt;
+use warden_engine::{
+    arn::FunctionArn,
+    call_error::{CallError, ErrorKind},
+    environment::KeyedHash,
+    reference::{SECRETS, SecretName},
+};
+use zeroize::Zeroizing;
+
+/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108). One call
+/// serves all environments that a process sees, and no value leaves it.
+const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values, 1";
+
+/// The key; in memory only, and overwritten at the end.
+pub struct HashKey(Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey([redacted])")
+    }
+}
+
+impl HashKey {
+    fn mac(&self, what: &[u8], text: &str) -> [u8; 16] {
+        // An HMAC takes a key of any length, so this cannot fail.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 16] };
+        mac.update(what);
+        mac.update(text.as_bytes());
+        let whole = mac.finalize().into_bytes();
+        std::array::from_fn(|index| whole.get(index).copied().unwrap_or_default())
+    }
+
+    /// The hash of a value.
+    pub fn hash(&self, value: &str) -> KeyedHash {
+        KeyedHash(self.mac(b"value:", value))
+    }
+
+    /// The name of the secret that holds what is taken out of a function's environment. It ends in letters that nobody can guess: a
+    /// secret of that name cannot have been laid there by somebody who waits for its values.
+    ///
+    /// # Errors
+    /// Never for a function's name.
+    pub fn secret(&self, function: &FunctionArn) -> Result<SecretName, CallError> {
+        let tail: String =
+            self.mac(b"secret:", &function.to_string()).iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let name = format!("{SECRETS}{}/{tail}", function.name());
+        name.parse().map_err(|_| CallError {
+            kind: ErrorKind::Bug,
+            operation: "CreateSecret",
+            target: function.to_string(),
+            message: "no secret can be named after this function".into(),
+        })
+    }
+}
+
+impl Aws {
+    /// The key for hashes, made once for a process.
+    ///
+    /// # Errors
+    /// What KMS answered.
+    pub async fn hash_key(&self) -> Result<&HashKey, CallError> {
+        self.hashes
+            .get_or_try_init(async || {
+                let request =
+                    self.kms().generate_mac().key_id(&self.hash_key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
+                let answer = request.message(Blob::new(MESSAGE)).send().await;
+                let answer = answer.map_err(|error| discreet("GenerateMac", &self.hash_key, error))?;
+                let key = answer.mac.map(Blob::into_inner).filter(|mac| mac.len() == 32).ok_or_else(|| CallError {
+                    kind: ErrorKind::Retry,
+                    operation: "GenerateMac",
+                    target: self.hash_key.clone(),
+                    message: "the answer holds no MAC".into(),
+                })?;
+                Ok(HashKey(Zeroizing::new(key)))
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A key for tests.
+    pub(crate) fn key() -> HashKey {
+        HashKey(Zeroizing::new(vec![7; 32]))
+    }
+
+    #[test]
+    fn the_same_value_has_the_same_hash_and_another_key_another_one() {
+        assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
+        assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
+        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new(vec![8; 32])).hash("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_is_named_after_its_function_and_cannot_be_guessed() {
+        let function: FunctionArn = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let other: FunctionArn = "arn:aws:lambda:eu-west-1:111122223333:function:pay".parse().unwrap();
+        let name = key().secret(&function).unwrap();
+        assert!(name.as_str().starts_with("warden/pay/"), "{name}");
+        assert_eq!(name.as_str().len(), "warden/pay/".len() + 12);
+        assert_ne!(name, key().secret(&other).unwrap());
+        assert_ne!(name, HashKey(Zeroizing::new(vec![8; 32])).secret(&function).unwrap());
+    }
+
+    #[test]
+    fn the_key_does_not_print() {
+        assert_eq!(format!("{:?}", key()), "HashKey([redacted])");
+    }
+}

@@ -1,0 +1,347 @@
+//! A function's environment as far as it may be written down: no value, only what tells one value from another.
+//!
+//! The values themselves never come here. They are read, compared and written by `warden-aws`, in a type that neither prints nor
+//! serialises; facts, plans, records and events hold a [`Portrait`].
+
+use crate::{
+    arn::{BadName, FunctionArn, as_text},
+    content::Content,
+};
+use serde::{Deserialize, Serialize, de};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
+use warden_reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE};
+
+/// The first 128 bits of an HMAC-SHA256 of a value. Without the key nobody can try out guesses; with the same key the same value
+/// has the same hash, under whatever name it stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyedHash(pub [u8; 16]);
+
+const HASHED: &str = "hmac:";
+
+impl fmt::Display for KeyedHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{HASHED}{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyedHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for KeyedHash {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = || BadName::new("(not shown)", "a keyed hash");
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text.strip_prefix(HASHED).ok_or_else(bad)?, &mut bytes).map_err(|_| bad())?;
+        Ok(KeyedHash(bytes))
+    }
+}
+
+as_text!(KeyedHash);
+
+/// What a variable holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Some value.
+    Value(KeyedHash),
+    /// A reference that Warden wrote.
+    Reference(Reference),
+    /// The path of the start-up layer's script, in the variable for it.
+    Wrapper,
+}
+
+impl Held {
+    /// What `name` holds, where its value is text of Warden's own; `hash` is asked where it is not.
+    pub fn of(name: &str, value: &str, hash: impl FnOnce(&str) -> KeyedHash) -> Held {
+        if let Ok(reference) = value.parse() {
+            return Held::Reference(reference);
+        }
+        if name == WRAPPER_VARIABLE && value == WRAPPER {
+            return Held::Wrapper;
+        }
+        Held::Value(hash(value))
+    }
+
+    /// As it stands in content.
+    fn text(&self) -> String {
+        match self {
+            Held::Value(hash) => hash.to_string(),
+            Held::Reference(reference) => reference.to_string(),
+            Held::Wrapper => WRAPPER.to_owned(),
+        }
+    }
+
+    fn read(name: &str, text: &str) -> Option<Held> {
+        match text.parse() {
+            Ok(hash) => Some(Held::Value(hash)),
+            Err(_) if name == WRAPPER_VARIABLE && text == WRAPPER => Some(Held::Wrapper),
+            Err(_) => text.parse().ok().map(Held::Reference),
+        }
+    }
+}
+
+/// Keys that no variable can have: AWS takes `[a-zA-Z]([a-zA-Z0-9_])+` (Lambda API reference, Environment).
+const LAYERS: &str = "$layers";
+const READERS: &str = "$readers";
+const UNREADABLE: &str = "$unreadable";
+
+/// A function's environment with what decides whether its references can be followed. Content holds it as one flat object: names to
+/// texts, `$layers`, and where there is a reference, `$readers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portrait {
+    /// The variables.
+    pub variables: BTreeMap<String, Held>,
+    /// The ARNs of the function's layers, in their order.
+    pub layers: Vec<String>,
+    /// The roles that the policy of the secret lets read, where a variable refers to one.
+    pub readers: BTreeSet<String>,
+}
+
+impl Portrait {
+    /// The place of findings about layers.
+    pub const LAYERS: &str = LAYERS;
+    /// The place of findings about who may read the secret.
+    pub const READERS: &str = READERS;
+
+    /// As the content of a surface.
+    pub fn content(&self) -> Content {
+        if self.variables.is_empty() {
+            return Content::ABSENT;
+        }
+        let mut map: Map<String, Value> =
+            self.variables.iter().map(|(name, held)| (name.clone(), held.text().into())).collect();
+        map.insert(LAYERS.into(), self.layers.clone().into());
+        if self.refers() {
+            map.insert(READERS.into(), self.readers.iter().cloned().collect::<Vec<_>>().into());
+        }
+        Content::new(map.into())
+    }
+
+    /// The content of an environment that AWS could not decrypt; `why` is AWS's code, nothing of the environment.
+    pub fn unreadable(why: &str) -> Content {
+        let why: String = why.chars().filter(|c| c.is_ascii_alphanumeric()).take(128).collect();
+        Content::new(serde_json::json!({ UNREADABLE: why }))
+    }
+
+    /// Reads content back.
+    ///
+    /// # Errors
+    /// Why nothing can be said of it.
+    pub fn of(content: &Content) -> Result<Portrait, String> {
+        let Some(document) = content.document() else { return Ok(Portrait::default()) };
+        let Some(map) = document.as_object() else { return Err("the environment has an unknown form".into()) };
+        if let Some(why) = map.get(UNREADABLE) {
+            let why = why.as_str().unwrap_or_default();
+            return Err(format!(
+                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; look at the key's policy"
+            ));
+        }
+        let texts = |value: &Value| -> Option<Vec<String>> {
+            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+        };
+        let mut portrait = Portrait::default();
+        for (name, value) in map {
+            let bad = || format!("`{name}` of the environment has an unknown form");
+            match name.as_str() {
+                LAYERS => portrait.layers = texts(value).ok_or_else(bad)?,
+                READERS => portrait.readers = texts(value).ok_or_else(bad)?.into_iter().collect(),
+                _ => {
+                    let held = value.as_str().and_then(|text| Held::read(name, text)).ok_or_else(bad)?;
+                    portrait.variables.insert(name.clone(), held);
+                }
+            }
+        }
+        Ok(portrait)
+    }
+
+    /// The variables that refer to a secret of Warden's, each with the secret.
+    pub fn references(&self) -> impl Iterator<Item = (&str, &SecretName)> {
+        self.variables.iter().filter_map(|(name, held)| match held {
+            Held::Reference(Reference(secret)) => Some((name.as_str(), secret)),
+            Held::Value(_) | Held::Wrapper => None,
+        })
+    }
+
+    /// Whether any variable refers to a secret of Warden's.
+    pub fn refers(&self) -> bool {
+        self.references().next().is_some()
+    }
+
+    /// Whether Lambda starts the layer's script.
+    pub fn is_wrapped(&self) -> bool {
+        self.variables.get(WRAPPER_VARIABLE) == Some(&Held::Wrapper)
+    }
+}
+
+/// How a function's code is delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Package {
+    /// A zip file.
+    Zip,
+    /// A container image.
+    Image,
+    /// Something that AWS has added since.
+    Unknown(String),
+}
+
+/// What the function's secret holds now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredNow {
+    /// The id of the current version.
+    pub version: String,
+    /// The label that Warden gave to it, if any.
+    pub label: Option<String>,
+    /// By variable.
+    pub values: BTreeMap<String, KeyedHash>,
+}
+
+/// A published version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionFacts {
+    /// The role that it runs with.
+    pub role: String,
+    /// The values in its environment.
+    pub values: BTreeSet<KeyedHash>,
+    /// The secrets that it refers to.
+    pub refers: BTreeSet<SecretName>,
+}
+
+/// Values in Secrets Manager: which version of which secret, and what it must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The secret.
+    pub secret: SecretName,
+    /// The version's id, chosen before it is made, so that making it twice makes it once.
+    pub version: String,
+    /// The staging label that keeps the version for the undo.
+    pub label: String,
+    /// By variable.
+    pub values: BTreeMap<String, KeyedHash>,
+}
+
+/// Who may read a secret, by its resource policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The secret.
+    pub secret: SecretName,
+    /// The roles' ARNs; nobody else.
+    pub readers: BTreeSet<String>,
+}
+
+/// One change of a function's environment, with what has to be true in Secrets Manager before it. What it does not name stays byte
+/// for byte as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentUpdate {
+    /// Whose environment.
+    pub function: FunctionArn,
+    /// Values that are stored, and read back, before the environment changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Stored>,
+    /// Who may read them, from before the environment changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// Values that come back from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Stored>,
+    /// Variables that get a text of Warden's own: references and the wrapper's path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    /// Variables that go.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub remove: BTreeSet<String>,
+    /// The layers, where they change: all of them, in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<String>>,
+}
+
+impl EnvironmentUpdate {
+    /// An update that changes nothing yet.
+    pub fn new(function: FunctionArn) -> EnvironmentUpdate {
+        EnvironmentUpdate {
+            function,
+            store: None,
+            grant: None,
+            restore: None,
+            set: BTreeMap::new(),
+            remove: BTreeSet::new(),
+            layers: None,
+        }
+    }
+
+    /// Whether the function's configuration changes, and not only what is in Secrets Manager.
+    pub fn changes_configuration(&self) -> bool {
+        self.restore.is_some() || !self.set.is_empty() || !self.remove.is_empty() || self.layers.is_some()
+    }
+
+    /// What the update makes of an environment.
+    #[must_use]
+    pub fn on(&self, portrait: &Portrait) -> Portrait {
+        let mut after = portrait.clone();
+        let own = self.set.iter().filter_map(|(name, text)| Some((name, Held::read(name, text)?)));
+        let back = self.restore.iter().flat_map(|stored| &stored.values);
+        after.variables.extend(own.map(|(name, held)| (name.clone(), held)));
+        after.variables.extend(back.map(|(name, hash)| (name.clone(), Held::Value(*hash))));
+        after.variables.retain(|name, _| !self.remove.contains(name));
+        if let Some(layers) = &self.layers {
+            after.layers.clone_from(layers);
+        }
+        match &self.grant {
+            _ if !after.refers() => after.readers.clear(),
+            Some(grant) => after.readers.clone_from(&grant.readers),
+            None => {}
+        }
+        after
+    }
+
+    /// The variables that are stored or come back.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.store.iter().chain(&self.restore).flat_map(|stored| stored.values.keys()).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portrait_is_read_back_from_content() {
+        let mut portrait = Portrait { layers: vec!["arn:layer:1".into()], ..Portrait::default() };
+        portrait.variables.insert("A".into(), Held::Value(KeyedHash([7; 16])));
+        assert_eq!(Portrait::of(&portrait.content()).unwrap(), portrait);
+        portrait.variables.insert("B".into(), Held::Reference("warden-secret:warden/pay/1".parse().unwrap()));
+        portrait.variables.insert(WRAPPER_VARIABLE.into(), Held::Wrapper);
+        portrait.readers.insert("arn:role".into());
+        assert_eq!(Portrait::of(&portrait.content()).unwrap(), portrait);
+        assert!(portrait.refers() && portrait.is_wrapped());
+        assert_eq!(Portrait::of(&Content::ABSENT).unwrap(), Portrait::default());
+    }
+
+    #[test]
+    fn only_warden_s_own_texts_are_written_down() {
+        let hash = |_: &str| KeyedHash([1; 16]);
+        let held = |name, value| Held::of(name, value, hash);
+        assert_eq!(held("A", "hunter2"), Held::Value(KeyedHash([1; 16])));
+        // A value in the form of a hash is a value like any other.
+        assert_eq!(held("A", "hmac:00000000000000000000000000000000"), Held::Value(KeyedHash([1; 16])));
+        assert_eq!(held("A", WRAPPER), Held::Value(KeyedHash([1; 16])));
+        assert_eq!(held(WRAPPER_VARIABLE, WRAPPER), Held::Wrapper);
+        assert_eq!(held(WRAPPER_VARIABLE, "/opt/other"), Held::Value(KeyedHash([1; 16])));
+        assert!(matches!(held("A", "warden-secret:warden/pay/1"), Held::Reference(_)));
+    }
+
+    #[test]
+    fn what_could_not_be_decrypted_has_no_portrait() {
+        let why = Portrait::of(&Portrait::unreadable("KMSAccessDeniedException")).unwrap_err();
+        assert!(why.contains("KMSAccessDeniedException"), "{why}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Functions with environments: how a deployment sets them, and what is left of them.
+
+use crate::{Account, arn};
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Environment, FunctionCode, Runtime},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, time::Duration};
+use warden_engine::{
+    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    tags::GuardKind,
+};
+use warden_sandbox::{ACCOUNT, Reply};
+
+/// Names and values.
+pub type Variables = BTreeMap<String, String>;
+
+/// Variables from pairs.
+pub fn variables(pairs: &[(&str, &str)]) -> Variables {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A function that tells what it sees.
+const CODE: &str = "
+import os
+def handler(event, context):
+    return {name: os.environ.get(name) for name in event['names']}
+";
+
+fn sent(variables: &Variables) -> Environment {
+    let variables = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Environment::builder().set_variables(Some(variables)).build()
+}
+
+impl Account {
+    /// Makes a Python function with this environment, and waits until Lambda is done with it. Its event may be on its way.
+    pub async fn python(&self, name: &str, tags: &[(&str, &str)], environment: &Variables) {
+        let code = warden_sandbox::package_text("app.py", CODE).expect("a package");
+        let code = FunctionCode::builder().zip_file(Blob::new(code)).build();
+        let create = self.lambda.create_function().function_name(name).runtime(Runtime::Python313);
+        let create = create.handler("app.handler").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/shop"));
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        create.set_tags(Some(tags)).environment(sent(environment)).send().await.expect("the function");
+        self.ready(name).await;
+    }
+
+    /// Sets the guard of secrets to log as much as it can.
+    pub async fn make_the_guard_talk(&self) {
+        let guard = "warden-secret-guard";
+        let mut variables = self.environment(guard).await;
+        variables.insert("AWS_LAMBDA_LOG_LEVEL".into(), "TRACE".into());
+        variables.insert("RUST_LOG".into(), "trace".into());
+        let update = self.lambda.update_function_configuration().function_name(guard).environment(sent(&variables));
+        update.send().await.expect("updated");
+        self.ready(guard).await;
+    }
+
+    /// Waits until no update of a function is under way.
+    pub async fn ready(&self, name: &str) {
+        loop {
+            let found = self.lambda.get_function_configuration().function_name(name).send().await.expect("it is there");
+            let under_way = found.state().is_some_and(|state| state.as_str() == "Pending")
+                || found.last_update_status().is_some_and(|status| status.as_str() == "InProgress");
+            if !under_way {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Deploys another environment as a pipeline does, whole. Guards hear of it when Lambda is done.
+    pub async fn deploy_environment(&self, name: &str, environment: &Variables) {
+        self.sandbox.trail().faults().hold_deliveries();
+        let update = self.lambda.update_function_configuration().function_name(name).environment(sent(environment));
+        update.send().await.expect("updated");
+        self.ready(name).await;
+        self.sandbox.trail().release(warden_sandbox::Order::Happened);
+    }
+
+    /// A function's variables as they are.
+    pub async fn environment(&self, name: &str) -> Variables {
+        let found = self.lambda.get_function_configuration().function_name(name).send().await.expect("it is there");
+        let variables = found.environment.and_then(|environment| environment.variables).unwrap_or_default();
+        variables.into_iter().collect()
+    }
+
+    /// A function's layers.
+    pub async fn layers(&self, name: &str) -> Vec<String> {
+        let found = self.lambda.get_function_configuration().function_name(name).send().await.expect("it is there");
+        found.layers.unwrap_or_default().into_iter().filter_map(|layer| layer.arn).collect()
+    }
+
+    /// The layer that stripped functions start with.
+    pub fn secret_layer(&self) -> String {
+        self.outputs["SecretEnvLayer"].clone()
+    }
+
+    /// The name of the secret that a variable refers to.
+    pub async fn referred(&self, name: &str, variable: &str) -> Option<String> {
+        let reference: Reference = self.environment(name).await.get(variable)?.parse().ok()?;
+        Some(reference.0.to_string())
+    }
+
+    /// What a secret holds now.
+    pub async fn secret(&self, secret: &str) -> Variables {
+        let found = self.secrets.get_secret_value().secret_id(secret).send().await.expect("the secret");
+        serde_json::from_str(found.secret_string().expect("text")).expect("a JSON object")
+    }
+
+    /// The environment as a function that starts now sees it, by the contract of the layer: every reference resolved.
+    pub async fn seen_by_code(&self, name: &str) -> Variables {
+        let mut seen = self.environment(name).await;
+        for (variable, value) in &mut seen {
+            if let Ok(Reference(secret)) = value.parse::<Reference>() {
+                *value = self.secret(secret.as_str()).await.remove(variable).expect("the secret holds the variable");
+            }
+        }
+        if seen.get(WRAPPER_VARIABLE).is_some_and(|path| path == WRAPPER) {
+            assert!(self.layers(name).await.contains(&self.secret_layer()), "a wrapper without its layer");
+            seen.remove(WRAPPER_VARIABLE);
+        }
+        seen
+    }
+
+    /// secret-guard's records of a function.
+    pub async fn secret_story(&self, name: &str) -> Vec<String> {
+        self.story_by(GuardKind::Secrets, &arn(name)).await
+    }
+
+    /// The same, told by the function itself: it is started as Lambda starts it, with AWS's runtime client, and asked.
+    pub async fn told_by_code(&self, name: &str, variables: &Variables) -> Variables {
+        let mut function = self.sandbox.start_function(name, None).await.expect("it starts");
+        let names: Vec<&String> = variables.keys().collect();
+        match function.invoke(&json!({ "names": names })).await.expect("a reply") {
+            Reply::Returned(seen) => serde_json::from_value(seen).expect("a value for each"),
+            Reply::Failed(error) => panic!("{error}"),
+        }
+    }
+}
