@@ -246,6 +246,13 @@ const SHOWN_TO_BROWSERS: &[&str] = &[
     "bugsnag_api_key",
     "heap_",
     "logrocket_",
+    "sentry_key",
+    "stream_api_key",
+    "stream_key",
+    "trello_key",
+    "trello_api_key",
+    "twitter_api_key",
+    "flickr_api_key",
 ];
 
 const PUBLIC: &[&str] = &["public", "publishable", "pub", "pubkey", "publickey", "anon", "sitekey"];
