@@ -134,7 +134,8 @@ fn is_chain_key(name: &Name, value: &str) -> bool {
     const HASHES: &[&str] =
         &["hash", "tx", "txn", "topic", "root", "block", "id", "address", "salt", "codehash", "digest"];
     let digits = value.strip_prefix("0x").unwrap_or_default();
-    digits.len() == 64
+    value.len() == 66
+        && digits.len() == 64
         && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
         && matches!(name.role, Role::Harmless | Role::Neutral)
         && name.words().any(|word| OWNERS.contains(&word))

@@ -51,7 +51,8 @@ impl Name {
         let all = || words.split('_').filter(|word| !word.is_empty());
         let public = browser || all().any(|word| PUBLIC.contains(&word));
         let (role, distant) = role(&words);
-        let distant = distant || SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown));
+        let is_key = matches!(role, Role::Token | Role::ApiKey | Role::Key);
+        let distant = distant || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown)));
         Self { role, distant, public, words }
     }
 
@@ -246,6 +247,13 @@ const SHOWN_TO_BROWSERS: &[&str] = &[
     "bugsnag_api_key",
     "heap_",
     "logrocket_",
+    "sentry_key",
+    "stream_api_key",
+    "stream_key",
+    "trello_key",
+    "trello_api_key",
+    "twitter_api_key",
+    "flickr_api_key",
 ];
 
 const PUBLIC: &[&str] = &["public", "publishable", "pub", "pubkey", "publickey", "anon", "sitekey"];

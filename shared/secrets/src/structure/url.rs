@@ -60,7 +60,9 @@ fn one(scheme: &str, rest: &str, looking: Looking) -> Option<Verdict> {
     let (query, fragment) = query.split_once('#').unwrap_or((query, ""));
     let parameters = query.split(['&', ';']).chain(fragment.split('&')).filter_map(|field| field.split_once('='));
     let keys = parameters.filter_map(|(key, value)| query_key(key, value, place, kind, looking));
-    let inside = crate::format::find_within(rest);
+    // A script for maps in a web page has Google's key for browsers in its address.
+    let for_pages = place.ends_with("/js") || place.ends_with(".js");
+    let inside = crate::format::find_within(rest).filter(|found| !(for_pages && found.kind == Kind("gcp-key")));
     surest(password.into_iter().chain(inside).chain(secret_path(place)).chain(keys))
 }
 
