@@ -302,4 +302,16 @@ mod tests {
         let odd = GetSecretValueOutput::builder().secret_string("canary").build();
         assert!(Version::read(odd).values.is_none());
     }
+
+    #[test]
+    fn labels_that_are_used_up_are_told_from_other_limits() {
+        let error = |message: &str| CallError {
+            kind: ErrorKind::Refused,
+            operation: "PutSecretValue",
+            target: "warden/pay/1".into(),
+            message: message.into(),
+        };
+        assert!(limited(error("LimitExceededException (advice)")).message.contains("RemoveFromVersionId"));
+        assert_eq!(limited(error("AccessDeniedException")), error("AccessDeniedException"));
+    }
 }
