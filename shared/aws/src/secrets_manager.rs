@@ -139,7 +139,6 @@ impl Aws {
             message: message.to_owned(),
         };
         let client = self.secrets(function.region());
-        let is_new = current.is_none();
         let labelled = match &current {
             Some(current) if current.id == *version => current.labels.contains(label),
             Some(current) => {
@@ -186,9 +185,8 @@ impl Aws {
             }
         };
         let (back, (), ()) = future::try_join3(self.current(function, secret), labelling, granting).await?;
-        let label_kept = labelled || is_new || current.is_some();
         match back {
-            Some(back) if back.holds(stored, key) && label_kept => Ok(()),
+            Some(back) if back.holds(stored, key) => Ok(()),
             Some(_) | None => {
                 Err(refused("what was stored was not what was read back; nothing was taken out of the environment"))
             }
@@ -208,7 +206,7 @@ impl Aws {
             Ok(_) => Ok(()),
             // The version is there with other values beside ours: what is read back decides.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(()),
-            Err(error) => Err(discreet("PutSecretValue", stored.secret.as_str(), error)),
+            Err(error) => Err(limited(discreet("PutSecretValue", stored.secret.as_str(), error))),
         }
     }
 
@@ -224,6 +222,16 @@ impl Aws {
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
+}
+
+/// What to do about a secret whose labels are used up. AWS allows 20, one for each remediation that can be undone.
+fn limited(error: CallError) -> CallError {
+    if !error.message.starts_with("LimitExceededException") {
+        return error;
+    }
+    let advice = "LimitExceededException: the secret has the 20 labels that AWS allows. Remove the labels warden-... of remediations that \
+                  nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId), and find out what sets new secrets again and again";
+    CallError { message: advice.to_owned(), ..error }
 }
 
 /// A secret that is marked for deletion.
@@ -293,5 +301,17 @@ mod tests {
         assert!(version.values.is_some() && !format!("{version:?}").contains("canary"));
         let odd = GetSecretValueOutput::builder().secret_string("canary").build();
         assert!(Version::read(odd).values.is_none());
+    }
+
+    #[test]
+    fn labels_that_are_used_up_are_told_from_other_limits() {
+        let error = |message: &str| CallError {
+            kind: ErrorKind::Refused,
+            operation: "PutSecretValue",
+            target: "warden/pay/1".into(),
+            message: message.into(),
+        };
+        assert!(limited(error("LimitExceededException (advice)")).message.contains("RemoveFromVersionId"));
+        assert_eq!(limited(error("AccessDeniedException")), error("AccessDeniedException"));
     }
 }
