@@ -134,6 +134,11 @@ impl Caller {
         aws_sdk_lambda::Client::new(&config)
     }
 
+    /// A client of IAM with the caller's own permissions.
+    pub(crate) fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config)
+    }
+
     /// Becomes the stack's operator, and reads the settings that the guards work by.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use warden_engine::{
     Report,
     decide::{Decision, Hold, decide},
     guard::{Guard, Introduced, Look, Observe},
+    iam::RoleArn,
     ports::{Clock, Ledger},
     proof::strike_forged,
     reconcile,
@@ -34,15 +35,21 @@ use warden_engine::{
 /// Everything is read and judged afresh, so that what is done is what is right now. Not done, and said so: what an exemption, an
 /// acceptance or the stack's parameter NeverTouch lets be, and what is not opted in to `enforce`.
 #[derive(clap::Args)]
-#[command(override_usage = "warden apply [OPTIONS] <ID>...\n       warden apply [OPTIONS] --function <FUNCTION>")]
+#[command(
+    override_usage = "warden apply [OPTIONS] <ID>...\n       warden apply [OPTIONS] --function <FUNCTION>\n       warden apply [OPTIONS] --role <ROLE>"
+)]
 pub(crate) struct Apply {
     /// Ids of `withheld` records, or so much of their beginnings as is unique
-    #[arg(value_name = "ID", required_unless_present = "function", conflicts_with = "function")]
+    #[arg(value_name = "ID", required_unless_present_any = ["function", "role"], conflicts_with_all = ["function", "role"])]
     ids: Vec<IdPrefix>,
 
     /// Everything on this function, by its name or ARN
     #[arg(long, value_name = "FUNCTION")]
     function: Option<String>,
+
+    /// Everything on this role, by its name
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
 
     #[command(flatten)]
     consent: Consent,
@@ -59,6 +66,9 @@ impl Apply {
         let mut wanted: BTreeMap<(GuardKind, Subject), Option<BTreeSet<Surface>>> = BTreeMap::new();
         for kind in GUARDS {
             wanted.extend(function.clone().map(|function| ((kind, Subject::Function(function)), None)));
+        }
+        if let Some(role) = &self.role {
+            wanted.insert((GuardKind::Role, Subject::Role(RoleArn::named(role, &caller.home)?)), None);
         }
         for id in &self.ids {
             let record = id.find(&operator.aws).await?.record;

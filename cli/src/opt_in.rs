@@ -1,4 +1,6 @@
-//! `warden opt-in`: puts functions under guard, and says first what the guard will find.
+//! `warden opt-in`: puts functions and roles under guard, and says first what the guards will find.
+
+mod role;
 
 use crate::{
     account::{self, Caller},
@@ -28,15 +30,19 @@ use warden_engine::{
     tags::{GuardKind, OptIn as TagsRead},
 };
 
-/// Put functions under guard: sets the tag `warden`, after showing what the guard will find
+/// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
 ///
-/// With your own permission to tag the functions. What is wrong already is not changed by opting in, unless the stack's parameter
+/// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter
 /// Standing says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
 pub(crate) struct OptIn {
     /// The functions, by name or ARN
-    #[arg(required = true, value_name = "FUNCTION")]
+    #[arg(required_unless_present = "role", value_name = "FUNCTION")]
     functions: Vec<String>,
+
+    /// A role, by name or ARN; may be given several times
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
 
     /// What the guards may do
     #[arg(long, value_enum, default_value = "enforce")]
@@ -95,15 +101,25 @@ impl OptIn {
             let outlook = Outlook { function, present, then, tags: &tags, facts };
             outlook.write(&operator.settings, &mut out).context("writing the outlook")?;
         }
+        let mut roles = Vec::new();
+        for name in &self.role {
+            let outlook = role::Outlook::of(&caller, &operator, name, &tags).await?;
+            outlook.write(&tags, &operator.settings, &mut out).context("writing the outlook")?;
+            roles.push(outlook);
+        }
         out.flush().context("writing the outlook")?;
         drop(out);
-        let question = if functions.len() == 1 { "Opt it in?" } else { "Opt them in?" };
+        let question = if functions.len() + roles.len() == 1 { "Opt it in?" } else { "Opt them in?" };
         if !self.consent.given(question)? {
             return Ok(Exit::Findings);
         }
         for function in &functions {
             tags::write(&caller, function, &tags).await?;
             anstream::println!("{}: opted in.", function.name());
+        }
+        for role in &roles {
+            role.tag(&caller, &tags).await?;
+            anstream::println!("{}: opted in.", role.name());
         }
         Ok(Exit::Fine)
     }
@@ -131,55 +147,79 @@ struct Outlook<'a> {
 
 impl Outlook<'_> {
     fn write(&self, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-        use warden_engine::tags::Mode;
         let name = self.function.name();
         writeln!(out, "{}", name.bold())?;
-        for (key, value) in self.tags {
-            let was = self.present.get(key).map_or_else(|| "not set".to_owned(), |was| format!("`{}`", printable(was)));
-            writeln!(out, "  tag `{key}` = `{value}` (was {was})")?;
-        }
+        write_tags(self.tags, &self.present, out)?;
+        let found = findings_of(&AccessGuard, &self.facts, settings);
+        let apply = format!("--function {name}");
+        let then = Then { kind: GuardKind::Access, tags: &self.then, settings, apply };
+        then.write(&found, "nothing is wrong with who may invoke it", out)
+    }
+}
+
+fn write_tags(tags: &[(String, String)], present: &BTreeMap<String, String>, out: &mut dyn Write) -> io::Result<()> {
+    for (key, value) in tags {
+        let was = present.get(key).map_or_else(|| "not set".to_owned(), |was| format!("`{}`", printable(was)));
+        writeln!(out, "  tag `{key}` = `{value}` (was {was})")?;
+    }
+    Ok(())
+}
+
+/// What a guard finds, the worst first on each surface.
+fn findings_of<G: Guard>(guard: &G, facts: &Facts<G::Context>, settings: &Settings) -> Vec<(Surface, Judgement)> {
+    let judged = facts.surfaces.keys().map(|surface| {
+        let mut judgement = guard.judge(facts, surface, settings);
+        judgement.findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
+        (surface.clone(), judgement)
+    });
+    judged.filter(|(_, judgement)| !judgement.findings.is_empty() || judgement.unclear.is_some()).collect()
+}
+
+/// What becomes of findings after the opt-in.
+struct Then<'a> {
+    kind: GuardKind,
+    /// The tags as they will be.
+    tags: &'a BTreeMap<String, String>,
+    settings: &'a Settings,
+    /// How `warden apply` is told what to act on.
+    apply: String,
+}
+
+impl Then<'_> {
+    fn write(&self, found: &[(Surface, Judgement)], fine: &str, out: &mut dyn Write) -> io::Result<()> {
+        use warden_engine::tags::Mode;
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let opt_in = TagsRead::from_tags(&self.then, GuardKind::Access, today);
+        let opt_in = TagsRead::from_tags(self.tags, self.kind, today);
         for problem in &opt_in.problems {
             writeln!(out, "  {} {}", "mind".yellow(), printable(problem))?;
         }
-        writeln!(out, "  access-guard: {}", opt_in.mode)?;
-        let found = self.findings(settings);
+        writeln!(out, "  {}-guard: {}", self.kind, opt_in.mode)?;
         if found.is_empty() {
-            return writeln!(out, "  nothing is wrong with who may invoke it");
+            return writeln!(out, "  {fine}");
         }
         let mut acted_on = false;
-        for (surface, judgement) in &found {
+        for (surface, judgement) in found {
             for finding in &judgement.findings {
                 let severity = output::severity(finding.severity);
                 writeln!(out, "  {severity} {} on {surface}: {}", finding.id.bold(), printable(&finding.message))?;
                 let exempt = opt_in.exemptions.iter().any(|exemption| exemption.finding == finding.id);
-                acted_on |= finding.severity >= settings.threshold && !exempt;
+                acted_on |= finding.severity >= self.settings.threshold && !exempt;
             }
             if let Some(why) = &judgement.unclear {
                 writeln!(out, "  {} {surface} cannot be judged: {}", "mind".yellow(), printable(why))?;
             }
         }
-        let then = match (opt_in.mode, settings.standing) {
+        let then = match (opt_in.mode, self.settings.standing) {
             (Mode::Enforce, _) if !acted_on => "this is recorded and left as it is".to_owned(),
             (Mode::Enforce, StandingPolicy::Withhold) => {
-                format!("this is recorded and left as it is until `warden apply --function {name}`")
+                format!("this is recorded and left as it is until `warden apply {}`", self.apply)
             }
             (Mode::Enforce, StandingPolicy::Act) => {
                 "this is put right at once: the stack's parameter Standing is `act`".to_owned()
             }
             (Mode::Observe, _) => "this is recorded; nothing is changed".to_owned(),
-            (Mode::Off, _) => "this is left alone: another tag turns access-guard off".to_owned(),
+            (Mode::Off, _) => format!("this is left alone: another tag turns {}-guard off", self.kind),
         };
         writeln!(out, "  {then}")
-    }
-
-    fn findings(&self, settings: &Settings) -> Vec<(&Surface, Judgement)> {
-        let judged = self.facts.surfaces.keys().map(|surface| {
-            let mut judgement = AccessGuard.judge(&self.facts, surface, settings);
-            judgement.findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
-            (surface, judgement)
-        });
-        judged.filter(|(_, judgement)| !judgement.findings.is_empty() || judgement.unclear.is_some()).collect()
     }
 }

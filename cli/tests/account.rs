@@ -363,3 +363,32 @@ async fn what_is_missing_is_said() {
     ];
     account.warden_as(&nowhere, &["audit"]).check(2, &["no Region", "AWS_REGION"]);
 }
+
+#[tokio::test]
+async fn a_role_is_opted_in_once_it_is_said_who_has_it_and_what_is_wrong_is_applied_on_demand() {
+    let account = Account::guarded().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let everything = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let put = || iam.put_role_policy().role_name("shop").policy_name("all").policy_document(everything).send();
+    put().await.expect("a policy");
+    let outlook = account.warden(&["opt-in", "--role", "shop"]);
+    outlook.check(
+        2,
+        &["have it: shop", "role-guard: enforce", "wildcard-admin", "`warden apply --role shop`", "say --yes"],
+    );
+    account.warden(&["opt-in", "--role", "shop", "--yes"]).check(0, &["shop: opted in."]);
+    account.settle().await;
+    account.warden(&["apply", "--role", "shop", "--yes"]).check(0, &["DeleteRolePolicy(shop, all)", "applied"]);
+    assert!(iam.get_role_policy().role_name("shop").policy_name("all").send().await.is_err());
+    account.settle().await;
+
+    put().await.expect("a policy");
+    account.settle().await;
+    assert!(iam.get_role_policy().role_name("shop").policy_name("all").send().await.is_err());
+    // What was withheld at the opt-in is one of the records, what was applied two.
+    assert_eq!(account.ids("applied").len(), 2);
+    let [last, _] = account.ids("applied").try_into().expect("two");
+    account.warden(&["undo", &last, "--yes"]).check(0, &["PutRolePolicy(shop, all)"]);
+    assert!(iam.get_role_policy().role_name("shop").policy_name("all").send().await.is_ok());
+    account.warden(&["opt-in", "--role", "nobody"]).check(2, &["there is no role `nobody`"]);
+}

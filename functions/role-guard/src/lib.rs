@@ -22,6 +22,7 @@ use warden_engine::{
     call_error::CallError,
     content::Content,
     guard::{Guard, Judgement, Look, Observe, Remedy},
+    iam::RoleArn,
     settings::Settings,
     state::History,
     surface::{Subject, Surface},
@@ -35,6 +36,22 @@ pub type Facts = warden_engine::guard::Facts<Context>;
 /// The guard.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleGuard;
+
+impl RoleGuard {
+    /// Everything that the guard watches on a role, also on one that is not opted in: to say beforehand what it would find. `None`
+    /// where there is no such role.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn survey(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallError> {
+        observe::survey(aws, role).await
+    }
+
+    /// Whom beside Lambda a role serves, in words: with them it is never changed.
+    pub fn strangers(facts: &Facts, settings: &Settings) -> Option<String> {
+        remedy::strangers(facts, settings)
+    }
+}
 
 impl Guard for RoleGuard {
     const KIND: GuardKind = GuardKind::Role;

@@ -94,6 +94,13 @@ async fn observe_role(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallEr
     Ok(Some(Facts { scope: Scope::Tags(found.tags), surfaces, context }))
 }
 
+/// A whole role, whether it is in scope or not.
+pub(crate) async fn survey(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallError> {
+    let Some(mut facts) = observe_role(aws, role).await? else { return Ok(None) };
+    read_documents(aws, role, &mut facts).await?;
+    Ok(Some(facts))
+}
+
 /// Everything else, of a subject that is in scope.
 pub(crate) async fn complete(
     aws: &Aws,
@@ -334,9 +341,8 @@ async fn complete_function(
     let roles: BTreeSet<&str> = [present, baseline].into_iter().flatten().filter_map(role_of).collect();
     let judged = roles.into_iter().map(|arn| async move {
         let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };
-        let Some(mut facts) = observe_role(aws, &role).await? else { return Ok(None) };
-        read_documents(aws, &role, &mut facts).await?;
-        Ok::<_, CallError>(Some((arn.to_owned(), whole_role(&facts, settings))))
+        let facts = survey(aws, &role).await?;
+        Ok::<_, CallError>(facts.map(|facts| (arn.to_owned(), whole_role(&facts, settings))))
     });
     facts.context.roles = future::try_join_all(judged).await?.into_iter().flatten().collect();
     Ok(())

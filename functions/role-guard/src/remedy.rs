@@ -4,6 +4,8 @@ mod managed;
 mod permissions;
 mod trust;
 
+pub(crate) use trust::strangers;
+
 use crate::{Facts, judge::can_come_back, looks::role_of};
 use warden_engine::{
     Finding,
@@ -30,7 +32,7 @@ pub(crate) fn remedy(
     };
     let task = Task { facts, surface, content, findings, baseline, settings };
     match (subject, surface) {
-        (Subject::Role(role), _) => match trust::strangers(facts, settings) {
+        (Subject::Role(role), _) => match strangers(facts, settings) {
             Some(strangers) => task.nothing_safe(&format!(
                 "the role serves others than Lambda ({strangers}): what they need is not known here; give the function a role of \
                  its own, or change this one by hand"
