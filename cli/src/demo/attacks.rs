@@ -108,7 +108,8 @@ async fn sids(stage: &Stage, function: &str) -> anyhow::Result<String> {
 async fn audit(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
     say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()));
     let mut records = Vec::new();
-    let functions = [&shop.payment, &shop.orders, &shop.refunds, &shop.thumbnails, &shop.catalog];
+    let checkout = stage.function("checkout")?;
+    let functions = [&shop.payment, &shop.orders, &shop.refunds, &shop.thumbnails, &shop.catalog, &checkout];
     for subject in functions.into_iter().chain([&shop.layer, &shop.role, &shop.data]) {
         records.extend(stage.records(subject).await?);
     }
