@@ -1,34 +1,13 @@
 //! `warden check` as other programs use it: bytes in, lines out, an exit code.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    process::{Child, Command, Output, Stdio},
-};
+mod process;
+
+use process::{run, start};
+use std::io::{BufRead, BufReader, Read, Write};
 
 const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#;
 const HARMLESS: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 const OUTSIDE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#;
-
-fn start(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_warden"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts")
-}
-
-fn run(arguments: &[&str], input: impl Into<Vec<u8>>) -> Output {
-    let mut child = start(arguments);
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.into();
-    // A thread, because the answers would fill their pipe while the input is still being written.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("no panic").expect("all of the input was read");
-    output
-}
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")

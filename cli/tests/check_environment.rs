@@ -1,5 +1,7 @@
 //! `warden check environment`: names and values in, findings out, and never a value.
 
+mod process;
+
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Command, Output, Stdio},
@@ -11,21 +13,7 @@ fn canary() -> String {
 }
 
 fn run(arguments: &[&str], input: impl Into<Vec<u8>>) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_warden"))
-        .args(["check", "environment"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.into();
-    // A thread, because the answers would fill their pipe while the input is still being written.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("no panic").expect("all of the input was read");
-    output
+    process::run(&[&["check", "environment"], arguments].concat(), input)
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -1,28 +1,11 @@
 //! `warden check` of roles: their policies, their trust, and both together.
 
+mod process;
+
+use process::run;
 use serde_json::{Value, json};
-use std::{
-    io::Write,
-    process::{Command, Output, Stdio},
-};
 
 const ACCOUNT: &str = "111122223333";
-
-fn run(arguments: &[&str], input: String) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_warden"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    // A thread, because the answers would fill their pipe while the input is still being written.
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("no panic").expect("all of the input was read");
-    output
-}
 
 /// Judges documents, one to a line, and gives the answers back.
 fn answers(kind: &str, documents: &[Value]) -> Vec<Value> {

@@ -1,24 +1,14 @@
 //! `warden check template`: whole templates and plans, and Warden's own.
 
+mod process;
+
 use serde_json::{Value, json};
-use std::{
-    io::Write,
-    process::{Command, Output, Stdio},
-};
+use std::process::Output;
 
 const WARDENS_OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/warden.yaml");
 
 fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_warden"))
-        .args(["check", "template"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
-    child.wait_with_output().expect("it ends")
+    process::run(&[&["check", "template"], arguments].concat(), input)
 }
 
 fn lines(output: &Output) -> Vec<Value> {
