@@ -10,7 +10,9 @@ pub(super) const WILDCARD_ADMIN: Explanation = Explanation {
              owns the account: they read its credentials from the environment, make a user of their own, and are \
              still there when the function is mended.",
     remedy: "Critical. Role-guard detaches such a policy or takes the statement out of it, and puts back what was \
-             there before.",
+             there before. In a customer managed policy that carries the tag itself, the version that was in force \
+             before comes back, or a new one is written. Where there are five, the oldest makes room; an undo makes \
+             a version of it again, under a new id.",
     instead: "Name the actions the function calls and the resources it calls them on. For logs, X-Ray, a VPC or an \
               event source, attach the AWSLambda...ExecutionRole policy that is made for it.",
 };
