@@ -3,11 +3,20 @@
 use crate::{Account, iam_document, policy};
 use aws_sdk_iam::types::Tag;
 use jiff::SignedDuration;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
 use warden_aws::Aws;
-use warden_engine::{arn::Home, record::Record, settings::Settings, trigger::Cause, undo::Undo};
+use warden_engine::{
+    arn::Home,
+    record::Record,
+    settings::Settings,
+    trigger::Cause,
+    undo::{Undo, UndoRefusal},
+};
 use warden_sandbox::ACCOUNT;
+
+/// For how long an undo that is at work keeps others away.
+pub const UNDO_LEASE: Duration = Duration::from_secs(1);
 
 impl Account {
     /// Attaches a managed policy to a role.
@@ -38,8 +47,31 @@ impl Account {
         Some(answer.role()?.permissions_boundary()?.permissions_boundary_arn()?.to_owned())
     }
 
+    /// The id of a managed policy's default version, and what all of them say, in no order: IAM gives no id twice.
+    pub async fn all_versions(&self, arn: &str) -> Value {
+        let answer = self.iam.list_policy_versions().policy_arn(arn).send().await.expect("versions");
+        let (mut default, mut documents) = (None, Vec::new());
+        for version in answer.versions() {
+            let id = version.version_id().expect("an id");
+            default = default.or(version.is_default_version().then(|| id.to_owned()));
+            let answer = self.iam.get_policy_version().policy_arn(arn).version_id(id).send().await.expect("a version");
+            let document = answer.policy_version().and_then(|version| version.document()).expect("a document");
+            documents.push(iam_document(document).to_string());
+        }
+        documents.sort();
+        json!({"default": default, "documents": documents})
+    }
+
     /// Takes a remediation back, as the operator does, for a week.
     pub async fn undo(&self, record: Record) {
+        self.try_undo(record).await.expect("taken back");
+    }
+
+    /// The same, which may be refused.
+    ///
+    /// # Errors
+    /// Why it was not taken back.
+    pub async fn try_undo(&self, record: Record) -> Result<Vec<Record>, UndoRefusal> {
         let role = format!("arn:aws:iam::{ACCOUNT}:role/warden/warden-operator");
         let credentials = self.sandbox.session(&role, "tests").await.expect("the operator's session");
         let operator = Aws::new(self.sandbox.config_as(credentials, "us-east-1"), self.deployment.clone());
@@ -48,14 +80,15 @@ impl Account {
             region: "us-east-1".into(),
             account: ACCOUNT.parse().expect("an account"),
         };
-        let settings = Settings::read(home, |_| None).expect("settings");
+        let short = |name: &str| (name == "WARDEN_LEASE_SECONDS").then(|| UNDO_LEASE.as_secs().to_string());
+        let settings = Settings::read(home, short).expect("settings");
         let undo = Undo {
             record,
             accept_for: SignedDuration::from_hours(7 * 24),
             by: "tests".into(),
             cause: Cause { actor: Some("tests".into()), ..Cause::by_hand("warden undo") },
         };
-        undo.carry_out(&operator, &settings).await.expect("taken back");
+        undo.carry_out(&operator, &settings).await
     }
 }
 

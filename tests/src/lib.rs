@@ -6,7 +6,7 @@ pub mod glibc;
 mod iam;
 pub mod secure_server;
 
-pub use iam::tag;
+pub use iam::{UNDO_LEASE, tag};
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
