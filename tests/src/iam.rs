@@ -2,12 +2,8 @@
 
 use crate::{Account, iam_document, policy};
 use aws_sdk_iam::types::Tag;
-use jiff::SignedDuration;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use warden_aws::Aws;
-use warden_engine::{arn::Home, record::Record, settings::Settings, trigger::Cause, undo::Undo};
-use warden_sandbox::ACCOUNT;
 
 impl Account {
     /// Attaches a managed policy to a role.
@@ -36,26 +32,6 @@ impl Account {
     pub async fn boundary(&self, role: &str) -> Option<String> {
         let answer = self.iam.get_role().role_name(role).send().await.expect("the role");
         Some(answer.role()?.permissions_boundary()?.permissions_boundary_arn()?.to_owned())
-    }
-
-    /// Takes a remediation back, as the operator does, for a week.
-    pub async fn undo(&self, record: Record) {
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/warden/warden-operator");
-        let credentials = self.sandbox.session(&role, "tests").await.expect("the operator's session");
-        let operator = Aws::new(self.sandbox.config_as(credentials, "us-east-1"), self.deployment.clone());
-        let home = Home {
-            partition: "aws".parse().expect("a partition"),
-            region: "us-east-1".into(),
-            account: ACCOUNT.parse().expect("an account"),
-        };
-        let settings = Settings::read(home, |_| None).expect("settings");
-        let undo = Undo {
-            record,
-            accept_for: SignedDuration::from_hours(7 * 24),
-            by: "tests".into(),
-            cause: Cause { actor: Some("tests".into()), ..Cause::by_hand("warden undo") },
-        };
-        undo.carry_out(&operator, &settings).await.expect("taken back");
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod environment;
 pub mod glibc;
 mod iam;
+mod operator;
 pub mod secure_server;
 
 pub use iam::tag;
