@@ -6,7 +6,8 @@
 //! and saves compiling the AWS SDK once more, at the price of a slower server in the first answer's time.
 //!
 //! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's variables. A server
-//! in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or role that is not opted in.
+//! in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or role that is not opted in, or that
+//! is opted in to `observe` and breaks a rule, which the guard records.
 //! AWS is answered at once and without TLS, so what is measured is the guard's own time.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -40,8 +41,13 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// A guard, and an event that it wakes for.
 type Guard = (&'static str, fn() -> Value);
-const GUARDS: [Guard; 2] = [("access-guard", add_permission), ("role-guard", put_role_policy)];
+const GUARDS: [Guard; 3] = [
+    ("access-guard", add_permission),
+    ("role-guard", put_role_policy),
+    ("secret-guard", update_function_configuration),
+];
 const RUNS: usize = 50;
+const REVISION: &str = "8f0c8c1a-0000-4000-8000-000000000009";
 /// A guard that has not answered by then does not work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,11 +67,9 @@ async fn report(name: &str, event: &Value, path: &Path) -> Result<()> {
     let glibc = glibc_needed(&binary).context("reading which symbols the guard needs")?;
 
     // The first brings the binary into the page cache, and is not counted.
-    ColdStart::measure(path, name, event).await?;
-    let mut starts = Vec::with_capacity(RUNS);
-    for _ in 0..RUNS {
-        starts.push(ColdStart::measure(path, name, event).await?);
-    }
+    ColdStart::measure(path, name, event, Shop::NotOptedIn).await?;
+    let starts = ColdStart::repeat(path, name, event, Shop::NotOptedIn).await?;
+    let records = ColdStart::repeat(path, name, event, Shop::Violating).await?;
 
     let load = fs::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or_default();
@@ -73,8 +77,10 @@ async fn report(name: &str, event: &Value, path: &Path) -> Result<()> {
     println!("{name}, release build, {RUNS} cold starts; {cores} cores, load {load}\n");
     println!("{:<32}{:>10}{:>10}{:>10}", "", "median", "lowest", "budget");
     row("process start to first `next`", milliseconds, starts.iter().map(|start| start.next), "3 ms");
-    row("process start to first answer", milliseconds, starts.iter().map(|start| start.answer), "");
-    row("peak memory at the first answer", megabytes, starts.iter().map(|start| start.peak), "15 MB");
+    row("to the answer, not opted in", milliseconds, starts.iter().map(|start| start.answer), "");
+    row("to the answer, a finding", milliseconds, records.iter().map(|start| start.answer), "");
+    row("peak memory, not opted in", megabytes, starts.iter().map(|start| start.peak), "15 MB");
+    row("peak memory, a finding", megabytes, records.iter().map(|start| start.peak), "15 MB");
     row("binary", megabytes, [binary.len()], "");
     row("zip", megabytes, [zipped(&binary)?], "");
     let needed = glibc.map_or("none".into(), |version| version.to_string());
@@ -123,12 +129,29 @@ struct ColdStart {
     peak: usize,
 }
 
+/// What there is to be found in the account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shop {
+    /// A function and a role without tags, policies, URL and history.
+    NotOptedIn,
+    /// Both opted in to `observe`, and each guard's rule broken.
+    Violating,
+}
+
 impl ColdStart {
-    async fn measure(binary: &Path, name: &str, event: &Value) -> Result<ColdStart> {
+    async fn repeat(binary: &Path, name: &str, event: &Value, shop: Shop) -> Result<Vec<ColdStart>> {
+        let mut starts = Vec::with_capacity(RUNS);
+        for _ in 0..RUNS {
+            starts.push(ColdStart::measure(binary, name, event, shop).await?);
+        }
+        Ok(starts)
+    }
+
+    async fn measure(binary: &Path, name: &str, event: &Value, shop: Shop) -> Result<ColdStart> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (seen, mut sights) = unbounded_channel();
-        let server = tokio::spawn(serve(listener, Arc::new(Lambda::new(name, event, seen))));
+        let server = tokio::spawn(serve(listener, Arc::new(Lambda::new(name, event, shop, seen))));
 
         let began = Instant::now();
         let mut guard = Running(command(binary, name, address).spawn().context("starting the guard")?);
@@ -137,10 +160,10 @@ impl ColdStart {
             (_, other) => bail!("the guard began with {other:?}"),
         };
         let answer = match guard.sight(&mut sights).await? {
-            (at, Sight::Answer(answer)) if answer == "[]" => at - began,
-            (_, other) => {
-                bail!("of what is not opted in nothing is to be recorded, `[]`; the guard said {other:?}")
-            }
+            (at, Sight::Answer(answer)) if (answer == "[]") == (shop == Shop::NotOptedIn) => at - began,
+            (_, other) => bail!(
+                "a finding is to be recorded, of what is not opted in nothing, `[]`; with {shop:?} the guard said {other:?}"
+            ),
         };
         let peak = guard.peak_memory()?;
         server.abort();
@@ -155,7 +178,7 @@ fn command(binary: &Path, name: &str, address: SocketAddr) -> Command {
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .envs([("AWS_LAMBDA_RUNTIME_API", address.to_string()), ("AWS_ENDPOINT_URL", format!("http://{address}"))]);
     command.envs([
         ("AWS_LAMBDA_FUNCTION_NAME", format!("warden-{name}")),
@@ -174,6 +197,8 @@ fn command(binary: &Path, name: &str, address: SocketAddr) -> Command {
         ("WARDEN_TABLE", "warden-ledger"),
         ("WARDEN_BUS", "warden"),
         ("WARDEN_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000001"),
+        ("WARDEN_HASH_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000002"),
+        ("WARDEN_SECRET_LAYERS", "x86_64=arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1"),
     ]);
     command
 }
@@ -223,8 +248,9 @@ enum Sight {
     Failure(String),
 }
 
-/// Lambda's Runtime API with one event to hand over, and AWS around a function and a role without tags, policies, URL and history.
+/// Lambda's Runtime API with one event to hand over, and AWS around a function and its role.
 struct Lambda {
+    shop: Shop,
     seen: UnboundedSender<(Instant, Sight)>,
     handed_over: AtomicBool,
     /// The guard's own function.
@@ -247,9 +273,9 @@ async fn serve(listener: TcpListener, lambda: Arc<Lambda>) -> Result<()> {
 }
 
 impl Lambda {
-    fn new(name: &str, event: &Value, seen: UnboundedSender<(Instant, Sight)>) -> Self {
+    fn new(name: &str, event: &Value, shop: Shop, seen: UnboundedSender<(Instant, Sight)>) -> Self {
         let function = arn(&format!("warden-{name}"));
-        Self { seen, handed_over: AtomicBool::new(false), function, event: event.to_string() }
+        Self { shop, seen, handed_over: AtomicBool::new(false), function, event: event.to_string() }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
@@ -278,25 +304,45 @@ impl Lambda {
                 self.see(at, Sight::Failure(format!("the guard failed: {}", String::from_utf8_lossy(&error))));
                 json_answer(StatusCode::ACCEPTED, &json!({"status": "OK"}))
             }
+            (&Method::GET, "policy", None) if self.shop == Shop::Violating => {
+                json_answer(StatusCode::OK, &json!({"Policy": public_policy(), "RevisionId": REVISION}))
+            }
             (&Method::GET, "policy" | "url", None) => json_answer(
                 StatusCode::NOT_FOUND,
                 &json!({"__type": "ResourceNotFoundException", "Type": "User", "Message": "The resource you requested does not exist."}),
             ),
-            (&Method::GET, _, None) if path.starts_with("/2015-03-31/functions/") => json_answer(
-                StatusCode::OK,
-                &json!({"Configuration": {"FunctionName": "shop", "FunctionArn": arn("shop")}, "Code": {"RepositoryType": "S3"}}),
-            ),
+            (&Method::GET, "code-signing-config", None) => {
+                json_answer(StatusCode::OK, &json!({"FunctionName": "shop", "CodeSigningConfigArn": ""}))
+            }
+            (&Method::GET, "versions", None) => json_answer(StatusCode::OK, &json!({"Versions": []})),
+            (&Method::GET, _, None) if path.starts_with("/2015-03-31/functions/") => {
+                json_answer(StatusCode::OK, &self.function())
+            }
             (&Method::POST, _, Some("DynamoDB_20120810.Query")) => {
                 json_answer(StatusCode::OK, &json!({"Items": [], "Count": 0, "ScannedCount": 0}))
             }
             (&Method::POST, _, Some("DynamoDB_20120810.BatchGetItem")) => {
                 json_answer(StatusCode::OK, &json!({"Responses": {"warden-ledger": []}, "UnprocessedKeys": {}}))
             }
+            (&Method::POST, _, Some("DynamoDB_20120810.TransactWriteItems")) => json_answer(StatusCode::OK, &json!({})),
+            (&Method::POST, _, Some("AWSEvents.PutEvents")) => {
+                json_answer(StatusCode::OK, &json!({"FailedEntryCount": 0, "Entries": [{"EventId": REVISION}]}))
+            }
+            (&Method::POST, _, Some("TrentService.GenerateMac")) => json_answer(
+                StatusCode::OK,
+                &json!({"Mac": "c2VjcmV0LWd1YXJkJ3Mga2V5LCBhcyBzb21lIDMyIGI=", "MacAlgorithm": "HMAC_SHA_256"}),
+            ),
+            (&Method::POST, _, Some("secretsmanager.GetSecretValue" | "secretsmanager.GetResourcePolicy")) => {
+                json_answer(
+                    StatusCode::BAD_REQUEST,
+                    &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
+                )
+            }
             (&Method::POST, "", None) => {
                 let form = body.collect().await?.to_bytes();
                 let form = String::from_utf8_lossy(&form).into_owned();
                 let action = form.strip_prefix("Action=").and_then(|rest| rest.split('&').next()).unwrap_or_default();
-                match iam(action) {
+                match self.iam(action) {
                     Some(result) => {
                         let answer = format!(
                             "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}</{action}Result>\
@@ -318,25 +364,44 @@ impl Lambda {
         }
     }
 
+    /// What Lambda says of the function `shop`.
+    fn function(&self) -> Value {
+        let mut configuration = json!({"FunctionName": "shop", "FunctionArn": arn("shop"), "RevisionId": REVISION});
+        let mut answer = json!({"Code": {"RepositoryType": "S3"}});
+        if self.shop == Shop::Violating {
+            configuration["Environment"] = json!({"Variables": {"STAGE": "prod", "DB_PASSWORD": "6DhBO1u#Kv0iuchB"}});
+            answer["Tags"] = json!({"warden": "observe"});
+        }
+        answer["Configuration"] = configuration;
+        answer
+    }
+
+    /// What IAM says of the role `shop`.
+    fn iam(&self, action: &str) -> Option<String> {
+        let violating = self.shop == Shop::Violating;
+        let tags = if violating { "<Tags><member><Key>warden</Key><Value>observe</Value></member></Tags>" } else { "" };
+        Some(match action {
+            "GetRole" => format!(
+                "<Role><Path>/</Path><RoleName>shop</RoleName><RoleId>AROADBQP57FF2AEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/shop</Arn>\
+                 <CreateDate>2026-11-21T10:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B\
+                 %7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22\
+                 sts%3AAssumeRole%22%7D%5D%7D</AssumeRolePolicyDocument>{tags}</Role>"
+            ),
+            "ListAttachedRolePolicies" => "<AttachedPolicies/><IsTruncated>false</IsTruncated>".into(),
+            "ListRolePolicies" if violating => "<PolicyNames><member>own</member></PolicyNames><IsTruncated>false</IsTruncated>".into(),
+            "ListRolePolicies" => "<PolicyNames/><IsTruncated>false</IsTruncated>".into(),
+            "GetRolePolicy" if violating => "<RoleName>shop</RoleName><PolicyName>own</PolicyName><PolicyDocument>%7B%22Version%22%3A%22\
+                 2012-10-17%22%2C%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%5B%22iam%3A%2A%22%2C%22s3%3A%2A%22%5D%2C\
+                 %22Resource%22%3A%22%2A%22%7D%7D</PolicyDocument>"
+                .into(),
+            _ => return None,
+        })
+    }
+
     fn see(&self, at: Instant, sight: Sight) {
         // Nobody looks any more once the run is over.
         let _ = self.seen.send((at, sight));
     }
-}
-
-/// What IAM says of the role `shop`, which has nothing.
-fn iam(action: &str) -> Option<String> {
-    Some(match action {
-        "GetRole" => format!(
-            "<Role><Path>/</Path><RoleName>shop</RoleName><RoleId>AROADBQP57FF2AEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/shop</Arn>\
-             <CreateDate>2026-11-21T10:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B\
-             %7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22\
-             sts%3AAssumeRole%22%7D%5D%7D</AssumeRolePolicyDocument></Role>"
-        ),
-        "ListAttachedRolePolicies" => "<AttachedPolicies/><IsTruncated>false</IsTruncated>".into(),
-        "ListRolePolicies" => "<PolicyNames/><IsTruncated>false</IsTruncated>".into(),
-        _ => return None,
-    })
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Result<Response<Full<Bytes>>> {
@@ -351,6 +416,14 @@ fn json_answer(status: StatusCode, body: &Value) -> Result<Response<Full<Bytes>>
 
 fn arn(function: &str) -> String {
     format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}")
+}
+
+/// A resource policy that lets anybody call the function `shop`.
+fn public_policy() -> String {
+    json!({"Version": "2012-10-17", "Id": "default", "Statement": [{
+        "Sid": "orders", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": arn("shop")
+    }]})
+    .to_string()
 }
 
 /// A bucket was allowed to call a function.
@@ -369,6 +442,11 @@ fn add_permission() -> Value {
 fn put_role_policy() -> Value {
     let parameters = json!({"roleName": "shop", "policyName": "own", "policyDocument": "{}"});
     event("iam", "PutRolePolicy", &parameters)
+}
+
+/// A function was given another environment.
+fn update_function_configuration() -> Value {
+    event("lambda", "UpdateFunctionConfiguration20150331v2", &json!({"functionName": "shop"}))
 }
 
 /// A change, as EventBridge brings it from CloudTrail.
