@@ -5,6 +5,7 @@ use crate::{
     name::{Name, Role},
     placeholder::{is_placeholder, is_template},
     plain::{is_number, is_plain},
+    published::is_published,
     reference::{is_ciphertext, is_hash, is_reference},
     shape::{Shape, is_uuid},
     spelling::is_wordlike,
@@ -59,6 +60,11 @@ fn trimmed(value: &str) -> &str {
 }
 
 fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+    // Last, because few values come so far.
+    through_layers(name, value, looking).filter(|_| !is_published(value))
+}
+
+fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if value.len() < 4 {
         return None;
     }
@@ -127,8 +133,9 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
 
 /// `${DB_PASSWORD:-secret}`: what stands for a variable that is not set.
 fn default_of(value: &str) -> Option<&str> {
-    let (variable, default) = value.strip_prefix("${")?.strip_suffix('}')?.split_once(":-")?;
-    variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_').then_some(default)
+    let inside = value.strip_prefix("${")?.strip_suffix('}')?;
+    let rest = inside.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+    [":-", ":=", "-", "="].iter().find_map(|sign| rest.strip_prefix(sign))
 }
 
 /// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with it.
@@ -204,7 +211,7 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
     if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
-        return if name.distant { medium } else { high };
+        return if name.distant || says_password(value) { medium } else { high };
     }
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && shape.words >= 3 {
@@ -239,6 +246,25 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return weaker;
     }
     None
+}
+
+/// `P@ssw0rd`, `StrongPassword123!`: what examples and developers' machines have, and servers should not.
+pub(crate) fn says_password(value: &str) -> bool {
+    const LONGEST: usize = 40;
+    let mut plain = [0u8; LONGEST];
+    let Some(plain) = plain.get_mut(..value.len()) else { return false };
+    for (place, byte) in plain.iter_mut().zip(value.bytes()) {
+        *place = match byte {
+            b'@' | b'4' => b'a',
+            b'0' => b'o',
+            b'$' | b'5' => b's',
+            b'3' => b'e',
+            other => other.to_ascii_lowercase(),
+        };
+    }
+    // A sign may stand between two words: `Pass@word`.
+    let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
+    ["password", "passaword", "testpass", "changeit"].iter().any(|word| within(word.as_bytes()))
 }
 
 /// `el4stic-prod`: a word with digits in the place of its letters, which no name of a thing has.
@@ -324,6 +350,9 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         .split_whitespace()
         .all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()) && (3..=8).contains(&word.len()));
     if name.role == Role::Passphrase {
+        if is_of_few_words(value) {
+            return None;
+        }
         let mnemonic = only_words && matches!(words, 12 | 15 | 18 | 21 | 24);
         let kind = if mnemonic { Kind::MNEMONIC } else { Kind::PASSWORD };
         return (words >= 3).then_some(Verdict::high(kind));
@@ -342,6 +371,13 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         });
     let with_signs = words <= 6 && shape.digits > 0 && shape.symbols > 0;
     (with_signs || of_dice).then_some(Verdict::medium(Kind::PASSWORD))
+}
+
+/// `test test test test junk`: a wallet for tests.
+fn is_of_few_words(value: &str) -> bool {
+    let Some(first) = value.split_whitespace().next() else { return false };
+    let same = value.split_whitespace().filter(|word| *word == first).count();
+    same * 2 > value.split_whitespace().count()
 }
 
 /// Words of sentences that stand where a password is still to come.
@@ -378,7 +414,12 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
                 .split_whitespace()
                 .all(|word| word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
         let wallet = ["mnemonic", "seed", "wallet"].iter().any(|word| name.has(word));
-        return (mnemonic && wallet).then_some(Verdict::high(Kind::MNEMONIC));
+        if mnemonic && wallet && !is_of_few_words(value) {
+            return Some(Verdict::high(Kind::MNEMONIC));
+        }
+        // WordPress has spaces in its keys.
+        let with_signs = shape.length >= 40 && shape.symbols * 6 >= shape.length && shape.classes() == 4;
+        return if with_signs { graded(!weak_name) } else { None };
     }
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -395,8 +436,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     if is_uuid(value) {
         let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !of_provider);
+        // KMS names its keys so.
+        let of_kms = name.role == Role::ApiKey
+            && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
         let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
-        return if of_a_map { None } else { graded(sure) };
+        return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if shape.hexadecimal {
         return match shape.length {
