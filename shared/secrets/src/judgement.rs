@@ -10,7 +10,7 @@ use crate::{
     shape::{Shape, is_uuid},
     spelling::is_wordlike,
     structure::{self, Found},
-    verdict::{Confidence, Kind, Verdict},
+    verdict::{Confidence, Kind, Verdict, surest},
 };
 
 /// How deep within a value the examination is.
@@ -174,8 +174,11 @@ fn is_64_bytes(name: &Name, value: &str) -> bool {
         && !is_placeholder(value)
 }
 
-/// Google's keys for browsers look like those for servers.
+/// Google's keys for browsers look like those for servers, and Unleash's tokens.
 fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
+    if verdict.kind == Kind("unleash-token") {
+        return name.public;
+    }
     verdict.kind == Kind("gcp-key")
         && (name.public || ["firebase", "browser", "web", "client"].iter().any(|word| name.has(word)))
 }
@@ -209,6 +212,11 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
         return if name.distant { medium } else { high };
     }
+    // Several, none of which would be more than weak.
+    let listed = value.contains(',') && shape.symbols == value.matches(',').count();
+    if listed && value.split(',').all(|one| one.len() >= 4 && Shape::of(one).noise() < 50) {
+        return if shape.digits > 0 { weaker } else { None };
+    }
     let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
     if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
         return if name.distant || says_password(value) { medium } else { high };
@@ -230,7 +238,14 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let of_digits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
         of_digits && word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
     });
-    if (dated && !names_a_thing(value)) || is_disguised(value) || (is_tagged(value) && !names_a_thing(value)) {
+    // `cactus_castle15`: words and a number at their end.
+    let bare = value.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let numbered = (2..=4).contains(&(value.len() - bare.len()))
+        && bare.split(['_', '-', '.']).all(|word| word.len() >= 4 && is_wordlike(word.as_bytes()));
+    if ((dated || numbered) && !names_a_thing(value))
+        || is_disguised(value)
+        || (is_tagged(value) && !names_a_thing(value))
+    {
         return weaker;
     }
     if is_identifier(value, shape) {
@@ -259,12 +274,13 @@ pub(crate) fn says_password(value: &str) -> bool {
             b'0' => b'o',
             b'$' | b'5' => b's',
             b'3' => b'e',
+            b'7' => b't',
             other => other.to_ascii_lowercase(),
         };
     }
     // A sign may stand between two words: `Pass@word`.
     let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
-    ["password", "passaword", "testpass", "changeit"].iter().any(|word| within(word.as_bytes()))
+    ["password", "passaword", "testpass", "secret", "change"].iter().any(|word| within(word.as_bytes()))
 }
 
 /// `el4stic-prod`: a word with digits in the place of its letters, which no name of a thing has.
@@ -420,6 +436,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         // WordPress has spaces in its keys.
         let with_signs = shape.length >= 40 && shape.symbols * 6 >= shape.length && shape.classes() == 4;
         return if with_signs { graded(!weak_name) } else { None };
+    }
+    // `ETH,USDC,DAI`: several, of which each is what it is.
+    if value.contains(',') && shape.symbols == value.matches(',').count() {
+        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty() && !is_placeholder(one));
+        return surest(each.filter_map(|one| key(name, one, &Shape::of(one))));
     }
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
