@@ -5,7 +5,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::verdict::{Kind, Verdict};
+use crate::{
+    shape::Shape,
+    verdict::{Kind, Verdict},
+};
 use checksum::Checksum;
 use std::sync::LazyLock;
 
@@ -118,14 +121,19 @@ impl Format {
         length(self.parts, text, 0)
     }
 
-    fn recognised(&self, matched: &str) -> Recognised {
-        match self.says {
+    /// What a value of the format is; nothing where it is a name that begins alike: `re_ranker_base_model`.
+    fn recognised(&self, matched: &str) -> Option<Recognised> {
+        let is_secret = matches!(self.says, Says::Secret | Says::Likely);
+        if is_secret && self.checksum == Checksum::None && is_of_words(matched) {
+            return None;
+        }
+        Some(match self.says {
             Says::Public => Recognised::Public,
             Says::Id => Recognised::Id,
             Says::Likely => Recognised::Secret(Verdict::medium(self.kind)),
             Says::Secret if self.checksum.holds(matched) => Recognised::Secret(Verdict::high(self.kind)),
             Says::Secret => Recognised::Secret(Verdict::medium(self.kind)),
-        }
+        })
     }
 
     /// How long a value of the format may be, in bytes.
@@ -157,6 +165,18 @@ impl Format {
     }
 }
 
+/// Whether a value has nothing random in it: few capitals and digits, and words for the most part.
+fn is_of_words(value: &str) -> bool {
+    const FEWEST_DIGITS: usize = 4;
+    let count = |is: fn(&u8) -> bool| value.as_bytes().iter().filter(|byte| is(byte)).count();
+    count(u8::is_ascii_digit) < FEWEST_DIGITS
+        && count(u8::is_ascii_uppercase) * 8 <= count(u8::is_ascii_alphabetic)
+        && {
+            let shape = Shape::of(value);
+            shape.noise() < 50 && shape.words >= 2
+        }
+}
+
 /// Runs take as much as they can and give back only what the next part needs. All lengths are bounded by the table.
 fn length(parts: &[Part], text: &[u8], so_far: usize) -> Option<usize> {
     let Some((part, rest)) = parts.split_first() else { return Some(so_far) };
@@ -178,27 +198,57 @@ fn length(parts: &[Part], text: &[u8], so_far: usize) -> Option<usize> {
 
 /// The formats by their first byte, and those without a fixed beginning.
 struct Index {
-    by_first: [Vec<(&'static str, &'static Format)>; 128],
+    by_first: [Bucket; 128],
     without: Vec<(std::ops::RangeInclusive<usize>, &'static Format)>,
+}
+
+/// The formats that begin with one byte, the longest beginning first: `sk-ant-` is no `sk-`.
+#[derive(Default)]
+struct Bucket {
+    formats: Vec<(&'static str, &'static Format)>,
+    /// The second bytes that any of them has, a bit each: most texts differ there.
+    seconds: u128,
+}
+
+impl Bucket {
+    fn add(&mut self, start: &'static str, format: &'static Format) {
+        self.seconds |= start.as_bytes().get(1).map_or(u128::MAX, |second| bit(*second));
+        self.formats.push((start, format));
+    }
+}
+
+/// The place of an ASCII character in a set of them.
+fn bit(byte: u8) -> u128 {
+    1u128.checked_shl(u32::from(byte)).unwrap_or_default()
+}
+
+impl Index {
+    /// The formats whose beginning the text has.
+    fn begun(&self, text: &[u8]) -> impl Iterator<Item = &'static Format> {
+        let bucket = text.first().and_then(|first| self.by_first.get(usize::from(*first)));
+        let second = text.get(1).map_or(0, |second| bit(*second));
+        let bucket = bucket.filter(|bucket| bucket.seconds & second != 0);
+        let formats = bucket.map(|bucket| bucket.formats.as_slice()).unwrap_or_default();
+        formats.iter().filter(|(start, _)| text.starts_with(start.as_bytes())).map(|(_, format)| *format)
+    }
 }
 
 /// Made at first use: a few hundred pointers, some ten microseconds.
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { by_first: std::array::from_fn(|_| Vec::new()), without: Vec::new() };
+    let mut index = Index { by_first: std::array::from_fn(|_| Bucket::default()), without: Vec::new() };
     for format in table::FORMATS.iter().copied().flatten() {
         for start in format.starts() {
             let first = start.as_bytes().first().copied().unwrap_or_default();
             if let Some(bucket) = index.by_first.get_mut(usize::from(first)) {
-                bucket.push((*start, format));
+                bucket.add(start, format);
             }
         }
         if format.starts().is_empty() {
             index.without.push((format.lengths(), format));
         }
     }
-    // The longest beginning first: `sk-ant-` is no `sk-`.
     for bucket in &mut index.by_first {
-        bucket.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
+        bucket.formats.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
     }
     index
 });
@@ -206,15 +256,13 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 /// The format that the whole of the value has.
 pub(crate) fn recognise(value: &str) -> Option<Recognised> {
     let bytes = value.as_bytes();
-    let first = usize::from(*bytes.first()?);
     let index = &*INDEX;
-    let prefixed = index.by_first.get(first).into_iter().flatten();
-    let prefixed = prefixed.filter(|(start, _)| value.starts_with(start)).map(|(_, format)| *format);
     let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
-    prefixed
+    index
+        .begun(bytes)
         .chain(without)
-        .find(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
-        .map(|format| format.recognised(value))
+        .filter(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
+        .find_map(|format| format.recognised(value))
 }
 
 /// Small letters, capitals and digits, as a random value of some length has them.
@@ -228,6 +276,7 @@ const LONG: usize = 256;
 /// The surest secret whose format stands somewhere within the text, between characters that are no part of it.
 pub(crate) fn find_within(text: &str) -> Option<Verdict> {
     let bytes = text.as_bytes();
+    let index = &*INDEX;
     let mut before = b' ';
     let mut skip_to = 0;
     let mut found: Option<Verdict> = None;
@@ -237,12 +286,8 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
         if !starts_here {
             continue;
         }
-        let Some(bucket) = INDEX.by_first.get(usize::from(byte)).filter(|bucket| !bucket.is_empty()) else { continue };
         let Some(rest) = bytes.get(at..) else { continue };
-        for (start, format) in bucket {
-            if !format.is_distinct() || !rest.starts_with(start.as_bytes()) {
-                continue;
-            }
+        for format in index.begun(rest).filter(|format| format.is_distinct()) {
             let Some(length) = format.length(rest) else { continue };
             let ends =
                 rest.get(length).is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'-' | b'_'));
@@ -256,7 +301,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
             if crate::placeholder::is_placeholder(matched) || crate::published::is_published(matched) {
                 break;
             }
-            if let Recognised::Secret(verdict) = format.recognised(matched) {
+            if let Some(Recognised::Secret(verdict)) = format.recognised(matched) {
                 found = Some(found.map_or(verdict, |found| found.or(Some(verdict))));
             }
             break;
