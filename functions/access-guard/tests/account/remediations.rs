@@ -1,10 +1,10 @@
 //! Every remediation of access-guard, and its undo, cut off before and after each of its calls.
 
 use crate::shop::{Shop, open, opt_in, pay, tools};
-use crate::world::guarded::{self, surface};
+use crate::world::guarded::{self, Violation as _, surface};
+use access_guard::AccessGuard;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::ops::AsyncFn;
 use warden_engine::{content::Content, record::Step, surface::Subject};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
@@ -133,59 +133,40 @@ fn violations() -> Vec<Violation> {
     ]
 }
 
-/// An account in which the violation has just happened, and its events.
-async fn happened(violation: &Violation) -> (Shop, Vec<Value>) {
-    let shop = open(&[]);
-    shop.put(&pay(), &surface("resource-policy"), violation.before.clone());
-    let shop = opt_in(shop).await;
-    // The layer version was looked at before as well.
-    let partner = layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"}));
-    shop.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
-    let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
-    shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
-    shop.pass(SignedDuration::from_secs(1)).await;
-    for (subject, text, content) in &violation.changed {
-        shop.put(subject, &surface(text), content.clone());
+impl guarded::Violation<AccessGuard> for Violation {
+    fn name(&self) -> &str {
+        self.name
     }
-    let events = violation.events.iter().map(|(name, parameters)| shop.event(name, parameters.clone())).collect();
-    (shop, events)
-}
 
-/// The violation as the checks that hold for every guard take it.
-fn told(violation: &Violation) -> guarded::Violation<'_, impl AsyncFn() -> (Shop, Vec<Value>)> {
-    guarded::Violation {
-        name: violation.name,
-        happens: async move || happened(violation).await,
-        calls: violation.calls,
+    fn calls(&self) -> &[&str] {
+        self.calls
     }
-}
 
-#[tokio::test(start_paused = true)]
-async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
-    for violation in &violations() {
-        told(violation).is_resumed_wherever_it_was_cut_off().await;
+    async fn happens(&self) -> (Shop, Vec<Value>) {
+        let shop = open(&[]);
+        shop.put(&pay(), &surface("resource-policy"), self.before.clone());
+        let shop = opt_in(shop).await;
+        // The layer version was looked at before as well.
+        let partner = layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"}));
+        shop.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
+        let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
+        shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
+        shop.pass(SignedDuration::from_secs(1)).await;
+        for (subject, text, content) in &self.changed {
+            shop.put(subject, &surface(text), content.clone());
+        }
+        let events = self.events.iter().map(|(name, parameters)| shop.event(name, parameters.clone())).collect();
+        (shop, events)
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
-    for violation in &violations() {
-        told(violation).is_undone_exactly().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
-    for violation in &violations() {
-        told(violation).happens_once_however_often_it_is_told().await;
-    }
-}
+guarded::holds_for_every!(violations());
 
 #[tokio::test(start_paused = true)]
 async fn one_half_of_a_public_url_undone_stays_undone() {
     for first in [0, 1] {
         let violation = violations().into_iter().find(|violation| violation.name == "a public URL").unwrap();
-        let (shop, events) = happened(&violation).await;
+        let (shop, events) = violation.happens().await;
         shop.deliver_all(&events).await;
         let applied = shop.steps(Step::Applied);
         shop.undo(&applied[first]).await.unwrap();

@@ -5,11 +5,14 @@ use crate::{
         Home, admin, attach, everything, inline, lambda_trust, long_orders, managed, open, opt_in, orders, policy,
         policy_subject, queue, role, shop, write_version, written,
     },
-    world::{Fault, Port, guarded},
+    world::{
+        Fault, Port,
+        guarded::{self, Violation as _},
+    },
 };
 use jiff::SignedDuration;
+use role_guard::RoleGuard;
 use serde_json::{Value, json};
-use std::ops::AsyncFn;
 use warden_engine::{content::Content, record::Step, surface::Surface};
 
 /// Something bad: how the account was before, what happens, the events that say so, and the calls that put it right.
@@ -165,45 +168,26 @@ fn violations() -> Vec<Violation> {
     ]
 }
 
-/// An account in which the violation has just happened, and its events.
-async fn happened(violation: &Violation) -> (Home, Vec<Value>) {
-    let home = open(&[]);
-    (violation.before)(&home);
-    let home = opt_in(home).await;
-    (violation.change)(&home);
-    let events = violation.events.iter().map(|(name, parameters)| home.event(name, parameters.clone())).collect();
-    (home, events)
-}
+impl guarded::Violation<RoleGuard> for Violation {
+    fn name(&self) -> &str {
+        self.name
+    }
 
-/// The violation as the checks that hold for every guard take it.
-fn told(violation: &Violation) -> guarded::Violation<'_, impl AsyncFn() -> (Home, Vec<Value>)> {
-    guarded::Violation {
-        name: violation.name,
-        happens: async move || happened(violation).await,
-        calls: violation.calls,
+    fn calls(&self) -> &[&str] {
+        self.calls
+    }
+
+    async fn happens(&self) -> (Home, Vec<Value>) {
+        let home = open(&[]);
+        (self.before)(&home);
+        let home = opt_in(home).await;
+        (self.change)(&home);
+        let events = self.events.iter().map(|(name, parameters)| home.event(name, parameters.clone())).collect();
+        (home, events)
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
-    for violation in &violations() {
-        told(violation).is_resumed_wherever_it_was_cut_off().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
-    for violation in &violations() {
-        told(violation).is_undone_exactly().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
-    for violation in &violations() {
-        told(violation).happens_once_however_often_it_is_told().await;
-    }
-}
+guarded::holds_for_every!(violations());
 
 /// What the default version says is back, but not yet what had made room: that shows nowhere. The guard does not take it for done,
 /// and leaves it alone as long as it is accepted; then it puts it right.
@@ -211,7 +195,7 @@ async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
 async fn an_undo_that_was_cut_off_where_no_content_shows_it_waits_for_its_person() {
     let violation = violations().into_iter().find(|it| it.name == "five versions, none of them as it was").unwrap();
     for (request, resumed) in [(0, true), (1, true), (1, false)] {
-        let (home, events) = happened(&violation).await;
+        let (home, events) = violation.happens().await;
         let original = home.contents();
         home.deliver_all(&events).await;
         let [applied] = home.steps(Step::Applied).try_into().expect("one remediation");

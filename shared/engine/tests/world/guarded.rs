@@ -3,10 +3,7 @@
 use super::{BEGIN, Fault, Port, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    ops::{AsyncFn, Deref},
-};
+use std::{collections::BTreeMap, ops::Deref};
 use warden_engine::{
     EventError, Handled,
     arn::Home,
@@ -162,40 +159,36 @@ pub(crate) fn plan_of(record: &Record) -> Plan {
 const FAULTS: [Fault; 3] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost];
 
 /// What somebody does, and what is to become of it.
-pub(crate) struct Violation<'a, V> {
-    pub(crate) name: &'a str,
-    /// Makes a world in which it has just happened, and its events.
-    pub(crate) happens: V,
-    /// The calls that put it right, in any order.
-    pub(crate) calls: &'a [&'a str],
-}
+pub(crate) trait Violation<G: Guard>
+where
+    World: Observe<G>,
+{
+    /// What it is, in few words.
+    fn name(&self) -> &str;
 
-impl<V> Violation<'_, V> {
+    /// The calls that put it right, in any order.
+    fn calls(&self) -> &[&str];
+
+    /// Makes a world in which it has just happened, and its events.
+    async fn happens(&self) -> (Guarded<G>, Vec<Value>);
+
     /// What the account holds and what the log says when nothing goes wrong.
-    async fn undisturbed<G: Guard>(&self) -> (Contents, Vec<String>)
-    where
-        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
-        World: Observe<G>,
-    {
-        let (guarded, events) = (self.happens)().await;
+    async fn undisturbed(&self) -> (Contents, Vec<String>) {
+        let (guarded, events) = self.happens().await;
         guarded.deliver_all(&events).await;
-        let (mut calls, mut expected) = (guarded.calls_made(), self.calls.to_vec());
+        let (mut calls, mut expected) = (guarded.calls_made(), self.calls().to_vec());
         calls.sort();
         expected.sort_unstable();
-        assert_eq!(calls, expected, "{}", self.name);
+        assert_eq!(calls, expected, "{}", self.name());
         (guarded.contents(), guarded.story())
     }
 
     /// Cut off before or after each of its calls, or its answer lost: delivered again, it ends like one that was not.
-    pub(crate) async fn is_resumed_wherever_it_was_cut_off<G: Guard>(&self)
-    where
-        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
-        World: Observe<G>,
-    {
+    async fn is_resumed_wherever_it_was_cut_off(&self) {
         let expected = self.undisturbed().await;
         for fault in FAULTS {
             for nth in 0.. {
-                let (guarded, events) = (self.happens)().await;
+                let (guarded, events) = self.happens().await;
                 let before = guarded.calls();
                 guarded.fault(nth, fault);
                 for event in &events {
@@ -205,7 +198,7 @@ impl<V> Violation<'_, V> {
                 guarded.heal();
                 guarded.pass(SignedDuration::from_mins(5)).await;
                 guarded.deliver_all(&events).await;
-                let name = format!("{}: {fault:?} at call {nth}", self.name);
+                let name = format!("{}: {fault:?} at call {nth}", self.name());
                 assert_eq!(guarded.contents(), expected.0, "{name}");
                 assert_eq!(guarded.story(), expected.1, "{name}");
                 if !happened {
@@ -217,14 +210,10 @@ impl<V> Violation<'_, V> {
     }
 
     /// Undone, wherever the undo was cut off, everything is as it was, and stays so.
-    pub(crate) async fn is_undone_exactly<G: Guard>(&self)
-    where
-        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
-        World: Observe<G>,
-    {
+    async fn is_undone_exactly(&self) {
         for fault in FAULTS {
             for nth in 0.. {
-                let (guarded, events) = (self.happens)().await;
+                let (guarded, events) = self.happens().await;
                 let original = guarded.contents();
                 guarded.deliver_all(&events).await;
                 let applied = guarded.steps(Step::Applied);
@@ -236,7 +225,7 @@ impl<V> Violation<'_, V> {
                 let happened = guarded.calls() > before + nth;
                 guarded.heal();
                 guarded.pass(SignedDuration::from_mins(5)).await;
-                let name = format!("{}: {fault:?} at call {nth}", self.name);
+                let name = format!("{}: {fault:?} at call {nth}", self.name());
                 for record in &applied {
                     match guarded.undo(record).await {
                         Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
@@ -258,21 +247,44 @@ impl<V> Violation<'_, V> {
     }
 
     /// Ten deliveries of each event at once make one remediation.
-    pub(crate) async fn happens_once_however_often_it_is_told<G: Guard>(&self)
-    where
-        V: AsyncFn() -> (Guarded<G>, Vec<Value>),
-        World: Observe<G>,
-    {
+    async fn happens_once_however_often_it_is_told(&self) {
         let expected = self.undisturbed().await;
         for seed in 0..8 {
-            let (guarded, events) = (self.happens)().await;
+            let (guarded, events) = self.happens().await;
             guarded.seed(seed);
             let calls = guarded.calls_at(Port::Call);
             let deliveries = (0..10).flat_map(|_| events.iter().map(|event| guarded.deliver(event)));
             futures::future::join_all(deliveries).await;
-            assert_eq!(guarded.contents(), expected.0, "{}", self.name);
-            assert_eq!(guarded.story(), expected.1, "{}", self.name);
-            assert_eq!(guarded.calls_at(Port::Call) - calls, self.calls.len(), "{}", self.name);
+            assert_eq!(guarded.contents(), expected.0, "{}", self.name());
+            assert_eq!(guarded.story(), expected.1, "{}", self.name());
+            assert_eq!(guarded.calls_at(Port::Call) - calls, self.calls().len(), "{}", self.name());
         }
     }
 }
+
+/// What holds for each of a guard's violations: three tests.
+macro_rules! holds_for_every {
+    ($violations:expr) => {
+        #[tokio::test(start_paused = true)]
+        async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
+            for violation in &$violations {
+                violation.is_resumed_wherever_it_was_cut_off().await;
+            }
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
+            for violation in &$violations {
+                violation.is_undone_exactly().await;
+            }
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
+            for violation in &$violations {
+                violation.happens_once_however_often_it_is_told().await;
+            }
+        }
+    };
+}
+pub(crate) use holds_for_every;

@@ -2,7 +2,12 @@
 //! never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is virtual: tests run on
 //! a Tokio clock that is paused, so sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
 
-#![allow(dead_code, reason = "every test crate that shares this module uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "every test crate that shares this module uses a part of it"
+)]
 
 pub(crate) mod guarded;
 pub(crate) mod iam;
