@@ -63,7 +63,9 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::AttachRolePolicy { .. }
         | Call::DetachRolePolicy { .. }
         | Call::CreatePolicyVersion { .. }
-        | Call::SetDefaultPolicyVersion { .. } => Err(ErrorKind::Bug),
+        | Call::SetDefaultPolicyVersion { .. }
+        | Call::DeleteSecrets { .. }
+        | Call::RestoreSecrets { .. } => Err(ErrorKind::Bug),
         Call::UpdateEnvironment(update) => {
             let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);
