@@ -416,7 +416,7 @@ async fn a_role_is_opted_in_once_it_is_said_who_has_it_and_what_is_wrong_is_appl
     let outlook = account.warden(&["opt-in", "--role", "shop"]);
     outlook.check(
         2,
-        &["have it: shop", "role-guard: enforce", "wildcard-admin", "`warden apply --role shop`", "say --yes"],
+        &["has it: shop", "role-guard: enforce", "wildcard-admin", "`warden apply --role shop`", "say --yes"],
     );
     account.warden(&["opt-in", "--role", "shop", "--yes"]).check(0, &["shop: opted in."]);
     account.settle().await;
@@ -433,4 +433,8 @@ async fn a_role_is_opted_in_once_it_is_said_who_has_it_and_what_is_wrong_is_appl
     account.warden(&["undo", &last, "--yes"]).check(0, &["PutRolePolicy(shop, all)"]);
     assert!(iam.get_role_policy().role_name("shop").policy_name("all").send().await.is_ok());
     account.warden(&["opt-in", "--role", "nobody"]).check(2, &["there is no role `nobody`"]);
+    // A second function with the same role.
+    account.create_function("stock").await;
+    let outlook = account.warden(&["opt-in", "--role", "shop"]);
+    outlook.check(2, &["low shared-role: 2 functions in this Region have it: shop, stock"]);
 }

@@ -2,7 +2,7 @@
 
 use crate::{Account, iam_document, policy};
 use aws_sdk_iam::types::Tag;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Account {
@@ -32,6 +32,21 @@ impl Account {
     pub async fn boundary(&self, role: &str) -> Option<String> {
         let answer = self.iam.get_role().role_name(role).send().await.expect("the role");
         Some(answer.role()?.permissions_boundary()?.permissions_boundary_arn()?.to_owned())
+    }
+
+    /// The id of a managed policy's default version, and what all of them say, in no order: IAM gives no id twice.
+    pub async fn all_versions(&self, arn: &str) -> Value {
+        let answer = self.iam.list_policy_versions().policy_arn(arn).send().await.expect("versions");
+        let (mut default, mut documents) = (None, Vec::new());
+        for version in answer.versions() {
+            let id = version.version_id().expect("an id");
+            default = default.or(version.is_default_version().then(|| id.to_owned()));
+            let answer = self.iam.get_policy_version().policy_arn(arn).version_id(id).send().await.expect("a version");
+            let document = answer.policy_version().and_then(|version| version.document()).expect("a document");
+            documents.push(iam_document(document).to_string());
+        }
+        documents.sort();
+        json!({"default": default, "documents": documents})
     }
 }
 

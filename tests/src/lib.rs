@@ -8,6 +8,7 @@ mod operator;
 pub mod secure_server;
 
 pub use iam::tag;
+pub use operator::UNDO_LEASE;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{

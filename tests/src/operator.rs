@@ -2,6 +2,7 @@
 
 use crate::Account;
 use jiff::SignedDuration;
+use std::time::Duration;
 use warden_aws::Aws;
 use warden_engine::{
     arn::Home,
@@ -12,6 +13,9 @@ use warden_engine::{
 };
 use warden_sandbox::ACCOUNT;
 
+/// For how long an undo that is at work keeps others away.
+pub const UNDO_LEASE: Duration = Duration::from_secs(1);
+
 impl Account {
     /// The account as the operator reaches it, and the settings that the guards work by.
     pub async fn operator(&self) -> (Aws, Settings) {
@@ -21,7 +25,11 @@ impl Account {
         let partition = "aws".parse().expect("a partition");
         let home = Home { partition, region: "us-east-1".into(), account: ACCOUNT.parse().expect("an account") };
         let layer = self.secret_layer();
-        let settings = Settings::read(home, |name| (name == "WARDEN_SECRET_LAYERS").then(|| format!("x86_64={layer}")));
+        let settings = Settings::read(home, |name| match name {
+            "WARDEN_SECRET_LAYERS" => Some(format!("x86_64={layer}")),
+            "WARDEN_LEASE_SECONDS" => Some(UNDO_LEASE.as_secs().to_string()),
+            _ => None,
+        });
         (aws, settings.expect("settings"))
     }
 

@@ -23,14 +23,12 @@ async fn state(account: &Account, managed: &str) -> BTreeMap<&'static str, Value
         account.lambda.get_function_configuration().function_name("shop").send().await.expect("the function");
     let mut attached = account.attached("pay").await;
     attached.sort();
-    let (version, document) = account.default_version(managed).await;
     BTreeMap::from([
         ("own", json!(account.own_policies("pay").await)),
         ("attached", json!(attached)),
         ("trust", account.trust("pay").await),
         ("boundary", json!(account.boundary("pay").await)),
-        ("default version", json!(version)),
-        ("managed policy", document),
+        ("managed policy", account.all_versions(managed).await),
         ("role of shop", json!(function.role())),
     ])
 }
@@ -95,6 +93,20 @@ async fn of_a_detached_policy() {
 #[tokio::test]
 async fn of_a_version_that_was_set_back() {
     check(async |account, managed| account.version(managed, &[everything()], true).await).await;
+}
+
+/// What made room comes back too, under another id.
+#[tokio::test]
+async fn of_a_version_that_was_written_where_there_were_five() {
+    check(async |account, managed| {
+        for _ in 2..=4 {
+            account.version(managed, &[everything()], false).await;
+        }
+        account.version(managed, &[read_orders(), everything()], true).await;
+        account.iam.delete_policy_version().policy_arn(managed).version_id("v1").send().await.expect("deleted");
+        account.version(managed, &[read_orders()], false).await;
+    })
+    .await;
 }
 
 #[tokio::test]

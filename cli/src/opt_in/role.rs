@@ -3,7 +3,7 @@
 use super::{Then, findings_of};
 use crate::{
     account::{Caller, Operator, said},
-    output::printable,
+    output::{self, printable},
 };
 use anyhow::{Context, anyhow};
 use aws_sdk_iam::types::Tag;
@@ -14,6 +14,7 @@ use std::{
     io::{self, Write},
 };
 use warden_engine::{
+    FindingId, Severity,
     guard::{Guard, Scope},
     iam::RoleArn,
     settings::Settings,
@@ -68,10 +69,15 @@ impl Outlook {
         writeln!(out, "role {}", self.role.name().bold())?;
         super::write_tags(tags, &self.present, out)?;
         let shown: Vec<&str> = self.functions.iter().take(SHOWN).map(String::as_str).collect();
+        let more = if self.functions.len() > SHOWN { ", ..." } else { "" };
+        let names = format!("{}{more}", shown.join(", "));
         match self.functions.len() {
             0 => writeln!(out, "  no function in this Region has it")?,
-            all if all > SHOWN => writeln!(out, "  {all} functions in this Region have it: {}, ...", shown.join(", "))?,
-            _ => writeln!(out, "  functions in this Region that have it: {}", shown.join(", "))?,
+            1 => writeln!(out, "  the function in this Region that has it: {names}")?,
+            all => {
+                let (severity, id) = (output::severity(Severity::Low), FindingId::SharedRole);
+                writeln!(out, "  {severity} {}: {all} functions in this Region have it: {names}", id.bold())?;
+            }
         }
         if let Some(strangers) = RoleGuard::strangers(&self.facts, settings) {
             let mind = "others than Lambda may assume it, so it is judged and never changed";

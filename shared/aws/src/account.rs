@@ -9,7 +9,8 @@ use warden_engine::{
     call_error::CallError,
     content::Content,
     guard::Sighting,
-    plan::{Call, RevisionId},
+    iam::CustomerPolicyArn,
+    plan::{Call, PolicyVersion, RevisionId},
     ports::Account,
     surface::{Subject, Surface},
 };
@@ -178,6 +179,41 @@ impl Account for Aws {
                 let answer = request.version_id(version).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
+            Call::TakeVersionBack { policy, version, written, newest, made_room } => {
+                let request = self.iam().set_default_policy_version().policy_arn(policy.to_string());
+                let answer = request.version_id(version).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))?;
+                self.give_room_back(policy, written, *newest, made_room.as_ref()).await
+            }
         }
+    }
+}
+
+impl Aws {
+    /// Deletes what was `written` after the `newest` version, and makes a version again of what had made room for it, unless that is
+    /// there already. Each is known by its document, so that neither is done twice.
+    async fn give_room_back(
+        &self,
+        policy: &CustomerPolicyArn,
+        written: &str,
+        newest: u64,
+        made_room: Option<&PolicyVersion>,
+    ) -> Result<(), CallError> {
+        let arn = policy.to_string();
+        let mut since = self.policy_versions(policy.policy()).await?;
+        since.retain(|version| version.number() > newest);
+        let (written, others): (Vec<_>, Vec<_>) = since.into_iter().partition(|since| since.is_like(written));
+        for version in written {
+            let request = self.iam().delete_policy_version().policy_arn(&arn).version_id(&version.id);
+            let answer = request.send().await.map_err(|error| classify("DeletePolicyVersion", &arn, error));
+            answer.map(|_| Some(())).or_else(none_if_gone)?;
+        }
+        let Some(gone) = made_room else { return Ok(()) };
+        if others.iter().any(|version| version.is_like(&gone.document)) {
+            return Ok(());
+        }
+        let request = self.iam().create_policy_version().policy_arn(&arn).policy_document(&gone.document);
+        let answer = request.set_as_default(false).send().await;
+        answer.map(drop).map_err(|error| classify("CreatePolicyVersion", &arn, error))
     }
 }

@@ -215,11 +215,12 @@ impl Aws {
         while let Some(version) = pages.next().await {
             ids.extend(version.map_err(|error| classify("ListPolicyVersions", &target, error))?.version_id);
         }
-        // IAM numbers them: v1, v2, ...
-        ids.sort_by_key(|id| std::cmp::Reverse(id.trim_start_matches('v').parse::<u64>().unwrap_or_default()));
         let documents = future::try_join_all(ids.iter().map(|id| self.policy_version(policy, id))).await?;
         let versions = ids.into_iter().zip(documents);
-        Ok(versions.filter_map(|(id, document)| Some(PolicyVersion { id, document: document?.text })).collect())
+        let versions = versions.filter_map(|(id, document)| Some(PolicyVersion { id, document: document?.text }));
+        let mut versions: Vec<PolicyVersion> = versions.collect();
+        versions.sort_by_key(|version| std::cmp::Reverse(version.number()));
+        Ok(versions)
     }
 
     /// Who has a customer managed policy attached; nobody where it is gone.

@@ -434,6 +434,9 @@ impl<G: Guard> Deciding<'_, G> {
         let remaining = intent.plan.remaining(&sighting.content);
         let ending = match remaining {
             Some([]) => Ending::Done,
+            // An undo of which the content does not tell whether it is done: the person who wanted it takes it up again, and the
+            // content that it restored is accepted meanwhile.
+            Some(_) if sighting.content == *intent.plan.after() && self.is_accepted(&intent, state) => return false,
             Some(changes)
                 if intent.purpose == Purpose::Remedy && self.opt_in.mode == Mode::Enforce && !self.paused() =>
             {
@@ -455,6 +458,12 @@ impl<G: Guard> Deciding<'_, G> {
         self.decision.known.extend(learnt(&intent, &ending));
         *state = concluded;
         true
+    }
+
+    /// Whether what an undo restores is still to be let be.
+    fn is_accepted(&self, intent: &Intent, state: &SurfaceState) -> bool {
+        let restored = intent.restored();
+        state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
     }
 
     fn hold(&mut self, hold: Hold) {

@@ -11,6 +11,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
+use warden_policy::{Document, Kind};
 use warden_reference::SecretName;
 
 /// The optimistic lock that Lambda hands out with a policy or a configuration.
@@ -45,6 +46,24 @@ pub struct PolicyVersion {
     pub id: String,
     /// Its document, word for word.
     pub document: String,
+}
+
+impl PolicyVersion {
+    /// Whether its document says this, however it is written. One that does not parse strictly says nothing for sure.
+    pub fn says(&self, content: &Content) -> bool {
+        Document::parse(&self.document, Kind::Identity).is_ok()
+            && serde_json::from_str(&self.document).is_ok_and(|document| Content::new(document) == *content)
+    }
+
+    /// Whether its document is that one, or says the same.
+    pub fn is_like(&self, document: &str) -> bool {
+        self.document == document || serde_json::from_str(document).is_ok_and(|said| self.says(&Content::new(said)))
+    }
+
+    /// The number in its id: IAM counts up, and a version that is deleted leaves a gap.
+    pub fn number(&self) -> u64 {
+        self.id.trim_start_matches('v').parse().unwrap_or_default()
+    }
 }
 
 /// One API call that changes something. Only calls in this list can be made by a guard or an undo.
@@ -171,6 +190,21 @@ pub enum Call {
         /// The version's id.
         version: String,
     },
+    /// Takes a `CreatePolicyVersion` back: the version before is the default again, the one that was written is deleted, and what made
+    /// room for it is a version again, under a new id. Up to three requests that count as one change.
+    TakeVersionBack {
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// The id of the version that becomes the default again.
+        version: String,
+        /// What was written, word for word.
+        written: String,
+        /// The number of the newest version before that was written.
+        newest: u64,
+        /// What made room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_room: Option<PolicyVersion>,
+    },
     /// Gives a function another role; locked by RevisionId.
     UpdateFunctionRole {
         /// Which function.
@@ -218,6 +252,7 @@ impl Call {
             Call::DetachRolePolicy { .. } => "DetachRolePolicy",
             Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
             Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
+            Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
             Call::DeleteSecrets { .. } => "DeleteSecret",
@@ -244,14 +279,20 @@ impl Call {
             | Call::DeleteRolePolicy { role, .. }
             | Call::AttachRolePolicy { role, .. }
             | Call::DetachRolePolicy { role, .. } => role.to_string(),
-            Call::CreatePolicyVersion { policy, .. } | Call::SetDefaultPolicyVersion { policy, .. } => {
-                policy.to_string()
-            }
+            Call::CreatePolicyVersion { policy, .. }
+            | Call::SetDefaultPolicyVersion { policy, .. }
+            | Call::TakeVersionBack { policy, .. } => policy.to_string(),
             Call::UpdateFunctionRole { function, .. }
             | Call::DeleteSecrets { function, .. }
             | Call::RestoreSecrets { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
         }
+    }
+
+    /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is done. Such a call
+    /// is the last of its plan; made again after an interruption, each of its requests does nothing twice.
+    pub const fn goes_on_unseen(&self) -> bool {
+        matches!(self, Call::TakeVersionBack { .. })
     }
 }
 
@@ -295,6 +336,14 @@ impl fmt::Display for Call {
             }
             Call::SetDefaultPolicyVersion { policy, version } => {
                 write!(f, "{operation}({}, {version})", policy.policy().name())
+            }
+            Call::TakeVersionBack { policy, version, made_room, .. } => {
+                let name = policy.policy().name();
+                write!(f, "{operation}({name}, {version}), DeletePolicyVersion({name}, the one that was written)")?;
+                match made_room {
+                    Some(gone) => write!(f, ", CreatePolicyVersion({name}, what {} said, under a new id)", gone.id),
+                    None => Ok(()),
+                }
             }
             Call::UpdateFunctionRole { function, role } => {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
@@ -447,11 +496,13 @@ impl Plan {
     }
 
     /// The changes still to be made when the surface holds `content`: all, some or none of them; `None` when the content
-    /// is none that this plan passes through, so that somebody else has changed it.
+    /// is none that this plan passes through, so that somebody else has changed it. A last change that goes on unseen is to be made
+    /// again whenever the plan is taken up.
     pub fn remaining(&self, content: &Content) -> Option<&[Change]> {
         let now = content.fingerprint();
         if now == self.after.fingerprint() {
-            return Some(&[]);
+            let unseen = self.changes.last().is_some_and(|last| last.call.goes_on_unseen());
+            return self.changes.get(self.changes.len() - usize::from(unseen)..);
         }
         let next = self.changes.iter().position(|change| change.expects == now)?;
         self.changes.get(next..)

@@ -420,6 +420,7 @@ pub(crate) async fn carry_out<W: World>(
             // The change before moved the lock on.
             match sight(world, subject, surface, change).await? {
                 Seen::Before(fresh) => revision = fresh,
+                Seen::After if change.call().goes_on_unseen() => {}
                 Seen::After => continue,
                 Seen::Other => return Ok(Carried::Overtaken),
             }
@@ -436,11 +437,15 @@ pub(crate) async fn carry_out<W: World>(
             }
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
             match sight(world, subject, surface, change).await? {
-                Seen::After => break,
+                Seen::After if !change.call().goes_on_unseen() => break,
                 Seen::Other => return Ok(Carried::Overtaken),
-                Seen::Before(_) if error.kind == ErrorKind::Gone => return Ok(Carried::Failed(error.to_string())),
-                Seen::Before(_) if tries == TRIES => return Err(error),
+                Seen::Before(_) | Seen::After if error.kind == ErrorKind::Gone => {
+                    return Ok(Carried::Failed(error.to_string()));
+                }
+                Seen::Before(_) | Seen::After if tries == TRIES => return Err(error),
                 Seen::Before(fresh) => revision = fresh,
+                // The rest of it does nothing twice.
+                Seen::After => {}
             }
             tries += 1;
         }

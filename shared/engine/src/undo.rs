@@ -127,7 +127,9 @@ impl Undo {
             Some(_) => return Err(UndoRefusal::Busy(surface)),
         };
         let changes: Vec<Change> = match plan.remaining(&sighting.content) {
-            Some([]) if !resumes => return Err(UndoRefusal::AlreadyRestored(surface)),
+            Some(_) if !resumes && sighting.content == *plan.after() => {
+                return Err(UndoRefusal::AlreadyRestored(surface));
+            }
             Some(changes) if resumes || changes.len() == plan.changes().len() => changes.to_vec(),
             Some(_) | None => {
                 let diff = Diff { before: plan.before().clone(), after: sighting.content };

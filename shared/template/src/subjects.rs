@@ -16,6 +16,8 @@ use warden_secrets::Verdict;
 #[derive(Default)]
 pub(crate) struct Subjects {
     pub(crate) roles: Vec<Role>,
+    /// Roles that stand elsewhere, as they are named here, and at which place each function names one.
+    pub(crate) roles_elsewhere: BTreeMap<String, Vec<String>>,
     /// Managed policies that no role of the template has.
     pub(crate) policies: Vec<Policy>,
     /// Who may invoke, by function and qualifier.
@@ -143,6 +145,9 @@ pub(crate) fn judge(subjects: &Subjects, context: &Context) -> Result<Report, Te
     for role in &subjects.roles {
         verdict.role(role, context)?;
     }
+    for (named, functions) in &subjects.roles_elsewhere {
+        verdict.shared(named, functions);
+    }
     for policy in &subjects.policies {
         let found = role_policy::judge(&policy.parse(Kind::Identity)?, context);
         verdict.add(policy, found);
@@ -177,18 +182,20 @@ impl Judged {
             let found = trust_policy::judge(&trust.parse(Kind::Trust)?, context);
             self.add(trust, found);
         }
-        if role.functions.len() > 1 {
+        self.shared(&role.at, &role.functions);
+        Ok(())
+    }
+
+    /// One role of several functions is worth a word.
+    fn shared(&mut self, at: &str, functions: &[String]) {
+        if functions.len() > 1 {
             self.push(Finding {
                 id: FindingId::SharedRole,
                 severity: Severity::Low,
-                at: role.at.clone(),
-                message: format!(
-                    "one role for {}: each of them may do what any of them needs",
-                    role.functions.join(", ")
-                ),
+                at: at.to_owned(),
+                message: format!("one role for {}: each of them may do what any of them needs", functions.join(", ")),
             });
         }
-        Ok(())
     }
 
     fn door(&mut self, door: &Door, context: &Context) -> Result<(), TemplateError> {

@@ -212,11 +212,14 @@ impl<'r, 'p> Plan<'r, 'p> {
                 at: format!("{}.environment", resource.address),
                 variables: variables.map(|(name, value)| (name.clone(), Setting::Plain(value.to_owned()))).collect(),
             });
-            if let Some(role) = self.named(resource, "role", "aws_iam_role", resource.text("role"))
-                && let Some(role) = roles.get_mut(role.address)
-            {
-                role.functions.push(resource.address.to_owned());
-            }
+            let named = resource.text("role");
+            let role = self.named(resource, "role", "aws_iam_role", named);
+            let functions = match (role.and_then(|role| roles.get_mut(role.address)), named) {
+                (Some(role), _) => &mut role.functions,
+                (None, Some(named)) => subjects.roles_elsewhere.entry(named.to_owned()).or_default(),
+                (None, None) => continue,
+            };
+            functions.push(resource.address.to_owned());
         }
         let is_attached =
             |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));

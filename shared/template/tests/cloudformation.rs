@@ -311,6 +311,19 @@ fn a_role_of_several_functions_is_worth_a_word() {
         "Resources:\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: shared}}\n  A: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn}}\n  B: {Type: AWS::Serverless::Function, Properties: {Role: 'arn:aws:iam::111122223333:role/shared'}}",
         &["low shared-role Role"],
     );
+    // One that stands elsewhere: named, by a parameter, by another stack.
+    for (role, named) in [
+        ("'arn:aws:iam::111122223333:role/shared'", "arn:aws:iam::111122223333:role/shared"),
+        ("!Ref Shared", "${Shared}"),
+        ("!ImportValue shared", "${ImportValue shared}"),
+    ] {
+        check(
+            &format!(
+                "Parameters: {{Shared: {{Type: String}}, Own: {{Type: String}}}}\nResources:\n  A: {{Type: AWS::Lambda::Function, Properties: {{Role: {role}}}}}\n  B: {{Type: AWS::Serverless::Function, Properties: {{Role: {role}}}}}\n  C: {{Type: AWS::Lambda::Function, Properties: {{Role: !Ref Own}}}}"
+            ),
+            &[&format!("low shared-role {named}")],
+        );
+    }
 }
 
 #[test]

@@ -242,6 +242,17 @@ fn a_role_of_several_functions_is_worth_a_word() {
         &[role("aws_iam_role.pay", json!({})), function("aws_lambda_function.a"), function("aws_lambda_function.b")],
         &["low shared-role aws_iam_role.pay"],
     );
+    let elsewhere =
+        |address, role: &str| Planned(address, json!({"function_name": address, "role": role}), json!({}), json!({}));
+    let shared = "arn:aws:iam::111122223333:role/shared";
+    check(
+        &[
+            elsewhere("aws_lambda_function.a", shared),
+            elsewhere("aws_lambda_function.b", "arn:aws:iam::111122223333:role/own"),
+            elsewhere("aws_lambda_function.c", shared),
+        ],
+        &[&format!("low shared-role {shared}")],
+    );
 }
 
 #[test]

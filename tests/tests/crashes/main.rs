@@ -5,9 +5,11 @@ mod access_guard;
 mod role_guard;
 mod secret_guard;
 
-use warden_engine::record::Step;
-use warden_sandbox::{Call, CallMatch, Fault};
-use warden_tests::Account;
+use serde_json::Value;
+use std::time::Duration;
+use warden_engine::{record::Step, undo::UndoRefusal};
+use warden_sandbox::{Call, CallMatch, Fault, Order};
+use warden_tests::{Account, UNDO_LEASE};
 
 /// A remediation to interrupt: on one subject, how it is provoked and how the account looks once it is done.
 trait Remediation {
@@ -44,13 +46,8 @@ async fn interrupt<R: Remediation>(remediation: R) {
     provoke_and_check(&remediation, &account, "shop-0", &subject, "without a fault").await;
     let calls: Vec<Call> = trail.calls().into_iter().skip(before).filter(|call| call.by_role(R::GUARD)).collect();
     assert!(calls.len() >= 6, "reads, an intent, a change, an outcome: {calls:?}");
-    // Among reads a death is the same wherever it strikes: of those in a row, the first stands for all.
-    let only_reads =
-        |call: &Call| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
-    let worth = |nth: &usize| *nth == 1 || !calls[nth - 2..*nth].iter().all(only_reads);
-
     let mut round = 0;
-    for nth in (1..=calls.len()).filter(worth) {
+    for nth in worth_an_end(&calls) {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
             round += 1;
             let name = format!("shop-{round}");
@@ -65,8 +62,90 @@ async fn interrupt<R: Remediation>(remediation: R) {
     }
 }
 
-async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, name: &str, subject: &str, what: &str) {
+/// Which of the calls, from 1, to end at. Among reads an end is the same wherever it strikes: of those in a row, the first stands
+/// for all.
+fn worth_an_end(calls: &[Call]) -> Vec<usize> {
+    let only_reads =
+        |call: &Call| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
+    (1..=calls.len()).filter(|nth| *nth == 1 || !calls[nth - 2..*nth].iter().all(only_reads)).collect()
+}
+
+/// A remediation whose undo takes several calls.
+trait Undo: Remediation {
+    /// All that it changes.
+    async fn state(&self, account: &Account, name: &str) -> Value;
+}
+
+/// Goes through the calls of the operator who takes the remediation back, with an end before each and after each. The same command
+/// once more, and everything is as it was, and stays so.
+async fn interrupt_undo<U: Undo>(remediation: U) {
+    let account = remediation.account().await;
+    let calls = provoke_and_undo(&remediation, &account, "shop-0", None).await;
+    let mut round = 0;
+    for nth in worth_an_end(&calls) {
+        for fault in [Fault::KillBefore, Fault::KillAfter] {
+            round += 1;
+            provoke_and_undo(&remediation, &account, &format!("shop-{round}"), Some((nth, fault))).await;
+        }
+    }
+}
+
+/// The operator's calls, of which one may go wrong.
+async fn provoke_and_undo<U: Undo>(
+    remediation: &U,
+    account: &Account,
+    name: &str,
+    fault: Option<(usize, Fault)>,
+) -> Vec<Call> {
+    const OPERATOR: &str = "warden-operator";
+    let trail = account.sandbox.trail();
+    let calls = || trail.calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect::<Vec<_>>();
+    let subject = remediation.prepare(account, name).await;
+    account.settle().await;
+    trail.faults().hold_deliveries();
     remediation.provoke(account, name).await;
+    let original = remediation.state(account, name).await;
+    trail.release(Order::Happened);
+    account.settle().await;
+    assert!(remediation.is_right(account, name).await);
+    let applied = account.records(&subject).await.into_iter().find(|record| record.entry.step == Step::Applied);
+    let applied = applied.expect("a remediation");
+
+    let before = calls().len();
+    let what = format!("{fault:?}");
+    if let Some((nth, fault)) = fault {
+        trail.faults().inject(CallMatch::any().by(OPERATOR), nth, fault);
+        let struck = async {
+            while calls().len() < before + nth {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            result = account.undo(applied.clone()) => panic!("{what}: {result:?}"),
+            () = struck => {}
+        }
+        trail.faults().clear();
+        account.settle().await;
+        // Until its lease is over, it may still be at work.
+        tokio::time::sleep(UNDO_LEASE).await;
+    }
+    match account.undo(applied).await {
+        Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
+        Err(other) => panic!("{what}: {other:?}"),
+    }
+    let made = calls().split_off(before);
+    account.settle().await;
+    let story = account.story_of(&subject).await;
+    assert_eq!(remediation.state(account, name).await, original, "{what}: {story:?}");
+    assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}: {story:?}");
+    made
+}
+
+async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, name: &str, subject: &str, what: &str) {
+    // Nobody sees half of it.
+    account.sandbox.trail().faults().hold_deliveries();
+    remediation.provoke(account, name).await;
+    account.sandbox.trail().release(Order::Happened);
     tokio::select! {
         () = account.settle() => {}
         () = remediation.watch(account, name) => {}

@@ -1,8 +1,8 @@
 //! role-guard, interrupted.
 
-use crate::{Remediation, interrupt};
+use crate::{Remediation, Undo, interrupt, interrupt_undo};
 use serde_json::{Value, json};
-use warden_sandbox::{ACCOUNT, Order};
+use warden_sandbox::ACCOUNT;
 use warden_tests::{Account, arn, policy, role_arn};
 
 const GUARD: &str = "warden-role-guard";
@@ -88,8 +88,6 @@ impl Remediation for FifthVersion {
     }
 
     async fn provoke(&self, account: &Account, name: &str) {
-        let trail = account.sandbox.trail();
-        trail.faults().hold_deliveries();
         let arn = managed(name);
         for _ in 2..=4 {
             account.version(&arn, &[everything()], false).await;
@@ -97,7 +95,6 @@ impl Remediation for FifthVersion {
         account.version(&arn, &[read_orders(), everything()], true).await;
         account.iam.delete_policy_version().policy_arn(&arn).version_id("v1").send().await.expect("deleted");
         account.version(&arn, &[everything()], false).await;
-        trail.release(Order::Happened);
     }
 
     async fn is_right(&self, account: &Account, name: &str) -> bool {
@@ -110,6 +107,17 @@ impl Remediation for FifthVersion {
 #[tokio::test]
 async fn while_it_makes_room_for_a_version() {
     interrupt(FifthVersion).await;
+}
+
+impl Undo for FifthVersion {
+    async fn state(&self, account: &Account, name: &str) -> Value {
+        account.all_versions(&managed(name)).await
+    }
+}
+
+#[tokio::test]
+async fn while_what_made_room_for_a_version_is_given_back() {
+    interrupt_undo(FifthVersion).await;
 }
 
 struct Swap;

@@ -29,12 +29,9 @@ impl Task<'_> {
             }
         }
         let set = |version: &str| Call::SetDefaultPolicyVersion { policy: policy.clone(), version: version.to_owned() };
-        let says = |version: &&PolicyVersion, content: &Content| {
-            serde_json::from_str(&version.document).is_ok_and(|document| Content::new(document) == *content)
-        };
         // Only content that was seen in force: somebody may have planted a version that merely complies.
         if let Some(before) = self.baseline
-            && let Some(version) = known.versions.iter().find(|version| says(version, before))
+            && let Some(version) = known.versions.iter().find(|version| version.says(before))
         {
             let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
             return Remedy { plan: Some(plan), unfixable: Vec::new() };
@@ -61,17 +58,23 @@ impl Task<'_> {
             _ => known.versions.iter().rfind(|version| version.id != known.version).cloned(),
         };
         let note = match &oldest {
-            None => "IAM numbers versions once and for all: undone, the earlier version is the default again, and this one stays beside it"
-                .to_owned(),
-            Some(oldest) => format!(
-                "there were five versions: {} made room, its document stands in this record; undone, the earlier version is the \
-                 default again, but {} does not come back under its number",
-                oldest.id, oldest.id
+            None => "undone, the earlier version is the default again, and this one is deleted".to_owned(),
+            Some(PolicyVersion { id, .. }) => format!(
+                "there were five versions: {id} made room, and its document stands in this record; undone, the earlier version is \
+                 the default again, this one is deleted, and what {id} said is a version again, under a new id, because IAM never \
+                 gives one twice"
             ),
         };
-        let call =
-            Call::CreatePolicyVersion { policy: policy.clone(), document: left.to_string(), in_place_of: oldest };
-        let plan = self.plan().then(call, set(&known.version), Content::new(left)).noting(note);
+        let document = left.to_string();
+        let undo = Call::TakeVersionBack {
+            policy: policy.clone(),
+            version: known.version.clone(),
+            written: document.clone(),
+            newest: known.versions.iter().map(PolicyVersion::number).max().unwrap_or_default(),
+            made_room: oldest.clone(),
+        };
+        let call = Call::CreatePolicyVersion { policy: policy.clone(), document, in_place_of: oldest };
+        let plan = self.plan().then(call, undo, Content::new(left)).noting(note);
         Remedy { plan: Some(plan), unfixable: Vec::new() }
     }
 }

@@ -35,10 +35,26 @@ impl Managed {
         Ok(id)
     }
 
+    /// Deletes these versions, none of which may be the default one.
+    fn delete(&mut self, these: impl Fn(&PolicyVersion) -> bool) {
+        let default = self.default.clone();
+        self.versions.retain(|version| {
+            assert!(!these(version) || version.id != default, "the default version cannot be deleted");
+            !these(version)
+        });
+    }
+
     pub(crate) fn set_default(&mut self, id: &str) -> Result<(), ErrorKind> {
         self.versions.iter().find(|version| version.id == id).ok_or(ErrorKind::Gone)?;
         self.default = id.to_owned();
         Ok(())
+    }
+
+    /// The id of the default version, and what they all say. The others' ids are nobody's business: IAM gives none twice.
+    pub(crate) fn all_versions(&self) -> String {
+        let mut documents: Vec<&str> = self.versions.iter().map(|version| version.document.as_str()).collect();
+        documents.sort_unstable();
+        format!("{}: {documents:?}", self.default)
     }
 
     pub(crate) fn content(&self) -> Content {
@@ -77,11 +93,18 @@ pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<P
     }
 }
 
-/// Makes a call of IAM's.
+/// Of how many requests a call consists: it can be cut off between them.
+pub(crate) fn requests(call: &Call) -> usize {
+    let more = matches!(call, Call::CreatePolicyVersion { in_place_of: Some(_), .. } | Call::TakeVersionBack { .. });
+    1 + usize::from(more) + usize::from(matches!(call, Call::TakeVersionBack { .. }))
+}
+
+/// Makes one request of a call of IAM's.
 pub(crate) fn apply(
     resources: &mut BTreeMap<Subject, Resource>,
     library: &mut BTreeMap<PolicyArn, Managed>,
     call: &Call,
+    request: usize,
 ) -> Result<(), ErrorKind> {
     let (subject, surface) = target(call);
     let resource = resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
@@ -110,16 +133,31 @@ pub(crate) fn apply(
         }
         Call::CreatePolicyVersion { policy, document, in_place_of } => {
             let mut changed = managed(policy)?;
-            if let Some(oldest) = in_place_of {
-                assert_ne!(oldest.id, changed.default, "the default version cannot be deleted");
-                changed.versions.retain(|version| version.id != oldest.id);
+            match in_place_of {
+                Some(oldest) if request == 0 => changed.delete(|version| version.id == oldest.id),
+                Some(_) | None => drop(changed.add(document, true)?),
             }
-            changed.add(document, true)?;
             library.insert(policy.policy().clone(), changed);
         }
         Call::SetDefaultPolicyVersion { policy, version } => {
             let mut changed = managed(policy)?;
             changed.set_default(version)?;
+            library.insert(policy.policy().clone(), changed);
+        }
+        Call::TakeVersionBack { policy, version, written, newest, made_room } => {
+            let mut changed = managed(policy)?;
+            let is_since = |version: &PolicyVersion| version.number() > *newest;
+            match (request, made_room) {
+                (0, _) => changed.set_default(version)?,
+                (1, _) => changed.delete(|version| is_since(version) && version.is_like(written)),
+                (_, None) => {}
+                (_, Some(gone)) => {
+                    let is_back = |version: &PolicyVersion| is_since(version) && version.is_like(&gone.document);
+                    if !changed.versions.iter().any(is_back) {
+                        changed.add(&gone.document, false)?;
+                    }
+                }
+            }
             library.insert(policy.policy().clone(), changed);
         }
         Call::RemovePermission { .. }

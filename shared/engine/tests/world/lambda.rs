@@ -64,6 +64,7 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::DetachRolePolicy { .. }
         | Call::CreatePolicyVersion { .. }
         | Call::SetDefaultPolicyVersion { .. }
+        | Call::TakeVersionBack { .. }
         | Call::DeleteSecrets { .. }
         | Call::RestoreSecrets { .. } => Err(ErrorKind::Bug),
         Call::UpdateEnvironment(update) => {

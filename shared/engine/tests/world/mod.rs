@@ -45,6 +45,8 @@ pub(crate) enum Port {
     Commit,
     Sight,
     Call,
+    /// A further request of a call that makes several.
+    Request,
     Announce,
     Vouch,
     Holds,
@@ -322,7 +324,8 @@ impl World {
         self.inner.borrow().resources.keys().cloned().collect()
     }
 
-    /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the version's id.
+    /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the version's id
+    /// and what the other versions say.
     pub(crate) fn contents(&self) -> guarded::Contents {
         let inner = self.inner.borrow();
         let mut contents = guarded::Contents::new();
@@ -330,7 +333,7 @@ impl World {
             for surface in resource.surfaces.keys() {
                 let content = resource.sight(surface, &inner.library).content;
                 let written = match surface {
-                    Surface::ManagedPolicy(policy) => inner.library.get(policy).map(|policy| policy.default.clone()),
+                    Surface::ManagedPolicy(policy) => inner.library.get(policy).map(Managed::all_versions),
                     Surface::Trust | Surface::InlinePolicy(_) => resource.texts.get(surface).cloned(),
                     Surface::Boundary
                     | Surface::Attachment(_)
@@ -597,24 +600,28 @@ impl Account for World {
 
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
         let (subject, surface) = target(call);
-        self.at(Port::Call, |inner| {
-            let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
-            let sighting = resource.sight(&surface, &inner.library);
-            match (&sighting.revision, revision) {
-                (Some(current), Some(revision)) if current == revision => {}
-                (_, Some(_)) if !offers_lock(&surface) => panic!("{call} takes no lock"),
-                (_, Some(_)) => return Err(ErrorKind::Stale),
-                (Some(_), None) => panic!("{call} without the lock that Lambda offers"),
-                (None, None) => {}
-            }
-            if matches!(subject, Subject::Role(_) | Subject::Policy(_)) {
-                return iam::apply(&mut inner.resources, &mut inner.library, call);
-            }
-            let after = lambda::apply(&sighting.content, call)?;
-            resource.put(&surface, after);
-            Ok(())
-        })
-        .await
+        for request in 0..iam::requests(call) {
+            let port = if request == 0 { Port::Call } else { Port::Request };
+            self.at(port, |inner| {
+                let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
+                let sighting = resource.sight(&surface, &inner.library);
+                match (&sighting.revision, revision) {
+                    (Some(current), Some(revision)) if current == revision => {}
+                    (_, Some(_)) if !offers_lock(&surface) => panic!("{call} takes no lock"),
+                    (_, Some(_)) => return Err(ErrorKind::Stale),
+                    (Some(_), None) => panic!("{call} without the lock that Lambda offers"),
+                    (None, None) => {}
+                }
+                if matches!(subject, Subject::Role(_) | Subject::Policy(_)) {
+                    return iam::apply(&mut inner.resources, &mut inner.library, call, request);
+                }
+                let after = lambda::apply(&sighting.content, call)?;
+                resource.put(&surface, after);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 
@@ -642,7 +649,9 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         Call::AttachRolePolicy { role, policy } | Call::DetachRolePolicy { role, policy } => {
             (Subject::Role(role.clone()), Surface::Attachment(policy.clone()))
         }
-        Call::CreatePolicyVersion { policy, .. } | Call::SetDefaultPolicyVersion { policy, .. } => {
+        Call::CreatePolicyVersion { policy, .. }
+        | Call::SetDefaultPolicyVersion { policy, .. }
+        | Call::TakeVersionBack { policy, .. } => {
             (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
         }
         Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),

@@ -10,7 +10,9 @@ pub(super) const WILDCARD_ADMIN: Explanation = Explanation {
              owns the account: they read its credentials from the environment, make a user of their own, and are \
              still there when the function is mended.",
     remedy: "Critical. Role-guard detaches such a policy or takes the statement out of it, and puts back what was \
-             there before.",
+             there before. In a customer managed policy that carries the tag itself, the version that was in force \
+             before comes back, or a new one is written. Where there are five, the oldest makes room; an undo makes \
+             a version of it again, under a new id.",
     instead: "Name the actions the function calls and the resources it calls them on. For logs, X-Ray, a VPC or an \
               event source, attach the AWSLambda...ExecutionRole policy that is made for it.",
 };
@@ -139,9 +141,12 @@ pub(super) const SHARED_ROLE: Explanation = Explanation {
     meaning: "Several functions have the same role.",
     attack: "Each of them can do what any of them needs, and CloudTrail shows one role for all. A flaw in the least \
              of them is a flaw in all.",
-    remedy: "Low. This release does not report it: which functions have a role shows in the account, not in what a \
-             change to the role says. No guard will ever act on it.",
-    instead: "Give each function a role of its own, as most deployment tools do unless told otherwise.",
+    remedy: "Low: no guard will ever act on it. `warden check template` reports it for the functions of a template, \
+             and `warden opt-in --role` before it tags a role. Role-guard does not: which functions have a role \
+             shows nowhere but in a list of all functions, which is too much to read for every change.",
+    instead: "Give each function a role of its own, as most deployment tools do unless told otherwise, and with it \
+              only what that function calls. Until then, what role-guard takes out of the role is taken from all of \
+              them.",
 };
 
 pub(super) const ROLE_BROADENED: Explanation = Explanation {

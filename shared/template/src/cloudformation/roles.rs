@@ -48,10 +48,12 @@ pub(super) fn read<'t>(scope: &Scope<'t>, resources: &[Resource<'t>], subjects: 
     for resource in resources {
         if let Some(role) = super::serverless::role(scope, &defined, resource, &mut subjects.not_judged) {
             roles.insert(resource.id, role);
-        } else if let Some(id) = super::functions::role_of(resource).and_then(|role| defined.role(role))
-            && let Some(role) = roles.get_mut(id)
-        {
-            role.functions.push(resource.id.to_owned());
+        } else if let Some(named) = super::functions::role_of(resource) {
+            let functions = match defined.role(named).and_then(|id| roles.get_mut(id)) {
+                Some(role) => &mut role.functions,
+                None => subjects.roles_elsewhere.entry(named.to_owned()).or_default(),
+            };
+            functions.push(resource.id.to_owned());
         }
     }
     let is_attached =
