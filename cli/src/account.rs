@@ -19,6 +19,7 @@ use warden_aws::{Aws, Deployment};
 use warden_engine::{
     arn::{FunctionArn, Home},
     settings::Settings,
+    tags::GuardKind,
     trigger::Cause,
 };
 
@@ -207,6 +208,15 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// Whether the stack has that guard: one may be left out.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) async fn has_guard(&self, guard: GuardKind, caller: &Caller) -> anyhow::Result<bool> {
+        let function = caller.function(&format!("{}-{}", caller.prefix, guard.name()))?;
+        Ok(self.aws.function(&function).await?.is_some())
+    }
+
     /// What stands in the records of what `command` does.
     pub(crate) fn cause(&self, command: &str) -> Cause {
         Cause {

@@ -17,6 +17,7 @@ use clap::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use owo_colors::OwoColorize;
+use secret_guard::SecretGuard;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -88,17 +89,25 @@ impl OptIn {
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
         let tags = self.tags();
+        let guards_secrets = operator.has_guard(GuardKind::Secrets, &caller).await?;
         let mut out = io::BufWriter::new(anstream::stdout());
         for function in &functions {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
             then.extend(tags.iter().cloned());
-            let facts = Facts {
-                scope: Scope::Tags(then.clone()),
-                surfaces: AccessGuard::survey(&operator.aws, function).await?,
-                context: (),
+            let of = |guard| self.guard.is_none_or(|named| named == guard);
+            let secrets = if guards_secrets && of(GuardKind::Secrets) {
+                SecretGuard::survey(&operator.aws, function, &then).await?
+            } else {
+                None
             };
-            let outlook = Outlook { function, present, then, tags: &tags, facts };
+            let access = if of(GuardKind::Secrets) && !of(GuardKind::Access) {
+                None
+            } else {
+                let surfaces = AccessGuard::survey(&operator.aws, function).await?;
+                Some(Facts { scope: Scope::Tags(then.clone()), surfaces, context: () })
+            };
+            let outlook = Outlook { function, present, then, tags: &tags, access, secrets };
             outlook.write(&operator.settings, &mut out).context("writing the outlook")?;
         }
         let mut roles = Vec::new();
@@ -142,7 +151,10 @@ struct Outlook<'a> {
     present: BTreeMap<String, String>,
     then: BTreeMap<String, String>,
     tags: &'a [(String, String)],
-    facts: Facts,
+    /// What access-guard sees, where it is asked.
+    access: Option<Facts>,
+    /// What secret-guard sees, where it is there and asked.
+    secrets: Option<secret_guard::Facts>,
 }
 
 impl Outlook<'_> {
@@ -150,10 +162,16 @@ impl Outlook<'_> {
         let name = self.function.name();
         writeln!(out, "{}", name.bold())?;
         write_tags(self.tags, &self.present, out)?;
-        let found = findings_of(&AccessGuard, &self.facts, settings);
-        let apply = format!("--function {name}");
-        let then = Then { kind: GuardKind::Access, tags: &self.then, settings, apply };
-        then.write(&found, "nothing is wrong with who may invoke it", out)
+        let then = |kind| Then { kind, tags: &self.then, settings, apply: format!("--function {name}") };
+        if let Some(facts) = &self.access {
+            let found = findings_of(&AccessGuard, facts, settings);
+            then(GuardKind::Access).write(&found, "nothing is wrong with who may invoke it", out)?;
+        }
+        if let Some(facts) = &self.secrets {
+            let found = findings_of(&SecretGuard, facts, settings);
+            then(GuardKind::Secrets).write(&found, "no secret is seen in its environment", out)?;
+        }
+        Ok(())
     }
 }
 
@@ -193,7 +211,7 @@ impl Then<'_> {
         for problem in &opt_in.problems {
             writeln!(out, "  {} {}", "mind".yellow(), printable(problem))?;
         }
-        writeln!(out, "  {}-guard: {}", self.kind, opt_in.mode)?;
+        writeln!(out, "  {}: {}", self.kind.name(), opt_in.mode)?;
         if found.is_empty() {
             return writeln!(out, "  {fine}");
         }
@@ -218,7 +236,7 @@ impl Then<'_> {
                 "this is put right at once: the stack's parameter Standing is `act`".to_owned()
             }
             (Mode::Observe, _) => "this is recorded; nothing is changed".to_owned(),
-            (Mode::Off, _) => format!("this is left alone: another tag turns {}-guard off", self.kind),
+            (Mode::Off, _) => format!("this is left alone: another tag turns {} off", self.kind.name()),
         };
         writeln!(out, "  {then}")
     }

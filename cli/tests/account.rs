@@ -3,10 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::{
     primitives::Blob,
-    types::{FunctionCode, Runtime},
+    types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::Value;
-use std::{process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
 
 const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
@@ -59,17 +59,24 @@ impl Account {
 
     /// With the stack and its guard.
     async fn guarded() -> Account {
+        Account::with(&["access-guard", "role-guard"]).await
+    }
+
+    async fn with(guards: &[&str]) -> Account {
         let account = Account::bare().await;
         let root = workspace();
-        let binaries = build_guards(&root, &["access-guard", "role-guard", "secret-env"], &|_| {}).expect("the guards");
+        let all: Vec<&str> = guards.iter().copied().chain(["secret-env"]).collect();
+        let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", "off")];
+        let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
+        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets)];
+        let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
             template: &template,
             parameters: &parameters,
-            guards: &[("access-guard", &binaries[0]), ("role-guard", &binaries[1])],
-            layer: Some(&binaries[2]),
+            guards: &guards,
+            layer: binaries.last().map(PathBuf::as_path),
         };
         account.sandbox.deploy(&stack).await.expect("the stack");
         account
@@ -216,6 +223,39 @@ async fn what_was_there_before_the_opt_in_is_left_until_it_is_applied() {
     account.warden(&["apply", &applied, "--yes"]).check(1, &["only a `withheld` or `failed` one"]);
     account.warden(&["apply", &standing, "--yes"]).check(0, &["nothing to change"]);
     account.warden(&["audit", "verify", "--output", "table"]).check(0, &["every chain holds"]);
+}
+
+#[tokio::test]
+async fn opting_in_says_which_secrets_stand_and_shows_none() {
+    const CANARY: &str = "Kx9vQ7mZ2pLtR4wN";
+    let account = Account::with(&["access-guard", "role-guard", "secret-guard"]).await;
+    let variables = [("DB_PASSWORD", CANARY), ("WEB_PASSWORD", "Summer2024!"), ("STAGE", "test")];
+    let environment =
+        variables.into_iter().fold(Environment::builder(), |all, (name, value)| all.variables(name, value));
+    let update = account.lambda.update_function_configuration().function_name("shop").environment(environment.build());
+    update.send().await.expect("updated");
+    account.settle().await;
+
+    let opted = account.warden(&["opt-in", "shop", "--yes"]);
+    let opted =
+        opted.check(0, &["secret-guard: enforce", "DB_PASSWORD looks like a secret (password)", "WEB_PASSWORD"]);
+    let opted = opted.check(0, &["left as it is until `warden apply --function shop`", "shop: opted in."]);
+    assert!(
+        !opted.out.contains(CANARY) && !opted.out.contains("Summer2024") && !opted.out.contains("STAGE"),
+        "{opted:?}"
+    );
+    account.settle().await;
+    // And so it is.
+    let [standing] = account.ids("withheld").try_into().expect("one withheld");
+    account.warden(&["audit", "show", &standing]).check(0, &["withheld (standing)", "secret-guard", "DB_PASSWORD"]);
+    let found = account.lambda.get_function_configuration().function_name("shop").send().await.expect("it is there");
+    let environment = found.environment.and_then(|it| it.variables).unwrap_or_default();
+    assert_eq!(environment["DB_PASSWORD"], CANARY);
+
+    let alone = account.warden(&["opt-in", "shop", "--guard", "access", "--yes"]).check(0, &["access-guard: enforce"]);
+    assert!(!alone.out.contains("secret-guard"), "{alone:?}");
+    let alone = account.warden(&["opt-in", "shop", "--guard", "secrets", "--yes"]).check(0, &["secret-guard: enforce"]);
+    assert!(!alone.out.contains("access-guard"), "{alone:?}");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
     lines.extend(cause.source_address.clone().map(|address| ("From", address)));
     lines.extend(cause.user_agent.clone().map(|agent| ("With", agent)));
     lines.extend(cause.event_id.clone().map(|id| ("Event", id)));
-    lines.extend(entry.guard.map(|guard| ("Guard", format!("{guard}-guard"))));
+    lines.extend(entry.guard.map(|guard| ("Guard", guard.name().to_owned())));
     lines.extend(entry.mode.map(|mode| ("Mode", mode.to_string())));
     lines.extend(entry.owner.clone().map(|owner| ("Owner", owner)));
     lines.extend(entry.duration_ms.map(|ms| ("Took", format!("{ms} ms"))));

@@ -1,7 +1,7 @@
 //! What has to be known of a function beside its environment.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 pub use warden_engine::environment::{Package, StoredNow};
 use warden_engine::{
     Severity,
@@ -78,10 +78,29 @@ pub struct Context {
     /// The variables whose values the account knows, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownValue>,
-    /// The secret that holds, or will hold, what is taken out of this function's environment.
+    /// The secret that takes what is taken out of this function's environment next.
     pub secret: SecretName,
     /// What that holds now; none where there is no such secret yet.
     pub stored: Option<StoredNow>,
+    /// The function's other secrets: those that have no room for a further version, and those that its environment refers to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<SecretName, Option<StoredNow>>,
+    /// Those of all of them that are to be deleted, because the function was gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted: BTreeSet<SecretName>,
     /// Published versions, by number.
     pub versions: BTreeMap<String, VersionFacts>,
+}
+
+impl Context {
+    /// Whether a secret is this function's.
+    pub(crate) fn owns(&self, secret: &SecretName) -> bool {
+        *secret == self.secret || self.others.contains_key(secret)
+    }
+
+    /// The function's secrets that hold something, the one that takes the next values first.
+    pub(crate) fn holding(&self) -> impl Iterator<Item = (&SecretName, &StoredNow)> {
+        let first = self.stored.iter().map(|stored| (&self.secret, stored));
+        first.chain(self.others.iter().filter_map(|(name, stored)| Some((name, stored.as_ref()?))))
+    }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
 use crate::{Context, Facts, KnownValue};
+use std::collections::BTreeSet;
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
@@ -48,15 +49,17 @@ pub(crate) fn own_tag(facts: &Facts) -> Option<&str> {
 }
 
 fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
-    let known = function.stored.iter().flat_map(|stored| &stored.values).find(|(_, stored)| **stored == hash);
-    if let Some((stored, _)) = known {
+    let own = function.holding().find_map(|(secret, now)| {
+        let (stored, _) = now.values.iter().find(|(_, stored)| **stored == hash)?;
+        Some((secret, stored))
+    });
+    if let Some((secret, stored)) = own {
         return Some(Finding {
             id: FindingId::KnownSecret,
             severity: Severity::High,
             at: name.to_owned(),
             message: format!(
-                "{name} holds in plaintext what Warden stored in {} as {stored}: everybody who may read the configuration can read it",
-                function.secret
+                "{name} holds in plaintext what Warden stored in {secret} as {stored}: everybody who may read the configuration can read it"
             ),
         });
     }
@@ -95,7 +98,7 @@ fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: 
         findings.push(Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message });
     };
     let layered = portrait.layers.iter().any(|layer| is_ours(layer, settings));
-    let (own, others): (Vec<_>, Vec<_>) = portrait.references().partition(|(_, secret)| **secret == function.secret);
+    let (own, others): (Vec<_>, Vec<_>) = portrait.references().partition(|(_, secret)| function.owns(secret));
     for (name, secret) in &others {
         found(
             name,
@@ -116,8 +119,14 @@ fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: 
         let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
         found(at, Severity::High, message.to_owned());
     }
-    if !strip && !portrait.readers.contains(&function.role) {
-        found(Portrait::READERS, Severity::High, format!("{} may not read {}", function.role, function.secret));
+    let secrets: BTreeSet<&str> = own.iter().map(|(_, secret)| secret.as_str()).collect();
+    let secrets = secrets.into_iter().collect::<Vec<_>>().join(" and ");
+    if portrait.readers.is_empty() && own.iter().any(|(_, secret)| function.deleted.contains(*secret)) {
+        let message =
+            format!("{secrets} is to be deleted, since the function was gone, and nobody can read it until then");
+        found(Portrait::READERS, Severity::High, message);
+    } else if !strip && !portrait.readers.contains(&function.role) {
+        found(Portrait::READERS, Severity::High, format!("{} may not read {secrets}", function.role));
     }
     findings
 }

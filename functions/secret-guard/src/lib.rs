@@ -13,18 +13,22 @@ mod looks;
 mod observe;
 mod obstacle;
 mod recall;
+mod remains;
 mod remedy;
 mod unmistakable;
 
 pub use context::{Boundary, Context, KnownValue, Package, StoredNow, Suspect};
 pub use observe::suspect;
 
+use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
+    arn::FunctionArn,
     call_error::CallError,
     content::Content,
     guard::{Guard, Judgement, Look, Observe, Remedy},
+    plan::Plan,
     settings::Settings,
     state::History,
     surface::{Subject, Surface},
@@ -38,6 +42,20 @@ pub type Facts = warden_engine::guard::Facts<Option<Context>>;
 /// The guard.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretGuard;
+
+impl SecretGuard {
+    /// What the guard would see of a function that had these tags; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn survey(
+        aws: &Aws,
+        function: &FunctionArn,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Option<Facts>, CallError> {
+        observe::survey(aws, function, tags).await
+    }
+}
 
 impl Guard for SecretGuard {
     const KIND: GuardKind = GuardKind::Secrets;
@@ -53,6 +71,14 @@ impl Guard for SecretGuard {
 
     fn recall(&self, _: &Look, facts: &mut Facts, history: &History) {
         recall::recall(facts, history);
+    }
+
+    fn keeps(&self, subject: &Subject) -> Option<Surface> {
+        matches!(subject, Subject::Function(_)).then_some(Surface::Environment(None))
+    }
+
+    fn put_away(&self, subject: &Subject, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
+        remains::put_away(subject, surface, kept)
     }
 
     fn remedy(

@@ -26,6 +26,11 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
             let introduced = sent.then(|| Introduced { surface: Some(surface.clone()), sid: None });
             Some(look(trigger, function, surface, introduced.into_iter().collect()))
         }
+        // Gone, or there again by now. With a qualifier one version was deleted.
+        "DeleteFunction" if trigger.parameter("qualifier").is_none() => {
+            let function = function(trigger, "functionName")?;
+            Some(look(trigger, function, Surface::Environment(None), Vec::new()))
+        }
         // The environment of the moment, kept for ever.
         "PublishVersion" => {
             let function = function(trigger, "functionName")?;

@@ -9,15 +9,14 @@ use crate::{
 use futures::future;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::{Aws, HashKey, Reading};
+use warden_aws::{Aws, HashKey, Keeping, Reading};
 use warden_engine::{
     Severity,
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{Held, KeyedHash, StoredNow, VersionFacts},
+    environment::{Held, KeyedHash, VersionFacts},
     guard::{Look, Scope, Sighting},
     ports::Clock,
-    reference::SecretName,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode},
 };
@@ -55,6 +54,26 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
+    read(aws, function, versions, wants_itself, None).await
+}
+
+/// Reads the function itself as it would be looked at with these tags.
+pub(crate) async fn survey(
+    aws: &Aws,
+    function: &FunctionArn,
+    tags: &BTreeMap<String, String>,
+) -> Result<Option<Facts>, CallError> {
+    read(aws, function, BTreeSet::new(), true, Some(tags)).await
+}
+
+/// Reads published versions, and the function itself; `tags` are in the place of its own.
+async fn read(
+    aws: &Aws,
+    function: &FunctionArn,
+    versions: BTreeSet<Qualifier>,
+    wants_itself: bool,
+    tags: Option<&BTreeMap<String, String>>,
+) -> Result<Option<Facts>, CallError> {
     let published = future::try_join_all(versions.into_iter().map(|version| async {
         let reading = aws.reading(function, Some(&version)).await?;
         Ok::<_, CallError>(reading.map(|reading| (version, reading)))
@@ -62,7 +81,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
     // The tags stand with the function itself. The key takes a call once in a process.
     let (itself, published, key) = future::try_join3(aws.reading(function, None), published, aws.hash_key()).await?;
     let Some(itself) = itself else { return Ok(None) };
-    let scope = Scope::Tags(itself.tags.clone());
+    let scope = Scope::Tags(tags.unwrap_or(&itself.tags).clone());
     let mode = scope.opt_in(GuardKind::Secrets, aws.now().to_zoned(TimeZone::UTC).date()).mode;
     let mut seen = Seen { key, suspects: Vec::new(), candidates: Vec::new() };
     let mut surfaces: BTreeMap<Surface, Sighting> = BTreeMap::new();
@@ -79,8 +98,8 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         return Ok(Some(Facts { scope, surfaces, context: Some(facts) }));
     }
     seen.look_at(&itself, mode);
-    let secret = key.secret(function)?;
-    let (readers, around) = around(aws, function, &itself, &secret, &seen).await?;
+    let around = around(aws, function, &itself, &seen).await?;
+    let readers = around.keeping.as_ref().map(|keeping| keeping.readers.clone()).unwrap_or_default();
     surfaces.insert(Surface::Environment(None), itself.sighting(key, readers));
     let facts = seen.facts(function, &itself, around)?;
     Ok(Some(Facts { scope, surfaces, context: Some(facts) }))
@@ -133,6 +152,14 @@ impl Seen<'_> {
 
     fn facts(self, function: &FunctionArn, reading: &Reading, around: Around) -> Result<Context, CallError> {
         let (environment_bytes, value_bytes) = reading.lengths();
+        let keeping = match around.keeping {
+            Some(keeping) => keeping,
+            None => Keeping::nothing(self.key, function)?,
+        };
+        let boundary = match around.boundary {
+            Bounded::By(document) => boundary(document.as_deref(), function, &keeping.secret),
+            Bounded::Unsure => Boundary::Lacks,
+        };
         Ok(Context {
             runtime: reading.runtime.clone(),
             package: reading.package.clone(),
@@ -143,91 +170,87 @@ impl Seen<'_> {
             zipped_bytes: reading.zipped_bytes,
             environment_bytes,
             value_bytes,
-            boundary: around.boundary,
+            boundary,
             suspects: self.suspects,
             known: around.known,
-            secret: self.key.secret(function)?,
-            stored: around.stored,
+            secret: keeping.secret,
+            stored: keeping.stored,
+            others: keeping.others,
+            deleted: keeping.deleted,
             versions: around.versions,
         })
     }
 }
 
 /// What is read beside the function, and only where something may be to do.
+#[derive(Default)]
 struct Around {
-    stored: Option<StoredNow>,
+    keeping: Option<Keeping>,
     known: Vec<KnownValue>,
     code_signing: bool,
-    boundary: Boundary,
+    boundary: Bounded,
     versions: BTreeMap<String, VersionFacts>,
 }
 
-impl Default for Around {
+/// The permissions boundary of a function's role.
+enum Bounded {
+    /// This document; none where there is no boundary.
+    By(Option<String>),
+    /// Nobody can be sure: the role is gone, say, or nobody may look at it.
+    Unsure,
+}
+
+impl Default for Bounded {
     fn default() -> Self {
-        Around {
-            stored: None,
-            known: Vec::new(),
-            code_signing: false,
-            boundary: Boundary::Allows,
-            versions: BTreeMap::new(),
-        }
+        Bounded::By(None)
     }
 }
 
-async fn around(
-    aws: &Aws,
-    function: &FunctionArn,
-    reading: &Reading,
-    secret: &SecretName,
-    seen: &Seen<'_>,
-) -> Result<(BTreeSet<String>, Around), CallError> {
+async fn around(aws: &Aws, function: &FunctionArn, reading: &Reading, seen: &Seen<'_>) -> Result<Around, CallError> {
     // What cannot be decrypted is reported, and nothing is done about it.
-    let Ok(portrait) = reading.portrait(seen.key) else { return Ok((BTreeSet::new(), Around::default())) };
+    let Ok(portrait) = reading.portrait(seen.key) else { return Ok(Around::default()) };
     if portrait.variables.is_empty() {
-        return Ok((BTreeSet::new(), Around::default()));
+        return Ok(Around::default());
     }
     let details = async {
-        let bounded = bounded(aws, function, &reading.role, secret);
-        future::try_join3(aws.has_code_signing(function), bounded, aws.versions(function)).await
+        future::try_join3(aws.has_code_signing(function), bounded(aws, &reading.role), aws.versions(function)).await
     };
-    let stored = aws.stored_now(function, secret);
-    let readers = aws.readers_of(function, secret, &portrait);
-    let known = seen.known(aws);
+    let kept = future::try_join(aws.keeping(function, &portrait), seen.known(aws));
     let suspicious = !seen.suspects.is_empty() || portrait.refers() || portrait.is_wrapped();
-    let (stored, known, readers, details) = if suspicious {
-        let (stored, known, readers, details) = future::try_join4(stored, known, readers, details).await?;
-        (stored, known, readers, Some(details))
+    let ((keeping, known), details) = if suspicious {
+        let (kept, details) = future::try_join(kept, details).await?;
+        (kept, Some(details))
     } else {
-        let (stored, known) = future::try_join(stored, known).await?;
-        let own = |held: &Held| matches!(held, Held::Value(hash) if stored.iter().any(|stored| stored.values.values().any(|known| known == hash)));
-        let is_back = !known.is_empty() || portrait.variables.values().any(own);
-        let details = if is_back { Some(details.await?) } else { None };
-        (stored, known, BTreeSet::new(), details)
+        let (keeping, known) = kept.await?;
+        let own = keeping.stored.iter().chain(keeping.others.values().flatten()).flat_map(|now| now.values.values());
+        let own: BTreeSet<&KeyedHash> = own.collect();
+        let is_back = portrait.variables.values().any(|held| matches!(held, Held::Value(hash) if own.contains(hash)));
+        let details = if is_back || !known.is_empty() { Some(details.await?) } else { None };
+        ((keeping, known), details)
     };
-    let around = match details {
-        Some((code_signing, boundary, versions)) => Around { stored, known, code_signing, boundary, versions },
-        None => Around { stored, known, ..Around::default() },
-    };
-    Ok((readers, around))
+    let around = Around { keeping: Some(keeping), known, ..Around::default() };
+    Ok(match details {
+        Some((code_signing, boundary, versions)) => Around { code_signing, boundary, versions, ..around },
+        None => around,
+    })
 }
 
-/// What the boundary of a function's role says to reading its secret.
-async fn bounded(aws: &Aws, function: &FunctionArn, role: &str, secret: &SecretName) -> Result<Boundary, CallError> {
-    // A role that is gone, or that nobody may look at: nobody can be sure.
+/// The boundary of a function's role.
+async fn bounded(aws: &Aws, role: &str) -> Result<Bounded, CallError> {
     let unsure = |error: CallError| match error.kind {
-        ErrorKind::Gone | ErrorKind::Refused => Ok(Boundary::Lacks),
+        ErrorKind::Gone | ErrorKind::Refused => Ok(Bounded::Unsure),
         ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Bug => Err(error),
     };
-    let Ok(name) = role.parse() else { return Ok(Boundary::Lacks) };
+    let Ok(name) = role.parse() else { return Ok(Bounded::Unsure) };
     let policy = match aws.role(&name).await {
         Ok(Some(role)) => role.boundary,
-        Ok(None) => return Ok(Boundary::Lacks),
+        Ok(None) => return Ok(Bounded::Unsure),
         Err(error) => return unsure(error),
     };
-    let Some(policy) = policy else { return Ok(Boundary::Allows) };
+    let Some(policy) = policy else { return Ok(Bounded::By(None)) };
     match aws.default_version(&policy).await {
-        Ok(Some((_, document))) => Ok(boundary(Some(document.text()), function, secret)),
-        Ok(None) => Ok(Boundary::Lacks),
+        Ok(Some((_, document))) => Ok(Bounded::By(Some(document.text().to_owned()))),
+        Ok(None) => Ok(Bounded::Unsure),
         Err(error) => unsure(error),
     }
 }

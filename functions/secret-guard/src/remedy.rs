@@ -11,10 +11,10 @@ use warden_engine::{
     Finding, FindingId,
     arn::{FunctionArn, Qualifier},
     content::Fingerprint,
-    environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored},
+    environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored, StoredNow, VersionFacts},
     guard::Remedy,
     plan::{Call, Plan},
-    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
     surface::{Subject, Surface},
 };
@@ -49,9 +49,10 @@ pub(crate) fn remedy(
     match thinking.updates(&secrets) {
         Ok((there, back)) => {
             let after = there.on(&portrait).content();
+            let stored = there.store.as_ref().map(|stored| stored.secret.clone());
             let (there, back) = (Call::UpdateEnvironment(Box::new(there)), Call::UpdateEnvironment(Box::new(back)));
             let plan = Plan::new(surface.clone(), sighting.content.clone()).then(there, back, after);
-            let plan = match thinking.note(&secrets) {
+            let plan = match thinking.note(&secrets, stored.as_ref()) {
                 Some(note) => plan.noting(note),
                 None => plan,
             };
@@ -111,23 +112,27 @@ impl Thinking<'_> {
         let (known, portrait) = (self.known, self.portrait);
         let mut there = EnvironmentUpdate::new(self.function.clone());
         let mut back = EnvironmentUpdate::new(self.function.clone());
-        let refers = portrait.references().any(|(_, secret)| *secret == known.secret) || !secrets.is_empty();
+        let mut referred: BTreeSet<SecretName> =
+            portrait.references().map(|(_, secret)| secret).filter(|secret| known.owns(secret)).cloned().collect();
         if !secrets.is_empty() {
             let stored = self.stored(secrets);
-            let reference = Reference(known.secret.clone()).to_string();
+            let reference = Reference(stored.secret.clone()).to_string();
+            referred.insert(stored.secret.clone());
             there.set = secrets.keys().map(|name| (name.clone(), reference.clone())).collect();
             there.store = Some(stored.clone());
             back.restore = Some(Stored { known: BTreeMap::new(), ..stored });
         }
-        self.starting(refers, &mut there, &mut back)?;
-        if refers {
+        self.starting(!referred.is_empty(), &mut there, &mut back)?;
+        there.revive = referred.intersection(&known.deleted).cloned().collect();
+        if !referred.is_empty() {
             let readers = self.readers();
-            if !portrait.refers() || portrait.readers != readers {
-                there.grant = Some(Grant { secret: known.secret.clone(), readers });
+            let is_new =
+                there.store.as_ref().is_some_and(|stored| portrait.references().all(|(_, it)| *it != stored.secret));
+            if is_new || portrait.readers != readers {
                 // Without a reference nobody is granted anything any more that it could use.
-                back.grant = portrait
-                    .refers()
-                    .then(|| Grant { secret: known.secret.clone(), readers: portrait.readers.clone() });
+                let before = Grant { secrets: referred.clone(), readers: portrait.readers.clone() };
+                back.grant = portrait.refers().then_some(before);
+                there.grant = Some(Grant { secrets: referred, readers });
             }
         }
         let bytes = self.bytes_after(&there);
@@ -173,34 +178,36 @@ impl Thinking<'_> {
         Ok(())
     }
 
-    /// Which version of the secret will hold the values, beside those that it holds now.
+    /// Which version of which secret will hold the values, beside those that it holds now.
     fn stored(&self, secrets: &BTreeMap<String, KeyedHash>) -> Stored {
         let known = self.known;
+        let suspects = known.suspects.iter().filter(|suspect| secrets.get(&suspect.name) == Some(&suspect.hash));
+        let learnt = suspects.filter_map(|suspect| Some((suspect.name.clone(), suspect.known?))).collect();
+        let stored = |secret: &SecretName, version: &str, label: String| Stored {
+            secret: secret.clone(),
+            version: version.to_owned(),
+            label,
+            values: secrets.clone(),
+            known: learnt,
+        };
+        // One holds them already, kept by a label: no further version, of which a secret can keep no more than 20.
+        let holds = |now: &StoredNow| secrets.iter().all(|(name, hash)| now.values.get(name) == Some(hash));
+        let labelled =
+            known.holding().find_map(|(secret, now)| Some((secret, now, now.label.clone()?)).filter(|_| holds(now)));
+        if let Some((secret, now, label)) = labelled {
+            return stored(secret, &now.version, label);
+        }
         let now = known.stored.as_ref();
         let mut all = now.map(|now| now.values.clone()).unwrap_or_default();
         all.extend(secrets.iter().map(|(name, hash)| (name.clone(), *hash)));
-        let suspects = known.suspects.iter().filter(|suspect| secrets.get(&suspect.name) == Some(&suspect.hash));
-        let learnt = suspects.filter_map(|suspect| Some((suspect.name.clone(), suspect.known?))).collect();
-        // It holds them already, kept by a label: no further version, of which a secret can keep no more than 20.
-        if let Some((now, label)) = now.and_then(|now| Some((now, now.label.as_ref()?)))
-            && now.values == all
-        {
-            let (version, label) = (now.version.clone(), label.clone());
-            return Stored { secret: known.secret.clone(), version, label, values: secrets.clone(), known: learnt };
-        }
         let version = Fingerprint::of(&json!([known.secret, now.map(|now| &now.version), all])).to_string();
-        Stored {
-            secret: known.secret.clone(),
-            label: format!("warden-{version:.16}"),
-            version,
-            values: secrets.clone(),
-            known: learnt,
-        }
+        stored(&known.secret, &version, format!("warden-{version:.16}"))
     }
 
     /// The roles that need to read the secret: the function's, and those of published versions that refer to it.
     fn readers(&self) -> BTreeSet<String> {
-        let versions = self.known.versions.values().filter(|version| version.refers.contains(&self.known.secret));
+        let refers = |version: &&VersionFacts| version.refers.iter().any(|secret| self.known.owns(secret));
+        let versions = self.known.versions.values().filter(refers);
         versions.map(|version| version.role.clone()).chain([self.known.role.clone()]).collect()
     }
 
@@ -219,30 +226,25 @@ impl Thinking<'_> {
     }
 
     /// What the owner has to know and do.
-    fn note(&self, secrets: &BTreeMap<String, KeyedHash>) -> Option<String> {
-        if secrets.is_empty() {
-            return None;
-        }
-        let known = self.known;
+    fn note(&self, secrets: &BTreeMap<String, KeyedHash>, stored: Option<&SecretName>) -> Option<String> {
+        let (known, secret) = (self.known, stored?);
         let names = secrets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let mut note = vec![format!(
-            "rotate {names}: whoever could read the function's configuration may know what it held; put the new value into {}, and the function \
-             has it from its next start",
-            known.secret
+            "rotate {names}: whoever could read the function's configuration may know what it held; put the new value into {secret}, and the \
+             function has it from its next start"
         )];
         if self.strip {
             note.push(format!(
-                "the code has to fetch {names} from {} (a JSON object by variable) with secretsmanager:GetSecretValue: warden:secrets=strip \
-                 asks for no layer",
-                known.secret
+                "the code has to fetch {names} from {secret} (a JSON object by variable) with secretsmanager:GetSecretValue: \
+                 warden:secrets=strip asks for no layer"
             ));
         }
-        let again = known.stored.iter().flat_map(|stored| stored.values.keys()).any(|name| secrets.contains_key(name));
+        let again = known.holding().flat_map(|(_, now)| now.values.keys()).any(|name| secrets.contains_key(name));
         if again {
             note.push(format!(
                 "it was stripped before, so a deployment sets it again: in the template, set it to the text {} and keep {WRAPPER_VARIABLE} \
                  and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext)",
-                Reference(known.secret.clone())
+                Reference(secret.clone())
             ));
         }
         let elsewhere = known.known.iter().filter(|value| secrets.get(&value.name) == Some(&value.hash));
@@ -256,7 +258,7 @@ impl Thinking<'_> {
                  {} and keep {WRAPPER_VARIABLE} and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext); \
                  once rotated, both functions need the new value",
                 elsewhere.join(", "),
-                Reference(known.secret.clone())
+                Reference(secret.clone())
             ));
         }
         let holds = |values: &BTreeSet<KeyedHash>| secrets.values().any(|hash| values.contains(hash));

@@ -16,7 +16,7 @@ use warden_engine::{
     guard::{Guard, Scope, Sighting},
     known::Known,
     plan::Call,
-    reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
+    reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
     surface::{Subject, Surface},
 };
@@ -25,6 +25,8 @@ const LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-e
 const OLDER_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1";
 const OTHER_LAYER: &str = "arn:aws:lambda:us-east-1:444455556666:layer:datadog:9";
 const SECRET: &str = "warden/pay/1f2e3d4c5b6a";
+/// The function's too.
+const SECOND: &str = "warden/pay/2f2e3d4c5b6a";
 const ROLES: [&str; 3] =
     ["arn:aws:iam::111122223333:role/pay", "arn:aws:iam::111122223333:role/old", "arn:aws:iam::111122223333:role/x/y"];
 
@@ -43,7 +45,7 @@ fn hash() -> impl Strategy<Value = KeyedHash> {
 }
 
 fn held() -> impl Strategy<Value = Held> {
-    let secret = select(vec![SECRET, "warden/bank/aaaaaaaaaaaa"]);
+    let secret = select(vec![SECRET, SECOND, "warden/bank/aaaaaaaaaaaa"]);
     prop_oneof![
         4 => hash().prop_map(Held::Value),
         1 => secret.prop_map(|secret| Held::Reference(Reference(secret.parse().unwrap()))),
@@ -79,8 +81,10 @@ fn portraits() -> impl Strategy<Value = Portrait> {
 
 prop_compose! {
     fn facts()(
-        portrait in portraits(),
+        mut portrait in portraits(),
         stored in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
+        second in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
+        deleted in prop::sample::subsequence(vec![SECRET, SECOND], 0..=2),
         versions in btree_map("[1-9]", (select(ROLES.to_vec()), hash(), any::<bool>()), 0..3),
         tag in select(vec![("warden", "enforce"), ("warden:secrets", "enforce"), ("warden:secrets", "strip")]),
         runtime in select(vec!["python3.13", "nodejs22.x", "provided.al2023"]),
@@ -92,6 +96,18 @@ prop_compose! {
         was_there in any::<bool>(),
         environment_bytes in 0..4200_u64,
     ) -> (Portrait, Facts) {
+        // Nobody can read what is to be deleted.
+        let deleted: BTreeSet<SecretName> = deleted.into_iter().map(|name| name.parse().unwrap()).collect();
+        if portrait.references().any(|(_, secret)| deleted.contains(secret)) {
+            portrait.readers.clear();
+        }
+        let now = |stored: Option<(BTreeMap<String, KeyedHash>, bool)>| {
+            stored.map(|(values, labelled)| StoredNow {
+                version: "v".repeat(32),
+                label: labelled.then(|| "warden-x".into()),
+                values,
+            })
+        };
         let suspects = portrait.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
                 Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High, known: None })
@@ -128,11 +144,9 @@ prop_compose! {
             suspects: suspects.collect(),
             known: known.collect(),
             secret: SECRET.parse().unwrap(),
-            stored: stored.map(|(values, labelled)| StoredNow {
-                version: "v".repeat(32),
-                label: labelled.then(|| "warden-x".into()),
-                values,
-            }),
+            stored: now(stored),
+            others: BTreeMap::from([(SECOND.parse().unwrap(), now(second))]),
+            deleted,
             versions: versions.collect(),
         };
         let sighting = Sighting { content: portrait.content(), revision: None };

@@ -73,10 +73,16 @@ impl Account for Aws {
         if let Call::UpdateEnvironment(update) = call {
             return self.update_environment(update, revision).await;
         }
+        if let Call::DeleteSecrets { function, secrets } = call {
+            return self.delete_remains(function, secrets).await;
+        }
+        if let Call::RestoreSecrets { function, secrets } = call {
+            return self.restore_secrets(function, secrets).await;
+        }
         let revision = revision.map(|revision| revision.0.clone());
         match call {
             // Made already.
-            Call::UpdateEnvironment(_) => Ok(()),
+            Call::UpdateEnvironment(_) | Call::DeleteSecrets { .. } | Call::RestoreSecrets { .. } => Ok(()),
             Call::RemovePermission { function, qualifier, sid } => {
                 let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));

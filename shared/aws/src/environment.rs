@@ -16,10 +16,10 @@ use std::{
 use warden_engine::{
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{EnvironmentUpdate, Held, Package, Portrait, VersionFacts},
+    environment::{EnvironmentUpdate, Fate, Held, Package, Portrait, Remains, VersionFacts},
     guard::Sighting,
     plan::RevisionId,
-    reference::SecretName,
+    reference::{Reference, SecretName},
 };
 
 /// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`Reading::inspect`].
@@ -192,36 +192,74 @@ impl Aws {
         }
     }
 
-    /// The surface `environment`.
+    /// The surface `environment`: of a function that is gone, what Warden keeps of it.
     pub(crate) async fn environment(
         &self,
         function: &FunctionArn,
         version: Option<&Qualifier>,
     ) -> Result<Option<Sighting>, CallError> {
         let (reading, key) = future::try_join(self.reading(function, version), self.hash_key()).await?;
-        let Some(reading) = reading else { return Ok(None) };
+        let Some(reading) = reading else {
+            return if version.is_none() { self.remains(function).await } else { Ok(None) };
+        };
         let readers = match reading.portrait(key) {
-            Ok(portrait) if version.is_none() => self.readers_of(function, &key.secret(function)?, &portrait).await?,
+            Ok(portrait) if version.is_none() => self.readers_of(function, &portrait).await?,
             Ok(_) | Err(_) => BTreeSet::new(),
         };
         Ok(Some(reading.sighting(key, readers)))
     }
 
-    /// The roles that may read the function's own secret, where its environment refers to that.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub async fn readers_of(
+    async fn remains(&self, function: &FunctionArn) -> Result<Option<Sighting>, CallError> {
+        let secrets = self.fates(function).await?;
+        if secrets.is_empty() {
+            return Ok(None);
+        }
+        // Others have their own secrets; but a function that was made anew under another name, with the same role, may refer to these.
+        let users = if secrets.values().all(|fate| *fate == Fate::ToBeDeleted) {
+            BTreeSet::new()
+        } else {
+            self.users(function, &secrets).await?
+        };
+        Ok(Some(Sighting { content: Remains { secrets, users }.content(), revision: None }))
+    }
+
+    /// The functions of the Region whose environments refer to one of these secrets.
+    async fn users(
         &self,
         function: &FunctionArn,
-        secret: &SecretName,
-        portrait: &Portrait,
+        secrets: &BTreeMap<SecretName, Fate>,
     ) -> Result<BTreeSet<String>, CallError> {
-        if portrait.references().any(|(_, named)| named == secret) {
-            self.readers(function, secret).await
-        } else {
-            Ok(BTreeSet::new())
+        let mut pages = self.lambda(function.region()).list_functions().into_paginator().items().send();
+        let mut users = BTreeSet::new();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| discreet("ListFunctions", function.region(), error))?;
+            let variables = concealed(found.environment.and_then(|it| it.variables).unwrap_or_default());
+            let refers = variables.values().any(|value| {
+                value.expose_secret().parse().is_ok_and(|Reference(secret)| secrets.contains_key(&secret))
+            });
+            users.extend(found.function_name.filter(|_| refers));
         }
+        Ok(users)
+    }
+
+    /// Has the secrets of a function that is gone deleted.
+    pub(crate) async fn delete_remains(
+        &self,
+        function: &FunctionArn,
+        secrets: &BTreeSet<SecretName>,
+    ) -> Result<(), CallError> {
+        self.delete_secrets(function, secrets).await?;
+        // Made anew in between, with references from its template, it would not start: nobody else may hear of it any more.
+        if self.reading(function, None).await?.is_none() {
+            return Ok(());
+        }
+        self.restore_secrets(function, secrets).await?;
+        Err(CallError {
+            kind: ErrorKind::Stale,
+            operation: "DeleteSecret",
+            target: function.to_string(),
+            message: "the function is there again: its secrets are kept".into(),
+        })
     }
 
     /// The published versions with the values that their environments hold, hashed. They keep them for ever.
@@ -283,6 +321,9 @@ impl Aws {
             target: target.clone(),
             message: message.to_owned(),
         };
+        if !update.revive.is_empty() {
+            self.restore_secrets(function, &update.revive).await?;
+        }
         let kept = async {
             match (&update.store, &update.restore) {
                 (Some(stored), _) => self.current(function, &stored.secret).await,

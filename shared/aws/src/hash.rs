@@ -1,7 +1,7 @@
 //! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of secrets and the
 //! operator can try out guesses against the hashes in the ledger.
 
-use crate::{Aws, error::discreet};
+use crate::{Aws, error::discreet, secrets_manager::no_name};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 /// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108). One call
 /// serves all environments that a process sees, and no value leaves it.
 const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values, 1";
+
+/// How many secrets a function can have. Each takes the values of some 17 remediations.
+const MOST_SECRETS: u32 = 16;
 
 /// The key; in memory only, and overwritten at the end.
 pub struct HashKey(Zeroizing<Vec<u8>>);
@@ -48,21 +51,18 @@ impl HashKey {
         KeyedHash(self.mac(b"known:", value))
     }
 
-    /// The name of the secret that holds what is taken out of a function's environment. It ends in letters that nobody can guess: a
-    /// secret of that name cannot have been laid there by somebody who waits for its values.
+    /// The names of the secrets that hold what is taken out of a function's environment, in the order in which they are filled. They end
+    /// in letters that nobody can guess: a secret of such a name cannot have been laid there by somebody who waits for its values.
     ///
     /// # Errors
     /// Never for a function's name.
-    pub fn secret(&self, function: &FunctionArn) -> Result<SecretName, CallError> {
-        let tail: String =
-            self.mac(b"secret:", &function.to_string()).iter().take(6).map(|b| format!("{b:02x}")).collect();
-        let name = format!("{SECRETS}{}/{tail}", function.name());
-        name.parse().map_err(|_| CallError {
-            kind: ErrorKind::Bug,
-            operation: "CreateSecret",
-            target: function.to_string(),
-            message: "no secret can be named after this function".into(),
-        })
+    pub fn secrets(&self, function: &FunctionArn) -> Result<Vec<SecretName>, CallError> {
+        let name = |number: u32| {
+            let whose = if number == 1 { function.to_string() } else { format!("{function}#{number}") };
+            let tail: String = self.mac(b"secret:", &whose).iter().take(6).map(|b| format!("{b:02x}")).collect();
+            format!("{SECRETS}{}/{tail}", function.name()).parse().map_err(|_| no_name(function))
+        };
+        (1..=MOST_SECRETS).map(name).collect()
     }
 }
 
@@ -93,6 +93,7 @@ impl Aws {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     /// A key for tests.
     pub(crate) fn key() -> HashKey {
@@ -112,11 +113,17 @@ pub(crate) mod tests {
     fn a_secret_is_named_after_its_function_and_cannot_be_guessed() {
         let function: FunctionArn = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
         let other: FunctionArn = "arn:aws:lambda:eu-west-1:111122223333:function:pay".parse().unwrap();
-        let name = key().secret(&function).unwrap();
-        assert!(name.as_str().starts_with("warden/pay/"), "{name}");
-        assert_eq!(name.as_str().len(), "warden/pay/".len() + 12);
-        assert_ne!(name, key().secret(&other).unwrap());
-        assert_ne!(name, HashKey(Zeroizing::new(vec![8; 32])).secret(&function).unwrap());
+        let names = key().secrets(&function).unwrap();
+        for name in &names {
+            assert!(name.as_str().starts_with("warden/pay/"), "{name}");
+            assert_eq!(name.as_str().len(), "warden/pay/".len() + 12);
+        }
+        let all: BTreeSet<_> = names.iter().collect();
+        assert_eq!(all.len(), 16);
+        assert!(key().secrets(&other).unwrap().iter().all(|name| !all.contains(name)));
+        assert!(
+            HashKey(Zeroizing::new(vec![8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name))
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;
 pub use ledger::StoredRecord;
+pub use secrets_manager::Keeping;
 
 use aws_types::{SdkConfig, region::Region};
 use std::{

@@ -1,4 +1,5 @@
-//! The secrets that Warden stores: one for each function, a JSON object by variable.
+//! The secrets that Warden stores: one for each function, a JSON object by variable; a further one where that has no room for another
+//! version, which takes a label of its own for the undo.
 
 use crate::{Aws, HashKey, error::discreet};
 use aws_sdk_secretsmanager::{operation::get_secret_value::GetSecretValueOutput, types::Tag};
@@ -12,7 +13,7 @@ use std::{
 use warden_engine::{
     arn::FunctionArn,
     call_error::{CallError, ErrorKind},
-    environment::{Grant, KeyedHash, Stored, StoredNow},
+    environment::{Fate, Grant, KeyedHash, Portrait, Stored, StoredNow},
     reference::SecretName,
 };
 use zeroize::Zeroizing;
@@ -20,6 +21,10 @@ use zeroize::Zeroizing;
 /// What Warden's own staging labels begin with.
 const LABEL: &str = "warden-";
 const CURRENT: &str = "AWSCURRENT";
+/// How many labels all versions of a secret can have together (Secrets Manager user guide, "Secrets Manager quotas").
+const MOST_LABELS: usize = 20;
+/// The time in which a deletion can be taken back, in days: the longest that AWS gives (API reference, DeleteSecret).
+const RECOVERY_DAYS: i64 = 30;
 
 /// One version of a secret, with its values. Neither prints nor serialises.
 pub(crate) struct Version {
@@ -57,32 +62,200 @@ impl Version {
     }
 }
 
+/// What a function's secrets hold, without the values, and where the next values go.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// The secret that takes the next values: the first with room for a further version.
+    pub secret: SecretName,
+    /// What that holds now; none where there is no such secret yet, or none that could be used.
+    pub stored: Option<StoredNow>,
+    /// The function's other secrets, as far as they come before that one or its environment refers to them.
+    pub others: BTreeMap<SecretName, Option<StoredNow>>,
+    /// Those of them that are to be deleted, so that nobody can read them.
+    pub deleted: BTreeSet<SecretName>,
+    /// The roles that may read all of those that its environment refers to.
+    pub readers: BTreeSet<String>,
+}
+
+impl Keeping {
+    /// Of a function of which nothing was stored, or nobody asked.
+    ///
+    /// # Errors
+    /// Never for a function's name.
+    pub fn nothing(key: &HashKey, function: &FunctionArn) -> Result<Keeping, CallError> {
+        let secret = key.secrets(function)?.into_iter().next().ok_or_else(|| no_name(function))?;
+        Ok(Keeping {
+            secret,
+            stored: None,
+            others: BTreeMap::new(),
+            deleted: BTreeSet::new(),
+            readers: BTreeSet::new(),
+        })
+    }
+}
+
+/// One of a function's secrets.
+struct One {
+    stored: Option<StoredNow>,
+    has_room: bool,
+    is_deleted: bool,
+    /// Where the environment refers to it.
+    readers: Option<BTreeSet<String>>,
+}
+
+/// What is known of a secret that need not be readable.
+struct Described {
+    /// The id of the current version.
+    current: String,
+    labels: usize,
+    is_deleted: bool,
+}
+
 impl Aws {
-    /// What a function's secret holds now, without the values; `None` where there is no such secret, or none that could be used.
+    /// What Warden keeps for a function whose environment is `portrait`.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn stored_now(
-        &self,
-        function: &FunctionArn,
-        secret: &SecretName,
-    ) -> Result<Option<StoredNow>, CallError> {
-        let (key, version) = future::try_join(self.hash_key(), self.version(function, secret, CURRENT)).await?;
-        Ok(version.and_then(|version| {
-            let values = version.values?;
-            Some(StoredNow {
+    pub async fn keeping(&self, function: &FunctionArn, portrait: &Portrait) -> Result<Keeping, CallError> {
+        let key = self.hash_key().await?;
+        let names = key.secrets(function)?;
+        let referred = |name: &SecretName| portrait.references().any(|(_, named)| named == name);
+        let first = names.iter().enumerate().filter(|(number, name)| *number == 0 || referred(name));
+        let first = first.map(async |(_, name)| Ok((name.clone(), self.one(function, name, referred(name)).await?)));
+        let mut found: BTreeMap<SecretName, One> = future::try_join_all(first).await?.into_iter().collect();
+        let mut next = None;
+        for name in &names {
+            if !found.contains_key(name) {
+                found.insert(name.clone(), self.one(function, name, false).await?);
+            }
+            next = Some(name);
+            if found.get(name).is_some_and(|one| one.has_room) {
+                break;
+            }
+        }
+        let next = next.cloned().ok_or_else(|| no_name(function))?;
+        let readers = found.values().filter_map(|one| one.readers.clone());
+        let readers = readers.reduce(|some, others| some.intersection(&others).cloned().collect()).unwrap_or_default();
+        let deleted = found.iter().filter(|(_, one)| one.is_deleted).map(|(name, _)| name.clone()).collect();
+        let stored = found.remove(&next).and_then(|one| one.stored);
+        let others = found.into_iter().map(|(name, one)| (name, one.stored)).collect();
+        Ok(Keeping { secret: next, stored, others, deleted, readers })
+    }
+
+    async fn one(&self, function: &FunctionArn, name: &SecretName, is_referred: bool) -> Result<One, CallError> {
+        let readers = async { if is_referred { self.readers(function, name).await.map(Some) } else { Ok(None) } };
+        let current = self.version(function, name, CURRENT);
+        let (version, described, readers) = future::try_join3(current, self.described(function, name), readers).await?;
+        let key = self.hash_key().await?;
+        let values = version.as_ref().and_then(|version| version.values.as_ref());
+        let stored = values
+            .map(|values| values.iter().map(|(name, value)| (name.clone(), key.hash(value.expose_secret()))).collect());
+        let is_deleted = described.as_ref().is_some_and(|described| described.is_deleted);
+        let stored = match (version, stored) {
+            (Some(version), Some(values)) => Some(StoredNow {
                 version: version.id,
                 label: version.labels.into_iter().find(|label| label.starts_with(LABEL)),
-                values: values.into_iter().map(|(name, value)| (name, key.hash(value.expose_secret()))).collect(),
-            })
-        }))
+                values,
+            }),
+            // What it holds is seen once it is restored.
+            _ if is_deleted => described.as_ref().map(|described| StoredNow {
+                version: described.current.clone(),
+                label: None,
+                values: BTreeMap::new(),
+            }),
+            _ => None,
+        };
+        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation (AWSPENDING).
+        let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
+        let readers = readers.map(|readers| if is_deleted { BTreeSet::new() } else { readers });
+        Ok(One { stored, has_room, is_deleted, readers })
+    }
+
+    /// A secret without its values; `None` where there is none.
+    async fn described(&self, function: &FunctionArn, name: &SecretName) -> Result<Option<Described>, CallError> {
+        let request = self.secrets(function.region()).describe_secret().secret_id(name.as_str());
+        match request.send().await {
+            Ok(answer) => {
+                let versions = answer.version_ids_to_stages.unwrap_or_default();
+                let current = versions.iter().find(|(_, labels)| labels.iter().any(|label| label == CURRENT));
+                Ok(Some(Described {
+                    current: current.map(|(id, _)| id.clone()).unwrap_or_default(),
+                    labels: versions.values().map(Vec::len).sum(),
+                    is_deleted: answer.deleted_date.is_some(),
+                }))
+            }
+            Err(error) => match discreet("DescribeSecret", name.as_str(), error) {
+                error if error.kind == ErrorKind::Gone => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The roles that may read all of the function's own secrets that its environment refers to.
+    pub(crate) async fn readers_of(
+        &self,
+        function: &FunctionArn,
+        portrait: &Portrait,
+    ) -> Result<BTreeSet<String>, CallError> {
+        let own: BTreeSet<SecretName> = self.hash_key().await?.secrets(function)?.into_iter().collect();
+        let referred: BTreeSet<&SecretName> =
+            portrait.references().map(|(_, name)| name).filter(|name| own.contains(name)).collect();
+        let readers = referred.into_iter().map(async |name| {
+            let (readers, described) =
+                future::try_join(self.readers(function, name), self.described(function, name)).await?;
+            let is_deleted = described.is_some_and(|described| described.is_deleted);
+            Ok(if is_deleted { BTreeSet::new() } else { readers })
+        });
+        let readers = future::try_join_all(readers).await?.into_iter();
+        Ok(readers.reduce(|some, others| some.intersection(&others).cloned().collect()).unwrap_or_default())
+    }
+
+    /// What becomes of the secrets of a function that is gone; empty where there are none.
+    pub(crate) async fn fates(&self, function: &FunctionArn) -> Result<BTreeMap<SecretName, Fate>, CallError> {
+        let mut fates = BTreeMap::new();
+        for name in self.hash_key().await?.secrets(function)? {
+            let Some(described) = self.described(function, &name).await? else { break };
+            fates.insert(name, if described.is_deleted { Fate::ToBeDeleted } else { Fate::Kept });
+        }
+        Ok(fates)
+    }
+
+    /// Has secrets deleted once the recovery window is over. One that is on its way there already, or gone, is let be.
+    pub(crate) async fn delete_secrets(
+        &self,
+        function: &FunctionArn,
+        secrets: &BTreeSet<SecretName>,
+    ) -> Result<(), CallError> {
+        let client = self.secrets(function.region());
+        let deletions = secrets.iter().map(async |secret| {
+            let request = client.delete_secret().secret_id(secret.as_str()).recovery_window_in_days(RECOVERY_DAYS);
+            match request.send().await.map_err(|error| discreet("DeleteSecret", secret.as_str(), error)) {
+                Err(error) if error.kind != ErrorKind::Gone && !is_unusable(&error) => Err(error),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        });
+        future::try_join_all(deletions).await.map(drop)
+    }
+
+    /// Keeps secrets that were to be deleted. One that was not is let be.
+    pub(crate) async fn restore_secrets(
+        &self,
+        function: &FunctionArn,
+        secrets: &BTreeSet<SecretName>,
+    ) -> Result<(), CallError> {
+        let client = self.secrets(function.region());
+        let restorations = secrets.iter().map(async |secret| {
+            let answer = client.restore_secret().secret_id(secret.as_str()).send().await;
+            match answer.map_err(|error| discreet("RestoreSecret", secret.as_str(), error)) {
+                Err(error) if !is_unusable(&error) => Err(error),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        });
+        future::try_join_all(restorations).await.map(drop)
     }
 
     /// The roles that a secret's resource policy lets read; empty where there is no secret.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub async fn readers(&self, function: &FunctionArn, secret: &SecretName) -> Result<BTreeSet<String>, CallError> {
+    async fn readers(&self, function: &FunctionArn, secret: &SecretName) -> Result<BTreeSet<String>, CallError> {
         let request = self.secrets(function.region()).get_resource_policy().secret_id(secret.as_str());
         match request.send().await {
             Ok(answer) => Ok(answer.resource_policy.map(|policy| principals(&policy)).unwrap_or_default()),
@@ -210,13 +383,24 @@ impl Aws {
         }
     }
 
-    /// Lets exactly these roles read a secret.
+    /// Lets exactly these roles read the secrets.
     pub(crate) async fn grant(&self, function: &FunctionArn, grant: &Grant) -> Result<(), CallError> {
         let client = self.secrets(function.region());
-        let secret = grant.secret.as_str();
-        let request = client.put_resource_policy().secret_id(secret).block_public_policy(true);
-        let answer = request.resource_policy(policy(&grant.readers).to_string()).send().await;
-        answer.map(drop).map_err(|error| discreet("PutResourcePolicy", secret, error))
+        let grants = grant.secrets.iter().map(async |secret| {
+            let request = client.put_resource_policy().secret_id(secret.as_str()).block_public_policy(true);
+            let answer = request.resource_policy(policy(function, &grant.readers).to_string()).send().await;
+            answer.map(drop).map_err(|error| discreet("PutResourcePolicy", secret.as_str(), error))
+        });
+        future::try_join_all(grants).await.map(drop)
+    }
+}
+
+pub(crate) fn no_name(function: &FunctionArn) -> CallError {
+    CallError {
+        kind: ErrorKind::Bug,
+        operation: "CreateSecret",
+        target: function.to_string(),
+        message: "no secret can be named after this function".into(),
     }
 }
 
@@ -229,12 +413,13 @@ fn limited(error: CallError) -> CallError {
     if !error.message.starts_with("LimitExceededException") {
         return error;
     }
-    let advice = "LimitExceededException: the secret has the 20 labels that AWS allows. Remove the labels warden-... of remediations that \
-                  nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId), and find out what sets new secrets again and again";
+    let advice = "LimitExceededException: the secret has the 20 labels that AWS allows, and the function no room for a further secret. Remove \
+                  the labels warden-... of remediations that nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId), and find \
+                  out what sets new secrets again and again";
     CallError { message: advice.to_owned(), ..error }
 }
 
-/// A secret that is marked for deletion.
+/// A secret that is marked for deletion, or is not where it would have to be.
 fn is_unusable(error: &CallError) -> bool {
     error.message.starts_with("InvalidRequestException")
 }
@@ -250,11 +435,15 @@ fn json_of(values: &BTreeMap<&str, &SecretString>) -> Result<Zeroizing<String>, 
 }
 
 /// The policy that lets exactly these roles read. An implicit deny of a role's boundary still holds.
-fn policy(readers: &BTreeSet<String>) -> Value {
+fn policy(function: &FunctionArn, readers: &BTreeSet<String>) -> Value {
+    let home = function.home();
+    // A statement needs a principal. The account as such adds nobody to those whom their own policies let.
+    let nobody = format!("arn:{}:iam::{}:root", home.partition.as_str(), home.account);
+    let principals = if readers.is_empty() { json!(nobody) } else { json!(readers) };
     json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "FunctionsThatReferToIt",
         "Effect": "Allow",
-        "Principal": {"AWS": readers},
+        "Principal": {"AWS": principals},
         "Action": "secretsmanager:GetSecretValue",
         "Resource": "*",
     }]})
@@ -273,7 +462,8 @@ fn principals(policy: &str) -> BTreeSet<String> {
                 .any(|action| action == "secretsmanager:GetSecretValue")
     });
     let readers = allowing.flat_map(|statement| list(statement.pointer("/Principal/AWS").unwrap_or(&Value::Null)));
-    readers.filter_map(|reader| reader.as_str().map(str::to_owned)).collect()
+    let roles = readers.filter_map(|reader| reader.as_str().map(str::to_owned));
+    roles.filter(|reader| !reader.ends_with(":root")).collect()
 }
 
 #[cfg(test)]
@@ -286,7 +476,11 @@ mod tests {
             "arn:aws:iam::111122223333:role/pay".to_owned(),
             "arn:aws:iam::111122223333:role/old".into(),
         ]);
-        assert_eq!(principals(&policy(&roles).to_string()), roles);
+        let function = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        assert_eq!(principals(&policy(&function, &roles).to_string()), roles);
+        let nobody = policy(&function, &BTreeSet::new());
+        assert_eq!(nobody["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
+        assert_eq!(principals(&nobody.to_string()), BTreeSet::new());
         // One principal, as AWS writes it.
         let one = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"AROAEXAMPLE"},"Action":["secretsmanager:GetSecretValue"],"Resource":"*"}}"#;
         assert_eq!(principals(one), BTreeSet::from(["AROAEXAMPLE".to_owned()]));

@@ -118,7 +118,10 @@ pub fn conclude(
         (Ending::Done, Purpose::Remedy) => {
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
-            state.reverts.push(now);
+            // What is put away after a subject that is gone was no revert.
+            if !intent.findings.is_empty() {
+                state.reverts.push(now);
+            }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
             // What an operator had removed does not stand any more: put back, it is new.
@@ -178,17 +181,35 @@ pub struct Gone {
     pub states: Vec<(Surface, SurfaceState)>,
     /// What the account learns about values.
     pub known: BTreeMap<KeyedHash, Known>,
+    /// What is resumed.
+    pub remediations: Vec<Remediation>,
 }
 
-/// Ends the intents that were left open on a subject that is gone.
-pub fn gone(history: &History, template: &Draft, now: Timestamp) -> Gone {
-    let why = Ending::Failed("the run that began this was cut off, and its subject is gone".into());
-    let mut gone = Gone { drafts: Vec::new(), states: Vec::new(), known: BTreeMap::new() };
+/// Ends the intents that were left open on a subject that is gone; `kept` is what Warden keeps for it, and on which surface.
+pub fn gone(
+    history: &History,
+    kept: Option<(&Surface, &Content)>,
+    template: &Draft,
+    settings: &Settings,
+    now: Timestamp,
+) -> Gone {
+    let mut gone = Gone { drafts: Vec::new(), states: Vec::new(), known: BTreeMap::new(), remediations: Vec::new() };
     for (surface, state) in &history.surfaces {
         if let Some(intent) = state.intent.as_ref().filter(|intent| intent.lease <= now) {
-            let (outcome, state) = conclude(intent, &why, state, false, template, now);
+            let kept = kept.filter(|(kept, _)| *kept == surface);
+            let ending = match kept.and_then(|(_, content)| intent.plan.remaining(content)) {
+                Some([]) => Ending::Done,
+                Some(changes) if intent.purpose == Purpose::Remedy && !history.is_paused(now) => {
+                    let resumed = resume(surface, intent, changes, None, state, settings, now);
+                    gone.states.push((surface.clone(), resumed.state.clone()));
+                    gone.remediations.push(resumed);
+                    continue;
+                }
+                Some(_) | None => Ending::Failed("the run that began this was cut off, and its subject is gone".into()),
+            };
+            let (outcome, state) = conclude(intent, &ending, state, false, template, now);
             gone.drafts.extend(outcome);
-            gone.known.extend(learnt(intent, &why));
+            gone.known.extend(learnt(intent, &ending));
             gone.states.push((surface.clone(), state));
         }
         if gone.states.len() == ITEMS_PER_COMMIT / 2 {
@@ -419,17 +440,10 @@ impl<G: Guard> Deciding<'_, G> {
             Some(changes)
                 if intent.purpose == Purpose::Remedy && self.opt_in.mode == Mode::Enforce && !self.paused() =>
             {
-                let mut intent = intent.clone();
-                intent.lease = self.now.saturating_add(self.settings.lease).unwrap_or(Timestamp::MAX);
-                state.intent = Some(intent.clone());
-                self.decision.remediations.push(Remediation {
-                    surface: surface.clone(),
-                    intent,
-                    changes: changes.to_vec(),
-                    revision: sighting.revision.clone(),
-                    state: state.clone(),
-                    resumed: true,
-                });
+                let revision = sighting.revision.clone();
+                let resumed = resume(surface, &intent, changes, revision, state, self.settings, self.now);
+                *state = resumed.state.clone();
+                self.decision.remediations.push(resumed);
                 self.decision.states.insert(surface.clone(), state.clone());
                 return false;
             }
@@ -460,7 +474,7 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     fn paused(&self) -> bool {
-        self.history.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > self.now))
+        self.history.is_paused(self.now)
     }
 
     /// Sorts the findings of one surface by what is to be done about each.
@@ -658,16 +672,8 @@ impl<G: Guard> Deciding<'_, G> {
             }
             self.decision.counted += 1;
         }
-        state.occurrences += 1;
-        let key = json!([self.subject(), surface, content.fingerprint(), state.occurrences]);
-        let remediation = format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences);
-        let intent = Intent {
-            purpose: Purpose::Remedy,
-            remediation: remediation.clone(),
-            findings: fixed.clone(),
-            plan: plan.clone(),
-            lease: self.now.saturating_add(self.settings.lease).unwrap_or(Timestamp::MAX),
-        };
+        let intent = intend(self.subject(), plan.clone(), fixed.clone(), state, self.settings, self.now);
+        let remediation = intent.remediation.clone();
         let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
         let repeated = reverts >= self.settings.breaker.reverts && !self.look.by_operator;
         self.decision.drafts.push(Draft {
@@ -685,7 +691,6 @@ impl<G: Guard> Deciding<'_, G> {
             changes: plan.changes().to_vec(),
             ..self.template.clone()
         });
-        state.intent = Some(intent.clone());
         self.decision.remediations.push(Remediation {
             surface: surface.clone(),
             intent,
@@ -759,6 +764,101 @@ impl<G: Guard> Deciding<'_, G> {
             ..self.template.clone()
         });
     }
+}
+
+/// Takes over an intent that another run left open, for the changes that are left.
+fn resume(
+    surface: &Surface,
+    intent: &Intent,
+    changes: &[Change],
+    revision: Option<RevisionId>,
+    state: &SurfaceState,
+    settings: &Settings,
+    now: Timestamp,
+) -> Remediation {
+    let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
+    let intent = Intent { lease, ..intent.clone() };
+    let state = SurfaceState { intent: Some(intent.clone()), ..state.clone() };
+    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, state, resumed: true }
+}
+
+/// Writes the intent to carry out `plan` into the surface's state.
+fn intend(
+    subject: &Subject,
+    plan: Plan,
+    findings: Vec<Finding>,
+    state: &mut SurfaceState,
+    settings: &Settings,
+    now: Timestamp,
+) -> Intent {
+    state.occurrences += 1;
+    let key = json!([subject, plan.surface(), plan.before().fingerprint(), state.occurrences]);
+    let intent = Intent {
+        purpose: Purpose::Remedy,
+        remediation: format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences),
+        findings,
+        plan,
+        lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
+    };
+    state.intent = Some(intent.clone());
+    intent
+}
+
+/// What is to be written and done about what Warden keeps for a subject that is gone, on which surface: the record, the surface's state, and
+/// the change if it may be made now. `None` where that was said already.
+pub fn put_away(
+    subject: &Subject,
+    (surface, kept): (&Surface, &Content),
+    plan: Result<Plan, String>,
+    history: &History,
+    template: &Draft,
+    settings: &Settings,
+    now: Timestamp,
+) -> Option<(Draft, SurfaceState, Option<Remediation>)> {
+    let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
+    let plan = match plan {
+        Ok(_) if history.is_paused(now) => Err((Reason::Paused, "it stays while everything is paused".to_owned())),
+        Ok(plan) => Ok(plan),
+        Err(why) => Err((Reason::NoSafeChange, why)),
+    };
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err((reason, note)) => {
+            let once = Fingerprint::of(&json!([Step::Withheld, reason.code(), kept.fingerprint()]));
+            if state.reported.contains(&once) {
+                return None;
+            }
+            state.reported.push(once);
+            let draft = Draft {
+                step: Step::Withheld,
+                surface: Some(surface.clone()),
+                reason: Some(reason),
+                note: Some(note),
+                diff: Some(Diff { before: kept.clone(), after: kept.clone() }),
+                ..template.clone()
+            };
+            return Some((draft, state, None));
+        }
+    };
+    let intent = intend(subject, plan, Vec::new(), &mut state, settings, now);
+    let draft = Draft {
+        step: Step::Planned,
+        surface: Some(surface.clone()),
+        remediation: Some(intent.remediation.clone()),
+        note: intent.plan.note().map(str::to_owned),
+        diff: Some(Diff { before: intent.plan.before().clone(), after: intent.plan.after().clone() }),
+        changes: intent.plan.changes().to_vec(),
+        ..template.clone()
+    };
+    let remediation = Remediation {
+        surface: surface.clone(),
+        changes: intent.plan.changes().to_vec(),
+        intent,
+        revision: None,
+        state: state.clone(),
+        resumed: false,
+    };
+    Some((draft, state, Some(remediation)))
 }
 
 /// A note with a plan's own behind it.

@@ -182,6 +182,39 @@ impl Portrait {
     }
 }
 
+/// What Warden keeps of a function that is gone: the content of its environment then. `{"$stored": {"warden/pay/1f2e": "kept"}}`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// Its secrets.
+    #[serde(rename = "$stored")]
+    pub secrets: BTreeMap<SecretName, Fate>,
+    /// Other functions, by name, whose environments refer to them.
+    #[serde(rename = "$users", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub users: BTreeSet<String>,
+}
+
+/// What becomes of a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It stays.
+    Kept,
+    /// It is deleted once AWS's recovery window is over. Nobody can read it until it is restored.
+    ToBeDeleted,
+}
+
+impl Remains {
+    /// As the content of a surface.
+    pub fn content(&self) -> Content {
+        serde_json::to_value(self).map(Content::new).unwrap_or_default()
+    }
+
+    /// Reads content back; `None` where it is that of an environment.
+    pub fn of(content: &Content) -> Option<Remains> {
+        content.document().and_then(|document| serde_json::from_value(document.clone()).ok())
+    }
+}
+
 /// How a function's code is delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -232,11 +265,11 @@ pub struct Stored {
     pub known: BTreeMap<String, KeyedHash>,
 }
 
-/// Who may read a secret, by its resource policy.
+/// Who may read a function's secrets, by their resource policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The secret.
-    pub secret: SecretName,
+    /// The secrets.
+    pub secrets: BTreeSet<SecretName>,
     /// The roles' ARNs; nobody else.
     pub readers: BTreeSet<String>,
 }
@@ -247,6 +280,9 @@ pub struct Grant {
 pub struct EnvironmentUpdate {
     /// Whose environment.
     pub function: FunctionArn,
+    /// Secrets that were to be deleted and are kept after all, first of everything: the function is there again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub revive: BTreeSet<SecretName>,
     /// Values that are stored, and read back, before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Stored>,
@@ -272,6 +308,7 @@ impl EnvironmentUpdate {
     pub fn new(function: FunctionArn) -> EnvironmentUpdate {
         EnvironmentUpdate {
             function,
+            revive: BTreeSet::new(),
             store: None,
             grant: None,
             restore: None,
@@ -340,6 +377,16 @@ mod tests {
         assert_eq!(held(WRAPPER_VARIABLE, WRAPPER), Held::Wrapper);
         assert_eq!(held(WRAPPER_VARIABLE, "/opt/other"), Held::Value(KeyedHash([1; 16])));
         assert!(matches!(held("A", "warden-secret:warden/pay/1"), Held::Reference(_)));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_function_that_is_gone_is_no_environment() {
+        let secrets = BTreeMap::from([("warden/pay/1".parse().unwrap(), Fate::Kept)]);
+        let remains = Remains { secrets, users: BTreeSet::from(["ship".to_owned()]) };
+        assert_eq!(Remains::of(&remains.content()), Some(remains.clone()));
+        assert!(Portrait::of(&remains.content()).is_err());
+        assert_eq!(Remains::of(&Content::ABSENT), None);
+        assert_eq!(Remains::of(&Portrait { layers: vec!["a".into()], ..Portrait::default() }.content()), None);
     }
 
     #[test]

@@ -174,6 +174,18 @@ pub trait Guard {
         Vec::new()
     }
 
+    /// The surface of a subject on which Warden keeps something for it that outlives it; its content, once the subject is gone, says what.
+    fn keeps(&self, subject: &Subject) -> Option<Surface> {
+        let _ = subject;
+        None
+    }
+
+    /// What becomes of that: the change that puts it away, or why it has to stay; none where nothing is to be done.
+    fn put_away(&self, subject: &Subject, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
+        let _ = (subject, surface, kept);
+        None
+    }
+
     /// Whether the subject is one that is never changed, whatever its tags say: by the account's settings at least.
     fn never_touch(&self, subject: &Subject, facts: &Facts<Self::Context>, settings: &Settings) -> bool {
         let _ = facts;

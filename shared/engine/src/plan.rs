@@ -10,8 +10,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 use warden_policy::{Document, Kind};
+use warden_reference::SecretName;
 
 /// The optimistic lock that Lambda hands out with a policy or a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +233,21 @@ pub enum Call {
     /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
     /// again after an interruption, each of them does nothing twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
+    /// Has the secrets of a function that is gone deleted once AWS's recovery window of 30 days is over. Where the function turns out to
+    /// be there again, they are kept.
+    DeleteSecrets {
+        /// Whose they were.
+        function: FunctionArn,
+        /// Which.
+        secrets: BTreeSet<SecretName>,
+    },
+    /// Keeps secrets that were to be deleted.
+    RestoreSecrets {
+        /// Whose they were.
+        function: FunctionArn,
+        /// Which.
+        secrets: BTreeSet<SecretName>,
+    },
 }
 
 impl Call {
@@ -258,6 +274,8 @@ impl Call {
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
+            Call::DeleteSecrets { .. } => "DeleteSecret",
+            Call::RestoreSecrets { .. } => "RestoreSecret",
         }
     }
 }
@@ -285,7 +303,9 @@ impl Call {
             Call::CreatePolicyVersion { policy, .. }
             | Call::SetDefaultPolicyVersion { policy, .. }
             | Call::TakeVersionBack { policy, .. } => policy.to_string(),
-            Call::UpdateFunctionRole { function, .. } => function.to_string(),
+            Call::UpdateFunctionRole { function, .. }
+            | Call::DeleteSecrets { function, .. }
+            | Call::RestoreSecrets { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
         }
     }
@@ -358,24 +378,32 @@ impl fmt::Display for Call {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),
+            Call::DeleteSecrets { secrets, .. } | Call::RestoreSecrets { secrets, .. } => {
+                write!(f, "{operation}({})", listed(secrets))
+            }
         }
     }
 }
 
+fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
 /// `PutSecretValue(warden/pay/1f2e: DB_PASSWORD), UpdateFunctionConfiguration(pay, Environment, Layers)`
 fn update_environment(f: &mut fmt::Formatter<'_>, update: &EnvironmentUpdate) -> fmt::Result {
-    let names = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if !update.revive.is_empty() {
+        write!(f, "RestoreSecret({}), ", listed(&update.revive))?;
+    }
     if let Some(stored) = &update.store {
-        write!(f, "PutSecretValue({}: {}), ", stored.secret, names(&mut stored.values.keys()))?;
+        write!(f, "PutSecretValue({}: {}), ", stored.secret, listed(stored.values.keys()))?;
     }
     if let Some(grant) = &update.grant {
-        let role = |arn: &String| arn.rsplit('/').next().unwrap_or_default().to_owned();
-        let readers: Vec<String> = grant.readers.iter().map(role).collect();
-        write!(f, "PutResourcePolicy({}: read by {})", grant.secret, readers.join(", "))?;
+        let readers = grant.readers.iter().map(|arn| arn.rsplit('/').next().unwrap_or_default());
+        write!(f, "PutResourcePolicy({}: read by {})", listed(&grant.secrets), listed(readers))?;
         f.write_str(if update.changes_configuration() { ", " } else { "" })?;
     }
     if let Some(stored) = &update.restore {
-        write!(f, "GetSecretValue({}, {}: {}), ", stored.secret, stored.label, names(&mut stored.values.keys()))?;
+        write!(f, "GetSecretValue({}, {}: {}), ", stored.secret, stored.label, listed(stored.values.keys()))?;
     }
     if update.changes_configuration() {
         let environment = update.restore.is_some() || !update.set.is_empty() || !update.remove.is_empty();

@@ -3,7 +3,7 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
-    decide::{Decision, Ending, Gone, Hold, Remediation, compliant, conclude, decide, gone, learnt},
+    decide::{Ending, Gone, Hold, Remediation, compliant, conclude, decide, gone, learnt, put_away},
     guard::{Facts, Guard, Look, Observe, Sighting},
     plan::{Change, RevisionId},
     ports::{Clock, Commit, CommitError, World},
@@ -107,6 +107,16 @@ enum Pass {
     Again(Option<SignedDuration>),
 }
 
+/// What came of a commit and of the changes that it announced.
+enum Written {
+    /// Everything is done.
+    Done,
+    /// Somebody wrote in between: nothing was done.
+    Conflict,
+    /// Somebody changed something in between: to be looked at again.
+    Overtaken,
+}
+
 struct Run<'a, G, W> {
     guard: &'a G,
     world: &'a W,
@@ -120,7 +130,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         let subject = &self.look.subject;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.observe(), self.world.history(subject, now)).await?;
-        let Some(mut facts) = facts else { return self.gone(&history, now, written).await };
+        let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
         strike_forged(self.world, subject, &mut history, now).await?;
         self.complete(&mut facts, &history).await?;
@@ -158,23 +168,11 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
             known: std::mem::take(&mut decision.known),
             now,
         };
-        match self.world.commit(&commit).await {
-            Ok(()) => {}
-            Err(CommitError::Conflict) => return Ok(Pass::Again(None)),
-            Err(CommitError::Failed(error)) => return Err(error.into()),
-        }
-        written.extend(commit.records.iter().cloned());
-        let (announced, outcome) = future::join(
-            self.world.announce(&commit.records),
-            self.carry_out_all(decision, facts, commit.head, written),
-        )
-        .await;
-        let again = outcome?;
-        announced.map_err(ReconcileError::NotAnnounced)?;
-        Ok(match (again, more) {
-            (true, _) => Pass::Again(Some(SignedDuration::ZERO)),
-            (false, true) => Pass::More,
-            (false, false) => Pass::Done { mode: Some(mode), follows },
+        Ok(match (self.write(commit, decision.remediations, Some(facts), written).await?, more) {
+            (Written::Conflict, _) => Pass::Again(None),
+            (Written::Overtaken, _) => Pass::Again(Some(SignedDuration::ZERO)),
+            (Written::Done, true) => Pass::More,
+            (Written::Done, false) => Pass::Done { mode: Some(mode), follows },
         })
     }
 
@@ -192,25 +190,80 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         self.guard.follows(self.look, facts, self.settings)
     }
 
-    /// With a subject that is gone there is nothing to do, but to say how what was begun on it ended.
-    async fn gone(&self, history: &History, now: Timestamp, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+    /// With a subject that is gone there is nothing to put right: only to say how what was begun on it ended, and to put away what
+    /// Warden keeps for it.
+    async fn gone(
+        &self,
+        mut history: History,
+        now: Timestamp,
+        written: &mut Vec<Record>,
+    ) -> Result<Pass, ReconcileError> {
+        let subject = &self.look.subject;
         let mode = history.head.guards.get(&G::KIND).map(|known| known.mode);
         let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
-        let Gone { drafts, states: surfaces, known } = gone(history, &template, now);
-        if drafts.is_empty() {
+        // Where no environment was ever looked at, say, nothing is kept.
+        let surface = self.guard.keeps(subject).filter(|surface| history.surfaces.contains_key(surface));
+        let intent = surface.as_ref().and_then(|surface| history.surfaces.get(surface)?.intent.as_ref());
+        if intent.is_some_and(|intent| intent.lease > now) {
+            return Ok(Pass::Again(None));
+        }
+        let kept = match &surface {
+            Some(surface) => self.world.sight(subject, surface).await?.map(|sighting| (surface, sighting.content)),
+            None => None,
+        };
+        strike_forged(self.world, subject, &mut history, now).await?;
+        let content = kept.as_ref().map(|(surface, content)| (*surface, content));
+        let Gone { mut drafts, states: mut surfaces, known, mut remediations } =
+            gone(&history, content, &template, self.settings, now);
+        if surfaces.is_empty()
+            && let Some((surface, content)) = &kept
+            && let Some(plan) = self.guard.put_away(subject, surface, content)
+        {
+            let put = put_away(subject, (surface, content), plan, &history, &template, self.settings, now);
+            if let Some((draft, state, then)) = put {
+                drafts.push(draft);
+                surfaces.push(((*surface).clone(), state));
+                remediations.extend(then);
+            }
+        }
+        if surfaces.is_empty() {
             return Ok(Pass::Done { mode: None, follows: Vec::new() });
         }
-        let subject = self.look.subject.clone();
+        let more = remediations.is_empty();
         let (records, head) = self.seal(drafts, &history.head, now)?;
-        let commit = Commit { subject, head, records, surfaces, counted: None, pause: None, known, now };
+        let commit =
+            Commit { subject: subject.clone(), head, records, surfaces, counted: None, pause: None, known, now };
+        match self.write(commit, remediations, None, written).await? {
+            Written::Conflict => Ok(Pass::Again(None)),
+            Written::Overtaken => Ok(Pass::Again(Some(SignedDuration::ZERO))),
+            Written::Done if more => Ok(Pass::More),
+            Written::Done => Ok(Pass::Done { mode: None, follows: Vec::new() }),
+        }
+    }
+
+    /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts` are those that
+    /// were decided on; none where the subject is gone.
+    async fn write(
+        &self,
+        commit: Commit,
+        remediations: Vec<Remediation>,
+        facts: Option<Facts<G::Context>>,
+        written: &mut Vec<Record>,
+    ) -> Result<Written, ReconcileError> {
         match self.world.commit(&commit).await {
             Ok(()) => {}
-            Err(CommitError::Conflict) => return Ok(Pass::Again(None)),
+            Err(CommitError::Conflict) => return Ok(Written::Conflict),
             Err(CommitError::Failed(error)) => return Err(error.into()),
         }
         written.extend(commit.records.iter().cloned());
-        self.world.announce(&commit.records).await.map_err(ReconcileError::NotAnnounced)?;
-        Ok(Pass::More)
+        let (announced, outcome) = future::join(
+            self.world.announce(&commit.records),
+            self.carry_out_all(remediations, facts, commit.head, written),
+        )
+        .await;
+        let again = outcome?;
+        announced.map_err(ReconcileError::NotAnnounced)?;
+        Ok(if again { Written::Overtaken } else { Written::Done })
     }
 
     fn seal(&self, drafts: Vec<Draft>, head: &Head, now: Timestamp) -> Result<(Vec<Record>, Head), ReconcileError> {
@@ -222,18 +275,18 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
     async fn carry_out_all(
         &self,
-        decision: Decision,
-        mut facts: Facts<G::Context>,
+        remediations: Vec<Remediation>,
+        mut facts: Option<Facts<G::Context>>,
         head: Head,
         written: &mut Vec<Record>,
     ) -> Result<bool, ReconcileError> {
-        if decision.remediations.is_empty() {
+        if remediations.is_empty() {
             return Ok(false);
         }
         let mut endings = Vec::new();
         let mut again = false;
         let mut unfinished = None;
-        for remediation in decision.remediations {
+        for remediation in remediations {
             let carried = carry_out(
                 self.world,
                 &self.look.subject,
@@ -244,7 +297,9 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
             match carried.await {
                 Ok(Carried::Done) => {
                     let content = remediation.intent.plan.after().clone();
-                    facts.surfaces.insert(remediation.surface.clone(), Sighting { content, revision: None });
+                    if let Some(facts) = &mut facts {
+                        facts.surfaces.insert(remediation.surface.clone(), Sighting { content, revision: None });
+                    }
                     endings.push((remediation, Ending::Done));
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
@@ -257,7 +312,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 Err(error) => unfinished = Some(error),
             }
         }
-        let records = self.record_outcomes(&endings, &facts, head).await?;
+        let records = self.record_outcomes(&endings, facts.as_ref(), head).await?;
         written.extend(records.iter().cloned());
         self.world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
         match unfinished {
@@ -269,7 +324,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     async fn record_outcomes(
         &self,
         endings: &[(Remediation, Ending)],
-        facts: &Facts<G::Context>,
+        facts: Option<&Facts<G::Context>>,
         mut head: Head,
     ) -> Result<Vec<Record>, ReconcileError> {
         let subject = &self.look.subject;
@@ -292,15 +347,16 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 if state.intent.as_ref() != Some(&remediation.intent) {
                     continue;
                 }
-                let judgement = self.guard.judge(facts, &remediation.surface, self.settings);
+                let judgement = facts.map(|facts| self.guard.judge(facts, &remediation.surface, self.settings));
+                let compliant = judgement.is_some_and(|judgement| compliant(&judgement, self.settings));
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
-                template.owner = facts.scope.opt_in(G::KIND, now.to_zoned(jiff::tz::TimeZone::UTC).date()).owner;
+                let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+                template.owner = facts.and_then(|facts| facts.scope.opt_in(G::KIND, today).owner);
                 template.duration_ms = u64::try_from(now.duration_since(self.began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (outcome, state) =
-                    conclude(&remediation.intent, ending, state, compliant(&judgement, self.settings), &template, now);
+                let (outcome, state) = conclude(&remediation.intent, ending, state, compliant, &template, now);
                 drafts.extend(outcome);
                 known.extend(learnt(&remediation.intent, ending));
                 surfaces.push((remediation.surface.clone(), state));

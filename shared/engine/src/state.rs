@@ -164,6 +164,13 @@ pub struct History {
     pub changes: HourlyChanges,
 }
 
+impl History {
+    /// Whether the switch is on.
+    pub fn is_paused(&self, now: Timestamp) -> bool {
+        self.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > now))
+    }
+}
+
 /// Surfaces put right, counted by the clock hour, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourlyChanges {

@@ -76,6 +76,16 @@ impl GuardKind {
             GuardKind::Concurrency => "concurrency",
         }
     }
+
+    /// The guard's own name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            GuardKind::Role => "role-guard",
+            GuardKind::Access => "access-guard",
+            GuardKind::Secrets => "secret-guard",
+            GuardKind::Concurrency => "concurrency-guard",
+        }
+    }
 }
 
 impl fmt::Display for GuardKind {

@@ -3,7 +3,7 @@
 use crate::{
     call_error::CallError,
     decide::{Ending, conclude, learnt},
-    environment::KeyedHash,
+    environment::{KeyedHash, Remains},
     known::{self, Known, Withdrawal},
     plan::{Change, Plan},
     ports::{Commit, CommitError, World},
@@ -117,6 +117,9 @@ impl Undo {
         let history = world.history(subject, now).await?;
         let mut state = history.surfaces.get(&surface).cloned().unwrap_or_default();
         let sighting = world.sight(subject, &surface).await?.ok_or_else(|| UndoRefusal::Gone(subject.clone()))?;
+        if Remains::of(&sighting.content).is_some() && Remains::of(plan.before()).is_none() {
+            return Err(UndoRefusal::Gone(subject.clone()));
+        }
         let ours = Purpose::Undo { record: self.record.id };
         let resumes = match &state.intent {
             None => false,
@@ -134,9 +137,12 @@ impl Undo {
             }
         };
 
-        let acceptance = self.acceptance(world, &plan, &surface, now).await?;
-        state.acceptances.retain(|other| other.findings != acceptance.findings);
-        state.acceptances.push(acceptance);
+        // What was put away after a subject that is gone had no finding.
+        if !self.record.entry.findings.is_empty() {
+            let acceptance = self.acceptance(world, &plan, &surface, now).await?;
+            state.acceptances.retain(|other| other.findings != acceptance.findings);
+            state.acceptances.push(acceptance);
+        }
         let intent = Intent {
             purpose: ours,
             remediation: self.record.entry.remediation.clone().unwrap_or_else(|| self.record.id.to_string()),

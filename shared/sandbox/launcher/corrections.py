@@ -88,7 +88,7 @@ def resource_tags_of_qualified_functions():
 
 def condition_keys():
     """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
-    Lambda, EventBridge and IAM)."""
+    Lambda, EventBridge, IAM and Secrets Manager)."""
     context = iam_actions.request_tag_context
 
     def with_keys(service, iam_action, body, params):
@@ -107,6 +107,9 @@ def condition_keys():
             entries = [entry for entry in asked.get("Entries", []) if isinstance(entry, dict)]
             found["events:source"] = [entry.get("Source") for entry in entries]
             found["events:detail-type"] = [entry.get("DetailType") for entry in entries]
+        if iam_action == "secretsmanager:DeleteSecret":
+            days = asked.get("RecoveryWindowInDays")
+            found["secretsmanager:RecoveryWindowInDays"] = None if days is None else str(days)
         return {key: value for key, value in found.items() if value is not None}
 
     iam_actions.request_tag_context = with_keys

@@ -617,6 +617,26 @@ async fn condition_keys_of_the_services_bind() {
 }
 
 #[tokio::test]
+async fn the_days_in_which_a_deletion_can_be_taken_back_can_be_bound() {
+    check(async |account| {
+        let own = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        own.create_secret().name("warden/pay/1").secret_string("one").send().await.expect("a secret");
+        account.role("cleaner", "lambda.amazonaws.com").await;
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "secretsmanager:DeleteSecret",
+            "Resource": "*", "Condition": {"NumericEquals": {"secretsmanager:RecoveryWindowInDays": 30}}}]});
+        let put = account.iam.put_role_policy().role_name("cleaner").policy_name("inline");
+        put.policy_document(policy.to_string()).send().await.expect("a policy");
+        let session = account.sandbox.session("arn:aws:iam::111122223333:role/cleaner", "s").await.expect("a session");
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config_as(session, "us-east-1"));
+        let delete = || secrets.delete_secret().secret_id("warden/pay/1");
+        code(&delete().force_delete_without_recovery(true).send().await) == "AccessDeniedException"
+            && code(&delete().recovery_window_in_days(7).send().await) == "AccessDeniedException"
+            && delete().recovery_window_in_days(30).send().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_source_of_an_event_can_be_bound() {
     check(async |account| {
         account.role("teller", "lambda.amazonaws.com").await;

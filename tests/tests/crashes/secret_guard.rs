@@ -45,3 +45,40 @@ impl Remediation for Secret {
 async fn while_it_takes_a_secret_out_of_an_environment() {
     interrupt(Secret).await;
 }
+
+/// The secret of a function that is deleted.
+struct Remains;
+
+impl Remediation for Remains {
+    const GUARD: &str = "warden-secret-guard";
+    /// With the one that put a secret there.
+    const SURFACES: usize = 2;
+
+    async fn account(&self) -> Account {
+        Secret.account().await
+    }
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        account.guarded_python(name).await;
+        account.deploy_environment(name, &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
+        arn(name)
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        account.lambda.delete_function().function_name(name).send().await.expect("deleted");
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        let listed = account.secrets.list_secrets().include_planned_deletion(true).send().await.expect("secrets");
+        let prefix = format!("warden/{name}/");
+        let own =
+            listed.secret_list().iter().filter(|secret| secret.name().is_some_and(|name| name.starts_with(&prefix)));
+        let deleted: Vec<bool> = own.map(|secret| secret.deleted_date().is_some()).collect();
+        deleted == [true]
+    }
+}
+
+#[tokio::test]
+async fn while_it_puts_away_the_secret_of_a_function_that_is_gone() {
+    interrupt(Remains).await;
+}

@@ -202,7 +202,9 @@ pub(crate) fn apply(
         | Call::RemoveLayerVersionPermission { .. }
         | Call::AddLayerVersionPermission { .. }
         | Call::UpdateFunctionRole { .. }
-        | Call::UpdateEnvironment(_) => return Err(ErrorKind::Bug),
+        | Call::UpdateEnvironment(_)
+        | Call::DeleteSecrets { .. }
+        | Call::RestoreSecrets { .. } => return Err(ErrorKind::Bug),
     }
     Ok(())
 }

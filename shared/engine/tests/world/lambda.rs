@@ -66,7 +66,9 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::DeleteCopy { .. }
         | Call::CreatePolicyVersion { .. }
         | Call::SetDefaultPolicyVersion { .. }
-        | Call::TakeVersionBack { .. } => Err(ErrorKind::Bug),
+        | Call::TakeVersionBack { .. }
+        | Call::DeleteSecrets { .. }
+        | Call::RestoreSecrets { .. } => Err(ErrorKind::Bug),
         Call::UpdateEnvironment(update) => {
             let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);

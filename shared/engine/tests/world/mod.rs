@@ -674,6 +674,9 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         }
         Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),
         Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
+        Call::DeleteSecrets { function, .. } | Call::RestoreSecrets { function, .. } => {
+            (Subject::Function(function.clone()), Surface::Environment(None))
+        }
     }
 }
 
