@@ -5,7 +5,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::verdict::{Kind, Verdict};
+use crate::{
+    shape::Shape,
+    verdict::{Kind, Verdict},
+};
 use checksum::Checksum;
 use std::sync::LazyLock;
 
@@ -118,14 +121,19 @@ impl Format {
         length(self.parts, text, 0)
     }
 
-    fn recognised(&self, matched: &str) -> Recognised {
-        match self.says {
+    /// What a value of the format is; nothing where it is a name that begins alike: `re_ranker_base_model`.
+    fn recognised(&self, matched: &str) -> Option<Recognised> {
+        let is_secret = matches!(self.says, Says::Secret | Says::Likely);
+        if is_secret && self.checksum == Checksum::None && is_of_words(matched) {
+            return None;
+        }
+        Some(match self.says {
             Says::Public => Recognised::Public,
             Says::Id => Recognised::Id,
             Says::Likely => Recognised::Secret(Verdict::medium(self.kind)),
             Says::Secret if self.checksum.holds(matched) => Recognised::Secret(Verdict::high(self.kind)),
             Says::Secret => Recognised::Secret(Verdict::medium(self.kind)),
-        }
+        })
     }
 
     /// How long a value of the format may be, in bytes.
@@ -155,6 +163,18 @@ impl Format {
             _ => &[],
         }
     }
+}
+
+/// Whether a value has nothing random in it: few capitals and digits, and words for the most part.
+fn is_of_words(value: &str) -> bool {
+    const FEWEST_DIGITS: usize = 4;
+    let count = |is: fn(&u8) -> bool| value.as_bytes().iter().filter(|byte| is(byte)).count();
+    count(u8::is_ascii_digit) < FEWEST_DIGITS
+        && count(u8::is_ascii_uppercase) * 8 <= count(u8::is_ascii_alphabetic)
+        && {
+            let shape = Shape::of(value);
+            shape.noise() < 50 && shape.words >= 2
+        }
 }
 
 /// Runs take as much as they can and give back only what the next part needs. All lengths are bounded by the table.
@@ -213,8 +233,8 @@ pub(crate) fn recognise(value: &str) -> Option<Recognised> {
     let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
     prefixed
         .chain(without)
-        .find(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
-        .map(|format| format.recognised(value))
+        .filter(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
+        .find_map(|format| format.recognised(value))
 }
 
 /// Small letters, capitals and digits, as a random value of some length has them.
@@ -256,7 +276,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
             if crate::placeholder::is_placeholder(matched) || crate::published::is_published(matched) {
                 break;
             }
-            if let Recognised::Secret(verdict) = format.recognised(matched) {
+            if let Some(Recognised::Secret(verdict)) = format.recognised(matched) {
                 found = Some(found.map_or(verdict, |found| found.or(Some(verdict))));
             }
             break;

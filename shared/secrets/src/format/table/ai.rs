@@ -37,9 +37,11 @@ pub(super) const FORMATS: &[Format] = &[
     secret("wandb-key", "https://docs.wandb.ai/", &[Text("wandb_v1_"), Run(UrlSafe, 40, 120)]),
     secret("helicone-key", "https://docs.helicone.ai/helicone-headers/helicone-auth", &[Text("sk-helicone-"), Run(UrlSafe, 20, 50)]),
     secret("modal-token", "https://modal.com/docs/reference/modal.config", &[Text("as-"), Run(Alnum, 22, 22)]),
-    secret("runpod-key", "https://docs.runpod.io/get-started/api-keys", &[Text("rpa_"), Run(UpperAlnum, 40, 50)]),
+    secret("runpod-key", "https://docs.runpod.io/get-started/api-keys", &[Text("rpa_"), Run(UpperAlnum, 40, 40), Run(Alnum, 6, 6)]),
     secret("e2b-key", "https://e2b.dev/docs/api-key", &[Text("e2b_"), Run(Hex, 40, 40)]),
     secret("browserbase-key", "https://docs.browserbase.com/", &[Either(&["bb_live_", "bb_test_"]), Run(UrlSafe, 24, 40)]),
     secret("apify-token", "https://docs.apify.com/platform/integrations/api", &[Text("apify_api_"), Run(Alnum, 34, 40)]),
     secret("mem0-key", "https://docs.mem0.ai/", &[Text("m0-"), Run(Alnum, 38, 44)]),
+    secret("minimax-key", "https://github.com/betterleaks/betterleaks", &[Text("sk-api-"), Run(UrlSafe, 119, 119)]),
+    secret("devin-key", "https://github.com/betterleaks/betterleaks", &[Text("cog_"), Run(LowerAlnum, 52, 52)]),
 ];

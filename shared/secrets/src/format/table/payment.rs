@@ -24,7 +24,7 @@ pub(super) const FORMATS: &[Format] = &[
     secret("mercadopago-token", "https://www.mercadopago.com/developers/en/docs/your-integrations/credentials", &[Either(&["APP_USR-", "TEST-"]), Run(Digit, 12, 20), Text("-"), Run(Digit, 6, 6), Text("-"), Run(Hex, 32, 32), Text("-"), Run(Digit, 6, 12)]),
     secret("plaid-token", "https://plaid.com/docs/api/tokens/", &[Either(&["access-sandbox-", "access-development-", "access-production-"]), Run(UuidLike, 36, 36)]),
     secret("klarna-key", "https://docs.klarna.com/", &[Either(&["klarna_live_api_", "klarna_test_api_"]), Run(Bearer, 40, 400)]),
-    secret("polar-token", "https://docs.polar.sh/", &[Either(&["polar_pat_", "polar_oat_", "polar_whs_"]), Run(Word, 32, 64)]),
+    secret("polar-token", "https://docs.polar.sh/", &[Either(&["polar_pat_", "polar_oat_", "polar_at_", "polar_whs_"]), Run(Word, 32, 64)]),
     secret("shopify-token", "https://shopify.dev/docs/apps/build/authentication-authorization", &[Either(&["shpat_", "shpca_", "shppa_", "shpss_", "shptka_", "shpua_", "shpit_"]), Run(Hex, 32, 40)]),
     secret("shopify-token", "https://shopify.dev/docs/api/shopify-cli", &[Either(&["shptka_", "shpoak_", "prtapi_", "atkn_"]), Run(UrlSafe, 30, 64)]),
     secret("easypost-key", "https://docs.easypost.com/docs/authentication", &[Either(&["EZAK", "EZTK"]), Run(Alnum, 50, 60)]),
@@ -33,4 +33,8 @@ pub(super) const FORMATS: &[Format] = &[
     secret("lob-key", "https://docs.lob.com/", &[Either(&["live_", "test_"]), Run(Hex, 35, 35)]),
     secret("revenuecat-key", "https://www.revenuecat.com/docs/projects/authentication", &[Text("sk_"), Run(Alnum, 28, 32)]),
     secret("coinbase-key", "https://docs.cdp.coinbase.com/", &[Text("organizations/"), Run(UuidLike, 36, 36), Text("/apiKeys/"), Run(UuidLike, 36, 36)]),
+    secret("ramp-secret", "https://github.com/betterleaks/betterleaks", &[Text("ramp_sec_"), Run(Alnum, 48, 48)]),
+    secret("onfido-token", "https://documentation.onfido.com/api/latest/", &[Either(&["api_live.", "api_live_us.", "api_live_ca.", "api_sandbox."]), Run(UrlSafe, 20, 80)]),
+    secret("mercury-token", "https://github.com/betterleaks/betterleaks", &[Text("mercury_production_"), Run(Lower, 3, 6), Text("_"), Run(Alnum, 40, 50), Text("_yrucrem")]),
+    secret("persona-key", "https://github.com/betterleaks/betterleaks", &[Either(&["persona_production_", "persona_sandbox_"]), Run(UuidLike, 20, 80)]),
 ];

@@ -42,4 +42,7 @@ pub(super) const FORMATS: &[Format] = &[
     public("datadog-client-token", "https://docs.datadoghq.com/account_management/api-app-keys/#client-tokens", &[Text("pub"), Run(Hex, 32, 32)]),
     public("amplitude-deployment", "https://amplitude.com/docs/apis/keys-and-tokens", &[Text("client-"), Run(Alnum, 32, 39)]),
     public("clerk-publishable", "https://clerk.com/docs/deployments/clerk-environment-variables", &[Either(&["pk_live_", "pk_test_"]), Run(Bearer, 16, 200)]),
+    public("lob-publishable", "https://docs.lob.com/#section/API-Keys", &[Either(&["live_pub_", "test_pub_"]), Run(Hex, 31, 31)]),
+    public("mailgun-public", "https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml", &[Text("pubkey-"), Run(Hex, 32, 32)]),
+    public("devcycle-public", "https://github.com/betterleaks/betterleaks", &[Either(&["dvc_client_", "dvc_mobile_"]), Run(Alnum, 16, 32)]),
 ];
