@@ -198,27 +198,57 @@ fn length(parts: &[Part], text: &[u8], so_far: usize) -> Option<usize> {
 
 /// The formats by their first byte, and those without a fixed beginning.
 struct Index {
-    by_first: [Vec<(&'static str, &'static Format)>; 128],
+    by_first: [Bucket; 128],
     without: Vec<(std::ops::RangeInclusive<usize>, &'static Format)>,
+}
+
+/// The formats that begin with one byte, the longest beginning first: `sk-ant-` is no `sk-`.
+#[derive(Default)]
+struct Bucket {
+    formats: Vec<(&'static str, &'static Format)>,
+    /// The second bytes that any of them has, a bit each: most texts differ there.
+    seconds: u128,
+}
+
+impl Bucket {
+    fn add(&mut self, start: &'static str, format: &'static Format) {
+        self.seconds |= start.as_bytes().get(1).map_or(u128::MAX, |second| bit(*second));
+        self.formats.push((start, format));
+    }
+}
+
+/// The place of an ASCII character in a set of them.
+fn bit(byte: u8) -> u128 {
+    1u128.checked_shl(u32::from(byte)).unwrap_or_default()
+}
+
+impl Index {
+    /// The formats whose beginning the text has.
+    fn begun(&self, text: &[u8]) -> impl Iterator<Item = &'static Format> {
+        let bucket = text.first().and_then(|first| self.by_first.get(usize::from(*first)));
+        let second = text.get(1).map_or(0, |second| bit(*second));
+        let bucket = bucket.filter(|bucket| bucket.seconds & second != 0);
+        let formats = bucket.map(|bucket| bucket.formats.as_slice()).unwrap_or_default();
+        formats.iter().filter(|(start, _)| text.starts_with(start.as_bytes())).map(|(_, format)| *format)
+    }
 }
 
 /// Made at first use: a few hundred pointers, some ten microseconds.
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { by_first: std::array::from_fn(|_| Vec::new()), without: Vec::new() };
+    let mut index = Index { by_first: std::array::from_fn(|_| Bucket::default()), without: Vec::new() };
     for format in table::FORMATS.iter().copied().flatten() {
         for start in format.starts() {
             let first = start.as_bytes().first().copied().unwrap_or_default();
             if let Some(bucket) = index.by_first.get_mut(usize::from(first)) {
-                bucket.push((*start, format));
+                bucket.add(start, format);
             }
         }
         if format.starts().is_empty() {
             index.without.push((format.lengths(), format));
         }
     }
-    // The longest beginning first: `sk-ant-` is no `sk-`.
     for bucket in &mut index.by_first {
-        bucket.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
+        bucket.formats.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
     }
     index
 });
@@ -226,12 +256,10 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 /// The format that the whole of the value has.
 pub(crate) fn recognise(value: &str) -> Option<Recognised> {
     let bytes = value.as_bytes();
-    let first = usize::from(*bytes.first()?);
     let index = &*INDEX;
-    let prefixed = index.by_first.get(first).into_iter().flatten();
-    let prefixed = prefixed.filter(|(start, _)| value.starts_with(start)).map(|(_, format)| *format);
     let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
-    prefixed
+    index
+        .begun(bytes)
         .chain(without)
         .filter(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
         .find_map(|format| format.recognised(value))
@@ -248,6 +276,7 @@ const LONG: usize = 256;
 /// The surest secret whose format stands somewhere within the text, between characters that are no part of it.
 pub(crate) fn find_within(text: &str) -> Option<Verdict> {
     let bytes = text.as_bytes();
+    let index = &*INDEX;
     let mut before = b' ';
     let mut skip_to = 0;
     let mut found: Option<Verdict> = None;
@@ -257,12 +286,8 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
         if !starts_here {
             continue;
         }
-        let Some(bucket) = INDEX.by_first.get(usize::from(byte)).filter(|bucket| !bucket.is_empty()) else { continue };
         let Some(rest) = bytes.get(at..) else { continue };
-        for (start, format) in bucket {
-            if !format.is_distinct() || !rest.starts_with(start.as_bytes()) {
-                continue;
-            }
+        for format in index.begun(rest).filter(|format| format.is_distinct()) {
             let Some(length) = format.length(rest) else { continue };
             let ends =
                 rest.get(length).is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'-' | b'_'));
