@@ -1,6 +1,6 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
-use crate::{reference::begins, spelling::is_wordlike};
+use crate::{reference::Starts, spelling::is_wordlike};
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
@@ -46,11 +46,14 @@ pub(crate) fn is_template(value: &str) -> bool {
         || is_named(value)
 }
 
+/// CloudFormation's functions, in YAML and JSON.
+const INTRINSICS: Starts = Starts::of(&["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"]);
+
 /// What stands for a value without any sign: `__TOKEN__`, `process.env.TOKEN`, `!Ref Token`.
 fn is_named(value: &str) -> bool {
     value.strip_prefix("__").and_then(|rest| rest.strip_suffix("__")).is_some_and(is_label)
         || value.strip_prefix("process.env.").is_some_and(is_label)
-        || begins(value, &["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"])
+        || INTRINSICS.begin(value)
 }
 
 fn enclosed(value: &str, open: char, close: char) -> Option<&str> {

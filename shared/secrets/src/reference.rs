@@ -76,7 +76,7 @@ const SCHEMES: &[&str] = &[
 
 /// Whether the value says where a secret is to be had.
 pub(crate) fn is_reference(value: &str) -> bool {
-    const STARTS: &[&str] = &[
+    const STARTS: Starts = Starts::of(&[
         "{{resolve:",
         "ref+",
         "/run/secrets/",
@@ -102,8 +102,8 @@ pub(crate) fn is_reference(value: &str) -> bool {
         "marketplace-deployment!",
         "opsworks-cm!",
         "sqlworkbench!",
-    ];
-    if begins(value, STARTS) {
+    ]);
+    if STARTS.begin(value) {
         return true;
     }
     let in_project = value.starts_with("projects/") && (value.contains("/secrets/") || value.contains("/cryptoKeys/"));
@@ -131,32 +131,61 @@ fn has_scheme(value: &str) -> bool {
     shape.longest_noise < 20 && !of_signs
 }
 
-/// Whether the value begins with one of these. The first byte is compared first: most values differ there already.
-pub(crate) fn begins(value: &str, starts: &[&str]) -> bool {
-    let first = value.as_bytes().first();
-    starts.iter().any(|start| start.as_bytes().first() == first && value.starts_with(start))
+/// Beginnings of values, and the bytes that these begin with: most values are no match by their first.
+pub(crate) struct Starts {
+    firsts: u128,
+    starts: &'static [&'static str],
 }
 
-fn starts_with(value: &str, start: &str) -> bool {
-    let same_first = value
-        .bytes()
-        .next()
-        .is_some_and(|first| start.bytes().next().is_some_and(|own| own.eq_ignore_ascii_case(&first)));
-    same_first && value.as_bytes().get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+impl Starts {
+    pub(crate) const fn of(starts: &'static [&'static str]) -> Self {
+        let mut firsts = 0;
+        let mut rest = starts;
+        while let Some((start, after)) = rest.split_first() {
+            if let Some(first) = start.as_bytes().first() {
+                assert!(first.is_ascii(), "checked when it is compiled");
+                firsts |= 1u128 << (*first & 0x7f);
+            }
+            rest = after;
+        }
+        Self { firsts, starts }
+    }
+
+    /// Whether the value begins with one of them.
+    pub(crate) fn begin(&self, value: &str) -> bool {
+        self.may_begin(value) && self.starts.iter().any(|start| value.starts_with(start))
+    }
+
+    /// The same, in small letters or capitals. The beginnings are in small letters.
+    fn begin_in_any_case(&self, value: &str) -> bool {
+        let first = value.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+        let head = |start: &str| {
+            value.as_bytes().get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+        };
+        self.has(first) && self.starts.iter().any(|start| head(start))
+    }
+
+    fn may_begin(&self, value: &str) -> bool {
+        value.as_bytes().first().is_some_and(|first| self.has(*first))
+    }
+
+    const fn has(&self, first: u8) -> bool {
+        first.is_ascii() && self.firsts & (1u128 << (first & 0x7f)) != 0
+    }
 }
 
 /// Whether the value is ciphertext, by its header: who reads it has nothing yet.
 pub(crate) fn is_ciphertext(value: &str) -> bool {
-    const STARTS: &[&str] = &[
-        "ENC[",
-        "ENC(",
+    const STARTS: Starts = Starts::of(&[
+        "enc[",
+        "enc(",
         "vault:v",
         "encrypted:",
         "{cipher}",
         "{aes}",
-        "$ANSIBLE_VAULT;",
-        "-----BEGIN AGE ENCRYPTED FILE-----",
-        "-----BEGIN PGP MESSAGE-----",
+        "$ansible_vault;",
+        "-----begin age encrypted file-----",
+        "-----begin pgp message-----",
         "!vault",
         "sops:",
         "enc:",
@@ -164,15 +193,15 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
         "crypt:v",
         "secure:",
         "{enc}",
-        "EJ[1:",
+        "ej[1:",
         "age-encryption.org/v1",
         "cipher:",
         "{xor}",
-        "CRYPT:",
+        "crypt:",
         "ciphertext:",
         "aws-encryption:",
-    ];
-    if STARTS.iter().any(|start| starts_with(value, start)) {
+    ]);
+    if STARTS.begin_in_any_case(value) {
         return true;
     }
     // KMS: 01 02 02 00 78, 01 02 01 00 78 or, of a data key, 01 02 03 00 78; the AWS Encryption SDK: version and type; OpenSSL's `Salted__`; Fernet's version and
@@ -197,7 +226,7 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
         ("hQIMA", 100),
         ("YWdlLWVuY3J5cHRpb24ub3JnL3Yx", 40),
     ];
-    HEADS.iter().any(|(head, least)| value.len() >= *least && begins(value, &[head]) && is_base64(value))
+    HEADS.iter().any(|(head, least)| value.len() >= *least && value.starts_with(head) && is_base64(value))
         || is_jwe(value)
         || is_rails_credential(value)
 }
@@ -230,7 +259,7 @@ fn is_jwe(value: &str) -> bool {
 
 /// What is left of a password when it is stored, and what is public by its nature: it opens nothing.
 pub(crate) fn is_hash(value: &str) -> bool {
-    const STARTS: &[&str] = &[
+    const STARTS: Starts = Starts::of(&[
         "$2a$",
         "$2b$",
         "$2y$",
@@ -268,8 +297,8 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha256$",
         "sha256=",
         "W/\"",
-    ];
-    begins(value, STARTS)
+    ]);
+    STARTS.begin(value)
 }
 
 #[cfg(test)]
