@@ -209,8 +209,9 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if is_plain(value, shape) {
         return None;
     }
+    let sure = !name.distant && !says_password(value);
     if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
-        return if name.distant { medium } else { high };
+        return if sure { high } else { medium };
     }
     // Several, none of which would be more than weak.
     let listed = value.contains(',') && shape.symbols == value.matches(',').count();
@@ -219,7 +220,7 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
     if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
-        return if name.distant || says_password(value) { medium } else { high };
+        return if sure { high } else { medium };
     }
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && shape.words >= 3 {
@@ -281,6 +282,20 @@ pub(crate) fn says_password(value: &str) -> bool {
     // A sign may stand between two words: `Pass@word`.
     let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
     ["password", "passaword", "testpass", "secret", "change"].iter().any(|word| within(word.as_bytes()))
+        || counts_up(value)
+}
+
+/// `Admin@123`: a word, a sign, and digits in their order.
+fn counts_up(value: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let value = value.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let before = value.trim_end_matches(is_digit);
+    let word = before.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let digits = value.get(before.len()..).unwrap_or_default();
+    digits.len() >= 3
+        && "1234567890".starts_with(digits)
+        && word.len() < before.len()
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// `el4stic-prod`: a word with digits in the place of its letters, which no name of a thing has.

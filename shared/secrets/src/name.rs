@@ -151,8 +151,9 @@ fn role(words: &str) -> (Role, bool) {
 fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
     Some(match word {
         "password" | "passwords" | "passwd" | "passwort" | "pass" | "pwd" | "passcode" | "pw" | "psw" | "passwrd"
-        | "motdepasse" | "contrasena" | "senha" | "psk" | "userpassword" | "dbpassword" | "dbpass" | "dbpwd"
-        | "userpass" => Role::Password,
+        | "motdepasse" | "kennwort" | "wachtwoord" | "haslo" | "contrasena" | "senha" | "psk" | "userpassword"
+        | "dbpassword" | "dbpass" | "dbpwd" | "userpass" => Role::Password,
+        "passe" if previous == "de" => Role::Password,
         "passphrase" | "mnemonic" | "seedphrase" => Role::Passphrase,
         "phrase" if matches!(previous, "seed" | "pass" | "recovery" | "secret" | "mnemonic") => Role::Passphrase,
         "seed" if matches!(previous, "wallet" | "hd" | "master" | "mnemonic" | "secret") => Role::Passphrase,
@@ -227,9 +228,36 @@ fn joined(word: &str) -> Option<Role> {
         ("privatekey", Role::PrivateKey),
         ("secret", Role::Secret),
         ("token", Role::Token),
+        ("hmackey", Role::ApiKey),
         ("pwd", Role::Password),
     ];
-    ENDS.iter().find(|(end, _)| word.ends_with(end)).map(|(_, role)| *role)
+    // Ends of too many other words (`bypass`, `compass`) to be taken after any beginning.
+    const SHORT: &[&str] = &["pass", "pw"];
+    const LOGINS: &[&str] = &[
+        "admin",
+        "bind",
+        "db",
+        "ftp",
+        "keystore",
+        "ldap",
+        "mail",
+        "mongo",
+        "mysql",
+        "pg",
+        "postgres",
+        "redis",
+        "root",
+        "sftp",
+        "smtp",
+        "sql",
+        "ssh",
+        "truststore",
+    ];
+    if let Some((_, role)) = ENDS.iter().find(|(end, _)| word.ends_with(end)) {
+        return Some(*role);
+    }
+    let short = SHORT.iter().find_map(|end| word.strip_suffix(end));
+    short.filter(|login| is_one_of(LOGINS, login)).map(|_| Role::Password)
 }
 
 fn is_one_of(sorted: &[&str], word: &str) -> bool {

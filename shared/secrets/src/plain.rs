@@ -396,7 +396,7 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_cognito_pool(value) || is_generated_name(value)
+    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value)
 }
 
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's suffix.
@@ -448,6 +448,12 @@ fn is_camel_case(name: &str, letters: usize) -> bool {
     let words: usize =
         name.as_bytes().split(|byte| *byte == b'_').flat_map(runs).filter(of_words).map(<[u8]>::len).sum();
     words * 10 >= letters * 6
+}
+
+/// `A1B2C3D4E5|TSTALIASID`: an agent of Bedrock's and its alias, ids both, as CloudFormation's `Ref` gives them.
+fn is_agent_alias(value: &str) -> bool {
+    let is_id = |id: &str| id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    value.split_once('|').is_some_and(|(agent, alias)| is_id(agent) && is_id(alias))
 }
 
 /// `eu-west-1_AbCdEf123`, and an identity pool's `eu-west-1:` with a UUID.

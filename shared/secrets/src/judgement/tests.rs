@@ -67,6 +67,17 @@ fn a_weak_password_is_reported() {
     check("DB_URL", "postgres://app:sunflower77@db.internal/app", "high database-url");
 }
 
+/// What examples and developers' machines have is no secret that would be acted on, wherever it stands.
+#[test]
+fn everybodys_password_is_reported() {
+    for value in ["P@ssw0rd", "Pass@word", "StrongPassword123!", "Admin@123", "Chang3d!", "MyS3cr37P450r.*-"] {
+        check("DB_PASSWORD", value, "medium password");
+    }
+    check("DB_PASSWORD", "Harbor@7193", "high password");
+    check("DB_URL", "postgres://app:Admin@123@db.internal/app", "medium database-url");
+    check("CONN", "Server=db;Uid=sa;Password=Pass@word1", "medium database-url");
+}
+
 #[test]
 fn the_common_passwords_are_sorted_and_reported() {
     assert!(COMMON.is_sorted());
