@@ -45,6 +45,18 @@ impl Account {
         self.ready(name).await;
     }
 
+    /// A Python function under secret-guard that holds no secret yet. Warden knows of it.
+    pub async fn guarded_python(&self, name: &str) {
+        self.python(name, &[("warden:secrets", "enforce")], &variables(&[("STAGE", "test")])).await;
+        self.settle().await;
+    }
+
+    /// Deploys another environment, and waits until every guard is done with it.
+    pub async fn deploy_and_settle(&self, name: &str, environment: &Variables) {
+        self.deploy_environment(name, environment).await;
+        self.settle().await;
+    }
+
     /// Sets the guard of secrets to log as much as it can.
     pub async fn make_the_guard_talk(&self) {
         let guard = "warden-secret-guard";

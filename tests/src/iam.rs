@@ -2,21 +2,8 @@
 
 use crate::{Account, iam_document, policy};
 use aws_sdk_iam::types::Tag;
-use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
-use warden_aws::Aws;
-use warden_engine::{
-    arn::Home,
-    record::Record,
-    settings::Settings,
-    trigger::Cause,
-    undo::{Undo, UndoRefusal},
-};
-use warden_sandbox::ACCOUNT;
-
-/// For how long an undo that is at work keeps others away.
-pub const UNDO_LEASE: Duration = Duration::from_secs(1);
+use std::collections::BTreeMap;
 
 impl Account {
     /// Attaches a managed policy to a role.
@@ -66,35 +53,6 @@ impl Account {
         }
         documents.sort();
         json!({"default": default, "documents": documents})
-    }
-
-    /// Takes a remediation back, as the operator does, for a week.
-    pub async fn undo(&self, record: Record) {
-        self.try_undo(record).await.expect("taken back");
-    }
-
-    /// The same, which may be refused.
-    ///
-    /// # Errors
-    /// Why it was not taken back.
-    pub async fn try_undo(&self, record: Record) -> Result<Vec<Record>, UndoRefusal> {
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/warden/warden-operator");
-        let credentials = self.sandbox.session(&role, "tests").await.expect("the operator's session");
-        let operator = Aws::new(self.sandbox.config_as(credentials, "us-east-1"), self.deployment.clone());
-        let home = Home {
-            partition: "aws".parse().expect("a partition"),
-            region: "us-east-1".into(),
-            account: ACCOUNT.parse().expect("an account"),
-        };
-        let short = |name: &str| (name == "WARDEN_LEASE_SECONDS").then(|| UNDO_LEASE.as_secs().to_string());
-        let settings = Settings::read(home, short).expect("settings");
-        let undo = Undo {
-            record,
-            accept_for: SignedDuration::from_hours(7 * 24),
-            by: "tests".into(),
-            cause: Cause { actor: Some("tests".into()), ..Cause::by_hand("warden undo") },
-        };
-        undo.carry_out(&operator, &settings).await
     }
 }
 

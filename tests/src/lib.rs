@@ -4,9 +4,11 @@
 pub mod environment;
 pub mod glibc;
 mod iam;
+mod operator;
 pub mod secure_server;
 
-pub use iam::{UNDO_LEASE, tag};
+pub use iam::tag;
+pub use operator::UNDO_LEASE;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{

@@ -64,7 +64,7 @@ async fn check(attack: impl AsyncFn(&Account, &str)) {
     applied.sort_by_key(|record| std::cmp::Reverse(record.id));
     let count = applied.len();
     for record in applied {
-        account.undo(record).await;
+        account.undo(record).await.expect("taken back");
     }
     account.settle().await;
     assert_eq!(state(&account, &managed).await, attacked, "exactly what was there before the remediation");

@@ -6,6 +6,7 @@ pub use warden_engine::environment::{Package, StoredNow};
 use warden_engine::{
     Severity,
     environment::{KeyedHash, VersionFacts},
+    known::Known,
     reference::SecretName,
 };
 
@@ -30,6 +31,23 @@ pub struct Suspect {
     pub kind: String,
     /// How sure that is.
     pub severity: Severity,
+    /// What the whole account is to know the value by once it is taken out; none where it could be mistaken for something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KeyedHash>,
+}
+
+/// A variable that holds what was taken out of an environment before, this function's or another's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownValue {
+    /// The variable.
+    pub name: String,
+    /// Its value.
+    pub hash: KeyedHash,
+    /// Where it was taken out.
+    pub known: Known,
+    /// Whether it stood here, without being a secret to anybody, before the account knew it.
+    #[serde(default)]
+    pub was_there: bool,
 }
 
 /// What one needs to know of a function to take secrets out of its environment and leave it working.
@@ -57,6 +75,9 @@ pub struct Context {
     pub boundary: Boundary,
     /// The variables that look like secrets, in all environments that were read.
     pub suspects: Vec<Suspect>,
+    /// The variables whose values the account knows, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownValue>,
     /// The secret that holds, or will hold, what is taken out of this function's environment.
     pub secret: SecretName,
     /// What that holds now; none where there is no such secret yet.

@@ -1,6 +1,6 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
-use crate::{Context, Facts};
+use crate::{Context, Facts, KnownValue};
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
@@ -60,7 +60,23 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
             ),
         });
     }
-    let suspect = function.suspects.iter().find(|suspect| suspect.name == name && suspect.hash == hash)?;
+    let suspect = function.suspects.iter().find(|suspect| suspect.name == name && suspect.hash == hash);
+    let known = function.known.iter().find(|value| value.name == name && value.hash == hash);
+    if let Some(KnownValue { known, was_there, .. }) = known
+        && !(*was_there && suspect.is_some())
+    {
+        let (whose, stored) = (known.function.name(), &known.variable);
+        let message = format!(
+            "{name} holds in plaintext what Warden took out of {stored} of {whose} and stored in {}: everybody who may read the \
+             configuration can read it",
+            known.secret
+        );
+        let (severity, then) =
+            if *was_there { (Severity::Medium, "; it stood here before that") } else { (Severity::High, "") };
+        let message = message + then;
+        return Some(Finding { id: FindingId::KnownSecret, severity, at: name.to_owned(), message });
+    }
+    let suspect = suspect?;
     Some(Finding {
         id: FindingId::PlaintextSecret,
         severity: suspect.severity,

@@ -12,9 +12,11 @@ mod judge;
 mod looks;
 mod observe;
 mod obstacle;
+mod recall;
 mod remedy;
+mod unmistakable;
 
-pub use context::{Boundary, Context, Package, StoredNow, Suspect};
+pub use context::{Boundary, Context, KnownValue, Package, StoredNow, Suspect};
 pub use observe::suspect;
 
 use warden_aws::Aws;
@@ -24,6 +26,7 @@ use warden_engine::{
     content::Content,
     guard::{Guard, Judgement, Look, Observe, Remedy},
     settings::Settings,
+    state::History,
     surface::{Subject, Surface},
     tags::GuardKind,
     trigger::Trigger,
@@ -46,6 +49,10 @@ impl Guard for SecretGuard {
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
         judge::judge(facts, surface, settings)
+    }
+
+    fn recall(&self, _: &Look, facts: &mut Facts, history: &History) {
+        recall::recall(facts, history);
     }
 
     fn remedy(

@@ -1,7 +1,11 @@
 //! Reading an environment. This is the one place where values are looked at: each goes to the detector, and what comes back holds
 //! nothing of it.
 
-use crate::{Boundary, Context, Facts, Suspect, boundary::boundary};
+use crate::{
+    Boundary, Context, Facts, KnownValue, Suspect,
+    boundary::boundary,
+    unmistakable::{is_unmistakable, may_name_a_secret},
+};
 use futures::future;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,14 +23,15 @@ use warden_engine::{
 };
 use warden_secrets::Confidence;
 
-/// What the detector says of one variable, without its value.
-pub fn suspect(name: &str, value: &str, hash: KeyedHash) -> Option<Suspect> {
+/// What the detector says of one variable, without its value. `known` is what the account is to know it by, if it may.
+pub fn suspect(name: &str, value: &str, hash: KeyedHash, known: Option<KeyedHash>) -> Option<Suspect> {
     let verdict = warden_secrets::judge(name, value)?;
     let severity = match verdict.confidence {
         Confidence::High => Severity::High,
         Confidence::Medium => Severity::Medium,
     };
-    Some(Suspect { name: name.to_owned(), hash, kind: verdict.kind.to_string(), severity })
+    let known = known.filter(|_| severity == Severity::High);
+    Some(Suspect { name: name.to_owned(), hash, kind: verdict.kind.to_string(), severity, known })
 }
 
 /// Reads what `look` asks for; `None` where the function is gone.
@@ -59,7 +64,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
     let Some(itself) = itself else { return Ok(None) };
     let scope = Scope::Tags(itself.tags.clone());
     let mode = scope.opt_in(GuardKind::Secrets, aws.now().to_zoned(TimeZone::UTC).date()).mode;
-    let mut seen = Seen { key, suspects: Vec::new() };
+    let mut seen = Seen { key, suspects: Vec::new(), candidates: Vec::new() };
     let mut surfaces: BTreeMap<Surface, Sighting> = BTreeMap::new();
     for (version, reading) in published.into_iter().flatten() {
         seen.look_at(&reading, mode);
@@ -69,7 +74,8 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         if wants_itself {
             surfaces.insert(Surface::Environment(None), itself.sighting(key, BTreeSet::new()));
         }
-        let facts = seen.facts(function, &itself, Around::default())?;
+        let around = Around { known: seen.known(aws).await?, ..Around::default() };
+        let facts = seen.facts(function, &itself, around)?;
         return Ok(Some(Facts { scope, surfaces, context: Some(facts) }));
     }
     seen.look_at(&itself, mode);
@@ -80,10 +86,18 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
     Ok(Some(Facts { scope, surfaces, context: Some(facts) }))
 }
 
-/// What the detector found.
+/// What the detector found, and what the account is asked about.
 struct Seen<'a> {
     key: &'a HashKey,
     suspects: Vec<Suspect>,
+    candidates: Vec<Candidate>,
+}
+
+/// A variable whose value could be one that was taken out elsewhere.
+struct Candidate {
+    name: String,
+    hash: KeyedHash,
+    known: KeyedHash,
 }
 
 impl Seen<'_> {
@@ -93,9 +107,28 @@ impl Seen<'_> {
         }
         reading.inspect(|name, value| {
             if let Held::Value(hash) = Held::of(name, value, |value| self.key.hash(value)) {
-                self.suspects.extend(suspect(name, value, hash));
+                let known = is_unmistakable(value).then(|| self.key.known(value));
+                let suspect = suspect(name, value, hash, known);
+                if let Some(known) = known.filter(|_| suspect.is_some() || may_name_a_secret(name)) {
+                    self.candidates.push(Candidate { name: name.to_owned(), hash, known });
+                }
+                self.suspects.extend(suspect);
             }
         });
+    }
+
+    /// What the account knows of the candidates.
+    async fn known(&self, aws: &Aws) -> Result<Vec<KnownValue>, CallError> {
+        if self.candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let hashes = self.candidates.iter().map(|candidate| candidate.known).collect();
+        let known = aws.known(&hashes).await?;
+        let found = self.candidates.iter().filter_map(|candidate| {
+            let Candidate { name, hash, known: by } = candidate;
+            Some(KnownValue { name: name.clone(), hash: *hash, known: known.get(by)?.clone(), was_there: false })
+        });
+        Ok(found.collect())
     }
 
     fn facts(self, function: &FunctionArn, reading: &Reading, around: Around) -> Result<Context, CallError> {
@@ -112,6 +145,7 @@ impl Seen<'_> {
             value_bytes,
             boundary: around.boundary,
             suspects: self.suspects,
+            known: around.known,
             secret: self.key.secret(function)?,
             stored: around.stored,
             versions: around.versions,
@@ -122,6 +156,7 @@ impl Seen<'_> {
 /// What is read beside the function, and only where something may be to do.
 struct Around {
     stored: Option<StoredNow>,
+    known: Vec<KnownValue>,
     code_signing: bool,
     boundary: Boundary,
     versions: BTreeMap<String, VersionFacts>,
@@ -129,7 +164,13 @@ struct Around {
 
 impl Default for Around {
     fn default() -> Self {
-        Around { stored: None, code_signing: false, boundary: Boundary::Allows, versions: BTreeMap::new() }
+        Around {
+            stored: None,
+            known: Vec::new(),
+            code_signing: false,
+            boundary: Boundary::Allows,
+            versions: BTreeMap::new(),
+        }
     }
 }
 
@@ -151,20 +192,21 @@ async fn around(
     };
     let stored = aws.stored_now(function, secret);
     let readers = aws.readers_of(function, secret, &portrait);
+    let known = seen.known(aws);
     let suspicious = !seen.suspects.is_empty() || portrait.refers() || portrait.is_wrapped();
-    let (stored, readers, details) = if suspicious {
-        let (stored, readers, details) = future::try_join3(stored, readers, details).await?;
-        (stored, readers, Some(details))
+    let (stored, known, readers, details) = if suspicious {
+        let (stored, known, readers, details) = future::try_join4(stored, known, readers, details).await?;
+        (stored, known, readers, Some(details))
     } else {
-        let stored = stored.await?;
-        let known = |held: &Held| matches!(held, Held::Value(hash) if stored.iter().any(|stored| stored.values.values().any(|known| known == hash)));
-        let is_back = portrait.variables.values().any(known);
+        let (stored, known) = future::try_join(stored, known).await?;
+        let own = |held: &Held| matches!(held, Held::Value(hash) if stored.iter().any(|stored| stored.values.values().any(|known| known == hash)));
+        let is_back = !known.is_empty() || portrait.variables.values().any(own);
         let details = if is_back { Some(details.await?) } else { None };
-        (stored, BTreeSet::new(), details)
+        (stored, known, BTreeSet::new(), details)
     };
     let around = match details {
-        Some((code_signing, boundary, versions)) => Around { stored, code_signing, boundary, versions },
-        None => Around { stored, ..Around::default() },
+        Some((code_signing, boundary, versions)) => Around { stored, known, code_signing, boundary, versions },
+        None => Around { stored, known, ..Around::default() },
     };
     Ok((readers, around))
 }

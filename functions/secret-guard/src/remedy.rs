@@ -117,7 +117,7 @@ impl Thinking<'_> {
             let reference = Reference(known.secret.clone()).to_string();
             there.set = secrets.keys().map(|name| (name.clone(), reference.clone())).collect();
             there.store = Some(stored.clone());
-            back.restore = Some(stored);
+            back.restore = Some(Stored { known: BTreeMap::new(), ..stored });
         }
         self.starting(refers, &mut there, &mut back)?;
         if refers {
@@ -179,12 +179,14 @@ impl Thinking<'_> {
         let now = known.stored.as_ref();
         let mut all = now.map(|now| now.values.clone()).unwrap_or_default();
         all.extend(secrets.iter().map(|(name, hash)| (name.clone(), *hash)));
+        let suspects = known.suspects.iter().filter(|suspect| secrets.get(&suspect.name) == Some(&suspect.hash));
+        let learnt = suspects.filter_map(|suspect| Some((suspect.name.clone(), suspect.known?))).collect();
         // It holds them already, kept by a label: no further version, of which a secret can keep no more than 20.
         if let Some((now, label)) = now.and_then(|now| Some((now, now.label.as_ref()?)))
             && now.values == all
         {
             let (version, label) = (now.version.clone(), label.clone());
-            return Stored { secret: known.secret.clone(), version, label, values: secrets.clone() };
+            return Stored { secret: known.secret.clone(), version, label, values: secrets.clone(), known: learnt };
         }
         let version = Fingerprint::of(&json!([known.secret, now.map(|now| &now.version), all])).to_string();
         Stored {
@@ -192,6 +194,7 @@ impl Thinking<'_> {
             label: format!("warden-{version:.16}"),
             version,
             values: secrets.clone(),
+            known: learnt,
         }
     }
 
@@ -239,6 +242,20 @@ impl Thinking<'_> {
             note.push(format!(
                 "it was stripped before, so a deployment sets it again: in the template, set it to the text {} and keep {WRAPPER_VARIABLE} \
                  and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext)",
+                Reference(known.secret.clone())
+            ));
+        }
+        let elsewhere = known.known.iter().filter(|value| secrets.get(&value.name) == Some(&value.hash));
+        let elsewhere: Vec<String> = elsewhere
+            .filter(|value| value.known.function != *self.function)
+            .map(|value| format!("{} of {}", value.known.variable, value.known.function.name()))
+            .collect();
+        if !again && !elsewhere.is_empty() {
+            note.push(format!(
+                "it is the value of {}, so a template or a pipeline holds it, and would set it again: in the template, set {names} to the text \
+                 {} and keep {WRAPPER_VARIABLE} and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext); \
+                 once rotated, both functions need the new value",
+                elsewhere.join(", "),
                 Reference(known.secret.clone())
             ));
         }

@@ -7,13 +7,14 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use secret_guard::{Boundary, Context, Facts, Package, SecretGuard, StoredNow, Suspect};
+use secret_guard::{Boundary, Context, Facts, KnownValue, Package, SecretGuard, StoredNow, Suspect};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
     arn::Home,
     environment::{EnvironmentUpdate, Held, KeyedHash, Portrait, VersionFacts},
     guard::{Guard, Scope, Sighting},
+    known::Known,
     plan::Call,
     reference::{Reference, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
@@ -87,11 +88,25 @@ prop_compose! {
         in_vpc in prop::bool::weighted(0.2),
         bounded in prop::bool::weighted(0.1),
         suspicious in vec(0..6_u8, 0..4),
+        elsewhere in 0..12_u8,
+        was_there in any::<bool>(),
         environment_bytes in 0..4200_u64,
     ) -> (Portrait, Facts) {
         let suspects = portrait.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
-                Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High })
+                Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High, known: None })
+            }
+            Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
+        });
+        let known = portrait.variables.iter().filter_map(|(name, held)| match held {
+            Held::Value(hash) if hash.0[0] == elsewhere => {
+                let known = Known {
+                    secret: "warden/bank/aaaaaaaaaaaa".parse().unwrap(),
+                    function: "arn:aws:lambda:us-east-1:111122223333:function:bank".parse().unwrap(),
+                    variable: "IBAN_KEY".into(),
+                    withdrawn: None,
+                };
+                Some(KnownValue { name: name.clone(), hash: *hash, known, was_there })
             }
             Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
         });
@@ -111,6 +126,7 @@ prop_compose! {
             value_bytes: portrait.variables.keys().map(|name| (name.clone(), 20)).collect(),
             boundary: if bounded { Boundary::Lacks } else { Boundary::Allows },
             suspects: suspects.collect(),
+            known: known.collect(),
             secret: SECRET.parse().unwrap(),
             stored: stored.map(|(values, labelled)| StoredNow {
                 version: "v".repeat(32),

@@ -393,7 +393,7 @@ mod tests {
             let stripped = pick.get(&names).to_string();
             let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
             let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
-            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values };
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new() };
             let mut there = EnvironmentUpdate::new(function());
             there.store = Some(stored.clone());
             there.set.insert(stripped.clone(), reference.clone());

@@ -42,6 +42,12 @@ impl HashKey {
         KeyedHash(self.mac(b"value:", value))
     }
 
+    /// What the whole account knows a value by. It stands beside no name but the one that the value was taken out of, so that nobody
+    /// finds the one of a value that was never taken out in the ledger: see [`warden_engine::known`].
+    pub fn known(&self, value: &str) -> KeyedHash {
+        KeyedHash(self.mac(b"known:", value))
+    }
+
     /// The name of the secret that holds what is taken out of a function's environment. It ends in letters that nobody can guess: a
     /// secret of that name cannot have been laid there by somebody who waits for its values.
     ///
@@ -98,6 +104,8 @@ pub(crate) mod tests {
         assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
         assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
         assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new(vec![8; 32])).hash("hunter2"));
+        // What stands in portraits is no help to whoever wants to make a value known.
+        assert_ne!(key().hash("hunter2"), key().known("hunter2"));
     }
 
     #[test]

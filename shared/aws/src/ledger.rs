@@ -7,6 +7,7 @@
 //! | subject's ARN | `head` | `head` (JSON), `version` |
 //! | `account` | `pause` | `pause` (JSON) |
 //! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes` |
+//! | `known-secret` | keyed hash of a value | `known` (JSON) |
 
 use crate::{Aws, error::classify};
 use aws_sdk_dynamodb::{
@@ -20,13 +21,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Fingerprint,
+    environment::KeyedHash,
+    known::Known,
     ports::{Commit, CommitError, Ledger},
+    proof::is_withdrawn,
     record::{Record, RecordId},
     state::{Head, History, Pause, SurfaceState},
     surface::{Subject, Surface},
 };
 
 type Item = HashMap<String, AttributeValue>;
+
+/// The partition of what the account knows of values.
+const KNOWN: &str = "known-secret";
+/// How many items one transaction writes, and one BatchGetItem reads, at most (DynamoDB API reference).
+const MOST_ITEMS: usize = 100;
 
 /// A record beside the hash that was stored with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +131,11 @@ impl Aws {
     }
 
     async fn single_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, CallError> {
+        let batches = keys.chunks(MOST_ITEMS).map(|keys| self.batch(keys.to_vec()));
+        future::try_join_all(batches).await.map(|found| found.concat())
+    }
+
+    async fn batch(&self, keys: Vec<Item>) -> Result<Vec<Item>, CallError> {
         let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok();
         let mut found = Vec::new();
         while let Some(request) = wanted.take() {
@@ -131,6 +145,24 @@ impl Aws {
             wanted = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
         }
         Ok(found)
+    }
+
+    /// What the account knows of values by these hashes ([`crate::HashKey::known`]). What an operator withdrew is left out.
+    ///
+    /// # Errors
+    /// The call that failed, or the item that cannot be read.
+    pub async fn known(&self, hashes: &BTreeSet<KeyedHash>) -> Result<BTreeMap<KeyedHash, Known>, CallError> {
+        let keys = hashes.iter().map(|hash| key(KNOWN, &hash.to_string())).collect();
+        let items = self.single_items(keys).await?;
+        let known = items.iter().map(async |item| {
+            let place = |what| damaged(&self.table, KNOWN, string(item, "sk").unwrap_or("?"), what);
+            let hash = string(item, "sk").and_then(|sk| sk.parse().ok()).ok_or_else(|| place("it names no hash"))?;
+            let known: Known = self.read(item, "known")?;
+            // Whoever may merely write to the table cannot make the guard forget.
+            let withdrawn = is_withdrawn(self, hash, &known).await?;
+            Ok((!withdrawn).then_some((hash, known)))
+        });
+        future::try_join_all(known).await.map(|known| known.into_iter().flatten().collect())
     }
 
     /// All records of one subject, in the order of the chain, and its head.
@@ -291,6 +323,24 @@ impl Ledger for Aws {
             let put = Put::builder().table_name(&self.table).set_item(Some(key("account", "pause")));
             items.push(TransactWriteItem::builder().put(built(put.item("pause", json(pause)?).build())?).build());
         }
+        let known = commit.known.iter().map(|(hash, known)| {
+            let put = Put::builder().table_name(&self.table).set_item(Some(key(KNOWN, &hash.to_string())));
+            Ok(TransactWriteItem::builder().put(built(put.item("known", json(known)?).build())?).build())
+        });
+        let mut known = known.collect::<Result<Vec<_>, CommitError>>()?;
+        // What does not fit beside the record goes before it: written again, it is the same.
+        let before = known.split_off(known.len().min(MOST_ITEMS.saturating_sub(items.len())));
+        for some in before.chunks(MOST_ITEMS) {
+            self.transact(some.to_vec()).await?;
+        }
+        items.extend(known);
+        self.transact(items).await
+    }
+}
+
+impl Aws {
+    /// Writes all of these or none.
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), CommitError> {
         match self.dynamodb.transact_write_items().set_transact_items(Some(items)).send().await {
             Ok(_) => Ok(()),
             Err(error) => {

@@ -2,7 +2,9 @@
 
 use crate::{
     content::{Content, FindingKey, Fingerprint},
+    environment::KeyedHash,
     guard::{Facts, Guard, Judgement, Look, Scope, Sighting},
+    known::{self, Known},
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Step},
     settings::{Settings, StandingPolicy},
@@ -48,6 +50,8 @@ pub struct Decision {
     pub remediations: Vec<Remediation>,
     /// Surfaces put right that count against the account's cap.
     pub counted: u32,
+    /// What the account learns about values.
+    pub known: BTreeMap<KeyedHash, Known>,
     /// Whether there is more to write than one commit takes: look again after it.
     pub more: bool,
     /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has to wait.
@@ -127,6 +131,14 @@ pub fn conclude(
         (Ending::Done, Purpose::Undo { record }) => {
             draft.step = Step::Undone;
             draft.undoes = Some(*record);
+            let known = known::by_undone(intent.plan.changes());
+            let names: Vec<&str> = known.values().map(|known| known.variable.as_str()).collect();
+            draft.note = (!names.is_empty()).then(|| {
+                format!(
+                    "what {} held is no known secret any more: it may be set in other functions too",
+                    names.join(", ")
+                )
+            });
             let keys = intent.restored();
             accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
                 let Acceptance { until, by, .. } = acceptance;
@@ -148,22 +160,42 @@ pub fn conclude(
     (iter::once(draft).chain(accepted).collect(), state)
 }
 
+/// What the account learns about values by how an intent ended.
+pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
+    match (ending, &intent.purpose) {
+        (Ending::Done, Purpose::Remedy) => known::by(intent.plan.changes()),
+        // Withdrawn when the undo began.
+        (Ending::Failed(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
+        (Ending::Done, Purpose::Undo { .. }) | (Ending::Failed(_), Purpose::Remedy) => BTreeMap::new(),
+    }
+}
+
+/// What ends the intents that were left open on a subject that is gone.
+pub struct Gone {
+    /// Records to write.
+    pub drafts: Vec<Draft>,
+    /// States that change.
+    pub states: Vec<(Surface, SurfaceState)>,
+    /// What the account learns about values.
+    pub known: BTreeMap<KeyedHash, Known>,
+}
+
 /// Ends the intents that were left open on a subject that is gone.
-pub fn gone(history: &History, template: &Draft, now: Timestamp) -> (Vec<Draft>, Vec<(Surface, SurfaceState)>) {
+pub fn gone(history: &History, template: &Draft, now: Timestamp) -> Gone {
     let why = Ending::Failed("the run that began this was cut off, and its subject is gone".into());
-    let mut drafts = Vec::new();
-    let mut states = Vec::new();
+    let mut gone = Gone { drafts: Vec::new(), states: Vec::new(), known: BTreeMap::new() };
     for (surface, state) in &history.surfaces {
         if let Some(intent) = state.intent.as_ref().filter(|intent| intent.lease <= now) {
             let (outcome, state) = conclude(intent, &why, state, false, template, now);
-            drafts.extend(outcome);
-            states.push((surface.clone(), state));
+            gone.drafts.extend(outcome);
+            gone.known.extend(learnt(intent, &why));
+            gone.states.push((surface.clone(), state));
         }
-        if states.len() == ITEMS_PER_COMMIT / 2 {
+        if gone.states.len() == ITEMS_PER_COMMIT / 2 {
             break;
         }
     }
-    (drafts, states)
+    gone
 }
 
 /// The severity of the worst finding.
@@ -213,6 +245,7 @@ pub fn decide<G: Guard>(
             states: BTreeMap::new(),
             remediations: Vec::new(),
             counted: 0,
+            known: BTreeMap::new(),
             more: false,
             hold: None,
         },
@@ -408,6 +441,7 @@ impl<G: Guard> Deciding<'_, G> {
         let (drafts, concluded) =
             conclude(&intent, &ending, state, compliant(judgement, self.settings), &self.template, self.now);
         self.decision.drafts.extend(drafts);
+        self.decision.known.extend(learnt(&intent, &ending));
         *state = concluded;
         true
     }

@@ -227,6 +227,9 @@ pub struct Stored {
     pub label: String,
     /// By variable.
     pub values: BTreeMap<String, KeyedHash>,
+    /// By variable, what the account is to know those values by that nobody could mistake: see [`crate::known`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<String, KeyedHash>,
 }
 
 /// Who may read a secret, by its resource policy.

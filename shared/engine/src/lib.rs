@@ -14,6 +14,7 @@ pub mod environment;
 mod event;
 pub mod guard;
 pub mod iam;
+pub mod known;
 pub mod ocsf;
 pub mod pause;
 pub mod plan;

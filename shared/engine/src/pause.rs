@@ -12,6 +12,7 @@ use crate::{
     trigger::Cause,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use warden_finding::Severity;
 
 /// Stops every guard until `until` (none: until somebody resumes), at once and without a deployment.
@@ -67,6 +68,7 @@ async fn turn<W: World>(
         surfaces: Vec::new(),
         counted: None,
         pause: Some(pause),
+        known: BTreeMap::new(),
         now,
     };
     match world.commit(&commit).await {

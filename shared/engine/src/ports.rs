@@ -2,13 +2,16 @@
 
 use crate::{
     call_error::CallError,
+    environment::KeyedHash,
     guard::Sighting,
+    known::Known,
     plan::{Call, RevisionId},
     record::Record,
     state::{Head, History, Pause, SurfaceState},
     surface::{Subject, Surface},
 };
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// Everything that one commit writes: all of it or nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,8 @@ pub struct Commit {
     pub counted: Option<(u32, u32)>,
     /// The switch, where it is turned.
     pub pause: Option<Pause>,
+    /// What the account learns about values, or unlearns. Written as it is, whatever was known before.
+    pub known: BTreeMap<KeyedHash, Known>,
     /// The time of writing; its hour is the one that changes are counted in.
     pub now: Timestamp,
 }

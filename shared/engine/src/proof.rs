@@ -4,6 +4,8 @@
 use crate::{
     call_error::{CallError, ErrorKind},
     content::canonical,
+    environment::KeyedHash,
+    known::{Known, Withdrawal},
     ports::Notary,
     state::{Acceptance, History, Pause},
     surface::{Subject, Surface},
@@ -64,6 +66,20 @@ pub async fn strike_forged<N: Notary>(
     }
     history.forged = forged;
     Ok(())
+}
+
+/// Whether an operator has withdrawn what the account knows of a value. A withdrawal that no operator made counts for nothing.
+///
+/// # Errors
+/// As [`strike_forged`].
+pub async fn is_withdrawn<N: Notary>(notary: &N, hash: KeyedHash, known: &Known) -> Result<bool, CallError> {
+    match &known.withdrawn {
+        None => Ok(false),
+        Some(Withdrawal { by, proof }) => {
+            let doubt = doubt(notary, &Withdrawal::message(hash, by), proof).await?;
+            Ok(doubt.is_none())
+        }
+    }
 }
 
 /// What speaks against a proof.

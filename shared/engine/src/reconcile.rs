@@ -3,7 +3,7 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
-    decide::{Decision, Ending, Hold, Remediation, compliant, conclude, decide, gone},
+    decide::{Decision, Ending, Gone, Hold, Remediation, compliant, conclude, decide, gone, learnt},
     guard::{Facts, Guard, Look, Observe, Sighting},
     plan::{Change, RevisionId},
     ports::{Clock, Commit, CommitError, World},
@@ -16,6 +16,7 @@ use crate::{
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// How often a run looks again, after a conflict or while another run holds a surface.
 pub(crate) const LOOKS: u32 = 12;
@@ -154,6 +155,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
             surfaces: decision.states.iter().map(|(surface, state)| (surface.clone(), state.clone())).collect(),
             counted: (decision.counted > 0).then_some((decision.counted, self.settings.cap)),
             pause: None,
+            known: std::mem::take(&mut decision.known),
             now,
         };
         match self.world.commit(&commit).await {
@@ -194,13 +196,13 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     async fn gone(&self, history: &History, now: Timestamp, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
         let mode = history.head.guards.get(&G::KIND).map(|known| known.mode);
         let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
-        let (drafts, surfaces) = gone(history, &template, now);
+        let Gone { drafts, states: surfaces, known } = gone(history, &template, now);
         if drafts.is_empty() {
             return Ok(Pass::Done { mode: None, follows: Vec::new() });
         }
         let subject = self.look.subject.clone();
         let (records, head) = self.seal(drafts, &history.head, now)?;
-        let commit = Commit { subject, head, records, surfaces, counted: None, pause: None, now };
+        let commit = Commit { subject, head, records, surfaces, counted: None, pause: None, known, now };
         match self.world.commit(&commit).await {
             Ok(()) => {}
             Err(CommitError::Conflict) => return Ok(Pass::Again(None)),
@@ -284,6 +286,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
             let now = self.world.now();
             let mut drafts = Vec::new();
             let mut surfaces = Vec::new();
+            let mut known = BTreeMap::new();
             for ((remediation, ending), state) in endings.iter().zip(&states) {
                 // Another run took this over after the lease ended: its outcome is the other's to record.
                 if state.intent.as_ref() != Some(&remediation.intent) {
@@ -299,14 +302,23 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 let (outcome, state) =
                     conclude(&remediation.intent, ending, state, compliant(&judgement, self.settings), &template, now);
                 drafts.extend(outcome);
+                known.extend(learnt(&remediation.intent, ending));
                 surfaces.push((remediation.surface.clone(), state));
             }
             if drafts.is_empty() {
                 return Ok(Vec::new());
             }
             let (records, sealed) = self.seal(drafts, &head, now)?;
-            let commit =
-                Commit { subject: subject.clone(), head: sealed, records, surfaces, counted: None, pause: None, now };
+            let commit = Commit {
+                subject: subject.clone(),
+                head: sealed,
+                records,
+                surfaces,
+                counted: None,
+                pause: None,
+                known,
+                now,
+            };
             match self.world.commit(&commit).await {
                 Ok(()) => return Ok(commit.records),
                 Err(CommitError::Failed(error)) => return Err(error.into()),

@@ -2,7 +2,9 @@
 
 use crate::{
     call_error::CallError,
-    decide::{Ending, conclude},
+    decide::{Ending, conclude, learnt},
+    environment::KeyedHash,
+    known::{self, Known, Withdrawal},
     plan::{Change, Plan},
     ports::{Commit, CommitError, World},
     proof::acceptance_message,
@@ -13,7 +15,9 @@ use crate::{
     surface::{Subject, Surface},
     trigger::Cause,
 };
+use futures::future;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// The longest time for which a finding can be accepted.
 pub const LONGEST_ACCEPTANCE: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -159,7 +163,8 @@ impl Undo {
         let mut records = Vec::new();
         let mut head = history.head;
         let planned = planned.into_iter().collect();
-        if !self.commit(world, &mut head, &mut state, planned, &surface, &mut records).await? {
+        let known = self.withdrawn(world, &plan).await?;
+        if !self.commit(world, &mut head, &mut state, (planned, known), &surface, &mut records).await? {
             return Err(UndoRefusal::Busy(surface));
         }
 
@@ -174,6 +179,7 @@ impl Undo {
                 break;
             }
             let (outcome, mut concluded) = conclude(&intent, &ending, &state, false, &template, world.now());
+            let outcome = (outcome, learnt(&intent, &ending));
             if self.commit(world, &mut head, &mut concluded, outcome, &surface, &mut records).await? {
                 break;
             }
@@ -213,13 +219,22 @@ impl Undo {
         Ok(acceptance)
     }
 
+    /// What the remediation taught the account, as known no more.
+    async fn withdrawn<W: World>(&self, world: &W, plan: &Plan) -> Result<BTreeMap<KeyedHash, Known>, UndoRefusal> {
+        let withdrawals = known::by_undone(plan.changes()).into_iter().map(async |(hash, known)| {
+            let proof = world.vouch(&Withdrawal::message(hash, &self.by)).await?;
+            Ok((hash, Known { withdrawn: Some(Withdrawal { by: self.by.clone(), proof }), ..known }))
+        });
+        future::try_join_all(withdrawals).await.map(|withdrawn| withdrawn.into_iter().collect())
+    }
+
     /// Commits, and moves the versions on. Returns false where somebody else wrote in between.
     async fn commit<W: World>(
         &self,
         world: &W,
         head: &mut Head,
         state: &mut SurfaceState,
-        drafts: Vec<Draft>,
+        (drafts, known): (Vec<Draft>, BTreeMap<KeyedHash, Known>),
         surface: &Surface,
         written: &mut Vec<Record>,
     ) -> Result<bool, UndoRefusal> {
@@ -234,6 +249,7 @@ impl Undo {
             surfaces: vec![(surface.clone(), state.clone())],
             counted: None,
             pause: None,
+            known,
             now,
         };
         match world.commit(&commit).await {

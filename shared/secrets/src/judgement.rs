@@ -7,6 +7,7 @@ use crate::{
     plain::{is_number, is_plain},
     reference::{is_ciphertext, is_hash, is_reference},
     shape::{Shape, is_uuid},
+    spelling::is_wordlike,
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict},
 };
@@ -65,6 +66,11 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if is_elsewhere(value) {
         return None;
     }
+    if let Some(default) = default_of(value) {
+        // It is there in case nothing else is set, most often for a developer's machine.
+        let found = look(name, default, looking.deeper()?)?;
+        return (found.confidence == Confidence::High).then_some(Verdict::medium(found.kind));
+    }
     let in_parts = value.contains("://")
         || value.contains("</")
         || value.contains(['\n', ';', '=', ' ', '{'])
@@ -97,6 +103,9 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if is_chain_key(name, value) {
         return Some(Verdict::medium(Kind::PRIVATE_KEY));
     }
+    if is_64_bytes(name, value) {
+        return Some(Verdict::high(Kind::API_KEY));
+    }
     if name.role == Role::Harmless || too_short {
         return None;
     }
@@ -114,6 +123,12 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
             key(name, value, &shape)
         }
     }
+}
+
+/// `${DB_PASSWORD:-secret}`: what stands for a variable that is not set.
+fn default_of(value: &str) -> Option<&str> {
+    let (variable, default) = value.strip_prefix("${")?.strip_suffix('}')?.split_once(":-")?;
+    variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_').then_some(default)
 }
 
 /// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with it.
@@ -142,6 +157,16 @@ fn is_chain_key(name: &Name, value: &str) -> bool {
         && !name.words().any(|word| HASHES.contains(&word))
 }
 
+/// 64 bytes in base64 under a name that says key of whatever kind, as Azure's services give theirs out: `COSMOSDB_PRIMARY_KEY`.
+fn is_64_bytes(name: &Name, value: &str) -> bool {
+    let body = value.strip_suffix("==").unwrap_or_default();
+    body.len() == 86
+        && name.has("key")
+        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        && Shape::of(body).classes() >= 3
+        && !is_placeholder(value)
+}
+
 /// Google's keys for browsers look like those for servers.
 fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
     verdict.kind == Kind("gcp-key")
@@ -163,6 +188,10 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     if is_number(value) {
         return if shape.digits == shape.length && shape.length >= 6 { weaker } else { None };
+    }
+    // `AIRFLOW_WWW_USER_PASSWORD=airflow`: what everybody starts with.
+    if name.words().any(|word| word.eq_ignore_ascii_case(value)) {
+        return None;
     }
     if shape.spaces > 0 {
         return phrase(name, value, shape);
@@ -194,7 +223,7 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let of_digits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
         of_digits && word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
     });
-    if dated && !names_a_thing(value) {
+    if (dated && !names_a_thing(value)) || is_disguised(value) || (is_tagged(value) && !names_a_thing(value)) {
         return weaker;
     }
     if is_identifier(value, shape) {
@@ -210,6 +239,46 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return weaker;
     }
     None
+}
+
+/// `el4stic-prod`: a word with digits in the place of its letters, which no name of a thing has.
+fn is_disguised(value: &str) -> bool {
+    value.split(['-', '_', '.']).any(|piece| {
+        let within = piece.trim_matches(|letter: char| letter.is_ascii_digit());
+        if !(5..=20).contains(&within.len()) || !within.bytes().any(|byte| byte.is_ascii_digit()) {
+            return false;
+        }
+        let mut letters = [0u8; 20];
+        let mut length = 0;
+        for (place, byte) in letters.iter_mut().zip(within.bytes()) {
+            *place = match byte {
+                b'0' => b'o',
+                b'1' => b'i',
+                b'3' => b'e',
+                b'4' => b'a',
+                b'5' => b's',
+                b'7' => b't',
+                letter if letter.is_ascii_alphabetic() => letter,
+                _ => return false,
+            };
+            length += 1;
+        }
+        letters.get(..length).is_some_and(is_wordlike)
+    })
+}
+
+/// `mailer-77Xq`: a word and something short that is none, with capitals, as no program numbers its things.
+fn is_tagged(value: &str) -> bool {
+    let mut pieces = value.split(['-', '_', '.']);
+    let is_tag = |piece: &str| {
+        let has = |is: fn(&u8) -> bool| piece.as_bytes().iter().any(is);
+        (3..=8).contains(&piece.len())
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && !piece.bytes().skip_while(|byte| !byte.is_ascii_digit()).all(|byte| byte.is_ascii_digit())
+    };
+    pieces.clone().count() >= 2 && pieces.any(is_tag)
 }
 
 /// Words that everybody's list of passwords has, and that name nothing else, sorted.
@@ -266,7 +335,24 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let confidence = if shape.noise() >= 50 { Confidence::High } else { Confidence::Medium };
         return Some(Verdict { kind: Kind::PASSWORD, confidence });
     }
-    (words <= 6 && shape.digits > 0 && shape.symbols > 0).then_some(Verdict::medium(Kind::PASSWORD))
+    // Words thrown together by dice, not a sentence about the password.
+    let of_dice = (4..=8).contains(&words)
+        && value.split_whitespace().all(|word| {
+            (4..=9).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_said(word)
+        });
+    let with_signs = words <= 6 && shape.digits > 0 && shape.symbols > 0;
+    (with_signs || of_dice).then_some(Verdict::medium(Kind::PASSWORD))
+}
+
+/// Words of sentences that stand where a password is still to come.
+fn is_said(word: &str) -> bool {
+    const SAID: &[&str] = &[
+        "admin", "change", "default", "enter", "fill", "from", "generate", "here", "insert", "into", "make", "must",
+        "need", "needs", "obtain", "password", "paste", "please", "provide", "random", "replace", "same", "secret",
+        "secure", "should", "some", "store", "stored", "string", "strong", "that", "this", "token", "user", "value",
+        "vault", "very", "will", "with", "your",
+    ];
+    SAID.contains(&word)
 }
 
 /// Under a name that says secret, token or key: only what looks random.
@@ -280,7 +366,8 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         Role::Harmless | Role::Neutral | Role::Password | Role::Passphrase | Role::Pin => return None,
     };
     // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
-    let weak_key = name.role == Role::Key && !(name.names_provider() && shape.length >= 28);
+    let of_provider = name.names_provider();
+    let weak_key = name.role == Role::Key && !(of_provider && shape.length >= 28);
     let weak_name = name.distant || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
@@ -296,20 +383,27 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
     {
-        return if digits.len() == 64 { graded(!weak_name || name.role == Role::PrivateKey) } else { None };
+        return match digits.len() {
+            64 => graded(!weak_name || name.role == Role::PrivateKey),
+            // As long as an address, which is no secret and not called one.
+            40 if name.has("secret") => graded(!weak_name),
+            _ => None,
+        };
     }
     if is_plain(value, shape) {
         return None;
     }
     if is_uuid(value) {
-        let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !name.names_provider());
-        let sure = name.role == Role::PrivateKey || (name.names_provider() && !name.distant);
+        let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !of_provider);
+        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
         return if of_a_map { None } else { graded(sure) };
     }
     if shape.hexadecimal {
         return match shape.length {
+            _ if name.names_fingerprint() => None,
+            12..16 => (!weak_name && of_provider).then(|| graded(false))?,
             0..16 => None,
-            16..24 => (!weak_name).then(|| graded(false))?,
+            16..24 => (!weak_name).then(|| graded(of_provider && shape.length >= 20))?,
             _ => graded(!weak_name),
         };
     }

@@ -49,11 +49,18 @@ impl Name {
         let words = split(name);
         let browser = BROWSER.iter().any(|prefix| words.starts_with(prefix));
         let all = || words.split('_').filter(|word| !word.is_empty());
-        let public = browser || all().any(|word| PUBLIC.contains(&word));
+        let public =
+            browser || all().any(|word| PUBLIC.contains(&word)) || FOR_PAGES.iter().any(|key| words.ends_with(key));
         let (role, distant) = role(&words);
         let is_key = matches!(role, Role::Token | Role::ApiKey | Role::Key);
         let distant = distant || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown)));
         Self { role, distant, public, words }
+    }
+
+    /// The name of a part that has only a label: `{"acme": "..."}` under `API_KEYS` holds keys. It is never as sure as a name of its own.
+    pub(crate) fn or_of(self, whole: &Name) -> Self {
+        let holds = matches!(whole.role, Role::Password | Role::Secret | Role::Token | Role::ApiKey);
+        if self.role == Role::Neutral && holds { Self { distant: true, ..whole.clone() } } else { self }
     }
 
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
@@ -63,6 +70,11 @@ impl Name {
     /// Whether it names a provider whose API is used with a key or token: `SNYK_TOKEN`.
     pub(crate) fn names_provider(&self) -> bool {
         self.words().any(|word| is_one_of(PROVIDERS, word))
+    }
+
+    /// Whether it is of something whose keys are told apart by their fingerprints, in hexadecimal digits: `GPG_KEY`.
+    pub(crate) fn names_fingerprint(&self) -> bool {
+        self.words().any(|word| matches!(word, "gpg" | "pgp" | "ssh" | "apt"))
     }
 
     pub(crate) fn has(&self, word: &str) -> bool {
@@ -138,10 +150,9 @@ fn role(words: &str) -> (Role, bool) {
 /// What a word says, after the words before it; nothing for a word that says nothing about secrets.
 fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
     Some(match word {
-        "password" | "passwd" | "passwort" | "pass" | "pwd" | "passcode" | "pw" | "psw" | "passwrd" | "motdepasse"
-        | "contrasena" | "senha" | "psk" | "userpassword" | "dbpassword" | "dbpass" | "dbpwd" | "userpass" => {
-            Role::Password
-        }
+        "password" | "passwords" | "passwd" | "passwort" | "pass" | "pwd" | "passcode" | "pw" | "psw" | "passwrd"
+        | "motdepasse" | "contrasena" | "senha" | "psk" | "userpassword" | "dbpassword" | "dbpass" | "dbpwd"
+        | "userpass" => Role::Password,
         "passphrase" | "mnemonic" | "seedphrase" => Role::Passphrase,
         "phrase" if matches!(previous, "seed" | "pass" | "recovery" | "secret" | "mnemonic") => Role::Passphrase,
         "seed" if matches!(previous, "wallet" | "hd" | "master" | "mnemonic" | "secret") => Role::Passphrase,
@@ -188,6 +199,11 @@ fn key(previous: &str, before: &[&str]) -> Role {
     }
     // Pusher's key is in every page that uses it; what signs is its secret.
     let pusher = previous == "pusher" || (previous == "app" && before.contains(&"pusher"));
+    // Azure's search keys are for servers alone.
+    let azure = previous == "search" && before.contains(&"azure");
+    if azure {
+        return Role::ApiKey;
+    }
     if pusher || is_one_of(HARMLESS_KEYS, previous) {
         return Role::Harmless;
     }
@@ -207,6 +223,7 @@ fn joined(word: &str) -> Option<Role> {
         ("accesskey", Role::ApiKey),
         ("secretkey", Role::ApiKey),
         ("authkey", Role::ApiKey),
+        ("writekey", Role::ApiKey),
         ("privatekey", Role::PrivateKey),
         ("secret", Role::Secret),
         ("token", Role::Token),
@@ -236,12 +253,19 @@ const BROWSER: &[&str] = &[
     "remix_public_",
 ];
 
-/// Keys that are made for a page's own scripts, and are used on servers too: never as sure as others.
-const SHOWN_TO_BROWSERS: &[&str] = &[
+/// Keys that are meant to be seen, by their providers' word: what reads data has another name there.
+const FOR_PAGES: &[&str] = &[
     "mixpanel_token",
     "mixpanel_project_token",
     "amplitude_api_key",
     "amplitude_key",
+    "search_only_api_key",
+    "search_only_key",
+    "algolia_search_api_key",
+];
+
+/// Keys that are made for a page's own scripts, and are used on servers too: never as sure as others.
+const SHOWN_TO_BROWSERS: &[&str] = &[
     "segment_write_key",
     "segment_key",
     "bugsnag_api_key",

@@ -89,6 +89,19 @@ pub(crate) fn is_reference(value: &str) -> bool {
         "mrk-",
         "doppler-",
         "spring.",
+        // Secrets that AWS's services manage have their service's name before an exclamation mark
+        // (https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html).
+        "rds!",
+        "redshift!",
+        "events!",
+        "ecs-sc!",
+        "appflow!",
+        "databrew!",
+        "datasync!",
+        "directconnect!",
+        "marketplace-deployment!",
+        "opsworks-cm!",
+        "sqlworkbench!",
     ];
     if begins(value, STARTS) {
         return true;
@@ -162,11 +175,12 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
     if STARTS.iter().any(|start| starts_with(value, start)) {
         return true;
     }
-    // KMS: 01 02 02 00 78 or 01 02 01 00 78; the AWS Encryption SDK: version and type; OpenSSL's `Salted__`; Fernet's version and
+    // KMS: 01 02 02 00 78, 01 02 01 00 78 or, of a data key, 01 02 03 00 78; the AWS Encryption SDK: version and type; OpenSSL's `Salted__`; Fernet's version and
     // time; Google Cloud KMS: the field and length of the key's name; Sealed Secrets: the length of a wrapped RSA key.
     const HEADS: &[(&str, usize)] = &[
         ("AQICAH", 100),
         ("AQIBAH", 100),
+        ("AQIDAH", 100),
         ("AQECAH", 100),
         ("AYAD", 100),
         ("AYAB", 100),

@@ -115,7 +115,7 @@ async fn provoke_and_undo<U: Undo>(
             }
         };
         tokio::select! {
-            result = account.try_undo(applied.clone()) => panic!("{what}: {result:?}"),
+            result = account.undo(applied.clone()) => panic!("{what}: {result:?}"),
             () = struck => {}
         }
         trail.faults().clear();
@@ -123,7 +123,7 @@ async fn provoke_and_undo<U: Undo>(
         // Until its lease is over, it may still be at work.
         tokio::time::sleep(UNDO_LEASE).await;
     }
-    match account.try_undo(applied).await {
+    match account.undo(applied).await {
         Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
         Err(other) => panic!("{what}: {other:?}"),
     }

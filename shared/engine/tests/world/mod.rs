@@ -567,6 +567,7 @@ fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
     let records: Vec<String> = commit.records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
     let sizes: Vec<usize> = puts.iter().map(|(_, json, _)| json.len()).chain(records.iter().map(String::len)).collect();
     let items = sizes.len() + usize::from(commit.counted.is_some()) + usize::from(commit.pause.is_some());
+    assert!(commit.known.is_empty(), "no guard of this world takes values out of environments");
     assert!(items <= 100, "a transaction of {items} items");
     assert!(sizes.iter().all(|size| *size < 400_000), "an item of {:?} bytes", sizes.iter().max());
     assert!(sizes.iter().sum::<usize>() < 4_000_000, "a transaction of {} bytes", sizes.iter().sum::<usize>());

@@ -19,11 +19,14 @@ pub(super) const PLAINTEXT_SECRET: Explanation = Explanation {
 };
 
 pub(super) const KNOWN_SECRET: Explanation = Explanation {
-    meaning: "A variable holds, in plaintext, a value that Warden took out of this function's environment earlier, under the same name \
-              or another. It is recognised by a keyed hash, whatever it looks like.",
+    meaning: "A variable holds, in plaintext, a value that Warden took out of an environment earlier: of this function's, whatever it looks \
+              like, or of another's, where it is long and random enough to be nothing but that secret. The name does not matter, unless \
+              it says that it holds something else (an id, a table). It is recognised by a keyed hash. Medium where it stood here \
+              already before it was taken out there.",
     attack: "As with `plaintext-secret`. Usually it is no attack but a pipeline: CloudFormation resolves a dynamic reference to Secrets \
              Manager into the plaintext, and a redeployment sets the template's own text again.",
-    remedy: "High. It is taken out again, as often as the breaker allows; then it is left, and the alert names who repeats it.",
+    remedy: "High is acted on. It is taken out again, as often as the breaker allows; then it is left, and the alert names who repeats it. \
+             The undo of the remediation that made it known lets it be everywhere.",
     instead: "In the template, set the variable to the text `warden-secret:...` that the record names, and keep the layer and \
               AWS_LAMBDA_EXEC_WRAPPER beside it.",
 };

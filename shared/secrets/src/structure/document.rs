@@ -3,7 +3,7 @@
 use super::Found;
 use crate::{
     judgement::{self, Looking},
-    name::Name,
+    name::{Name, Role},
     verdict::{Kind, Verdict, surest},
 };
 use serde_json::{Map, Value};
@@ -28,6 +28,11 @@ fn within(name: &Name, json: &Value, looking: Looking, depth: usize) -> Option<V
     let depth = depth.checked_sub(1)?;
     match json {
         Value::String(text) => judgement::part(name, text, looking),
+        Value::Array(list) if is_key_in_bytes(list) => {
+            let of_key =
+                name.role == Role::PrivateKey || ["keypair", "wallet", "secret"].iter().any(|word| name.has(word));
+            of_key.then_some(Verdict::high(Kind::PRIVATE_KEY))
+        }
         Value::Array(list) => surest(list.iter().filter_map(|value| within(name, value, looking, depth))),
         Value::Object(map) if is_private_jwk(map) => Some(Verdict::high(Kind::PRIVATE_KEY)),
         // `{"name": "DB_PASSWORD", "value": "..."}`, as container definitions have it.
@@ -36,15 +41,20 @@ fn within(name: &Name, json: &Value, looking: Looking, depth: usize) -> Option<V
             None => surest(map.iter().filter_map(|(key, value)| {
                 // A web page's Firebase configuration is for everybody to see.
                 let shown = key == "apiKey" && map.contains_key("authDomain");
-                if shown { None } else { within(&Name::read(key), value, looking, depth) }
+                if shown { None } else { within(&Name::read(key).or_of(name), value, looking, depth) }
             })),
         },
         Value::Number(number) => {
-            let name_is_of_a_number = matches!(name.role, crate::name::Role::Password | crate::name::Role::Pin);
+            let name_is_of_a_number = matches!(name.role, Role::Password | Role::Pin);
             if name_is_of_a_number { judgement::part(name, &number.to_string(), looking) } else { None }
         }
         Value::Null | Value::Bool(_) => None,
     }
+}
+
+/// A private key as a list of its bytes, with the public one behind it or not, as Solana's tools write it.
+fn is_key_in_bytes(list: &[Value]) -> bool {
+    matches!(list.len(), 32 | 64) && list.iter().all(|byte| byte.as_u64().is_some_and(|byte| byte <= 255))
 }
 
 /// A key with a private part (RFC 7517, RFC 7518 section 6).

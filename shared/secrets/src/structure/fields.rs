@@ -8,7 +8,7 @@ use crate::{
     verdict::{Confidence, Kind, Verdict, surest},
 };
 
-pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     // Python's notation, and JavaScript's.
     let value = value.trim_matches(['{', '}', '[', ']']);
@@ -27,7 +27,7 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
         };
         fields += 1;
         connection |= is_server(key);
-        one(key, value, looking)
+        under(Name::read(key).or_of(name), key, value, looking)
     });
     let found = surest(verdicts);
     let found = found.map(|verdict| {
@@ -149,8 +149,11 @@ fn is_server(key: &str) -> bool {
 
 /// The verdict about a field. What a field calls a password is one, weak or not.
 pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
+    under(Name::read(key), key, value, looking)
+}
+
+fn under(name: Name, key: &str, value: &str, looking: Looking) -> Option<Verdict> {
     let value = value.strip_prefix('{').and_then(|value| value.strip_suffix('}')).unwrap_or(value);
-    let name = Name::read(key);
     if value.len() < 3 || is_placeholder(value) {
         return None;
     }

@@ -9,6 +9,7 @@ use crate::{
     shape::Shape,
     verdict::{Kind, Verdict},
 };
+use std::net::IpAddr;
 
 pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
     if value.contains(char::is_whitespace) || value.contains("://") || value.len() > 1024 {
@@ -20,7 +21,7 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
         let is_port = *port == "*" || (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
         if is_port
             && !user.is_empty()
-            && (*host == "*" || *host == "localhost" || plain::is_host(host))
+            && (*host == "*" || plain::is_host(host) || host.parse::<IpAddr>().is_ok())
             && password.len() >= 4
         {
             let known = is_placeholder(password) || password == user;

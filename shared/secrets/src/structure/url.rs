@@ -193,8 +193,13 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, looking: Looking) 
         | "key"
         | "psk"
         | "k" => {
+            if is_uuid(value) {
+                // Of itself a UUID is an id; called a key it may well be one.
+                let called_key = lower.contains("key") && lower != "key";
+                return called_key.then_some(Verdict::medium(Kind::URL_CREDENTIAL));
+            }
             let shape = Shape::of(value);
-            let random = value.len() >= 16 && shape.noise() >= 50 && !is_placeholder(value) && !is_uuid(value);
+            let random = value.len() >= 16 && shape.noise() >= 50 && !is_placeholder(value);
             let signed_for_a_while = lower == "amz-signature" || lower == "goog-signature";
             let open = matches!(lower.as_str(), "signature" | "hmac" | "appid" | "k");
             return random.then_some(match (signed_for_a_while || open, public_key_in_query(value, place)) {
@@ -242,6 +247,9 @@ fn secret_path(place: &str) -> Option<Verdict> {
     let long =
         |part: &&str, least: usize| part.len() >= least && !is_placeholder(part) && Shape::of(part).noise() >= 40;
     let webhook = match (host, parts.as_slice()) {
+        ("hooks.slack.com" | "hooks.slack-gov.com", ["services", _, _, last]) if last.len() == 24 => {
+            !is_placeholder(last) && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }
         ("hooks.slack.com" | "hooks.slack-gov.com", ["services" | "workflows" | "triggers", .., last]) => {
             long(last, 16)
         }

@@ -9,6 +9,7 @@ use crate::format::Part::{Either, Run, Text};
 pub(super) const FORMATS: &[Format] = &[
     // An access key's id alone opens nothing: its secret is what to look for. Example ids end in EXAMPLE.
     likely("aws-key", "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html", &[Either(&["AKIA", "ASIA", "ABIA", "ACCA"]), Run(Base32, 16, 16)]),
+    secret("aws-key", "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html", &[Either(&["AKIA", "ASIA"]), Run(Base32, 16, 16), Either(&[":", ",", "/", "|", " "]), Run(Base64, 40, 40)]),
     secret("aws-bedrock-key", "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", &[Text("ABSK"), Run(Base64, 100, 280), Run(Bearer, 0, 2)]),
     secret("aws-bedrock-key", "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", &[Text("bedrock-api-key-"), Run(Bearer, 60, 4000)]),
     likely("appsync-key", "https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html", &[Text("da2-"), Run(LowerAlnum, 26, 26)]),

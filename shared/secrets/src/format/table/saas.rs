@@ -1,6 +1,6 @@
 //! Everything else that is rented.
 
-use super::{likely, secret};
+use super::{id, likely, secret};
 use crate::format::Alphabet::*;
 use crate::format::Format;
 use crate::format::Part::{Either, Run, Text};
@@ -49,6 +49,8 @@ pub(super) const FORMATS: &[Format] = &[
     secret("typeform-token", "https://www.typeform.com/developers/get-started/personal-access-token/", &[Text("tfp_"), Run(Bearer, 40, 64)]),
     secret("voiceflow-key", "https://docs.voiceflow.com/docs/api-keys", &[Text("VF."), Run(Alnum, 2, 8), Text("."), Run(Alnum, 24, 24), Text("."), Run(Alnum, 16, 16)]),
     secret("webflow-token", "https://developers.webflow.com/data/reference/authentication", &[Text("ws-"), Run(Hex, 64, 64)]),
+    secret("woocommerce-secret", "https://woocommerce.github.io/woocommerce-rest-api-docs/#authentication", &[Text("cs_"), Run(Hex, 40, 40)]),
+    id("woocommerce-id", "https://woocommerce.github.io/woocommerce-rest-api-docs/#authentication", &[Text("ck_"), Run(Hex, 40, 40)]),
     secret("workos-key", "https://workos.com/docs/reference/api-keys", &[Either(&["sk_live_", "sk_test_", "sk_"]), Run(Alnum, 50, 100)]),
     secret("stytch-secret", "https://stytch.com/docs/api/authentication", &[Either(&["secret-live-", "secret-test-"]), Run(UrlSafe, 32, 48)]),
     secret("zoho-token", "https://www.zoho.com/crm/developer/docs/api/v7/access-refresh.html", &[Text("1000."), Run(Hex, 32, 32), Text("."), Run(Hex, 32, 32)]),

@@ -1,0 +1,67 @@
+//! What the whole account knows of a value that was taken out of one environment: that it is a secret, wherever it is set again.
+//!
+//! The hash of such a value is made for this alone. Portraits have another one, so that nobody who reads portraits in the ledger, and
+//! may write to its table, can make a harmless value known.
+
+use crate::{
+    arn::FunctionArn,
+    content::canonical,
+    environment::KeyedHash,
+    plan::{Call, Change},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use warden_reference::SecretName;
+
+/// Where a value was taken out, and where it is now. Nothing of the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The secret that holds it.
+    pub secret: SecretName,
+    /// Out of whose environment it was taken.
+    pub function: FunctionArn,
+    /// Under which name it stood there.
+    pub variable: String,
+    /// Where an operator took that back: the value may stand in plaintext, so it is not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawal>,
+}
+
+/// An operator's decision that a value is known no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Who decided it.
+    pub by: String,
+    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    pub proof: String,
+}
+
+impl Withdrawal {
+    /// The message that its proof is made of.
+    pub fn message(hash: KeyedHash, by: &str) -> Vec<u8> {
+        canonical(&json!({"known-secret": {"hash": hash, "withdrawn-by": by}})).into_bytes()
+    }
+}
+
+/// What `changes` teach the account, once they are made.
+pub(crate) fn by(changes: &[Change]) -> BTreeMap<KeyedHash, Known> {
+    changes.iter().flat_map(|change| of(change.call())).collect()
+}
+
+/// What the account was taught by the changes that `changes` take back.
+pub(crate) fn by_undone(changes: &[Change]) -> BTreeMap<KeyedHash, Known> {
+    changes.iter().flat_map(|change| of(change.undo())).collect()
+}
+
+fn of(call: &Call) -> Vec<(KeyedHash, Known)> {
+    let Call::UpdateEnvironment(update) = call else { return Vec::new() };
+    let stored = update.store.iter().flat_map(|stored| stored.known.iter().map(move |known| (stored, known)));
+    let known = |variable: &String, secret: &SecretName| Known {
+        secret: secret.clone(),
+        function: update.function.clone(),
+        variable: variable.clone(),
+        withdrawn: None,
+    };
+    stored.map(|(stored, (variable, hash))| (*hash, known(variable, &stored.secret))).collect()
+}

@@ -1,0 +1,46 @@
+//! What an operator does, through the role that the stack has for that.
+
+use crate::Account;
+use jiff::SignedDuration;
+use std::time::Duration;
+use warden_aws::Aws;
+use warden_engine::{
+    arn::Home,
+    record::Record,
+    settings::Settings,
+    trigger::Cause,
+    undo::{Undo, UndoRefusal},
+};
+use warden_sandbox::ACCOUNT;
+
+/// For how long an undo that is at work keeps others away.
+pub const UNDO_LEASE: Duration = Duration::from_secs(1);
+
+impl Account {
+    /// The account as the operator reaches it, and the settings that the guards work by.
+    pub async fn operator(&self) -> (Aws, Settings) {
+        let role = self.outputs["OperatorRole"].clone();
+        let session = self.sandbox.session(&role, "alice").await.expect("a session");
+        let aws = Aws::new(self.sandbox.config_as(session, "us-east-1"), self.deployment.clone());
+        let partition = "aws".parse().expect("a partition");
+        let home = Home { partition, region: "us-east-1".into(), account: ACCOUNT.parse().expect("an account") };
+        let layer = self.secret_layer();
+        let settings = Settings::read(home, |name| match name {
+            "WARDEN_SECRET_LAYERS" => Some(format!("x86_64={layer}")),
+            "WARDEN_LEASE_SECONDS" => Some(UNDO_LEASE.as_secs().to_string()),
+            _ => None,
+        });
+        (aws, settings.expect("settings"))
+    }
+
+    /// What `warden undo` does, with an acceptance for a week.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn undo(&self, record: Record) -> Result<Vec<Record>, UndoRefusal> {
+        let (aws, settings) = self.operator().await;
+        let accept_for = SignedDuration::from_hours(7 * 24);
+        let undo = Undo { record, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
+        undo.carry_out(&aws, &settings).await
+    }
+}
