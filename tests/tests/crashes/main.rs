@@ -46,28 +46,26 @@ async fn interrupt<R: Remediation>(remediation: R) {
     provoke_and_check(&remediation, &account, "shop-0", &subject, "without a fault").await;
     let calls: Vec<Call> = trail.calls().into_iter().skip(before).filter(|call| call.by_role(R::GUARD)).collect();
     assert!(calls.len() >= 6, "reads, an intent, a change, an outcome: {calls:?}");
-    let mut round = 0;
-    for nth in worth_an_end(&calls) {
-        for fault in [Fault::KillBefore, Fault::KillAfter] {
-            round += 1;
-            let name = format!("shop-{round}");
-            let subject = remediation.prepare(&account, &name).await;
-            account.settle().await;
-            let what = format!("{fault:?}, call {nth} of {}", calls.len());
-            trail.faults().inject(CallMatch::any().by(R::GUARD), nth, fault);
-            provoke_and_check(&remediation, &account, &name, &subject, &what).await;
-            // An invocation may make fewer calls where another was quicker; the fault must not reach the next round.
-            trail.faults().clear();
-        }
+    for (round, (nth, fault)) in every_end(&calls).into_iter().enumerate() {
+        let name = format!("shop-{}", round + 1);
+        let subject = remediation.prepare(&account, &name).await;
+        account.settle().await;
+        let what = format!("{fault:?}, call {nth} of {}", calls.len());
+        trail.faults().inject(CallMatch::any().by(R::GUARD), nth, fault);
+        provoke_and_check(&remediation, &account, &name, &subject, &what).await;
+        // An invocation may make fewer calls where another was quicker; the fault must not reach the next round.
+        trail.faults().clear();
     }
 }
 
-/// Which of the calls, from 1, to end at. Among reads an end is the same wherever it strikes: of those in a row, the first stands
-/// for all.
-fn worth_an_end(calls: &[Call]) -> Vec<usize> {
-    let only_reads =
-        |call: &Call| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
-    (1..=calls.len()).filter(|nth| *nth == 1 || !calls[nth - 2..*nth].iter().all(only_reads)).collect()
+/// At which of the calls, from 1, to end, and how: before and after each one. Before a read and after it is the same to everybody.
+fn every_end(calls: &[Call]) -> Vec<(usize, Fault)> {
+    let reads = |call: &Call| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
+    let ends = calls.iter().enumerate().flat_map(|(at, call)| {
+        let after = (!reads(call)).then_some((at + 1, Fault::KillAfter));
+        [(at + 1, Fault::KillBefore)].into_iter().chain(after)
+    });
+    ends.collect()
 }
 
 /// A remediation whose undo takes several calls.
@@ -81,12 +79,8 @@ trait Undo: Remediation {
 async fn interrupt_undo<U: Undo>(remediation: U) {
     let account = remediation.account().await;
     let calls = provoke_and_undo(&remediation, &account, "shop-0", None).await;
-    let mut round = 0;
-    for nth in worth_an_end(&calls) {
-        for fault in [Fault::KillBefore, Fault::KillAfter] {
-            round += 1;
-            provoke_and_undo(&remediation, &account, &format!("shop-{round}"), Some((nth, fault))).await;
-        }
+    for (round, end) in every_end(&calls).into_iter().enumerate() {
+        provoke_and_undo(&remediation, &account, &format!("shop-{}", round + 1), Some(end)).await;
     }
 }
 

@@ -140,14 +140,15 @@ impl Remediation for FifthVersion {
         account.role(name, &[("warden", "enforce")]).await;
         let arn = account.managed_policy(name, &policy(&[read_orders()]), &[("warden", "enforce")]).await;
         account.attach(name, &arn).await;
+        // Never in force, so that they are no matter.
+        for _ in 2..=4 {
+            account.version(&arn, &[everything()], false).await;
+        }
         arn
     }
 
     async fn provoke(&self, account: &Account, name: &str) {
         let arn = managed(name);
-        for _ in 2..=4 {
-            account.version(&arn, &[everything()], false).await;
-        }
         account.version(&arn, &[read_orders(), everything()], true).await;
         account.iam.delete_policy_version().policy_arn(&arn).version_id("v1").send().await.expect("deleted");
         account.version(&arn, &[everything()], false).await;
