@@ -301,7 +301,15 @@ async fn without_the_tag_nothing_happens_with_observe_it_is_reported_and_where_i
             &variables(&[("DB_PASSWORD", CANARY), (WRAPPER_VARIABLE, "/opt/tracing")]),
         )
         .await;
+    // What the layer would reach Secrets Manager through.
+    let proxy = variables(&[("HTTPS_PROXY", "http://shop:Kx9vQ7mZ2pLtR4wN@proxy.internal:3128")]);
+    account.python("proxied", &[("warden:secrets", "enforce")], &proxy).await;
     account.settle().await;
+    assert_eq!(account.environment("proxied").await, proxy);
+    assert_eq!(
+        account.secret_story("proxied").await,
+        ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]
+    );
     for name in ["free", "watched", "wrapped"] {
         assert_eq!(account.environment(name).await["DB_PASSWORD"], CANARY);
     }

@@ -46,3 +46,32 @@ fn start() -> Result<Infallible, Failure> {
     // Returns only where there was no such program to become.
     Err(Failure::Exec { program, problem: runtime.exec() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use warden_reference::READ_BEFORE;
+
+    /// Otherwise a secret could be taken out of a variable that is needed to fetch it.
+    #[test]
+    fn what_is_read_of_the_environment_holds_no_reference() {
+        // Nobody can set these on a function (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+        let reserved =
+            ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        let sources = [
+            include_str!("credentials.rs"),
+            include_str!("secrets_manager.rs"),
+            include_str!("web.rs"),
+            include_str!("endpoint.rs"),
+        ];
+        let quoted = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
+        let read: BTreeSet<&str> = quoted.filter(|text| text.starts_with("AWS_")).collect();
+        assert!(
+            read.contains("AWS_REGION") && read.contains("AWS_CA_BUNDLE"),
+            "the search finds what is there: {read:?}"
+        );
+        for name in read {
+            assert!(reserved.contains(&name) || READ_BEFORE.contains(&name), "{name}");
+        }
+    }
+}

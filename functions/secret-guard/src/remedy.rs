@@ -14,7 +14,7 @@ use warden_engine::{
     environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored, StoredNow, VersionFacts},
     guard::Remedy,
     plan::{Call, Plan},
-    reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
+    reference::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
     surface::{Subject, Surface},
 };
@@ -98,8 +98,13 @@ impl Thinking<'_> {
                     finding.at
                 );
                 unfixable.push((finding.clone(), advice));
-            } else if finding.at == WRAPPER_VARIABLE {
-                unfixable.push((finding.clone(), "a wrapper's path cannot be fetched by that wrapper".to_owned()));
+            } else if READ_BEFORE.contains(&finding.at.as_str()) {
+                let advice = format!(
+                    "{} is read before anything could be fetched, since the way to Secrets Manager leads through it: take the user and the \
+                     password out of it (a proxy can know the function by its address), or set it in the code",
+                    finding.at
+                );
+                unfixable.push((finding.clone(), advice));
             } else {
                 secrets.insert(finding.at.clone(), *hash);
             }

@@ -55,7 +55,7 @@ fn held() -> impl Strategy<Value = Held> {
 /// Names as people choose them, some of which mean something here.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
-        3 => select(vec!["DB_PASSWORD", "API_KEY", "TABLE", "STAGE", "DD_API_KEY", "A1"]).prop_map(str::to_owned),
+        3 => select(vec!["DB_PASSWORD", "API_KEY", "TABLE", "STAGE", "DD_API_KEY", "HTTPS_PROXY", "A1"]).prop_map(str::to_owned),
         1 => "[a-zA-Z][a-zA-Z0-9_]{1,12}",
     ]
 }

@@ -29,6 +29,9 @@ const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own retries.
 const TRIES: u32 = 6;
 
+/// So many steps further on, the waits for another update to end begin: at half to the whole of 400 ms.
+const SETTLING: u32 = 2;
+
 /// What a run did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -432,7 +435,15 @@ pub(crate) async fn carry_out<W: World>(
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
-            if matches!(error.kind, ErrorKind::Retry | ErrorKind::Busy) {
+            // AWS did nothing, because another update is under way: a new function's takes a second or more. Where there is a lock, it
+            // says whether that changes the content; until it moves, each look is one call on the same quota as everybody's.
+            if error.kind == ErrorKind::Busy {
+                world.sleep(jittered(world, tries + SETTLING)).await;
+                if revision.is_some() && tries < TRIES {
+                    tries += 1;
+                    continue;
+                }
+            } else if error.kind == ErrorKind::Retry {
                 world.sleep(jittered(world, tries)).await;
             }
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.

@@ -30,6 +30,35 @@ pub const WRAPPER_VARIABLE: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 /// The value of that variable: where a function finds the layer's executable. Lambda unpacks layers under `/opt`.
 pub const WRAPPER: &str = "/opt/warden/secret-env";
 
+/// What is read of a function's environment before the layer has put any value back, by the layer itself or by the loader that starts it: the
+/// way to Secrets Manager, and what runs on it. A reference in one of these cuts the layer off from its value. (What the runtimes read,
+/// NODE_OPTIONS say, they read afterwards. Lambda's own AWS_REGION and credentials nobody can set.)
+pub const READ_BEFORE: &[&str] = &[
+    // The HTTP client's proxy, in both spellings.
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "all_proxy",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+    "AWS_CA_BUNDLE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    // The dynamic loader (ld.so(8)).
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    // Lambda, which starts the layer by it.
+    WRAPPER_VARIABLE,
+];
+
 /// What the names of all of Warden's secrets begin with; permissions end there.
 pub const SECRETS: &str = "warden/";
 
