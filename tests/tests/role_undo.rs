@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use warden_engine::record::{Record, Step};
-use warden_sandbox::Order;
+use warden_sandbox::{CallMatch, Fault, Order};
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};
 
 const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
@@ -67,6 +67,7 @@ async fn check(attack: impl AsyncFn(&Account, &str)) {
         account.undo(record).await.expect("taken back");
     }
     account.settle().await;
+    assert_eq!(trail.faults().pending(), [], "what was to go wrong did");
     assert_eq!(state(&account, &managed).await, attacked, "exactly what was there before the remediation");
     let mut after = 0;
     for subject in [role_arn("pay"), managed.clone(), arn("shop")] {
@@ -120,17 +121,42 @@ async fn of_a_policy_that_others_have_too() {
     .await;
 }
 
+/// A new version has no room in the role, and others have the policy as well.
+async fn fill(account: &Account, managed: &str) {
+    let tables: Vec<String> =
+        (0..90).map(|nth| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{nth:03}")).collect();
+    let long = |sid: &str| json!({"Sid": sid, "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": tables});
+    account.put_role_policy("pay", "long", &policy(&[long("Long")])).await;
+    account.role("other", &[]).await;
+    account.attach("other", managed).await;
+    account.version(managed, &[long("More"), everything()], true).await;
+}
+
 /// What stood in for it as a policy of Warden's own is gone from the account.
 #[tokio::test]
 async fn of_a_policy_that_had_no_room_in_the_role() {
+    check(fill).await;
+}
+
+/// IAM is eventually consistent: it may not know yet what it was just told.
+#[tokio::test]
+async fn while_iam_has_not_caught_up() {
     check(async |account, managed| {
-        let tables: Vec<String> =
-            (0..90).map(|nth| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{nth:03}")).collect();
-        let long = |sid: &str| json!({"Sid": sid, "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": tables});
-        account.put_role_policy("pay", "long", &policy(&[long("Long")])).await;
-        account.role("other", &[]).await;
-        account.attach("other", managed).await;
-        account.version(managed, &[long("More"), everything()], true).await;
+        let refuse = |operation: &str, by: &str, status, code: &str| {
+            let calls = CallMatch::operation(operation).by(by);
+            account.sandbox.trail().faults().inject(calls, 1, Fault::Answer { status, code: code.to_owned() });
+        };
+        refuse("AttachRolePolicy", "warden-role-guard", 404, "NoSuchEntity");
+        refuse("DeletePolicy", "warden-operator", 409, "DeleteConflict");
+        fill(account, managed).await;
+    })
+    .await;
+    check(async |account, managed| {
+        let calls = CallMatch::operation("DeletePolicyVersion").by("warden-operator");
+        let fault = Fault::Answer { status: 409, code: "DeleteConflict".to_owned() };
+        account.sandbox.trail().faults().inject(calls, 1, fault);
+        account.version(managed, &[read_orders(), everything()], true).await;
+        account.iam.delete_policy_version().policy_arn(managed).version_id("v1").send().await.expect("deleted");
     })
     .await;
 }

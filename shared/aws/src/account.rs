@@ -3,7 +3,7 @@
 use crate::{
     Aws, Role,
     error::classify,
-    lambda::{auth, none_if_gone, version},
+    lambda::{auth, version},
 };
 use warden_engine::{
     call_error::CallError,
@@ -167,10 +167,8 @@ impl Account for Aws {
             Call::CreatePolicyVersion { policy, document, in_place_of } => {
                 let arn = policy.to_string();
                 if let Some(oldest) = in_place_of {
-                    let request = self.iam().delete_policy_version().policy_arn(&arn).version_id(&oldest.id);
-                    let answer = request.send().await.map_err(|error| classify("DeletePolicyVersion", &arn, error));
                     // A run that was cut off has deleted it already.
-                    answer.map(|_| Some(())).or_else(none_if_gone)?;
+                    self.delete_version(policy, &oldest.id).await?;
                 }
                 let request = self.iam().create_policy_version().policy_arn(&arn).policy_document(document);
                 let answer = request.set_as_default(true).send().await;
@@ -206,9 +204,7 @@ impl Aws {
         since.retain(|version| version.number() > newest);
         let (written, others): (Vec<_>, Vec<_>) = since.into_iter().partition(|since| since.is_like(written));
         for version in written {
-            let request = self.iam().delete_policy_version().policy_arn(&arn).version_id(&version.id);
-            let answer = request.send().await.map_err(|error| classify("DeletePolicyVersion", &arn, error));
-            answer.map(|_| Some(())).or_else(none_if_gone)?;
+            self.delete_version(policy, &version.id).await?;
         }
         let Some(gone) = made_room else { return Ok(()) };
         if others.iter().any(|version| version.is_like(&gone.document)) {

@@ -1,7 +1,9 @@
 //! Managed policies of Warden's own: they hold what may stay of another one on a role whose own policies have no room for it.
 
 use crate::{Aws, error::classify, lambda::none_if_gone};
-use aws_sdk_iam::operation::create_policy::CreatePolicyError;
+use aws_sdk_iam::operation::{
+    create_policy::CreatePolicyError, delete_policy::DeletePolicyError, delete_policy_version::DeletePolicyVersionError,
+};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     iam::{CustomerPolicyArn, RoleArn},
@@ -29,10 +31,9 @@ impl Aws {
             Err(error) => return Err(classify("CreatePolicy", &arn, error)),
         }
         let attached = self.iam().attach_role_policy().role_name(role.name()).policy_arn(&arn).send().await;
-        attached.map(drop).map_err(|error| match classify("AttachRolePolicy", &role.to_string(), error) {
-            // IAM is eventually consistent: a policy that was just made is not known everywhere at once.
-            gone @ CallError { kind: ErrorKind::Gone, .. } => CallError { kind: ErrorKind::Retry, ..gone },
-            other => other,
+        attached.map(drop).map_err(|error| {
+            let error = classify("AttachRolePolicy", &role.to_string(), error);
+            ask_again_if(error.kind == ErrorKind::Gone, error)
         })
     }
 
@@ -64,12 +65,35 @@ impl Aws {
         }
         let versions = self.policy_versions(copy.policy()).await?;
         for version in versions.iter().filter(|version| version.id != managed.version) {
-            let request = self.iam().delete_policy_version().policy_arn(&arn).version_id(&version.id);
-            let deleted = request.send().await.map_err(|error| classify("DeletePolicyVersion", &arn, error));
-            deleted.map(|_| Some(())).or_else(none_if_gone)?;
+            self.delete_version(copy, &version.id).await?;
         }
-        let deleted = self.iam().delete_policy().policy_arn(&arn).send().await;
-        deleted.map(|_| Some(())).or_else(|error| none_if_gone(classify("DeletePolicy", &arn, error)))?;
-        Ok(())
+        match self.iam().delete_policy().policy_arn(&arn).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let in_the_way = error.as_service_error().is_some_and(DeletePolicyError::is_delete_conflict_exception);
+                let error = ask_again_if(in_the_way, classify("DeletePolicy", &arn, error));
+                none_if_gone(error).map(|_: Option<()>| ())
+            }
+        }
     }
+
+    /// Deletes a version of a managed policy, which may be gone already.
+    pub(crate) async fn delete_version(&self, policy: &CustomerPolicyArn, version: &str) -> Result<(), CallError> {
+        let arn = policy.to_string();
+        match self.iam().delete_policy_version().policy_arn(&arn).version_id(version).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let in_the_way =
+                    error.as_service_error().is_some_and(DeletePolicyVersionError::is_delete_conflict_exception);
+                let error = ask_again_if(in_the_way, classify("DeletePolicyVersion", &arn, error));
+                none_if_gone(error).map(|_: Option<()>| ())
+            }
+        }
+    }
+}
+
+/// IAM is eventually consistent: what was just made is not known everywhere at once, and what was just taken off is still in the way of
+/// a deletion.
+fn ask_again_if(too_early: bool, error: CallError) -> CallError {
+    if too_early { CallError { kind: ErrorKind::Retry, ..error } } else { error }
 }
