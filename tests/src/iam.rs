@@ -28,6 +28,12 @@ impl Account {
         own
     }
 
+    /// The ARNs of all managed policies that Warden has made.
+    pub async fn copies(&self) -> Vec<String> {
+        let list = self.iam.list_policies().path_prefix("/warden/copy/").send().await.expect("the list");
+        list.policies().iter().filter_map(|policy| policy.arn()).map(str::to_owned).collect()
+    }
+
     /// A role's permissions boundary.
     pub async fn boundary(&self, role: &str) -> Option<String> {
         let answer = self.iam.get_role().role_name(role).send().await.expect("the role");

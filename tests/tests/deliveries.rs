@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use warden_engine::record::Step;
 use warden_sandbox::{Call, Order, Outcome, round_trips};
-use warden_tests::{Account, arn, policy};
+use warden_tests::{Account, arn, policy, role_arn};
 
 /// A guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
 /// afterwards does not count.
@@ -113,6 +113,34 @@ async fn a_violating_role_takes_six_round_trips_or_five_without_managed_policies
         account.settle().await;
         check_round_trips(&account, "warden-role-guard", since, expected);
         assert_eq!(account.role_policy(name, "all").await.is_some(), name == "free");
+    }
+}
+
+/// The role that the function has and the one that it had are read side by side.
+#[tokio::test]
+async fn a_swapped_role_takes_six_round_trips_or_seven_with_managed_policies() {
+    let account = Account::guarded().await;
+    let bad = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
+    let managed = account.managed_policy("admin", &bad, &[]).await;
+    for name in ["inline", "attached"] {
+        account.role(name, &[]).await;
+    }
+    account.put_role_policy("inline", "all", &bad).await;
+    account.attach("attached", &managed).await;
+    for name in ["pay", "stock"] {
+        account.function(name, &[("warden", "enforce")]).await;
+    }
+    account.settle().await;
+    let trail = account.sandbox.trail();
+    trail.faults().latency(Duration::from_millis(40));
+    for (name, role, expected) in [("pay", "inline", 6), ("stock", "attached", 7)] {
+        let since = trail.calls().len();
+        let swap = account.lambda.update_function_configuration().function_name(name).role(role_arn(role));
+        swap.send().await.expect("swapped");
+        account.settle().await;
+        check_round_trips(&account, "warden-role-guard", since, expected);
+        let function = account.lambda.get_function_configuration().function_name(name).send().await;
+        assert_eq!(function.expect("the function").role(), Some(role_arn("shop").as_str()));
     }
 }
 

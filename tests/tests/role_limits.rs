@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use warden_engine::{record::Step, tags::GuardKind};
+use warden_sandbox::ACCOUNT;
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};
 
 fn read_orders() -> Value {
@@ -145,7 +146,7 @@ async fn a_boundary_that_was_widened_is_given_back() {
 }
 
 #[tokio::test]
-async fn what_may_stay_but_does_not_fit_is_withheld() {
+async fn what_may_stay_and_does_not_fit_into_the_role_is_attached_as_a_policy_of_wardens_own() {
     let account = Account::guarded().await;
     let arn = with_policy(&account, &[long(5_000)], &[]).await;
     account.put_role_policy("pay", "own", &policy(&[long(7_000)])).await;
@@ -153,7 +154,37 @@ async fn what_may_stay_but_does_not_fit_is_withheld() {
     account.version(&arn, &[long(5_000), everything()], true).await;
     account.settle().await;
 
-    assert_eq!(account.attached("pay").await, std::slice::from_ref(&arn), "nothing the function needs is lost");
+    let attached = account.attached("pay").await;
+    let [copy] = attached.as_slice() else { panic!("one policy: {attached:?}") };
+    assert!(copy.starts_with("arn:aws:iam::111122223333:policy/warden/copy/pay-shop-data-"), "{copy}");
+    assert_eq!(account.default_version(copy).await, ("v1".to_owned(), policy(&[long(5_000)])));
+    assert_eq!(account.own_policies("pay").await.len(), 1, "nothing was added there");
+    assert_eq!(account.default_version(&arn).await.0, "v2", "it is not opted in");
+
+    // The copy is a policy like any other: rewritten, what it said stands in for it in turn.
+    account.version(copy, &[everything()], true).await;
+    account.settle().await;
+    let attached = account.attached("pay").await;
+    let [second] = attached.as_slice() else { panic!("one policy: {attached:?}") };
+    assert_ne!(second, copy);
+    assert_eq!(account.default_version(second).await.1, policy(&[long(5_000)]));
+}
+
+#[tokio::test]
+async fn what_may_stay_and_fits_nowhere_is_withheld() {
+    let account = Account::guarded().await;
+    let arn = with_policy(&account, &[long(5_000)], &[]).await;
+    account.put_role_policy("pay", "own", &policy(&[long(7_000)])).await;
+    for nth in 1..=9 {
+        let more = account.managed_policy(&format!("more-{nth}"), &policy(&[read_orders()]), &[]).await;
+        account.attach("pay", &more).await;
+    }
+    account.settle().await;
+    let before = account.attached("pay").await;
+    account.version(&arn, &[long(5_000), everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.attached("pay").await, before, "nothing the function needs is lost");
     let story = account.story_of(&role_arn("pay")).await;
     let last = story.last().expect("a record");
     assert!(
@@ -254,9 +285,18 @@ async fn iam_itself_holds_the_guard_to_the_tag() {
     assert!(put("free").await.is_err());
     assert!(put("watched").await.is_err());
     put("tagged").await.expect("opted in");
-    // Never more than it takes: it cannot attach, create, or tag.
+    // Never more than it takes: it cannot attach or create anything but its own copies, nor tag.
     let document = policy(&[everything()]).to_string();
     assert!(guard.attach_role_policy().role_name("tagged").policy_arn(&untagged).send().await.is_err());
+    let create = |path: &str| guard.create_policy().policy_name("made").path(path).policy_document(&document).send();
+    assert!(create("/").await.is_err());
+    assert!(create("/warden/").await.is_err());
+    create("/warden/copy/").await.expect("its own");
+    let own = format!("arn:aws:iam::{ACCOUNT}:policy/warden/copy/made");
+    assert!(guard.attach_role_policy().role_name("free").policy_arn(&own).send().await.is_err());
+    assert!(guard.attach_role_policy().role_name("watched").policy_arn(&own).send().await.is_err());
+    guard.attach_role_policy().role_name("tagged").policy_arn(&own).send().await.expect("its own, on what is opted in");
+    assert!(guard.delete_policy().policy_arn(&own).send().await.is_err());
     assert!(guard.tag_role().role_name("free").tags(tag("warden", "enforce")).send().await.is_err());
     assert!(guard.create_policy_version().policy_arn(&untagged).policy_document(&document).send().await.is_err());
     assert!(guard.delete_role_permissions_boundary().role_name("tagged").send().await.is_err());

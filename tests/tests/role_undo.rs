@@ -30,6 +30,7 @@ async fn state(account: &Account, managed: &str) -> BTreeMap<&'static str, Value
         ("boundary", json!(account.boundary("pay").await)),
         ("managed policy", account.all_versions(managed).await),
         ("role of shop", json!(function.role())),
+        ("copies", json!(account.copies().await)),
     ])
 }
 
@@ -115,6 +116,21 @@ async fn of_a_policy_that_others_have_too() {
         account.role("other", &[]).await;
         account.attach("other", managed).await;
         account.version(managed, &[read_orders(), everything()], true).await;
+    })
+    .await;
+}
+
+/// What stood in for it as a policy of Warden's own is gone from the account.
+#[tokio::test]
+async fn of_a_policy_that_had_no_room_in_the_role() {
+    check(async |account, managed| {
+        let tables: Vec<String> =
+            (0..90).map(|nth| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{nth:03}")).collect();
+        let long = |sid: &str| json!({"Sid": sid, "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": tables});
+        account.put_role_policy("pay", "long", &policy(&[long("Long")])).await;
+        account.role("other", &[]).await;
+        account.attach("other", managed).await;
+        account.version(managed, &[long("More"), everything()], true).await;
     })
     .await;
 }

@@ -155,6 +155,11 @@ fn a_guard_changes_only_what_is_opted_in() {
                     assert_eq!(statement["Only if"], "ChangesLayers", "layers carry no tags, so the names decide");
                     continue;
                 }
+                "MakeCopies" => {
+                    let copies = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/warden/copy/*";
+                    assert_eq!(statement["Resource"], json!({"Fn::Sub": copies}), "its own, so that no tag is needed");
+                    continue;
+                }
                 "GiveRolesBack" => {
                     // Passing a role knows no tags, so the names decide.
                     let to_lambda = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});
@@ -162,6 +167,11 @@ fn a_guard_changes_only_what_is_opted_in() {
                     continue;
                 }
                 _ => {}
+            }
+            if actions(&statement).contains(&"iam:AttachRolePolicy".to_owned()) {
+                let copies = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/warden/copy/*";
+                assert_eq!(condition["ArnLike"], json!({"iam:PolicyARN": {"Fn::Sub": copies}}));
+                assert_eq!(actions(&statement).len(), 1, "the condition is for this action alone");
             }
             if actions(&statement).contains(&"lambda:UpdateFunctionUrlConfig".to_owned()) {
                 let closed = json!({"lambda:FunctionUrlAuthType": "AWS_IAM"});
@@ -189,6 +199,11 @@ fn the_operator_changes_roles_and_policies_only_where_they_carry_the_tag() {
             writes || action == "lambda:UpdateFunctionConfiguration"
         };
         if role == "OperatorRole" && actions(&statement).iter().any(changes) {
+            if statement["Sid"] == "UndoAndApplyCopies" {
+                let copies = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/warden/copy/*";
+                assert_eq!(statement["Resource"], json!({"Fn::Sub": copies}));
+                continue;
+            }
             let modes = ["enforce", "observe", "off"];
             let tagged = |key: &str| json!({"StringEquals": {format!("aws:ResourceTag/{key}"): modes}});
             let to_lambda = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});

@@ -81,12 +81,22 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
-    let Subject::Role(_) = &look.subject else { return };
+    let Subject::Role(role) = &look.subject else { return };
+    // What Warden's own copies say is known before they are looked at for the first time.
+    let made = context.baselines.iter().filter_map(|(surface, baseline)| {
+        let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);
+        let content = Content::of_policy(copy.policy(), &baseline.copy());
+        Some((Surface::Attachment(copy.into()), content))
+    });
+    for (surface, content) in made.collect::<Vec<_>>() {
+        context.baselines.entry(surface).or_insert(content);
+    }
     let surveyed =
         history.head.guards.get(&GuardKind::Role).is_some_and(|known| known.surveyed && known.mode != Mode::Off);
-    let was_absent = |surface: &Surface| match history.surfaces.get(surface) {
-        None => surveyed,
-        Some(state) => state.baseline.as_ref().is_some_and(|baseline| baseline.policy().is_none()),
+    let was_absent = |surface: &Surface| match (context.baselines.get(surface), history.surfaces.get(surface)) {
+        (Some(baseline), _) => baseline.policy().is_none(),
+        (None, Some(_)) => false,
+        (None, None) => surveyed,
     };
     let attached = facts
         .surfaces
@@ -102,7 +112,9 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             Surface::Attachment(policy) => {
                 let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
                 let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
-                Content::ABSENT.with_stand_in(&stand_in)
+                let copy = Surface::Attachment(policy.copy_for(role).into());
+                let copied = facts.surfaces.get(&copy).map(|sighting| sighting.content.policy_document());
+                Content::ABSENT.with_stand_in(&stand_in).with_copy(&copied.unwrap_or_default())
             }
             Surface::InlinePolicy(_) => Content::ABSENT,
             // Always there, or none of a role's.

@@ -4,7 +4,11 @@ use crate::{Facts, looks::role_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
-    Finding, FindingId, Severity, content::Content, guard::Judgement, settings::Settings, surface::Surface,
+    Finding, FindingId, Severity,
+    content::Content,
+    guard::{Judgement, Sighting},
+    settings::Settings,
+    surface::Surface,
 };
 use warden_policy::{
     Document, Kind,
@@ -137,6 +141,13 @@ impl Policies {
                     let stand_in = sighting.content.stand_in();
                     if own.is_none_or(|own| own.content != stand_in) {
                         policies.add(surface, "StandIn.", &stand_in, None);
+                    }
+                    let copy = sighting.content.copy();
+                    let is_it = |(other, seen): (&Surface, &Sighting)| {
+                        other.attached().is_some() && seen.content.policy_document() == copy
+                    };
+                    if !facts.surfaces.iter().any(is_it) {
+                        policies.add(surface, "Copy.", &copy, None);
                     }
                 }
                 Surface::Trust

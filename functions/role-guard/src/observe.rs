@@ -214,7 +214,9 @@ async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<
         if context.policies.contains_key(policy) {
             let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
             let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
-            let content = Content::of_policy(policy, &said(policy)).with_stand_in(&stand_in);
+            let copy = policy.copy_for(role);
+            let copied = context.attached.get(copy.policy()).map(said).unwrap_or_default();
+            let content = Content::of_policy(policy, &said(policy)).with_stand_in(&stand_in).with_copy(&copied);
             facts.surfaces.insert(Surface::Attachment(policy.clone()), sighting(content));
         }
     }
@@ -243,22 +245,12 @@ async fn read_earlier_boundary(
 /// Of each attached policy that carries the tag and breaks a rule: who else has it.
 async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> Result<(), CallError> {
     let today = today(aws);
-    let violating = facts.surfaces.keys().filter_map(|surface| match surface {
-        Surface::Attachment(policy) => {
-            let known = facts.context.policies.get(policy)?;
-            let tagged = OptIn::from_tags(&known.tags, GuardKind::Role, today).mode == Mode::Enforce;
-            let customer: CustomerPolicyArn = policy.clone().try_into().ok()?;
-            (tagged && breaks_a_rule(&RoleGuard.judge(facts, surface, settings), settings)).then_some(customer)
-        }
-        Surface::Trust
-        | Surface::Boundary
-        | Surface::InlinePolicy(_)
-        | Surface::ManagedPolicy(_)
-        | Surface::Role
-        | Surface::FunctionUrl(_)
-        | Surface::ResourcePolicy(_)
-        | Surface::LayerPolicy(_)
-        | Surface::Environment(_) => None,
+    let violating = facts.surfaces.keys().filter_map(|surface| {
+        let policy = surface.attached()?;
+        let known = facts.context.policies.get(policy)?;
+        let tagged = OptIn::from_tags(&known.tags, GuardKind::Role, today).mode == Mode::Enforce;
+        let customer: CustomerPolicyArn = policy.clone().try_into().ok()?;
+        (tagged && breaks_a_rule(&RoleGuard.judge(facts, surface, settings), settings)).then_some(customer)
     });
     let violating: Vec<CustomerPolicyArn> = violating.collect();
     for policy in violating {

@@ -162,6 +162,8 @@ impl Account for Aws {
                 let answer = request.send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
+            Call::AttachCopy { role, policy, document } => self.attach_copy(role, policy, document).await,
+            Call::DeleteCopy { role, policy } => self.delete_copy(role, policy).await,
             Call::CreatePolicyVersion { policy, document, in_place_of } => {
                 let arn = policy.to_string();
                 if let Some(oldest) = in_place_of {

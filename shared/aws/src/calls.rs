@@ -30,6 +30,8 @@ pub const ROLE_GUARD: &[&str] = &[
     "dynamodb:Query",
     "dynamodb:UpdateItem",
     "events:PutEvents",
+    "iam:AttachRolePolicy",
+    "iam:CreatePolicy",
     "iam:CreatePolicyVersion",
     "iam:DeletePolicyVersion",
     "iam:DeleteRolePolicy",
@@ -88,7 +90,7 @@ pub const SECRET_GUARD: &[&str] = &[
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
 pub const OPERATOR: &[&str] = &[
     "dynamodb:Scan",
-    "iam:AttachRolePolicy",
+    "iam:DeletePolicy",
     "iam:DeleteRolePermissionsBoundary",
     "kms:GenerateMac",
     "lambda:AddLayerVersionPermission",

@@ -63,6 +63,8 @@ pub struct Role {
 pub struct ManagedPolicy {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// How many principals have it attached.
+    pub attachments: u32,
     /// How many principals have it as their permissions boundary.
     pub bounds: u32,
     /// The id of its default version.
@@ -172,9 +174,11 @@ impl Aws {
             Ok(answer) => answer.policy,
             Err(error) => return none_if_gone(classify("GetPolicy", &target, error)),
         };
+        let count = |principals: Option<i32>| principals.unwrap_or_default().try_into().unwrap_or(u32::MAX);
         Ok(answer.map(|found| ManagedPolicy {
             tags: tags(found.tags),
-            bounds: found.permissions_boundary_usage_count.unwrap_or_default().try_into().unwrap_or(u32::MAX),
+            attachments: count(found.attachment_count),
+            bounds: count(found.permissions_boundary_usage_count),
             version: found.default_version_id.unwrap_or_default(),
         }))
     }
@@ -245,13 +249,14 @@ impl Aws {
         Ok(users)
     }
 
-    /// A managed policy on a role, with the inline policy that stands in for it.
+    /// A managed policy on a role, with what stands in for it.
     pub(crate) async fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Result<Sighting, CallError> {
-        let stand_in = policy.stand_in();
-        let (attached, managed, stand_in) = future::try_join3(
+        let (stand_in, copy) = (policy.stand_in(), policy.copy_for(role));
+        let (attached, managed, stand_in, copied) = future::try_join4(
             self.attached_policies(role),
             self.default_version(policy),
             self.inline_policy(role, &stand_in),
+            self.default_version(copy.policy()),
         )
         .await?;
         let content = match (attached.contains(policy), managed) {
@@ -259,7 +264,9 @@ impl Aws {
             (true | false, _) => Content::ABSENT,
         };
         let stand_in = stand_in.map(|document| document.content()).unwrap_or_default();
-        Ok(Sighting { content: content.with_stand_in(&stand_in), revision: None })
+        let copied = copied.filter(|_| attached.contains(copy.policy()));
+        let copied = copied.map(|(_, document)| document.content()).unwrap_or_default();
+        Ok(Sighting { content: content.with_stand_in(&stand_in).with_copy(&copied), revision: None })
     }
 }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod account;
 mod announcer;
 mod clock;
+mod copies;
 mod environment;
 mod error;
 mod hash;

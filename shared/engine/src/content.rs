@@ -51,9 +51,11 @@ impl FromStr for Fingerprint {
 
 as_text!(Fingerprint);
 
-/// The keys of content that is about a managed policy on a role: which it is, what it says, what stands in for it.
+/// The keys of content that is about a managed policy on a role: which it is, what it says, and what stands in for it, as a policy of
+/// the role's own or as a managed policy of Warden's.
 const POLICY_ARN: &str = "PolicyArn";
 const STAND_IN: &str = "StandIn";
+const COPY: &str = "Copy";
 const DOCUMENT: &str = "Document";
 
 /// What a surface holds: a JSON document, or nothing (no policy, no URL).
@@ -79,12 +81,22 @@ impl Content {
     /// or nothing.
     #[must_use]
     pub fn with_stand_in(self, stand_in: &Content) -> Content {
-        match (self.0, &stand_in.0) {
-            (Some(Value::Object(mut attached)), Some(stand_in)) => {
-                attached.insert(STAND_IN.into(), stand_in.clone());
+        self.with(STAND_IN, stand_in)
+    }
+
+    /// The same, with the copy of Warden's own that stands in for the managed one where it is attached.
+    #[must_use]
+    pub fn with_copy(self, copy: &Content) -> Content {
+        self.with(COPY, copy)
+    }
+
+    fn with(self, key: &str, part: &Content) -> Content {
+        match (self.0, &part.0) {
+            (Some(Value::Object(mut attached)), Some(part)) => {
+                attached.insert(key.into(), part.clone());
                 Content(Some(attached.into()))
             }
-            (None, Some(stand_in)) => Content(Some(json!({STAND_IN: stand_in}))),
+            (None, Some(part)) => Content(Some(json!({key: part}))),
             (attached, _) => Content(attached),
         }
     }
@@ -104,9 +116,19 @@ impl Content {
         Content(self.0.as_ref().and_then(|content| content.get(STAND_IN)).cloned())
     }
 
+    /// The copy of Warden's own that stands in for a managed policy.
+    pub fn copy(&self) -> Content {
+        Content(self.0.as_ref().and_then(|content| content.get(COPY)).cloned())
+    }
+
     /// The document, if there is one.
     pub fn document(&self) -> Option<&Value> {
         self.0.as_ref()
+    }
+
+    /// The document as text; nothing where there is none.
+    pub fn text(&self) -> String {
+        self.0.as_ref().map(Value::to_string).unwrap_or_default()
     }
 
     /// Whether the surface holds nothing.
@@ -123,7 +145,7 @@ impl Content {
     pub(crate) fn fragment(&self, at: &str) -> Option<&Value> {
         let content = self.0.as_ref()?;
         let (document, at) = match at.split_once('.') {
-            Some((key @ (DOCUMENT | STAND_IN), within)) => (content.get(key)?, within),
+            Some((key @ (DOCUMENT | STAND_IN | COPY), within)) => (content.get(key)?, within),
             Some(_) | None => (content, at),
         };
         let first = at.split('.').next().unwrap_or(at);
@@ -148,7 +170,7 @@ impl Content {
             let items = parts().filter_map(Value::as_array).flatten();
             iter::once(of).chain(parts()).chain(items).map(Fingerprint::of).collect()
         };
-        let within = [DOCUMENT, STAND_IN].into_iter().filter_map(|key| document.get(key)).flat_map(parts);
+        let within = [DOCUMENT, STAND_IN, COPY].into_iter().filter_map(|key| document.get(key)).flat_map(parts);
         parts(document).into_iter().chain(within).collect()
     }
 

@@ -143,6 +143,24 @@ impl PolicyArn {
         let name: String = self.name().chars().take(100).collect();
         PolicyName(format!("warden-{name}-{digest:.8}"))
     }
+
+    /// The managed policy of Warden's own that takes this policy's place on `role` where what may stay of it has no room among the
+    /// role's own policies. Always the same for one policy on one role, like [`PolicyArn::stand_in`].
+    pub fn copy_for(&self, role: &RoleArn) -> CustomerPolicyArn {
+        let digest = Fingerprint::of(&json!([role.to_string(), self.to_string()])).to_string();
+        let name: String = self.name().chars().take(40).collect();
+        let policy = PolicyArn {
+            partition: role.partition.clone(),
+            account: Some(role.account),
+            // Of the 128 characters that a name may have, a role's takes 64 at most.
+            path_and_name: format!(
+                "{}{}-{name}-{digest:.8}",
+                CustomerPolicyArn::COPIES.trim_start_matches('/'),
+                role.name
+            ),
+        };
+        CustomerPolicyArn { account: role.account, policy }
+    }
 }
 
 impl fmt::Display for PolicyArn {
@@ -186,6 +204,9 @@ pub struct CustomerPolicyArn {
 }
 
 impl CustomerPolicyArn {
+    /// The path of the policies that Warden makes: see [`PolicyArn::copy_for`].
+    pub const COPIES: &'static str = "/warden/copy/";
+
     /// The ARN, as that of any managed policy.
     pub fn policy(&self) -> &PolicyArn {
         &self.policy

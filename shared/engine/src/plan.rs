@@ -173,6 +173,23 @@ pub enum Call {
         /// Which policy.
         policy: PolicyArn,
     },
+    /// Attaches a managed policy of Warden's own, with this document: it is made, or, where it is there and says something else, given
+    /// a new version. Up to four requests that count as one change: content shows the last.
+    AttachCopy {
+        /// To which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: CustomerPolicyArn,
+        /// What it says, word for word.
+        document: String,
+    },
+    /// Detaches a managed policy of Warden's own, and deletes it unless somebody else has it: several requests that count as one change.
+    DeleteCopy {
+        /// From which role.
+        role: RoleArn,
+        /// Which policy.
+        policy: CustomerPolicyArn,
+    },
     /// Writes a new version of a managed policy and makes it the default.
     CreatePolicyVersion {
         /// Which policy.
@@ -250,6 +267,8 @@ impl Call {
             Call::DeleteRolePolicy { .. } => "DeleteRolePolicy",
             Call::AttachRolePolicy { .. } => "AttachRolePolicy",
             Call::DetachRolePolicy { .. } => "DetachRolePolicy",
+            Call::AttachCopy { .. } => "AttachRolePolicy",
+            Call::DeleteCopy { .. } => "DetachRolePolicy",
             Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
             Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
@@ -278,7 +297,9 @@ impl Call {
             | Call::PutRolePolicy { role, .. }
             | Call::DeleteRolePolicy { role, .. }
             | Call::AttachRolePolicy { role, .. }
-            | Call::DetachRolePolicy { role, .. } => role.to_string(),
+            | Call::DetachRolePolicy { role, .. }
+            | Call::AttachCopy { role, .. }
+            | Call::DeleteCopy { role, .. } => role.to_string(),
             Call::CreatePolicyVersion { policy, .. }
             | Call::SetDefaultPolicyVersion { policy, .. }
             | Call::TakeVersionBack { policy, .. } => policy.to_string(),
@@ -292,7 +313,7 @@ impl Call {
     /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is done. Such a call
     /// is the last of its plan; made again after an interruption, each of its requests does nothing twice.
     pub const fn goes_on_unseen(&self) -> bool {
-        matches!(self, Call::TakeVersionBack { .. })
+        matches!(self, Call::TakeVersionBack { .. } | Call::DeleteCopy { .. })
     }
 }
 
@@ -327,6 +348,14 @@ impl fmt::Display for Call {
             Call::PutRolePermissionsBoundary { role, policy }
             | Call::AttachRolePolicy { role, policy }
             | Call::DetachRolePolicy { role, policy } => write!(f, "{operation}({}, {})", role.name(), policy.name()),
+            Call::AttachCopy { role, policy, .. } => {
+                let name = policy.policy().name();
+                write!(f, "CreatePolicy({name}), {operation}({}, {name})", role.name())
+            }
+            Call::DeleteCopy { role, policy } => {
+                let name = policy.policy().name();
+                write!(f, "{operation}({}, {name}), DeletePolicy({name})", role.name())
+            }
             Call::CreatePolicyVersion { policy, in_place_of, .. } => {
                 write!(f, "{operation}({}", policy.policy().name())?;
                 match in_place_of {

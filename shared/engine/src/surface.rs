@@ -115,6 +115,24 @@ pub enum Surface {
     Environment(Option<Qualifier>),
 }
 
+impl Surface {
+    /// The managed policy, where the surface is one on a role.
+    pub fn attached(&self) -> Option<&PolicyArn> {
+        match self {
+            Surface::Attachment(policy) => Some(policy),
+            Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Trust
+            | Surface::Boundary
+            | Surface::InlinePolicy(_)
+            | Surface::ManagedPolicy(_)
+            | Surface::Role
+            | Surface::Environment(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Surface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -32,6 +32,7 @@ def apply():
     tags_of_managed_policies()
     policy_sizes()
     attached_policies_exist()
+    managed_policies_per_role()
     service_linked_roles()
     source_identity()
     latest_event_invoke_config()
@@ -87,7 +88,7 @@ def resource_tags_of_qualified_functions():
 
 def condition_keys():
     """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
-    Lambda, EventBridge and Secrets Manager)."""
+    Lambda, EventBridge, Secrets Manager and IAM)."""
     context = iam_actions.request_tag_context
 
     def with_keys(service, iam_action, body, params):
@@ -100,6 +101,8 @@ def condition_keys():
             found["lambda:FunctionUrlAuthType"] = asked.get("FunctionUrlAuthType", asked.get("AuthType"))
         if iam_action == "lambda:AddPermission":
             found["lambda:Principal"] = asked.get("Principal")
+        if iam_action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
+            found["iam:PolicyARN"] = iam_actions._query_param(params, "PolicyArn")
         if iam_action == "events:PutEvents":
             entries = [entry for entry in asked.get("Entries", []) if isinstance(entry, dict)]
             found["events:source"] = [entry.get("Source") for entry in entries]
@@ -212,12 +215,16 @@ def set_default_policy_version():
 
 
 def role_resources():
-    """The resource of an IAM call on a role: its whole ARN, with its path, which tags and permissions go by."""
+    """The resource of an IAM call on a role: its whole ARN, with its path, which tags and permissions go by. That of
+    CreatePolicy, which MiniStack has none for: the ARN that the policy will have."""
     extract = iam_actions.extract_resource_arn
 
     def resource(service, method, path, headers, body, query_params, region, account_id):
         found = extract(service, method, path, headers, body, query_params, region, account_id)
         kind, _, name = found.rpartition(":")[2].partition("/")
+        asked = lambda name: iam_actions._query_param(query_params, name)
+        if service == "iam" and asked("Action") == "CreatePolicy":
+            return f"arn:aws:iam::{account_id}:policy{asked('Path') or '/'}{asked('PolicyName')}"
         role = iam._roles.get(name) if service == "iam" and kind == "role" else None
         return role["Arn"] if role else found
 
@@ -274,6 +281,20 @@ def attached_policies_exist():
         return attach(params)
 
     iam._IAM_HANDLERS["AttachRolePolicy"] = attached
+
+
+def managed_policies_per_role():
+    """The quota of ten managed policies for a role."""
+    attach = iam._IAM_HANDLERS["AttachRolePolicy"]
+
+    def within_quota(params):
+        role = iam._roles.get(iam._p(params, "RoleName"))
+        others = [arn for arn in role["AttachedPolicies"] if arn != iam._p(params, "PolicyArn")] if role else []
+        if len(others) >= 10:
+            return iam._error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10")
+        return attach(params)
+
+    iam._IAM_HANDLERS["AttachRolePolicy"] = within_quota
 
 
 def service_linked_roles():

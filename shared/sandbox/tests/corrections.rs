@@ -441,6 +441,44 @@ async fn only_a_policy_that_is_there_can_be_attached() {
 }
 
 #[tokio::test]
+async fn a_role_has_ten_managed_policies_at_most() {
+    check(async |account| {
+        let mut attached = Vec::new();
+        for nth in 0..11 {
+            let create = account.iam.create_policy().policy_name(format!("p{nth}"));
+            let made = create.policy_document(allow("s3:GetObject")).send().await.expect("a policy");
+            let arn = made.policy.and_then(|policy| policy.arn).expect("its ARN");
+            let answer = account.iam.attach_role_policy().role_name("probe").policy_arn(arn).send().await;
+            attached.push(code(&answer).to_owned());
+        }
+        attached.pop().as_deref() == Some("LimitExceeded") && attached.iter().all(String::is_empty)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn policies_are_made_and_attached_where_path_and_condition_say() {
+    check(async |account| {
+        let ours = "arn:aws:iam::111122223333:policy/ours/*";
+        let statements = json!([
+            {"Effect": "Allow", "Action": "iam:CreatePolicy", "Resource": ours},
+            {"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "*", "Condition": {"ArnLike": {"iam:PolicyARN": ours}}},
+        ]);
+        let iam = aws_sdk_iam::Client::new(&account.session(statements).await);
+        let create = |path: &str| {
+            iam.create_policy().policy_name("made").path(path).policy_document(allow("s3:GetObject")).send()
+        };
+        let elsewhere = managed_policy(account).await;
+        let attach = |arn: &str| iam.attach_role_policy().role_name("probe").policy_arn(arn).send();
+        code(&create("/").await) == "AccessDenied"
+            && create("/ours/").await.is_ok()
+            && code(&attach(&elsewhere).await) == "AccessDenied"
+            && attach("arn:aws:iam::111122223333:policy/ours/made").await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn roles_of_services_cannot_be_changed() {
     check(async |account| {
         let linked = account.iam.create_service_linked_role().aws_service_name("ops.apigateway.amazonaws.com");

@@ -5,11 +5,12 @@ use crate::{
     name::{Name, Role},
     placeholder::{is_placeholder, is_template},
     plain::{is_number, is_plain},
+    published::is_published,
     reference::{is_ciphertext, is_hash, is_reference},
     shape::{Shape, is_uuid},
     spelling::is_wordlike,
     structure::{self, Found},
-    verdict::{Confidence, Kind, Verdict},
+    verdict::{Confidence, Kind, Verdict, surest},
 };
 
 /// How deep within a value the examination is.
@@ -59,6 +60,11 @@ fn trimmed(value: &str) -> &str {
 }
 
 fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+    // Last, because few values come so far.
+    through_layers(name, value, looking).filter(|_| !is_published(value))
+}
+
+fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
     if value.len() < 4 {
         return None;
     }
@@ -127,8 +133,9 @@ fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
 
 /// `${DB_PASSWORD:-secret}`: what stands for a variable that is not set.
 fn default_of(value: &str) -> Option<&str> {
-    let (variable, default) = value.strip_prefix("${")?.strip_suffix('}')?.split_once(":-")?;
-    variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_').then_some(default)
+    let inside = value.strip_prefix("${")?.strip_suffix('}')?;
+    let rest = inside.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+    [":-", ":=", "-", "="].iter().find_map(|sign| rest.strip_prefix(sign))
 }
 
 /// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with it.
@@ -167,8 +174,11 @@ fn is_64_bytes(name: &Name, value: &str) -> bool {
         && !is_placeholder(value)
 }
 
-/// Google's keys for browsers look like those for servers.
+/// Google's keys for browsers look like those for servers, and Unleash's tokens.
 fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
+    if verdict.kind == Kind("unleash-token") {
+        return name.public;
+    }
     verdict.kind == Kind("gcp-key")
         && (name.public || ["firebase", "browser", "web", "client"].iter().any(|word| name.has(word)))
 }
@@ -202,9 +212,14 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
         return if name.distant { medium } else { high };
     }
+    // Several, none of which would be more than weak.
+    let listed = value.contains(',') && shape.symbols == value.matches(',').count();
+    if listed && value.split(',').all(|one| one.len() >= 4 && Shape::of(one).noise() < 50) {
+        return if shape.digits > 0 { weaker } else { None };
+    }
     let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
     if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
-        return if name.distant { medium } else { high };
+        return if name.distant || says_password(value) { medium } else { high };
     }
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && shape.words >= 3 {
@@ -223,7 +238,14 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let of_digits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
         of_digits && word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
     });
-    if (dated && !names_a_thing(value)) || is_disguised(value) || (is_tagged(value) && !names_a_thing(value)) {
+    // `cactus_castle15`: words and a number at their end.
+    let bare = value.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let numbered = (2..=4).contains(&(value.len() - bare.len()))
+        && bare.split(['_', '-', '.']).all(|word| word.len() >= 4 && is_wordlike(word.as_bytes()));
+    if ((dated || numbered) && !names_a_thing(value))
+        || is_disguised(value)
+        || (is_tagged(value) && !names_a_thing(value))
+    {
         return weaker;
     }
     if is_identifier(value, shape) {
@@ -239,6 +261,26 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         return weaker;
     }
     None
+}
+
+/// `P@ssw0rd`, `StrongPassword123!`: what examples and developers' machines have, and servers should not.
+pub(crate) fn says_password(value: &str) -> bool {
+    const LONGEST: usize = 40;
+    let mut plain = [0u8; LONGEST];
+    let Some(plain) = plain.get_mut(..value.len()) else { return false };
+    for (place, byte) in plain.iter_mut().zip(value.bytes()) {
+        *place = match byte {
+            b'@' | b'4' => b'a',
+            b'0' => b'o',
+            b'$' | b'5' => b's',
+            b'3' => b'e',
+            b'7' => b't',
+            other => other.to_ascii_lowercase(),
+        };
+    }
+    // A sign may stand between two words: `Pass@word`.
+    let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
+    ["password", "passaword", "testpass", "secret", "change"].iter().any(|word| within(word.as_bytes()))
 }
 
 /// `el4stic-prod`: a word with digits in the place of its letters, which no name of a thing has.
@@ -324,6 +366,9 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         .split_whitespace()
         .all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()) && (3..=8).contains(&word.len()));
     if name.role == Role::Passphrase {
+        if is_of_few_words(value) {
+            return None;
+        }
         let mnemonic = only_words && matches!(words, 12 | 15 | 18 | 21 | 24);
         let kind = if mnemonic { Kind::MNEMONIC } else { Kind::PASSWORD };
         return (words >= 3).then_some(Verdict::high(kind));
@@ -342,6 +387,13 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         });
     let with_signs = words <= 6 && shape.digits > 0 && shape.symbols > 0;
     (with_signs || of_dice).then_some(Verdict::medium(Kind::PASSWORD))
+}
+
+/// `test test test test junk`: a wallet for tests.
+fn is_of_few_words(value: &str) -> bool {
+    let Some(first) = value.split_whitespace().next() else { return false };
+    let same = value.split_whitespace().filter(|word| *word == first).count();
+    same * 2 > value.split_whitespace().count()
 }
 
 /// Words of sentences that stand where a password is still to come.
@@ -378,7 +430,17 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
                 .split_whitespace()
                 .all(|word| word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
         let wallet = ["mnemonic", "seed", "wallet"].iter().any(|word| name.has(word));
-        return (mnemonic && wallet).then_some(Verdict::high(Kind::MNEMONIC));
+        if mnemonic && wallet && !is_of_few_words(value) {
+            return Some(Verdict::high(Kind::MNEMONIC));
+        }
+        // WordPress has spaces in its keys.
+        let with_signs = shape.length >= 40 && shape.symbols * 6 >= shape.length && shape.classes() == 4;
+        return if with_signs { graded(!weak_name) } else { None };
+    }
+    // `ETH,USDC,DAI`: several, of which each is what it is.
+    if value.contains(',') && shape.symbols == value.matches(',').count() {
+        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty() && !is_placeholder(one));
+        return surest(each.filter_map(|one| key(name, one, &Shape::of(one))));
     }
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -395,8 +457,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     }
     if is_uuid(value) {
         let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !of_provider);
+        // KMS names its keys so.
+        let of_kms = name.role == Role::ApiKey
+            && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
         let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
-        return if of_a_map { None } else { graded(sure) };
+        return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if shape.hexadecimal {
         return match shape.length {

@@ -5,7 +5,7 @@
 //!
 //! | layer | what it knows | where |
 //! |---|---|---|
-//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts | `reference`, `placeholder`, `plain` |
+//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts, keys that were published | `reference`, `placeholder`, `plain`, `published` |
 //! | 1 | what is public by design: publishable keys, ids, public keys | `format::table::public`, `name` |
 //! | 2 | the formats of providers, with their checksums | `format` |
 //! | 3 | structure: URLs, connection strings, JSON, PEM, headers, command lines, base64 of any of them | `structure` |
@@ -29,6 +29,7 @@ mod judgement;
 mod name;
 mod placeholder;
 mod plain;
+mod published;
 mod reference;
 mod shape;
 mod spelling;

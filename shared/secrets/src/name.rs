@@ -49,10 +49,10 @@ impl Name {
         let words = split(name);
         let browser = BROWSER.iter().any(|prefix| words.starts_with(prefix));
         let all = || words.split('_').filter(|word| !word.is_empty());
-        let public =
-            browser || all().any(|word| PUBLIC.contains(&word)) || FOR_PAGES.iter().any(|key| words.ends_with(key));
         let (role, distant) = role(&words);
         let is_key = matches!(role, Role::Token | Role::ApiKey | Role::Key);
+        let for_pages = is_key && FOR_PAGES.iter().any(|key| words.contains(key));
+        let public = browser || for_pages || all().any(|word| PUBLIC.contains(&word));
         let distant = distant || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown)));
         Self { role, distant, public, words }
     }
@@ -262,6 +262,10 @@ const FOR_PAGES: &[&str] = &[
     "search_only_api_key",
     "search_only_key",
     "algolia_search_api_key",
+    "zoom_sdk_key",
+    "frontend_token",
+    "frontend_api_token",
+    "client_side",
 ];
 
 /// Keys that are made for a page's own scripts, and are used on servers too: never as sure as others.

@@ -114,6 +114,7 @@ const WITHIN: &[&str] = &[
     "not-a-real",
     "not_a_real",
     "notreal",
+    "notareal",
     "not-real",
     "not_real",
     "not-set",

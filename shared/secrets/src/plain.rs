@@ -1,6 +1,9 @@
 //! Layer 0: values whose form says what they are: numbers, dates, paths, hosts, addresses.
 
-use crate::{shape::Shape, spelling::is_wordlike};
+use crate::{
+    shape::{Shape, runs},
+    spelling::is_wordlike,
+};
 
 /// Last labels of hosts that stand in configurations, sorted.
 const TOPS: &[&str] = &[
@@ -399,7 +402,16 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's suffix.
 fn is_generated_name(value: &str) -> bool {
     let Some((names, suffix)) = value.rsplit_once('-') else { return false };
-    let is_suffix = (6..=16).contains(&suffix.len())
+    let has = |is: fn(&u8) -> bool| suffix.as_bytes().iter().any(is);
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    // CloudFormation's have 12 characters where small letters and capitals are mixed, in few services 16, and Secrets Manager's 6.
+    let is_suffix = match suffix.len() {
+        6 | 12 => true,
+        16 => !mixed || names.contains('-'),
+        7..=15 => !mixed,
+        _ => false,
+    };
+    let is_suffix = is_suffix
         && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
     is_suffix && value.len() <= 255 && names.split('-').all(is_name) && names.split('-').any(|name| name.len() >= 3)
@@ -419,11 +431,23 @@ fn is_name(name: &str) -> bool {
     let letters = name.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = name.len() - letters;
     let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let of_words = capitals * 3 <= letters || capitals == letters;
+    // Small or capital letters alone, with a capital before them or not; of several capitals each begins a word.
+    let one_style = capitals == 0
+        || capitals == letters
+        || (capitals == 1 && name.starts_with(|first: char| first.is_ascii_uppercase()));
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && digits <= 3
-        && of_words
+        && (one_style || is_camel_case(name, letters))
+}
+
+/// `IoTAppPool`, `KbCdk`: pieces that are words or are too short to tell, for the most part.
+fn is_camel_case(name: &str, letters: usize) -> bool {
+    let of_words =
+        |piece: &&[u8]| piece.first().is_some_and(u8::is_ascii_alphabetic) && (piece.len() <= 3 || is_wordlike(piece));
+    let words: usize =
+        name.as_bytes().split(|byte| *byte == b'_').flat_map(runs).filter(of_words).map(<[u8]>::len).sum();
+    words * 10 >= letters * 6
 }
 
 /// `eu-west-1_AbCdEf123`, and an identity pool's `eu-west-1:` with a UUID.

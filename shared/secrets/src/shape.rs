@@ -139,7 +139,7 @@ impl Shape {
 }
 
 /// A run of letters and digits in pieces: `getUserV2` is `get`, `User`, `V`, `2`; `APIKey` is `API`, `Key`.
-fn runs(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn runs(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = segment;
     std::iter::from_fn(move || {
         let first = rest.first()?;

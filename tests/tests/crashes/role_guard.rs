@@ -55,7 +55,9 @@ impl Remediation for StandIn {
         account.role(name, &[("warden", "enforce")]).await;
         let arn = account.managed_policy(name, &policy(&[read_orders()]), &[]).await;
         account.attach(name, &arn).await;
-        account.attach("shop", &arn).await;
+        let other = format!("{name}-other");
+        account.role(&other, &[]).await;
+        account.attach(&other, &arn).await;
         role_arn(name)
     }
 
@@ -72,6 +74,60 @@ impl Remediation for StandIn {
 #[tokio::test]
 async fn while_it_puts_what_may_stay_of_a_shared_policy_into_the_role() {
     interrupt(StandIn).await;
+}
+
+/// The same, but the role has no room: a managed policy of Warden's own takes its place.
+struct Copy;
+
+fn long(characters: usize) -> Value {
+    let table = |nth: usize| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{nth:03}");
+    let tables: Vec<String> = (0..characters / table(0).len()).map(table).collect();
+    json!({"Sid": "Long", "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": tables})
+}
+
+impl Remediation for Copy {
+    const GUARD: &str = GUARD;
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        account.role(name, &[("warden", "enforce")]).await;
+        account.put_role_policy(name, "own", &policy(&[long(7_000)])).await;
+        let arn = account.managed_policy(name, &policy(&[long(5_000)]), &[]).await;
+        account.attach(name, &arn).await;
+        let other = format!("{name}-other");
+        account.role(&other, &[]).await;
+        account.attach(&other, &arn).await;
+        role_arn(name)
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        account.version(&managed(name), &[long(5_000), everything()], true).await;
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        let attached = account.attached(name).await;
+        let [copy] = attached.as_slice() else { return false };
+        copy.contains("policy/warden/copy/")
+            && account.default_version(copy).await == ("v1".to_owned(), policy(&[long(5_000)]))
+            && account.own_policies(name).await.len() == 1
+    }
+}
+
+#[tokio::test]
+async fn while_it_puts_what_may_stay_into_a_policy_of_its_own() {
+    interrupt(Copy).await;
+}
+
+impl Undo for Copy {
+    async fn state(&self, account: &Account, name: &str) -> Value {
+        let copies: Vec<String> =
+            account.copies().await.into_iter().filter(|copy| copy.contains(&format!("/{name}-"))).collect();
+        json!([account.attached(name).await, account.own_policies(name).await, copies])
+    }
+}
+
+#[tokio::test]
+async fn while_what_stands_in_for_a_policy_is_taken_away_again() {
+    interrupt_undo(Copy).await;
 }
 
 /// The version before is gone and there are five: the oldest makes room for what may stay.

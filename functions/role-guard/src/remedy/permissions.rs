@@ -1,15 +1,18 @@
 //! What a role may do: its own policies, and those attached to it.
 
 use super::Task;
-use crate::judge::{Policies, alone, text_of};
+use crate::{
+    judge::{Policies, alone, text_of},
+    protection::never_touch,
+};
 use serde_json::Value;
 use warden_engine::{
     Finding,
     content::Content,
     guard::Remedy,
-    iam::{PolicyArn, PolicyName, RoleArn},
-    plan::Call,
-    surface::Surface,
+    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+    plan::{Call, Plan},
+    surface::{Subject, Surface},
     tags::{GuardKind, Mode, OptIn},
 };
 use warden_policy::{
@@ -20,6 +23,15 @@ use warden_policy::{
 /// All of a role's own policies share so many characters, white space not counted
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const INLINE_CHARACTERS: usize = 10_240;
+/// A managed policy has so many at most (same page).
+const MANAGED_CHARACTERS: usize = 6_144;
+/// So many managed policies can be attached to a role (same page). The quota can be raised; where it was, Warden uses no more of it.
+const ATTACHED: usize = 10;
+
+/// As IAM counts them: without white space.
+fn characters(document: &Content) -> usize {
+    document.document().map_or(0, |document| document.to_string().chars().filter(|c| !c.is_whitespace()).count())
+}
 
 impl Task<'_> {
     pub(super) fn inline(&self, role: &RoleArn, name: &PolicyName) -> Remedy {
@@ -32,8 +44,9 @@ impl Task<'_> {
             return Remedy::default();
         }
         let after = narrowed.document.map_or(Content::ABSENT, Content::new);
-        if let Some(advice) = self.too_long(name, &after) {
-            return self.nothing_safe(&advice);
+        if let Some(why) = self.too_long(name, &after) {
+            return self
+                .nothing_safe(&format!("{why}: write a managed policy of what the function needs, and attach that"));
         }
         let put = |document: String| Call::PutRolePolicy { role: role.clone(), name: name.clone(), document };
         let call = match after.document() {
@@ -43,8 +56,8 @@ impl Task<'_> {
         Remedy { plan: Some(self.plan().then(call, put(self.text()), after)), unfixable: Vec::new() }
     }
 
-    /// A policy that the role did not have goes. Of one that it had, what may stay takes its place as an inline policy: first that is
-    /// put there, then the other goes, so that the function never lacks what it may have.
+    /// A policy that the role did not have goes. Of one that it had, what may stay takes its place: first that is put there, then
+    /// the other goes, so that the function never lacks what it may have.
     pub(super) fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Remedy {
         if self.is_put_right_at_the_policy(policy) {
             return self.nothing_safe(&format!(
@@ -52,16 +65,12 @@ impl Task<'_> {
                 policy.name()
             ));
         }
-        let stand_in = policy.stand_in();
-        let present = self.content.stand_in();
-        let detach = Call::DetachRolePolicy { role: role.clone(), policy: policy.clone() };
-        let attach = Call::AttachRolePolicy { role: role.clone(), policy: policy.clone() };
-        let gone = |left: &Content| Content::ABSENT.with_stand_in(left);
         if self.facts.context.added.contains(self.surface) {
-            let plan = self.plan().then(detach, attach, gone(&present));
+            let plan = self.detached(self.plan(), role, policy);
             return Remedy { plan: Some(plan), unfixable: Vec::new() };
         }
-        let baseline = self.baseline.map(Content::policy_document).filter(|baseline| !baseline.is_absent());
+        let baseline = self.baseline.or_else(|| self.facts.context.baselines.get(self.surface));
+        let baseline = baseline.map(Content::policy_document).filter(|baseline| !baseline.is_absent());
         let narrowed = match self.narrowed("Document.", baseline.as_ref()) {
             Ok(narrowed) => narrowed,
             Err(advice) => return self.nothing_safe(&advice),
@@ -69,23 +78,74 @@ impl Task<'_> {
         if narrowed.edits.is_empty() {
             return Remedy::default();
         }
-        let Some(document) = narrowed.document else {
-            let plan = self.plan().then(detach, attach, gone(&present));
-            return Remedy { plan: Some(plan), unfixable: Vec::new() };
+        let plan = match narrowed.document.map(Content::new) {
+            None => self.plan(),
+            Some(left) => match self.too_long(&policy.stand_in(), &left) {
+                None => self.stood_in_for(role, policy, &left),
+                Some(no_room) => match self.no_room_for_a_copy(&policy.copy_for(role), &left) {
+                    None => self.copied(role, policy, &left),
+                    Some(why) => {
+                        return self.nothing_safe(&format!(
+                            "{no_room}, and {why}: put together what the function needs in fewer policies, then detach {}",
+                            policy.name()
+                        ));
+                    }
+                },
+            },
         };
-        let left = Content::new(document.clone());
-        if let Some(advice) = self.too_long(&stand_in, &left) {
-            return self.nothing_safe(&advice);
-        }
-        let put = |document: String| Call::PutRolePolicy { role: role.clone(), name: stand_in.clone(), document };
+        Remedy { plan: Some(self.detached(plan, role, policy)), unfixable: Vec::new() }
+    }
+
+    /// What may stay becomes one of the role's own policies.
+    fn stood_in_for(&self, role: &RoleArn, policy: &PolicyArn, left: &Content) -> Plan {
+        let name = policy.stand_in();
+        let put = |document: String| Call::PutRolePolicy { role: role.clone(), name: name.clone(), document };
+        let present = self.content.stand_in();
         let undo = match present.document() {
-            Some(earlier) => put(self.written(&Surface::InlinePolicy(stand_in.clone()), earlier)),
-            None => Call::DeleteRolePolicy { role: role.clone(), name: stand_in.clone() },
+            Some(earlier) => put(self.written(&Surface::InlinePolicy(name.clone()), earlier)),
+            None => Call::DeleteRolePolicy { role: role.clone(), name: name.clone() },
         };
-        let both = self.content.clone().with_stand_in(&left);
-        let plan = self.plan().then(put(document.to_string()), undo, both).then(detach, attach, gone(&left));
-        let note = format!("what may stay of {} is now the role's own policy {stand_in}", policy.name());
-        Remedy { plan: Some(plan.noting(note)), unfixable: Vec::new() }
+        let note = format!("what may stay of {} is now the role's own policy {name}", policy.name());
+        self.plan().then(put(left.text()), undo, self.content.clone().with_stand_in(left)).noting(note)
+    }
+
+    /// What may stay becomes a managed policy of Warden's own.
+    fn copied(&self, role: &RoleArn, policy: &PolicyArn, left: &Content) -> Plan {
+        let copy = policy.copy_for(role);
+        let attach = |document| Call::AttachCopy { role: role.clone(), policy: copy.clone(), document };
+        let present = self.content.copy();
+        let undo = match present.is_absent() {
+            false => attach(present.text()),
+            true => Call::DeleteCopy { role: role.clone(), policy: copy.clone() },
+        };
+        let note = format!(
+            "what may stay of {} is now the managed policy {copy}, because the role's own policies have no room for it: delete it \
+             together with the role",
+            policy.name()
+        );
+        self.plan().then(attach(left.text()), undo, self.content.clone().with_copy(left)).noting(note)
+    }
+
+    /// The managed policy goes; what stands in for it stays.
+    fn detached(&self, plan: Plan, role: &RoleArn, policy: &PolicyArn) -> Plan {
+        let detach = Call::DetachRolePolicy { role: role.clone(), policy: policy.clone() };
+        let attach = Call::AttachRolePolicy { role: role.clone(), policy: policy.clone() };
+        let left = Content::ABSENT.with_stand_in(&plan.after().stand_in()).with_copy(&plan.after().copy());
+        plan.then(detach, attach, left)
+    }
+
+    /// Why a managed policy that says this cannot be attached beside the others.
+    fn no_room_for_a_copy(&self, copy: &CustomerPolicyArn, document: &Content) -> Option<String> {
+        let others = self.facts.surfaces.iter().filter(|(surface, sighting)| {
+            let is_other = surface.attached().is_some_and(|policy| policy != copy.policy());
+            is_other && sighting.content.policy().is_some()
+        });
+        let others = others.count();
+        if others >= ATTACHED {
+            return Some(format!("{others} managed policies are attached already"));
+        }
+        let characters = characters(document);
+        (characters > MANAGED_CHARACTERS).then(|| format!("a managed policy has {MANAGED_CHARACTERS} at most"))
     }
 
     /// How a document on another surface was written.
@@ -122,9 +182,6 @@ impl Task<'_> {
 
     /// Why `document` does not fit on the role beside its other own policies.
     fn too_long(&self, name: &PolicyName, document: &Content) -> Option<String> {
-        let characters = |content: &Content| {
-            content.document().map_or(0, |document| document.to_string().chars().filter(|c| !c.is_whitespace()).count())
-        };
         let others = self.facts.surfaces.iter().filter(|(surface, _)| match surface {
             Surface::InlinePolicy(other) => other != name,
             Surface::Trust
@@ -142,7 +199,7 @@ impl Task<'_> {
         (own > 0 && others + own > INLINE_CHARACTERS).then(|| {
             format!(
                 "what may stay has {own} characters, and the role's own policies share {INLINE_CHARACTERS}, of which {others} are \
-                 taken: write a managed policy of what the function needs, and attach that"
+                 taken"
             )
         })
     }
@@ -152,7 +209,8 @@ impl Task<'_> {
         let Some(known) = self.facts.context.policies.get(policy) else { return false };
         let tags = OptIn::from_tags(&known.tags, GuardKind::Role, jiff::civil::Date::MIN);
         let shared_by_opted_in = known.users.as_ref().is_some_and(crate::PolicyUsers::all_opted_in);
-        if policy.account().is_none() || tags.mode != Mode::Enforce || known.bounds > 0 || !shared_by_opted_in {
+        let Ok(subject) = policy.clone().try_into().map(Subject::Policy) else { return false };
+        if tags.mode != Mode::Enforce || !shared_by_opted_in || never_touch(&subject, self.facts, self.settings) {
             return false;
         }
         let document = self.content.policy_document();

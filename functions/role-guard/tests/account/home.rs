@@ -56,6 +56,14 @@ pub(crate) fn orders() -> Value {
         "Resource": "arn:aws:dynamodb:us-east-1:111122223333:table/orders"})
 }
 
+/// A statement of about that many characters, about nothing that matters.
+pub(crate) fn long_orders(characters: usize) -> Value {
+    let table = |nth: usize| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{nth:03}");
+    let mut statement = orders();
+    statement["Resource"] = (0..characters / table(0).len()).map(table).collect();
+    statement
+}
+
 pub(crate) fn queue() -> Value {
     json!({"Sid": "Queue", "Effect": "Allow", "Action": "sqs:SendMessage",
         "Resource": "arn:aws:sqs:us-east-1:111122223333:orders"})

@@ -199,12 +199,14 @@ impl Account {
     }
 }
 
-/// A plan changes its own surface alone, or the inline policy that stands in for an attached one.
+/// A plan changes its own surface alone, or what stands in for an attached policy.
 fn stays_within(record: &Record) -> Result<(), TestCaseError> {
     let plan = plan_of(record);
     let mut declared = vec![plan.surface().clone()];
     if let Surface::Attachment(policy) = plan.surface() {
         declared.push(Surface::InlinePolicy(policy.stand_in()));
+        let Subject::Role(role) = &record.subject else { panic!("policies are attached to roles") };
+        declared.push(attachment(policy.copy_for(role).policy()));
     }
     for change in plan.changes() {
         for (subject, surface) in [target(change.call()), target(change.undo())] {

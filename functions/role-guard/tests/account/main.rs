@@ -3,6 +3,7 @@
 #[path = "../../../../shared/engine/tests/world/mod.rs"]
 mod world;
 
+mod copies;
 mod home;
 mod laws;
 mod remediations;

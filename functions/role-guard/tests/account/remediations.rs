@@ -2,8 +2,8 @@
 
 use crate::{
     home::{
-        Home, admin, attach, everything, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_subject,
-        queue, role, shop, write_version, written,
+        Home, admin, attach, everything, inline, lambda_trust, long_orders, managed, open, opt_in, orders, policy,
+        policy_subject, queue, role, shop, write_version, written,
     },
     world::{Fault, Port, guarded},
 };
@@ -139,6 +139,21 @@ fn violations() -> Vec<Violation> {
             change: |home| write_version(home, &managed("data"), &policy(&[orders(), everything()])),
             events: vec![of_policy("CreatePolicyVersion")],
             calls: &["PutRolePolicy(pay, warden-data-fce24bbe)", "DetachRolePolicy(pay, data)"],
+        },
+        Violation {
+            name: "a bad version of a policy that others have, and no room in the role",
+            before: |home| {
+                home.write(&role("pay"), &inline("long"), &written(&policy(&[long_orders(9_000)])));
+                write_version(home, &managed("data"), &policy(&[long_orders(5_000)]));
+                attach(home, &role("pay"), &managed("data"));
+                attach(home, &role("other"), &managed("data"));
+            },
+            change: |home| write_version(home, &managed("data"), &policy(&[long_orders(5_000), everything()])),
+            events: vec![of_policy("CreatePolicyVersion")],
+            calls: &[
+                "CreatePolicy(pay-data-ccef4928), AttachRolePolicy(pay, pay-data-ccef4928)",
+                "DetachRolePolicy(pay, data)",
+            ],
         },
         Violation {
             name: "a role swapped",

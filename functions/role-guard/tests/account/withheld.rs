@@ -112,22 +112,6 @@ async fn a_policy_that_carries_the_tag_and_that_others_have_is_kept_away_from_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_stay_of_a_policy_does_not_fit_on_the_role() {
-    let home = open(&[]);
-    attach(&home, &role("pay"), &managed("data"));
-    let home = opt_in(home).await;
-    let many: Vec<String> =
-        (0..120).map(|n| format!("arn:aws:dynamodb:us-east-1:111122223333:table/orders-{n}")).collect();
-    let mut half = orders();
-    half["Resource"] = many.into();
-    put(&home, "half", &policy(&[half.clone()])).await;
-    half["Sid"] = "More".into();
-    write_version(&home, &managed("data"), &policy(&[half, everything()]));
-    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
-    withheld(&home, &role("pay"), "no-safe-change", "10240");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
     let home = open(&[]);
     home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));

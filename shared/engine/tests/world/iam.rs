@@ -23,7 +23,7 @@ pub(crate) struct Managed {
 impl Managed {
     /// Adds a version, as CreatePolicyVersion does.
     pub(crate) fn add(&mut self, document: &str, as_default: bool) -> Result<String, ErrorKind> {
-        if self.versions.len() == 5 {
+        if self.versions.len() == 5 || parsed(document).text().len() > 6_144 {
             return Err(ErrorKind::Refused);
         }
         self.made += 1;
@@ -69,7 +69,12 @@ pub(crate) fn parsed(document: &str) -> Content {
 }
 
 /// What a surface of a role or a managed policy holds.
-pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Content {
+pub(crate) fn sight(
+    resource: &Resource,
+    subject: &Subject,
+    surface: &Surface,
+    library: &BTreeMap<PolicyArn, Managed>,
+) -> Content {
     let stored = resource.surfaces.get(surface).cloned().unwrap_or_default();
     let said = |policy: &PolicyArn| library.get(policy).map(Managed::content).unwrap_or_default();
     match surface {
@@ -80,7 +85,11 @@ pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<P
         Surface::Attachment(policy) => {
             let attached = if stored.is_absent() { stored } else { Content::of_policy(policy, &said(policy)) };
             let stand_in = resource.surfaces.get(&Surface::InlinePolicy(policy.stand_in())).cloned();
-            attached.with_stand_in(&stand_in.unwrap_or_default())
+            let Subject::Role(role) = subject else { panic!("{subject} has managed policies attached") };
+            let copy = policy.copy_for(role).policy().clone();
+            let is_attached = resource.surfaces.contains_key(&Surface::Attachment(copy.clone()));
+            let copied = if is_attached { said(&copy) } else { Content::ABSENT };
+            attached.with_stand_in(&stand_in.unwrap_or_default()).with_copy(&copied)
         }
         Surface::ManagedPolicy(policy) => said(policy),
         Surface::Trust
@@ -93,10 +102,18 @@ pub(crate) fn sight(resource: &Resource, surface: &Surface, library: &BTreeMap<P
     }
 }
 
+/// At most ten managed policies are attached to a role (IAM quotas).
+fn has_room(resource: &Resource, surface: &Surface) -> Result<(), ErrorKind> {
+    let is_other = |other: &&Surface| matches!(other, Surface::Attachment(_)) && *other != surface;
+    let others = resource.surfaces.keys().filter(is_other).count();
+    if matches!(surface, Surface::Attachment(_)) && others >= 10 { Err(ErrorKind::Refused) } else { Ok(()) }
+}
+
 /// Of how many requests a call consists: it can be cut off between them.
 pub(crate) fn requests(call: &Call) -> usize {
-    let more = matches!(call, Call::CreatePolicyVersion { in_place_of: Some(_), .. } | Call::TakeVersionBack { .. });
-    1 + usize::from(more) + usize::from(matches!(call, Call::TakeVersionBack { .. }))
+    let two = matches!(call, Call::CreatePolicyVersion { in_place_of: Some(_), .. })
+        || matches!(call, Call::AttachCopy { .. } | Call::DeleteCopy { .. });
+    if two { 2 } else { 1 + 2 * usize::from(matches!(call, Call::TakeVersionBack { .. })) }
 }
 
 /// Makes one request of a call of IAM's.
@@ -126,10 +143,28 @@ pub(crate) fn apply(
         }
         Call::PutRolePermissionsBoundary { policy, .. } | Call::AttachRolePolicy { policy, .. } => {
             library.get(policy).ok_or(ErrorKind::Gone)?;
+            has_room(resource, &surface)?;
             resource.put(&surface, Content::of_policy(policy, &Content::ABSENT));
         }
         Call::DeleteRolePermissionsBoundary { .. } | Call::DetachRolePolicy { .. } => {
             resource.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
+        }
+        Call::AttachCopy { policy, document, .. } if request == 0 => {
+            let copy = library.entry(policy.policy().clone()).or_default();
+            if copy.content() != parsed(document) {
+                copy.add(document, true)?;
+            }
+        }
+        Call::AttachCopy { policy, .. } => {
+            has_room(resource, &surface)?;
+            resource.put(&surface, Content::of_policy(policy.policy(), &Content::ABSENT));
+        }
+        Call::DeleteCopy { .. } if request == 0 => drop(resource.surfaces.remove(&surface)),
+        Call::DeleteCopy { policy, .. } => {
+            let attached = |resource: &Resource| resource.surfaces.contains_key(&surface);
+            if !resources.values().any(attached) {
+                library.remove(policy.policy());
+            }
         }
         Call::CreatePolicyVersion { policy, document, in_place_of } => {
             let mut changed = managed(policy)?;

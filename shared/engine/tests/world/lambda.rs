@@ -62,6 +62,8 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::DeleteRolePolicy { .. }
         | Call::AttachRolePolicy { .. }
         | Call::DetachRolePolicy { .. }
+        | Call::AttachCopy { .. }
+        | Call::DeleteCopy { .. }
         | Call::CreatePolicyVersion { .. }
         | Call::SetDefaultPolicyVersion { .. }
         | Call::TakeVersionBack { .. }

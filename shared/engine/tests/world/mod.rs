@@ -86,8 +86,8 @@ impl Resource {
         self.surfaces.insert(surface.clone(), content);
     }
 
-    fn sight(&self, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Sighting {
-        let content = iam::sight(self, surface, library);
+    fn sight(&self, subject: &Subject, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Sighting {
+        let content = iam::sight(self, subject, surface, library);
         let locked = !content.is_absent() && offers_lock(surface);
         let number = self.revisions.get(surface).copied().unwrap_or_default();
         Sighting { revision: locked.then(|| RevisionId(format!("revision-{number}"))), content }
@@ -250,7 +250,11 @@ impl World {
     /// What a surface holds.
     pub(crate) fn content(&self, subject: &Subject, surface: &Surface) -> Content {
         let inner = self.inner.borrow();
-        inner.resources.get(subject).map(|resource| resource.sight(surface, &inner.library).content).unwrap_or_default()
+        inner
+            .resources
+            .get(subject)
+            .map(|resource| resource.sight(subject, surface, &inner.library).content)
+            .unwrap_or_default()
     }
 
     /// A whole resource.
@@ -331,12 +335,12 @@ impl World {
         let mut contents = guarded::Contents::new();
         for (subject, resource) in &inner.resources {
             for surface in resource.surfaces.keys() {
-                let content = resource.sight(surface, &inner.library).content;
+                let content = resource.sight(subject, surface, &inner.library).content;
                 let written = match surface {
-                    Surface::ManagedPolicy(policy) => inner.library.get(policy).map(Managed::all_versions),
                     Surface::Trust | Surface::InlinePolicy(_) => resource.texts.get(surface).cloned(),
                     Surface::Boundary
                     | Surface::Attachment(_)
+                    | Surface::ManagedPolicy(_)
                     | Surface::Role
                     | Surface::FunctionUrl(_)
                     | Surface::ResourcePolicy(_)
@@ -346,6 +350,12 @@ impl World {
                 if !content.is_absent() {
                     contents.insert((subject.clone(), surface.clone()), (content, written));
                 }
+            }
+        }
+        for (policy, managed) in &inner.library {
+            if let Ok(customer) = policy.clone().try_into() {
+                let at = (Subject::Policy(customer), Surface::ManagedPolicy(policy.clone()));
+                contents.insert(at, (managed.content(), Some(managed.all_versions())));
             }
         }
         contents
@@ -509,7 +519,7 @@ impl World {
                 None if scope.opt_in(guard, today).mode == Mode::Off => Vec::new(),
                 None => resource.surfaces.keys().cloned().collect(),
             };
-            let sight = |surface: Surface| (surface.clone(), resource.sight(&surface, &inner.library));
+            let sight = |surface: Surface| (surface.clone(), resource.sight(&look.subject, &surface, &inner.library));
             Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect(), context: () }))
         })
         .await
@@ -592,7 +602,7 @@ impl Account for World {
         self.at(Port::Sight, |inner| {
             Ok(Some(inner.resources.get(subject).map_or_else(
                 || Sighting { content: Content::ABSENT, revision: None },
-                |resource| resource.sight(surface, &inner.library),
+                |resource| resource.sight(subject, surface, &inner.library),
             )))
         })
         .await
@@ -604,7 +614,7 @@ impl Account for World {
             let port = if request == 0 { Port::Call } else { Port::Request };
             self.at(port, |inner| {
                 let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
-                let sighting = resource.sight(&surface, &inner.library);
+                let sighting = resource.sight(&subject, &surface, &inner.library);
                 match (&sighting.revision, revision) {
                     (Some(current), Some(revision)) if current == revision => {}
                     (_, Some(_)) if !offers_lock(&surface) => panic!("{call} takes no lock"),
@@ -648,6 +658,9 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         }
         Call::AttachRolePolicy { role, policy } | Call::DetachRolePolicy { role, policy } => {
             (Subject::Role(role.clone()), Surface::Attachment(policy.clone()))
+        }
+        Call::AttachCopy { role, policy, .. } | Call::DeleteCopy { role, policy } => {
+            (Subject::Role(role.clone()), Surface::Attachment(policy.policy().clone()))
         }
         Call::CreatePolicyVersion { policy, .. }
         | Call::SetDefaultPolicyVersion { policy, .. }

@@ -253,7 +253,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
             }
             let Some(matched) = text.get(at..at + length).filter(|_| ends) else { continue };
             skip_to = at + length;
-            if crate::placeholder::is_placeholder(matched) {
+            if crate::placeholder::is_placeholder(matched) || crate::published::is_published(matched) {
                 break;
             }
             if let Recognised::Secret(verdict) = format.recognised(matched) {

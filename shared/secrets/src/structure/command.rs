@@ -24,7 +24,8 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
     let mut best: Option<Verdict> = None;
     let mut previous: &str = "";
     for word in &words {
-        let found = after(program, previous, word, looking).or_else(|| alone(program, word, looking));
+        let bare = netrc.then_some(previous).filter(|previous| matches!(*previous, "password" | "passwd"));
+        let found = after(program, previous, bare, word, looking).or_else(|| alone(program, word, looking));
         if let Some(found) = found {
             best = Some(best.map_or(found, |best| best.or(Some(found))));
         }
@@ -58,8 +59,8 @@ fn alone(program: &str, word: &str, looking: Looking) -> Option<Verdict> {
     fields::is_key(key).then(|| fields::one(key, value, looking))?
 }
 
-/// A word after an option that takes it.
-fn after(program: &str, option: &str, word: &str, looking: Looking) -> Option<Verdict> {
+/// A word after an option that takes it; in netrc and its like that is a bare word.
+fn after(program: &str, option: &str, bare: Option<&str>, word: &str, looking: Looking) -> Option<Verdict> {
     if word.starts_with('-') && word.len() < 12 {
         return None;
     }
@@ -82,11 +83,8 @@ fn after(program: &str, option: &str, word: &str, looking: Looking) -> Option<Ve
         }
         _ => {}
     }
-    // netrc and its like have bare words.
-    let named = option
-        .strip_prefix("--")
-        .or_else(|| matches!(option, "password" | "passwd").then_some(option))
-        .or_else(|| option.strip_prefix('-').filter(|option| option.len() > 3))?;
+    let named =
+        option.strip_prefix("--").or(bare).or_else(|| option.strip_prefix('-').filter(|option| option.len() > 3))?;
     if named.contains('=') || !fields::is_key(named) {
         return None;
     }

@@ -62,7 +62,9 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
             && !first.contains(char::is_whitespace)
             && !second.contains(char::is_whitespace)
             && !second.starts_with("//");
-        if pair && wants_secret(name) && !is_placeholder(second) {
+        let shape = Shape::of(second);
+        let beyond_doubt = shape.noise() >= 50 && (10..=80).contains(&second.len()) && first.bytes().all(is_of_user);
+        if pair && (wants_secret(name) || beyond_doubt) && !is_placeholder(second) {
             return Found::Secret(Verdict::high(Kind::CREDENTIALS));
         }
     }
@@ -76,6 +78,11 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
     } else {
         Found::Nothing
     }
+}
+
+/// What a user's name consists of.
+fn is_of_user(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@')
 }
 
 fn wants_secret(name: &Name) -> bool {

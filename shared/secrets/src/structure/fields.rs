@@ -179,6 +179,7 @@ fn under(name: Name, key: &str, value: &str, looking: Looking) -> Option<Verdict
     let verdict = judgement::part(&name, value, looking)?;
     let is_password = name.role == Role::Password
         && verdict.kind == Kind::PASSWORD
-        && value.bytes().any(|byte| byte.is_ascii_digit());
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+        && !judgement::says_password(value);
     Some(if is_password { Verdict { confidence: Confidence::High, ..verdict } } else { verdict })
 }

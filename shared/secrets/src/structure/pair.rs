@@ -34,6 +34,10 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
     {
         return Found::Nothing;
     }
+    // `eu-west-1:` and the rest of an identity pool's id.
+    if plain::is_cloudformation(value) {
+        return Found::Nothing;
+    }
     let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };
     let is_user = (1..=80).contains(&user.len())
         && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+\\".contains(&byte));

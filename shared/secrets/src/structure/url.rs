@@ -153,7 +153,8 @@ fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option
     let at_home = !host.contains('.') || host == "127.0.0.1" || host == "host.docker.internal";
     let weak = shape.noise() < 50 && shape.symbols == 0;
     let word = shape.digits == 0 && shape.upper == 0 && shape.symbols == 0 && shape.noise() < 50;
-    let confidence = if word || (weak && at_home) { Confidence::Medium } else { Confidence::High };
+    let shown = judgement::says_password(password);
+    let confidence = if word || shown || (weak && at_home) { Confidence::Medium } else { Confidence::High };
     Some(Verdict { kind, confidence })
 }
 
