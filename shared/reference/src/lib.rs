@@ -3,8 +3,8 @@
 //!
 //! A stripped variable keeps its name and holds `warden-secret:NAME`, NAME being that of a secret in Secrets Manager, in the function's
 //! own account and Region. The secret's current version is a JSON object of strings; the variable's own name is the key in it. So a
-//! function has one secret however many variables were stripped, the layer reads it in one call, and a reference costs the 4 KB that Lambda
-//! allows an environment only the secret's name:
+//! function has one secret however many variables were stripped (a further one only where that has no room for another version), the layer
+//! reads it in one call, and a reference costs the 4 KB that Lambda allows an environment only the secret's name:
 //!
 //! | variable | before | after |
 //! |---|---|---|

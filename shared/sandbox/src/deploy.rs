@@ -7,9 +7,10 @@ use aws_sdk_cloudformation::{
     error::{DisplayErrorContext, ProvideErrorMetadata},
     types::{Capability, Parameter, StackStatus},
 };
+use futures::future;
 use hyper::Method;
 
-use crate::{Sandbox, SandboxError, package, package_layer};
+use crate::{Sandbox, SandboxError, blocking, package, package_layer};
 
 /// The bucket that packages are put into.
 const BUCKET: &str = "warden-sandbox-code";
@@ -36,12 +37,18 @@ impl Sandbox {
     /// [`SandboxError::Deploy`] with the events of the resources that failed.
     pub async fn deploy(&self, stack: &Stack<'_>) -> Result<Vec<(String, String)>, SandboxError> {
         let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
-        for (name, binary) in stack.guards {
-            self.upload(&format!("{name}.zip"), package(binary)?).await?;
-        }
-        if let Some(binary) = stack.layer {
-            self.upload("secret-env.zip", package_layer(binary)?).await?;
-        }
+        self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], "").await?;
+        let guards = stack.guards.iter().map(async |(name, binary)| {
+            let binary = binary.to_path_buf();
+            self.upload(&format!("{name}.zip"), blocking(move || package(&binary)).await?).await
+        });
+        let layer = async {
+            match stack.layer.map(Path::to_path_buf) {
+                Some(binary) => self.upload("secret-env.zip", blocking(move || package_layer(&binary)).await?).await,
+                None => Ok(()),
+            }
+        };
+        future::try_join(future::try_join_all(guards), layer).await?;
         let client = Client::new(&self.config());
         let given = |name: &str| template.contains(&format!("\n  {name}:"));
         let own = [("CodeBucket", BUCKET), ("CodePrefix", "")].into_iter().filter(|(name, _)| given(name));
@@ -115,7 +122,6 @@ impl Sandbox {
     async fn upload(&self, key: &str, body: Vec<u8>) -> Result<(), SandboxError> {
         let scope = ("s3", self.region());
         let upstream = self.upstream();
-        upstream.root(Method::PUT, scope, &format!("/{BUCKET}"), &[], "").await?;
         let answer = upstream.root(Method::PUT, scope, &format!("/{BUCKET}/{key}"), &[], body).await?;
         if answer.status().is_success() {
             return Ok(());
