@@ -96,7 +96,9 @@ fn remediation_activity(record: &Record, ids: &[&str]) -> Value {
     } else {
         0
     };
-    let calls: Vec<String> = entry.changes.iter().map(|change| change.call().to_string()).collect();
+    let calls = entry.changes.iter().map(|change| change.call().to_string()).collect::<Vec<_>>().join("; ");
+    // The secret of a function that is gone is put away without a finding.
+    let what = if ids.is_empty() { calls } else { format!("{}: {calls}", ids.join(", ")) };
     json!({
         "category_uid": 7,
         "class_uid": 7001,
@@ -105,7 +107,7 @@ fn remediation_activity(record: &Record, ids: &[&str]) -> Value {
         "status_id": status,
         "command_uid": entry.remediation,
         "duration": entry.duration_ms,
-        "remediation": {"desc": format!("{}: {}", ids.join(", "), calls.join("; "))},
+        "remediation": {"desc": what},
     })
 }
 
