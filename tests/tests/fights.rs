@@ -1,7 +1,9 @@
 //! The same bad change again and again, a decoy, a function that was open before it was opted in.
 
+use std::time::Duration;
 use warden_engine::{Severity, record::Step};
-use warden_tests::Account;
+use warden_sandbox::{CallMatch, Fault};
+use warden_tests::{Account, arn};
 
 const STRANGER: &str = "999988887777";
 
@@ -104,4 +106,25 @@ async fn losing_the_tag_is_allowed_and_recorded_with_the_actor() {
     assert_eq!(account.story("pay").await, ["opted-in", "opted-out"]);
     let out = &account.steps("pay", Step::OptedOut).await[0];
     assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/administrator"));
+}
+
+/// What `warden audit verify` reads while a guard writes: its records arrive late, after the guard's, and the end of the chain early.
+#[tokio::test]
+async fn a_chain_that_is_read_while_a_guard_writes_it_holds() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.settle().await;
+    let pay = arn("pay");
+    let before = account.records(&pay).await.len();
+    let faults = account.sandbox.trail().faults();
+    faults.inject(CallMatch::operation("Query"), 1, Fault::Delay(Duration::from_secs(3)));
+    let written = async {
+        while !faults.pending().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        account.grant("pay", None, "open", "*").await;
+        account.settle().await;
+    };
+    let (read, ()) = tokio::join!(account.records(&pay), written);
+    assert_eq!(read.len(), before + 2, "the plan and its outcome");
 }

@@ -32,6 +32,9 @@ use warden_engine::{
 
 type Item = HashMap<String, AttributeValue>;
 
+/// How often a chain that is being written is read again.
+const CHAIN_READINGS: usize = 4;
+
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
 /// How many items one transaction writes, and one BatchGetItem reads, at most (DynamoDB API reference).
@@ -165,11 +168,22 @@ impl Aws {
         future::try_join_all(known).await.map(|known| known.into_iter().flatten().collect())
     }
 
-    /// All records of one subject, in the order of the chain, and its head.
+    /// All records of one subject, in the order of the chain, and its head. A guard may write between the reading of the one and of
+    /// the other: what does not end alike is read again a few times.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn chain(&self, subject: &Subject) -> Result<(Vec<StoredRecord>, Head), CallError> {
+        for _ in 0..CHAIN_READINGS {
+            let (records, head) = self.read_chain(subject).await?;
+            if records.last().map(|stored| stored.record.id) == head.last {
+                return Ok((records, head));
+            }
+        }
+        self.read_chain(subject).await
+    }
+
+    async fn read_chain(&self, subject: &Subject) -> Result<(Vec<StoredRecord>, Head), CallError> {
         let pk = subject.to_string();
         let records = async {
             let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
