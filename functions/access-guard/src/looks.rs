@@ -54,7 +54,7 @@ pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
             Some(access(trigger, function, None, vec![Introduced { surface: None, sid: None }]))
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
-        "TagResource" | "UntagResource" if tags_of_warden(trigger) => {
+        "TagResource" | "UntagResource" if trigger.is_about_our_tags() => {
             let (function, _) = function(trigger, "resource")?;
             Some(Look { surfaces: None, ..access(trigger, function, None, Vec::new()) })
         }
@@ -64,9 +64,7 @@ pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
 }
 
 fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
-    let (function, qualifier) = FunctionArn::resolve(trigger.parameter(parameter)?, &trigger.home).ok()?;
-    // Another account's function cannot be changed from here.
-    (*function.account() == trigger.home.account).then_some(())?;
+    let (function, qualifier) = trigger.function(parameter)?;
     let given = match trigger.parameter("qualifier") {
         None | Some("$LATEST") => None,
         Some(given) => Some(given.parse().ok()?),
@@ -100,15 +98,6 @@ fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>
         surfaces.insert(Surface::FunctionUrl(qualifier));
     }
     Look { surfaces: Some(surfaces), introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
-}
-
-/// TagResource carries `tags`, UntagResource `tagKeys`.
-fn tags_of_warden(trigger: &Trigger) -> bool {
-    let ours = |key: &str| key == "warden" || key.starts_with("warden:");
-    let tags = trigger.parameters.get("tags").and_then(|tags| tags.as_object());
-    let keys = trigger.parameters.get("tagKeys").and_then(|keys| keys.as_array());
-    tags.is_some_and(|tags| tags.keys().any(|key| ours(key)))
-        || keys.is_some_and(|keys| keys.iter().filter_map(|key| key.as_str()).any(ours))
 }
 
 /// Layers cannot be tagged: the account's settings say which are guarded, so that the others cost no call.

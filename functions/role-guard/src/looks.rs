@@ -2,9 +2,8 @@
 
 use crate::Facts;
 use jiff::{Timestamp, tz::TimeZone};
-use serde_json::Value;
 use warden_engine::{
-    arn::{FunctionArn, Home},
+    arn::Home,
     guard::{Introduced, Look},
     iam::{CustomerPolicyArn, PolicyArn, RoleArn},
     settings::Settings,
@@ -30,21 +29,21 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
             let look = role(trigger, None)?;
             Some(Look { introduced: vec![Introduced { surface: None, sid: None }], ..look })
         }
-        "TagRole" | "UntagRole" if tags_of_warden(trigger) => role(trigger, None),
+        "TagRole" | "UntagRole" if trigger.is_about_our_tags() => role(trigger, None),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
             let policy = customer_policy(trigger)?;
             let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
             let look = Look::at(Subject::Policy(policy), trigger.cause.clone());
             Some(Look { introduced: vec![introduced], ..look })
         }
-        "TagPolicy" | "UntagPolicy" if tags_of_warden(trigger) => {
+        "TagPolicy" | "UntagPolicy" if trigger.is_about_our_tags() => {
             Some(Look::at(Subject::Policy(customer_policy(trigger)?), trigger.cause.clone()))
         }
         "CreateFunction" => function(trigger, "functionName", vec![Introduced { surface: None, sid: None }]),
         "UpdateFunctionConfiguration" => {
             function(trigger, "functionName", vec![Introduced { surface: Some(Surface::Role), sid: None }])
         }
-        "TagResource" | "UntagResource" if tags_of_warden(trigger) => function(trigger, "resource", Vec::new()),
+        "TagResource" | "UntagResource" if trigger.is_about_our_tags() => function(trigger, "resource", Vec::new()),
         _ => None,
     }
 }
@@ -66,22 +65,8 @@ fn customer_policy(trigger: &Trigger) -> Option<CustomerPolicyArn> {
 }
 
 fn function(trigger: &Trigger, parameter: &str, introduced: Vec<Introduced>) -> Option<Look> {
-    let (function, _) = FunctionArn::resolve(trigger.parameter(parameter)?, &trigger.home).ok()?;
-    (*function.account() == trigger.home.account).then_some(())?;
+    let (function, _) = trigger.function(parameter)?;
     Some(Look { introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) })
-}
-
-/// IAM's tag events carry a list of keys and values, Lambda's an object; untagging carries keys.
-fn tags_of_warden(trigger: &Trigger) -> bool {
-    let ours = |key: &str| key == "warden" || key.starts_with("warden:");
-    let keys = trigger.parameters.get("tagKeys").and_then(Value::as_array);
-    let named = keys.into_iter().flatten().filter_map(Value::as_str).any(ours);
-    named
-        || match trigger.parameters.get("tags") {
-            Some(Value::Object(tags)) => tags.keys().any(|key| ours(key)),
-            Some(Value::Array(tags)) => tags.iter().filter_map(|tag| tag.get("key")?.as_str()).any(ours),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
-        }
 }
 
 /// What else is to be looked at: an opted-in function's role, the roles that have a managed policy.

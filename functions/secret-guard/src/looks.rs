@@ -14,12 +14,12 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
     match trigger.cause.event_name.as_str() {
         // Everything about a new function is new.
         "CreateFunction" => {
-            let function = function(trigger, "functionName")?;
+            let (function, _) = trigger.function("functionName")?;
             Some(look(trigger, function, Surface::Environment(None), vec![Introduced { surface: None, sid: None }]))
         }
         // Layers, role and runtime too decide whether a stripped secret can be reached.
         "UpdateFunctionConfiguration" => {
-            let function = function(trigger, "functionName")?;
+            let (function, _) = trigger.function("functionName")?;
             let surface = Surface::Environment(None);
             // The environment stands there emptied where it was sent.
             let sent = trigger.parameters.get("environment").is_some_and(|sent| !sent.is_null());
@@ -28,41 +28,26 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
         }
         // Gone, or there again by now. With a qualifier one version was deleted.
         "DeleteFunction" if trigger.parameter("qualifier").is_none() => {
-            let function = function(trigger, "functionName")?;
+            let (function, _) = trigger.function("functionName")?;
             Some(look(trigger, function, Surface::Environment(None), Vec::new()))
         }
         // The environment of the moment, kept for ever.
         "PublishVersion" => {
-            let function = function(trigger, "functionName")?;
+            let (function, _) = trigger.function("functionName")?;
             let surface = Surface::Environment(Some(trigger.result("version")?.parse().ok()?));
             let introduced = Introduced { surface: Some(surface.clone()), sid: None };
             Some(look(trigger, function, surface, vec![introduced]))
         }
         // Opting in or out: nothing of it is new.
-        "TagResource" | "UntagResource" if tags_of_warden(trigger) => {
-            let function = function(trigger, "resource")?;
+        "TagResource" | "UntagResource" if trigger.is_about_our_tags() => {
+            let (function, _) = trigger.function("resource")?;
             Some(Look { surfaces: None, ..look(trigger, function, Surface::Environment(None), Vec::new()) })
         }
         _ => None,
     }
 }
 
-/// The function that a parameter names, if it is one of this account's.
-fn function(trigger: &Trigger, parameter: &str) -> Option<FunctionArn> {
-    let (function, _) = FunctionArn::resolve(trigger.parameter(parameter)?, &trigger.home).ok()?;
-    (*function.account() == trigger.home.account).then_some(function)
-}
-
 fn look(trigger: &Trigger, function: FunctionArn, surface: Surface, introduced: Vec<Introduced>) -> Look {
     let surfaces = Some(BTreeSet::from([surface]));
     Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
-}
-
-/// TagResource carries `tags`, UntagResource `tagKeys`.
-fn tags_of_warden(trigger: &Trigger) -> bool {
-    let ours = |key: &str| key == "warden" || key.starts_with("warden:");
-    let tags = trigger.parameters.get("tags").and_then(|tags| tags.as_object());
-    let keys = trigger.parameters.get("tagKeys").and_then(|keys| keys.as_array());
-    tags.is_some_and(|tags| tags.keys().any(|key| ours(key)))
-        || keys.is_some_and(|keys| keys.iter().filter_map(|key| key.as_str()).any(ours))
 }

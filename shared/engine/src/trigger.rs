@@ -1,7 +1,7 @@
 //! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and the actor
 //! are used.
 
-use crate::arn::Home;
+use crate::arn::{FunctionArn, Home, Qualifier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -128,6 +128,27 @@ impl Trigger {
     /// A text parameter of the call.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).and_then(Value::as_str)
+    }
+
+    /// The function that a parameter names, and the version or alias in that name; none where it is another account's, which cannot be
+    /// changed from here.
+    pub fn function(&self, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
+        let (function, qualifier) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
+        (*function.account() == self.home.account).then_some((function, qualifier))
+    }
+
+    /// Whether the call sets or removes a tag of Warden's. IAM's tag events carry a list of keys and values, Lambda's an object;
+    /// untagging carries keys.
+    pub fn is_about_our_tags(&self) -> bool {
+        let ours = |key: &str| key == "warden" || key.starts_with("warden:");
+        let keys = self.parameters.get("tagKeys").and_then(Value::as_array);
+        let named = keys.into_iter().flatten().filter_map(Value::as_str).any(ours);
+        named
+            || match self.parameters.get("tags") {
+                Some(Value::Object(tags)) => tags.keys().any(|key| ours(key)),
+                Some(Value::Array(tags)) => tags.iter().filter_map(|tag| tag.get("key")?.as_str()).any(ours),
+                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
+            }
     }
 
     /// A text element of the answer.
