@@ -20,21 +20,36 @@ impl BadName {
     }
 }
 
-/// A version number or an alias of a function; never `$LATEST`, which is the unqualified function.
+/// What runs where a function on Lambda Managed Instances is invoked without a qualifier: the version that it was last published as,
+/// with the code and the configuration of then. Such a function's `$LATEST` cannot be invoked at all
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html>).
+const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
+
+/// A version or an alias of a function; never `$LATEST`, which is the unqualified function.
 ///
-/// AWS: `[a-zA-Z0-9$_-]{1,128}` (Lambda API reference, `Qualifier`).
+/// AWS: `$LATEST.PUBLISHED`, or `[a-zA-Z0-9-_]{1,128}` (Lambda API reference, `Qualifier` of GetFunction).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Qualifier(String);
 
 impl Qualifier {
+    /// The version `$LATEST.PUBLISHED`.
+    pub fn latest_published() -> Qualifier {
+        Qualifier(LATEST_PUBLISHED.to_owned())
+    }
+
     /// The qualifier as AWS writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a version's number; an alias cannot consist of digits alone (Lambda API reference, CreateAlias).
+    /// Whether it is a version rather than an alias, which cannot consist of digits alone (Lambda API reference, CreateAlias).
     pub fn is_version(&self) -> bool {
-        self.0.bytes().all(|b| b.is_ascii_digit())
+        self.is_latest_published() || self.0.bytes().all(|b| b.is_ascii_digit())
+    }
+
+    /// Whether it is the version `$LATEST.PUBLISHED`.
+    pub fn is_latest_published(&self) -> bool {
+        self.0 == LATEST_PUBLISHED
     }
 }
 
@@ -48,10 +63,8 @@ impl FromStr for Qualifier {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        let fits = !text.is_empty()
-            && text.len() <= 128
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if fits { Ok(Qualifier(text.to_owned())) } else { Err(BadName::new(text, "a version number or an alias")) }
+        let fits = text == LATEST_PUBLISHED || is_lambda_name(text, 128);
+        if fits { Ok(Qualifier(text.to_owned())) } else { Err(BadName::new(text, "a version or an alias")) }
     }
 }
 
@@ -69,10 +82,59 @@ fn is_lambda_name(text: &str, longest: usize) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`: words, the last of them a number.
 fn is_region(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 32
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    let Some((words, number)) = text.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    text.len() <= 32
+        && words.contains('-')
+        && words.split('-').all(is_word)
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A function's own name. With dots it is that of a namespaced function (botocore's model, `NamespacedFunctionName`). 140: the longest
+/// `FunctionName` there, for partial names of older functions.
+fn is_function_name(text: &str) -> bool {
+    is_lambda_name(&text.replace('.', "-"), 140)
+}
+
+/// What a `FunctionName` says of where the function is.
+struct Located<'a> {
+    region: Option<&'a str>,
+    account: Option<AccountId>,
+    name: &'a str,
+    qualifier: Option<Qualifier>,
+}
+
+impl<'a> Located<'a> {
+    /// The ways to read the parts between the colons, that which leaves least to the name first, as AWS's pattern does.
+    fn readings(parts: &'a [&'a str]) -> impl Iterator<Item = Located<'a>> {
+        (0..8_u8).rev().filter_map(move |named| {
+            let (mut region, mut account) = (None, None);
+            let mut left = parts;
+            if named & 4 != 0 {
+                let (first, rest) = left.split_first()?;
+                region = Some(is_region(first).then_some(*first)?);
+                left = rest;
+            }
+            if named & 2 != 0 {
+                let (first, rest) = left.split_first()?;
+                account = Some(first.parse().ok()?);
+                left = rest;
+            }
+            if named & 1 != 0 {
+                left = left.strip_prefix(&["function"])?;
+            }
+            let (name, after) = left.split_first()?;
+            let qualifier = match after {
+                [] => None,
+                [text] => qualifier(Some(text)).ok()?,
+                [_, _, ..] => return None,
+            };
+            is_function_name(name).then_some(Located { region, account, name, qualifier })
+        })
+    }
 }
 
 /// The partition, Region and account that a name without them belongs to.
@@ -119,37 +181,35 @@ impl FunctionArn {
         }
     }
 
-    /// Reads what AWS accepts as `FunctionName`: a name, a partial ARN (`account:function:name`) or an ARN, each with or without
-    /// a qualifier.
+    /// Reads what AWS accepts as `FunctionName`: a name, with any of what stands before it in an ARN or none of it, and with a qualifier
+    /// or without. What is not named is at `home`.
+    ///
+    /// AWS: `(arn:(aws[a-zA-Z-]*)?:lambda:)?(REGION:)?(\d{12}:)?(function:)?NAME(:QUALIFIER)?` (botocore's model, `FunctionName`; in
+    /// `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be read as a name with a qualifier too. A
+    /// call reaches functions of its own Region alone, and another account's function cannot be changed from here: so what stands
+    /// before the colon is a Region or an account only where it is the one at home. `function:y` is y, as the pattern has it (?).
     ///
     /// # Errors
     /// [`BadName`] where the text is none of these.
     pub fn resolve(text: &str, home: &Home) -> Result<(Self, Option<Qualifier>), BadName> {
         let bad = || BadName::new(text, "a function's name or ARN");
         let parts: Vec<&str> = text.split(':').collect();
-        let (partition, region, account, name, rest) = match parts.as_slice() {
-            ["arn", partition, "lambda", region, account, "function", name, rest @ ..] => {
-                (partition.parse().map_err(|_| bad())?, *region, account.parse().map_err(|_| bad())?, *name, rest)
-            }
-            [account, "function", name, rest @ ..] => {
-                (home.partition.clone(), home.region.as_str(), account.parse().map_err(|_| bad())?, *name, rest)
-            }
-            ["function", name, rest @ ..] | [name, rest @ ..] => {
-                (home.partition.clone(), home.region.as_str(), home.account, *name, rest)
-            }
-            [] => return Err(bad()),
+        let (partition, parts) = match parts.as_slice() {
+            ["arn", "", "lambda", rest @ ..] => (home.partition.clone(), rest),
+            ["arn", partition, "lambda", rest @ ..] => (partition.parse().map_err(|_| bad())?, rest),
+            all => (home.partition.clone(), all),
         };
-        let qualifier = match rest {
-            [] => None,
-            [one] => qualifier(Some(one))?,
-            [_, _, ..] => return Err(bad()),
+        // Two parts that can be read in two ways.
+        let elsewhere = |found: &Located<'_>| {
+            parts.len() == 2
+                && (found.region.is_some_and(|region| region != home.region)
+                    || found.account.is_some_and(|account| account != home.account))
         };
-        // 140: the longest FunctionName in the API model, for partial names of older functions.
-        if !is_region(region) || !is_lambda_name(name, 140) {
-            return Err(bad());
-        }
-        let arn = FunctionArn { partition, region: region.to_owned(), account, name: name.to_owned() };
-        Ok((arn, qualifier))
+        let Located { region, account, name, qualifier } =
+            Located::readings(parts).find(|found| !elsewhere(found)).ok_or_else(bad)?;
+        let region = region.unwrap_or(&home.region).to_owned();
+        let account = account.unwrap_or(home.account);
+        Ok((FunctionArn { partition, region, account, name: name.to_owned() }, qualifier))
     }
 
     /// The home that names relative to this function have.
@@ -359,6 +419,48 @@ mod tests {
             "arn:aws-cn:lambda:cn-north-1:444455556666:function:pay",
             "arn:aws-cn:lambda:cn-north-1:444455556666:function:pay",
         );
+        // All that the pattern of `FunctionName` in botocore's model allows: each part before the name may be missing.
+        let pay = "arn:aws:lambda:eu-west-1:111122223333:function:pay";
+        for prefix in ["", "arn:aws:lambda:", "arn::lambda:"] {
+            for region in ["", "eu-west-1:"] {
+                for account in ["", "111122223333:"] {
+                    for word in ["", "function:"] {
+                        check(&format!("{prefix}{region}{account}{word}pay"), pay);
+                        check(&format!("{prefix}{region}{account}{word}pay:$LATEST"), pay);
+                        check(&format!("{prefix}{region}{account}{word}pay:live"), &format!("{pay}:live"));
+                    }
+                }
+            }
+        }
+        check("us-gov-east-1:444455556666:pay", "arn:aws:lambda:us-gov-east-1:444455556666:function:pay");
+        check("eusc-de-east-1:function:pay", "arn:aws:lambda:eusc-de-east-1:111122223333:function:pay");
+        check("pay.orders:live", "arn:aws:lambda:eu-west-1:111122223333:function:pay.orders:live");
+    }
+
+    #[test]
+    fn the_version_that_managed_instances_run_is_a_qualifier() {
+        let published = "arn:aws:lambda:eu-west-1:111122223333:function:pay:$LATEST.PUBLISHED";
+        check("pay:$LATEST.PUBLISHED", published);
+        check("111122223333:function:pay:$LATEST.PUBLISHED", published);
+        check(published, published);
+        let qualifier: Qualifier = "$LATEST.PUBLISHED".parse().unwrap();
+        assert_eq!(qualifier, Qualifier::latest_published());
+        assert!(qualifier.is_version() && qualifier.is_latest_published());
+        for other in ["$LATEST", "$LATEST.OTHER", "$latest.published", "a.b", "$"] {
+            assert!(other.parse::<Qualifier>().is_err(), "{other}");
+        }
+    }
+
+    /// Lambda takes digits and the form of a Region for a function's name too.
+    #[test]
+    fn a_name_with_a_qualifier_is_not_mistaken_for_a_place_elsewhere() {
+        check("eu-west-1", "arn:aws:lambda:eu-west-1:111122223333:function:eu-west-1");
+        check("us-east-1:live", "arn:aws:lambda:eu-west-1:111122223333:function:us-east-1:live");
+        check("444455556666", "arn:aws:lambda:eu-west-1:111122223333:function:444455556666");
+        check("444455556666:live", "arn:aws:lambda:eu-west-1:111122223333:function:444455556666:live");
+        check("444455556666:$LATEST", "arn:aws:lambda:eu-west-1:111122223333:function:444455556666");
+        check("function:$LATEST", "arn:aws:lambda:eu-west-1:111122223333:function:function");
+        check("function:function", "arn:aws:lambda:eu-west-1:111122223333:function:function");
     }
 
     #[test]

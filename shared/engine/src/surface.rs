@@ -205,6 +205,7 @@ mod tests {
             "role",
             "environment",
             "environment:3",
+            "resource-policy:$LATEST.PUBLISHED",
         ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }
