@@ -6,6 +6,7 @@ pub mod glibc;
 mod iam;
 mod operator;
 pub mod secure_server;
+pub mod template;
 
 pub use iam::tag;
 pub use operator::UNDO_LEASE;

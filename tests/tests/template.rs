@@ -1,11 +1,11 @@
 //! What `infra/warden.yaml` must say, read from the file itself: a local account ignores some of these settings in
 //! silence (recovery, encryption, retries), so a deployment there proves nothing about them.
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Deployment, calls};
 use warden_engine::settings::Settings;
+use warden_tests::template::{TEMPLATE, Template, actions, list, text, verb};
 
 /// Each guard by its name in the template and in the README, with what it calls.
 const GUARDS: [(&str, &str, &[&str]); 3] = [
@@ -323,114 +323,6 @@ fn every_parameter_says_what_it_is_and_refuses_what_it_is_not() {
 fn the_template_names_the_release_it_belongs_to() {
     let template = Template::read();
     assert_eq!(template.section("Mappings")["Warden"]["Release"]["Version"], env!("CARGO_PKG_VERSION"));
-}
-
-const TEMPLATE: &str = include_str!("../../infra/warden.yaml");
-
-/// The template as JSON, with CloudFormation's short tags in their long form: `!Ref X` is `{"Ref": "X"}`.
-struct Template(Value);
-
-impl Template {
-    fn read() -> Self {
-        let documents = Yaml::load_from_str(TEMPLATE).expect("the template is YAML");
-        Self(long_form(&documents[0]))
-    }
-
-    fn section(&self, name: &str) -> &Map<String, Value> {
-        self.0[name].as_object().expect("a section of the template")
-    }
-
-    #[track_caller]
-    fn resource(&self, name: &str) -> &Value {
-        self.section("Resources").get(name).unwrap_or_else(|| panic!("the template has no {name}"))
-    }
-
-    fn of_type(&self, kind: &str) -> Vec<(&str, &Value)> {
-        let all = self.section("Resources").iter();
-        all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), resource)).collect()
-    }
-
-    /// Every statement that the stack's identity policies may have, with the resource it stands in. One that depends on
-    /// a condition of the template carries that condition's name as `Only if`.
-    fn statements(&self) -> Vec<(&str, Value)> {
-        let mut found = Vec::new();
-        for (name, resource) in self.section("Resources") {
-            let properties = &resource["Properties"];
-            let documents: Vec<&Value> = match text(&resource["Type"]) {
-                "AWS::IAM::ManagedPolicy" => vec![&properties["PolicyDocument"]],
-                "AWS::IAM::Role" => properties["Policies"]
-                    .as_array()
-                    .map(|policies| policies.iter().map(|policy| &policy["PolicyDocument"]).collect())
-                    .unwrap_or_default(),
-                _ => continue,
-            };
-            for statement in documents.iter().flat_map(|document| list(&document["Statement"])) {
-                let statement = match statement.get("Fn::If") {
-                    Some(branches) => {
-                        assert_eq!(branches[2], json!({"Ref": "AWS::NoValue"}), "{name}: a statement or nothing");
-                        let mut conditional = branches[1].clone();
-                        conditional["Only if"] = branches[0].clone();
-                        conditional
-                    }
-                    None => statement,
-                };
-                found.push((name.as_str(), statement));
-            }
-        }
-        found
-    }
-
-    /// All actions that these roles and policies may allow.
-    fn actions(&self, names: &[&str]) -> BTreeSet<String> {
-        let statements = self.statements().into_iter();
-        statements.filter(|(name, _)| names.contains(name)).flat_map(|(_, statement)| actions(&statement)).collect()
-    }
-}
-
-fn actions(statement: &Value) -> Vec<String> {
-    list(&statement["Action"]).iter().map(|action| text(action).to_owned()).collect()
-}
-
-/// The first word of an action's name: `Get` of `lambda:GetPolicy`.
-fn verb(action: &str) -> &str {
-    let name = action.split_once(':').map_or(action, |(_, name)| name);
-    let end =
-        name.char_indices().skip(1).find(|(_, letter)| letter.is_ascii_uppercase()).map_or(name.len(), |(at, _)| at);
-    &name[..end]
-}
-
-fn list(value: &Value) -> Vec<Value> {
-    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
-}
-
-#[track_caller]
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("text expected: {value}"))
-}
-
-fn long_form(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Tagged(tag, inner) => {
-            let function = match tag.suffix.as_str() {
-                word @ ("Ref" | "Condition") => word.to_owned(),
-                word => format!("Fn::{word}"),
-            };
-            Value::Object(Map::from_iter([(function, long_form(inner))]))
-        }
-        Yaml::Mapping(mapping) => mapping
-            .iter()
-            .map(|(key, value)| (key.as_str().expect("keys are text").to_owned(), long_form(value)))
-            .collect(),
-        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => json!(value),
-        Yaml::Value(Scalar::Integer(value)) => json!(value),
-        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
-        Yaml::Value(Scalar::String(value)) => json!(value),
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
-            panic!("CloudFormation does not take {node:?}")
-        }
-    }
 }
 
 #[test]

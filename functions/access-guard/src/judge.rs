@@ -18,9 +18,11 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     };
     match surface {
         Surface::ResourcePolicy(qualifier) => {
-            let auth = match facts.surfaces.get(&Surface::FunctionUrl(qualifier.clone())) {
+            // The function's own URL runs what is published.
+            let of_url = qualifier.clone().filter(|qualifier| !qualifier.is_latest_published());
+            let auth = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
                 Some(url) => url_auth(&url.content),
-                None if qualifier.as_ref().is_some_and(Qualifier::is_version) => UrlAuth::NoUrl,
+                None if of_url.is_some_and(|qualifier| qualifier.is_version()) => UrlAuth::NoUrl,
                 None => UrlAuth::Unknown,
             };
             document(content, |document| function_policy::judge(document, &settings.context(), auth))
@@ -29,14 +31,22 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         // secret-guard's.
         Surface::Environment(_) => Judgement::default(),
         Surface::FunctionUrl(qualifier) => {
-            url(content, &judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings))
+            let mut opening = judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings);
+            if qualifier.is_none() {
+                let published = Qualifier::latest_published();
+                let more = judge(facts, &Surface::ResourcePolicy(Some(published.clone())), settings);
+                let at = |finding: Finding| Finding { at: format!("{} of {published}", finding.at), ..finding };
+                opening.findings.extend(more.findings.into_iter().map(at));
+                opening.unclear = opening.unclear.or(more.unclear);
+            }
+            url(content, &opening)
         }
         Surface::Trust
         | Surface::Boundary
         | Surface::Attachment(_)
         | Surface::InlinePolicy(_)
         | Surface::ManagedPolicy(_)
-        | Surface::Role => Judgement::default(),
+        | Surface::Role(_) => Judgement::default(),
     }
 }
 

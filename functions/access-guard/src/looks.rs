@@ -40,18 +40,21 @@ pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
             Some(access(trigger, function, qualifier, vec![introduced]))
         }
         // A new qualifier has neither policy nor URL: seen now, whatever it is given later is new.
-        "CreateAlias" | "PublishVersion" => {
+        "CreateAlias" => {
             let (function, _) = function(trigger, "functionName")?;
-            let name = trigger.parameter("name").or_else(|| trigger.result("version"))?;
-            let qualifier: Option<Qualifier> = Some(name.parse().ok()?);
-            let introduced = [Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())]
-                .map(|surface| Introduced { surface: Some(surface), sid: None });
-            Some(access(trigger, function, qualifier, introduced.into()))
+            Some(new_qualifier(trigger, function, trigger.parameter("name")?.parse().ok()?))
         }
-        // Everything about a new function is new.
+        // UpdateFunctionCode publishes a version where it is asked to.
+        "PublishVersion" | "UpdateFunctionCode" => {
+            let (function, _) = function(trigger, "functionName")?;
+            Some(new_qualifier(trigger, function, trigger.published_version()?))
+        }
+        // Everything about a new function is new, a version that is published along with it too.
         "CreateFunction" => {
             let (function, _) = function(trigger, "functionName")?;
-            Some(access(trigger, function, None, vec![Introduced { surface: None, sid: None }]))
+            let look = access(trigger, function, None, vec![Introduced { surface: None, sid: None }]);
+            let version = trigger.published_version().map(|version| Surface::ResourcePolicy(Some(version)));
+            Some(Look { surfaces: look.surfaces.map(|surfaces| surfaces.into_iter().chain(version).collect()), ..look })
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
         "TagResource" | "UntagResource" if trigger.is_about_our_tags() => {
@@ -75,6 +78,10 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Q
 /// A policy and a URL of the same qualifier are judged together: either can open the other.
 pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
     match surface {
+        // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented nowhere (?).
+        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_latest_published() => {
+            BTreeSet::from([surface.clone(), Surface::ResourcePolicy(None), Surface::FunctionUrl(None)])
+        }
         // A version has no URL: only the function itself and its aliases have.
         Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => BTreeSet::from([surface.clone()]),
         Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => {
@@ -87,17 +94,22 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
         | Surface::Attachment(_)
         | Surface::InlinePolicy(_)
         | Surface::ManagedPolicy(_)
-        | Surface::Role => BTreeSet::from([surface.clone()]),
+        | Surface::Role(_) => BTreeSet::from([surface.clone()]),
     }
 }
 
 fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
-    let mut surfaces = BTreeSet::from([Surface::ResourcePolicy(qualifier.clone())]);
-    // A version has no URL: only the function itself and its aliases have.
-    if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
-        surfaces.insert(Surface::FunctionUrl(qualifier));
-    }
-    Look { surfaces: Some(surfaces), introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
+    let surfaces = Some(together(&Surface::ResourcePolicy(qualifier)));
+    Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
+}
+
+fn new_qualifier(trigger: &Trigger, function: FunctionArn, qualifier: Qualifier) -> Look {
+    // What is published again may have had its policy for long.
+    let is_new = !qualifier.is_latest_published();
+    let introduced = [Surface::ResourcePolicy(Some(qualifier.clone())), Surface::FunctionUrl(Some(qualifier.clone()))]
+        .map(|surface| Introduced { surface: Some(surface), sid: None });
+    let introduced = introduced.into_iter().filter(|_| is_new).collect();
+    access(trigger, function, Some(qualifier), introduced)
 }
 
 /// Layers cannot be tagged: the account's settings say which are guarded, so that the others cost no call.
@@ -140,6 +152,11 @@ mod tests {
         check("function-url:live", &["resource-policy:live", "function-url:live"]);
         // A version has no URL.
         check("resource-policy:3", &["resource-policy:3"]);
+        // The function's own URL runs this one, where there is it.
+        check(
+            "resource-policy:$LATEST.PUBLISHED",
+            &["resource-policy", "resource-policy:$LATEST.PUBLISHED", "function-url"],
+        );
         check("layer-policy/1", &["layer-policy/1"]);
     }
 }

@@ -26,9 +26,17 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
                 let sighting = aws.sight(&look.subject, surface).await?;
                 Ok::<_, CallError>(sighting.map(|sighting| (surface.clone(), sighting)))
             }));
-            let (tags, sightings) = future::try_join(aws.function_tags(function), sightings).await?;
-            let surfaces = sightings.into_iter().flatten().collect();
-            Ok(tags.map(|tags| Facts { scope: Scope::Tags(tags), surfaces, context: () }))
+            let (found, sightings) = future::try_join(aws.function(function), sightings).await?;
+            let Some(found) = found else { return Ok(None) };
+            let scope = Scope::Tags(found.tags);
+            let mut surfaces: BTreeMap<Surface, Sighting> = sightings.into_iter().flatten().collect();
+            let published = Surface::ResourcePolicy(Some(Qualifier::latest_published()));
+            let runs_it = found.on_managed_instances && surfaces.contains_key(&Surface::FunctionUrl(None));
+            if runs_it && is_opted_in(aws, &scope) && !surfaces.contains_key(&published) {
+                let policy = aws.resource_policy(function, Some(&Qualifier::latest_published())).await?;
+                surfaces.insert(published, policy);
+            }
+            Ok(Some(Facts { scope, surfaces, context: () }))
         }
         (Subject::Function(function), None) => whole_function(aws, function).await,
         (Subject::LayerVersion(layer), _) => {
@@ -43,12 +51,16 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
 
 /// A function that is not opted in costs one call.
 async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Facts>, CallError> {
-    let Some(tags) = aws.function_tags(function).await? else { return Ok(None) };
-    let scope = Scope::Tags(tags);
-    if scope.opt_in(GuardKind::Access, aws.now().to_zoned(TimeZone::UTC).date()).mode == Mode::Off {
+    let Some(found) = aws.function(function).await? else { return Ok(None) };
+    let scope = Scope::Tags(found.tags);
+    if !is_opted_in(aws, &scope) {
         return Ok(Some(Facts { scope, surfaces: BTreeMap::new(), context: () }));
     }
     Ok(Some(Facts { scope, surfaces: surfaces(aws, function).await?, context: () }))
+}
+
+fn is_opted_in(aws: &Aws, scope: &Scope) -> bool {
+    scope.opt_in(GuardKind::Access, aws.now().to_zoned(TimeZone::UTC).date()).mode != Mode::Off
 }
 
 /// Every version's and alias's policy and URL, whatever the function's tags say.

@@ -29,6 +29,9 @@ pub struct Context {
     pub boundary: Option<PolicyArn>,
     /// What is known of managed policies.
     pub policies: BTreeMap<PolicyArn, PolicyFacts>,
+    /// For a function: whether it runs on Lambda Managed Instances, where what is changed does not run until it is published again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_managed_instances: bool,
     /// For a function: what is wrong with its role, and with the one it had, by ARN.
     pub roles: BTreeMap<String, Judgement>,
     /// From the ledger: what each surface held that was last seen to comply.
@@ -121,7 +124,7 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             Surface::Trust
             | Surface::Boundary
             | Surface::ManagedPolicy(_)
-            | Surface::Role
+            | Surface::Role(_)
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)

@@ -28,7 +28,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
             Policies::of(facts, settings).judge(settings).remove(surface).unwrap_or_default()
         }
         Surface::ManagedPolicy(_) => alone(content, settings),
-        Surface::Role => swap(content, facts),
+        Surface::Role(_) => swap(content, surface, facts),
         // access-guard's.
         Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Environment(_) => {
             Judgement::default()
@@ -153,7 +153,7 @@ impl Policies {
                 Surface::Trust
                 | Surface::Boundary
                 | Surface::ManagedPolicy(_)
-                | Surface::Role
+                | Surface::Role(_)
                 | Surface::FunctionUrl(_)
                 | Surface::ResourcePolicy(_)
                 | Surface::LayerPolicy(_)
@@ -281,8 +281,9 @@ pub(crate) fn whole_role(facts: &Facts, settings: &Settings) -> Judgement {
 }
 
 /// A function's role is judged when it is not the one that the function had.
-fn swap(content: &Content, facts: &Facts) -> Judgement {
-    if facts.context.baselines.get(&Surface::Role) == Some(content) {
+fn swap(content: &Content, surface: &Surface, facts: &Facts) -> Judgement {
+    // What is published is good where it is what the function itself had.
+    if [surface, &Surface::Role(None)].iter().any(|had| facts.context.baselines.get(had) == Some(content)) {
         return Judgement::default();
     }
     let Some(role) = role_of(content) else { return unclear("the function has no role".into()) };

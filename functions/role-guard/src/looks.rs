@@ -2,8 +2,9 @@
 
 use crate::Facts;
 use jiff::{Timestamp, tz::TimeZone};
+use std::collections::BTreeSet;
 use warden_engine::{
-    arn::Home,
+    arn::{Home, Qualifier},
     guard::{Introduced, Look},
     iam::{CustomerPolicyArn, PolicyArn, RoleArn},
     settings::Settings,
@@ -29,6 +30,13 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
             let look = role(trigger, None)?;
             Some(Look { introduced: vec![Introduced { surface: None, sid: None }], ..look })
         }
+        // A new role too, made from a template: only the answer says what it is called (botocore's model). That the event is named like
+        // the operation, as all of IAM's are, is unconfirmed (?).
+        "AcquireRole" => {
+            let role = RoleArn::named(trigger.results.get("role")?.get("roleName")?.as_str()?, &trigger.home).ok()?;
+            let introduced = vec![Introduced { surface: None, sid: None }];
+            Some(Look { introduced, ..Look::at(Subject::Role(role), trigger.cause.clone()) })
+        }
         "TagRole" | "UntagRole" if trigger.is_about_our_tags() => role(trigger, None),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
             let policy = customer_policy(trigger)?;
@@ -40,8 +48,18 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
             Some(Look::at(Subject::Policy(customer_policy(trigger)?), trigger.cause.clone()))
         }
         "CreateFunction" => function(trigger, "functionName", vec![Introduced { surface: None, sid: None }]),
-        "UpdateFunctionConfiguration" => {
-            function(trigger, "functionName", vec![Introduced { surface: Some(Surface::Role), sid: None }])
+        // UploadFunction is of the API of 2014, which botocore still has.
+        "UpdateFunctionConfiguration" | "UploadFunction" => {
+            function(trigger, "functionName", vec![Introduced { surface: Some(Surface::Role(None)), sid: None }])
+        }
+        // What runs on Managed Instances was published anew, with the role of the moment.
+        "PublishVersion" | "UpdateFunctionCode" => {
+            let version = trigger.published_version().filter(Qualifier::is_latest_published)?;
+            function(
+                trigger,
+                "functionName",
+                vec![Introduced { surface: Some(Surface::Role(Some(version))), sid: None }],
+            )
         }
         "TagResource" | "UntagResource" if trigger.is_about_our_tags() => function(trigger, "resource", Vec::new()),
         _ => None,
@@ -77,13 +95,15 @@ pub(crate) fn follows(look: &Look, facts: &Facts, settings: &Settings) -> Vec<Lo
             if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
                 return Vec::new();
             }
-            let role = facts.surfaces.get(&Surface::Role).and_then(|sighting| role_of(&sighting.content));
+            // On Managed Instances what runs may have another one than what is changed.
+            let roles = facts.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
+            let roles = roles.filter_map(|(_, sighting)| role_of(&sighting.content)?.parse().ok());
             let look = |role| Look {
                 through: Some(function.clone()),
                 by_operator: look.by_operator,
                 ..Look::at(Subject::Role(role), look.cause.clone())
             };
-            role.and_then(|role| role.parse().ok()).map(look).into_iter().collect()
+            roles.collect::<BTreeSet<RoleArn>>().into_iter().map(look).collect()
         }
         Subject::Policy(policy) => {
             let users = facts.context.policies.get(policy.policy()).and_then(|known| known.users.as_ref());

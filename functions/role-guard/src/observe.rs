@@ -14,7 +14,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
-    arn::{FunctionArn, Home},
+    arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
     content::Content,
     guard::{Guard, Judgement, Look, Scope, Sighting},
@@ -69,8 +69,8 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         }
         Subject::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
             scope: Scope::Tags(function.tags),
-            surfaces: function.role.map(|role| (Surface::Role, role)).into_iter().collect(),
-            context: Context::default(),
+            surfaces: function.role.map(|role| (Surface::Role(None), role)).into_iter().collect(),
+            context: Context { on_managed_instances: function.on_managed_instances, ..Context::default() },
         })),
         Subject::LayerVersion(_) | Subject::Account(_) => Ok(None),
     }
@@ -112,7 +112,7 @@ pub(crate) async fn complete(
     match &look.subject {
         Subject::Role(role) => complete_role(aws, role, look, facts, history, settings).await,
         Subject::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
-        Subject::Function(_) => complete_function(aws, facts, history, settings).await,
+        Subject::Function(function) => complete_function(aws, function, facts, history, settings).await,
         Subject::LayerVersion(_) | Subject::Account(_) => Ok(()),
     }
 }
@@ -164,12 +164,20 @@ async fn users(
 ) -> Result<BTreeSet<FunctionArn>, CallError> {
     let today = today(aws);
     let seen = functions.into_iter().map(|function| async {
-        let found = aws.function(&function).await?;
-        let uses = found.is_some_and(|found| {
-            let opted_in = OptIn::from_tags(&found.tags, GuardKind::Role, today).mode != Mode::Off;
-            let its = found.role.as_ref().and_then(|sighting| role_of(&sighting.content)?.parse::<RoleArn>().ok());
-            opted_in && its.as_ref() == Some(role)
-        });
+        let Some(found) = aws.function(&function).await? else { return Ok(None) };
+        if OptIn::from_tags(&found.tags, GuardKind::Role, today).mode == Mode::Off {
+            return Ok(None);
+        }
+        let is_it = |sighting: &Sighting| {
+            role_of(&sighting.content).and_then(|its| its.parse::<RoleArn>().ok()).as_ref() == Some(role)
+        };
+        let uses = match found.role.as_ref().is_some_and(is_it) {
+            false if found.on_managed_instances => {
+                let running = aws.version_role(&function, &Qualifier::latest_published()).await?;
+                running.as_ref().is_some_and(is_it)
+            }
+            uses => uses,
+        };
         Ok::<_, CallError>(uses.then_some(function))
     });
     Ok(future::try_join_all(seen).await?.into_iter().flatten().collect())
@@ -316,9 +324,10 @@ async fn complete_policy(
     Ok(())
 }
 
-/// A function's role, and the one that it had, are judged when they differ.
+/// A function's role, and the one that it had, are judged when they differ; on Managed Instances also that of what runs.
 async fn complete_function(
     aws: &Aws,
+    function: &FunctionArn,
     facts: &mut Facts,
     history: &History,
     settings: &Settings,
@@ -326,17 +335,21 @@ async fn complete_function(
     if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
         return Ok(());
     }
-    let present = facts.surfaces.get(&Surface::Role).map(|sighting| &sighting.content);
-    let baseline = history.surfaces.get(&Surface::Role).and_then(|state| state.baseline.as_ref());
-    if present == baseline {
-        return Ok(());
+    if facts.context.on_managed_instances {
+        let running = Qualifier::latest_published();
+        let role = aws.version_role(function, &running).await?;
+        facts.surfaces.extend(role.map(|role| (Surface::Role(Some(running)), role)));
     }
-    let roles: BTreeSet<&str> = [present, baseline].into_iter().flatten().filter_map(role_of).collect();
+    let baseline = |surface| history.surfaces.get(surface).and_then(|state| state.baseline.as_ref());
+    let differing = facts.surfaces.iter().filter(|(surface, sighting)| baseline(surface) != Some(&sighting.content));
+    let contents = differing.flat_map(|(surface, sighting)| [Some(&sighting.content), baseline(surface)]);
+    let roles: BTreeSet<&str> = contents.flatten().filter_map(role_of).collect();
     let judged = roles.into_iter().map(|arn| async move {
         let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };
         let facts = survey(aws, &role).await?;
         Ok::<_, CallError>(facts.map(|facts| (arn.to_owned(), whole_role(&facts, settings))))
     });
-    facts.context.roles = future::try_join_all(judged).await?.into_iter().flatten().collect();
+    let judged = future::try_join_all(judged).await?;
+    facts.context.roles = judged.into_iter().flatten().collect();
     Ok(())
 }

@@ -9,10 +9,11 @@ pub(crate) use trust::strangers;
 use crate::{Facts, judge::can_come_back, looks::role_of};
 use warden_engine::{
     Finding,
-    arn::FunctionArn,
+    arn::{FunctionArn, Qualifier},
     content::Content,
     guard::Remedy,
     iam::RoleArn,
+    managed_instances::{not_in_service, publish_again},
     plan::{Call, Plan},
     settings::Settings,
     surface::{Subject, Surface},
@@ -40,7 +41,8 @@ pub(crate) fn remedy(
             None => task.on_role(role),
         },
         (Subject::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
-        (Subject::Function(function), Surface::Role) => task.swap(function),
+        (Subject::Function(function), Surface::Role(None)) => task.swap(function),
+        (Subject::Function(function), Surface::Role(Some(_))) => task.nothing_safe(&publish_again(function, "role")),
         // Other guards' subjects and surfaces.
         (Subject::Policy(_) | Subject::Function(_) | Subject::LayerVersion(_) | Subject::Account(_), _) => {
             Remedy::default()
@@ -82,7 +84,7 @@ impl Task<'_> {
             Surface::InlinePolicy(name) => self.inline(role, name),
             Surface::Attachment(policy) => self.attachment(role, policy),
             Surface::ManagedPolicy(_)
-            | Surface::Role
+            | Surface::Role(_)
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
@@ -130,6 +132,11 @@ impl Task<'_> {
         let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
         let plan = self.plan().then(give(previous), give(present), before.clone());
         let note = "published versions keep the role that they were published with: look at those that were published meanwhile";
+        let published = Surface::Role(Some(Qualifier::latest_published()));
+        let note = match self.facts.surfaces.contains_key(&published) {
+            true => format!("{}\n{note}", not_in_service(function, "role")),
+            false => note.to_owned(),
+        };
         Remedy { plan: Some(plan.noting(note)), unfixable: Vec::new() }
     }
 }

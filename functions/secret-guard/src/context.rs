@@ -50,6 +50,13 @@ pub struct KnownValue {
     pub was_there: bool,
 }
 
+/// The version `$LATEST.PUBLISHED` of a function on Lambda Managed Instances: what runs there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// `x86_64` or `arm64`, as it was published.
+    pub architecture: String,
+}
+
 /// What one needs to know of a function to take secrets out of its environment and leave it working.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
@@ -61,8 +68,14 @@ pub struct Context {
     pub architecture: String,
     /// The execution role's ARN.
     pub role: String,
-    /// Whether it is attached to a VPC.
+    /// Whether it runs in a VPC of the account.
     pub in_vpc: bool,
+    /// On Lambda Managed Instances what runs, which what is changed does not until it is published again; none where nothing was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+    /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layer_architectures: BTreeMap<String, BTreeSet<String>>,
     /// Whether a code-signing configuration is attached.
     pub code_signing: bool,
     /// Code and layers as far as AWS says their size, zipped: what is unzipped is never less.
@@ -88,7 +101,7 @@ pub struct Context {
     /// Those of all of them that are to be deleted, because the function was gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted: BTreeSet<SecretName>,
-    /// Published versions, by number.
+    /// Published versions, by number; `$LATEST.PUBLISHED` is one of them.
     pub versions: BTreeMap<String, VersionFacts>,
 }
 

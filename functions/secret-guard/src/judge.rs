@@ -7,7 +7,7 @@ use warden_engine::{
     arn::LayerVersionArn,
     environment::{Held, KeyedHash, Portrait},
     guard::{Judgement, Scope},
-    reference::WRAPPER_VARIABLE,
+    reference::SecretName,
     settings::Settings,
     surface::Surface,
 };
@@ -28,9 +28,19 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Held::Reference(_) | Held::Wrapper => None,
     });
     let mut findings: Vec<Finding> = values.collect();
-    // A published version cannot be changed any more: what it needs is granted through the function itself.
-    if version.is_none() {
-        findings.extend(out_of_reach(&portrait, function, is_strip(facts), settings));
+    // A published version cannot be changed any more: what it needs is granted through the function itself. But one of them is what runs
+    // on Managed Instances.
+    let architecture = match version {
+        None => Some(&function.architecture),
+        Some(version) if version.is_latest_published() => function.published.as_ref().map(|it| &it.architecture),
+        Some(_) => None,
+    };
+    if let Some(architecture) = architecture {
+        let starting = Starting { portrait: &portrait, function, architecture, strip: is_strip(facts), settings };
+        let itself = version.is_none().then_some(&starting);
+        findings.extend(itself.into_iter().flat_map(Starting::foreign));
+        findings.extend(starting.broken());
+        findings.extend(itself.and_then(Starting::unreadable));
     }
     Judgement { findings, unclear: None }
 }
@@ -91,44 +101,99 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
     })
 }
 
-/// References that cannot be followed at the function's start.
-fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: &Settings) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut found = |at: &str, severity, message: String| {
-        findings.push(Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message });
-    };
-    let layered = portrait.layers.iter().any(|layer| is_ours(layer, settings));
-    let (own, others): (Vec<_>, Vec<_>) = portrait.references().partition(|(_, secret)| function.owns(secret));
-    for (name, secret) in &others {
-        found(
-            name,
-            Severity::Medium,
-            format!("{name} refers to {secret}, which is another function's: nobody lets this one read it"),
-        );
+/// An environment as a function starts with it.
+struct Starting<'a> {
+    portrait: &'a Portrait,
+    function: &'a Context,
+    architecture: &'a str,
+    strip: bool,
+    settings: &'a Settings,
+}
+
+impl Starting<'_> {
+    fn found(at: &str, severity: Severity, message: String) -> Finding {
+        Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message }
     }
-    if portrait.is_wrapped() && !layered {
-        let message = "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the function does not start";
-        found(Portrait::LAYERS, Severity::High, message.to_owned());
+
+    /// The function's own secrets that its environment refers to, by variable.
+    fn own(&self) -> impl Iterator<Item = (&str, &SecretName)> {
+        self.portrait.references().filter(|(_, secret)| self.function.owns(secret))
     }
-    if own.is_empty() {
-        return findings;
+
+    /// References to secrets of others.
+    fn foreign(&self) -> impl Iterator<Item = Finding> {
+        let others = self.portrait.references().filter(|(_, secret)| !self.function.owns(secret));
+        others.map(|(name, secret)| {
+            let message =
+                format!("{name} refers to {secret}, which is another function's: nobody lets this one read it");
+            Starting::found(name, Severity::Medium, message)
+        })
     }
-    if !strip && !portrait.is_wrapped() {
-        // At the first reference: where the wrapper is missing, there is nothing to point at.
-        let at = own.first().map_or(WRAPPER_VARIABLE, |(name, _)| name);
-        let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
-        found(at, Severity::High, message.to_owned());
+
+    /// What keeps the start-up layer from its work.
+    fn broken(&self) -> Vec<Finding> {
+        let Starting { portrait, function, architecture, .. } = self;
+        let mut findings = Vec::new();
+        if portrait.is_wrapped() {
+            let message = match start_up_layer(portrait, self.settings) {
+                None => Some(
+                    "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the function does not start"
+                        .to_owned(),
+                ),
+                Some(layer) => (!serves(layer, architecture, function, self.settings)).then(|| {
+                    format!(
+                        "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and {layer} is not for {architecture}, which the \
+                         function is: it does not start"
+                    )
+                }),
+            };
+            findings.extend(message.map(|message| Starting::found(Portrait::LAYERS, Severity::High, message)));
+        }
+        if !self.strip
+            && !portrait.is_wrapped()
+            // At the first reference: where the wrapper is missing, there is nothing to point at.
+            && let Some((at, _)) = self.own().next()
+        {
+            let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
+            findings.push(Starting::found(at, Severity::High, message.to_owned()));
+        }
+        findings
     }
-    let secrets: BTreeSet<&str> = own.iter().map(|(_, secret)| secret.as_str()).collect();
-    let secrets = secrets.into_iter().collect::<Vec<_>>().join(" and ");
-    if portrait.readers.is_empty() && own.iter().any(|(_, secret)| function.deleted.contains(*secret)) {
-        let message =
-            format!("{secrets} is to be deleted, since the function was gone, and nobody can read it until then");
-        found(Portrait::READERS, Severity::High, message);
-    } else if !strip && !portrait.readers.contains(&function.role) {
-        found(Portrait::READERS, Severity::High, format!("{} may not read {secrets}", function.role));
+
+    /// What the secret's policy does not let the function read.
+    fn unreadable(&self) -> Option<Finding> {
+        let Starting { portrait, function, .. } = self;
+        let own: BTreeSet<&SecretName> = self.own().map(|(_, secret)| secret).collect();
+        if own.is_empty() {
+            return None;
+        }
+        let secrets = own.iter().map(|secret| secret.as_str()).collect::<Vec<_>>().join(" and ");
+        let message = if portrait.readers.is_empty() && own.iter().any(|secret| function.deleted.contains(*secret)) {
+            format!("{secrets} is to be deleted, since the function was gone, and nobody can read it until then")
+        } else if !self.strip && !portrait.readers.contains(&function.role) {
+            format!("{} may not read {secrets}", function.role)
+        } else {
+            return None;
+        };
+        Some(Starting::found(Portrait::READERS, Severity::High, message))
     }
-    findings
+}
+
+/// The start-up layer that a function has. Of two the later one is unpacked over the other
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html>).
+pub(crate) fn start_up_layer<'a>(portrait: &'a Portrait, settings: &Settings) -> Option<&'a str> {
+    portrait.layers.iter().map(String::as_str).rfind(|layer| is_ours(layer, settings))
+}
+
+/// Whether a start-up layer holds an executable for the architecture. Of one that no setting names it is known where the layer says so;
+/// where it does not, nothing speaks against it.
+pub(crate) fn serves(layer: &str, architecture: &str, function: &Context, settings: &Settings) -> bool {
+    let named = settings.secret_layers.iter().find(|(_, known)| known.to_string() == layer);
+    match (named, function.layer_architectures.get(layer)) {
+        (Some((known, _)), _) => known == architecture,
+        (None, Some(said)) => said.is_empty() || said.contains(architecture),
+        (None, None) => true,
+    }
 }
 
 /// Whether a layer is some version of the start-up layer.

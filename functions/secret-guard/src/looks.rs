@@ -12,19 +12,32 @@ use warden_engine::{
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
 pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
     match trigger.cause.event_name.as_str() {
-        // Everything about a new function is new.
+        // Everything about a new function is new, a version that is published along with it too.
         "CreateFunction" => {
             let (function, _) = trigger.function("functionName")?;
-            Some(look(trigger, function, Surface::Environment(None), vec![Introduced { surface: None, sid: None }]))
+            let introduced = vec![Introduced { surface: None, sid: None }];
+            Some(with_published(trigger, look(trigger, function, Surface::Environment(None), introduced)))
         }
-        // Layers, role and runtime too decide whether a stripped secret can be reached.
-        "UpdateFunctionConfiguration" => {
+        // Layers, role and runtime too decide whether a stripped secret can be reached. (UploadFunction is of the API of 2014, which
+        // botocore still has.)
+        "UpdateFunctionConfiguration" | "UploadFunction" => {
             let (function, _) = trigger.function("functionName")?;
             let surface = Surface::Environment(None);
             // The environment stands there emptied where it was sent.
             let sent = trigger.parameters.get("environment").is_some_and(|sent| !sent.is_null());
             let introduced = sent.then(|| Introduced { surface: Some(surface.clone()), sid: None });
             Some(look(trigger, function, surface, introduced.into_iter().collect()))
+        }
+        // The architecture may be another now, and with a layer of the one before the function does not start. A version may be published
+        // with it.
+        "UpdateFunctionCode" => {
+            let (function, _) = trigger.function("functionName")?;
+            Some(with_published(trigger, look(trigger, function, Surface::Environment(None), Vec::new())))
+        }
+        // What kept the start-up layer out is gone: nothing is new, but what was withheld for it can be done now.
+        "DeleteFunctionCodeSigningConfig" => {
+            let (function, _) = trigger.function("functionName")?;
+            Some(look(trigger, function, Surface::Environment(None), Vec::new()))
         }
         // Gone, or there again by now. With a qualifier one version was deleted.
         "DeleteFunction" if trigger.parameter("qualifier").is_none() => {
@@ -34,7 +47,7 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
         // The environment of the moment, kept for ever.
         "PublishVersion" => {
             let (function, _) = trigger.function("functionName")?;
-            let surface = Surface::Environment(Some(trigger.result("version")?.parse().ok()?));
+            let surface = Surface::Environment(Some(trigger.published_version()?));
             let introduced = Introduced { surface: Some(surface.clone()), sid: None };
             Some(look(trigger, function, surface, vec![introduced]))
         }
@@ -45,6 +58,16 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
         }
         _ => None,
     }
+}
+
+/// The look, at the version too that the call published, where it did.
+fn with_published(trigger: &Trigger, mut look: Look) -> Look {
+    if let Some(version) = trigger.published_version() {
+        let surface = Surface::Environment(Some(version));
+        look.surfaces.get_or_insert_default().insert(surface.clone());
+        look.introduced.push(Introduced { surface: Some(surface), sid: None });
+    }
+    look
 }
 
 fn look(trigger: &Trigger, function: FunctionArn, surface: Surface, introduced: Vec<Introduced>) -> Look {

@@ -2,8 +2,9 @@
 //! nothing of it.
 
 use crate::{
-    Boundary, Context, Facts, KnownValue, Suspect,
+    Boundary, Context, Facts, KnownValue, Published, Suspect,
     boundary::boundary,
+    judge::is_ours,
     unmistakable::{is_unmistakable, may_name_a_secret},
 };
 use futures::future;
@@ -12,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Aws, HashKey, Keeping, Reading};
 use warden_engine::{
     Severity,
-    arn::{FunctionArn, Qualifier},
+    arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{Held, KeyedHash, VersionFacts},
+    environment::{Held, KeyedHash, Portrait, VersionFacts},
     guard::{Look, Scope, Sighting},
     ports::Clock,
+    settings::Settings,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode},
 };
@@ -34,7 +36,7 @@ pub fn suspect(name: &str, value: &str, hash: KeyedHash, known: Option<KeyedHash
 }
 
 /// Reads what `look` asks for; `None` where the function is gone.
-pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, CallError> {
+pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
     let Subject::Function(function) = &look.subject else { return Ok(None) };
     let versions: BTreeSet<Qualifier> = look
         .surfaces
@@ -50,11 +52,11 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
             | Surface::Attachment(_)
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
-            | Surface::Role => None,
+            | Surface::Role(_) => None,
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
-    read(aws, function, versions, wants_itself, None).await
+    read(aws, function, versions, wants_itself, None, settings).await
 }
 
 /// Reads the function itself as it would be looked at with these tags.
@@ -62,17 +64,20 @@ pub(crate) async fn survey(
     aws: &Aws,
     function: &FunctionArn,
     tags: &BTreeMap<String, String>,
+    settings: &Settings,
 ) -> Result<Option<Facts>, CallError> {
-    read(aws, function, BTreeSet::new(), true, Some(tags)).await
+    read(aws, function, BTreeSet::new(), true, Some(tags), settings).await
 }
 
-/// Reads published versions, and the function itself; `tags` are in the place of its own.
+/// Reads published versions, and the function itself; `tags` are in the place of its own. On Lambda Managed Instances what runs is read
+/// with it.
 async fn read(
     aws: &Aws,
     function: &FunctionArn,
     versions: BTreeSet<Qualifier>,
     wants_itself: bool,
     tags: Option<&BTreeMap<String, String>>,
+    settings: &Settings,
 ) -> Result<Option<Facts>, CallError> {
     let published = future::try_join_all(versions.into_iter().map(|version| async {
         let reading = aws.reading(function, Some(&version)).await?;
@@ -83,26 +88,58 @@ async fn read(
     let Some(itself) = itself else { return Ok(None) };
     let scope = Scope::Tags(tags.unwrap_or(&itself.tags).clone());
     let mode = scope.opt_in(GuardKind::Secrets, aws.now().to_zoned(TimeZone::UTC).date()).mode;
+    let mut versions: BTreeMap<Qualifier, Reading> = published.into_iter().flatten().collect();
+    let running = Qualifier::latest_published();
+    if itself.on_managed_instances && wants_itself && mode != Mode::Off && !versions.contains_key(&running) {
+        let reading = aws.reading(function, Some(&running)).await?;
+        versions.extend(reading.map(|reading| (running.clone(), reading)));
+    }
     let mut seen = Seen { key, suspects: Vec::new(), candidates: Vec::new() };
     let mut surfaces: BTreeMap<Surface, Sighting> = BTreeMap::new();
-    for (version, reading) in published.into_iter().flatten() {
-        seen.look_at(&reading, mode);
-        surfaces.insert(Surface::Environment(Some(version)), reading.sighting(key, BTreeSet::new()));
+    for (version, reading) in &versions {
+        seen.look_at(reading, mode);
+        surfaces.insert(Surface::Environment(Some(version.clone())), reading.sighting(key, BTreeSet::new()));
     }
+    let running = versions.get(&running);
     if !wants_itself || mode == Mode::Off {
         if wants_itself {
             surfaces.insert(Surface::Environment(None), itself.sighting(key, BTreeSet::new()));
         }
-        let around = Around { known: seen.known(aws).await?, ..Around::default() };
-        let facts = seen.facts(function, &itself, around)?;
+        let started: Vec<&Reading> = running.into_iter().filter(|_| mode != Mode::Off).collect();
+        let (known, layers) = future::try_join(seen.known(aws), architectures(aws, started, key, settings)).await?;
+        let facts = seen.facts(function, &itself, running, Around { known, layers, ..Around::default() })?;
         return Ok(Some(Facts { scope, surfaces, context: Some(facts) }));
     }
     seen.look_at(&itself, mode);
-    let around = around(aws, function, &itself, &seen).await?;
+    let started: Vec<&Reading> = running.into_iter().chain([&itself]).collect();
+    let around = around(aws, function, &itself, &seen);
+    let (around, layers) = future::try_join(around, architectures(aws, started, key, settings)).await?;
     let readers = around.keeping.as_ref().map(|keeping| keeping.readers.clone()).unwrap_or_default();
     surfaces.insert(Surface::Environment(None), itself.sighting(key, readers));
-    let facts = seen.facts(function, &itself, around)?;
+    let facts = seen.facts(function, &itself, running, Around { layers, ..around })?;
     Ok(Some(Facts { scope, surfaces, context: Some(facts) }))
+}
+
+/// For which architectures the start-up layers of these functions are, where the settings do not say so and something depends on it.
+async fn architectures(
+    aws: &Aws,
+    functions: Vec<&Reading>,
+    key: &HashKey,
+    settings: &Settings,
+) -> Result<BTreeMap<String, BTreeSet<String>>, CallError> {
+    let portraits = functions.into_iter().filter_map(|reading| reading.portrait(key).ok());
+    let layers: BTreeSet<LayerVersionArn> = portraits
+        .filter(Portrait::is_wrapped)
+        .flat_map(|portrait| portrait.layers)
+        .filter(|layer| is_ours(layer, settings))
+        .filter_map(|layer| layer.parse().ok())
+        .filter(|layer| !settings.secret_layers.values().any(|known| known == layer))
+        .collect();
+    let read = layers.into_iter().map(|layer| async move {
+        let architectures = aws.layer_architectures(&layer).await?;
+        Ok::<_, CallError>((layer.to_string(), architectures))
+    });
+    Ok(future::try_join_all(read).await?.into_iter().collect())
 }
 
 /// What the detector found, and what the account is asked about.
@@ -150,12 +187,22 @@ impl Seen<'_> {
         Ok(found.collect())
     }
 
-    fn facts(self, function: &FunctionArn, reading: &Reading, around: Around) -> Result<Context, CallError> {
+    fn facts(
+        self,
+        function: &FunctionArn,
+        reading: &Reading,
+        running: Option<&Reading>,
+        around: Around,
+    ) -> Result<Context, CallError> {
         let (environment_bytes, value_bytes) = reading.lengths();
         let keeping = match around.keeping {
             Some(keeping) => keeping,
             None => Keeping::nothing(self.key, function)?,
         };
+        let mut versions = around.versions;
+        // Whether it is listed with the others is documented nowhere (?).
+        let number = Qualifier::latest_published().to_string();
+        versions.extend(running.map(|running| (number, running.version_facts(self.key))));
         let boundary = match around.boundary {
             Bounded::By(document) => boundary(document.as_deref(), function, &keeping.secret),
             Bounded::Unsure => Boundary::Lacks,
@@ -166,6 +213,8 @@ impl Seen<'_> {
             architecture: reading.architecture.clone(),
             role: reading.role.clone(),
             in_vpc: reading.in_vpc,
+            published: running.map(|running| Published { architecture: running.architecture.clone() }),
+            layer_architectures: around.layers,
             code_signing: around.code_signing,
             zipped_bytes: reading.zipped_bytes,
             environment_bytes,
@@ -177,7 +226,7 @@ impl Seen<'_> {
             stored: keeping.stored,
             others: keeping.others,
             deleted: keeping.deleted,
-            versions: around.versions,
+            versions,
         })
     }
 }
@@ -190,6 +239,7 @@ struct Around {
     code_signing: bool,
     boundary: Bounded,
     versions: BTreeMap<String, VersionFacts>,
+    layers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The permissions boundary of a function's role.

@@ -38,8 +38,10 @@ pub(crate) fn obstacle(
         .or_else(|| {
             let there = settings.secret_layers.get(&known.architecture).is_some_and(|layer| layer.region() == function.region());
             (!there).then(|| {
+                // Who changed the architecture can change it back.
+                let back = if layered && portrait.is_wrapped() { "go back to the architecture that the function's layer is for, " } else { "" };
                 format!(
-                    "the layer secret-env is not deployed for {} in {}: deploy it there, {BY_HAND}",
+                    "the layer secret-env is not deployed for {} in {}: {back}deploy it there, {BY_HAND}",
                     known.architecture,
                     function.region()
                 )
@@ -64,7 +66,7 @@ pub(crate) fn obstacle(
         })
         .or_else(|| {
             (known.in_vpc && own_tag(facts).is_none()).then(|| {
-                "the function is attached to a VPC, from where Secrets Manager may be out of reach: see that it has a way there (an \
+                "the function runs in a VPC, from where Secrets Manager may be out of reach: see that it has a way there (an \
                  interface endpoint, or a NAT gateway), then set the tag warden:secrets=enforce on the function itself"
                     .to_owned()
             })

@@ -2,7 +2,7 @@
 
 use crate::{
     Context, Facts, extension,
-    judge::{is_ours, is_strip},
+    judge::{is_ours, is_strip, serves, start_up_layer},
     obstacle::obstacle,
 };
 use serde_json::json;
@@ -13,6 +13,7 @@ use warden_engine::{
     content::Fingerprint,
     environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored, StoredNow, VersionFacts},
     guard::Remedy,
+    managed_instances::{not_in_service, publish_again},
     plan::{Call, Plan},
     reference::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
@@ -36,7 +37,7 @@ pub(crate) fn remedy(
         return Remedy::default();
     };
     if let Some(version) = version {
-        return published(version, findings);
+        return published(function, version, findings);
     }
     let Ok(portrait) = Portrait::of(&sighting.content) else { return Remedy::default() };
     let thinking = Thinking { function, facts, known, portrait: &portrait, settings, strip: is_strip(facts) };
@@ -49,12 +50,12 @@ pub(crate) fn remedy(
     match thinking.updates(&secrets) {
         Ok((there, back)) => {
             let after = there.on(&portrait).content();
-            let stored = there.store.as_ref().map(|stored| stored.secret.clone());
+            let note = thinking.note(&secrets, &there);
             let (there, back) = (Call::UpdateEnvironment(Box::new(there)), Call::UpdateEnvironment(Box::new(back)));
             let plan = Plan::new(surface.clone(), sighting.content.clone()).then(there, back, after);
-            let plan = match thinking.note(&secrets, stored.as_ref()) {
-                Some(note) => plan.noting(note),
-                None => plan,
+            let plan = match note.is_empty() {
+                true => plan,
+                false => plan.noting(note.join("\n")),
             };
             Remedy { plan: Some(plan), unfixable }
         }
@@ -66,12 +67,18 @@ pub(crate) fn remedy(
     }
 }
 
-fn published(version: &Qualifier, findings: &[Finding]) -> Remedy {
-    let advice = format!(
-        "version {version} keeps its environment for ever: rotate the secret, and delete the version once no alias and no caller needs it"
-    );
+fn published(function: &FunctionArn, version: &Qualifier, findings: &[Finding]) -> Remedy {
+    let advice = |finding: &Finding| {
+        if !version.is_latest_published() {
+            return format!(
+                "version {version} keeps its environment for ever: rotate the secret, and delete the version once no alias and no caller needs it"
+            );
+        }
+        let again = publish_again(function, "environment and the layers");
+        if finding.id == FindingId::SecretOutOfReach { again } else { format!("{again}; and rotate {}", finding.at) }
+    };
     Remedy {
-        unfixable: findings.iter().map(|finding| (finding.clone(), advice.clone())).collect(),
+        unfixable: findings.iter().map(|finding| (finding.clone(), advice(finding))).collect(),
         ..Remedy::default()
     }
 }
@@ -175,12 +182,24 @@ impl Thinking<'_> {
             there.set.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
             back.remove.insert(WRAPPER_VARIABLE.to_owned());
         }
-        let layer = self.settings.secret_layers.get(&self.known.architecture);
-        if let Some(layer) = layer.filter(|_| !portrait.layers.iter().any(|layer| is_ours(layer, self.settings))) {
-            there.layers = Some(portrait.layers.iter().cloned().chain([layer.to_string()]).collect());
+        let right = self.settings.secret_layers.get(&self.known.architecture);
+        let there_is = start_up_layer(portrait, self.settings)
+            .filter(|layer| serves(layer, &self.known.architecture, self.known, self.settings));
+        if let Some(right) = right.filter(|_| there_is.is_none()) {
+            there.layers = Some(self.layers_with(&right.to_string()));
             back.layers = Some(portrait.layers.clone());
         }
         Ok(())
+    }
+
+    /// The layers with this start-up layer: in the place of the one that is there, or else the last.
+    fn layers_with(&self, right: &str) -> Vec<String> {
+        let layers = &self.portrait.layers;
+        let is_other = |layer: &String| !is_ours(layer, self.settings);
+        let place = layers.iter().rposition(|layer| !is_other(layer)).unwrap_or(layers.len());
+        let (before, after) = layers.split_at_checked(place).unwrap_or_default();
+        let others = |layers: &[String]| layers.iter().filter(|layer| is_other(layer)).cloned().collect::<Vec<_>>();
+        others(before).into_iter().chain([right.to_owned()]).chain(others(after)).collect()
     }
 
     /// Which version of which secret will hold the values, beside those that it holds now.
@@ -231,8 +250,16 @@ impl Thinking<'_> {
     }
 
     /// What the owner has to know and do.
-    fn note(&self, secrets: &BTreeMap<String, KeyedHash>, stored: Option<&SecretName>) -> Option<String> {
-        let (known, secret) = (self.known, stored?);
+    fn note(&self, secrets: &BTreeMap<String, KeyedHash>, there: &EnvironmentUpdate) -> Vec<String> {
+        let known = self.known;
+        let unserved = known.published.is_some() && there.changes_configuration();
+        let unserved = unserved.then(|| not_in_service(self.function, "environment and the layers"));
+        let stored = there.store.as_ref().map(|stored| self.note_on_stored(secrets, &stored.secret));
+        unserved.into_iter().chain(stored.unwrap_or_default()).collect()
+    }
+
+    fn note_on_stored(&self, secrets: &BTreeMap<String, KeyedHash>, secret: &SecretName) -> Vec<String> {
+        let known = self.known;
         let names = secrets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let mut note = vec![format!(
             "rotate {names}: whoever could read the function's configuration may know what it held; put the new value into {secret}, and the \
@@ -270,7 +297,8 @@ impl Thinking<'_> {
         let versions: Vec<&str> = known
             .versions
             .iter()
-            .filter(|(_, version)| holds(&version.values))
+            // What becomes of that one is said where it is judged.
+            .filter(|(number, version)| **number != Qualifier::latest_published().as_str() && holds(&version.values))
             .map(|(number, _)| number.as_str())
             .collect();
         if !versions.is_empty() {
@@ -279,6 +307,6 @@ impl Thinking<'_> {
                 versions.join(", ")
             ));
         }
-        Some(note.join("\n"))
+        note
     }
 }

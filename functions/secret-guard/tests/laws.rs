@@ -136,6 +136,8 @@ prop_compose! {
             architecture: "x86_64".into(),
             role: ROLES[0].into(),
             in_vpc,
+            published: None,
+            layer_architectures: BTreeMap::new(),
             code_signing: false,
             zipped_bytes: 1000,
             environment_bytes,

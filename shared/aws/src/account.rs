@@ -29,9 +29,10 @@ impl Account for Aws {
             (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
                 self.function_url(function, qualifier.as_ref()).await.map(Some)
             }
-            (Subject::Function(function), Surface::Role) => {
+            (Subject::Function(function), Surface::Role(None)) => {
                 Ok(self.function(function).await?.and_then(|function| function.role))
             }
+            (Subject::Function(function), Surface::Role(Some(version))) => self.version_role(function, version).await,
             (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
             (Subject::Role(role), Surface::Trust) => {
                 Ok(self.role(role).await?.map(|role| unlocked(role.trust.content())))

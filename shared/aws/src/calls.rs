@@ -55,7 +55,7 @@ pub const ROLE_GUARD: &[&str] = &[
     "lambda:UpdateFunctionConfiguration",
 ];
 
-/// The calls that secret-guard makes, as IAM actions. GetLayerVersion is what Lambda asks of whoever sets layers, TagResource what
+/// The calls that secret-guard makes, as IAM actions. GetLayerVersion is also what Lambda asks of whoever sets layers, TagResource what
 /// Secrets Manager asks of whoever creates a secret with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
 pub const SECRET_GUARD: &[&str] = &[
     "dynamodb:BatchGetItem",

@@ -1,7 +1,7 @@
 //! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
 //! that does not print; everybody else sees a portrait.
 
-use crate::{Aws, HashKey, error::discreet};
+use crate::{Aws, HashKey, error::discreet, lambda::on_managed_instances};
 use aws_sdk_lambda::{
     operation::get_function::GetFunctionOutput,
     types::{Environment, LastUpdateStatus, PackageType, State},
@@ -34,8 +34,11 @@ pub struct Reading {
     pub package: Package,
     /// `x86_64` or `arm64`.
     pub architecture: String,
-    /// Whether it is attached to a VPC.
+    /// Whether it runs in a VPC of the account: attached to one, or on Lambda Managed Instances, which are in one always
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-capacity-providers.html>).
     pub in_vpc: bool,
+    /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
+    pub on_managed_instances: bool,
     /// Code and layers as far as AWS says their size.
     pub zipped_bytes: u64,
     variables: BTreeMap<String, SecretString>,
@@ -56,6 +59,7 @@ impl fmt::Debug for Reading {
 impl Reading {
     fn of(answer: GetFunctionOutput) -> Option<Reading> {
         let configuration = answer.configuration?;
+        let on_managed_instances = on_managed_instances(&configuration);
         let environment = configuration.environment;
         let (variables, error) = environment.map(|it| (it.variables, it.error)).unwrap_or_default();
         let layers = configuration.layers.unwrap_or_default();
@@ -76,7 +80,9 @@ impl Reading {
                 .unwrap_or_default()
                 .first()
                 .map_or_else(|| "x86_64".to_owned(), |architecture| architecture.as_str().to_owned()),
-            in_vpc: configuration.vpc_config.is_some_and(|vpc| !vpc.subnet_ids.unwrap_or_default().is_empty()),
+            in_vpc: on_managed_instances
+                || configuration.vpc_config.is_some_and(|vpc| !vpc.subnet_ids.unwrap_or_default().is_empty()),
+            on_managed_instances,
             zipped_bytes: u64::try_from(zipped).unwrap_or_default(),
             variables: concealed(variables.unwrap_or_default()),
             unreadable: error.map(|error| error.error_code.unwrap_or_else(|| "no reason given".into())),
@@ -117,6 +123,11 @@ impl Reading {
         Sighting { content, revision: self.revision.clone() }
     }
 
+    /// The version that was read, as one of the function's.
+    pub fn version_facts(&self, key: &HashKey) -> VersionFacts {
+        version_facts(self.role.clone(), &self.variables, key)
+    }
+
     /// How long the environment is as JSON, which is how Lambda measures it, and each value.
     pub fn lengths(&self) -> (u64, BTreeMap<String, u64>) {
         let values: BTreeMap<String, u64> =
@@ -130,6 +141,18 @@ impl Reading {
 fn held(variables: &BTreeMap<String, SecretString>, key: &HashKey) -> BTreeMap<String, Held> {
     let held = |name: &str, value: &SecretString| Held::of(name, value.expose_secret(), |value| key.hash(value));
     variables.iter().map(|(name, value)| (name.clone(), held(name, value))).collect()
+}
+
+fn version_facts(role: String, variables: &BTreeMap<String, SecretString>, key: &HashKey) -> VersionFacts {
+    let mut facts = VersionFacts { role, values: BTreeSet::new(), refers: BTreeSet::new() };
+    for held in held(variables, key).into_values() {
+        match held {
+            Held::Value(hash) => drop(facts.values.insert(hash)),
+            Held::Reference(reference) => drop(facts.refers.insert(reference.0)),
+            Held::Wrapper => {}
+        }
+    }
+    facts
 }
 
 /// Moves values into the type that does not print.
@@ -276,16 +299,7 @@ impl Aws {
             let found = found.map_err(|error| discreet("ListVersionsByFunction", &target, error))?;
             let Some(number) = found.version.filter(|number| number != "$LATEST") else { continue };
             let variables = concealed(found.environment.and_then(|it| it.variables).unwrap_or_default());
-            let mut facts =
-                VersionFacts { role: found.role.unwrap_or_default(), values: BTreeSet::new(), refers: BTreeSet::new() };
-            for held in held(&variables, key).into_values() {
-                match held {
-                    Held::Value(hash) => drop(facts.values.insert(hash)),
-                    Held::Reference(reference) => drop(facts.refers.insert(reference.0)),
-                    Held::Wrapper => {}
-                }
-            }
-            versions.insert(number, facts);
+            versions.insert(number, version_facts(found.role.unwrap_or_default(), &variables, key));
         }
         Ok(versions)
     }

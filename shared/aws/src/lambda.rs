@@ -24,6 +24,8 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// Which role it has (`{"Role": "arn:..."}`), with the lock on its configuration.
     pub role: Option<Sighting>,
+    /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
+    pub on_managed_instances: bool,
 }
 
 impl Aws {
@@ -37,6 +39,7 @@ impl Aws {
         match self.lambda(function.region()).get_function().function_name(&target).send().await {
             Ok(answer) => Ok(Some(Function {
                 tags: answer.tags.unwrap_or_default().into_iter().collect(),
+                on_managed_instances: answer.configuration.as_ref().is_some_and(on_managed_instances),
                 role: answer.configuration.map(role_sighting),
             })),
             // The answer holds the environment too.
@@ -44,12 +47,21 @@ impl Aws {
         }
     }
 
-    /// The function's tags; `None` where it is gone.
+    /// Which role a version or an alias of a function has; `None` where there is none.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn function_tags(&self, function: &FunctionArn) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        Ok(self.function(function).await?.map(|function| function.tags))
+    pub async fn version_role(
+        &self,
+        function: &FunctionArn,
+        version: &Qualifier,
+    ) -> Result<Option<Sighting>, CallError> {
+        let target = function.qualified(Some(version));
+        let call = self.lambda(function.region()).get_function().function_name(function.to_string());
+        match call.qualifier(version.as_str()).send().await {
+            Ok(answer) => Ok(answer.configuration.map(role_sighting)),
+            Err(error) => none_if_gone(discreet("GetFunction", &target, error)),
+        }
     }
 
     /// A function's resource policy. Lambda answers 404 where there is none.
@@ -125,6 +137,22 @@ impl Aws {
         }
     }
 
+    /// The architectures that a layer version says it is for (`x86_64`, `arm64`); none where it says nothing, or nothing can be learnt of it.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn layer_architectures(&self, layer: &LayerVersionArn) -> Result<BTreeSet<String>, CallError> {
+        let call = self.lambda(layer.region()).get_layer_version().layer_name(layer.name());
+        // The answer holds a presigned URL of the layer's code as well: it is dropped here and never logged.
+        match call.version_number(version(layer)).send().await {
+            Ok(answer) => Ok(answer.compatible_architectures().iter().map(|it| it.as_str().to_owned()).collect()),
+            Err(error) => match discreet("GetLayerVersion", &layer.to_string(), error) {
+                error if matches!(error.kind, ErrorKind::Gone | ErrorKind::Refused) => Ok(BTreeSet::new()),
+                error => Err(error),
+            },
+        }
+    }
+
     /// Every version and alias of a function that may have a policy or a URL of its own. `None` is the function itself.
     ///
     /// # Errors
@@ -142,18 +170,28 @@ impl Aws {
         };
         let versions = async {
             let mut pages = client.list_versions_by_function().function_name(&target).into_paginator().items().send();
-            let mut names = Vec::new();
+            let (mut names, mut managed) = (Vec::new(), false);
             while let Some(version) = pages.next().await {
-                names.extend(version.map_err(|error| discreet("ListVersionsByFunction", &target, error))?.version);
+                let version = version.map_err(|error| discreet("ListVersionsByFunction", &target, error))?;
+                managed |= on_managed_instances(&version);
+                names.extend(version.version);
             }
-            Ok::<_, CallError>(names)
+            Ok::<_, CallError>((names, managed))
         };
-        let (aliases, versions) = future::try_join(aliases, versions).await?;
+        let (aliases, (versions, managed)) = future::try_join(aliases, versions).await?;
         let mut found = BTreeSet::from([None]);
+        // Whether it is listed with the others is documented nowhere (?).
+        found.extend(managed.then(|| Some(Qualifier::latest_published())));
         // `$LATEST` is the function itself and no qualifier here.
         found.extend(aliases.into_iter().chain(versions).filter_map(|name| name.parse().ok()).map(Some));
         Ok(found)
     }
+}
+
+/// Whether a function with this configuration runs on Lambda Managed Instances. It was made that way and stays so: Lambda refuses to
+/// turn the one kind into the other (<https://github.com/localstack/localstack>, whose tests are validated against AWS).
+pub(crate) fn on_managed_instances(configuration: &FunctionConfiguration) -> bool {
+    configuration.capacity_provider_config.is_some()
 }
 
 fn role_sighting(configuration: FunctionConfiguration) -> Sighting {

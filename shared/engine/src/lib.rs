@@ -15,6 +15,7 @@ mod event;
 pub mod guard;
 pub mod iam;
 pub mod known;
+pub mod managed_instances;
 pub mod ocsf;
 pub mod pause;
 pub mod plan;

@@ -109,8 +109,8 @@ pub enum Surface {
     InlinePolicy(PolicyName),
     /// `managed-policy/ARN`: what a customer managed policy says by default.
     ManagedPolicy(PolicyArn),
-    /// `role`: which role a function has.
-    Role,
+    /// `role[:VERSION]`: which role a function has.
+    Role(Option<Qualifier>),
     /// `environment[:VERSION]`
     Environment(Option<Qualifier>),
 }
@@ -127,7 +127,7 @@ impl Surface {
             | Surface::Boundary
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
-            | Surface::Role
+            | Surface::Role(_)
             | Surface::Environment(_) => None,
         }
     }
@@ -146,7 +146,8 @@ impl fmt::Display for Surface {
             Surface::Attachment(policy) => write!(f, "attachment/{policy}"),
             Surface::InlinePolicy(name) => write!(f, "inline-policy/{name}"),
             Surface::ManagedPolicy(policy) => write!(f, "managed-policy/{policy}"),
-            Surface::Role => f.write_str("role"),
+            Surface::Role(None) => f.write_str("role"),
+            Surface::Role(Some(version)) => write!(f, "role:{version}"),
             Surface::Environment(None) => f.write_str("environment"),
             Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
         }
@@ -177,7 +178,7 @@ impl FromStr for Surface {
             ("environment", qualifier) => Ok(Surface::Environment(qualifier)),
             ("trust", None) => Ok(Surface::Trust),
             ("boundary", None) => Ok(Surface::Boundary),
-            ("role", None) => Ok(Surface::Role),
+            ("role", qualifier) => Ok(Surface::Role(qualifier)),
             _ => Err(bad()),
         }
     }
@@ -203,6 +204,7 @@ mod tests {
             "inline-policy/read+write=all,of.it@home-1",
             "managed-policy/arn:aws:iam::111122223333:policy/pay",
             "role",
+            "role:$LATEST.PUBLISHED",
             "environment",
             "environment:3",
             "resource-policy:$LATEST.PUBLISHED",

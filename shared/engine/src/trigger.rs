@@ -151,6 +151,13 @@ impl Trigger {
             }
     }
 
+    /// The version that the call published, by its answer: its number, or `$LATEST.PUBLISHED`; none where it published none. PublishVersion
+    /// always publishes one, CreateFunction and UpdateFunctionCode where `Publish` or `PublishTo` is sent; otherwise the answer is
+    /// that of `$LATEST` (seen on live AWS: <https://github.com/floci-io/floci/issues/2820>).
+    pub fn published_version(&self) -> Option<Qualifier> {
+        self.result("version")?.parse().ok().filter(Qualifier::is_version)
+    }
+
     /// A text element of the answer.
     pub fn result(&self, name: &str) -> Option<&str> {
         self.results.get(name).and_then(Value::as_str)
@@ -197,6 +204,22 @@ mod tests {
         assert_eq!(trigger.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
         assert_eq!((trigger.home.region.as_str(), trigger.parameter("functionName")), ("eu-west-1", Some("pay")));
         assert!(trigger.cause.verified);
+    }
+
+    #[test]
+    fn the_answer_says_which_version_was_published() {
+        #[track_caller]
+        fn check(version: &str, expected: Option<&str>) {
+            let mut event = event();
+            event["detail"]["responseElements"] = json!({ "version": version });
+            let published = Trigger::from_event(&event, &home()).unwrap().published_version();
+            assert_eq!(published.as_ref().map(Qualifier::as_str), expected);
+        }
+        check("3", Some("3"));
+        check("$LATEST.PUBLISHED", Some("$LATEST.PUBLISHED"));
+        check("$LATEST", None);
+        check("live", None);
+        check("", None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
+import managed_instances
 import secret_versions
 import tracing
 
@@ -39,6 +40,7 @@ def apply():
     put_events_delivers_nothing()
     bootstrap_environment()
     function_policy.apply()
+    managed_instances.apply()
     secret_versions.apply()
     tracing.apply()
     lambda_requests()

@@ -205,14 +205,14 @@ const LAMBDA: &[Route] = &[
     Route("POST", "layers/{layerName}/versions", "PublishLayerVersion", "20181031"),
     Route("GET", "layers/{layerName}/versions/{versionNumber}", "GetLayerVersion", "20181031"),
     Route("DELETE", "layers/{layerName}/versions/{versionNumber}", "DeleteLayerVersion", "20181031"),
-    Route("GET", "layers/{layerName}/versions/{versionNumber}/policy", "GetLayerVersionPolicy", ""),
+    Route("GET", "layers/{layerName}/versions/{versionNumber}/policy", "GetLayerVersionPolicy", "20181031"),
     // Seen with and without the date; the rules and the guards must take both.
-    Route("POST", "layers/{layerName}/versions/{versionNumber}/policy", "AddLayerVersionPermission", ""),
+    Route("POST", "layers/{layerName}/versions/{versionNumber}/policy", "AddLayerVersionPermission", "20181031"),
     Route(
         "DELETE",
         "layers/{layerName}/versions/{versionNumber}/policy/{statementId}",
         "RemoveLayerVersionPermission",
-        "",
+        "20181031",
     ),
     Route("GET", "account-settings", "GetAccountSettings", "20160819"),
 ];

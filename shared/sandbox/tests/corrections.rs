@@ -4,7 +4,10 @@
 use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
     primitives::Blob,
-    types::{FunctionCode, FunctionUrlAuthType, LayerVersionContentInput, Runtime},
+    types::{
+        CapacityProviderConfig, FunctionCode, FunctionUrlAuthType, FunctionVersionLatestPublished,
+        LambdaManagedInstancesCapacityProviderConfig, LayerVersionContentInput, Runtime,
+    },
 };
 use serde_json::{Value, json};
 use warden_sandbox::{Options, Sandbox, Stack};
@@ -157,6 +160,60 @@ async fn the_policy_has_a_revision_of_its_own() {
         let (_, second) = account.policy(None).await.expect("a policy");
         let function = account.lambda.get_function_configuration().function_name("shop").send().await.expect("shop");
         first != second && function.revision_id != Some(second)
+    })
+    .await;
+}
+
+fn on_managed_instances() -> CapacityProviderConfig {
+    let provider = "arn:aws:lambda:us-east-1:111122223333:capacity-provider:fleet";
+    let instances = LambdaManagedInstancesCapacityProviderConfig::builder().capacity_provider_arn(provider).build();
+    let instances = instances.expect("the configuration of instances");
+    CapacityProviderConfig::builder().lambda_managed_instances_capacity_provider_config(instances).build()
+}
+
+#[tokio::test]
+async fn what_runs_on_managed_instances_keeps_what_it_was_published_with() {
+    const PUBLISHED: &str = "$LATEST.PUBLISHED";
+    check(async |account| {
+        let latest = FunctionVersionLatestPublished::LatestPublished;
+        let code = FunctionCode::builder().zip_file(Blob::new(empty_zip())).build();
+        let create = account.lambda.create_function().function_name("fleet").runtime(Runtime::Python313);
+        let create = create.handler("app.handler").role("arn:aws:iam::111122223333:role/probe").code(code);
+        let create = create.capacity_provider_config(on_managed_instances()).description("one");
+        let created = create.publish_to(latest.clone()).send().await.expect("the function fleet");
+        let described = async || {
+            let asked = account.lambda.get_function_configuration().function_name("fleet").qualifier(PUBLISHED);
+            asked.send().await.ok().and_then(|answer| answer.description)
+        };
+        let first = described().await;
+        let change = async |text: &str| {
+            let change = account.lambda.update_function_configuration().function_name("fleet").description(text);
+            change.send().await.expect("changed");
+        };
+        change("two").await;
+        let unpublished = described().await;
+        let publish = account.lambda.publish_version().function_name("fleet").publish_to(latest.clone());
+        let published = publish.send().await.expect("published");
+        let second = described().await;
+        change("three").await;
+        let update = account.lambda.update_function_code().function_name("fleet").zip_file(Blob::new(empty_zip()));
+        let updated = update.publish_to(latest).send().await.expect("updated");
+        let versions = [created.version, published.version, updated.version];
+        versions.iter().all(|version| version.as_deref() == Some(PUBLISHED))
+            && [first, unpublished, second, described().await]
+                == [Some("one"), Some("one"), Some("two"), Some("three")].map(|text| text.map(str::to_owned))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_function_does_not_move_to_managed_instances() {
+    check(async |account| {
+        let latest = FunctionVersionLatestPublished::LatestPublished;
+        let move_it = account.lambda.update_function_configuration().function_name("shop");
+        let moved = move_it.capacity_provider_config(on_managed_instances()).send().await;
+        let published = account.lambda.publish_version().function_name("shop").publish_to(latest).send().await;
+        moved.is_err() && published.is_err()
     })
     .await;
 }

@@ -331,7 +331,7 @@ fn stays_within(subject: &Subject, record: &Record, baseline: &Content) -> Resul
         | Surface::Attachment(_)
         | Surface::InlinePolicy(_)
         | Surface::ManagedPolicy(_)
-        | Surface::Role => prop_assert!(false, "{} is another guard's", plan.surface()),
+        | Surface::Role(_) => prop_assert!(false, "{} is another guard's", plan.surface()),
     }
     Ok(())
 }

@@ -188,7 +188,7 @@ impl Task<'_> {
             | Surface::Boundary
             | Surface::Attachment(_)
             | Surface::ManagedPolicy(_)
-            | Surface::Role
+            | Surface::Role(_)
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)

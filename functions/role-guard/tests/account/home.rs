@@ -107,7 +107,8 @@ impl Observe<RoleGuard> for World {
                     let functions = look.through.iter().chain(known).cloned();
                     let uses = |subject: Subject| {
                         let function = self.resource(&subject);
-                        let its = function.surfaces.get(&Surface::Role).and_then(|content| content.document().cloned());
+                        let its =
+                            function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
                         self.opted_in(&subject) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
                     };
                     let through: BTreeSet<_> = functions.filter(|it| uses(Subject::Function(it.clone()))).collect();
@@ -129,8 +130,8 @@ impl Observe<RoleGuard> for World {
                 facts.context.policies.extend(self.known(policy).map(|known| (policy.clone(), known)));
             }
             Subject::Function(_) => {
-                let present = facts.surfaces.get(&Surface::Role).map(|sighting| sighting.content.clone());
-                let baseline = history.surfaces.get(&Surface::Role).and_then(|state| state.baseline.clone());
+                let present = facts.surfaces.get(&Surface::Role(None)).map(|sighting| sighting.content.clone());
+                let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
                 for content in [present, baseline].into_iter().flatten() {
                     let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
                     let subject: Subject = arn.parse().unwrap();
@@ -232,7 +233,7 @@ pub(crate) fn open(variables: &[(&str, &str)]) -> Home {
     write_version(&home, &admin(), &policy(&[everything()]));
     write_version(&home, &managed("data"), &policy(&[orders()]));
     write_version(&home, &managed("bound"), &policy(&[orders(), queue()]));
-    home.put(&shop(), &Surface::Role, Content::new(json!({"Role": role("shop")})));
+    home.put(&shop(), &Surface::Role(None), Content::new(json!({"Role": role("shop")})));
     home
 }
 

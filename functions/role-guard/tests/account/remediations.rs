@@ -161,7 +161,7 @@ fn violations() -> Vec<Violation> {
         Violation {
             name: "a role swapped",
             before: |_| {},
-            change: |home| home.put(&shop(), &Surface::Role, Content::new(json!({"Role": role("strong")}))),
+            change: |home| home.put(&shop(), &Surface::Role(None), Content::new(json!({"Role": role("strong")}))),
             events: vec![("UpdateFunctionConfiguration", json!({"functionName": "shop"}))],
             calls: &["UpdateFunctionConfiguration(shop, Role shop)"],
         },

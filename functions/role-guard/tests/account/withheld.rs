@@ -151,7 +151,7 @@ async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_go
 async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
     let home = guarded().await;
     let new: Subject = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
-    home.put(&new, &Surface::Role, Content::new(json!({"Role": role("strong")})));
+    home.put(&new, &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
     home.tag(&new, "warden", "enforce");
     home.deliver(&home.event("CreateFunction", json!({"functionName": "new"}))).await;
     let record = withheld(&home, &new, "no-safe-change", "no role is known");
@@ -162,7 +162,7 @@ async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
 async fn a_role_that_broke_a_rule_meanwhile_is_not_given_back() {
     let home = guarded().await;
     home.write(&role("shop"), &inline("all"), &written(&policy(&[everything()])));
-    home.put(&shop(), &Surface::Role, Content::new(json!({"Role": role("strong")})));
+    home.put(&shop(), &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
     home.deliver(&home.event("UpdateFunctionConfiguration", json!({"functionName": "shop"}))).await;
     withheld(&home, &shop(), "no-safe-change", "breaks a rule itself");
 }

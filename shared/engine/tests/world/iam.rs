@@ -94,7 +94,7 @@ pub(crate) fn sight(
         Surface::ManagedPolicy(policy) => said(policy),
         Surface::Trust
         | Surface::InlinePolicy(_)
-        | Surface::Role
+        | Surface::Role(_)
         | Surface::FunctionUrl(_)
         | Surface::ResourcePolicy(_)
         | Surface::LayerPolicy(_)

@@ -101,7 +101,7 @@ impl Resource {
 
 /// Whether Lambda hands out a RevisionId with such a surface; IAM never does.
 fn offers_lock(surface: &Surface) -> bool {
-    matches!(surface, Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Role)
+    matches!(surface, Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Role(_))
 }
 
 /// An item of the table: its JSON and its version.
@@ -346,7 +346,7 @@ impl World {
                     Surface::Boundary
                     | Surface::Attachment(_)
                     | Surface::ManagedPolicy(_)
-                    | Surface::Role
+                    | Surface::Role(_)
                     | Surface::FunctionUrl(_)
                     | Surface::ResourcePolicy(_)
                     | Surface::LayerPolicy(_)
@@ -672,7 +672,7 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         | Call::TakeVersionBack { policy, .. } => {
             (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
         }
-        Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role),
+        Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role(None)),
         Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
         Call::DeleteSecrets { function, .. } | Call::RestoreSecrets { function, .. } => {
             (Subject::Function(function.clone()), Surface::Environment(None))

@@ -1,0 +1,86 @@
+//! New code: the versions that are published with it, and the architecture that it may bring.
+
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Architecture, LayerVersionContentInput},
+};
+use warden_engine::record::Step;
+use warden_sandbox::package_text;
+use warden_tests::{Account, environment::variables};
+
+const CODE: &str = "def handler(event, context):\n    return 1\n";
+
+fn code() -> Blob {
+    Blob::new(package_text("app.py", CODE).expect("a package"))
+}
+
+#[tokio::test]
+async fn a_version_that_is_published_with_new_code_is_looked_at() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.guarded_python("pay").await;
+    let trail = account.sandbox.trail();
+    trail.faults().hold_deliveries();
+    // deploy_environment releases what is held; here the code follows first.
+    let update = account.lambda.update_function_configuration().function_name("pay");
+    let set = [("DB_PASSWORD".to_owned(), "Kx9-canary-vQ7mZ2pL".to_owned())].into_iter().collect();
+    let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(set)).build();
+    update.environment(environment).send().await.expect("updated");
+    account.ready("pay").await;
+    let update = account.lambda.update_function_code().function_name("pay").zip_file(code()).publish(true);
+    assert_eq!(update.send().await.expect("updated").version.as_deref(), Some("1"));
+    account.ready("pay").await;
+    trail.release(warden_sandbox::Order::Happened);
+    account.settle().await;
+
+    assert!(account.referred("pay", "DB_PASSWORD").await.is_some());
+    let story = account.secret_story("pay").await;
+    // By then it is known: the function's own was stripped first.
+    let version = "withheld environment:1 known-secret (no-safe-change)".to_owned();
+    assert!(story.contains(&version), "{story:?}");
+}
+
+/// The stack has the layer for one architecture; here its settings name one for the other as well.
+async fn with_a_layer_for_both(account: &Account) -> String {
+    let content = LayerVersionContentInput::builder().zip_file(code()).build();
+    let publish = account.lambda.publish_layer_version().layer_name("warden-secret-env-arm64").content(content);
+    let layer = publish.compatible_architectures(Architecture::Arm64).send().await.expect("a layer");
+    let layer = layer.layer_version_arn.expect("its ARN");
+    let guard = "warden-secret-guard";
+    let mut settings = account.environment(guard).await;
+    settings.insert("WARDEN_SECRET_LAYERS".into(), format!("x86_64={},arm64={layer}", account.secret_layer()));
+    account.deploy_environment(guard, &settings).await;
+    account.settle().await;
+    layer
+}
+
+async fn turned_to_arm64(account: &Account) {
+    account.guarded_python("pay").await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", "Kx9-canary-vQ7mZ2pL")])).await;
+    assert_eq!(account.layers("pay").await, [account.secret_layer()]);
+    account.sandbox.trail().faults().hold_deliveries();
+    let update = account.lambda.update_function_code().function_name("pay").zip_file(code());
+    update.architectures(Architecture::Arm64).send().await.expect("updated");
+    account.ready("pay").await;
+    account.sandbox.trail().release(warden_sandbox::Order::Happened);
+    account.settle().await;
+}
+
+#[tokio::test]
+async fn new_code_for_another_architecture_gets_the_layer_of_that_architecture() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    let arm64 = with_a_layer_for_both(&account).await;
+    turned_to_arm64(&account).await;
+    assert_eq!(account.layers("pay").await, [arm64]);
+    let story = account.secret_story("pay").await;
+    assert_eq!(story.last().map(String::as_str), Some("applied environment secret-out-of-reach"), "{story:?}");
+}
+
+#[tokio::test]
+async fn new_code_for_an_architecture_without_a_layer_is_reported_with_what_to_do() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    turned_to_arm64(&account).await;
+    assert_eq!(account.layers("pay").await, [account.secret_layer()]);
+    let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record");
+    let note = withheld.entry.note.unwrap_or_default();
+    assert!(note.contains("not deployed for arm64") && note.contains("go back to the architecture"), "{note}");
+}
