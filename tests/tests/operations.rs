@@ -173,9 +173,9 @@ fn delivered(template: &Template, service: &str, name: &str) -> BTreeSet<&'stati
         let names = pattern["detail"]["eventName"].as_array().expect("names").clone();
         from(&pattern["source"], &format!("aws.{service}"))
             && from(&pattern["detail"]["eventSource"], &format!("{service}.amazonaws.com"))
-            && names.iter().any(|test| match test {
-                Value::String(exact) => exact == name,
-                test => name.starts_with(test["prefix"].as_str().expect("a name, or a prefix")),
+            && names.iter().any(|test| match test.as_str() {
+                Some(exact) => exact == name,
+                None => name.starts_with(test["prefix"].as_str().expect("a name, or a prefix")),
             })
     };
     GUARDS.iter().filter(|(_, resource)| delivers(resource)).map(|(guard, _)| *guard).collect()

@@ -22,6 +22,8 @@ use warden_engine::{
 };
 
 const LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3";
+/// The same for the other architecture.
+const ARM_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:4";
 const OLDER_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1";
 const OTHER_LAYER: &str = "arn:aws:lambda:us-east-1:444455556666:layer:datadog:9";
 const SECRET: &str = "warden/pay/1f2e3d4c5b6a";
@@ -36,7 +38,8 @@ fn settings() -> Settings {
         region: "us-east-1".into(),
         account: "111122223333".parse().unwrap(),
     };
-    Settings::read(home, |name| (name == "WARDEN_SECRET_LAYERS").then(|| format!("x86_64={LAYER}"))).unwrap()
+    let layers = format!("x86_64={LAYER},arm64={ARM_LAYER}");
+    Settings::read(home, |name| (name == "WARDEN_SECRET_LAYERS").then(|| layers.clone())).unwrap()
 }
 
 /// Few, so that the same value comes back.
@@ -61,7 +64,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn portraits() -> impl Strategy<Value = Portrait> {
-    let layers = vec(select(vec![LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
+    let layers = vec(select(vec![LAYER, ARM_LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
     let wrapper = prop_oneof![
         2 => Just(None),
         2 => Just(Some(Held::Wrapper)),
@@ -89,6 +92,8 @@ prop_compose! {
         tag in select(vec![("warden", "enforce"), ("warden:secrets", "enforce"), ("warden:secrets", "strip")]),
         runtime in select(vec!["python3.13", "nodejs22.x", "provided.al2023"]),
         image in prop::bool::weighted(0.1),
+        architecture in select(vec!["x86_64", "arm64"]),
+        older in prop::sample::subsequence(vec!["x86_64", "arm64"], 0..=2),
         in_vpc in prop::bool::weighted(0.2),
         bounded in prop::bool::weighted(0.1),
         suspicious in vec(0..6_u8, 0..4),
@@ -133,11 +138,14 @@ prop_compose! {
         let context = Context {
             runtime: Some(runtime.into()),
             package: if image { Package::Image } else { Package::Zip },
-            architecture: "x86_64".into(),
+            architecture: architecture.into(),
             role: ROLES[0].into(),
             in_vpc,
             published: None,
-            layer_architectures: BTreeMap::new(),
+            layer_architectures: BTreeMap::from([(
+                OLDER_LAYER.to_owned(),
+                older.into_iter().map(str::to_owned).collect(),
+            )]),
             code_signing: false,
             zipped_bytes: 1000,
             environment_bytes,
@@ -219,7 +227,13 @@ proptest! {
         for text in there.set.values() {
             prop_assert!(text == WRAPPER || text.parse::<Reference>().is_ok(), "no value in a plan");
         }
-        let kept: Vec<_> = after.layers.iter().filter(|layer| portrait.layers.contains(layer)).collect();
-        prop_assert_eq!(kept, portrait.layers.iter().collect::<Vec<_>>());
+        let others = |portrait: &Portrait| -> Vec<String> {
+            let is_ours = |layer: &String| [LAYER, ARM_LAYER, OLDER_LAYER].contains(&layer.as_str());
+            portrait.layers.iter().filter(|layer| !is_ours(layer)).cloned().collect()
+        };
+        prop_assert_eq!(others(&after), others(&portrait));
+        if there.layers.is_none() {
+            prop_assert_eq!(&after.layers, &portrait.layers);
+        }
     }
 }

@@ -33,11 +33,11 @@ pub(super) const KNOWN_SECRET: Explanation = Explanation {
 
 pub(super) const SECRET_OUT_OF_REACH: Explanation = Explanation {
     meaning: "A variable refers to a secret that Warden stored, and the function cannot fetch it at its start: the layer or its wrapper \
-              variable is gone, usually because a pipeline set one and not the other, or the role that the function has now is not among \
+              variable is gone, usually because a pipeline set one and not the other, or new code is for another architecture than the layer, or the role that the function has now is not among \
               those that may read the secret, or the function was gone, so that the secret is to be deleted. Medium where it refers to the secret of another function.",
     attack: "None; the function does not start, or starts with the reference in place of the value. A reference to another function's \
              secret may be an attempt to be let in there: Warden lets a function read its own secret alone.",
-    remedy: "High is acted on. The layer and the wrapper variable are put back, the role is let in, and the deletion is taken back. Where nothing refers to a secret \
+    remedy: "High is acted on. The layer and the wrapper variable are put back, or the layer of the right architecture is put in, the role is let in, and the deletion is taken back. Where nothing refers to a secret \
              any more, the wrapper variable goes.",
     instead: "In the template, keep the layer, AWS_LAMBDA_EXEC_WRAPPER and the references together, or leave all three out.",
 };
