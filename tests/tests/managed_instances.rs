@@ -125,6 +125,23 @@ async fn a_role_that_was_swapped_and_published_is_not_called_put_right_either() 
 }
 
 #[tokio::test]
+async fn an_opt_in_sees_what_runs_too() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    on_managed_instances(&account, &[], &variables(&[("DB_PASSWORD", "Kx9-canary-vQ7mZ2pL")])).await;
+    account.grant("pay", Some(PUBLISHED), "open", "*").await;
+    account.settle().await;
+    account.tag("pay", &[("warden", "enforce")]).await;
+    account.settle().await;
+    let story = account.story_of(&arn("pay")).await;
+    for standing in [
+        "resource-policy:$LATEST.PUBLISHED public-invoke (standing) alert",
+        "environment:$LATEST.PUBLISHED plaintext-secret (standing)",
+    ] {
+        assert!(story.contains(&format!("withheld {standing}")), "{story:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_runs_has_a_policy_of_its_own_and_it_is_guarded() {
     let account = Account::guarded().await;
     on_managed_instances(&account, &[("warden:access", "enforce")], &variables(&[])).await;

@@ -4,9 +4,10 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{Architecture, LayerVersionContentInput},
 };
-use warden_engine::record::Step;
+use serde_json::json;
+use warden_engine::{record::Step, tags::GuardKind};
 use warden_sandbox::package_text;
-use warden_tests::{Account, environment::variables};
+use warden_tests::{Account, arn, environment::variables, policy, role_arn};
 
 const CODE: &str = "def handler(event, context):\n    return 1\n";
 
@@ -83,4 +84,28 @@ async fn new_code_for_an_architecture_without_a_layer_is_reported_with_what_to_d
     let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record");
     let note = withheld.entry.note.unwrap_or_default();
     assert!(note.contains("not deployed for arm64") && note.contains("go back to the architecture"), "{note}");
+}
+
+#[tokio::test]
+async fn a_version_that_was_published_with_a_swapped_role_is_not_forgotten_when_the_role_is_back() {
+    let account = Account::guarded().await;
+    account.role("strong", &[]).await;
+    let everything = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    account.put_role_policy("strong", "all", &policy(&[everything])).await;
+    account.function("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    account.sandbox.trail().faults().hold_deliveries();
+    let swap = account.lambda.update_function_configuration().function_name("pay").role(role_arn("strong"));
+    swap.send().await.expect("swapped");
+    account.ready("pay").await;
+    let update = account.lambda.update_function_code().function_name("pay").zip_file(code()).publish(true);
+    update.send().await.expect("updated");
+    account.ready("pay").await;
+    account.sandbox.trail().release(warden_sandbox::Order::Happened);
+    account.settle().await;
+
+    let found = account.lambda.get_function_configuration().function_name("pay").send().await.expect("the function");
+    assert_eq!(found.role, Some(role_arn("shop")));
+    let story = account.story_by(GuardKind::Role, &arn("pay")).await;
+    assert!(story.contains(&"withheld role:1 role-broadened (no-safe-change) alert".to_owned()), "{story:?}");
 }

@@ -4,7 +4,7 @@ use crate::Facts;
 use jiff::{Timestamp, tz::TimeZone};
 use std::collections::BTreeSet;
 use warden_engine::{
-    arn::{Home, Qualifier},
+    arn::Home,
     guard::{Introduced, Look},
     iam::{CustomerPolicyArn, PolicyArn, RoleArn},
     settings::Settings,
@@ -47,20 +47,17 @@ pub(crate) fn looks(trigger: &Trigger) -> Option<Look> {
         "TagPolicy" | "UntagPolicy" if trigger.is_about_our_tags() => {
             Some(Look::at(Subject::Policy(customer_policy(trigger)?), trigger.cause.clone()))
         }
-        "CreateFunction" => function(trigger, "functionName", vec![Introduced { surface: None, sid: None }]),
+        // A version that is published along with it too.
+        "CreateFunction" => {
+            let new = [Introduced { surface: None, sid: None }];
+            function(trigger, "functionName", new.into_iter().chain(published(trigger)).collect())
+        }
         // UploadFunction is of the API of 2014, which botocore still has.
         "UpdateFunctionConfiguration" | "UploadFunction" => {
             function(trigger, "functionName", vec![Introduced { surface: Some(Surface::Role(None)), sid: None }])
         }
-        // What runs on Managed Instances was published anew, with the role of the moment.
-        "PublishVersion" | "UpdateFunctionCode" => {
-            let version = trigger.published_version().filter(Qualifier::is_latest_published)?;
-            function(
-                trigger,
-                "functionName",
-                vec![Introduced { surface: Some(Surface::Role(Some(version))), sid: None }],
-            )
-        }
+        // The role of the moment, kept for ever. UpdateFunctionCode publishes a version where it is asked to.
+        "PublishVersion" | "UpdateFunctionCode" => function(trigger, "functionName", vec![published(trigger)?]),
         "TagResource" | "UntagResource" if trigger.is_about_our_tags() => function(trigger, "resource", Vec::new()),
         _ => None,
     }
@@ -82,6 +79,12 @@ fn customer_policy(trigger: &Trigger) -> Option<CustomerPolicyArn> {
     (*policy.account() == trigger.home.account).then_some(policy)
 }
 
+/// The role of the version that the call published, where it did.
+fn published(trigger: &Trigger) -> Option<Introduced> {
+    let version = trigger.published_version()?;
+    Some(Introduced { surface: Some(Surface::Role(Some(version))), sid: None })
+}
+
 fn function(trigger: &Trigger, parameter: &str, introduced: Vec<Introduced>) -> Option<Look> {
     let (function, _) = trigger.function(parameter)?;
     Some(Look { introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) })
@@ -95,7 +98,7 @@ pub(crate) fn follows(look: &Look, facts: &Facts, settings: &Settings) -> Vec<Lo
             if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
                 return Vec::new();
             }
-            // On Managed Instances what runs may have another one than what is changed.
+            // What was published may have another one than what is changed.
             let roles = facts.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
             let roles = roles.filter_map(|(_, sighting)| role_of(&sighting.content)?.parse().ok());
             let look = |role| Look {

@@ -112,7 +112,7 @@ pub(crate) async fn complete(
     match &look.subject {
         Subject::Role(role) => complete_role(aws, role, look, facts, history, settings).await,
         Subject::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
-        Subject::Function(function) => complete_function(aws, function, facts, history, settings).await,
+        Subject::Function(function) => complete_function(aws, function, look, facts, history, settings).await,
         Subject::LayerVersion(_) | Subject::Account(_) => Ok(()),
     }
 }
@@ -324,10 +324,12 @@ async fn complete_policy(
     Ok(())
 }
 
-/// A function's role, and the one that it had, are judged when they differ; on Managed Instances also that of what runs.
+/// A function's role, and the one that it had, are judged when they differ; also that of a version that was just published, and on Managed
+/// Instances that of what runs.
 async fn complete_function(
     aws: &Aws,
     function: &FunctionArn,
+    look: &Look,
     facts: &mut Facts,
     history: &History,
     settings: &Settings,
@@ -335,11 +337,17 @@ async fn complete_function(
     if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
         return Ok(());
     }
-    if facts.context.on_managed_instances {
-        let running = Qualifier::latest_published();
-        let role = aws.version_role(function, &running).await?;
-        facts.surfaces.extend(role.map(|role| (Surface::Role(Some(running)), role)));
-    }
+    let running = facts.context.on_managed_instances.then(Qualifier::latest_published);
+    let published = look.introduced.iter().filter_map(|introduced| {
+        let Some(Surface::Role(version)) = &introduced.surface else { return None };
+        version.clone()
+    });
+    let versions: BTreeSet<Qualifier> = running.into_iter().chain(published).collect();
+    let roles = future::try_join_all(versions.into_iter().map(|version| async {
+        let role = aws.version_role(function, &version).await?;
+        Ok::<_, CallError>(role.map(|role| (Surface::Role(Some(version)), role)))
+    }));
+    facts.surfaces.extend(roles.await?.into_iter().flatten());
     let baseline = |surface| history.surfaces.get(surface).and_then(|state| state.baseline.as_ref());
     let differing = facts.surfaces.iter().filter(|(surface, sighting)| baseline(surface) != Some(&sighting.content));
     let contents = differing.flat_map(|(surface, sighting)| [Some(&sighting.content), baseline(surface)]);

@@ -42,7 +42,7 @@ pub(crate) fn remedy(
         },
         (Subject::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
         (Subject::Function(function), Surface::Role(None)) => task.swap(function),
-        (Subject::Function(function), Surface::Role(Some(_))) => task.nothing_safe(&publish_again(function, "role")),
+        (Subject::Function(function), Surface::Role(Some(version))) => task.published(function, version),
         // Other guards' subjects and surfaces.
         (Subject::Policy(_) | Subject::Function(_) | Subject::LayerVersion(_) | Subject::Account(_), _) => {
             Remedy::default()
@@ -110,6 +110,16 @@ impl Task<'_> {
         };
         let call = Call::PutRolePermissionsBoundary { role: role.clone(), policy };
         Remedy { plan: Some(self.plan().then(call, undo, before.clone())), unfixable: Vec::new() }
+    }
+
+    /// Nobody can change a version.
+    fn published(&self, function: &FunctionArn, version: &Qualifier) -> Remedy {
+        self.nothing_safe(&match version.is_latest_published() {
+            true => publish_again(function, "role"),
+            false => {
+                format!("version {version} keeps this role for ever: delete it once no alias and no caller needs it")
+            }
+        })
     }
 
     /// The role that the function had comes back. Whether that one still complies is judged before it does.

@@ -154,7 +154,7 @@ pub(super) const ROLE_BROADENED: Explanation = Explanation {
     attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
              the function's code has the rights of that role from the next call on.",
     remedy: "As severe as the worst finding of the new role. Role-guard puts the previous role back, if that one \
-             still complies; published versions keep theirs.",
+             still complies. Published versions keep theirs: one that was published with such a role is withheld.",
     instead: "Narrow the new role first: what complies may be swapped in at any time.",
 };
 
