@@ -65,7 +65,12 @@ impl Verify {
 async fn verdict(aws: &Aws, subject: Result<Subject, CallError>) -> Result<Verdict, CallError> {
     let damaged = |subject: String, error: CallError| match error.kind {
         ErrorKind::Bug => Ok(Verdict { subject, records: 0, problem: Some(error.to_string()) }),
-        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Refused => Err(error),
+        ErrorKind::Retry
+        | ErrorKind::Stale
+        | ErrorKind::Busy
+        | ErrorKind::Gone
+        | ErrorKind::Refused
+        | ErrorKind::PublicPolicy => Err(error),
     };
     let subject = match subject {
         Ok(subject) => subject,

@@ -6,11 +6,12 @@ use crate::{
     lambda::{auth, version},
 };
 use warden_engine::{
-    call_error::CallError,
+    arn::{FunctionArn, Qualifier},
+    call_error::{CallError, ErrorKind},
     content::Content,
     guard::Sighting,
     iam::CustomerPolicyArn,
-    plan::{Call, PolicyVersion, RevisionId},
+    plan::{Call, Change, PolicyVersion, RevisionId},
     ports::Account,
     surface::{Subject, Surface},
 };
@@ -68,7 +69,8 @@ impl Account for Aws {
         }
     }
 
-    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
+    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError> {
+        let call = change.call();
         let operation = call.operation();
         if let Call::UpdateEnvironment(update) = call {
             return self.update_environment(update, revision).await;
@@ -79,6 +81,7 @@ impl Account for Aws {
         if let Call::RestoreSecrets { function, secrets } = call {
             return self.restore_secrets(function, secrets).await;
         }
+        let judged = revision;
         let revision = revision.map(|revision| revision.0.clone());
         match call {
             // Made already.
@@ -90,12 +93,14 @@ impl Account for Aws {
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::PutResourcePolicy { function, qualifier, policy } => {
+                let revision = self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await?;
                 let request = self.lambda(function.region()).put_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::DeleteResourcePolicy { function, qualifier } => {
+                let revision = self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await?;
                 let request = self.lambda(function.region()).delete_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref()));
                 let answer = request.set_revision_id(revision).send().await;
@@ -190,6 +195,33 @@ impl Account for Aws {
 }
 
 impl Aws {
+    /// The lock of the API that replaces whole policies, once its policy is sure to be what `change` expects, which GetPolicy showed with
+    /// the revision `judged`.
+    ///
+    /// PutResourcePolicy and DeleteResourcePolicy take the revision that GetResourcePolicy gives, RemovePermission the one that GetPolicy
+    /// gives (Lambda API reference). Whether the two are the same is said nowhere (?), so neither is taken for the other; nor whether both
+    /// write a policy in the same way (?), so where the texts differ, an unchanged revision of GetPolicy's has the word.
+    async fn whole_policy_lock(
+        &self,
+        function: &FunctionArn,
+        qualifier: Option<&Qualifier>,
+        judged: Option<&RevisionId>,
+        change: &Change,
+    ) -> Result<Option<String>, CallError> {
+        let found = self.whole_policy(function, qualifier).await?;
+        let same = found.content.fingerprint() == change.expects()
+            || judged.is_some() && self.resource_policy(function, qualifier).await?.revision.as_ref() == judged;
+        if same {
+            return Ok(found.revision.map(|revision| revision.0));
+        }
+        Err(CallError {
+            kind: ErrorKind::Stale,
+            operation: change.call().operation(),
+            target: change.call().target(),
+            message: "the policy was changed since it was read".into(),
+        })
+    }
+
     /// Deletes what was `written` after the `newest` version, and makes a version again of what had made room for it, unless that is
     /// there already. Each is known by its document, so that neither is done twice.
     async fn give_room_back(

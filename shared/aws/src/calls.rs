@@ -13,6 +13,7 @@ pub const ACCESS_GUARD: &[&str] = &[
     "lambda:GetFunctionUrlConfig",
     "lambda:GetLayerVersionPolicy",
     "lambda:GetPolicy",
+    "lambda:GetResourcePolicy",
     "lambda:ListAliases",
     "lambda:ListFunctionUrlConfigs",
     "lambda:ListTags",

@@ -3,7 +3,7 @@
 use crate::{
     content::{Content, FindingKey, Fingerprint},
     environment::KeyedHash,
-    guard::{Facts, Guard, Judgement, Look, Scope, Sighting},
+    guard::{Facts, Guard, Judgement, Look, Otherwise, Scope, Sighting},
     known::{self, Known},
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Step},
@@ -91,6 +91,8 @@ pub enum Ending {
     Done,
     /// Not everything was, for the reason given.
     Failed(String),
+    /// AWS refused the change because what it leaves would let the public in.
+    Public(String),
 }
 
 /// Ends an intent: the records of its outcome, and the state without it.
@@ -124,6 +126,7 @@ pub fn conclude(
             }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
+            state.refused.clear();
             // What an operator had removed does not stand any more: put back, it is new.
             let left = intent.plan.after().fragments();
             state.standing.retain(|key, _| left.contains(&key.fragment));
@@ -150,9 +153,12 @@ pub fn conclude(
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }
-        (Ending::Failed(why), purpose) => {
+        (Ending::Failed(why) | Ending::Public(why), purpose) => {
             draft.step = Step::Failed;
             draft.note = Some(why.clone());
+            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
+                state.refused.push(intent.plan.fingerprint());
+            }
             if let Purpose::Undo { record } = purpose {
                 draft.undoes = Some(*record);
                 let keys = intent.restored();
@@ -168,8 +174,10 @@ pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy) => known::by(intent.plan.changes()),
         // Withdrawn when the undo began.
-        (Ending::Failed(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
-        (Ending::Done, Purpose::Undo { .. }) | (Ending::Failed(_), Purpose::Remedy) => BTreeMap::new(),
+        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
+        (Ending::Done, Purpose::Undo { .. }) | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy) => {
+            BTreeMap::new()
+        }
     }
 }
 
@@ -643,7 +651,16 @@ impl<G: Guard> Deciding<'_, G> {
         let remedy =
             self.guard.remedy(self.subject(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
-        let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = remedy.unfixable.into_iter().unzip();
+        // What AWS has refused once for this content is not tried again.
+        let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
+        let (plan, unfixable) = match plan {
+            Some(plan) if refused(&plan) => {
+                let Otherwise { plan, unfixable } = remedy.otherwise.unwrap_or_default();
+                (plan.filter(|plan| !plan.changes().is_empty() && !refused(plan)), unfixable)
+            }
+            plan => (plan, remedy.unfixable),
+        };
+        let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = unfixable.into_iter().unzip();
         let (left, fixed): (Vec<Finding>, Vec<Finding>) =
             findings.into_iter().partition(|finding| plan.is_none() || unfixable.contains(finding));
         if left.iter().any(|finding| !unfixable.contains(finding)) {

@@ -5,7 +5,7 @@ use crate::{
     environment::KeyedHash,
     guard::Sighting,
     known::Known,
-    plan::{Call, RevisionId},
+    plan::{Change, RevisionId},
     record::Record,
     state::{Head, History, Pause, SurfaceState},
     surface::{Subject, Surface},
@@ -70,11 +70,12 @@ pub trait Account {
     /// The read that failed.
     async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError>;
 
-    /// Makes one call, locked by `revision` where Lambda takes a lock.
+    /// Makes the call of one change, locked by `revision` where Lambda takes the lock that came with what was read; an API with locks of
+    /// its own is asked for what it holds, which must be what the change expects.
     ///
     /// # Errors
     /// What AWS answered.
-    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError>;
+    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError>;
 }
 
 /// Whoever is told of new records.

@@ -306,6 +306,11 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                     endings.push((remediation, Ending::Done));
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
+                // Decided on again, with what is left to do then.
+                Ok(Carried::Public(why)) => {
+                    again = true;
+                    endings.push((remediation, Ending::Public(why)));
+                }
                 Ok(Carried::Overtaken) => {
                     again = true;
                     let why = "somebody changed the content in the meantime; it was read and decided on again";
@@ -403,6 +408,8 @@ pub(crate) enum Carried {
     Done,
     /// Refused for good.
     Failed(String),
+    /// AWS takes no policy that lets the public in, and this one would.
+    Public(String),
     /// The content is not what the changes were planned for.
     Overtaken,
 }
@@ -430,9 +437,10 @@ pub(crate) async fn carry_out<W: World>(
         }
         let mut tries = 0;
         loop {
-            let Err(error) = world.call(change.call(), revision.as_ref()).await else { break };
+            let Err(error) = world.call(change, revision.as_ref()).await else { break };
             match error.kind {
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
+                ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
             // AWS did nothing, because another update is under way: a new function's takes a second or more. Where there is a lock, it

@@ -25,3 +25,10 @@ pub struct Finding {
     /// One sentence for a person: what is open, to whom. Redacted: never a secret's value.
     pub message: String,
 }
+
+impl Finding {
+    /// The index of the statement that it is about, where it is about one.
+    pub fn statement(&self) -> Option<usize> {
+        self.at.strip_prefix("Statement[")?.split(']').next()?.parse().ok()
+    }
+}

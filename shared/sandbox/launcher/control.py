@@ -5,6 +5,7 @@ POST /_warden/session?role=&name=     credentials of a session of a role, whatev
 GET  /_warden/busy                    how many invocations are running
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
+POST /_warden/refuse_public?on=       whether policies of functions that let the public in are refused from now on
 GET  /_warden/permits?function=&action=&resource= may the function's role do that
 """
 
@@ -19,6 +20,7 @@ from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import iam, lambda_svc, sts
 
+import function_policy
 import tracing
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
@@ -112,6 +114,11 @@ def admits(resource, action, source):
         return verdict.decision == "Allow"
 
 
+def refuse_public(on):
+    """Sets whether policies of functions that let the public in are refused."""
+    function_policy.refuses_public = on == "true"
+
+
 def permits(function, action, resource):
     """Whether the role of a function (an ARN) may do that: Lambda parks failures with it."""
     region = function.split(":")[3]
@@ -129,4 +136,5 @@ def permits(function, action, resource):
         return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "admits": admits, "permits": permits}
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "admits": admits, "permits": permits,
+           "refuse_public": refuse_public}

@@ -61,18 +61,30 @@ def lambda_action_names():
 
 
 def lambda_resources():
-    """The resource of a Lambda call where MiniStack has none or another: layer versions, resource-policy."""
+    """The resource of a Lambda call where MiniStack has none or another: functions that are made, layer versions,
+    resource-policy."""
     extract = iam_actions.extract_resource_arn
 
     def resource(service, method, path, headers, body, query_params, region, account_id):
         parts = [part for part in unquote(path).split("/") if part]
         if service == "lambda" and parts[1:2] == ["resource-policy"]:
             return "/".join(parts[2:])
+        if service == "lambda" and method == "POST" and parts[1:] == ["functions"]:
+            return _function_to_be_made(body, region, account_id)
         if service == "lambda" and parts[1:2] == ["layers"] and len(parts) > 4 and parts[3] == "versions":
             return f"arn:aws:lambda:{region}:{account_id}:layer:{parts[2]}:{parts[4]}"
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     iam_actions.extract_resource_arn = resource
+
+
+def _function_to_be_made(body, region, account_id):
+    """The ARN that CreateFunction's function will have: it is named in the body, by its name or an ARN."""
+    try:
+        name = str(json.loads(body or b"{}").get("FunctionName", "")).rpartition(":")[2]
+    except ValueError:
+        name = ""
+    return f"arn:aws:lambda:{region}:{account_id}:function:{name}"
 
 
 def resource_tags_of_qualified_functions():

@@ -228,6 +228,14 @@ impl Sandbox {
         }
     }
 
+    /// Sets whether Lambda refuses policies of functions that let the public in (`PublicPolicyException`). At first it does not.
+    ///
+    /// # Errors
+    /// When the account does not answer.
+    pub async fn refuse_public_policies(&self, on: bool) -> Result<(), SandboxError> {
+        self.upstream.control("refuse_public", &[("on", if on { "true" } else { "false" })]).await.map(drop)
+    }
+
     /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with half a minute.
     ///
     /// # Errors

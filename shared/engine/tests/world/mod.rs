@@ -30,7 +30,7 @@ use warden_engine::{
     content::{Content, Fingerprint},
     guard::{Facts, Look, Scope, Sighting},
     iam::PolicyArn,
-    plan::{Call, RevisionId},
+    plan::{Call, Change, RevisionId},
     ports::{Account, Announcer, Clock, Commit, CommitError, Ledger, Notary},
     record::{Reason, Record, Step, verify},
     settings::Settings,
@@ -613,7 +613,8 @@ impl Account for World {
         .await
     }
 
-    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
+    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError> {
+        let call = change.call();
         let (subject, surface) = target(call);
         for request in 0..iam::requests(call) {
             let port = if request == 0 { Port::Call } else { Port::Request };
