@@ -69,8 +69,36 @@ impl Account for Aws {
         }
     }
 
-    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError> {
-        let call = change.call();
+    async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
+        match change.call() {
+            Call::PutResourcePolicy { function, qualifier, .. }
+            | Call::DeleteResourcePolicy { function, qualifier } => {
+                self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await
+            }
+            Call::RemovePermission { .. }
+            | Call::UpdateFunctionUrlConfig { .. }
+            | Call::RemoveLayerVersionPermission { .. }
+            | Call::AddLayerVersionPermission { .. }
+            | Call::UpdateAssumeRolePolicy { .. }
+            | Call::PutRolePermissionsBoundary { .. }
+            | Call::DeleteRolePermissionsBoundary { .. }
+            | Call::PutRolePolicy { .. }
+            | Call::DeleteRolePolicy { .. }
+            | Call::AttachRolePolicy { .. }
+            | Call::DetachRolePolicy { .. }
+            | Call::AttachCopy { .. }
+            | Call::DeleteCopy { .. }
+            | Call::CreatePolicyVersion { .. }
+            | Call::SetDefaultPolicyVersion { .. }
+            | Call::TakeVersionBack { .. }
+            | Call::UpdateFunctionRole { .. }
+            | Call::UpdateEnvironment(_)
+            | Call::DeleteSecrets { .. }
+            | Call::RestoreSecrets { .. } => Ok(judged.cloned()),
+        }
+    }
+
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
         let operation = call.operation();
         if let Call::UpdateEnvironment(update) = call {
             return self.update_environment(update, revision).await;
@@ -81,7 +109,6 @@ impl Account for Aws {
         if let Call::RestoreSecrets { function, secrets } = call {
             return self.restore_secrets(function, secrets).await;
         }
-        let judged = revision;
         let revision = revision.map(|revision| revision.0.clone());
         match call {
             // Made already.
@@ -93,14 +120,12 @@ impl Account for Aws {
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::PutResourcePolicy { function, qualifier, policy } => {
-                let revision = self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await?;
                 let request = self.lambda(function.region()).put_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref())).policy(policy.to_string());
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::DeleteResourcePolicy { function, qualifier } => {
-                let revision = self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await?;
                 let request = self.lambda(function.region()).delete_resource_policy();
                 let request = request.resource_arn(function.qualified(qualifier.as_ref()));
                 let answer = request.set_revision_id(revision).send().await;
@@ -207,12 +232,12 @@ impl Aws {
         qualifier: Option<&Qualifier>,
         judged: Option<&RevisionId>,
         change: &Change,
-    ) -> Result<Option<String>, CallError> {
+    ) -> Result<Option<RevisionId>, CallError> {
         let found = self.whole_policy(function, qualifier).await?;
         let same = found.content.fingerprint() == change.expects()
             || judged.is_some() && self.resource_policy(function, qualifier).await?.revision.as_ref() == judged;
         if same {
-            return Ok(found.revision.map(|revision| revision.0));
+            return Ok(found.revision);
         }
         Err(CallError {
             kind: ErrorKind::Stale,

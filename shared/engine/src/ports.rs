@@ -5,7 +5,7 @@ use crate::{
     environment::KeyedHash,
     guard::Sighting,
     known::Known,
-    plan::{Change, RevisionId},
+    plan::{Call, Change, RevisionId},
     record::Record,
     state::{Head, History, Pause, SurfaceState},
     surface::{Subject, Surface},
@@ -70,12 +70,18 @@ pub trait Account {
     /// The read that failed.
     async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError>;
 
-    /// Makes the call of one change, locked by `revision` where Lambda takes the lock that came with what was read; an API with locks of
-    /// its own is asked for what it holds, which must be what the change expects.
+    /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own, what that API gives
+    /// once it shows the content that the change expects.
+    ///
+    /// # Errors
+    /// What AWS answered; stale where the content is not what the change expects.
+    async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError>;
+
+    /// Makes one call, locked by `revision` where Lambda takes a lock.
     ///
     /// # Errors
     /// What AWS answered.
-    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError>;
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError>;
 }
 
 /// Whoever is told of new records.

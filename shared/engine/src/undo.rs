@@ -174,7 +174,7 @@ impl Undo {
             return Err(UndoRefusal::Busy(surface));
         }
 
-        let ending = match carry_out(world, subject, &surface, &changes, sighting.revision).await? {
+        let ending = match carry_out(world, subject, &surface, &changes, sighting.revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
             Carried::Public(why) => Ending::Public(why),

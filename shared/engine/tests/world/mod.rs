@@ -613,8 +613,12 @@ impl Account for World {
         .await
     }
 
-    async fn call(&self, change: &Change, revision: Option<&RevisionId>) -> Result<(), CallError> {
-        let call = change.call();
+    /// This world has one lock for each surface.
+    async fn lock(&self, _: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
+        Ok(judged.cloned())
+    }
+
+    async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
         let (subject, surface) = target(call);
         for request in 0..iam::requests(call) {
             let port = if request == 0 { Port::Call } else { Port::Request };
