@@ -66,8 +66,9 @@ impl Stage {
         };
         let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
         bar.finish_and_clear();
-        // A network's delay on every call, so that calls made at the same time overlap, and those in sequence count.
+        // A network's delay on every call. In lockstep, those that are waited for together count as one round trip.
         sandbox.trail().faults().latency(LATENCY);
+        sandbox.trail().in_lockstep(true);
         let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
         let deployment = Deployment {
             table: output("Table")?,

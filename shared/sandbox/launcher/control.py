@@ -3,6 +3,7 @@
 GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
 GET  /_warden/busy                    how many invocations are running
+GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
 POST /_warden/refuse_public?on=       whether policies of functions that let the public in are refused from now on
@@ -85,17 +86,27 @@ def busy():
     return lambda_svc.executions_in_flight()[0]
 
 
-def kill(trace=None, function=None):
-    """Kills the bootstraps that serve an invocation of that trace, or any of that function; returns their pids."""
+def _bootstraps(trace=None, function=None):
+    """The pids of the bootstraps that serve an invocation of that trace, or any of that function."""
     with lambda_runtime._lock:
         workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
-    killed = []
     for worker in workers:
         chosen = (trace and trace in (tracing.serving(worker) or "")) or (function and worker.func_name == function)
         process = worker._proc
         if chosen and process is not None and process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            killed.append(process.pid)
+            yield process.pid
+
+
+def process(trace):
+    """The pid of the bootstrap that serves an invocation of that trace; None where there is none."""
+    return next(_bootstraps(trace), None)
+
+
+def kill(trace=None, function=None):
+    """Kills the bootstraps that serve an invocation of that trace, or any of that function; returns their pids."""
+    killed = list(_bootstraps(trace, function))
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
     return killed
 
 
@@ -136,5 +147,5 @@ def permits(function, action, resource):
         return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "admits": admits, "permits": permits,
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
            "refuse_public": refuse_public}

@@ -16,6 +16,7 @@ mod event;
 mod fault;
 mod install;
 mod layer;
+mod lockstep;
 mod managed;
 mod node;
 mod operation;

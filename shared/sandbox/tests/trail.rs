@@ -71,11 +71,12 @@ fn guest() -> PathBuf {
 #[tokio::test]
 async fn a_change_is_put_right_by_a_function_that_an_event_woke() {
     let account = Account::new().await;
+    let trail = account.sandbox.trail();
+    trail.in_lockstep(true);
     account.open("everyone").await;
     account.sandbox.settle().await.expect("settled");
     assert!(!account.is_open().await);
 
-    let trail = account.sandbox.trail();
     let deliveries = trail.deliveries();
     let [delivery] = deliveries.as_slice() else {
         panic!("one delivery, for the guard's own change is filtered: {deliveries:?}")
