@@ -98,17 +98,25 @@ def kill(trace=None, function=None):
 
 
 def admits(resource, action, source):
-    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`."""
+    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`.
+
+    EventBridge names the rule and no account: a function whose policy asks for SourceAccount is never invoked
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html). In a topic's policy no statement
+    for it may have a Condition (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
     service, region = resource.split(":")[2:4]
     with request_scope(ACCOUNT, region):
         found = iam_evaluator._resource_policy(service, resource)
         if found is None:
             return False
+        document = json.loads(found[0]) if isinstance(found[0], str) else found[0]
+        if service == "sns":
+            statements = document.get("Statement", [])
+            statements = [statements] if isinstance(statements, dict) else statements
+            document = {"Statement": [s for s in statements if s.get("Effect") == "Deny" or not s.get("Condition")]}
         context = iam_evaluator.EvalContext(
             principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action,
-            resource_arn=resource, region=region,
-            service_context={"aws:sourcearn": source, "aws:sourceaccount": ACCOUNT})
-        verdict = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com")
+            resource_arn=resource, region=region, service_context={"aws:sourcearn": source})
+        verdict = iam_evaluator.evaluate_resource_policy(document, context, service="events.amazonaws.com")
         return verdict.decision == "Allow"
 
 

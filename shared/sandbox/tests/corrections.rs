@@ -617,6 +617,29 @@ async fn condition_keys_of_the_services_bind() {
 }
 
 #[tokio::test]
+async fn the_statement_that_is_added_or_removed_says_of_which_auth_type_it_is() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Resource": "*",
+            "Action": ["lambda:AddPermission", "lambda:RemovePermission"],
+            "Condition": {"StringEqualsIfExists": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}}]));
+        let role = role.await;
+        let add = |client: &aws_sdk_lambda::Client, sid: &str, auth| {
+            let add = client.add_permission().function_name("shop").statement_id(sid).principal("*");
+            add.action("lambda:InvokeFunctionUrl").set_function_url_auth_type(auth).send()
+        };
+        let remove = |sid: &str| role.remove_permission().function_name("shop").statement_id(sid).send();
+        add(&account.lambda, "open", Some(FunctionUrlAuthType::None)).await.expect("added");
+        add(&account.lambda, "closed", Some(FunctionUrlAuthType::AwsIam)).await.expect("added");
+        add(&account.lambda, "neither", None).await.expect("added");
+        code(&add(&role, "mine", Some(FunctionUrlAuthType::None)).await) == "AccessDeniedException"
+            && code(&remove("open").await) == "AccessDeniedException"
+            && remove("closed").await.is_ok()
+            && remove("neither").await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_days_in_which_a_deletion_can_be_taken_back_can_be_bound() {
     check(async |account| {
         let own = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
