@@ -14,6 +14,7 @@ from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
 import secret_versions
+import stacks
 import tracing
 
 
@@ -40,6 +41,7 @@ def apply():
     bootstrap_environment()
     function_policy.apply()
     secret_versions.apply()
+    stacks.apply()
     tracing.apply()
     lambda_requests()
 

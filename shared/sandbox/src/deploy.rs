@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use aws_sdk_cloudformation::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata},
-    types::{Capability, Parameter, StackStatus},
+    types::{Capability, Output, Parameter, StackStatus},
 };
 use futures::future;
 use hyper::Method;
@@ -58,8 +58,7 @@ impl Sandbox {
             .map(|(name, value)| Parameter::builder().parameter_key(name).parameter_value(value).build())
             .collect();
 
-        let failed =
-            |status: String, events: String| SandboxError::Deploy { stack: stack.name.to_owned(), status, events };
+        let failed = |status: &str, detail: String| failed(stack.name, status, detail);
         // Inline templates may have 51,200 bytes; larger ones are read from a bucket.
         let (body, url) = if template.len() <= 51_200 {
             (Some(template), None)
@@ -79,7 +78,7 @@ impl Sandbox {
             .await;
         if let Err(error) = created {
             if error.code() != Some("AlreadyExistsException") {
-                return Err(failed("CreateStack".to_owned(), DisplayErrorContext(error).to_string()));
+                return Err(failed("CreateStack", DisplayErrorContext(error).to_string()));
             }
             let updated = client
                 .update_stack()
@@ -94,27 +93,36 @@ impl Sandbox {
                 Ok(_) => {}
                 Err(error) if error.message().is_some_and(|text| text.contains("No updates")) => {}
                 Err(error) => {
-                    return Err(failed("UpdateStack".to_owned(), DisplayErrorContext(error).to_string()));
+                    return Err(failed("UpdateStack", DisplayErrorContext(error).to_string()));
                 }
             }
         }
-        loop {
-            let described = client.describe_stacks().stack_name(stack.name).send().await;
-            let described = described
-                .map_err(|error| failed("DescribeStacks".to_owned(), DisplayErrorContext(error).to_string()))?;
-            let found = described.stacks().first();
-            match found.and_then(|found| found.stack_status()) {
-                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => {
-                    let outputs = found.map(|found| found.outputs()).unwrap_or_default();
-                    let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                    return Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect());
-                }
-                Some(status) if !status.as_str().ends_with("_IN_PROGRESS") => {
-                    let events = failures(&client, stack.name).await;
-                    return Err(failed(status.as_str().to_owned(), events));
-                }
-                Some(_) | None => tokio::time::sleep(Duration::from_millis(25)).await,
+        let (status, outputs) = ended(&client, stack.name, stack.name).await?;
+        match status {
+            StackStatus::CreateComplete | StackStatus::UpdateComplete => {
+                let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect())
             }
+            status => Err(failed(status.as_str(), failures(&client, stack.name).await)),
+        }
+    }
+
+    /// Deletes a stack and waits until it is gone. What its template retains stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::Deploy`] with the events of the resources that failed, or when there is no such stack.
+    pub async fn delete_stack(&self, name: &str) -> Result<(), SandboxError> {
+        let client = Client::new(&self.config());
+        let described = client.describe_stacks().stack_name(name).send().await;
+        let described =
+            described.map_err(|error| failed(name, "DescribeStacks", DisplayErrorContext(error).to_string()))?;
+        // A stack that is gone is found by its id alone.
+        let id = described.stacks().first().and_then(|found| found.stack_id()).unwrap_or(name).to_owned();
+        let deleted = client.delete_stack().stack_name(&id).send().await;
+        deleted.map_err(|error| failed(name, "DeleteStack", DisplayErrorContext(error).to_string()))?;
+        match ended(&client, name, &id).await? {
+            (StackStatus::DeleteComplete, _) => Ok(()),
+            (status, _) => Err(failed(name, status.as_str(), failures(&client, &id).await)),
         }
     }
 
@@ -130,6 +138,26 @@ impl Sandbox {
             what: format!("PutObject {key}"),
             detail: String::from_utf8_lossy(answer.body()).into_owned(),
         })
+    }
+}
+
+fn failed(stack: &str, status: &str, events: String) -> SandboxError {
+    SandboxError::Deploy { stack: stack.to_owned(), status: status.to_owned(), events }
+}
+
+/// Waits until a stack, by its name or id, is at rest: how it ended, and its outputs.
+async fn ended(client: &Client, stack: &str, id: &str) -> Result<(StackStatus, Vec<Output>), SandboxError> {
+    loop {
+        let described = client.describe_stacks().stack_name(id).send().await;
+        let described =
+            described.map_err(|error| failed(stack, "DescribeStacks", DisplayErrorContext(error).to_string()))?;
+        let found = described.stacks().first();
+        if let Some(status) = found.and_then(|found| found.stack_status())
+            && !status.as_str().ends_with("_IN_PROGRESS")
+        {
+            return Ok((status.clone(), found.map(|found| found.outputs().to_vec()).unwrap_or_default()));
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
