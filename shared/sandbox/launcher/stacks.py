@@ -10,11 +10,26 @@ from ministack.services.cloudformation import changesets, engine, handlers, help
 
 def apply():
     """All of them."""
+    unknown_parameters()
     pseudo_parameters_in_conditions()
     taken_names()
     protected_tables()
     code_that_is_not_there()
     failed_creations()
+
+
+def unknown_parameters():
+    """A parameter that the template does not have is refused, where MiniStack leaves it aside."""
+    resolve = engine._resolve_parameters
+
+    def resolved(template, provided, *previous):
+        unknown = sorted({given["Key"] for given in provided if "Key" in given} - template.get("Parameters", {}).keys())
+        if unknown:
+            raise ValueError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+        return resolve(template, provided, *previous)
+
+    for module in (engine, handlers, changesets):
+        module._resolve_parameters = resolved
 
 
 def pseudo_parameters_in_conditions():

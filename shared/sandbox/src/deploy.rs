@@ -37,7 +37,14 @@ impl Sandbox {
     /// [`SandboxError::Deploy`] with the events of the resources that failed.
     pub async fn deploy(&self, stack: &Stack<'_>) -> Result<Vec<(String, String)>, SandboxError> {
         let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
-        self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], "").await?;
+        // A bucket is in us-east-1 unless it says otherwise, and must say otherwise elsewhere (S3 API reference, CreateBucket).
+        let place = match self.region() {
+            "us-east-1" => String::new(),
+            region => format!(
+                "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            ),
+        };
+        self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], place).await?;
         let guards = stack.guards.iter().map(async |(name, binary)| {
             let binary = binary.to_path_buf();
             self.upload(&format!("{name}.zip"), blocking(move || package(&binary)).await?).await

@@ -16,9 +16,18 @@ const BROKEN: &str = "Broken: {Type: AWS::Lambda::EventInvokeConfig, DependsOn: 
 
 impl Account {
     async fn deploy(&self, name: &str, template: &str) -> Result<Vec<(String, String)>, SandboxError> {
+        self.deploy_with(name, template, &[]).await
+    }
+
+    async fn deploy_with(
+        &self,
+        name: &str,
+        template: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Vec<(String, String)>, SandboxError> {
         let path = self.sandbox.directory().join("template.yaml");
         std::fs::write(&path, template).expect("a template");
-        self.sandbox.deploy(&Stack { name, template: &path, parameters: &[], guards: &[], layer: None }).await
+        self.sandbox.deploy(&Stack { name, template: &path, parameters, guards: &[], layer: None }).await
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -28,6 +37,20 @@ impl Account {
     async fn has_the_table(&self) -> bool {
         self.dynamodb().describe_table().table_name("kept").send().await.is_ok()
     }
+}
+
+#[tokio::test]
+async fn a_parameter_that_the_template_does_not_have_is_refused() {
+    check(async |account| {
+        let template =
+            "Parameters: {Switch: {Type: String, AllowedValues: [a]}}\nResources: {Queue: {Type: AWS::SQS::Queue}}";
+        let deploy = async |parameters: &[(&str, &str)]| account.deploy_with("tried", template, parameters).await;
+        assert!(deploy(&[("Switch", "b")]).await.is_err_and(|error| error.to_string().contains("ValidationError")));
+        let unknown = deploy(&[("Switch", "a"), ("Swich", "a")]).await;
+        unknown.is_err_and(|error| error.to_string().contains("[Swich] do not exist"))
+            && deploy(&[("Switch", "a")]).await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]
