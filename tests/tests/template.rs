@@ -20,16 +20,119 @@ const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "
 #[test]
 fn the_ledger_outlives_the_stack_and_its_mistakes() {
     let template = Template::read();
-    let ledger = &template.resource("Ledger");
-    assert_eq!(ledger["DeletionPolicy"], "Retain");
-    assert_eq!(ledger["UpdateReplacePolicy"], "Retain");
-    let table = &ledger["Properties"];
-    assert_eq!(table["DeletionProtectionEnabled"], true);
+    let table = &template.resource("Ledger")["Properties"];
+    // Off while the stack is created: a rollback could not delete the table.
+    assert_eq!(table["DeletionProtectionEnabled"], json!({"Fn::If": ["ProtectsLedger", true, false]}));
+    assert_eq!(template.section("Parameters")["ProtectLedger"]["Default"], "off");
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
     assert_eq!(table.get("TimeToLiveSpecification"), None, "a record never expires");
-    assert_eq!(template.resource("AuditLog")["DeletionPolicy"], "Retain");
+}
+
+/// `Retain` alone would hold in a rollback too, and the next try would find the names taken.
+#[test]
+fn what_outlives_the_stack_does_not_outlive_a_creation_that_failed() {
+    let template = Template::read();
+    let mut retained = BTreeSet::new();
+    for (name, resource) in template.section("Resources") {
+        let policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"));
+        if policies == (Some(&json!("RetainExceptOnCreate")), Some(&json!("Retain"))) {
+            retained.insert(name.as_str());
+        } else {
+            let goes = |policy: Option<&Value>| policy.is_none_or(|policy| policy == "Delete");
+            assert!(goes(policies.0) && goes(policies.1), "{name}: {policies:?}");
+        }
+    }
+    // The layer: a function whose layer version is deleted goes on, but can be given no other configuration with it.
+    assert_eq!(retained, BTreeSet::from(["AuditLog", "HashKey", "Ledger", "ProofKey", "SecretEnvLayer"]));
+}
+
+/// Each is a name of the template's own, or what everything in the ledger was made with.
+const TAKEN_OVER: [(&str, &str, &str); 4] = [
+    ("Ledger", "MakesTable", "ExistingTable"),
+    ("ProofKey", "MakesProofKey", "ExistingProofKey"),
+    ("HashKey", "MakesHashKey", "ExistingHashKey"),
+    ("AuditLog", "MakesAuditLog", "ExistingAuditLog"),
+];
+
+#[test]
+fn what_a_stack_before_it_has_left_takes_the_place_of_its_own_everywhere() {
+    let template = Template::read();
+    for (resource, condition, parameter) in TAKEN_OVER {
+        assert_eq!(template.resource(resource)["Condition"], condition);
+        assert_eq!(template.section("Conditions")[condition], json!({"Fn::Equals": [{"Ref": parameter}, ""]}));
+        let mut choices = 0;
+        for section in ["Resources", "Outputs"] {
+            for (name, node) in template.section(section) {
+                choices += choices_between(node, resource, condition, parameter, name);
+            }
+        }
+        assert!(choices > 3, "{resource} is referred to {choices} times");
+    }
+}
+
+/// How often a node chooses between the resource and the parameter by the condition. It may refer to the resource nowhere else.
+fn choices_between(node: &Value, resource: &str, condition: &str, parameter: &str, place: &str) -> usize {
+    let text = node.to_string();
+    let names = |text: &str, name: &str| {
+        [format!(r#""{name}""#), format!(r#""{name}."#), format!("${{{name}}}"), format!("${{{name}.")]
+            .iter()
+            .any(|reference| text.contains(reference))
+    };
+    if let Some(branches) = node.get("Fn::If").filter(|branches| branches[0] == condition) {
+        let (own, given) = (branches[1].to_string(), branches[2].to_string());
+        assert!(names(&own, resource) && names(&given, parameter), "{place}: {text}");
+        return 1;
+    }
+    match node {
+        Value::Array(items) => {
+            items.iter().map(|item| choices_between(item, resource, condition, parameter, place)).sum()
+        }
+        Value::Object(fields) => {
+            let refers = ["Ref", "Fn::GetAtt"].iter().any(|function| {
+                let target = fields.get(*function).and_then(Value::as_str).unwrap_or_default();
+                target == resource || target.starts_with(&format!("{resource}."))
+            });
+            assert!(!refers, "{place}: {text}");
+            fields.values().map(|field| choices_between(field, resource, condition, parameter, place)).sum()
+        }
+        Value::String(text) => {
+            assert!(
+                !text.contains(&format!("${{{resource}}}")) && !text.contains(&format!("${{{resource}.")),
+                "{place}"
+            );
+            0
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[test]
+fn an_output_says_with_which_parameters_a_later_stack_takes_over_what_stays() {
+    let template = Template::read();
+    let value = &template.section("Outputs")["TakeOver"]["Value"]["Fn::Sub"];
+    let named: Vec<&str> = text(&value[0]).split(' ').filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+    let expected: Vec<&str> = TAKEN_OVER.iter().map(|(_, _, parameter)| *parameter).collect();
+    assert_eq!(named, [vec!["Prefix"], expected].concat());
+    assert!(named.iter().all(|name| template.section("Parameters").contains_key(*name)));
+}
+
+/// IAM's events arrive in one Region of each partition (sources beside the condition), and nobody is subscribed by itself.
+#[test]
+fn outputs_say_what_is_not_guarded_and_that_nobody_is_told() {
+    let template = Template::read();
+    let outputs = template.section("Outputs");
+    let here = |region: &str| json!({"Fn::Equals": [{"Ref": "AWS::Region"}, region]});
+    let regions = ["us-east-1", "us-gov-west-1", "cn-north-1"];
+    let outside = json!({"Fn::Not": [{"Fn::Or": regions.map(here)}]});
+    assert_eq!(outputs["RolesAreNotGuarded"]["Condition"], "OutsideIamsRegion");
+    assert_eq!(template.section("Conditions")["OutsideIamsRegion"], outside);
+    let said = outputs["RolesAreNotGuarded"]["Value"]["Fn::Sub"].as_str().expect("text");
+    assert!(regions.iter().all(|region| said.contains(region)), "{said}");
+    assert_eq!(outputs["NobodyIsAlerted"]["Condition"], "HasNoAlertEmail");
+    let empty = json!({"Fn::Equals": [{"Ref": "AlertEmail"}, ""]});
+    assert_eq!(template.section("Conditions")["HasNoAlertEmail"], empty);
 }
 
 #[test]
@@ -364,11 +467,9 @@ fn references_at_their_longest(node: &mut Value) {
 }
 
 #[test]
-fn functions_keep_the_layer_they_use() {
+fn the_layer_is_for_the_architecture_of_the_guards() {
     let template = Template::read();
     let layer = template.resource("SecretEnvLayer");
-    // A function whose layer version is deleted goes on, but can be given no other configuration with it.
-    assert_eq!((text(&layer["DeletionPolicy"]), text(&layer["UpdateReplacePolicy"])), ("Retain", "Retain"));
     assert_eq!(layer["Properties"]["CompatibleArchitectures"], json!([{"Ref": "Architecture"}]));
     assert_eq!(template.section("Outputs")["SecretEnvLayer"]["Value"], json!({"Ref": "SecretEnvLayer"}));
 }
