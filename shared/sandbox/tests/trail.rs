@@ -333,6 +333,7 @@ async fn records_on_a_bus_reach_its_targets() {
     account.sandbox.settle().await.expect("settled");
     let lines = account.sandbox.log_lines("/warden/audit").await.expect("the log group");
     assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(account.sandbox.log_lines("/sealed").await.expect("the log group"), Vec::<String>::new());
     let record: Value = serde_json::from_str(&lines[0]).expect("JSON");
     assert_eq!((&record["source"], &record["detail"]["severity_id"]), (&json!("warden"), &json!(5)));
     // The queue whose policy admits EventBridge has it once; for the other one it went to the dead letters.
