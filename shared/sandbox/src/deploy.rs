@@ -105,13 +105,11 @@ impl Sandbox {
             }
         }
         let (status, outputs) = ended(&client, stack.name, stack.name).await?;
-        match status {
-            StackStatus::CreateComplete | StackStatus::UpdateComplete => {
-                let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect())
-            }
-            status => Err(failed(status.as_str(), failures(&client, stack.name).await)),
+        if !matches!(status, StackStatus::CreateComplete | StackStatus::UpdateComplete) {
+            return Err(failed(status.as_str(), failures(&client, stack.name).await));
         }
+        let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect())
     }
 
     /// Deletes a stack and waits until it is gone. What its template retains stays.
@@ -127,10 +125,11 @@ impl Sandbox {
         let id = described.stacks().first().and_then(|found| found.stack_id()).unwrap_or(name).to_owned();
         let deleted = client.delete_stack().stack_name(&id).send().await;
         deleted.map_err(|error| failed(name, "DeleteStack", DisplayErrorContext(error).to_string()))?;
-        match ended(&client, name, &id).await? {
-            (StackStatus::DeleteComplete, _) => Ok(()),
-            (status, _) => Err(failed(name, status.as_str(), failures(&client, &id).await)),
+        let (status, _) = ended(&client, name, &id).await?;
+        if status != StackStatus::DeleteComplete {
+            return Err(failed(name, status.as_str(), failures(&client, &id).await));
         }
+        Ok(())
     }
 
     /// Puts an object into the sandbox's bucket, past the proxy: packages are large, and no business of the trail.

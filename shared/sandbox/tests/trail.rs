@@ -41,6 +41,14 @@ impl Account {
         add.action("lambda:InvokeFunction").send().await.expect("a statement");
     }
 
+    /// Takes away the statement that lets EventBridge invoke the guest.
+    async fn take_the_guests_permission(&self) {
+        let policy = self.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
+        let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
+        let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
+        self.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    }
+
     async fn is_open(&self) -> bool {
         self.lambda.get_policy().function_name("shop").send().await.is_ok()
     }
@@ -198,10 +206,7 @@ async fn a_function_that_keeps_failing_ends_in_its_destination() {
 #[tokio::test]
 async fn an_event_that_cannot_be_delivered_ends_in_the_dead_letter_queue() {
     let account = Account::new().await;
-    let policy = account.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
-    let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
-    let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
-    account.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    account.take_the_guests_permission().await;
     account.open("everyone").await;
     account.sandbox.settle().await.expect("settled");
     assert!(account.is_open().await);
@@ -213,10 +218,7 @@ async fn an_event_that_cannot_be_delivered_ends_in_the_dead_letter_queue() {
 #[tokio::test]
 async fn eventbridge_names_the_rule_and_no_account_to_a_function() {
     let account = Account::new().await;
-    let policy = account.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
-    let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
-    let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
-    account.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    account.take_the_guests_permission().await;
     let add = account.lambda.add_permission().function_name("guest").statement_id("bound").source_account(ACCOUNT);
     let add = add.principal("events.amazonaws.com").action("lambda:InvokeFunction");
     add.source_arn("arn:aws:events:us-east-1:111122223333:rule/guest").send().await.expect("a statement");
