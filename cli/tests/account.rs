@@ -64,12 +64,18 @@ impl Account {
 
     async fn with(guards: &[&str]) -> Account {
         let account = Account::bare().await;
+        account.deploy(guards, "on").await;
+        account
+    }
+
+    /// Deploys the stack, or deploys it again, with the ledger's deletion protection on or off.
+    async fn deploy(&self, guards: &[&str], protect: &str) {
         let root = workspace();
         let all: Vec<&str> = guards.iter().copied().chain(["secret-env"]).collect();
         let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets)];
+        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets), ("ProtectLedger", protect)];
         let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
@@ -78,8 +84,7 @@ impl Account {
             guards: &guards,
             layer: binaries.last().map(PathBuf::as_path),
         };
-        account.sandbox.deploy(&stack).await.expect("the stack");
-        account
+        self.sandbox.deploy(&stack).await.expect("the stack");
     }
 
     async fn create_function(&self, name: &str) {
@@ -380,6 +385,21 @@ async fn a_ledger_that_was_edited_is_found_out() {
     let verdicts = verified.lines();
     assert_eq!(verdicts.iter().filter(|verdict| verdict.get("problem").is_some()).count(), 2, "{verdicts:?}");
     assert!(account.warden(&["audit"]).check(1, &["cannot be read"]).lines().len() > 2);
+}
+
+#[tokio::test]
+async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
+    let account = Account::bare().await;
+    let guards = ["access-guard", "role-guard"];
+    account.deploy(&guards, "off").await;
+    let advice = ["UNPROTECTED", "ProtectLedger=on", "update-table --table-name warden-ledger"];
+    account.warden(&["audit", "verify"]).check(1, &advice);
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &advice);
+    assert!(listed.out.starts_with("UNPROTECTED"), "{listed:?}");
+    account.deploy(&guards, "on").await;
+    account.warden(&["audit", "verify"]).check(0, &[]);
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &[]);
+    assert!(!listed.out.contains("UNPROTECTED"), "{listed:?}");
 }
 
 #[tokio::test]

@@ -277,3 +277,21 @@ async fn a_policy_that_cannot_be_judged_is_reported_and_left_alone() {
     assert_eq!(account.story("pay").await, ["opted-in", "observed resource-policy"]);
     assert_eq!(account.sids("pay", None).await, ["odd"]);
 }
+
+#[tokio::test]
+async fn every_record_reaches_the_audit_log_and_a_critical_one_the_alerts_topic() {
+    let account = Account::guarded().await;
+    account.opted_in("shop", "enforce").await;
+    account.grant("shop", None, "open", "*").await;
+    account.settle().await;
+    // Of the function, and of the role that it has.
+    let records = account.records(&arn("shop")).await.len() + account.records(&role_arn("shop")).await.len();
+    let ends = |rule: &str| -> Vec<Outcome> {
+        let deliveries = account.sandbox.trail().deliveries().into_iter();
+        deliveries.filter(|delivery| delivery.rule == rule).map(|delivery| delivery.outcome).collect()
+    };
+    assert_eq!(ends("warden-audit"), vec![Outcome::Done; records]);
+    let alerts = ends("warden-alerts");
+    assert!(!alerts.is_empty() && alerts.len() < records, "{alerts:?}");
+    assert!(alerts.iter().all(|outcome| *outcome == Outcome::Done), "{alerts:?}");
+}

@@ -1,6 +1,6 @@
 //! `warden audit list`: the records of the last days, and on top what holds the guards back now.
 
-use super::{Tone, days, short_actor, shown, step_words, tone};
+use super::{Tone, days, short_actor, shown, step_words, tone, unprotected};
 use crate::{
     account,
     exit::Exit,
@@ -150,7 +150,7 @@ fn step_cell(record: &Record) -> Cell {
 
 /// What holds the guards back, most important first.
 async fn banner(operator: &account::Operator, records: &[&Record], now: Timestamp) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = unprotected(operator).await.into_iter().collect();
     let trouble = |what: &str, error: CallError| {
         format!("{} {what} could not be read: {}", "WARNING".red().bold(), printable(&error.to_string()))
     };

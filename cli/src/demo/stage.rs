@@ -57,14 +57,19 @@ impl Stage {
         let sandbox = Sandbox::start(Options { progress, ..Options::default() }).await?;
         step("Deploying infra/warden.yaml");
         let template = workspace().join("infra/warden.yaml");
+        let parameters = [("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")];
         let stack = Stack {
             name: "lambda-warden",
             template: &template,
-            parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
+            parameters: &parameters,
             guards: &guards,
             layer: Some(layer),
         };
-        let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
+        sandbox.deploy(&stack).await?;
+        // As the README has it: the ledger's deletion protection comes with the second deployment.
+        let parameters = [&parameters[..], &[("ProtectLedger", "on")]].concat();
+        let again = Stack { parameters: &parameters, guards: &[], layer: None, ..stack };
+        let outputs: HashMap<String, String> = sandbox.deploy(&again).await?.into_iter().collect();
         bar.finish_and_clear();
         // A network's delay on every call. In lockstep, those that are waited for together count as one round trip.
         sandbox.trail().faults().latency(LATENCY);

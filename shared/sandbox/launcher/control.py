@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import request_scope
-from ministack.services import iam, lambda_svc, sts
+from ministack.services import cloudwatch_logs, iam, lambda_svc, sts
 
 import function_policy
 import tracing
@@ -111,18 +111,47 @@ def kill(trace=None, function=None):
 
 
 def admits(resource, action, source):
-    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`."""
+    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`.
+
+    EventBridge names the rule and no account: a function whose policy asks for SourceAccount is never invoked
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html). In a topic's policy no statement
+    for it may have a Condition (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
     service, region = resource.split(":")[2:4]
     with request_scope(ACCOUNT, region):
+        if service == "logs":
+            return _logs_admit(resource.removesuffix(":*"), source)
         found = iam_evaluator._resource_policy(service, resource)
         if found is None:
             return False
-        context = iam_evaluator.EvalContext(
-            principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action,
-            resource_arn=resource, region=region,
-            service_context={"aws:sourcearn": source, "aws:sourceaccount": ACCOUNT})
-        verdict = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com")
-        return verdict.decision == "Allow"
+        statements = _statements(found[0])
+        if service == "sns":
+            statements = [s for s in statements if s.get("Effect") == "Deny" or not s.get("Condition")]
+        return _allowed(statements, "events.amazonaws.com", action, resource, source)
+
+
+def _logs_admit(group, source):
+    """Whether the account's policies for logs let EventBridge write to a group: it does so as two services, and makes the
+    stream without naming a rule (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
+    policies = cloudwatch_logs._resource_policies.values()
+    statements = [s for policy in policies for s in _statements(policy["policyDocument"])]
+    return all(_allowed(statements, service, action, f"{group}:log-stream:eventbridge", named)
+               for service in ("events.amazonaws.com", "delivery.logs.amazonaws.com")
+               for action, named in (("logs:CreateLogStream", None), ("logs:PutLogEvents", source)))
+
+
+def _statements(document):
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document.get("Statement", [])
+    return [statements] if isinstance(statements, dict) else statements
+
+
+def _allowed(statements, service, action, resource, source):
+    """Whether a resource's policy lets a service do that, which names a source or none."""
+    context = iam_evaluator.EvalContext(
+        principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action, resource_arn=resource,
+        region=resource.split(":")[3], service_context={"aws:sourcearn": source} if source else {})
+    verdict = iam_evaluator.evaluate_resource_policy({"Statement": statements}, context, service=service)
+    return verdict.decision == "Allow"
 
 
 def refuse_public(on):

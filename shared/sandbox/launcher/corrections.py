@@ -14,6 +14,7 @@ from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import function_policy
 import secret_versions
+import stacks
 import tracing
 
 
@@ -40,6 +41,7 @@ def apply():
     bootstrap_environment()
     function_policy.apply()
     secret_versions.apply()
+    stacks.apply()
     tracing.apply()
     lambda_requests()
 
@@ -101,7 +103,13 @@ def resource_tags_of_qualified_functions():
 def condition_keys():
     """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
     Lambda, EventBridge, IAM and Secrets Manager)."""
-    context = iam_actions.request_tag_context
+    extract, context = iam_actions.extract_iam_action, iam_actions.request_tag_context
+    removed = contextvars.ContextVar("warden_removed_statement", default=None)
+
+    def action(service, method, path, headers, body, query_params):
+        name = extract(service, method, path, headers, body, query_params)
+        removed.set(function_policy.statement(path, query_params) if name == "lambda:RemovePermission" else None)
+        return name
 
     def with_keys(service, iam_action, body, params):
         found = context(service, iam_action, body, params)
@@ -113,6 +121,9 @@ def condition_keys():
             found["lambda:FunctionUrlAuthType"] = asked.get("FunctionUrlAuthType", asked.get("AuthType"))
         if iam_action == "lambda:AddPermission":
             found["lambda:Principal"] = asked.get("Principal")
+        if removed.get():
+            equals = removed.get().get("Condition", {}).get("StringEquals", {})
+            found["lambda:FunctionUrlAuthType"] = equals.get("lambda:FunctionUrlAuthType")
         if iam_action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
             found["iam:PolicyARN"] = iam_actions._query_param(params, "PolicyArn")
         if iam_action == "events:PutEvents":
@@ -124,7 +135,7 @@ def condition_keys():
             found["secretsmanager:RecoveryWindowInDays"] = None if days is None else str(days)
         return {key: value for key, value in found.items() if value is not None}
 
-    iam_actions.request_tag_context = with_keys
+    iam_actions.extract_iam_action, iam_actions.request_tag_context = action, with_keys
 
 
 def tags_of_get_function():

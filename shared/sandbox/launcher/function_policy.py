@@ -188,6 +188,17 @@ def remove_permission(name, sid, query=None, path_qualifier=None):
     return 204, {}, b""
 
 
+def statement(path, query):
+    """The statement that a RemovePermission names, `/2015-03-31/functions/{name}/policy/{sid}`; None if there is none."""
+    parts = unquote(path).split("/")
+    name, qualifier = lambda_svc._resolve_name_and_qualifier(parts[3])
+    try:
+        policy = Policy(name, qualifier or _first(query, "Qualifier"))
+    except Refused:
+        return None
+    return next((s for s in policy.statements if s.get("Sid") == parts[5]), None)
+
+
 def _resource(arn):
     parts = arn.split(":")
     if len(parts) not in (7, 8) or parts[2] != "lambda" or parts[5] != "function" or "*" in arn:

@@ -1,6 +1,9 @@
 //! Where MiniStack differs from AWS: each probe must hold on the corrected account and must not on the bare one. A
 //! probe that holds on the bare account means that MiniStack no longer needs that correction: take it out.
 
+#[path = "corrections/stacks.rs"]
+mod stacks;
+
 use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
     primitives::Blob,
@@ -650,6 +653,29 @@ async fn condition_keys_of_the_services_bind() {
         code(&open.send().await) == "AccessDeniedException"
             && add("s3.amazonaws.com").await.is_ok()
             && code(&add("sns.amazonaws.com").await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_statement_that_is_added_or_removed_says_of_which_auth_type_it_is() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Resource": "*",
+            "Action": ["lambda:AddPermission", "lambda:RemovePermission"],
+            "Condition": {"StringEqualsIfExists": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}}]));
+        let role = role.await;
+        let add = |client: &aws_sdk_lambda::Client, sid: &str, auth| {
+            let add = client.add_permission().function_name("shop").statement_id(sid).principal("*");
+            add.action("lambda:InvokeFunctionUrl").set_function_url_auth_type(auth).send()
+        };
+        let remove = |sid: &str| role.remove_permission().function_name("shop").statement_id(sid).send();
+        add(&account.lambda, "open", Some(FunctionUrlAuthType::None)).await.expect("added");
+        add(&account.lambda, "closed", Some(FunctionUrlAuthType::AwsIam)).await.expect("added");
+        add(&account.lambda, "neither", None).await.expect("added");
+        code(&add(&role, "mine", Some(FunctionUrlAuthType::None)).await) == "AccessDeniedException"
+            && code(&remove("open").await) == "AccessDeniedException"
+            && remove("closed").await.is_ok()
+            && remove("neither").await.is_ok()
     })
     .await;
 }
