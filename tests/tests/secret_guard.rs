@@ -2,7 +2,7 @@
 
 use secret_guard::SecretGuard;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use warden_engine::{
     guard::{Introduced, Look},
     reconcile,
