@@ -8,7 +8,7 @@ use warden_engine::{
     record::{Record, Step},
 };
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who_it_is() {
     let stage = Stage::enforced().await;
     for _ in 0..3 {
@@ -34,7 +34,7 @@ async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_critical_finding_is_reverted_all_the_same_after_growing_pauses() {
     let stage = Stage::enforced().await;
     let mut took = Vec::new();
@@ -54,7 +54,7 @@ async fn a_critical_finding_is_reverted_all_the_same_after_growing_pauses() {
     assert!(alert.entry.note.unwrap().contains("with terraform/1.9: critical, so it is reverted all the same"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn in_a_fight_the_critical_part_goes_and_the_rest_is_withheld() {
     let stage = Stage::enforced().await;
     for _ in 0..3 {
@@ -67,7 +67,7 @@ async fn in_a_fight_the_critical_part_goes_and_the_rest_is_withheld() {
     assert_eq!(stage.world.withheld(&stage.pay, "breaker").len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_operator_is_not_held_back_by_the_breaker() {
     let stage = Stage::enforced().await;
     for _ in 0..4 {
@@ -88,7 +88,7 @@ async fn decoys(stage: &Stage, count: usize, severity: &str) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn decoys_that_burn_the_cap_do_not_protect_a_critical_finding() {
     let stage = Stage::enforced().await;
     decoys(&stage, 20, "high").await;
@@ -96,7 +96,7 @@ async fn decoys_that_burn_the_cap_do_not_protect_a_critical_finding() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
     let stage = Stage::enforced().await;
     decoys(&stage, 20, "high").await;
@@ -111,7 +111,7 @@ async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn critical_findings_do_not_count() {
     let stage = Stage::enforced().await;
     decoys(&stage, 40, "critical").await;
@@ -119,7 +119,7 @@ async fn critical_findings_do_not_count() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_cap_holds_across_the_turn_of_the_clock_hour_and_for_runs_at_once() {
     let stage = Stage::enforced().await;
     stage.world.pass(SignedDuration::from_mins(55)).await;
