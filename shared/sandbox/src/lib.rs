@@ -118,8 +118,7 @@ pub fn workspace() -> PathBuf {
 #[derive(Debug)]
 pub struct Sandbox {
     options: Options,
-    /// The proxy's own runtime, so that a caller that blocks its thread does not block the account.
-    runtime: Option<Runtime>,
+    _runtime: OwnRuntime,
     server: Server,
     trail: Trail,
     upstream: Upstream,
@@ -133,32 +132,22 @@ impl Sandbox {
     /// # Errors
     /// What is missing and how to get it, or the end of the server's log.
     pub async fn start(options: Options) -> Result<Self, SandboxError> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("warden-trail")
-            .enable_all()
-            .build()
-            .map_err(SandboxError::io("starting the threads of", "the trail"))?;
+        let runtime = OwnRuntime::start()?;
+        let handle = &runtime.handle;
         // Everything from here on runs there: the pooled connections of the client belong to the runtime that made them.
-        let started = runtime.spawn(Parts::start(options.clone(), runtime.handle().clone())).await;
+        let started = handle.spawn(Parts::start(options.clone(), handle.clone())).await;
         match started {
             Ok(Ok(parts)) => Ok(Self {
                 options,
-                runtime: Some(runtime),
+                _runtime: runtime,
                 server: parts.server,
                 trail: parts.trail,
                 upstream: parts.upstream,
                 endpoint: parts.endpoint,
                 administrator: parts.administrator,
             }),
-            Ok(Err(error)) => {
-                runtime.shutdown_background();
-                Err(error)
-            }
-            Err(panicked) => {
-                runtime.shutdown_background();
-                Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() })
-            }
+            Ok(Err(error)) => Err(error),
+            Err(panicked) => Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() }),
         }
     }
 
@@ -276,10 +265,25 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+/// The proxy's own runtime, so that a caller that blocks its thread does not block the account. It may be dropped anywhere, in the midst of a
+/// start too: waiting is not allowed there, and what is cut off has nobody to serve any more.
+#[derive(Debug)]
+struct OwnRuntime {
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl OwnRuntime {
+    fn start() -> Result<Self, SandboxError> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("warden-trail").enable_all().build();
+        let runtime = runtime.map_err(SandboxError::io("starting the threads of", "the trail"))?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Waiting is not allowed where this may be called from; what is cut off has nobody to serve any more.
             runtime.shutdown_background();
         }
     }
