@@ -10,7 +10,6 @@ use crate::{
     tags,
 };
 use access_guard::AccessGuard;
-use anyhow::Context;
 use clap::{
     ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -90,7 +89,7 @@ impl OptIn {
         let operator = caller.operator().await?;
         let tags = self.tags();
         let guards_secrets = operator.has_guard(GuardKind::Secrets, &caller).await?;
-        let mut out = io::BufWriter::new(anstream::stdout());
+        let mut outlooks = Vec::new();
         for function in &functions {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
@@ -107,28 +106,29 @@ impl OptIn {
                 let surfaces = AccessGuard::survey(&operator.aws, function).await?;
                 Some(Facts { scope: Scope::Tags(then.clone()), surfaces, context: () })
             };
-            let outlook = Outlook { function, present, then, tags: &tags, access, secrets };
-            outlook.write(&operator.settings, &mut out).context("writing the outlook")?;
+            outlooks.push(Outlook { function, present, then, tags: &tags, access, secrets });
         }
         let mut roles = Vec::new();
         for name in &self.role {
-            let outlook = role::Outlook::of(&caller, &operator, name, &tags).await?;
-            outlook.write(&tags, &operator.settings, &mut out).context("writing the outlook")?;
-            roles.push(outlook);
+            roles.push(role::Outlook::of(&caller, &operator, name, &tags).await?);
         }
-        out.flush().context("writing the outlook")?;
-        drop(out);
+        output::plan(|out| {
+            outlooks.iter().try_for_each(|outlook| outlook.write(&operator.settings, out))?;
+            roles.iter().try_for_each(|outlook| outlook.write(&tags, &operator.settings, out))
+        })?;
+        let regions =
+            functions.iter().map(FunctionArn::region).chain(roles.first().map(|_| caller.home.region.as_str()));
         let question = if functions.len() + roles.len() == 1 { "Opt it in?" } else { "Opt them in?" };
-        if !self.consent.given(question)? {
+        if !self.consent.given(&caller.place(regions), question)? {
             return Ok(Exit::Findings);
         }
         for function in &functions {
             tags::write(&caller, function, &tags).await?;
-            anstream::println!("{}: opted in.", function.name());
+            output::done(format_args!("{}: opted in.", function.name()));
         }
         for role in &roles {
             role.tag(&caller, &tags).await?;
-            anstream::println!("{}: opted in.", role.name());
+            output::done(format_args!("{}: opted in.", role.name()));
         }
         Ok(Exit::Fine)
     }
