@@ -66,7 +66,7 @@ impl Apply {
         let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
         let operator = caller.operator().await?;
         let mut wanted: BTreeMap<(Subject, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
-        if let Some(function) = function {
+        if let Some(function) = &function {
             for kind in GUARDS {
                 if kind != GuardKind::Secrets || operator.has_guard(kind, &caller).await? {
                     wanted.insert((Subject::Function(function.clone()), kind), None);
@@ -112,10 +112,8 @@ impl Apply {
         if self.ids.is_empty()
             && let Some(Proposal { look, decision: None, .. }) = proposals.first()
         {
-            return Err(match &look.subject {
-                Subject::Function(function) => tags::no_function(function),
-                subject => anyhow!("there is no role `{}`", subject.name()),
-            });
+            let no_role = || anyhow!("there is no role `{}`", look.subject.name());
+            return Err(function.as_ref().map_or_else(no_role, tags::no_function));
         }
         let subjects: Vec<&[Proposal]> =
             proposals.chunk_by(|one, next| one.look.subject == next.look.subject).collect();

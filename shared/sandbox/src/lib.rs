@@ -14,12 +14,9 @@ mod deploy;
 mod error;
 mod event;
 mod fault;
-mod install;
-mod layer;
 mod managed;
 mod node;
 mod operation;
-mod package;
 mod proxy;
 mod runtime_api;
 mod server;
@@ -28,7 +25,6 @@ mod trail;
 mod upstream;
 
 use std::{
-    env,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,23 +42,27 @@ use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
 };
+use warden_build::Environment;
 
 pub use call::{Call, Invocation, round_trips};
 pub use delivery::{Delivery, Outcome};
 pub use deploy::Stack;
 pub use error::SandboxError;
 pub use fault::{CallMatch, Fault, Faults, Order};
-pub use layer::{Architecture, build_layer, package_layer};
 pub use managed::ManagedFunction;
-pub use package::{build_guards, build_released_guards, package, package_text};
 pub use runtime_api::Reply;
 pub use trail::{Sighting, Trail};
+pub use warden_build::{build_guards, package_layer, package_text, workspace};
 
 use server::Server;
 use upstream::{Upstream, element};
 
 /// The local account's id, which is the one AWS uses in its examples.
 pub const ACCOUNT: &str = "111122223333";
+
+/// The account.
+const MINISTACK: Environment =
+    Environment::new("ministack", "MiniStack", include_str!("../requirements/ministack.txt"));
 
 /// How long MiniStack may take to answer once it listens.
 const READY: Duration = Duration::from_secs(30);
@@ -92,9 +92,8 @@ impl std::fmt::Debug for Options {
 impl Options {
     /// For a checkout: installs under CARGO_TARGET_DIR, or `target` in the workspace.
     pub fn in_workspace(workspace: &Path) -> Self {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
         Self {
-            target: workspace.join(target),
+            target: warden_build::target(workspace),
             region: "us-east-1".to_owned(),
             retry_delay: Duration::from_millis(100),
             corrections: true,
@@ -107,11 +106,6 @@ impl Default for Options {
     fn default() -> Self {
         Self::in_workspace(&workspace())
     }
-}
-
-/// The workspace this crate was built in.
-pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A running local account. Dropping it ends it.
@@ -303,7 +297,7 @@ impl Parts {
         let progress = options.progress.clone();
         let target = options.target.clone();
         let reported = progress.clone();
-        let environment = blocking(move || install::MINISTACK.install(&target, &*reported)).await?;
+        let environment = blocking(move || Ok(MINISTACK.install(&target, &*reported)?)).await?;
 
         progress("starting the account");
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
