@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The profile of the AWS configuration to use, whatever the environment says
     ///
     /// It goes before AWS_ACCESS_KEY_ID and before AWS_PROFILE. Without it, as in the AWS CLI: AWS_ACCESS_KEY_ID goes before
-    /// AWS_PROFILE. A profile that does not exist is an error, wherever its name comes from.
+    /// AWS_PROFILE, and that before AWS_DEFAULT_PROFILE. A profile that does not exist is an error, wherever its name comes from.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -87,10 +87,10 @@ impl Caller {
     /// # Errors
     /// What is missing, and where to set it.
     pub(crate) async fn connect(args: &Args) -> anyhow::Result<Caller> {
-        profile::check(args.profile.as_deref()).await?;
+        let profile = profile::named(args.profile.as_deref()).await?;
         let http_client = http_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
-        if let Some(profile) = &args.profile {
+        if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
         if let Some(region) = &args.region {

@@ -151,7 +151,7 @@ impl Apply {
 }
 
 /// The guards that there are.
-const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
+pub(crate) const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];

@@ -4,12 +4,14 @@ mod role;
 
 use crate::{
     account::{self, Caller},
+    apply::GUARDS,
     consent::Consent,
     exit::Exit,
     output::{self, printable},
     tags,
 };
 use access_guard::AccessGuard;
+use anyhow::bail;
 use clap::{
     ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -18,7 +20,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use owo_colors::OwoColorize;
 use secret_guard::SecretGuard;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 use warden_engine::{
@@ -73,8 +75,8 @@ enum Mode {
 }
 
 fn guards() -> impl TypedValueParser<Value = GuardKind> {
-    PossibleValuesParser::new(GuardKind::ALL.iter().map(|kind| kind.as_str()))
-        .try_map(|word| GuardKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
+    PossibleValuesParser::new(GUARDS.iter().map(|kind| kind.as_str()))
+        .try_map(|word| GUARDS.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
 }
 
 fn owner(text: &str) -> Result<String, String> {
@@ -83,8 +85,14 @@ fn owner(text: &str) -> Result<String, String> {
 
 impl OptIn {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        if let Some(guard) = self.guard.filter(|guard| *guard != GuardKind::Role)
+            && !self.role.is_empty()
+        {
+            bail!("{} looks at no role: leave out --guard, or opt in the functions by themselves", guard.name());
+        }
         let caller = Caller::connect(&self.account).await?;
-        let functions: Vec<FunctionArn> =
+        // Each once, in whatever ways it is named.
+        let functions: BTreeSet<FunctionArn> =
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
         let tags = self.tags();
@@ -109,7 +117,7 @@ impl OptIn {
             outlooks.push(Outlook { function, present, then, tags: &tags, access, secrets });
         }
         let mut roles = Vec::new();
-        for name in &self.role {
+        for name in self.role.iter().collect::<BTreeSet<_>>() {
             roles.push(role::Outlook::of(&caller, &operator, name, &tags).await?);
         }
         output::plan(|out| {

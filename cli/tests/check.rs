@@ -286,6 +286,19 @@ fn nobody_is_let_exempt_a_function_from_what_is_no_finding_on_it() {
 }
 
 #[test]
+fn nobody_is_let_opt_in_to_a_guard_that_does_not_look_there() {
+    for (arguments, why) in [
+        (&["opt-in", "pay", "--guard", "concurrency"][..], "role, access, secrets"),
+        (&["opt-in", "--role", "pay", "--guard", "access"], "access-guard looks at no role"),
+    ] {
+        let refused = run(arguments, "");
+        let said = text(&refused.stderr);
+        assert!(said.contains(why), "{said}");
+        assert_eq!(refused.status.code(), Some(2));
+    }
+}
+
+#[test]
 fn shells_get_their_completions() {
     for shell in ["bash", "zsh", "fish"] {
         let script = run(&["completions", shell], "");

@@ -1,12 +1,14 @@
 //! The profile that was asked for: that it is there, and its credentials alone.
 //!
-//! As in the AWS CLI (version 2): `--profile` goes before keys in the environment, AWS_PROFILE does not, and a profile that does not exist is
-//! an error, wherever its name comes from. The AWS SDK for Rust does neither by itself: keys in the environment go before everything, and from
-//! a profile that is not there it goes on to the next source of credentials, which may be those of another account.
+//! As in the AWS CLI (version 2): `--profile` goes before keys in the environment, AWS_PROFILE and AWS_DEFAULT_PROFILE do not, and a profile
+//! that does not exist is an error, wherever its name comes from. The AWS SDK for Rust does none of that by itself: keys in the environment go
+//! before everything, AWS_DEFAULT_PROFILE is not read, and from a profile that is not there it goes on to the next source of credentials,
+//! which may be those of another account.
 //!
 //! Sources: <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html> (an option goes before a variable, a variable before
 //! a profile's settings); botocore's `credentials.create_credential_resolver`, which leaves the environment's keys out where the profile is
-//! explicit but not for AWS_PROFILE; `session.get_scoped_config`, which raises ProfileNotFound, for an empty AWS_PROFILE too.
+//! explicit but not for a variable; `session.get_scoped_config`, which raises ProfileNotFound, for an empty variable too; `configprovider` as the
+//! CLI bundles it, which reads AWS_PROFILE, then AWS_DEFAULT_PROFILE.
 
 use crate::output::printable;
 use anyhow::{Context, bail};
@@ -27,16 +29,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Checks that the profile is there which `--profile` names, or else AWS_PROFILE, and so is each that it takes its credentials from.
+/// The profile that `--profile` names, or else a variable; it is there, and so is each that it takes its credentials from.
 ///
 /// # Errors
 /// The profile that is not there, the files that were looked in, and the profiles that they hold.
-pub(super) async fn check(option: Option<&str>) -> anyhow::Result<()> {
-    let (name, origin) = match (option, env::var("AWS_PROFILE")) {
+pub(super) async fn named(option: Option<&str>) -> anyhow::Result<Option<String>> {
+    let variable = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find(|name| env::var_os(name).is_some());
+    let (name, origin) = match (option, variable) {
         (Some(name), _) => (name.to_owned(), "--profile"),
-        (None, Ok(name)) => (name, "AWS_PROFILE"),
-        (None, Err(env::VarError::NotPresent)) => return Ok(()),
-        (None, Err(env::VarError::NotUnicode(_))) => bail!("AWS_PROFILE names no profile: it is not UTF-8"),
+        (None, Some(variable)) => (env::var(variable).with_context(|| format!("reading {variable}"))?, variable),
+        (None, None) => return Ok(None),
     };
     if name.is_empty() {
         bail!("{origin} is empty: name a profile of the AWS configuration, or leave it out");
@@ -48,17 +50,17 @@ pub(super) async fn check(option: Option<&str>) -> anyhow::Result<()> {
     }
     if option.is_none() && env::var_os("AWS_ACCESS_KEY_ID").is_some() {
         // The keys are used; the profile gives the Region and the like.
-        return Ok(());
+        return Ok(Some(name));
     }
-    match missing_source(&profiles, &name) {
-        None => Ok(()),
-        Some((of, source)) => bail!(
+    if let Some((of, source)) = missing_source(&profiles, &name) {
+        bail!(
             "the profile `{}` takes its credentials from the profile `{}`, which is not there: {}",
             printable(of),
             printable(source),
             where_looked(&profiles)
-        ),
+        );
     }
+    Ok(Some(name))
 }
 
 /// Follows `source_profile` from profile to profile, to one that is not there.

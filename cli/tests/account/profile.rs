@@ -50,6 +50,8 @@ fn a_profile_that_is_not_there_is_an_error_whatever_else_there_is() {
     check(home, &[named], &["pause", "--yes"], &with("there is no profile `nosuch` (AWS_PROFILE): "));
     // As the AWS CLI does, whose keys go before AWS_PROFILE.
     check(home, &[KEYS[0], KEYS[1], named], &["pause", "--yes"], &with("there is no profile `nosuch` (AWS_PROFILE): "));
+    let default = ("AWS_DEFAULT_PROFILE", "nosuch");
+    check(home, &[default], &["pause", "--yes"], &with("there is no profile `nosuch` (AWS_DEFAULT_PROFILE): "));
     check(home, &[("AWS_PROFILE", "")], &["pause", "--yes"], &["AWS_PROFILE is empty"]);
     check(home, &KEYS, &["pause", "--yes", "--profile", ""], &["--profile is empty"]);
     // What the option says goes before the variable.
@@ -116,5 +118,7 @@ async fn the_profile_that_is_named_goes_before_keys_and_keys_go_before_aws_profi
     let named = ("AWS_PROFILE", "ops");
     check(&[named], &[], "iam::111122223333:user/administrator");
     check(&[named, others[0], others[1]], &[], "iam::111122223333:user/other");
+    check(&[("AWS_DEFAULT_PROFILE", "ops")], &[], "iam::111122223333:user/administrator");
+    check(&[("AWS_DEFAULT_PROFILE", "deploy"), named], &[], "iam::111122223333:user/administrator");
     check(&[named, others[0], others[1]], &["--profile", "deploy"], "sts::111122223333:assumed-role/deploy/");
 }
