@@ -8,8 +8,10 @@ mod stage;
 
 use crate::{exit::Exit, output::note};
 use stage::Stage;
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+/// How long it may take until Ctrl-C is heard of.
+const MOMENT: Duration = Duration::from_millis(300);
 /// How long what was interrupted may take to go.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -34,16 +36,21 @@ impl Demo {
     }
 
     async fn show(self) -> anyhow::Result<Exit> {
-        let (stage, well) = tokio::select! {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        let played = tokio::select! {
             // Listening comes first: before that, Ctrl-C ends this process as it is.
             biased;
-            // Leaving drops the account, and with it everything that runs.
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                note("Interrupted.");
-                return Ok(Exit::Interrupted);
-            }
-            played = play() => played?,
+            interrupted = &mut interrupt => interrupted.map(|()| None)?,
+            // Ctrl-C reaches what this has started, too, and that may be heard of first.
+            played = play() => match played {
+                Err(error) => tokio::time::timeout(MOMENT, interrupt).await.map(|_| None).map_err(|_| error)?,
+                Ok(played) => Some(played),
+            },
+        };
+        let Some((stage, well)) = played else {
+            // By now the account is dropped, and with it everything that ran.
+            note("Interrupted.");
+            return Ok(Exit::Interrupted);
         };
         if self.keep {
             stage.keep().await?;
