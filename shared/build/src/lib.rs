@@ -27,7 +27,9 @@ pub use release::{GUARDS, LAYER, System, link, link_guards, link_layer, linkable
 
 /// The workspace this crate was built in.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    // This crate is in `shared/build`.
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).to_owned()
 }
 
 /// Where a workspace is built: CARGO_TARGET_DIR, or `target` in it.

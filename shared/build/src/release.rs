@@ -110,6 +110,8 @@ pub fn link(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<PathBuf>, BuildError> {
     linkable(workspace, architecture)?;
+    // As the compilers are told, so that they see what is to be named anew.
+    let (workspace, target) = (&absolute(workspace)?, &absolute(target)?);
     let zig = ZIG.install(target, progress)?;
     let glibc = system.glibc();
     let own_target = target.join("lambda").join(format!("glibc-{glibc}"));

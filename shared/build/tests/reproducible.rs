@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use warden_build::{Architecture, System, link, package_guard, target, workspace};
+use warden_build::{Architecture, BuildError, System, link, package_guard, target, workspace};
 
 /// Sources with all that a compiler likes to write places down for: a panic of their own, one of a library's beside them, one of the
 /// standard library's, and one in a file that a build script wrote.
@@ -83,8 +83,8 @@ pub fn words(count: usize) -> Vec<String> {
     ),
 ];
 
-/// Builds the sources in that folder and returns the binary.
-fn build(folder: &Path) -> PathBuf {
+/// Puts the sources into that folder.
+fn lay_out(folder: &Path) {
     for (name, text) in SOURCES {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -95,16 +95,22 @@ fn build(folder: &Path) -> PathBuf {
     fs::create_dir_all(&installed).expect("made");
     fs::create_dir(folder.join("target")).expect("made");
     symlink(installed, folder.join("target/sandbox")).expect("linked");
+}
+
+fn build(folder: &Path) -> Result<PathBuf, BuildError> {
     let built =
         link(folder, &folder.join("target"), &["hello"], System::AmazonLinux2023, Architecture::X86_64, &|_| {});
-    built.expect("a binary that starts on Lambda").remove(0)
+    built.map(|mut binaries| binaries.remove(0))
 }
 
 #[test]
-fn the_same_sources_give_the_same_package_in_any_folder() {
+fn the_same_sources_give_the_same_package_in_any_folder_and_what_would_not_start_gives_none() {
     let folder = tempfile::tempdir().expect("a folder");
-    let here = build(&folder.path().join("here"));
-    let there = build(&folder.path().join("some/where else/with-a-longer-name"));
+    let folders = ["here", "some/where else/with-a-longer-name"].map(|name| folder.path().join(name));
+    let [here, there] = folders.each_ref().map(|folder| {
+        lay_out(folder);
+        build(folder).expect("a binary that starts on Lambda")
+    });
     if cfg!(target_arch = "x86_64") {
         let said = Command::new(&here).output().expect("it starts").stdout;
         assert_eq!(String::from_utf8_lossy(&said), "hello world\n");
@@ -115,4 +121,12 @@ fn the_same_sources_give_the_same_package_in_any_folder() {
     // Not with `assert_eq`: nobody reads them.
     assert!(bytes == fs::read(&there).expect("a file"), "the binaries differ");
     assert!(package_guard(&here).expect("a package") == package_guard(&there).expect("a package"));
+
+    // One that asks for a loader which Lambda does not have.
+    let [here, _] = folders;
+    let script = fs::read_to_string(here.join("build.rs")).expect("a file");
+    let loader = r#"fn main() { println!("cargo::rustc-link-arg-bins=-Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1");"#;
+    fs::write(here.join("build.rs"), script.replace("fn main() {", loader)).expect("written");
+    let refused = build(&here).expect_err("it does not start").to_string();
+    assert!(refused.contains("hello must not be deployed: its loader is /lib/ld-musl-x86_64.so.1"), "{refused}");
 }
