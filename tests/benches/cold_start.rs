@@ -311,12 +311,18 @@ impl Lambda {
                 StatusCode::OK,
                 &json!({"Mac": "c2VjcmV0LWd1YXJkJ3Mga2V5LCBhcyBzb21lIDMyIGI=", "MacAlgorithm": "HMAC_SHA_256"}),
             ),
-            (&Method::POST, _, Some("secretsmanager.GetSecretValue" | "secretsmanager.GetResourcePolicy")) => {
-                json_answer(
-                    StatusCode::BAD_REQUEST,
-                    &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
-                )
-            }
+            (
+                &Method::POST,
+                _,
+                Some(
+                    "secretsmanager.GetSecretValue"
+                    | "secretsmanager.GetResourcePolicy"
+                    | "secretsmanager.DescribeSecret",
+                ),
+            ) => json_answer(
+                StatusCode::BAD_REQUEST,
+                &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
+            ),
             (&Method::POST, "", None) => {
                 let form = body.collect().await?.to_bytes();
                 let form = String::from_utf8_lossy(&form).into_owned();
