@@ -2,7 +2,6 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod environment;
-pub mod glibc;
 mod iam;
 mod operator;
 pub mod secure_server;

@@ -109,12 +109,14 @@ pub(crate) fn short_actor(actor: &str) -> &str {
 /// Why a plan was withheld, and what one can do.
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::Standing => "it was there before the function was opted in; `warden apply` acts on it".to_owned(),
+        Reason::Standing => "it was there before the opt-in; `warden apply` acts on it".to_owned(),
         Reason::Exempt { until } => format!("the tag `warden:exempt` lets it pass until {until}"),
         Reason::NeverTouch => "the stack's parameter NeverTouch names it".to_owned(),
         Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),
         Reason::Breaker { reverts } => {
-            format!("reverted {reverts} times already: somebody makes the same change again and again")
+            format!(
+                "reverted {reverts} times already: somebody makes the same change again and again; `warden apply` acts on it"
+            )
         }
         Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
         Reason::NoSafeChange => "there is no change that would be safe".to_owned(),

@@ -6,7 +6,7 @@ use crate::{
     guard::{Facts, Guard, Judgement, Look, Otherwise, Scope, Sighting},
     known::{self, Known},
     plan::{Change, Plan, RevisionId},
-    record::{Diff, Draft, Reason, Step},
+    record::{Diff, Draft, Reason, Record, Step},
     settings::{Settings, StandingPolicy},
     state::{Acceptance, Head, History, Intent, Purpose, Standing, SurfaceState},
     surface::{Subject, Surface},
@@ -600,7 +600,7 @@ impl<G: Guard> Deciding<'_, G> {
         if !rest.is_empty() {
             let note = Some(self.fight_note(
                 reverts,
-                "it is left as it is until the fight ends; stop whoever repeats it, or exempt it",
+                "it is left as it is; stop whoever repeats it and say `warden apply`, or exempt it",
             ));
             let reason = Some(Reason::Breaker { reverts });
             self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
@@ -683,8 +683,10 @@ impl<G: Guard> Deciding<'_, G> {
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
-                let note = Some("the account's changes for this hour are used up; the sweep tries again".to_owned());
-                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, Some(Severity::Critical));
+                let note = "the account's changes for this hour are used up, so it is left as it is until `warden apply`, or until \
+                            another change here sets the guard off when there is room again";
+                let (note, alert) = (Some(note.to_owned()), Some(Severity::Critical));
+                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, alert);
                 return;
             }
             self.decision.counted += 1;
@@ -755,9 +757,8 @@ impl<G: Guard> Deciding<'_, G> {
         note: Option<String>,
         alert: Option<Severity>,
     ) {
-        let code = reason.as_ref().map(Reason::code);
         let mut is_news = |what: String| {
-            let once = Fingerprint::of(&json!([step, code, what, self.since]));
+            let once = said(step, reason.as_ref(), &what, self.since);
             if !state.reported.contains(&once) {
                 state.reported.push(once);
             }
@@ -781,6 +782,33 @@ impl<G: Guard> Deciding<'_, G> {
             ..self.template.clone()
         });
     }
+}
+
+/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the subject came to its
+/// mode.
+fn said(step: Step, reason: Option<&Reason>, what: &str, since: Timestamp) -> Fingerprint {
+    Fingerprint::of(&json!([step, reason.map(Reason::code), what, since]))
+}
+
+/// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same reason, and the
+/// subject is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
+pub fn still_holds(record: &Record, history: &History) -> bool {
+    let Draft { guard: Some(guard), surface: Some(surface), step, findings, reason, diff, mode, .. } = &record.entry
+    else {
+        return false;
+    };
+    let (Some(standing), Some(state)) = (history.head.guards.get(guard), history.surfaces.get(surface)) else {
+        return false;
+    };
+    let holds = |finding: &Finding| match diff {
+        Some(diff) => {
+            let key = diff.before.finding_key(finding).to_string();
+            state.reported.contains(&said(*step, reason.as_ref(), &key, standing.since))
+        }
+        // Of content that no record can hold the state alone says that there is something to report.
+        None => !state.reported.is_empty(),
+    };
+    *mode == Some(standing.mode) && findings.iter().any(holds)
 }
 
 /// Takes over an intent that another run left open, for the changes that are left.

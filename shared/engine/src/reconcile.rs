@@ -1,5 +1,5 @@
-//! The one loop: observe, decide, record the intent, apply, record the outcome. A CloudTrail event, a schedule, a tag and
-//! `warden apply` all enter here.
+//! The one loop: observe, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden apply` all
+//! enter here.
 
 use crate::{
     call_error::{CallError, ErrorKind},

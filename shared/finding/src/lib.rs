@@ -8,7 +8,7 @@ mod id;
 mod severity;
 
 pub use explanation::Explanation;
-pub use id::{FindingId, UnknownFindingId};
+pub use id::{ExemptedBy, FindingId, UnknownFindingId};
 pub use severity::{Severity, UnknownSeverity};
 
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,9 @@ use aws_sdk_cloudformation::{
 use futures::future;
 use hyper::Method;
 
-use crate::{Sandbox, SandboxError, blocking, package, package_layer};
+use warden_build::{package, package_layer};
+
+use crate::{Sandbox, SandboxError, blocking};
 
 /// The bucket that packages are put into.
 const BUCKET: &str = "warden-sandbox-code";
@@ -47,11 +49,13 @@ impl Sandbox {
         self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], place).await?;
         let guards = stack.guards.iter().map(async |(name, binary)| {
             let binary = binary.to_path_buf();
-            self.upload(&format!("{name}.zip"), blocking(move || package(&binary)).await?).await
+            self.upload(&format!("{name}.zip"), blocking(move || Ok(package(&binary)?)).await?).await
         });
         let layer = async {
             match stack.layer.map(Path::to_path_buf) {
-                Some(binary) => self.upload("secret-env.zip", blocking(move || package_layer(&binary)).await?).await,
+                Some(binary) => {
+                    self.upload("secret-env.zip", blocking(move || Ok(package_layer(&binary)?)).await?).await
+                }
                 None => Ok(()),
             }
         };

@@ -177,10 +177,7 @@ impl Waiting {
             let process = Process::new(process)?;
             let sockets: HashSet<u64> = process
                 .fd()?
-                .filter_map(|fd| match fd.ok()?.target {
-                    FDTarget::Socket(inode) => Some(inode),
-                    _ => None,
-                })
+                .filter_map(|fd| if let FDTarget::Socket(inode) = fd.ok()?.target { Some(inode) } else { None })
                 .collect();
             let connections = net::tcp()?;
             let own = || connections.iter().filter(|connection| sockets.contains(&connection.inode));

@@ -4,7 +4,8 @@ use crate::toy::{Stage, bad, function, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
     Severity,
-    ports::Clock,
+    decide::still_holds,
+    ports::{Clock, Ledger},
     record::{Record, Step},
 };
 
@@ -32,6 +33,38 @@ async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who
     stage.world.pass(SignedDuration::from_mins(60)).await;
     stage.look(false).await;
     stage.check(&[good("shop")]);
+}
+
+#[tokio::test]
+async fn what_the_breaker_withheld_holds_until_it_is_put_right_changed_or_opted_out() {
+    async fn holds(stage: &Stage, record: &Record) -> bool {
+        let history = stage.world.history(&stage.pay, stage.world.now()).await.unwrap();
+        still_holds(record, &history)
+    }
+    async fn fought() -> (Stage, Record) {
+        let stage = Stage::enforced().await;
+        for _ in 0..4 {
+            stage.add(&[good("shop"), bad("open", "high")]).await;
+        }
+        let [withheld] = stage.world.withheld(&stage.pay, "breaker").try_into().unwrap();
+        assert!(holds(&stage, &withheld).await);
+        (stage, withheld)
+    }
+    let (stage, withheld) = fought().await;
+    stage.look(false).await;
+    assert!(holds(&stage, &withheld).await, "it was looked at again, and is as it was");
+    stage.look(true).await;
+    assert!(!holds(&stage, &withheld).await, "an operator has applied it");
+
+    let (stage, withheld) = fought().await;
+    stage.add(&[good("shop")]).await;
+    assert!(!holds(&stage, &withheld).await, "somebody has put it right");
+
+    let (stage, withheld) = fought().await;
+    stage.opt_in("observe").await;
+    assert!(!holds(&stage, &withheld).await, "it is only observed");
+    stage.opt_in("enforce").await;
+    assert!(!holds(&stage, &withheld).await, "it is from before the opt-in now");
 }
 
 #[tokio::test]
@@ -106,6 +139,9 @@ async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
     stage.check(&[good("shop"), bad("open", "high")]);
     let [withheld] = stage.world.withheld(&stage.pay, "cap").try_into().unwrap();
     assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+    let note = withheld.entry.note.unwrap();
+    // Nothing looks by itself, so nothing else is promised.
+    assert!(note.contains("left as it is until `warden apply`") && !note.contains("sweep"), "{note}");
     stage.world.pass(SignedDuration::from_mins(61)).await;
     stage.look(false).await;
     stage.check(&[good("shop")]);
