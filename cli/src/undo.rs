@@ -6,10 +6,9 @@ use crate::{
     consent::Consent,
     diff,
     exit::Exit,
-    output::printable,
+    output::{self, printable},
     span,
 };
-use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
 use std::io::{self, Write};
@@ -61,20 +60,20 @@ impl Undo {
             Err(refusal) => return refused(refusal),
         };
         let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
-        announce(&reversal.record, &plan, until, &mut io::BufWriter::new(anstream::stdout()))
-            .context("writing the plan")?;
-        if !self.consent.given("Take it back?")? {
+        output::plan(|out| announce(&reversal.record, &plan, until, out))?;
+        let region = reversal.record.subject.region().unwrap_or(&operator.settings.home.region);
+        if !self.consent.given(&operator.place([region]), "Take it back?")? {
             return Ok(Exit::Findings);
         }
         match reversal.carry_out(&operator.aws, &operator.settings).await {
             Ok(records) => {
                 for record in &records {
-                    anstream::println!("{}  {}", record.id, audit::step(record));
+                    output::done(format_args!("{}  {}", record.id, audit::step(record)));
                 }
-                anstream::println!(
+                output::done(format_args!(
                     "Restored. The guards leave it alone until {} UTC or until it changes.",
                     shown(until)
-                );
+                ));
                 Ok(Exit::Fine)
             }
             Err(refusal) => refused(refusal),
@@ -94,12 +93,11 @@ fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write)
     }
     writeln!(out, "  and leave that content alone until {} UTC\n", shown(until))?;
     let change = Diff { before: plan.before().clone(), after: plan.after().clone() };
-    diff::write(out, &change, "now", "restored")?;
-    out.flush()
+    diff::write(out, &change, "now", "restored")
 }
 
 fn refuse(why: &str) -> Exit {
-    anstream::eprintln!("{} {}", "refused:".yellow().bold(), printable(why));
+    output::refused(why);
     Exit::Findings
 }
 
@@ -107,8 +105,8 @@ fn refused(refusal: UndoRefusal) -> anyhow::Result<Exit> {
     match refusal {
         UndoRefusal::Changed { surface: _, diff: ref found } => {
             let exit = refuse(&refusal.to_string());
-            diff::write(&mut anstream::stderr(), found, "what Warden left", "what is there now")
-                .context("writing the difference")?;
+            // For whoever reads it.
+            let _ = diff::write(&mut anstream::stderr(), found, "what Warden left", "what is there now");
             Ok(exit)
         }
         UndoRefusal::NotApplied { .. }

@@ -9,7 +9,7 @@ use warden_engine::{
     settings::Settings,
     surface::Surface,
 };
-use warden_policy::{Document, Kind, UrlAuth, function_policy, function_url, layer_policy};
+use warden_policy::{Document, Kind, Statement, UrlAuth, function_policy, function_url, layer_policy};
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -20,27 +20,20 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Surface::ResourcePolicy(qualifier) => {
             // The function's own URL runs what is published.
             let of_url = qualifier.clone().filter(|qualifier| !qualifier.is_latest_published());
-            let auth = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
+            let own = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
                 Some(url) => url_auth(&url.content),
                 None if of_url.is_some_and(|qualifier| qualifier.is_version()) => UrlAuth::NoUrl,
                 None => UrlAuth::Unknown,
             };
-            document(content, |document| function_policy::judge(document, &settings.context(), auth))
+            document(content, |document| {
+                let auth = if is_about_others(document, qualifier.as_ref()) { UrlAuth::Unknown } else { own };
+                function_policy::judge(document, &settings.context(), auth)
+            })
         }
         Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),
         // secret-guard's.
         Surface::Environment(_) => Judgement::default(),
-        Surface::FunctionUrl(qualifier) => {
-            let mut opening = judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings);
-            if qualifier.is_none() {
-                let published = Qualifier::latest_published();
-                let more = judge(facts, &Surface::ResourcePolicy(Some(published.clone())), settings);
-                let at = |finding: Finding| Finding { at: format!("{} of {published}", finding.at), ..finding };
-                opening.findings.extend(more.findings.into_iter().map(at));
-                opening.unclear = opening.unclear.or(more.unclear);
-            }
-            url(content, &opening)
-        }
+        Surface::FunctionUrl(qualifier) => url(content, &policies(facts, qualifier.as_ref(), settings)),
         Surface::Trust
         | Surface::Boundary
         | Surface::Attachment(_)
@@ -61,6 +54,47 @@ fn document(content: &Content, judge: impl Fn(&Document<'_>) -> Vec<Finding>) ->
         Ok(document) => Judgement { findings: judge(&document), unclear: None },
         Err(error) => Judgement { findings: Vec::new(), unclear: Some(format!("the policy does not parse: {error}")) },
     }
+}
+
+/// Whether a policy has statements about others than the qualifier that it belongs to. Which URLs those have was not looked at.
+fn is_about_others(document: &Document<'_>, qualifier: Option<&Qualifier>) -> bool {
+    const UNGUESSABLE: &str = "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    let own = qualifier.map(Qualifier::as_str);
+    let is_own = |statement: &Statement<'_>| {
+        function_policy::may_cover(statement, own) && !function_policy::may_cover(statement, Some(UNGUESSABLE))
+    };
+    !document.statements.iter().all(is_own)
+}
+
+/// What is wrong with the policies that a URL is opened by: that of its own qualifier, and for an alias what of the function's own policy is
+/// about it. The function's own URL runs what is published.
+fn policies(facts: &Facts, qualifier: Option<&Qualifier>, settings: &Settings) -> Judgement {
+    let mut judgement = judge(facts, &Surface::ResourcePolicy(qualifier.cloned()), settings);
+    let (more, place) = match qualifier {
+        Some(qualifier) => (of_function(facts, qualifier, settings), "the function's own policy".to_owned()),
+        None => {
+            let published = Qualifier::latest_published();
+            let place = published.to_string();
+            (judge(facts, &Surface::ResourcePolicy(Some(published)), settings), place)
+        }
+    };
+    let at = |finding: Finding| Finding { at: format!("{} of {place}", finding.at), ..finding };
+    judgement.findings.extend(more.findings.into_iter().map(at));
+    judgement.unclear = judgement.unclear.or(more.unclear);
+    judgement
+}
+
+/// What of the function's own policy is about a qualifier that has an open URL.
+fn of_function(facts: &Facts, qualifier: &Qualifier, settings: &Settings) -> Judgement {
+    let Some(function) = facts.surfaces.get(&Surface::ResourcePolicy(None)) else { return Judgement::default() };
+    document(&function.content, |document| {
+        let findings = function_policy::judge(document, &settings.context(), UrlAuth::Open);
+        let about_it = |finding: &Finding| {
+            let statement = finding.statement().and_then(|index| document.statements.get(index));
+            statement.is_some_and(|statement| function_policy::may_cover(statement, Some(qualifier.as_str())))
+        };
+        findings.into_iter().filter(about_it).collect()
+    })
 }
 
 fn url_auth(content: &Content) -> UrlAuth {

@@ -75,18 +75,11 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Q
     Some((function, given.or(qualifier)))
 }
 
-/// A policy and a URL of the same qualifier are judged together: either can open the other.
+/// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own policy, whose
+/// statements may be about its aliases too.
 pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
     match surface {
-        // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented nowhere (?).
-        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_latest_published() => {
-            BTreeSet::from([surface.clone(), Surface::ResourcePolicy(None), Surface::FunctionUrl(None)])
-        }
-        // A version has no URL: only the function itself and its aliases have.
-        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => BTreeSet::from([surface.clone()]),
-        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => {
-            BTreeSet::from([Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())])
-        }
+        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => with_url(qualifier.clone()),
         Surface::LayerPolicy(_)
         | Surface::Environment(_)
         | Surface::Trust
@@ -99,7 +92,7 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
 }
 
 fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
-    let surfaces = Some(together(&Surface::ResourcePolicy(qualifier)));
+    let surfaces = Some(with_url(qualifier));
     Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
 }
 
@@ -110,6 +103,18 @@ fn new_qualifier(trigger: &Trigger, function: FunctionArn, qualifier: Qualifier)
         .map(|surface| Introduced { surface: Some(surface), sid: None });
     let introduced = introduced.into_iter().filter(|_| is_new).collect();
     access(trigger, function, Some(qualifier), introduced)
+}
+
+fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
+    let policy = Surface::ResourcePolicy(qualifier.clone());
+    let url = match qualifier {
+        // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented nowhere (?).
+        Some(version) if version.is_latest_published() => None,
+        // A version has no URL: only the function itself and its aliases have.
+        Some(version) if version.is_version() => return BTreeSet::from([policy]),
+        qualifier => qualifier,
+    };
+    BTreeSet::from([policy, Surface::ResourcePolicy(None), Surface::FunctionUrl(url)])
 }
 
 /// Layers cannot be tagged: the account's settings say which are guarded, so that the others cost no call.
@@ -149,7 +154,7 @@ mod tests {
             assert_eq!(surfaces, expected.iter().map(|text| (*text).to_owned()).collect());
         }
         check("resource-policy", &["resource-policy", "function-url"]);
-        check("function-url:live", &["resource-policy:live", "function-url:live"]);
+        check("function-url:live", &["resource-policy:live", "resource-policy", "function-url:live"]);
         // A version has no URL.
         check("resource-policy:3", &["resource-policy:3"]);
         // The function's own URL runs this one, where there is it.

@@ -64,7 +64,7 @@ struct Task<'a> {
 impl Task<'_> {
     fn nothing_safe(&self, advice: &str) -> Remedy {
         let unfixable = self.findings.iter().map(|finding| (finding.clone(), advice.to_owned()));
-        Remedy { plan: None, unfixable: unfixable.collect() }
+        Remedy { unfixable: unfixable.collect(), ..Remedy::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -109,7 +109,7 @@ impl Task<'_> {
             None => Call::DeleteRolePermissionsBoundary { role: role.clone() },
         };
         let call = Call::PutRolePermissionsBoundary { role: role.clone(), policy };
-        Remedy { plan: Some(self.plan().then(call, undo, before.clone())), unfixable: Vec::new() }
+        Remedy::from(self.plan().then(call, undo, before.clone()))
     }
 
     /// Nobody can change a version.
@@ -147,6 +147,6 @@ impl Task<'_> {
             true => format!("{}\n{note}", not_in_service(function, "role")),
             false => note.to_owned(),
         };
-        Remedy { plan: Some(plan.noting(note)), unfixable: Vec::new() }
+        Remedy::from(plan.noting(note))
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn remedy(
                 true => plan,
                 false => plan.noting(note.join("\n")),
             };
-            Remedy { plan: Some(plan), unfixable }
+            Remedy { plan: Some(plan), unfixable, ..Remedy::default() }
         }
         Err(why) => {
             let left = findings.iter().filter(|finding| !unfixable.iter().any(|(known, _)| known == *finding));

@@ -174,9 +174,10 @@ impl Undo {
             return Err(UndoRefusal::Busy(surface));
         }
 
-        let ending = match carry_out(world, subject, &surface, &changes, sighting.revision).await? {
+        let ending = match carry_out(world, subject, &surface, &changes, sighting.revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
+            Carried::Public(why) => Ending::Public(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         };
         for attempt in 0.. {
@@ -203,7 +204,7 @@ impl Undo {
         }
         match ending {
             Ending::Done => Ok(records),
-            Ending::Failed(why) => Err(UndoRefusal::Failed(why)),
+            Ending::Failed(why) | Ending::Public(why) => Err(UndoRefusal::Failed(why)),
         }
     }
 

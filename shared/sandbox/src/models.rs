@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{SandboxError, install};
+use crate::{MINISTACK, SandboxError};
 
 /// Prints every version of a service's model. botocore's own data alone, whatever else lies in the user's `~/.aws/models`.
 const SCRIPT: &str = "
@@ -25,7 +25,7 @@ print(json.dumps([loader.load_service_model(sys.argv[1], 'service-2', version) f
 /// # Errors
 /// What is missing and how to get it, or that botocore has no such service.
 pub fn models(target: &Path, service: &str) -> Result<Vec<Value>, SandboxError> {
-    let python = install::MINISTACK.install(target, &|_| {})?.join("bin/python");
+    let python = MINISTACK.install(target, &|_| {})?.join("bin/python");
     let failed = SandboxError::io("reading botocore's models with", &python);
     let mut command = Command::new(&python);
     let asked = command.args(["-I", "-c", SCRIPT, service]).stdin(Stdio::null()).output();
