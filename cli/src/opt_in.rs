@@ -97,7 +97,7 @@ impl OptIn {
             then.extend(tags.iter().cloned());
             let of = |guard| self.guard.is_none_or(|named| named == guard);
             let secrets = if guards_secrets && of(GuardKind::Secrets) {
-                SecretGuard::survey(&operator.aws, function, &then).await?
+                SecretGuard::survey(&operator.aws, function, &then, &operator.settings).await?
             } else {
                 None
             };

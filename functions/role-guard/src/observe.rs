@@ -70,7 +70,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         Subject::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
             scope: Scope::Tags(function.tags),
             surfaces: function.role.map(|role| (Surface::Role, role)).into_iter().collect(),
-            context: Context::default(),
+            context: Context { foreign_key: function.foreign_key, ..Context::default() },
         })),
         Subject::LayerVersion(_) | Subject::Account(_) => Ok(None),
     }

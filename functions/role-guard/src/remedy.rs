@@ -11,6 +11,7 @@ use warden_engine::{
     Finding,
     arn::FunctionArn,
     content::Content,
+    environment::KEY_RIGHTS,
     guard::Remedy,
     iam::RoleArn,
     plan::{Call, Plan},
@@ -125,6 +126,13 @@ impl Task<'_> {
         if !complies {
             return self.nothing_safe(&format!(
                 "the role that the function had, {previous}, is gone or breaks a rule itself: look at both by hand"
+            ));
+        }
+        // Lambda grants a role the use of the key with the permissions of whoever hands the role over.
+        if let Some(key) = &self.facts.context.foreign_key {
+            return self.nothing_safe(&format!(
+                "the function's environment is encrypted with {key}, which the guard may not use: give the function its role back yourself, \
+                 {previous}, or let the guard's role use the key through Lambda ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };

@@ -73,6 +73,9 @@ pub struct Context {
     pub value_bytes: BTreeMap<String, u64>,
     /// What the role's boundary says.
     pub boundary: Boundary,
+    /// By layer that is not Warden's own, the names of the extensions that it brings; none where nobody could look into it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     /// The variables that look like secrets, in all environments that were read.
     pub suspects: Vec<Suspect>,
     /// The variables whose values the account knows, likewise.
@@ -85,6 +88,9 @@ pub struct Context {
     /// The function's other secrets: those that have no room for a further version, and those that its environment refers to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<SecretName, Option<StoredNow>>,
+    /// The roles that may read all of those that its environment refers to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub readers: BTreeSet<String>,
     /// Those of all of them that are to be deleted, because the function was gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted: BTreeSet<SecretName>,
@@ -93,6 +99,32 @@ pub struct Context {
 }
 
 impl Context {
+    /// For tests: of a Python function without any secret.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Context {
+        Context {
+            runtime: Some("python3.13".into()),
+            package: Package::Zip,
+            architecture: "x86_64".into(),
+            role: "arn:aws:iam::111122223333:role/pay".into(),
+            in_vpc: false,
+            code_signing: false,
+            zipped_bytes: 0,
+            environment_bytes: 0,
+            value_bytes: BTreeMap::new(),
+            boundary: Boundary::Allows,
+            extensions: BTreeMap::new(),
+            suspects: Vec::new(),
+            known: Vec::new(),
+            secret: "warden/pay/1f2e3d4c5b6a".parse().unwrap(),
+            stored: None,
+            others: BTreeMap::new(),
+            readers: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            versions: BTreeMap::new(),
+        }
+    }
+
     /// Whether a secret is this function's.
     pub(crate) fn owns(&self, secret: &SecretName) -> bool {
         *secret == self.secret || self.others.contains_key(secret)

@@ -1,7 +1,7 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
 use crate::{Context, Facts, KnownValue};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
@@ -42,8 +42,13 @@ pub(crate) fn is_strip(facts: &Facts) -> bool {
 
 /// What the function's own tag for this guard says.
 pub(crate) fn own_tag(facts: &Facts) -> Option<&str> {
+    own_tags(facts)?.get("warden:secrets").map(String::as_str)
+}
+
+/// The function's own tags.
+pub(crate) fn own_tags(facts: &Facts) -> Option<&BTreeMap<String, String>> {
     match &facts.scope {
-        Scope::Tags(tags) => tags.get("warden:secrets").map(String::as_str),
+        Scope::Tags(tags) => Some(tags),
         Scope::Setting(_) | Scope::Through(_) => None,
     }
 }

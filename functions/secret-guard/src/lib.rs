@@ -52,8 +52,9 @@ impl SecretGuard {
         aws: &Aws,
         function: &FunctionArn,
         tags: &BTreeMap<String, String>,
+        settings: &Settings,
     ) -> Result<Option<Facts>, CallError> {
-        observe::survey(aws, function, tags).await
+        observe::survey(aws, function, tags, settings).await
     }
 }
 
@@ -95,7 +96,7 @@ impl Guard for SecretGuard {
 }
 
 impl Observe<SecretGuard> for Aws {
-    async fn observe(&self, _: &SecretGuard, look: &Look, _: &Settings) -> Result<Option<Facts>, CallError> {
-        observe::observe(self, look).await
+    async fn observe(&self, _: &SecretGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
+        observe::observe(self, look, settings).await
     }
 }

@@ -4,6 +4,7 @@
 use crate::{
     Boundary, Context, Facts, KnownValue, Suspect,
     boundary::boundary,
+    judge::is_ours,
     unmistakable::{is_unmistakable, may_name_a_secret},
 };
 use futures::future;
@@ -17,6 +18,7 @@ use warden_engine::{
     environment::{Held, KeyedHash, VersionFacts},
     guard::{Look, Scope, Sighting},
     ports::Clock,
+    settings::Settings,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode},
 };
@@ -34,7 +36,7 @@ pub fn suspect(name: &str, value: &str, hash: KeyedHash, known: Option<KeyedHash
 }
 
 /// Reads what `look` asks for; `None` where the function is gone.
-pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, CallError> {
+pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
     let Subject::Function(function) = &look.subject else { return Ok(None) };
     let versions: BTreeSet<Qualifier> = look
         .surfaces
@@ -54,7 +56,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
-    read(aws, function, versions, wants_itself, None).await
+    read(aws, function, versions, wants_itself, None, settings).await
 }
 
 /// Reads the function itself as it would be looked at with these tags.
@@ -62,8 +64,9 @@ pub(crate) async fn survey(
     aws: &Aws,
     function: &FunctionArn,
     tags: &BTreeMap<String, String>,
+    settings: &Settings,
 ) -> Result<Option<Facts>, CallError> {
-    read(aws, function, BTreeSet::new(), true, Some(tags)).await
+    read(aws, function, BTreeSet::new(), true, Some(tags), settings).await
 }
 
 /// Reads published versions, and the function itself; `tags` are in the place of its own.
@@ -73,6 +76,7 @@ async fn read(
     versions: BTreeSet<Qualifier>,
     wants_itself: bool,
     tags: Option<&BTreeMap<String, String>>,
+    settings: &Settings,
 ) -> Result<Option<Facts>, CallError> {
     let published = future::try_join_all(versions.into_iter().map(|version| async {
         let reading = aws.reading(function, Some(&version)).await?;
@@ -98,7 +102,7 @@ async fn read(
         return Ok(Some(Facts { scope, surfaces, context: Some(facts) }));
     }
     seen.look_at(&itself, mode);
-    let around = around(aws, function, &itself, &seen).await?;
+    let around = around(aws, function, &itself, &seen, settings).await?;
     let readers = around.keeping.as_ref().map(|keeping| keeping.readers.clone()).unwrap_or_default();
     surfaces.insert(Surface::Environment(None), itself.sighting(key, readers));
     let facts = seen.facts(function, &itself, around)?;
@@ -171,11 +175,13 @@ impl Seen<'_> {
             environment_bytes,
             value_bytes,
             boundary,
+            extensions: around.extensions,
             suspects: self.suspects,
             known: around.known,
             secret: keeping.secret,
             stored: keeping.stored,
             others: keeping.others,
+            readers: keeping.readers,
             deleted: keeping.deleted,
             versions: around.versions,
         })
@@ -189,6 +195,7 @@ struct Around {
     known: Vec<KnownValue>,
     code_signing: bool,
     boundary: Bounded,
+    extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     versions: BTreeMap<String, VersionFacts>,
 }
 
@@ -206,14 +213,23 @@ impl Default for Bounded {
     }
 }
 
-async fn around(aws: &Aws, function: &FunctionArn, reading: &Reading, seen: &Seen<'_>) -> Result<Around, CallError> {
+async fn around(
+    aws: &Aws,
+    function: &FunctionArn,
+    reading: &Reading,
+    seen: &Seen<'_>,
+    settings: &Settings,
+) -> Result<Around, CallError> {
     // What cannot be decrypted is reported, and nothing is done about it.
     let Ok(portrait) = reading.portrait(seen.key) else { return Ok(Around::default()) };
     if portrait.variables.is_empty() {
         return Ok(Around::default());
     }
+    let others = portrait.layers.iter().filter(|layer| !is_ours(layer, settings));
     let details = async {
-        future::try_join3(aws.has_code_signing(function), bounded(aws, &reading.role), aws.versions(function)).await
+        let signing = aws.has_code_signing(function);
+        let extensions = aws.extensions(function, others);
+        future::try_join4(signing, bounded(aws, &reading.role), aws.versions(function), extensions).await
     };
     let kept = future::try_join(aws.keeping(function, &portrait), seen.known(aws));
     let suspicious = !seen.suspects.is_empty() || portrait.refers() || portrait.is_wrapped();
@@ -230,7 +246,9 @@ async fn around(aws: &Aws, function: &FunctionArn, reading: &Reading, seen: &See
     };
     let around = Around { keeping: Some(keeping), known, ..Around::default() };
     Ok(match details {
-        Some((code_signing, boundary, versions)) => Around { code_signing, boundary, versions, ..around },
+        Some((code_signing, boundary, versions, extensions)) => {
+            Around { code_signing, boundary, extensions, versions, ..around }
+        }
         None => around,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Context, Facts, extension,
-    judge::{is_ours, is_strip},
+    judge::{is_ours, is_strip, own_tags},
     obstacle::obstacle,
 };
 use serde_json::json;
@@ -91,12 +91,7 @@ impl Thinking<'_> {
         let mut secrets = BTreeMap::new();
         for finding in findings.iter().filter(|finding| finding.id != FindingId::SecretOutOfReach) {
             let Some(Held::Value(hash)) = self.portrait.variables.get(&finding.at) else { continue };
-            if extension::reads(&finding.at) {
-                let advice = format!(
-                    "{} is read by an extension, which is a process of its own that no wrapper reaches: use the extension's own setting \
-                     for a secret's ARN, or give it a key that can do nothing but report",
-                    finding.at
-                );
+            if let Some(advice) = extension::may_read(&finding.at, self.known, own_tags(self.facts)) {
                 unfixable.push((finding.clone(), advice));
             } else if READ_BEFORE.contains(&finding.at.as_str()) {
                 let advice = format!(
@@ -133,11 +128,11 @@ impl Thinking<'_> {
             let readers = self.readers();
             let is_new =
                 there.store.as_ref().is_some_and(|stored| portrait.references().all(|(_, it)| *it != stored.secret));
-            if is_new || portrait.readers != readers {
+            if is_new || known.readers != readers {
+                let grant = |readers| Grant { secrets: referred.clone(), readers, role: known.role.clone() };
                 // Without a reference nobody is granted anything any more that it could use.
-                let before = Grant { secrets: referred.clone(), readers: portrait.readers.clone() };
-                back.grant = portrait.refers().then_some(before);
-                there.grant = Some(Grant { secrets: referred, readers });
+                back.grant = portrait.refers().then(|| grant(known.readers.clone()));
+                there.grant = Some(grant(readers));
             }
         }
         let bytes = self.bytes_after(&there);

@@ -60,7 +60,8 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-fn portraits() -> impl Strategy<Value = Portrait> {
+/// Environments, each with the roles that may read what it refers to.
+fn portraits() -> impl Strategy<Value = (Portrait, BTreeSet<String>)> {
     let layers = vec(select(vec![LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
     let wrapper = prop_oneof![
         2 => Just(None),
@@ -72,16 +73,18 @@ fn portraits() -> impl Strategy<Value = Portrait> {
         variables.extend(wrapper.map(|wrapper| (WRAPPER_VARIABLE.to_owned(), wrapper)));
         let layers = if variables.is_empty() { Vec::new() } else { layers.into_iter().map(str::to_owned).collect() };
         let mut portrait = Portrait { variables, layers, readers: BTreeSet::new() };
-        if portrait.refers() {
-            portrait.readers = readers.into_iter().map(str::to_owned).collect();
+        let mut readers: BTreeSet<String> = readers.into_iter().map(str::to_owned).collect();
+        if !portrait.refers() {
+            readers.clear();
         }
-        portrait
+        portrait.readers = readers.iter().filter(|reader| *reader == ROLES[0]).cloned().collect();
+        (portrait, readers)
     })
 }
 
 prop_compose! {
     fn facts()(
-        mut portrait in portraits(),
+        (mut portrait, mut readers) in portraits(),
         stored in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         second in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         deleted in prop::sample::subsequence(vec![SECRET, SECOND], 0..=2),
@@ -95,11 +98,13 @@ prop_compose! {
         elsewhere in 0..12_u8,
         was_there in any::<bool>(),
         environment_bytes in 0..4200_u64,
+        extension in option::weighted(0.2, option::of(select(vec!["datadog-agent", "agent"]))),
     ) -> (Portrait, Facts) {
         // Nobody can read what is to be deleted.
         let deleted: BTreeSet<SecretName> = deleted.into_iter().map(|name| name.parse().unwrap()).collect();
         if portrait.references().any(|(_, secret)| deleted.contains(secret)) {
             portrait.readers.clear();
+            readers.clear();
         }
         let now = |stored: Option<(BTreeMap<String, KeyedHash>, bool)>| {
             stored.map(|(values, labelled)| StoredNow {
@@ -141,11 +146,16 @@ prop_compose! {
             environment_bytes,
             value_bytes: portrait.variables.keys().map(|name| (name.clone(), 20)).collect(),
             boundary: if bounded { Boundary::Lacks } else { Boundary::Allows },
+            extensions: extension.map(|brought| {
+                let brought = brought.map(|name| BTreeSet::from([name.to_owned()]));
+                (OTHER_LAYER.to_owned(), brought)
+            }).into_iter().collect(),
             suspects: suspects.collect(),
             known: known.collect(),
             secret: SECRET.parse().unwrap(),
             stored: now(stored),
             others: BTreeMap::from([(SECOND.parse().unwrap(), now(second))]),
+            readers,
             deleted,
             versions: versions.collect(),
         };

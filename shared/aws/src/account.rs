@@ -3,7 +3,7 @@
 use crate::{
     Aws, Role,
     error::classify,
-    lambda::{auth, version},
+    lambda::{auth, version, with_key_rights},
 };
 use warden_engine::{
     call_error::CallError,
@@ -126,7 +126,10 @@ impl Account for Aws {
                 let request = self.lambda(function.region()).update_function_configuration();
                 let request = request.function_name(function.to_string()).role(role).set_revision_id(revision);
                 let answer = request.send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+                answer.map(drop).map_err(|error| {
+                    let error = classify(operation, &call.target(), error);
+                    if error.message.contains("KMS") { with_key_rights(error) } else { error }
+                })
             }
             Call::UpdateAssumeRolePolicy { role, document } => {
                 let request = self.iam().update_assume_role_policy().role_name(role.name()).policy_document(document);

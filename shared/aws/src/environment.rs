@@ -1,7 +1,11 @@
 //! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
 //! that does not print; everybody else sees a portrait.
 
-use crate::{Aws, HashKey, error::discreet};
+use crate::{
+    Aws, HashKey,
+    error::discreet,
+    lambda::{customers_key, with_key_rights},
+};
 use aws_sdk_lambda::{
     operation::get_function::GetFunctionOutput,
     types::{Environment, LastUpdateStatus, PackageType, State},
@@ -38,6 +42,8 @@ pub struct Reading {
     pub in_vpc: bool,
     /// Code and layers as far as AWS says their size.
     pub zipped_bytes: u64,
+    /// Whether a key of the customer's encrypts the environment.
+    has_customers_key: bool,
     variables: BTreeMap<String, SecretString>,
     /// AWS's code where it could not decrypt the environment.
     unreadable: Option<String>,
@@ -56,6 +62,7 @@ impl fmt::Debug for Reading {
 impl Reading {
     fn of(answer: GetFunctionOutput) -> Option<Reading> {
         let configuration = answer.configuration?;
+        let has_customers_key = customers_key(&configuration).is_some();
         let environment = configuration.environment;
         let (variables, error) = environment.map(|it| (it.variables, it.error)).unwrap_or_default();
         let layers = configuration.layers.unwrap_or_default();
@@ -78,6 +85,7 @@ impl Reading {
                 .map_or_else(|| "x86_64".to_owned(), |architecture| architecture.as_str().to_owned()),
             in_vpc: configuration.vpc_config.is_some_and(|vpc| !vpc.subnet_ids.unwrap_or_default().is_empty()),
             zipped_bytes: u64::try_from(zipped).unwrap_or_default(),
+            has_customers_key,
             variables: concealed(variables.unwrap_or_default()),
             unreadable: error.map(|error| error.error_code.unwrap_or_else(|| "no reason given".into())),
             layers: layers.into_iter().filter_map(|layer| layer.arn).collect(),
@@ -108,8 +116,9 @@ impl Reading {
         }
     }
 
-    /// The surface as it may be written down.
-    pub fn sighting(&self, key: &HashKey, readers: BTreeSet<String>) -> Sighting {
+    /// The surface as it may be written down; `readers` are the roles that may read the secrets that it refers to.
+    pub fn sighting(&self, key: &HashKey, mut readers: BTreeSet<String>) -> Sighting {
+        readers.retain(|reader| *reader == self.role);
         let content = match self.portrait(key) {
             Ok(portrait) => Portrait { readers, ..portrait }.content(),
             Err(why) => Portrait::unreadable(&why),
@@ -331,7 +340,14 @@ impl Aws {
                 (None, None) => Ok(None),
             }
         };
-        let (reading, key, kept) = future::try_join3(self.reading(function, None), self.hash_key(), kept).await?;
+        let grant = async {
+            match &update.grant {
+                Some(grant) => self.as_far_as_they_exist(grant).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (reading, key, kept, grant) =
+            future::try_join4(self.reading(function, None), self.hash_key(), kept, grant).await?;
         let mut reading = reading.ok_or_else(|| failed(ErrorKind::Gone, "the function is gone"))?;
         if !reading.settled {
             return Err(failed(ErrorKind::Busy, "another update of the function is still under way"));
@@ -356,7 +372,7 @@ impl Aws {
                     value.ok_or_else(|| failed(ErrorKind::Stale, "a variable's value changed since it was read"))?;
                 values.insert(name.as_str(), value);
             }
-            self.store(function, stored, update.grant.as_ref(), values, kept, key).await?;
+            self.store(function, stored, grant.as_ref(), values, kept, key).await?;
         } else {
             if let Some(stored) = &update.restore {
                 for (name, hash) in &stored.values {
@@ -369,7 +385,7 @@ impl Aws {
                     back.insert(name.clone(), value.clone());
                 }
             }
-            if let Some(grant) = &update.grant {
+            if let Some(grant) = &grant {
                 self.grant(function, grant).await?;
             }
         }
@@ -382,7 +398,12 @@ impl Aws {
         let request = self.lambda(function.region()).update_function_configuration().function_name(&target);
         let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
         let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
-        request.send().await.map(drop).map_err(|error| discreet(OPERATION, &target, error))
+        request.send().await.map(drop).map_err(|error| match discreet(OPERATION, &target, error) {
+            error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
+                with_key_rights(error)
+            }
+            error => error,
+        })
     }
 }
 

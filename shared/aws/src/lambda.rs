@@ -12,6 +12,7 @@ use warden_engine::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
     content::Content,
+    environment::KEY_RIGHTS,
     guard::Sighting,
     plan::{RevisionId, UrlAuthType},
 };
@@ -24,6 +25,8 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// Which role it has (`{"Role": "arn:..."}`), with the lock on its configuration.
     pub role: Option<Sighting>,
+    /// The customer's KMS key that its environment is encrypted with, where the caller may not use that.
+    pub foreign_key: Option<String>,
 }
 
 impl Aws {
@@ -37,6 +40,7 @@ impl Aws {
         match self.lambda(function.region()).get_function().function_name(&target).send().await {
             Ok(answer) => Ok(Some(Function {
                 tags: answer.tags.unwrap_or_default().into_iter().collect(),
+                foreign_key: answer.configuration.as_ref().and_then(foreign_key),
                 role: answer.configuration.map(role_sighting),
             })),
             // The answer holds the environment too.
@@ -154,6 +158,28 @@ impl Aws {
         found.extend(aliases.into_iter().chain(versions).filter_map(|name| name.parse().ok()).map(Some));
         Ok(found)
     }
+}
+
+/// The customer's key that keeps the caller from the environment. Lambda decrypts it with the caller's own permissions ("Securing Lambda
+/// environment variables" in the Lambda developer guide), and says in the environment's place that it could not.
+fn foreign_key(configuration: &FunctionConfiguration) -> Option<String> {
+    let refused = configuration.environment.as_ref().is_some_and(|environment| environment.error.is_some());
+    customers_key(configuration).filter(|_| refused)
+}
+
+/// The customer's key that a function's environment is encrypted with; none where it is AWS's.
+pub(crate) fn customers_key(configuration: &FunctionConfiguration) -> Option<String> {
+    configuration.kms_key_arn.clone().filter(|key| !key.is_empty())
+}
+
+/// A refusal that is about the customer's key, with what its caller needs.
+pub(crate) fn with_key_rights(error: CallError) -> CallError {
+    let message = format!(
+        "{}; the function's environment is encrypted with a KMS key of the customer's, and whoever changes the function needs {KEY_RIGHTS}: \
+         give them to the role of the guard and of the operator in the key's policy, or make the change yourself",
+        error.message
+    );
+    CallError { message, ..error }
 }
 
 fn role_sighting(configuration: FunctionConfiguration) -> Sighting {

@@ -12,6 +12,7 @@ mod error;
 mod hash;
 mod iam;
 mod lambda;
+mod layers;
 mod ledger;
 mod notary;
 mod secrets_manager;
@@ -23,9 +24,10 @@ pub use lambda::Function;
 pub use ledger::StoredRecord;
 pub use secrets_manager::Keeping;
 
+use aws_smithy_http_client::Connector;
 use aws_types::{SdkConfig, region::Region};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, OnceLock, PoisonError},
 };
 use tokio::sync::OnceCell;
@@ -48,6 +50,10 @@ pub struct Aws {
     secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
     /// By Region, made on demand.
     lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
+    /// For what stands at an address that Lambda gives out.
+    connector: OnceLock<Option<Connector>>,
+    /// By the ARN of a layer's version, the extensions in it.
+    layers: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// The names of what the stack holds in its home Region.
@@ -99,6 +105,8 @@ impl Aws {
             kms: OnceLock::new(),
             secrets: Mutex::new(HashMap::new()),
             lambda: Mutex::new(HashMap::new()),
+            connector: OnceLock::new(),
+            layers: Mutex::new(HashMap::new()),
         }
     }
 

@@ -383,13 +383,27 @@ impl Aws {
         }
     }
 
+    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may look at stays.
+    pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
+        let seen = grant.readers.iter().map(async |reader| {
+            let Ok(role) = reader.parse() else { return Ok(None) };
+            match self.role(&role).await {
+                Ok(found) => Ok(found.map(|found| found.arn).filter(|arn| arn == reader)),
+                Err(error) if error.kind == ErrorKind::Refused => Ok(Some(reader.clone())),
+                Err(error) => Err(error),
+            }
+        });
+        let readers = future::try_join_all(seen).await?.into_iter().flatten().collect();
+        Ok(Grant { readers, ..grant.clone() })
+    }
+
     /// Lets exactly these roles read the secrets.
     pub(crate) async fn grant(&self, function: &FunctionArn, grant: &Grant) -> Result<(), CallError> {
         let client = self.secrets(function.region());
         let grants = grant.secrets.iter().map(async |secret| {
             let request = client.put_resource_policy().secret_id(secret.as_str()).block_public_policy(true);
             let answer = request.resource_policy(policy(function, &grant.readers).to_string()).send().await;
-            answer.map(drop).map_err(|error| discreet("PutResourcePolicy", secret.as_str(), error))
+            answer.map(drop).map_err(|error| unsettled(discreet("PutResourcePolicy", secret.as_str(), error)))
         });
         future::try_join_all(grants).await.map(drop)
     }
@@ -402,6 +416,15 @@ pub(crate) fn no_name(function: &FunctionArn) -> CallError {
         target: function.to_string(),
         message: "no secret can be named after this function".into(),
     }
+}
+
+/// Roles that IAM knows and Secrets Manager does not: one was made or deleted a moment ago, and IAM takes seconds to tell everybody.
+fn unsettled(error: CallError) -> CallError {
+    if error.message.starts_with("MalformedPolicyDocumentException") {
+        let message = "MalformedPolicyDocumentException: a role that may read the secret is not known to Secrets Manager yet, or not any more";
+        return CallError { kind: ErrorKind::Retry, message: message.to_owned(), ..error };
+    }
+    error
 }
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -449,7 +472,8 @@ fn policy(function: &FunctionArn, readers: &BTreeSet<String>) -> Value {
     }]})
 }
 
-/// Whom a secret's policy lets read. A role that was deleted, and made again under its name, stands there as an id and is nobody.
+/// Whom a secret's policy lets read. A role that was deleted stands there as an id, also once another is made under its name, and is nobody
+/// (IAM user guide, "AWS JSON policy elements: Principal").
 fn principals(policy: &str) -> BTreeSet<String> {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return BTreeSet::new() };
     let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]) };
@@ -463,7 +487,7 @@ fn principals(policy: &str) -> BTreeSet<String> {
     });
     let readers = allowing.flat_map(|statement| list(statement.pointer("/Principal/AWS").unwrap_or(&Value::Null)));
     let roles = readers.filter_map(|reader| reader.as_str().map(str::to_owned));
-    roles.filter(|reader| !reader.ends_with(":root")).collect()
+    roles.filter(|reader| reader.starts_with("arn:") && reader.contains(":role/")).collect()
 }
 
 #[cfg(test)]
@@ -482,8 +506,14 @@ mod tests {
         assert_eq!(nobody["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
         assert_eq!(principals(&nobody.to_string()), BTreeSet::new());
         // One principal, as AWS writes it.
-        let one = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"AROAEXAMPLE"},"Action":["secretsmanager:GetSecretValue"],"Resource":"*"}}"#;
-        assert_eq!(principals(one), BTreeSet::from(["AROAEXAMPLE".to_owned()]));
+        let one = |who: &str| {
+            format!(
+                r#"{{"Statement":{{"Effect":"Allow","Principal":{{"AWS":"{who}"}},"Action":["secretsmanager:GetSecretValue"],"Resource":"*"}}}}"#
+            )
+        };
+        let pay = "arn:aws:iam::111122223333:role/pay".to_owned();
+        assert_eq!(principals(&one(&pay)), BTreeSet::from([pay]));
+        assert_eq!(principals(&one("AROAEXAMPLE")), BTreeSet::new());
         let denied = r#"{"Statement":[{"Effect":"Deny","Principal":{"AWS":"a"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
         assert!(principals(denied).is_empty() && principals("not JSON").is_empty());
     }

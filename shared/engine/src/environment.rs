@@ -89,6 +89,11 @@ impl Held {
     }
 }
 
+/// What a customer's KMS key asks of whoever changes a function whose environment it encrypts: Lambda decrypts, encrypts and grants the
+/// function's role the use of the key with the caller's own permissions ("Securing Lambda environment variables" in the Lambda developer
+/// guide; that an update with the same role needs the grant too is not said there (?)).
+pub const KEY_RIGHTS: &str = "kms:Decrypt, kms:Encrypt and kms:CreateGrant on that key";
+
 /// Keys that no variable can have: AWS takes `[a-zA-Z]([a-zA-Z0-9_])+` (Lambda API reference, Environment).
 const LAYERS: &str = "$layers";
 const READERS: &str = "$readers";
@@ -102,7 +107,8 @@ pub struct Portrait {
     pub variables: BTreeMap<String, Held>,
     /// The ARNs of the function's layers, in their order.
     pub layers: Vec<String>,
-    /// The roles that the policy of the secret lets read, where a variable refers to one.
+    /// The function's own role, where a variable refers to a secret and the secret's policy lets that role read. Who else may read is no
+    /// part of an environment: a role of an old version that somebody deletes changes nothing here.
     pub readers: BTreeSet<String>,
 }
 
@@ -142,7 +148,8 @@ impl Portrait {
         if let Some(why) = map.get(UNREADABLE) {
             let why = why.as_str().unwrap_or_default();
             return Err(format!(
-                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; look at the key's policy"
+                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; where the key is one of \
+                 yours, let the roles of secret-guard and of the operator use it through Lambda ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let texts = |value: &Value| -> Option<Vec<String>> {
@@ -270,8 +277,18 @@ pub struct Stored {
 pub struct Grant {
     /// The secrets.
     pub secrets: BTreeSet<SecretName>,
-    /// The roles' ARNs; nobody else.
+    /// The roles' ARNs; nobody else. Published versions name their roles for ever: those that do not exist any more are left out when the
+    /// policy is written, since Secrets Manager refuses a policy that names one.
     pub readers: BTreeSet<String>,
+    /// The function's own role: whether it may read is part of the environment's content.
+    pub role: String,
+}
+
+impl Grant {
+    /// Of the readers, as much as content says.
+    fn own(&self) -> BTreeSet<String> {
+        self.readers.get(&self.role).cloned().into_iter().collect()
+    }
 }
 
 /// One change of a function's environment, with what has to be true in Secrets Manager before it. What it does not name stays byte
@@ -337,7 +354,7 @@ impl EnvironmentUpdate {
         }
         match &self.grant {
             _ if !after.refers() => after.readers.clear(),
-            Some(grant) => after.readers.clone_from(&grant.readers),
+            Some(grant) => after.readers = grant.own(),
             None => {}
         }
         after

@@ -399,7 +399,8 @@ fn update_environment(f: &mut fmt::Formatter<'_>, update: &EnvironmentUpdate) ->
     }
     if let Some(grant) = &update.grant {
         let readers = grant.readers.iter().map(|arn| arn.rsplit('/').next().unwrap_or_default());
-        write!(f, "PutResourcePolicy({}: read by {})", listed(&grant.secrets), listed(readers))?;
+        let existing = if grant.readers.len() > 1 { ", as far as they exist" } else { "" };
+        write!(f, "PutResourcePolicy({}: read by {}{existing})", listed(&grant.secrets), listed(readers))?;
         f.write_str(if update.changes_configuration() { ", " } else { "" })?;
     }
     if let Some(stored) = &update.restore {

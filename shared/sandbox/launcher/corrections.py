@@ -12,7 +12,9 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import environment_keys
 import function_policy
+import secret_policies
 import secret_versions
 import tracing
 
@@ -38,7 +40,9 @@ def apply():
     latest_event_invoke_config()
     put_events_delivers_nothing()
     bootstrap_environment()
+    environment_keys.apply()
     function_policy.apply()
+    secret_policies.principals_exist()
     secret_versions.apply()
     tracing.apply()
     lambda_requests()
@@ -70,6 +74,9 @@ def lambda_resources():
             return "/".join(parts[2:])
         if service == "lambda" and parts[1:2] == ["layers"] and len(parts) > 4 and parts[3] == "versions":
             return f"arn:aws:lambda:{region}:{account_id}:layer:{parts[2]}:{parts[4]}"
+        if service == "lambda" and parts[1:] == ["layers"] and query_params.get("find"):
+            named = query_params.get("Arn", "*")
+            return unquote(named[0] if isinstance(named, list) else named)
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     iam_actions.extract_resource_arn = resource

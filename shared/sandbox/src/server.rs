@@ -16,11 +16,14 @@ use tempfile::TempDir;
 use crate::{ACCOUNT, Options, SandboxError};
 
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 6] = [
+const LAUNCHER: [(&str, &str); 9] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
+    ("downloads.py", include_str!("../launcher/downloads.py")),
+    ("environment_keys.py", include_str!("../launcher/environment_keys.py")),
     ("function_policy.py", include_str!("../launcher/function_policy.py")),
+    ("secret_policies.py", include_str!("../launcher/secret_policies.py")),
     ("secret_versions.py", include_str!("../launcher/secret_versions.py")),
     ("tracing.py", include_str!("../launcher/tracing.py")),
 ];
