@@ -178,6 +178,7 @@ impl Scene<'_> {
                 Step::Planned
                 | Step::Failed
                 | Step::Undone
+                | Step::Rotated
                 | Step::Accepted
                 | Step::OptedIn
                 | Step::OptedOut

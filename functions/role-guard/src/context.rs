@@ -127,7 +127,8 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
-            | Surface::Environment(_) => continue,
+            | Surface::Environment(_)
+            | Surface::Secret(_) => continue,
         };
         facts.surfaces.entry(surface.clone()).or_insert(Sighting { content, revision: None });
     }

@@ -87,7 +87,8 @@ impl Task<'_> {
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
-            | Surface::Environment(_) => Remedy::default(),
+            | Surface::Environment(_)
+            | Surface::Secret(_) => Remedy::default(),
         }
     }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use warden_engine::environment::{Package, StoredNow};
 use warden_engine::{
     Severity,
-    environment::{KeyedHash, VersionFacts},
+    environment::{KeyedHash, OddText, VersionFacts},
     known::Known,
     reference::SecretName,
+    values::{Place, Values},
 };
 
 /// What a role's permissions boundary says to reading a secret of Warden's.
@@ -94,8 +95,25 @@ pub struct Context {
     /// Those of all of them that are to be deleted, because the function was gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted: BTreeSet<SecretName>,
+    /// The variables that refer to a secret of the function's own which holds nothing for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lacking: BTreeSet<String>,
     /// Published versions, by number.
     pub versions: BTreeMap<String, VersionFacts>,
+    /// From the ledger: what is known of the values that the function's variables held.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
+}
+
+/// A value that was replaced in Secrets Manager, set again in plaintext.
+#[derive(Debug)]
+pub(crate) struct Stale<'a> {
+    /// The secret that the variable's value is in.
+    pub(crate) secret: &'a SecretName,
+    /// Where the replaced value is still kept.
+    pub(crate) place: Option<&'a Place>,
+    /// Whether the secret can be read, so that the variable has its newer value from there.
+    pub(crate) has_newer: bool,
 }
 
 impl Context {
@@ -121,8 +139,37 @@ impl Context {
             others: BTreeMap::new(),
             readers: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            lacking: BTreeSet::new(),
             versions: BTreeMap::new(),
+            values: Values::default(),
         }
+    }
+
+    /// What one of the function's secrets holds.
+    pub(crate) fn stored_in(&self, secret: &SecretName) -> Option<&StoredNow> {
+        let stored = if *secret == self.secret { self.stored.as_ref() } else { self.others.get(secret)?.as_ref() };
+        stored.filter(|stored| !matches!(stored.odd, Some(OddText::Plain(_))) || !stored.values.is_empty())
+    }
+
+    /// Whether a variable's value was replaced before, so that it is not to be stored again. Once its secret is gone, nothing is newer.
+    pub(crate) fn stale(&self, name: &str, hash: KeyedHash) -> Option<Stale<'_>> {
+        let variable = self.values.get(name)?;
+        let last = variable.current.as_ref()?;
+        let secret = &last.place.as_ref()?.secret;
+        let stored = self.stored_in(secret)?;
+        let (current, has_newer) = if self.deleted.contains(secret) {
+            // What it holds is seen once it is restored.
+            (last.hash, true)
+        } else if stored.odd == Some(OddText::Unusable) {
+            (last.hash, false)
+        } else {
+            (*stored.values.get(name)?, true)
+        };
+        if current == hash {
+            return None;
+        }
+        let replaced = variable.replaced().find(|known| known.hash == hash)?;
+        Some(Stale { secret, place: replaced.place.as_ref(), has_newer })
     }
 
     /// Whether a secret is this function's.
@@ -131,7 +178,7 @@ impl Context {
     }
 
     /// The function's secrets that hold something, the one that takes the next values first.
-    pub(crate) fn holding(&self) -> impl Iterator<Item = (&SecretName, &StoredNow)> {
+    pub fn holding(&self) -> impl Iterator<Item = (&SecretName, &StoredNow)> {
         let first = self.stored.iter().map(|stored| (&self.secret, stored));
         first.chain(self.others.iter().filter_map(|(name, stored)| Some((name, stored.as_ref()?))))
     }

@@ -1,6 +1,6 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
-use crate::{Context, Facts, KnownValue};
+use crate::{Context, Facts, KnownValue, context::Stale};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
@@ -54,6 +54,17 @@ pub(crate) fn own_tags(facts: &Facts) -> Option<&BTreeMap<String, String>> {
 }
 
 fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
+    if let Some(Stale { secret, .. }) = function.stale(name, hash) {
+        return Some(Finding {
+            id: FindingId::KnownSecret,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!(
+                "{name} holds in plaintext a value of its own that was replaced since: {secret} has a newer one, and everybody who may read the \
+                 configuration can read this one"
+            ),
+        });
+    }
     let own = function.holding().find_map(|(secret, now)| {
         let (stored, _) = now.values.iter().find(|(_, stored)| **stored == hash)?;
         Some((secret, stored))
@@ -75,7 +86,7 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
     {
         let (whose, stored) = (known.function.name(), &known.variable);
         let message = format!(
-            "{name} holds in plaintext what Warden took out of {stored} of {whose} and stored in {}: everybody who may read the \
+            "{name} holds in plaintext what Warden keeps for {stored} of {whose} in {}: everybody who may read the \
              configuration can read it",
             known.secret
         );
@@ -124,6 +135,10 @@ fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: 
         let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
         found(at, Severity::High, message.to_owned());
     }
+    findings.extend(lacking(portrait, function));
+    let mut found = |at: &str, severity, message: String| {
+        findings.push(Finding { id: FindingId::SecretOutOfReach, severity, at: at.to_owned(), message });
+    };
     let secrets: BTreeSet<&str> = own.iter().map(|(_, secret)| secret.as_str()).collect();
     let secrets = secrets.into_iter().collect::<Vec<_>>().join(" and ");
     if portrait.readers.is_empty() && own.iter().any(|(_, secret)| function.deleted.contains(*secret)) {
@@ -134,6 +149,21 @@ fn out_of_reach(portrait: &Portrait, function: &Context, strip: bool, settings: 
         found(Portrait::READERS, Severity::High, format!("{} may not read {secrets}", function.role));
     }
     findings
+}
+
+/// References to secrets of the function's own that hold nothing for them: nothing that could be changed here brings a value there.
+pub(crate) fn lacking(portrait: &Portrait, function: &Context) -> Vec<Finding> {
+    let lacks = portrait.references().filter(|(name, _)| function.lacking.contains(*name)).map(|(name, secret)| {
+        let unusable = function.stored_in(secret).is_some_and(|stored| stored.odd.is_some());
+        let why = if unusable { "its text is no JSON object by variable" } else { "there is no value for it" };
+        Finding {
+            id: FindingId::SecretOutOfReach,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!("{name} refers to {secret}, and {why}: the function does not start"),
+        }
+    });
+    lacks.collect()
 }
 
 /// Whether a layer is some version of the start-up layer.

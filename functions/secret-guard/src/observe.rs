@@ -17,10 +17,12 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     environment::{Held, KeyedHash, VersionFacts},
     guard::{Look, Scope, Sighting},
-    ports::Clock,
+    ports::{Account, Clock},
     settings::Settings,
+    state::History,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode},
+    values::Values,
 };
 use warden_secrets::Confidence;
 
@@ -52,11 +54,25 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             | Surface::Attachment(_)
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
-            | Surface::Role => None,
+            | Surface::Role
+            | Surface::Secret(_) => None,
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
     read(aws, function, versions, wants_itself, None, settings).await
+}
+
+/// Rotations that were begun and not ended, once nobody works on them any more: what their secrets hold tells how they ended.
+pub(crate) async fn complete(aws: &Aws, look: &Look, facts: &mut Facts, history: &History) -> Result<(), CallError> {
+    let now = aws.now();
+    let open = history.surfaces.iter().filter(|(surface, state)| {
+        matches!(surface, Surface::Secret(_)) && state.intent.as_ref().is_some_and(|intent| intent.lease <= now)
+    });
+    let seen = open.map(async |(surface, _)| Ok((surface.clone(), aws.sight(&look.subject, surface).await?)));
+    for (surface, sighting) in future::try_join_all(seen).await? {
+        facts.surfaces.extend(sighting.map(|sighting| (surface, sighting)));
+    }
+    Ok(())
 }
 
 /// Reads the function itself as it would be looked at with these tags.
@@ -183,7 +199,9 @@ impl Seen<'_> {
             others: keeping.others,
             readers: keeping.readers,
             deleted: keeping.deleted,
+            lacking: BTreeSet::new(),
             versions: around.versions,
+            values: Values::default(),
         })
     }
 }

@@ -56,6 +56,7 @@ impl Account for Aws {
             (Subject::Function(function), Surface::Environment(version)) => {
                 self.environment(function, version.as_ref()).await
             }
+            (Subject::Function(function), Surface::Secret(variable)) => self.kept_value(function, variable).await,
             // No subject has another's surfaces.
             (
                 Subject::Function(_)
@@ -73,6 +74,9 @@ impl Account for Aws {
         if let Call::UpdateEnvironment(update) = call {
             return self.update_environment(update, revision).await;
         }
+        if let Call::RotateSecret(rotation) = call {
+            return self.rotate(rotation).await;
+        }
         if let Call::DeleteSecrets { function, secrets } = call {
             return self.delete_remains(function, secrets).await;
         }
@@ -82,7 +86,10 @@ impl Account for Aws {
         let revision = revision.map(|revision| revision.0.clone());
         match call {
             // Made already.
-            Call::UpdateEnvironment(_) | Call::DeleteSecrets { .. } | Call::RestoreSecrets { .. } => Ok(()),
+            Call::UpdateEnvironment(_)
+            | Call::RotateSecret(_)
+            | Call::DeleteSecrets { .. }
+            | Call::RestoreSecrets { .. } => Ok(()),
             Call::RemovePermission { function, qualifier, sid } => {
                 let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));

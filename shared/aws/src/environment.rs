@@ -20,10 +20,15 @@ use std::{
 use warden_engine::{
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{EnvironmentUpdate, Fate, Held, Package, Portrait, Remains, VersionFacts},
+    content::Content,
+    environment::{
+        EnvironmentUpdate, Fate, Held, KeptValue, KeyedHash, Package, Portrait, Remains, Stored, VariableName,
+        VersionFacts,
+    },
     guard::Sighting,
     plan::RevisionId,
     reference::{Reference, SecretName},
+    rotate::{Kept, NotKept},
 };
 
 /// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`Reading::inspect`].
@@ -126,6 +131,15 @@ impl Reading {
         Sighting { content, revision: self.revision.clone() }
     }
 
+    /// The values that are to be stored, if they are still those.
+    fn these<'a>(&'a self, stored: &'a Stored, key: &HashKey) -> Option<BTreeMap<&'a str, &'a SecretString>> {
+        let value = |name: &'a String, hash: KeyedHash| {
+            let value = self.variables.get(name)?;
+            (key.hash(value.expose_secret()) == hash).then_some((name.as_str(), value))
+        };
+        stored.values.iter().map(|(name, hash)| value(name, *hash)).collect()
+    }
+
     /// How long the environment is as JSON, which is how Lambda measures it, and each value.
     pub fn lengths(&self) -> (u64, BTreeMap<String, u64>) {
         let values: BTreeMap<String, u64> =
@@ -216,6 +230,22 @@ impl Aws {
             Ok(_) | Err(_) => BTreeSet::new(),
         };
         Ok(Some(reading.sighting(key, readers)))
+    }
+
+    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment or not.
+    pub(crate) async fn kept_value(
+        &self,
+        function: &FunctionArn,
+        variable: &VariableName,
+    ) -> Result<Option<Sighting>, CallError> {
+        let content = match self.kept(function, variable).await? {
+            None => return Ok(None),
+            Some(Ok(Kept { secret, value, .. })) => KeptValue { secret, value }.content(),
+            // Somebody has set it in plaintext, or not at all.
+            Some(Err(NotKept::NoReference | NotKept::NotSet)) => self.stored_for(function, variable).await?,
+            Some(Err(NotKept::Foreign(_) | NotKept::Gone(_) | NotKept::Unreadable(_))) => Content::ABSENT,
+        };
+        Ok(Some(Sighting { content, revision: None }))
     }
 
     async fn remains(&self, function: &FunctionArn) -> Result<Option<Sighting>, CallError> {
@@ -322,6 +352,7 @@ impl Aws {
         revision: Option<&RevisionId>,
     ) -> Result<(), CallError> {
         const OPERATION: &str = "UpdateFunctionConfiguration";
+        const CHANGED: &str = "a variable's value changed since it was read";
         let function = &update.function;
         let target = function.to_string();
         let failed = |kind, message: &str| CallError {
@@ -334,20 +365,23 @@ impl Aws {
             self.restore_secrets(function, &update.revive).await?;
         }
         let kept = async {
-            match (&update.store, &update.restore) {
-                (Some(stored), _) => self.current(function, &stored.secret).await,
-                (None, Some(stored)) => self.version(function, &stored.secret, &stored.label).await,
-                (None, None) => Ok(None),
+            match &update.store {
+                Some(stored) => self.current(function, &stored.secret).await,
+                None => Ok(None),
             }
         };
+        let earlier = future::try_join_all(
+            update.restore.iter().map(|stored| self.version_by_id(function, &stored.secret, &stored.version)),
+        );
         let grant = async {
             match &update.grant {
                 Some(grant) => self.as_far_as_they_exist(grant).await.map(Some),
                 None => Ok(None),
             }
         };
-        let (reading, key, kept, grant) =
-            future::try_join4(self.reading(function, None), self.hash_key(), kept, grant).await?;
+        let (reading, key, (kept, earlier), grant) =
+            future::try_join4(self.reading(function, None), self.hash_key(), future::try_join(kept, earlier), grant)
+                .await?;
         let mut reading = reading.ok_or_else(|| failed(ErrorKind::Gone, "the function is gone"))?;
         if !reading.settled {
             return Err(failed(ErrorKind::Busy, "another update of the function is still under way"));
@@ -364,31 +398,37 @@ impl Aws {
         }
 
         let mut back = BTreeMap::new();
-        if let Some(stored) = &update.store {
-            let mut values = BTreeMap::new();
+        for (stored, version) in update.restore.iter().zip(&earlier) {
             for (name, hash) in &stored.values {
-                let value = reading.variables.get(name).filter(|value| key.hash(value.expose_secret()) == *hash);
-                let value =
-                    value.ok_or_else(|| failed(ErrorKind::Stale, "a variable's value changed since it was read"))?;
-                values.insert(name.as_str(), value);
-            }
-            self.store(function, stored, grant.as_ref(), values, kept, key).await?;
-        } else {
-            if let Some(stored) = &update.restore {
-                for (name, hash) in &stored.values {
-                    let value = kept.as_ref().and_then(|kept| kept.value(name, *hash, key)).ok_or_else(|| {
-                        failed(
-                            ErrorKind::Refused,
-                            "the values of then are not in Secrets Manager any more; nothing was changed",
-                        )
-                    })?;
-                    back.insert(name.clone(), value.clone());
-                }
-            }
-            if let Some(grant) = &grant {
-                self.grant(function, grant).await?;
+                let value = version.as_ref().and_then(|version| version.value(name, *hash, key)).ok_or_else(|| {
+                    failed(
+                        ErrorKind::Refused,
+                        "the values of then are not in Secrets Manager any more; nothing was changed",
+                    )
+                })?;
+                back.insert(name.clone(), value);
             }
         }
+        let storing = async {
+            match (&update.store, &grant) {
+                (Some(stored), grant) => {
+                    let values = reading.these(stored, key).ok_or_else(|| failed(ErrorKind::Stale, CHANGED))?;
+                    self.store(function, stored, grant.as_ref(), values, kept, key).await
+                }
+                (None, Some(grant)) => self.grant(function, grant).await,
+                (None, None) => Ok(()),
+            }
+        };
+        let setting_aside = async {
+            match &update.aside {
+                Some(stored) => {
+                    let values = reading.these(stored, key).ok_or_else(|| failed(ErrorKind::Stale, CHANGED))?;
+                    self.set_aside(function, stored, values, key).await
+                }
+                None => Ok(()),
+            }
+        };
+        future::try_join(storing, setting_aside).await?;
         if !update.changes_configuration() {
             return Ok(());
         }
@@ -412,10 +452,7 @@ mod tests {
     use super::*;
     use crate::hash::tests::key;
     use proptest::{collection::hash_map, prelude::*};
-    use warden_engine::{
-        environment::Stored,
-        reference::{WRAPPER, WRAPPER_VARIABLE},
-    };
+    use warden_engine::reference::{WRAPPER, WRAPPER_VARIABLE};
 
     /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
     fn hostile() -> impl Strategy<Value = String> {
@@ -455,12 +492,12 @@ mod tests {
             let stripped = pick.get(&names).to_string();
             let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
             let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
-            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new() };
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new(), in_place_of: None };
             let mut there = EnvironmentUpdate::new(function());
             there.store = Some(stored.clone());
             there.set.insert(stripped.clone(), reference.clone());
             let mut back = EnvironmentUpdate::new(function());
-            back.restore = Some(stored);
+            back.restore = vec![stored];
             if !before.contains_key(WRAPPER_VARIABLE) {
                 there.set.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
                 back.remove.insert(WRAPPER_VARIABLE.to_owned());

@@ -26,6 +26,7 @@ pub use secrets_manager::Keeping;
 
 use aws_smithy_http_client::Connector;
 use aws_types::{SdkConfig, region::Region};
+use secrecy::SecretString;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Mutex, OnceLock, PoisonError},
@@ -42,6 +43,8 @@ pub struct Aws {
     hash_key: String,
     /// The key for hashes, once it was asked for.
     hashes: OnceCell<HashKey>,
+    /// The value that an operator has given for a rotation.
+    given: Option<SecretString>,
     dynamodb: aws_sdk_dynamodb::Client,
     events: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
@@ -100,6 +103,7 @@ impl Aws {
             key,
             hash_key,
             hashes: OnceCell::new(),
+            given: None,
             events: OnceLock::new(),
             iam: OnceLock::new(),
             kms: OnceLock::new(),
@@ -108,6 +112,12 @@ impl Aws {
             connector: OnceLock::new(),
             layers: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The same with the value that a rotation is to put into a secret. It stands in no call that could be written down.
+    #[must_use]
+    pub fn with_value(self, value: SecretString) -> Aws {
+        Aws { given: Some(value), ..self }
     }
 
     fn events(&self) -> &aws_sdk_eventbridge::Client {

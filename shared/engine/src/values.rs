@@ -60,6 +60,11 @@ impl Values {
         self.0.is_empty()
     }
 
+    /// What is known of one variable.
+    pub fn get(&self, name: &str) -> Option<&Variable> {
+        self.0.get(name)
+    }
+
     /// The variables of which something is known.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Variable)> {
         self.0.iter().map(|(name, variable)| (name.as_str(), variable))
@@ -99,24 +104,35 @@ impl Values {
     /// Learns from changes that were made.
     pub(crate) fn learn(&mut self, changes: &[Change]) {
         for change in changes {
-            match change.call() {
-                Call::UpdateEnvironment(update) => {
-                    for Stored { secret, version, values, .. } in &update.store {
-                        let place = Place { secret: secret.clone(), version: version.clone() };
-                        values.iter().for_each(|(name, hash)| self.set(name, *hash, place.clone()));
-                    }
-                }
-                Call::RotateSecret(rotation) => {
-                    let place = Place { secret: rotation.secret.clone(), version: rotation.version.clone() };
-                    self.set(&rotation.variable, rotation.hash, place);
-                }
-                _ => {}
+            if let Call::UpdateEnvironment(update) = change.call()
+                && let Some(Stored { secret, version, values, .. }) = &update.store
+            {
+                let place = Place { secret: secret.clone(), version: version.clone() };
+                values.iter().for_each(|(name, hash)| self.set(name, *hash, place.clone()));
+            }
+            // What it replaces first: nobody may have looked since that was put there.
+            if let Call::RotateSecret(before) = change.undo()
+                && let Some(hash) = before.value
+                && !self.get(before.variable.as_str()).is_some_and(|variable| variable.is_current(hash))
+            {
+                let version = before.from.as_ref().unwrap_or(&before.version).clone();
+                self.set(before.variable.as_str(), hash, Place { secret: before.secret.clone(), version });
+            }
+            if let Call::RotateSecret(rotation) = change.call()
+                && let Some(hash) = rotation.value
+            {
+                let place = Place { secret: rotation.secret.clone(), version: rotation.version.clone() };
+                self.set(rotation.variable.as_str(), hash, place);
             }
         }
     }
 }
 
 impl Variable {
+    fn is_current(&self, hash: KeyedHash) -> bool {
+        self.current.as_ref().is_some_and(|current| current.hash == hash)
+    }
+
     fn replace(&mut self, replaced: KnownHash) {
         // One that was stored is rather known than one that was only seen.
         let place = self.earlier.iter().find(|known| known.hash == replaced.hash).and_then(|known| known.place.clone());
@@ -126,9 +142,74 @@ impl Variable {
         self.earlier.push(KnownHash { place: replaced.place.or(place), ..replaced });
     }
 
-    /// The values that were replaced, where `current` is the current one now.
-    pub fn replaced(&self, current: KeyedHash) -> BTreeMap<KeyedHash, Option<Place>> {
-        let before = self.current.iter().chain(&self.earlier).filter(|known| known.hash != current);
-        before.map(|known| (known.hash, known.place.clone())).collect()
+    /// The values that it had in its secret, the last one that is known among them.
+    pub fn replaced(&self) -> impl Iterator<Item = &KnownHash> {
+        self.current.iter().chain(&self.earlier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(byte: u8) -> KeyedHash {
+        KeyedHash([byte; 16])
+    }
+
+    fn place(version: &str) -> Place {
+        Place { secret: "warden/pay/1".parse().unwrap(), version: version.into() }
+    }
+
+    /// The values that were replaced, oldest first, each with its version.
+    #[track_caller]
+    fn check(values: &Values, expected: &[(u8, &str)]) {
+        let variable = values.get("A1").unwrap();
+        let version = |known: &KnownHash| known.place.as_ref().map_or(String::new(), |place| place.version.clone());
+        let earlier: Vec<_> = variable.earlier.iter().map(|known| (known.hash, version(known))).collect();
+        let expected: Vec<_> = expected.iter().map(|(byte, version)| (hash(*byte), (*version).to_owned())).collect();
+        assert_eq!(earlier, expected);
+    }
+
+    #[test]
+    fn what_was_the_current_value_or_stood_there_unstored_is_replaced_by_the_next() {
+        let mut values = Values::default();
+        values.see("A1", hash(9));
+        values.set("A1", hash(1), place("one"));
+        check(&values, &[(9, "")]);
+        values.set("A1", hash(2), place("two"));
+        check(&values, &[(9, ""), (1, "one")]);
+        // Set again it is no news, and what comes back is replaced no more.
+        values.set("A1", hash(2), place("three"));
+        values.see("A1", hash(2));
+        values.see("A1", hash(1));
+        values.set("A1", hash(1), place("four"));
+        check(&values, &[(9, ""), (2, "three")]);
+    }
+
+    #[test]
+    fn a_place_that_is_known_is_not_forgotten_for_one_that_is_not() {
+        let mut values = Values::default();
+        for (byte, version) in [(1, "one"), (2, "two"), (3, "three")] {
+            values.set("A1", hash(byte), place(version));
+        }
+        values.see("A1", hash(1));
+        values.set("A1", hash(4), place("four"));
+        check(&values, &[(1, "one"), (2, "two"), (3, "three")]);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_has_room() {
+        let mut values = Values::default();
+        for round in 0..200 {
+            values.see("A1", hash(250 - round % 5));
+            values.see("GONE", hash(round));
+            values.set("A1", hash(round), place("some"));
+        }
+        let variable = values.get("A1").unwrap();
+        assert!(variable.earlier.len() <= EARLIER && variable.seen.len() <= SEEN);
+        assert!(variable.earlier.iter().any(|known| known.hash == hash(198)), "the latest are kept");
+        assert!(values.get("GONE").unwrap().seen.len() <= SEEN);
+        values.forget(|name| name == "A1");
+        assert!(values.get("GONE").is_none() && values.get("A1").is_some());
     }
 }
