@@ -1,6 +1,9 @@
 //! How a command reaches the account: as the caller, with the credentials of every AWS tool, and as the operator, through the
 //! stack's operator role. What reads or changes anything of Warden's goes through the operator; tags are set by the caller.
 
+mod profile;
+
+use crate::output::printable;
 use anyhow::{Context, anyhow, bail};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::{
@@ -14,7 +17,7 @@ use aws_smithy_http_client::{
 };
 use aws_types::SdkConfig;
 use jiff::Timestamp;
-use std::{env, error::Error, fs};
+use std::{collections::BTreeSet, env, error::Error, fmt, fs};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
     arn::{FunctionArn, Home},
@@ -22,13 +25,17 @@ use warden_engine::{
     tags::GuardKind,
     trigger::Cause,
 };
+use warden_policy::AccountId;
 
 /// Where the account is and who asks, for every command that reaches one.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Account")]
 #[group(id = "account-options")]
 pub(crate) struct Args {
-    /// The profile of the AWS configuration to use [default: AWS_PROFILE, or the environment's credentials]
+    /// The profile of the AWS configuration to use, whatever the environment says
+    ///
+    /// It goes before AWS_ACCESS_KEY_ID and before AWS_PROFILE. Without it, as in the AWS CLI: AWS_ACCESS_KEY_ID goes before
+    /// AWS_PROFILE, and that before AWS_DEFAULT_PROFILE. A profile that does not exist is an error, wherever its name comes from.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -80,22 +87,31 @@ impl Caller {
     /// # Errors
     /// What is missing, and where to set it.
     pub(crate) async fn connect(args: &Args) -> anyhow::Result<Caller> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()?);
-        if let Some(profile) = &args.profile {
+        let profile = profile::named(args.profile.as_deref()).await?;
+        let http_client = http_client()?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
+        if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
         if let Some(region) = &args.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
         let Some(region) = config.region().map(ToString::to_string).filter(|region| !region.is_empty()) else {
             bail!("no Region: use --region or AWS_REGION, or a profile that has one, for the Region of Warden's stack");
         };
+        if let Some(name) = &args.profile {
+            let alone = profile::credentials(name, &config, http_client);
+            config = config.into_builder().credentials_provider(alone).build();
+        }
         let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
-        match credentials.provide_credentials().await {
-            Ok(_) => {}
-            Err(CredentialsError::CredentialsNotLoaded(_)) => bail!(NO_CREDENTIALS),
-            Err(error) => bail!("the AWS credentials cannot be used: {}", causes(&error)),
+        match (credentials.provide_credentials().await, &args.profile) {
+            (Ok(_), _) => {}
+            (Err(error), Some(name)) => {
+                bail!("the profile `{}` gives no credentials: {}", printable(name), causes(&error))
+            }
+            (Err(CredentialsError::CredentialsNotLoaded(_)), None) => bail!(NO_CREDENTIALS),
+            (Err(error), None) => bail!("the AWS credentials cannot be used: {}", causes(&error)),
         }
         let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         let identity =
@@ -127,6 +143,11 @@ impl Caller {
             bail!("`{function}` belongs to another account than your credentials ({})", self.home.account);
         }
         Ok(function)
+    }
+
+    /// What a command is about to change that touches these Regions.
+    pub(crate) fn place<'a>(&'a self, regions: impl IntoIterator<Item = &'a str>) -> Place<'a> {
+        Place { account: self.home.account, regions: regions.into_iter().collect(), arn: &self.arn }
     }
 
     /// A Lambda client with the caller's own permissions.
@@ -217,6 +238,11 @@ impl Operator {
         Ok(self.aws.function(&function).await?.is_some())
     }
 
+    /// What a command is about to change that touches these Regions.
+    pub(crate) fn place<'a>(&'a self, regions: impl IntoIterator<Item = &'a str>) -> Place<'a> {
+        Place { account: self.settings.home.account, regions: regions.into_iter().collect(), arn: &self.arn }
+    }
+
     /// What stands in the records of what `command` does.
     pub(crate) fn cause(&self, command: &str) -> Cause {
         Cause {
@@ -225,6 +251,22 @@ impl Operator {
             user_agent: Some(concat!("lambda-warden/", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Cause::by_hand(command)
         }
+    }
+}
+
+/// Where a command is about to change something, and as whom, so that nobody changes another account than they think.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    account: AccountId,
+    regions: BTreeSet<&'a str>,
+    arn: &'a str,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let regions: Vec<&str> = self.regions.iter().copied().collect();
+        let (noun, regions) = (if regions.len() == 1 { "Region" } else { "Regions" }, regions.join(", "));
+        write!(f, "account {}, {noun} {}, as {}", self.account, printable(&regions), printable(self.arn))
     }
 }
 

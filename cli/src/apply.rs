@@ -7,9 +7,10 @@ use crate::{
     diff,
     exit::Exit,
     output::{self, printable},
+    tags,
 };
 use access_guard::AccessGuard;
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use owo_colors::OwoColorize;
 use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
@@ -64,12 +65,16 @@ impl Apply {
         let caller = account::Caller::connect(&self.account).await?;
         let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
         let operator = caller.operator().await?;
-        let mut wanted: BTreeMap<(GuardKind, Subject), Option<BTreeSet<Surface>>> = BTreeMap::new();
-        for kind in GUARDS {
-            wanted.extend(function.clone().map(|function| ((kind, Subject::Function(function)), None)));
+        let mut wanted: BTreeMap<(Subject, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
+        if let Some(function) = &function {
+            for kind in GUARDS {
+                if kind != GuardKind::Secrets || operator.has_guard(kind, &caller).await? {
+                    wanted.insert((Subject::Function(function.clone()), kind), None);
+                }
+            }
         }
         if let Some(role) = &self.role {
-            wanted.insert((GuardKind::Role, Subject::Role(RoleArn::named(role, &caller.home)?)), None);
+            wanted.insert((Subject::Role(RoleArn::named(role, &caller.home)?), GuardKind::Role), None);
         }
         for id in &self.ids {
             let record = id.find(&operator.aws).await?.record;
@@ -77,11 +82,10 @@ impl Apply {
                 (record.entry.step, record.entry.guard, record.entry.surface)
             else {
                 let step = record.entry.step;
-                anstream::eprintln!(
-                    "{} record {} is `{step}`: only a `withheld` or `failed` one can be applied",
-                    "refused:".yellow().bold(),
+                output::refused(&format!(
+                    "record {} is `{step}`: only a `withheld` or `failed` one can be applied",
                     record.id
-                );
+                ));
                 return Ok(Exit::Findings);
             };
             let together = match kind {
@@ -89,14 +93,14 @@ impl Apply {
                 GuardKind::Secrets => SecretGuard.together(&surface),
                 GuardKind::Access | GuardKind::Concurrency => AccessGuard.together(&surface),
             };
-            let surfaces = wanted.entry((kind, record.subject)).or_insert_with(|| Some(BTreeSet::new()));
+            let surfaces = wanted.entry((record.subject, kind)).or_insert_with(|| Some(BTreeSet::new()));
             match (surfaces.as_mut(), together) {
                 (Some(surfaces), Some(together)) => surfaces.extend(together),
                 (Some(_) | None, _) => *surfaces = None,
             }
         }
         let mut proposals = Vec::new();
-        for ((kind, subject), surfaces) in wanted {
+        for ((subject, kind), surfaces) in wanted {
             let look = look(&operator, subject, surfaces);
             proposals.push(match kind {
                 GuardKind::Role => Proposal::of(&operator, &RoleGuard, look).await?,
@@ -105,28 +109,39 @@ impl Apply {
                 GuardKind::Concurrency => bail!("this release has no {kind} guard"),
             });
         }
-        let mut out = io::BufWriter::new(anstream::stdout());
-        proposals
-            .iter()
-            .try_for_each(|proposal| proposal.write(&mut out))
-            .and_then(|()| out.flush())
-            .context("writing the plan")?;
-        drop(out);
-        let mut exit = if proposals.iter().all(Proposal::is_complete) { Exit::Fine } else { Exit::Findings };
-        if !proposals.iter().any(Proposal::changes_something) {
-            anstream::println!("There is nothing to change.");
+        if self.ids.is_empty()
+            && let Some(Proposal { look, decision: None, .. }) = proposals.first()
+        {
+            let no_role = || anyhow!("there is no role `{}`", look.subject.name());
+            return Err(function.as_ref().map_or_else(no_role, tags::no_function));
+        }
+        let subjects: Vec<&[Proposal]> =
+            proposals.chunk_by(|one, next| one.look.subject == next.look.subject).collect();
+        output::plan(|out| subjects.iter().try_for_each(|proposals| write(proposals, out)))?;
+        let mut exit =
+            if subjects.iter().all(|proposals| is_complete(proposals)) { Exit::Fine } else { Exit::Findings };
+        let changing: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.changes_something()).collect();
+        if changing.is_empty() {
+            output::done("There is nothing to change.");
             return Ok(exit);
         }
-        if !self.consent.given("Apply?")? {
+        let home = &operator.settings.home.region;
+        let regions = changing.iter().map(|proposal| proposal.look.subject.region().unwrap_or(home));
+        if !self.consent.given(&operator.place(regions), "Apply?")? {
             return Ok(Exit::Findings);
         }
-        for proposal in proposals.iter().filter(|proposal| proposal.changes_something()) {
+        for proposal in changing {
             let report = proposal.carry_out(&operator).await?;
             for record in &report.records {
                 let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
-                anstream::println!("{}  {} {} {surface}", record.id, audit::step(record), record.subject.name());
+                output::done(format_args!(
+                    "{}  {} {} {surface}",
+                    record.id,
+                    audit::step(record),
+                    record.subject.name()
+                ));
                 if record.entry.step == Step::Failed {
-                    anstream::eprintln!("  {}", printable(record.entry.note.as_deref().unwrap_or_default()));
+                    output::note(format_args!("  {}", printable(record.entry.note.as_deref().unwrap_or_default())));
                     exit = Exit::Findings;
                 }
             }
@@ -136,7 +151,7 @@ impl Apply {
 }
 
 /// The guards that there are.
-const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
+pub(crate) const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
 
 fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
     let introduced = vec![Introduced { surface: None, sid: None }];
@@ -200,30 +215,28 @@ impl Proposal {
         self.decision.as_ref().is_some_and(|decision| !decision.remediations.is_empty() || decision.more)
     }
 
-    /// Whether nothing that was asked for is left out.
+    /// Whether nothing that this guard is to do is left out.
     fn is_complete(&self) -> bool {
-        match &self.decision {
-            None => true,
-            Some(decision) => {
-                decision.mode == Mode::Enforce
-                    && decision.hold.is_none()
-                    && self.accepted.is_empty()
-                    && !decision.drafts.iter().any(|draft| draft.step == Step::Withheld)
-            }
-        }
+        self.decision.as_ref().is_some_and(|decision| {
+            decision.mode == Mode::Enforce
+                && decision.hold.is_none()
+                && self.accepted.is_empty()
+                && !decision.drafts.iter().any(|draft| draft.step == Step::Withheld)
+        })
     }
 
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let name = self.look.subject.name();
-        let Some(decision) = &self.decision else {
-            return writeln!(out, "{} is gone.", name.bold());
-        };
+    fn is_off(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.mode == Mode::Off)
+    }
+
+    fn write(&self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
+        let guard = self.kind.name();
         match decision.mode {
-            Mode::Off => writeln!(out, "{} is not opted in; see `warden opt-in`.", name.bold())?,
+            Mode::Off => writeln!(out, "  {guard}: not opted in; see `warden opt-in`")?,
             Mode::Observe => {
-                writeln!(out, "{} is opted in to observe: findings are recorded, nothing is changed.", name.bold())?
+                writeln!(out, "  {guard}: opted in to observe: findings are recorded, nothing is changed")?
             }
-            Mode::Enforce => writeln!(out, "{}", name.bold())?,
+            Mode::Enforce => writeln!(out, "  {guard}: {}", decision.mode)?,
         }
         if let Some(hold) = &decision.hold {
             let (Hold::Lease(until) | Hold::Pause(until)) = hold;
@@ -259,4 +272,29 @@ impl Proposal {
         }
         Ok(())
     }
+}
+
+/// Whether nothing that was asked for of one subject is left out. A guard that is off for it was not asked, where another is on.
+fn is_complete(proposals: &[Proposal]) -> bool {
+    let mut on = proposals.iter().filter(|proposal| !proposal.is_off()).peekable();
+    on.peek().is_some() && on.all(Proposal::is_complete)
+}
+
+/// What would be done about one subject, by each guard that has something to say.
+fn write(proposals: &[Proposal], out: &mut dyn Write) -> io::Result<()> {
+    let Some(first) = proposals.first() else { return Ok(()) };
+    let name = first.look.subject.name();
+    if proposals.iter().all(|proposal| proposal.decision.is_none()) {
+        return writeln!(out, "{} is gone.", name.bold());
+    }
+    if proposals.iter().all(Proposal::is_off) {
+        return writeln!(out, "{} is not opted in; see `warden opt-in`.", name.bold());
+    }
+    writeln!(out, "{}", name.bold())?;
+    for proposal in proposals {
+        if let Some(decision) = &proposal.decision {
+            proposal.write(decision, out)?;
+        }
+    }
+    Ok(())
 }

@@ -338,7 +338,7 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>, longest: usize) -> io
 
 fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow::Result<Exit> {
     if files.iter().any(|file| is_standard_input(file)) && io::stdin().is_terminal() {
-        anstream::eprintln!("Reading a document from the standard input; Ctrl-D ends it.");
+        output::note("Reading a document from the standard input; Ctrl-D ends it.");
     }
     let (longest, too_long) = judge.kind.longest();
     let answer = |file: &PathBuf| FileAnswer {
@@ -356,7 +356,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     if format == Format::Table {
         for FileAnswer { file, verdict } in &answers {
             if let Verdict::Error { reason } = verdict {
-                anstream::eprintln!("{} {}: {}", "error:".red().bold(), printable(file), printable(reason));
+                output::note(format_args!("{} {}: {}", "error:".red().bold(), printable(file), printable(reason)));
             }
         }
     }

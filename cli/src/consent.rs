@@ -1,5 +1,9 @@
 //! Asking before anything is changed.
 
+use crate::{
+    account::Place,
+    output::{note, plan},
+};
 use anyhow::{Context, bail};
 use owo_colors::OwoColorize;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -13,11 +17,12 @@ pub(crate) struct Consent {
 }
 
 impl Consent {
-    /// Whether to go on: asks on the terminal, unless `--yes` was given.
+    /// Whether to go on with a change: says where it is made, and asks on the terminal, unless `--yes` was given.
     ///
     /// # Errors
-    /// There is nobody to ask.
-    pub(crate) fn given(self, question: &str) -> anyhow::Result<bool> {
+    /// There is nobody to ask, or to tell.
+    pub(crate) fn given(self, place: &Place<'_>, question: &str) -> anyhow::Result<bool> {
+        plan(|out| writeln!(out, "{} {place}.", "This changes".bold()))?;
         if self.yes {
             return Ok(true);
         }
@@ -26,7 +31,7 @@ impl Consent {
         }
         let agreed = ask(question, &mut io::stdin().lock(), &mut anstream::stderr()).context("asking")?;
         if !agreed {
-            anstream::eprintln!("Nothing was changed.");
+            note("Nothing was changed.");
         }
         Ok(agreed)
     }

@@ -5,12 +5,12 @@ use crate::{
     consent::Consent,
     exit::Exit,
     explain,
-    output::printable,
+    output::{self, printable},
     span, tags,
 };
 use anyhow::bail;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use warden_engine::FindingId;
+use warden_finding::{ExemptedBy, FindingId};
 
 /// The tag.
 const KEY: &str = "warden:exempt";
@@ -63,6 +63,7 @@ impl Exempt {
         if let Err(why) = allowed(until, today) {
             bail!("{until}: {why}");
         }
+        refuse_where_it_does_nothing(self.finding, until)?;
         let caller = Caller::connect(&self.account).await?;
         let function = caller.function(&self.function)?;
         let present = tags::read(&caller, &function).await?.remove(KEY).unwrap_or_default();
@@ -71,15 +72,41 @@ impl Exempt {
             bail!("`{KEY}` = `{}`: {why}", printable(&merged));
         }
         let was = if present.is_empty() { "not set".to_owned() } else { format!("`{}`", printable(&present)) };
-        anstream::println!("{}: `{KEY}` = `{merged}` (was {was})", function.name());
-        anstream::println!("The guards let {} pass on it up to and including {until}.", self.finding);
-        if !self.consent.given("Set the tag?")? {
+        output::plan(|out| {
+            writeln!(out, "{}: `{KEY}` = `{merged}` (was {was})", function.name())?;
+            writeln!(out, "The guards leave {} on it as it is, up to and including {until}.", self.finding)
+        })?;
+        if !self.consent.given(&caller.place([function.region()]), "Set the tag?")? {
             return Ok(Exit::Findings);
         }
         tags::write(&caller, &function, &[(KEY.to_owned(), merged)]).await?;
-        anstream::println!("Set.");
+        output::done("Set.");
         Ok(Exit::Fine)
     }
+}
+
+/// A function's exemption counts for findings on functions alone.
+fn refuse_where_it_does_nothing(finding: FindingId, until: Date) -> anyhow::Result<()> {
+    let why = match finding.exempted_by() {
+        Some(ExemptedBy::Function) => return Ok(()),
+        Some(ExemptedBy::Role) => format!(
+            "is found on roles and customer managed policies, so their own tags count: `aws iam tag-role --role-name ROLE \
+             --tags Key={KEY},Value={finding}@{until}`, or `aws iam tag-policy`; a value that is there already has to be repeated"
+        ),
+        None if finding == FindingId::PublicLayer => {
+            "is found on layer versions, and layers have no tags: take the layer out of the stack's parameter LayerNames".to_owned()
+        }
+        None if finding == FindingId::SharedRole => {
+            "is only reported, before a deployment or an opt-in, so there is nothing to exempt".to_owned()
+        }
+        None => "cannot be exempt: nothing in this release finds it".to_owned(),
+    };
+    let these: Vec<&str> = FindingId::ALL
+        .iter()
+        .filter(|id| id.exempted_by() == Some(ExemptedBy::Function))
+        .map(|id| id.as_str())
+        .collect();
+    bail!("`{finding}` {why}. On a function these can be exempt: {}", these.join(", "))
 }
 
 fn day(time: Timestamp) -> Date {

@@ -1,10 +1,11 @@
 //! What the process answers to the one who started it.
 
+use crate::output::note;
 use owo_colors::OwoColorize;
 use std::{io, process::ExitCode};
 
 /// The exit codes, for every command's help.
-pub(crate) const HELP: &str = "Exit status: 0 fine, 1 findings or refused, 2 wrong usage or failure.";
+pub(crate) const HELP: &str = "Exit status: 0 fine, 1 findings or refused, 2 wrong usage or failure, 130 interrupted.";
 
 /// How a command ended that did what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) enum Exit {
     Findings,
     /// A part failed; it was reported where it occurred.
     Failed,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 /// The exit code of a command; an error is reported here. A reader that has seen enough (`warden check ... | head`) is none.
@@ -23,9 +26,11 @@ pub(crate) fn code(done: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Fine) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
         Ok(Exit::Failed) => ExitCode::from(2),
+        // As a shell says it of a process that SIGINT ended.
+        Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("{} {error:#}", "error:".red().bold());
+            note(format_args!("{} {error:#}", "error:".red().bold()));
             ExitCode::from(2)
         }
     }

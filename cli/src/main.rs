@@ -73,7 +73,9 @@ fn main() -> ExitCode {
 /// Runs a command that reaches an account. The engine's warnings go to the standard error; the SDK's own log is left out.
 fn in_account(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     let ours = filter::Targets::new().with_target("warden_engine", tracing::Level::WARN);
+    // Where nobody reads them, that is no trouble worth a panic.
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time().with_target(false);
+    let lines = lines.log_internal_errors(false);
     // Set already only where a second command runs in the same process, which none does.
     let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;

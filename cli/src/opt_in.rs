@@ -4,13 +4,14 @@ mod role;
 
 use crate::{
     account::{self, Caller},
+    apply::GUARDS,
     consent::Consent,
     exit::Exit,
     output::{self, printable},
     tags,
 };
 use access_guard::AccessGuard;
-use anyhow::Context;
+use anyhow::bail;
 use clap::{
     ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -19,7 +20,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use owo_colors::OwoColorize;
 use secret_guard::SecretGuard;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 use warden_engine::{
@@ -74,8 +75,8 @@ enum Mode {
 }
 
 fn guards() -> impl TypedValueParser<Value = GuardKind> {
-    PossibleValuesParser::new(GuardKind::ALL.iter().map(|kind| kind.as_str()))
-        .try_map(|word| GuardKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
+    PossibleValuesParser::new(GUARDS.iter().map(|kind| kind.as_str()))
+        .try_map(|word| GUARDS.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
 }
 
 fn owner(text: &str) -> Result<String, String> {
@@ -84,13 +85,19 @@ fn owner(text: &str) -> Result<String, String> {
 
 impl OptIn {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        if let Some(guard) = self.guard.filter(|guard| *guard != GuardKind::Role)
+            && !self.role.is_empty()
+        {
+            bail!("{} looks at no role: leave out --guard, or opt in the functions by themselves", guard.name());
+        }
         let caller = Caller::connect(&self.account).await?;
-        let functions: Vec<FunctionArn> =
+        // Each once, in whatever ways it is named.
+        let functions: BTreeSet<FunctionArn> =
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
         let tags = self.tags();
         let guards_secrets = operator.has_guard(GuardKind::Secrets, &caller).await?;
-        let mut out = io::BufWriter::new(anstream::stdout());
+        let mut outlooks = Vec::new();
         for function in &functions {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
@@ -107,28 +114,29 @@ impl OptIn {
                 let surfaces = AccessGuard::survey(&operator.aws, function).await?;
                 Some(Facts { scope: Scope::Tags(then.clone()), surfaces, context: () })
             };
-            let outlook = Outlook { function, present, then, tags: &tags, access, secrets };
-            outlook.write(&operator.settings, &mut out).context("writing the outlook")?;
+            outlooks.push(Outlook { function, present, then, tags: &tags, access, secrets });
         }
         let mut roles = Vec::new();
-        for name in &self.role {
-            let outlook = role::Outlook::of(&caller, &operator, name, &tags).await?;
-            outlook.write(&tags, &operator.settings, &mut out).context("writing the outlook")?;
-            roles.push(outlook);
+        for name in self.role.iter().collect::<BTreeSet<_>>() {
+            roles.push(role::Outlook::of(&caller, &operator, name, &tags).await?);
         }
-        out.flush().context("writing the outlook")?;
-        drop(out);
+        output::plan(|out| {
+            outlooks.iter().try_for_each(|outlook| outlook.write(&operator.settings, out))?;
+            roles.iter().try_for_each(|outlook| outlook.write(&tags, &operator.settings, out))
+        })?;
+        let regions =
+            functions.iter().map(FunctionArn::region).chain(roles.first().map(|_| caller.home.region.as_str()));
         let question = if functions.len() + roles.len() == 1 { "Opt it in?" } else { "Opt them in?" };
-        if !self.consent.given(question)? {
+        if !self.consent.given(&caller.place(regions), question)? {
             return Ok(Exit::Findings);
         }
         for function in &functions {
             tags::write(&caller, function, &tags).await?;
-            anstream::println!("{}: opted in.", function.name());
+            output::done(format_args!("{}: opted in.", function.name()));
         }
         for role in &roles {
             role.tag(&caller, &tags).await?;
-            anstream::println!("{}: opted in.", role.name());
+            output::done(format_args!("{}: opted in.", role.name()));
         }
         Ok(Exit::Fine)
     }

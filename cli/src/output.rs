@@ -1,11 +1,13 @@
 //! How lists are shown: as a table for people, as JSON or JSON lines for programs.
 
+use anyhow::anyhow;
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::{
     borrow::Cow,
+    fmt::Display,
     io::{self, IsTerminal, Write},
 };
 use warden_finding::Severity;
@@ -67,6 +69,39 @@ pub(crate) fn list<T: Serialize>(
         }
     }
     out.flush()
+}
+
+/// Writes what a command is about to change. Where nobody can read it, nothing is to be changed, so a closed pipe is an error here.
+///
+/// # Errors
+///
+/// When the standard output cannot be written to.
+pub(crate) fn plan(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(anstream::stdout());
+    // Not as the cause: a command that only lists ends well where its reader has seen enough.
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| anyhow!("nothing was changed, because what would be changed cannot be written: {error}"))
+}
+
+/// One line about what is done. A reader that has gone away changes nothing about that.
+pub(crate) fn done(line: impl Display) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// One line on the standard error, where there is somebody to read it.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Says on the standard error why something is not done.
+pub(crate) fn refused(why: &str) {
+    note(format_args!("{} {}", "refused:".yellow().bold(), printable(why)));
+}
+
+/// Says on the standard error what the reader has to know beside the answer.
+pub(crate) fn warning(what: impl Display) {
+    note(format_args!("{} {}", "warning:".yellow().bold(), printable(&what.to_string())));
 }
 
 /// An empty table in the one style, as wide as the terminal. Colours are in it always: the stream takes them out again where

@@ -1,6 +1,13 @@
 //! `warden pause` and `warden resume`: the switch.
 
-use crate::{account, audit::shown, consent::Consent, exit::Exit, output::printable, span};
+use crate::{
+    account,
+    audit::shown,
+    consent::Consent,
+    exit::Exit,
+    output::{self, printable},
+    span,
+};
 use jiff::{SignedDuration, Timestamp};
 use warden_engine::{arn::AccountArn, pause, ports::Ledger, state, surface::Subject};
 
@@ -41,19 +48,22 @@ fn reason(text: &str) -> Result<String, String> {
 impl Pause {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let operator = account::Caller::connect(&self.account).await?.operator().await?;
-        if let Some(pause) = in_force(&operator).await? {
-            anstream::println!("The guards are paused already, {}.", described(&pause));
-        }
+        let paused = in_force(&operator).await?;
         let until = self.length.map(|length| Timestamp::now().saturating_add(length)).transpose()?;
         let end =
             until.map_or_else(|| "until `warden resume`".to_owned(), |until| format!("until {} UTC", shown(until)));
-        anstream::println!("Every guard in account {} stops changing anything {end}.", operator.settings.home.account);
-        if !self.consent.given("Pause?")? {
+        output::plan(|out| {
+            if let Some(pause) = paused {
+                writeln!(out, "The guards are paused already, {}.", described(&pause))?;
+            }
+            writeln!(out, "Every guard stops changing anything {end}.")
+        })?;
+        if !self.consent.given(&operator.place([operator.settings.home.region.as_str()]), "Pause?")? {
             return Ok(Exit::Findings);
         }
         let (home, cause) = (&operator.settings.home, operator.cause("warden pause"));
         let record = pause::pause(&operator.aws, home, until, &operator.name, self.reason, &cause).await?;
-        anstream::println!("{}  Paused.", record.id);
+        output::done(format_args!("{}  Paused.", record.id));
         Ok(Exit::Fine)
     }
 }
@@ -62,16 +72,16 @@ impl Resume {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let operator = account::Caller::connect(&self.account).await?.operator().await?;
         let Some(pause) = in_force(&operator).await? else {
-            anstream::println!("The guards are not paused.");
+            output::done("The guards are not paused.");
             return Ok(Exit::Fine);
         };
-        anstream::println!("The guards are paused, {}.", described(&pause));
-        if !self.consent.given("Let them act again?")? {
+        output::plan(|out| writeln!(out, "The guards are paused, {}.", described(&pause)))?;
+        if !self.consent.given(&operator.place([operator.settings.home.region.as_str()]), "Let them act again?")? {
             return Ok(Exit::Findings);
         }
         let (home, cause) = (&operator.settings.home, operator.cause("warden resume"));
         let record = pause::resume(&operator.aws, home, &operator.name, &cause).await?;
-        anstream::println!("{}  Resumed. What was withheld meanwhile is done by `warden apply`.", record.id);
+        output::done(format_args!("{}  Resumed. What was withheld meanwhile is done by `warden apply`.", record.id));
         Ok(Exit::Fine)
     }
 }

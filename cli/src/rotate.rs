@@ -5,23 +5,20 @@ use crate::{
     audit,
     consent::Consent,
     exit::Exit,
-    output::printable,
+    output::{self, printable},
 };
 use anyhow::{Context, bail};
 use owo_colors::OwoColorize;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::{self, IsTerminal, Read, Write};
+use warden_aws::MOST_BYTES;
 use warden_engine::{
-    arn::FunctionArn,
     environment::{VariableName, WHEN_IT_STARTS},
     plan::Plan,
     reference::Reference,
     rotate::{Kept, Rotate as Rotation, RotateRefusal},
 };
 use zeroize::Zeroizing;
-
-/// How much a secret of Secrets Manager holds, in bytes (Secrets Manager user guide, "Secrets Manager quotas").
-const LARGEST: u64 = 65_536;
 
 /// Give a variable another value, in the secret that its reference names
 ///
@@ -50,10 +47,8 @@ impl Rotate {
         let caller = account::Caller::connect(&self.account).await?;
         let function = caller.function(&self.function)?;
         let operator = caller.operator().await?;
-        let cause = operator.cause("warden rotate");
-        let Operator { aws, settings, name: by, .. } = operator;
         let variable = &self.variable;
-        let kept = match aws.kept(&function, variable).await? {
+        let kept = match operator.aws.kept(&function, variable).await? {
             None => bail!("there is no function `{}` in {}", function.name(), function.region()),
             Some(Err(why)) => {
                 return Ok(refuse(&format!("{variable} of {} cannot be rotated: {why}", function.name())));
@@ -61,32 +56,34 @@ impl Rotate {
             Some(Ok(kept)) => kept,
         };
         let value = value(variable)?;
-        let key = aws.hash_key().await?;
+        let key = operator.aws.hash_key().await?;
         let hash = key.hash(value.expose_secret());
         let known = secret_guard::is_unmistakable(value.expose_secret()).then(|| key.known(value.expose_secret()));
+        let (by, cause) = (operator.name.clone(), operator.cause("warden rotate"));
         let rotation = Rotation { function, variable: variable.clone(), by, cause };
+        let (name, region) = (rotation.function.name(), rotation.function.region());
         let plan = match rotation.plan(&kept, hash, known) {
             Ok(plan) => plan,
             Err(refusal) => {
-                anstream::println!("{refusal}: there is nothing to change.");
+                output::done(format_args!("{refusal}: there is nothing to change."));
                 return Ok(Exit::Fine);
             }
         };
-        announce(&rotation.function, variable, &kept, &plan, &mut io::BufWriter::new(anstream::stdout()))
-            .context("writing the plan")?;
-        if !self.consent.given("Rotate?")? {
+        output::plan(|out| announce(name, variable, &kept, &plan, out))?;
+        if !self.consent.given(&operator.place([region]), "Rotate it?")? {
             return Ok(Exit::Findings);
         }
+        let Operator { aws, settings, .. } = operator;
         match rotation.carry_out(&aws.with_value(value), &settings, &plan).await {
             Ok(records) => {
                 for record in &records {
-                    anstream::println!("{}  {}", record.id, audit::step(record));
+                    output::done(format_args!("{}  {}", record.id, audit::step(record)));
                 }
-                let (name, region) = (rotation.function.name(), rotation.function.region());
-                anstream::println!(
-                    "Rotated: {name} has the new value of {variable} from its next start; {WHEN_IT_STARTS}. To start it anew now:\n\
+                output::done(format_args!(
+                    "Rotated: {name} has the new value of {variable} from its next start; {WHEN_IT_STARTS}. To start it anew now, with another \
+                     description:\n\
                      aws lambda update-function-configuration --function-name {name} --region {region} --description \"{variable} rotated\""
-                );
+                ));
                 Ok(Exit::Fine)
             }
             Err(refusal) => match refusal {
@@ -101,23 +98,15 @@ impl Rotate {
     }
 }
 
-fn announce(
-    function: &FunctionArn,
-    variable: &VariableName,
-    kept: &Kept,
-    plan: &Plan,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let (account, region) = (function.account(), function.region());
-    writeln!(out, "{} of {} in account {account}, {region}", variable.bold(), function.name().bold())?;
+fn announce(name: &str, variable: &VariableName, kept: &Kept, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{} of {}", variable.bold(), name.bold())?;
     for change in plan.changes() {
         writeln!(out, "  {} {}", "call".green(), printable(&change.call().to_string()))?;
     }
     match kept.value {
-        Some(_) => writeln!(out, "  the earlier value stays in an earlier version, for `warden undo`")?,
-        None => writeln!(out, "  the secret holds no value for it now, so that the function does not start")?,
+        Some(_) => writeln!(out, "  the earlier value stays in an earlier version, for `warden undo`"),
+        None => writeln!(out, "  the secret holds no value for it now, so that the function does not start"),
     }
-    out.flush()
 }
 
 /// The new value: from the terminal, without showing it, or from a pipe.
@@ -140,8 +129,8 @@ fn value(variable: &VariableName) -> anyhow::Result<SecretString> {
 /// What a pipe holds, less one line end, which `echo` leaves there.
 fn piped(input: &mut impl Read) -> anyhow::Result<Zeroizing<String>> {
     // Never moved while it grows, so that it is overwritten as a whole.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 2));
-    input.take(LARGEST + 2).read_to_end(&mut bytes).context("reading the value from the standard input")?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 2));
+    input.take(MOST_BYTES as u64 + 2).read_to_end(&mut bytes).context("reading the value from the standard input")?;
     let text = std::str::from_utf8(&bytes).map_err(|_| anyhow::anyhow!("the value is no UTF-8 text"))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Zeroizing::new(text.to_owned()))
@@ -151,8 +140,8 @@ fn checked(value: &str) -> anyhow::Result<SecretString> {
     if value.is_empty() {
         bail!("the value is empty: give it on the standard input, or on a terminal when you are asked");
     }
-    if value.len() as u64 > LARGEST {
-        bail!("the value is longer than the {LARGEST} bytes that a secret holds");
+    if value.len() > MOST_BYTES {
+        bail!("the value is longer than the {MOST_BYTES} bytes that a secret holds");
     }
     if value.contains('\0') {
         bail!("the value contains a zero byte, which no environment can hold");
@@ -164,7 +153,7 @@ fn checked(value: &str) -> anyhow::Result<SecretString> {
 }
 
 fn refuse(why: &str) -> Exit {
-    anstream::eprintln!("{} {}", "refused:".yellow().bold(), printable(why));
+    output::refused(why);
     Exit::Findings
 }
 

@@ -1,7 +1,7 @@
 //! A function's tags, read and set with the caller's own permissions.
 
 use crate::account::{Caller, said};
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use std::collections::BTreeMap;
 use warden_engine::arn::FunctionArn;
 
@@ -17,12 +17,15 @@ pub(crate) async fn read(caller: &Caller, function: &FunctionArn) -> anyhow::Res
     match listed {
         Ok(answer) => Ok(answer.tags.unwrap_or_default().into_iter().collect()),
         Err(error) => match error.as_service_error() {
-            Some(gone) if gone.is_resource_not_found_exception() => {
-                bail!("there is no function `{}` in {}", function.name(), function.region())
-            }
+            Some(gone) if gone.is_resource_not_found_exception() => Err(no_function(function)),
             Some(_) | None => Err(anyhow!("reading the tags of {function}: {}", said(&error))),
         },
     }
+}
+
+/// Why nothing can be done about a function that was named.
+pub(crate) fn no_function(function: &FunctionArn) -> anyhow::Error {
+    anyhow!("there is no function `{}` in {}", function.name(), function.region())
 }
 
 /// Sets tags; others stay.

@@ -6,10 +6,9 @@ use crate::{
     consent::Consent,
     diff,
     exit::Exit,
-    output::printable,
+    output::{self, printable},
     span,
 };
-use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
 use std::io::{self, Write};
@@ -63,22 +62,22 @@ impl Undo {
             Err(refusal) => return refused(refusal),
         };
         let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
-        announce(&reversal.record, &plan, until, &mut io::BufWriter::new(anstream::stdout()))
-            .context("writing the plan")?;
-        if !self.consent.given("Take it back?")? {
+        output::plan(|out| announce(&reversal.record, &plan, until, out))?;
+        let region = reversal.record.subject.region().unwrap_or(&operator.settings.home.region);
+        if !self.consent.given(&operator.place([region]), "Take it back?")? {
             return Ok(Exit::Findings);
         }
         match reversal.carry_out(&operator.aws, &operator.settings).await {
             Ok(records) => {
                 for record in &records {
-                    anstream::println!("{}  {}", record.id, audit::step(record));
+                    output::done(format_args!("{}  {}", record.id, audit::step(record)));
                 }
                 // Only what had a finding is to be let be.
                 let let_be = format!(" The guards leave it alone until {} UTC or until it changes.", shown(until));
                 let then = if is_accepted(&reversal.record) { let_be } else { String::new() };
-                anstream::println!("Restored.{then}");
+                output::done(format_args!("Restored.{then}"));
                 if let Some(Surface::Secret(_)) = reversal.record.entry.surface {
-                    anstream::println!("{}", WHEN_IT_STARTS);
+                    output::done(WHEN_IT_STARTS);
                 }
                 Ok(Exit::Fine)
             }
@@ -102,8 +101,7 @@ fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write)
     }
     writeln!(out)?;
     let change = Diff { before: plan.before().clone(), after: plan.after().clone() };
-    diff::write(out, &change, "now", "restored")?;
-    out.flush()
+    diff::write(out, &change, "now", "restored")
 }
 
 /// Whether the guards are told to leave alone what comes back.
@@ -112,7 +110,7 @@ fn is_accepted(record: &Record) -> bool {
 }
 
 fn refuse(why: &str) -> Exit {
-    anstream::eprintln!("{} {}", "refused:".yellow().bold(), printable(why));
+    output::refused(why);
     Exit::Findings
 }
 
@@ -120,8 +118,8 @@ fn refused(refusal: UndoRefusal) -> anyhow::Result<Exit> {
     match refusal {
         UndoRefusal::Changed { surface: _, diff: ref found } => {
             let exit = refuse(&refusal.to_string());
-            diff::write(&mut anstream::stderr(), found, "what Warden left", "what is there now")
-                .context("writing the difference")?;
+            // For whoever reads it.
+            let _ = diff::write(&mut anstream::stderr(), found, "what Warden left", "what is there now");
             Ok(exit)
         }
         UndoRefusal::NotApplied { .. }

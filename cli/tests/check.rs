@@ -250,11 +250,51 @@ fn every_finding_that_check_can_make_is_explained() {
 }
 
 #[test]
-fn nobody_is_told_to_exempt_what_no_guard_acts_on() {
-    let page = |id: &str| text(&run(&["explain", id], "").stdout).to_owned();
-    assert!(page("public-invoke").contains("warden:exempt"));
-    for id in ["wildcard-admin", "wildcard-write", "boundary-removed", "trust-public"] {
+fn an_exemption_is_explained_where_it_does_something() {
+    // Lines are broken for reading.
+    let page = |id: &str| {
+        let page = run(&["explain", id], "");
+        text(&page.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for id in ["public-invoke", "role-broadened"] {
+        assert!(page(id).contains("tag the function `warden:exempt`"), "{id}");
+    }
+    for id in ["wildcard-admin", "boundary-removed", "trust-public"] {
+        assert!(
+            page(id).contains("tag the role, or the customer managed policy that it is found on, `warden:exempt`"),
+            "{id}"
+        );
+    }
+    for id in ["public-layer", "shared-role"] {
         assert!(!page(id).contains("warden:exempt"), "{id}");
+    }
+}
+
+#[test]
+fn nobody_is_let_exempt_a_function_from_what_is_no_finding_on_it() {
+    for (id, why) in [
+        ("wildcard-admin", "aws iam tag-role"),
+        ("public-layer", "layers have no tags"),
+        ("shared-role", "nothing to exempt"),
+        ("unbounded-concurrency", "nothing in this release finds it"),
+    ] {
+        let refused = run(&["exempt", "pay", id, "--for", "7d", "--yes"], "");
+        let said = text(&refused.stderr);
+        assert!(said.contains(why) && said.contains("public-invoke") && !said.contains("trust-public"), "{id}: {said}");
+        assert_eq!(refused.status.code(), Some(2), "{id}");
+    }
+}
+
+#[test]
+fn nobody_is_let_opt_in_to_a_guard_that_does_not_look_there() {
+    for (arguments, why) in [
+        (&["opt-in", "pay", "--guard", "concurrency"][..], "role, access, secrets"),
+        (&["opt-in", "--role", "pay", "--guard", "access"], "access-guard looks at no role"),
+    ] {
+        let refused = run(arguments, "");
+        let said = text(&refused.stderr);
+        assert!(said.contains(why), "{said}");
+        assert_eq!(refused.status.code(), Some(2));
     }
 }
 

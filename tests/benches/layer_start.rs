@@ -15,15 +15,15 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use warden_sandbox::{Architecture, Options, build_layer, package_layer, workspace};
-use warden_tests::{glibc::glibc_needed, secure_server::SecureServer};
+use warden_build::{Architecture, GlibcVersion, check, link_layer, package_layer, target, workspace};
+use warden_tests::secure_server::SecureServer;
 
 const RUNS: usize = 100;
 const REFERENCE: &str = "warden-secret:warden/pay/1f2e3d4c5b6a";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let say = |text: &str| eprintln!("{text}");
-    let layer = build_layer(&workspace(), &Options::default().target, Architecture::X86_64, &say)?;
+    let layer = link_layer(&workspace(), &target(&workspace()), Architecture::X86_64, &say)?;
     // The first of each brings the binaries into the page cache, and is not counted.
     let alone = times(Command::new("/bin/true").env_clear())?;
     let idle = times(behind(&layer).env("STAGE", "prod"))?;
@@ -57,8 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
     println!("{:<44}{:>10}{:>20}", "binary and zip", megabytes(binary.len() + zip.len()), "3 MB");
     println!("{:<44}{:>10}", "zip", megabytes(zip.len()));
-    let glibc = glibc_needed(&binary)?.map_or("none".into(), |version| version.to_string());
-    println!("{:<44}{glibc:>10}{:>20}", "glibc needed", "2.26");
+    let there = GlibcVersion::AMAZON_LINUX_2;
+    let glibc = check(&binary, Architecture::X86_64, there)?.to_string();
+    println!("{:<44}{glibc:>10}{there:>20}", "glibc needed");
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 //! changes things there with an ordinary SDK client.
 
 pub mod environment;
-pub mod glibc;
 mod iam;
 mod operator;
 pub mod secure_server;
@@ -29,7 +28,10 @@ use warden_engine::{
     surface::Subject,
     tags::GuardKind,
 };
-use warden_sandbox::{ACCOUNT, Options, Sandbox, Stack, build_guards, workspace};
+use warden_sandbox::{ACCOUNT, Options, Sandbox, SandboxError, Stack, build_guards, workspace};
+
+/// The name of Warden's stack.
+pub const STACK: &str = "lambda-warden";
 
 /// A guarded account.
 pub struct Account {
@@ -66,30 +68,16 @@ impl Account {
     }
 
     async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
-        let all: Vec<&str> = names.iter().copied().chain(["secret-env"]).collect();
-        let built = build_guards(&workspace(), &all, &|_| {}).expect("the guards");
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
-        let template = workspace().join("infra/warden.yaml");
-        let mut all_parameters = vec![
-            ("LayerMode", "enforce"),
-            ("LayerNames", "shop-*"),
-            ("LeaseSeconds", "2"),
-            ("BreakerPauseSeconds", "1"),
-            ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
-        ];
-        all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
-        all_parameters.extend(parameters);
-        let (layer, guards) = built.split_last().expect("the layer is the last");
-        let guards: Vec<(&str, &Path)> = names.iter().copied().zip(guards.iter().map(PathBuf::as_path)).collect();
-        let stack = Stack {
-            name: "lambda-warden",
-            template: &template,
-            parameters: &all_parameters,
-            guards: &guards,
-            layer: Some(layer),
-        };
-        let outputs: HashMap<String, String> = sandbox.deploy(&stack).await.expect("the stack").into_iter().collect();
+        let outputs = deploy(&sandbox, names, parameters).await.expect("the stack");
+        let account = Account::of(sandbox, outputs);
+        account.role("shop", &[]).await;
+        account
+    }
+
+    /// An account in which the stack is as its outputs say.
+    pub fn of(sandbox: Sandbox, outputs: HashMap<String, String>) -> Account {
         let deployment = Deployment {
             table: outputs["Table"].clone(),
             bus: "warden".into(),
@@ -100,9 +88,7 @@ impl Account {
         let lambda = Client::new(&sandbox.config());
         let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
-        let account = Account { sandbox, lambda, iam, secrets, ledger, deployment, outputs };
-        account.role("shop", &[]).await;
-        account
+        Account { sandbox, lambda, iam, secrets, ledger, deployment, outputs }
     }
 
     /// Makes a role that Lambda alone may assume, with these tags.
@@ -294,6 +280,35 @@ impl Account {
     pub async fn steps(&self, name: &str, step: Step) -> Vec<Record> {
         self.records(&arn(name)).await.into_iter().filter(|record| record.entry.step == step).collect()
     }
+}
+
+/// Deploys Warden's stack with these guards, or deploys it again, its layers guarded and its lease short enough for a test unless the
+/// parameters say otherwise. Says its outputs.
+///
+/// # Errors
+/// Why CloudFormation did not.
+pub async fn deploy(
+    sandbox: &Sandbox,
+    names: &[&str],
+    parameters: &[(&str, &str)],
+) -> Result<HashMap<String, String>, SandboxError> {
+    let all: Vec<&str> = names.iter().copied().chain(["secret-env"]).collect();
+    let built = build_guards(&workspace(), &all, &|_| {})?;
+    let template = workspace().join("infra/warden.yaml");
+    let mut all_parameters = vec![
+        ("LayerMode", "enforce"),
+        ("LayerNames", "shop-*"),
+        ("LeaseSeconds", "2"),
+        ("BreakerPauseSeconds", "1"),
+        ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
+    ];
+    all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));
+    all_parameters.extend(parameters);
+    let (layer, guards) = built.split_last().expect("the layer is the last");
+    let guards: Vec<(&str, &Path)> = names.iter().copied().zip(guards.iter().map(PathBuf::as_path)).collect();
+    let stack =
+        Stack { name: STACK, template: &template, parameters: &all_parameters, guards: &guards, layer: Some(layer) };
+    Ok(sandbox.deploy(&stack).await?.into_iter().collect())
 }
 
 fn line(record: &Record) -> String {

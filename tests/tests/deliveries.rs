@@ -2,7 +2,6 @@
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
-use std::time::Duration;
 use warden_engine::record::Step;
 use warden_sandbox::{Call, Order, Outcome, round_trips};
 use warden_tests::{Account, arn, policy, role_arn};
@@ -47,8 +46,7 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
     account.grant_properly("stock", "orders").await;
     account.settle().await;
     let trail = account.sandbox.trail();
-    // With a delay on every call, calls that could overlap do.
-    trail.faults().latency(Duration::from_millis(40));
+    trail.in_lockstep(true);
 
     let check = |account: &Account, since, expected| check_round_trips(account, "warden-access-guard", since, expected);
     let since = trail.calls().len();
@@ -106,7 +104,7 @@ async fn a_violating_role_takes_six_round_trips_or_five_without_managed_policies
     account.iam.detach_role_policy().role_name("pay").policy_arn(&managed).send().await.expect("detached");
     account.settle().await;
     let trail = account.sandbox.trail();
-    trail.faults().latency(Duration::from_millis(40));
+    trail.in_lockstep(true);
     for (name, expected) in [("free", 1), ("pay", 5), ("stock", 6)] {
         let since = trail.calls().len();
         account.put_role_policy(name, "all", &bad).await;
@@ -132,7 +130,7 @@ async fn a_swapped_role_takes_six_round_trips_or_seven_with_managed_policies() {
     }
     account.settle().await;
     let trail = account.sandbox.trail();
-    trail.faults().latency(Duration::from_millis(40));
+    trail.in_lockstep(true);
     for (name, role, expected) in [("pay", "inline", 6), ("stock", "attached", 7)] {
         let since = trail.calls().len();
         let swap = account.lambda.update_function_configuration().function_name(name).role(role_arn(role));
@@ -278,4 +276,22 @@ async fn a_policy_that_cannot_be_judged_is_reported_and_left_alone() {
     }
     assert_eq!(account.story("pay").await, ["opted-in", "observed resource-policy"]);
     assert_eq!(account.sids("pay", None).await, ["odd"]);
+}
+
+#[tokio::test]
+async fn every_record_reaches_the_audit_log_and_a_critical_one_the_alerts_topic() {
+    let account = Account::guarded().await;
+    account.opted_in("shop", "enforce").await;
+    account.grant("shop", None, "open", "*").await;
+    account.settle().await;
+    // Of the function, and of the role that it has.
+    let records = account.records(&arn("shop")).await.len() + account.records(&role_arn("shop")).await.len();
+    let ends = |rule: &str| -> Vec<Outcome> {
+        let deliveries = account.sandbox.trail().deliveries().into_iter();
+        deliveries.filter(|delivery| delivery.rule == rule).map(|delivery| delivery.outcome).collect()
+    };
+    assert_eq!(ends("warden-audit"), vec![Outcome::Done; records]);
+    let alerts = ends("warden-alerts");
+    assert!(!alerts.is_empty() && alerts.len() < records, "{alerts:?}");
+    assert!(alerts.iter().all(|outcome| *outcome == Outcome::Done), "{alerts:?}");
 }

@@ -8,24 +8,20 @@ use std::{
     process::{Command, Output},
     sync::LazyLock,
 };
-use warden_sandbox::{Architecture, Options, build_layer, package_layer, workspace};
-use warden_tests::{
-    glibc::{GlibcVersion, glibc_needed},
-    secure_server::SecureServer,
-};
+use warden_build::{Architecture, GlibcVersion, check as check_binary, link_layer, package_layer, target, workspace};
+use warden_tests::secure_server::SecureServer;
 use zip::ZipArchive;
 
 /// The budget: a function has 250 MB for its code and all its layers.
 const LARGEST: usize = 3 * 1024 * 1024;
 
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    build_layer(&workspace(), &Options::default().target, Architecture::X86_64, &|_| {}).expect("the layer's binary")
+    link_layer(&workspace(), &target(&workspace()), Architecture::X86_64, &|_| {}).expect("the layer's binary")
 });
 
 #[test]
 fn it_runs_on_the_oldest_managed_runtimes() {
-    let needed = glibc_needed(&fs::read(&*BINARY).unwrap()).unwrap().expect("it uses glibc");
-    assert!(needed <= GlibcVersion::AMAZON_LINUX_2, "it needs glibc {needed}");
+    check_binary(&fs::read(&*BINARY).unwrap(), Architecture::X86_64, GlibcVersion::AMAZON_LINUX_2).expect("it starts");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use secret_guard::SecretGuard;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use warden_engine::{
     guard::{Introduced, Look},
     reconcile,
@@ -353,8 +353,7 @@ async fn a_violating_function_takes_eight_round_trips_and_one_that_is_not_opted_
         account.guarded_python(name).await;
     }
     let trail = account.sandbox.trail();
-    // With a delay on every call, calls that could overlap do.
-    trail.faults().latency(Duration::from_millis(40));
+    trail.in_lockstep(true);
     let mut trips = Vec::new();
     for (name, variable) in deployed {
         let since = trail.calls().len();

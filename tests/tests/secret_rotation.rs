@@ -152,6 +152,27 @@ async fn going_back_is_a_rotation_and_a_rotation_is_undone_like_anything() {
     assert!(account.ledger.open_intents().await.expect("the index").is_empty());
 }
 
+/// Going back by hand moves a label, and makes no version.
+#[tokio::test]
+async fn what_was_rotated_and_taken_back_by_a_label_is_rotated_again() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let described = account.secrets.describe_secret().secret_id(&secret).send().await.expect("the secret");
+    let labelled = |label: &str| {
+        let versions = described.version_ids_to_stages().expect("versions").iter();
+        let mut found = versions.filter(|(_, labels)| labels.iter().any(|it| it == label)).map(|(id, _)| id.clone());
+        found.next().expect("a version")
+    };
+    let back = account.secrets.update_secret_version_stage().secret_id(&secret).version_stage("AWSCURRENT");
+    let back = back.move_to_version_id(labelled("AWSPREVIOUS")).remove_from_version_id(labelled("AWSCURRENT"));
+    back.send().await.expect("moved");
+    assert_eq!(account.secret(&secret).await, password(FIRST));
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated again");
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+}
+
 #[tokio::test]
 async fn a_rotation_leaves_the_other_values_and_what_warden_does_not_keep_is_refused() {
     let (account, secret) = stripped().await;

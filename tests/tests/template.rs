@@ -20,16 +20,119 @@ const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "
 #[test]
 fn the_ledger_outlives_the_stack_and_its_mistakes() {
     let template = Template::read();
-    let ledger = &template.resource("Ledger");
-    assert_eq!(ledger["DeletionPolicy"], "Retain");
-    assert_eq!(ledger["UpdateReplacePolicy"], "Retain");
-    let table = &ledger["Properties"];
-    assert_eq!(table["DeletionProtectionEnabled"], true);
+    let table = &template.resource("Ledger")["Properties"];
+    // Off while the stack is created: a rollback could not delete the table.
+    assert_eq!(table["DeletionProtectionEnabled"], json!({"Fn::If": ["ProtectsLedger", true, false]}));
+    assert_eq!(template.section("Parameters")["ProtectLedger"]["Default"], "off");
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
     assert_eq!(table.get("TimeToLiveSpecification"), None, "a record never expires");
-    assert_eq!(template.resource("AuditLog")["DeletionPolicy"], "Retain");
+}
+
+/// `Retain` alone would hold in a rollback too, and the next try would find the names taken.
+#[test]
+fn what_outlives_the_stack_does_not_outlive_a_creation_that_failed() {
+    let template = Template::read();
+    let mut retained = BTreeSet::new();
+    for (name, resource) in template.section("Resources") {
+        let policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"));
+        if policies == (Some(&json!("RetainExceptOnCreate")), Some(&json!("Retain"))) {
+            retained.insert(name.as_str());
+        } else {
+            let goes = |policy: Option<&Value>| policy.is_none_or(|policy| policy == "Delete");
+            assert!(goes(policies.0) && goes(policies.1), "{name}: {policies:?}");
+        }
+    }
+    // The layer: a function whose layer version is deleted goes on, but can be given no other configuration with it.
+    assert_eq!(retained, BTreeSet::from(["AuditLog", "HashKey", "Ledger", "ProofKey", "SecretEnvLayer"]));
+}
+
+/// Each is a name of the template's own, or what everything in the ledger was made with.
+const TAKEN_OVER: [(&str, &str, &str); 4] = [
+    ("Ledger", "MakesTable", "ExistingTable"),
+    ("ProofKey", "MakesProofKey", "ExistingProofKey"),
+    ("HashKey", "MakesHashKey", "ExistingHashKey"),
+    ("AuditLog", "MakesAuditLog", "ExistingAuditLog"),
+];
+
+#[test]
+fn what_a_stack_before_it_has_left_takes_the_place_of_its_own_everywhere() {
+    let template = Template::read();
+    for (resource, condition, parameter) in TAKEN_OVER {
+        assert_eq!(template.resource(resource)["Condition"], condition);
+        assert_eq!(template.section("Conditions")[condition], json!({"Fn::Equals": [{"Ref": parameter}, ""]}));
+        let mut choices = 0;
+        for section in ["Resources", "Outputs"] {
+            for (name, node) in template.section(section) {
+                choices += choices_between(node, resource, condition, parameter, name);
+            }
+        }
+        assert!(choices > 3, "{resource} is referred to {choices} times");
+    }
+}
+
+/// How often a node chooses between the resource and the parameter by the condition. It may refer to the resource nowhere else.
+fn choices_between(node: &Value, resource: &str, condition: &str, parameter: &str, place: &str) -> usize {
+    let text = node.to_string();
+    let names = |text: &str, name: &str| {
+        [format!(r#""{name}""#), format!(r#""{name}."#), format!("${{{name}}}"), format!("${{{name}.")]
+            .iter()
+            .any(|reference| text.contains(reference))
+    };
+    if let Some(branches) = node.get("Fn::If").filter(|branches| branches[0] == condition) {
+        let (own, given) = (branches[1].to_string(), branches[2].to_string());
+        assert!(names(&own, resource) && names(&given, parameter), "{place}: {text}");
+        return 1;
+    }
+    match node {
+        Value::Array(items) => {
+            items.iter().map(|item| choices_between(item, resource, condition, parameter, place)).sum()
+        }
+        Value::Object(fields) => {
+            let refers = ["Ref", "Fn::GetAtt"].iter().any(|function| {
+                let target = fields.get(*function).and_then(Value::as_str).unwrap_or_default();
+                target == resource || target.starts_with(&format!("{resource}."))
+            });
+            assert!(!refers, "{place}: {text}");
+            fields.values().map(|field| choices_between(field, resource, condition, parameter, place)).sum()
+        }
+        Value::String(text) => {
+            assert!(
+                !text.contains(&format!("${{{resource}}}")) && !text.contains(&format!("${{{resource}.")),
+                "{place}"
+            );
+            0
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[test]
+fn an_output_says_with_which_parameters_a_later_stack_takes_over_what_stays() {
+    let template = Template::read();
+    let value = &template.section("Outputs")["TakeOver"]["Value"]["Fn::Sub"];
+    let named: Vec<&str> = text(&value[0]).split(' ').filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+    let expected: Vec<&str> = TAKEN_OVER.iter().map(|(_, _, parameter)| *parameter).collect();
+    assert_eq!(named, [vec!["Prefix"], expected].concat());
+    assert!(named.iter().all(|name| template.section("Parameters").contains_key(*name)));
+}
+
+/// IAM's events arrive in one Region of each partition (sources beside the condition), and nobody is subscribed by itself.
+#[test]
+fn outputs_say_what_is_not_guarded_and_that_nobody_is_told() {
+    let template = Template::read();
+    let outputs = template.section("Outputs");
+    let here = |region: &str| json!({"Fn::Equals": [{"Ref": "AWS::Region"}, region]});
+    let regions = ["us-east-1", "us-gov-west-1", "cn-north-1"];
+    let outside = json!({"Fn::Not": [{"Fn::Or": regions.map(here)}]});
+    assert_eq!(outputs["RolesAreNotGuarded"]["Condition"], "OutsideIamsRegion");
+    assert_eq!(template.section("Conditions")["OutsideIamsRegion"], outside);
+    let said = outputs["RolesAreNotGuarded"]["Value"]["Fn::Sub"].as_str().expect("text");
+    assert!(regions.iter().all(|region| said.contains(region)), "{said}");
+    assert_eq!(outputs["NobodyIsAlerted"]["Condition"], "HasNoAlertEmail");
+    let empty = json!({"Fn::Equals": [{"Ref": "AlertEmail"}, ""]});
+    assert_eq!(template.section("Conditions")["HasNoAlertEmail"], empty);
 }
 
 #[test]
@@ -173,11 +276,14 @@ fn a_guard_changes_only_what_is_opted_in() {
                 assert_eq!(condition["ArnLike"], json!({"iam:PolicyARN": {"Fn::Sub": copies}}));
                 assert_eq!(actions(&statement).len(), 1, "the condition is for this action alone");
             }
-            if actions(&statement).contains(&"lambda:UpdateFunctionUrlConfig".to_owned()) {
-                let closed = json!({"lambda:FunctionUrlAuthType": "AWS_IAM"});
-                assert_eq!(condition["StringEqualsIfExists"], closed);
-            }
-            let found = (condition["StringEquals"].clone(), condition["Null"].clone());
+            let mut equals = condition["StringEquals"].clone();
+            let auth_type = equals.as_object_mut().and_then(|equals| equals.remove("lambda:FunctionUrlAuthType"));
+            // RemovePermission and AddPermission have that key too, so that it stands where nothing else is allowed.
+            let closes = actions(&statement) == ["lambda:UpdateFunctionUrlConfig"];
+            assert_eq!(auth_type, closes.then(|| json!("AWS_IAM")), "{}", statement["Sid"]);
+            let known = ["StringEquals", "Null", "ArnLike"];
+            assert!(condition.as_object().is_some_and(|all| all.keys().all(|key| known.contains(&key.as_str()))));
+            let found = (equals, condition["Null"].clone());
             pairs.entry(actions(&statement)).or_default().push(found);
         }
         assert!(!pairs.is_empty(), "{guard}");
@@ -219,20 +325,84 @@ fn the_operator_changes_roles_and_policies_only_where_they_carry_the_tag() {
 }
 
 #[test]
-fn a_guards_own_changes_are_left_out_by_the_path_of_its_role_and_the_operators_are_not() {
+fn the_changes_of_the_guards_that_there_are_are_left_out_and_nobody_elses() {
     let template = Template::read();
     let guards = template.of_type("AWS::Lambda::Function");
     assert!(!guards.is_empty());
-    for (guard, _) in guards {
-        assert_eq!(template.resource(&format!("{guard}Role"))["Properties"]["Path"], "/warden/guard/");
+    for (guard, function) in &guards {
+        let roles: Vec<Value> = guards
+            .iter()
+            .map(|(other, of_other)| {
+                let role = json!({"Fn::GetAtt": format!("{other}Role.Arn")});
+                // A role that is not there is a name that somebody may take.
+                match of_other.get("Condition").filter(|condition| function.get("Condition") != Some(condition)) {
+                    Some(condition) => json!({"Fn::If": [condition, role, {"Ref": "AWS::NoValue"}]}),
+                    None => role,
+                }
+            })
+            .collect();
         let detail = &template.resource(&format!("{guard}Rule"))["Properties"]["EventPattern"]["detail"];
         assert_eq!(detail["errorCode"], json!([{"exists": false}]));
         let issuer = |test: Value| json!({"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [test]}}}});
-        let prefix = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/warden/guard/";
-        let others = issuer(json!({"anything-but": {"prefix": {"Fn::Sub": prefix}}}));
+        let others = issuer(json!({"anything-but": roles}));
         assert_eq!(detail["$or"], json!([issuer(json!({"exists": false})), others]));
     }
-    assert_eq!(template.resource("OperatorRole")["Properties"]["Path"], "/warden/");
+}
+
+/// Whoever may create roles chooses their paths and names: a pattern would let them in.
+#[test]
+fn keys_are_for_exact_roles() {
+    let template = Template::read();
+    let mut seen = BTreeMap::new();
+    for (name, key) in template.of_type("AWS::KMS::Key") {
+        assert_eq!(key["Properties"]["KeySpec"], "HMAC_256", "{name}");
+        for statement in key["Properties"]["KeyPolicy"]["Statement"].as_array().expect("statements") {
+            if actions(statement).iter().any(|action| action.ends_with("Mac")) {
+                let conditions = statement["Condition"].as_object().expect("a condition");
+                assert_eq!(conditions.keys().collect::<Vec<_>>(), ["ArnEquals"]);
+                for role in list(&conditions["ArnEquals"]["aws:PrincipalArn"]) {
+                    let (_, role) = text(&role["Fn::Sub"]).split_once(":role").expect("a role's ARN");
+                    seen.entry(name).or_insert_with(Vec::new).extend(
+                        actions(statement).iter().map(|action| format!("{} {role}", action.replace("kms:", ""))),
+                    );
+                }
+            }
+        }
+    }
+    for name in ["AccessGuard", "RoleGuard", "SecretGuard", "Operator"] {
+        let role = &template.resource(&format!("{name}Role"))["Properties"];
+        let (path, name) = (text(&role["Path"]), text(&role["RoleName"]["Fn::Sub"]));
+        for roles in seen.values_mut() {
+            for role in roles {
+                *role = role.replace(&format!("{path}{name}"), name);
+            }
+        }
+    }
+    let operator = "${Prefix}-operator";
+    let guard = |name: &str| format!("VerifyMac ${{Prefix}}-{name}-guard");
+    let proof = vec![
+        format!("GenerateMac {operator}"),
+        format!("VerifyMac {operator}"),
+        guard("access"),
+        guard("role"),
+        guard("secret"),
+    ];
+    let hash = vec!["GenerateMac ${Prefix}-secret-guard".to_owned(), format!("GenerateMac {operator}")];
+    assert_eq!(seen, BTreeMap::from([("ProofKey", proof), ("HashKey", hash)]));
+}
+
+/// A topic with a Condition in its statement for EventBridge gets nothing from it.
+#[test]
+fn the_alerts_topic_takes_records_without_a_condition_and_alarms_with_one() {
+    let template = Template::read();
+    let policy = &template.resource("AlertsPolicy")["Properties"]["PolicyDocument"]["Statement"];
+    let conditions: BTreeMap<&str, bool> = list(policy)
+        .iter()
+        .map(|statement| (text(&statement["Principal"]["Service"]), statement.get("Condition").is_some()))
+        .map(|(service, bound)| (if service.starts_with("events.") { "events" } else { "alarms" }, bound))
+        .collect();
+    assert_eq!(conditions, BTreeMap::from([("alarms", true), ("events", false)]));
+    assert_eq!(list(policy).len(), 2);
 }
 
 #[test]
@@ -261,8 +431,9 @@ fn only_warden_s_own_rule_invokes_a_guard() {
     for (guard, _) in template.of_type("AWS::Lambda::Function") {
         let permission = &template.resource(&format!("{guard}Permission"))["Properties"];
         assert_eq!(permission["Principal"], "events.amazonaws.com");
-        assert_eq!(permission["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
         assert_eq!(permission["SourceArn"], json!({"Fn::GetAtt": format!("{guard}Rule.Arn")}));
+        // With it EventBridge invokes nothing.
+        assert_eq!(permission.get("SourceAccount"), None);
     }
 }
 
@@ -271,19 +442,34 @@ fn the_template_keeps_the_limits_of_aws() {
     let template = Template::read();
     // From a bucket, which is where `aws cloudformation deploy --s3-bucket` puts what has more than 51,200 bytes.
     assert!(TEMPLATE.len() < 1_000_000, "{} bytes", TEMPLATE.len());
+    // GovCloud may not know it (?).
+    assert_eq!(template.resource("Bus")["Properties"].get("Description"), None);
     for (name, rule) in template.of_type("AWS::Events::Rule") {
-        // PutRule takes 2,048 characters. The references count as the longest text they can become.
-        let pattern = rule["Properties"]["EventPattern"].to_string();
-        assert!(pattern.len() < 2_048, "{name}: {}", pattern.len());
+        // PutRule takes 2,048 characters.
+        let mut pattern = rule["Properties"]["EventPattern"].clone();
+        references_at_their_longest(&mut pattern);
+        assert!(pattern.to_string().len() < 2_048, "{name}: {}", pattern.to_string().len());
+    }
+}
+
+/// Puts the longest text in the place of each reference in a rule's pattern: the ARN of a role, or an account.
+fn references_at_their_longest(node: &mut Value) {
+    if node.get("Fn::GetAtt").is_some() || node.get("Fn::If").is_some() {
+        let prefix = "x".repeat(24);
+        *node = json!(format!("arn:aws-us-gov:iam::111122223333:role/warden/guard/{prefix}-secret-guard"));
+        return;
+    }
+    match node {
+        Value::Array(items) => items.iter_mut().for_each(references_at_their_longest),
+        Value::Object(fields) => fields.values_mut().for_each(references_at_their_longest),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 #[test]
-fn functions_keep_the_layer_they_use() {
+fn the_layer_is_for_the_architecture_of_the_guards() {
     let template = Template::read();
     let layer = template.resource("SecretEnvLayer");
-    // A function whose layer version is deleted goes on, but can be given no other configuration with it.
-    assert_eq!((text(&layer["DeletionPolicy"]), text(&layer["UpdateReplacePolicy"])), ("Retain", "Retain"));
     assert_eq!(layer["Properties"]["CompatibleArchitectures"], json!([{"Ref": "Architecture"}]));
     assert_eq!(template.section("Outputs")["SecretEnvLayer"]["Value"], json!({"Ref": "SecretEnvLayer"}));
 }
@@ -471,20 +657,4 @@ fn nobody_deletes_a_secret_but_with_thirty_days_to_take_it_back() {
         }
     }
     assert_eq!(seen, 2, "the guard of secrets, and the operator");
-}
-
-#[test]
-fn only_the_guard_of_secrets_and_the_operator_can_hash() {
-    let template = Template::read();
-    let key = &template.resource("HashKey");
-    assert_eq!((&key["DeletionPolicy"], &key["Properties"]["KeySpec"]), (&json!("Retain"), &json!("HMAC_256")));
-    let statements = key["Properties"]["KeyPolicy"]["Statement"].as_array().expect("statements");
-    let who: Vec<&Value> = statements
-        .iter()
-        .filter(|statement| actions(statement).contains(&"kms:GenerateMac".to_owned()))
-        .map(|statement| &statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
-        .collect();
-    let role =
-        |name: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/warden/{name}")});
-    assert_eq!(who, [&json!([role("guard/${Prefix}-secret-guard"), role("${Prefix}-operator")])]);
 }

@@ -1,6 +1,6 @@
 //! `warden audit list`: the records of the last days, and on top what holds the guards back now.
 
-use super::{Tone, days, short_actor, shown, step_words, tone};
+use super::{Tone, days, short_actor, shown, step_words, tone, unprotected};
 use crate::{
     account,
     exit::Exit,
@@ -20,11 +20,12 @@ use warden_engine::{
     FindingId,
     arn::AccountArn,
     call_error::CallError,
-    ports::Ledger,
+    decide::still_holds,
+    ports::{Account, Ledger},
     proof::strike_forged,
     record::{Reason, Record, Step},
     state::Purpose,
-    surface::Subject,
+    surface::{Subject, Surface},
 };
 
 /// List the records, newest first
@@ -75,10 +76,10 @@ impl List {
             output::Format::Json | output::Format::Jsonl => Vec::new(),
         };
         for record in &altered {
-            anstream::eprintln!("{} record {} was changed after it was written", "warning:".yellow().bold(), record.id);
+            output::warning(format_args!("record {} was changed after it was written", record.id));
         }
         for damage in &found.damaged {
-            anstream::eprintln!("{} {}", "warning:".yellow().bold(), printable(&damage.to_string()));
+            output::warning(damage);
         }
         let exit = if altered.is_empty() && found.damaged.is_empty() { Exit::Fine } else { Exit::Findings };
         let fits = |record: &Record| {
@@ -150,7 +151,7 @@ fn step_cell(record: &Record) -> Cell {
 
 /// What holds the guards back, most important first.
 async fn banner(operator: &account::Operator, records: &[&Record], now: Timestamp) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = unprotected(operator).await.into_iter().collect();
     let trouble = |what: &str, error: CallError| {
         format!("{} {what} could not be read: {}", "WARNING".red().bold(), printable(&error.to_string()))
     };
@@ -189,21 +190,45 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
         })),
     }
     // One line for each surface, with the newest record.
-    let mut fights: BTreeMap<(String, String), (&Record, u32)> = BTreeMap::new();
+    let mut fights: BTreeMap<(&Subject, &Surface), (&Record, u32)> = BTreeMap::new();
     for record in records {
-        if let (Step::Withheld, Some(Reason::Breaker { reverts })) = (record.entry.step, &record.entry.reason) {
-            let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
-            fights.entry((record.subject.name(), surface)).or_insert((record, *reverts));
+        if let (Step::Withheld, Some(Reason::Breaker { reverts }), Some(surface)) =
+            (record.entry.step, &record.entry.reason, &record.entry.surface)
+        {
+            fights.entry((&record.subject, surface)).or_insert((record, *reverts));
         }
     }
-    lines.extend(fights.into_iter().map(|((name, surface), (record, reverts))| {
-        format!(
-            "{} {name} {surface}: reverted {reverts} times, then withheld at {} UTC; changed by {} ({})",
-            "BREAKER".red().bold(),
-            shown(record.time),
-            printable(record.cause.actor.as_deref().unwrap_or("?")),
-            record.id
-        )
-    }));
+    for ((subject, surface), (record, reverts)) in fights {
+        match is_open(operator, subject, surface, record, now).await {
+            Ok(true) => lines.push(format!(
+                "{} {} {surface}: reverted {reverts} times, then withheld at {} UTC; changed by {} ({})",
+                "BREAKER".red().bold(),
+                subject.name(),
+                shown(record.time),
+                printable(record.cause.actor.as_deref().unwrap_or("?")),
+                record.id
+            )),
+            Ok(false) => {}
+            Err(error) => lines.push(trouble(&format!("{} {surface}", subject.name()), error)),
+        }
+    }
     lines
+}
+
+/// Whether what the breaker withheld is there still, on something that is there and opted in still.
+async fn is_open(
+    operator: &account::Operator,
+    subject: &Subject,
+    surface: &Surface,
+    record: &Record,
+    now: Timestamp,
+) -> Result<bool, CallError> {
+    let history = operator.aws.history(subject, now).await?;
+    if !still_holds(record, &history) {
+        return Ok(false);
+    }
+    // A function that is gone has no policy either. What was withheld may be that something is missing.
+    let was_absent = record.entry.diff.as_ref().is_some_and(|diff| diff.before.is_absent());
+    let sighting = operator.aws.sight(subject, surface).await?;
+    Ok(sighting.is_some_and(|sighting| was_absent || !sighting.content.is_absent()))
 }

@@ -6,7 +6,7 @@ pub(crate) mod lookup;
 mod show;
 mod verify;
 
-use crate::exit::Exit;
+use crate::{account::Operator, exit::Exit, output::printable};
 use clap::Subcommand;
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
@@ -36,6 +36,24 @@ impl Audit {
             Command::Show(command) => command.run().await,
             Command::Verify(command) => command.run().await,
         }
+    }
+}
+
+/// A line on the ledger's table where nothing keeps it from being deleted, or where that cannot be told.
+async fn unprotected(operator: &Operator) -> Option<String> {
+    let (table, region) = (operator.aws.ledger_table(), &operator.settings.home.region);
+    match operator.aws.ledger_is_protected().await {
+        Ok(true) => None,
+        Ok(false) => Some(format!(
+            "{} the ledger's table {table} can be deleted. Deploy Warden's stack again with ProtectLedger=on; if the stack took the \
+             table over: aws dynamodb update-table --table-name {table} --deletion-protection-enabled --region {region}",
+            "UNPROTECTED".red().bold()
+        )),
+        Err(error) => Some(format!(
+            "{} whether the ledger's table can be deleted could not be read: {}",
+            "WARNING".red().bold(),
+            printable(&error.to_string())
+        )),
     }
 }
 
@@ -91,12 +109,14 @@ pub(crate) fn short_actor(actor: &str) -> &str {
 /// Why a plan was withheld, and what one can do.
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::Standing => "it was there before the function was opted in; `warden apply` acts on it".to_owned(),
+        Reason::Standing => "it was there before the opt-in; `warden apply` acts on it".to_owned(),
         Reason::Exempt { until } => format!("the tag `warden:exempt` lets it pass until {until}"),
         Reason::NeverTouch => "the stack's parameter NeverTouch names it".to_owned(),
         Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),
         Reason::Breaker { reverts } => {
-            format!("reverted {reverts} times already: somebody makes the same change again and again")
+            format!(
+                "reverted {reverts} times already: somebody makes the same change again and again; `warden apply` acts on it"
+            )
         }
         Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
         Reason::NoSafeChange => "there is no change that would be safe".to_owned(),

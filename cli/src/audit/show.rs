@@ -51,7 +51,7 @@ impl Show {
         if intact {
             return Ok(Exit::Fine);
         }
-        anstream::eprintln!("{} this record was changed after it was written", "warning:".red().bold());
+        output::warning("this record was changed after it was written");
         Ok(Exit::Findings)
     }
 }

@@ -1,6 +1,6 @@
 //! `warden audit verify`: whether the ledger is what was written.
 
-use super::days::Progress;
+use super::{days::Progress, unprotected};
 use crate::{
     account,
     exit::Exit,
@@ -27,7 +27,7 @@ const READS: u32 = 3;
 ///
 /// Each record holds the hash of the one before it, and each subject's head the hash of the last, so that a record that was
 /// edited, removed or put in later is found. Whoever can rewrite a subject's whole chain and its head is found by comparing with
-/// the copy in the audit log group.
+/// the copy in the audit log group. A table that nothing keeps from being deleted is reported too.
 #[derive(clap::Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -55,8 +55,12 @@ impl Verify {
         let verdicts: Vec<_> = verdicts.inspect(|_| progress.step()).collect().await;
         drop(progress);
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Result<_, _>>()?;
+        let unprotected = unprotected(&operator).await;
+        if let Some(line) = &unprotected {
+            anstream::eprintln!("{line}");
+        }
         output::list(self.output.format(), &verdicts, table).context("writing the verdict")?;
-        let sound = verdicts.iter().all(|verdict| verdict.problem.is_none());
+        let sound = unprotected.is_none() && verdicts.iter().all(|verdict| verdict.problem.is_none());
         Ok(if sound { Exit::Fine } else { Exit::Findings })
     }
 }
@@ -65,7 +69,12 @@ impl Verify {
 async fn verdict(aws: &Aws, subject: Result<Subject, CallError>) -> Result<Verdict, CallError> {
     let damaged = |subject: String, error: CallError| match error.kind {
         ErrorKind::Bug => Ok(Verdict { subject, records: 0, problem: Some(error.to_string()) }),
-        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Refused => Err(error),
+        ErrorKind::Retry
+        | ErrorKind::Stale
+        | ErrorKind::Busy
+        | ErrorKind::Gone
+        | ErrorKind::Refused
+        | ErrorKind::PublicPolicy => Err(error),
     };
     let subject = match subject {
         Ok(subject) => subject,

@@ -15,11 +15,11 @@ use warden_engine::{record::Step, surface::Surface, trigger::Cause, undo::Undo};
 pub(crate) async fn all(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     let mut well = true;
 
-    let scene = stage.scene("Someone lets the whole world invoke payment-gateway");
+    let scene = stage.scene("Someone lets the whole world invoke payment-gateway")?;
     open(stage, "payment-gateway").await?;
     well &= scene.ends(&shop.payment, &[Step::Applied]).await?;
 
-    let scene = stage.scene("Someone gives order-processing a public URL");
+    let scene = stage.scene("Someone gives order-processing a public URL")?;
     // As the console does it: the URL and its two permissions within a moment. The trail holds the events back until all are
     // made, so that this shows one remediation of both surfaces.
     let trail = stage.sandbox.trail();
@@ -28,12 +28,12 @@ pub(crate) async fn all(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     trail.release(warden_sandbox::Order::Happened);
     well &= scene.ends(&shop.orders, &[Step::Applied, Step::Applied]).await?;
 
-    let scene = stage.scene("Someone shares the shop's layer with every AWS account");
+    let scene = stage.scene("Someone shares the shop's layer with every AWS account")?;
     let share = stage.lambda.add_layer_version_permission().layer_name("sentishop-common").version_number(1);
     share.statement_id("share").principal("*").action("lambda:GetLayerVersion").send().await?;
     well &= scene.ends(&shop.layer, &[Step::Applied]).await?;
 
-    let scene = stage.scene("A script replaces the whole policy of refunds by Principal \"*\"");
+    let scene = stage.scene("A script replaces the whole policy of refunds by Principal \"*\"")?;
     let policy = json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "everything", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": shop.refunds
     }]});
@@ -42,19 +42,19 @@ pub(crate) async fn all(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     say(&format!(
         "    the permission for the shop's API, which the script had wiped out, is back: {}",
         sids(stage, "refunds").await?.dimmed()
-    ));
+    ))?;
 
-    let scene = stage.scene("A pipeline lets S3, any account's S3, invoke thumbnails");
+    let scene = stage.scene("A pipeline lets S3, any account's S3, invoke thumbnails")?;
     let grant = stage.lambda.add_permission().function_name("thumbnails").statement_id("uploads");
     grant.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await?;
     well &= scene.ends(&shop.thumbnails, &[Step::Applied]).await?;
-    say(&format!("    the trigger stays alive, tied to this account: {}", sids(stage, "thumbnails").await?.dimmed()));
+    say(&format!("    the trigger stays alive, tied to this account: {}", sids(stage, "thumbnails").await?.dimmed()))?;
 
-    let scene = stage.scene("The same public grant on catalog, which is opted in to observe");
+    let scene = stage.scene("The same public grant on catalog, which is opted in to observe")?;
     open(stage, "catalog").await?;
     well &= scene.ends(&shop.catalog, &[Step::Observed]).await?;
 
-    let scene = stage.scene("And on legacy-report, which carries no tag");
+    let scene = stage.scene("And on legacy-report, which carries no tag")?;
     open(stage, "legacy-report").await?;
     well &= scene.ends(&shop.legacy, &[]).await?;
 
@@ -106,7 +106,7 @@ async fn sids(stage: &Stage, function: &str) -> anyhow::Result<String> {
 
 /// The audit log as `warden audit` shows it.
 async fn audit(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
-    say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()));
+    say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()))?;
     let mut records = Vec::new();
     let checkout = stage.function("checkout")?;
     let functions = [&shop.payment, &shop.orders, &shop.refunds, &shop.thumbnails, &shop.catalog, &checkout];
@@ -132,7 +132,7 @@ async fn undo(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
         "\n{} {}",
         "▶".blue().bold(),
         format!("The owner wants the pipeline's grant after all: warden undo {}", narrowed.id).bold()
-    ));
+    ))?;
     let before = narrowed.entry.diff.as_ref().and_then(|diff| diff.before.document()).cloned();
     let undo = Undo {
         record: narrowed,
@@ -148,12 +148,12 @@ async fn undo(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     // Nothing came after the undo's own records.
     let left_alone = after.last().map(|record| record.id) == written.last().map(|record| record.id);
     match restored {
-        true => say(&format!("  {} the policy is exactly what it was before", "✓".green().bold())),
-        false => say(&format!("  {} the policy is not what it was before", "✗".red().bold())),
+        true => say(&format!("  {} the policy is exactly what it was before", "✓".green().bold()))?,
+        false => say(&format!("  {} the policy is not what it was before", "✗".red().bold()))?,
     }
     match left_alone {
-        true => say(&format!("  {} the guard saw it again and leaves it alone for seven days", "✓".green().bold())),
-        false => say(&format!("  {} the guard did not leave it alone", "✗".red().bold())),
+        true => say(&format!("  {} the guard saw it again and leaves it alone for seven days", "✓".green().bold()))?,
+        false => say(&format!("  {} the guard did not leave it alone", "✗".red().bold()))?,
     }
     Ok(restored && left_alone)
 }

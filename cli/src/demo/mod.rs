@@ -6,8 +6,14 @@ mod secrets;
 mod shop;
 mod stage;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, output::note};
 use stage::Stage;
+use std::{pin::pin, time::Duration};
+
+/// How long it may take until Ctrl-C is heard of.
+const MOMENT: Duration = Duration::from_millis(300);
+/// How long what was interrupted may take to go.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Watch the guards at work in a local account, without an AWS account
 ///
@@ -23,20 +29,39 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
-            tokio::select! {
-                shown = show(self.keep) => shown,
-                // Leaving drops the account, and with it everything that runs.
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
-                    Ok(Exit::Fine)
-                }
-            }
-        })
+        let ended = runtime.block_on(self.show());
+        // A build that was interrupted ends by the same Ctrl-C. One that was not told of it is not waited for.
+        runtime.shutdown_timeout(FAREWELL);
+        ended
+    }
+
+    async fn show(self) -> anyhow::Result<Exit> {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        let played = tokio::select! {
+            // Listening comes first: before that, Ctrl-C ends this process as it is.
+            biased;
+            interrupted = &mut interrupt => interrupted.map(|()| None)?,
+            // Ctrl-C reaches what this has started, too, and that may be heard of first.
+            played = play() => match played {
+                Err(error) => tokio::time::timeout(MOMENT, interrupt).await.map(|_| None).map_err(|_| error)?,
+                Ok(played) => Some(played),
+            },
+        };
+        let Some((stage, well)) = played else {
+            // By now the account is dropped, and with it everything that ran.
+            note("Interrupted.");
+            return Ok(Exit::Interrupted);
+        };
+        if self.keep {
+            stage.keep().await?;
+        }
+        stage.leave().await?;
+        Ok(if well { Exit::Fine } else { Exit::Failed })
     }
 }
 
-async fn show(keep: bool) -> anyhow::Result<Exit> {
+/// Plays everything; returns whether each scene ended as it should.
+async fn play() -> anyhow::Result<(Stage, bool)> {
     let stage = Stage::set().await?;
     let shop = shop::open(&stage).await?;
     let mut well = roles::opt_in(&stage, &shop).await?;
@@ -44,9 +69,5 @@ async fn show(keep: bool) -> anyhow::Result<Exit> {
     well &= roles::attacks(&stage, &shop).await?;
     well &= secrets::attack(&stage).await?;
     well &= attacks::all(&stage, &shop).await?;
-    if keep {
-        stage.keep().await?;
-    }
-    stage.leave().await;
-    Ok(if well { Exit::Fine } else { Exit::Failed })
+    Ok((stage, well))
 }

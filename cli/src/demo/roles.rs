@@ -21,12 +21,12 @@ use warden_sandbox::ACCOUNT;
 pub(crate) async fn attacks(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     let mut well = true;
 
-    let scene = stage.scene("Someone attaches AdministratorAccess to the role");
+    let scene = stage.scene("Someone attaches AdministratorAccess to the role")?;
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     stage.iam.attach_role_policy().role_name(ROLE).policy_arn(administrator).send().await?;
     well &= scene.ends(&shop.role, &[Step::Applied]).await?;
 
-    let scene = stage.scene("A deployment lets the role write to a queue, and everything else while it is at it");
+    let scene = stage.scene("A deployment lets the role write to a queue, and everything else while it is at it")?;
     let queue = json!({"Sid": "Queue", "Effect": "Allow", "Action": "sqs:SendMessage",
         "Resource": format!("arn:aws:sqs:us-east-1:{ACCOUNT}:sentishop-orders")});
     shop::put_policy(
@@ -35,22 +35,22 @@ pub(crate) async fn attacks(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> 
     )
     .await?;
     well &= scene.ends(&shop.role, &[Step::Applied]).await?;
-    say(&format!("    what it is allowed now: {}", allowed(stage).await?.dimmed()));
+    say(&format!("    what it is allowed now: {}", allowed(stage).await?.dimmed()))?;
 
     let scene =
-        stage.scene("Someone puts a version of the managed policy sentishop-data into force that allows everything");
+        stage.scene("Someone puts a version of the managed policy sentishop-data into force that allows everything")?;
     let all = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
     let version = stage.iam.create_policy_version().policy_arn(shop.data.to_string()).set_as_default(true);
     version.policy_document(all.to_string()).send().await?;
     well &= scene.ends(&shop.data, &[Step::Applied]).await?;
 
-    let scene = stage.scene("Someone lets every AWS account assume the role");
+    let scene = stage.scene("Someone lets every AWS account assume the role")?;
     let anybody = json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
     let open = stage.iam.update_assume_role_policy().role_name(ROLE);
     open.policy_document(shop::trust(&[anybody]).to_string()).send().await?;
     well &= scene.ends(&shop.role, &[Step::Applied]).await?;
 
-    let scene = stage.scene("Someone gives refunds the administrator's role");
+    let scene = stage.scene("Someone gives refunds the administrator's role")?;
     let swap = stage.lambda.update_function_configuration().function_name("refunds");
     swap.role(format!("arn:aws:iam::{ACCOUNT}:role/sentishop-admin")).send().await?;
     well &= scene.ends(&shop.refunds, &[Step::Applied]).await?;
@@ -60,13 +60,13 @@ pub(crate) async fn attacks(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> 
 /// Opts the role in. What was too wide before that stays until somebody says so.
 pub(crate) async fn opt_in(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     let scene = stage
-        .scene("SentiShop's functions share one role, which may do anything with every bucket. Its owner opts it in");
+        .scene("SentiShop's functions share one role, which may do anything with every bucket. Its owner opts it in")?;
     let tag = Tag::builder().key("warden").value("enforce").build()?;
     stage.iam.tag_policy().policy_arn(shop.data.to_string()).tags(tag.clone()).send().await?;
     stage.iam.tag_role().role_name(ROLE).tags(tag).send().await?;
     let withheld = scene.ends(&shop.role, &[Step::Withheld]).await?;
 
-    let scene = stage.scene("It was there before the opt-in, so Warden waits for the owner: warden apply");
+    let scene = stage.scene("It was there before the opt-in, so Warden waits for the owner: warden apply")?;
     let look = Look {
         introduced: vec![Introduced { surface: None, sid: None }],
         by_operator: true,
@@ -74,7 +74,7 @@ pub(crate) async fn opt_in(stage: &Stage, shop: &Shop) -> anyhow::Result<bool> {
     };
     reconcile(&RoleGuard, &stage.operator, &stage.settings, &look).await?;
     let applied = scene.ends(&shop.role, &[Step::Applied]).await?;
-    say(&format!("    what it is allowed now: {}", allowed(stage).await?.dimmed()));
+    say(&format!("    what it is allowed now: {}", allowed(stage).await?.dimmed()))?;
     Ok(withheld && applied)
 }
 

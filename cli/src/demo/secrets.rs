@@ -39,7 +39,7 @@ pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
     let variables = variables();
     let checkout = stage.function("checkout")?;
 
-    let scene = stage.scene("A new function, checkout, is deployed with its secrets in plain text");
+    let scene = stage.scene("A new function, checkout, is deployed with its secrets in plain text")?;
     let code = FunctionCode::builder().zip_file(Blob::new(package_text("app.py", CODE)?)).build();
     let create = stage.lambda.create_function().function_name("checkout").runtime(Runtime::Python313);
     let create = create.handler("app.handler").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/sentishop"));
@@ -53,7 +53,7 @@ pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
     for (name, value) in &variables {
         let now = left.get(*name).with_context(|| format!("{name} is gone"))?;
         let now = if now == value { "as it was".dimmed().to_string() } else { now.cyan().to_string() };
-        say(&format!("    {name:<26}{now}"));
+        say(&format!("    {name:<26}{now}"))?;
     }
 
     let mut function = stage.sandbox.start_function("checkout", None).await?;
@@ -69,8 +69,8 @@ pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
         true => say(&format!(
             "  {} started under AWS's Python runtime client, its code sees every value as before",
             "✓".green().bold()
-        )),
-        false => say(&format!("  {} its code does not see what it saw before", "✗".red().bold())),
+        ))?,
+        false => say(&format!("  {} its code does not see what it saw before", "✗".red().bold()))?,
     }
     Ok(applied && works)
 }

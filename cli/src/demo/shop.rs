@@ -60,7 +60,7 @@ pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
     }
 
     stage.settle().await?;
-    say(&format!("{} SentiShop is open: six functions, a layer, one role for all.", "✓".green().bold()));
+    say(&format!("{} SentiShop is open: six functions, a layer, one role for all.", "✓".green().bold()))?;
     Ok(Shop {
         payment: stage.function("payment-gateway")?,
         orders: stage.function("order-processing")?,
@@ -88,12 +88,16 @@ pub(crate) async fn opt_in(stage: &Stage) -> anyhow::Result<()> {
         stage.lambda.tag_resource().resource(arn).tags("warden", mode).tags("warden:owner", "shop team").send().await?;
     }
     stage.settle().await?;
-    say(&format!("\n{} The functions are opted in by a tag:", "✓".green().bold()));
+    say(&format!("\n{} The functions are opted in by a tag:", "✓".green().bold()))?;
     for (name, mode) in tagged {
-        say(&format!("    {name:<18}{}", format!("warden = {mode}").dimmed()));
+        say(&format!("    {name:<18}{}", format!("warden = {mode}").dimmed()))?;
     }
-    say(&format!("    {:<18}{}", "legacy-report", "no tag".dimmed()));
-    say(&format!("    {:<18}{}", "sentishop-common", "a layer, in scope by the stack's parameter LayerNames".dimmed()));
+    say(&format!("    {:<18}{}", "legacy-report", "no tag".dimmed()))?;
+    say(&format!(
+        "    {:<18}{}",
+        "sentishop-common",
+        "a layer, in scope by the stack's parameter LayerNames".dimmed()
+    ))?;
     Ok(())
 }
 

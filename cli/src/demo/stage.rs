@@ -1,12 +1,13 @@
 //! The local account with Warden in it, and what the spectator sees of it.
 
+use crate::output::note;
 use anyhow::Context;
 use aws_sdk_lambda::Client;
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::IsTerminal,
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -57,17 +58,23 @@ impl Stage {
         let sandbox = Sandbox::start(Options { progress, ..Options::default() }).await?;
         step("Deploying infra/warden.yaml");
         let template = workspace().join("infra/warden.yaml");
+        let parameters = [("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")];
         let stack = Stack {
             name: "lambda-warden",
             template: &template,
-            parameters: &[("LayerMode", "enforce"), ("LayerNames", "sentishop-*"), ("LeaseSeconds", "5")],
+            parameters: &parameters,
             guards: &guards,
             layer: Some(layer),
         };
-        let outputs: HashMap<String, String> = sandbox.deploy(&stack).await?.into_iter().collect();
+        sandbox.deploy(&stack).await?;
+        // As the README has it: the ledger's deletion protection comes with the second deployment.
+        let parameters = [&parameters[..], &[("ProtectLedger", "on")]].concat();
+        let again = Stack { parameters: &parameters, guards: &[], layer: None, ..stack };
+        let outputs: HashMap<String, String> = sandbox.deploy(&again).await?.into_iter().collect();
         bar.finish_and_clear();
-        // A network's delay on every call, so that calls made at the same time overlap, and those in sequence count.
+        // A network's delay on every call. In lockstep, those that are waited for together count as one round trip.
         sandbox.trail().faults().latency(LATENCY);
+        sandbox.trail().in_lockstep(true);
         let output = |name: &str| outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
         let deployment = Deployment {
             table: output("Table")?,
@@ -86,7 +93,7 @@ impl Stage {
             "✓".green().bold(),
             began.elapsed().as_secs_f64(),
             LATENCY.as_millis()
-        ));
+        ))?;
         Ok(Stage { sandbox, lambda, iam, operator, settings, began })
     }
 
@@ -105,16 +112,16 @@ impl Stage {
     }
 
     /// Opens a scene: what is about to happen, from here on.
-    pub(crate) fn scene(&self, title: &str) -> Scene<'_> {
-        say(&format!("\n{} {}", "▶".red().bold(), title.bold()));
-        Scene { stage: self, since: self.sandbox.trail().calls().len() }
+    pub(crate) fn scene(&self, title: &str) -> anyhow::Result<Scene<'_>> {
+        say(&format!("\n{} {}", "▶".red().bold(), title.bold()))?;
+        Ok(Scene { stage: self, since: self.sandbox.trail().calls().len() })
     }
 
     /// Leaves the account running until Ctrl-C.
     pub(crate) async fn keep(&self) -> anyhow::Result<()> {
         let endpoint = self.sandbox.endpoint();
         let administrator = self.sandbox.administrator();
-        say(&format!("\n{} The account stays until Ctrl-C. In another terminal:\n", "✓".green().bold()));
+        say(&format!("\n{} The account stays until Ctrl-C. In another terminal:\n", "✓".green().bold()))?;
         say(&format!(
             "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_DEFAULT_REGION={}\n  export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\n",
             self.sandbox.region(),
@@ -122,21 +129,26 @@ impl Stage {
             administrator.access_key_id(),
             // The sandbox's own key, made up for this run: it opens nothing but this account on 127.0.0.1.
             administrator.secret_access_key(),
-        ));
+        ))?;
         say(
             "  aws lambda add-permission --function-name payment-gateway --statement-id open --principal '*' --action lambda:InvokeFunction",
-        );
-        say("  aws lambda get-policy --function-name payment-gateway");
-        say("  cargo run -q -- audit");
+        )?;
+        say("  aws lambda get-policy --function-name payment-gateway")?;
+        say("  cargo run -q -- audit")?;
+        say(
+            "\n  The account runs functions without their layers' wrappers: invoked there, checkout finds references in place of its secrets. On AWS\n  \
+             its layer puts the values back before its code starts, as was shown above under AWS's own runtime client.",
+        )?;
         tokio::signal::ctrl_c().await?;
         Ok(())
     }
 
     /// Ends the account.
-    pub(crate) async fn leave(self) {
+    pub(crate) async fn leave(self) -> anyhow::Result<()> {
         let seconds = self.began.elapsed().as_secs();
         self.sandbox.stop().await;
-        say(&format!("\n{} Done in {seconds} s. Nothing is left running.", "✓".green().bold()));
+        say(&format!("\n{} Done in {seconds} s. Nothing is left running.", "✓".green().bold()))?;
+        Ok(())
     }
 }
 
@@ -185,8 +197,8 @@ impl Scene<'_> {
                 | Step::Paused
                 | Step::Resumed => continue,
             };
-            say(&format!("  {what}"));
-            say(&format!("    {}", findings.join(", ").dimmed()));
+            say(&format!("  {what}"))?;
+            say(&format!("    {}", findings.join(", ").dimmed()))?;
         }
         let closed =
             calls.iter().filter(|call| call.invocation.is_some() && is_change(call)).map(|call| call.ended).max();
@@ -204,23 +216,31 @@ impl Scene<'_> {
                     "done by the operator".cyan(),
                     "·".dimmed(),
                     format!("the guard looked: {trips}").dimmed()
-                ));
+                ))?;
             }
             Some(closed) => say(&format!(
                 "    {} {} {}",
                 format!("closed {} ms after the change", closed.saturating_sub(attacked).as_millis()).cyan(),
                 "·".dimmed(),
                 trips.dimmed()
-            )),
-            None => say(&format!("    {} {} {}", "nothing was changed".cyan(), "·".dimmed(), trips.dimmed())),
+            ))?,
+            None => say(&format!("    {} {} {}", "nothing was changed".cyan(), "·".dimmed(), trips.dimmed()))?,
         }
         let steps: Vec<Step> =
             new.iter().map(|record| record.entry.step).filter(|step| *step != Step::Planned).collect();
         let as_expected = steps == expected;
         if !as_expected {
-            say(&format!("  {} expected {expected:?}, and the ledger says {steps:?}", "✗".red().bold()));
+            let (expected, steps) = (words(expected), words(&steps));
+            say(&format!("  {} expected {expected}, and the ledger says {steps}", "✗".red().bold()))?;
         }
         Ok(as_expected)
+    }
+}
+
+fn words(steps: &[Step]) -> String {
+    match steps {
+        [] => "nothing".to_owned(),
+        steps => steps.iter().map(Step::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -255,8 +275,11 @@ fn is_change(call: &Call) -> bool {
 }
 
 /// One line to the spectator.
-pub(crate) fn say(line: &str) {
-    anstream::println!("{line}");
+///
+/// # Errors
+/// Nobody looks any more.
+pub(crate) fn say(line: &str) -> io::Result<()> {
+    writeln!(anstream::stdout(), "{line}")
 }
 
 fn progress() -> ProgressBar {
@@ -274,7 +297,7 @@ fn progress() -> ProgressBar {
 /// Where there is no terminal to draw a bar on, each step is a line.
 fn show(bar: &ProgressBar, what: &str) {
     if bar.is_hidden() {
-        anstream::eprintln!("  {what}");
+        note(format_args!("  {what}"));
     } else {
         bar.set_message(what.to_owned());
     }

@@ -9,7 +9,7 @@ use warden_engine::{
     settings::Settings,
     surface::Surface,
 };
-use warden_policy::{Document, Kind, UrlAuth, function_policy, function_url, layer_policy};
+use warden_policy::{Document, Kind, Statement, UrlAuth, function_policy, function_url, layer_policy};
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -18,19 +18,20 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     };
     match surface {
         Surface::ResourcePolicy(qualifier) => {
-            let auth = match facts.surfaces.get(&Surface::FunctionUrl(qualifier.clone())) {
+            let own = match facts.surfaces.get(&Surface::FunctionUrl(qualifier.clone())) {
                 Some(url) => url_auth(&url.content),
                 None if qualifier.as_ref().is_some_and(Qualifier::is_version) => UrlAuth::NoUrl,
                 None => UrlAuth::Unknown,
             };
-            document(content, |document| function_policy::judge(document, &settings.context(), auth))
+            document(content, |document| {
+                let auth = if is_about_others(document, qualifier.as_ref()) { UrlAuth::Unknown } else { own };
+                function_policy::judge(document, &settings.context(), auth)
+            })
         }
         Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),
         // secret-guard's.
         Surface::Environment(_) | Surface::Secret(_) => Judgement::default(),
-        Surface::FunctionUrl(qualifier) => {
-            url(content, &judge(facts, &Surface::ResourcePolicy(qualifier.clone()), settings))
-        }
+        Surface::FunctionUrl(qualifier) => url(content, &policies(facts, qualifier.as_ref(), settings)),
         Surface::Trust
         | Surface::Boundary
         | Surface::Attachment(_)
@@ -51,6 +52,38 @@ fn document(content: &Content, judge: impl Fn(&Document<'_>) -> Vec<Finding>) ->
         Ok(document) => Judgement { findings: judge(&document), unclear: None },
         Err(error) => Judgement { findings: Vec::new(), unclear: Some(format!("the policy does not parse: {error}")) },
     }
+}
+
+/// Whether a policy has statements about others than the qualifier that it belongs to. Which URLs those have was not looked at.
+fn is_about_others(document: &Document<'_>, qualifier: Option<&Qualifier>) -> bool {
+    const UNGUESSABLE: &str = "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+    let own = qualifier.map(Qualifier::as_str);
+    let is_own = |statement: &Statement<'_>| {
+        function_policy::may_cover(statement, own) && !function_policy::may_cover(statement, Some(UNGUESSABLE))
+    };
+    !document.statements.iter().all(is_own)
+}
+
+/// What is wrong with the policies that a URL is opened by: that of its own qualifier, and what of the function's own policy is about it.
+fn policies(facts: &Facts, qualifier: Option<&Qualifier>, settings: &Settings) -> Judgement {
+    let mut judgement = judge(facts, &Surface::ResourcePolicy(qualifier.cloned()), settings);
+    let function = facts.surfaces.get(&Surface::ResourcePolicy(None)).filter(|_| qualifier.is_some());
+    if let Some(function) = function {
+        let covers = Some(qualifier.map_or("", Qualifier::as_str));
+        let of_function = document(&function.content, |document| {
+            let findings = function_policy::judge(document, &settings.context(), UrlAuth::Open);
+            let about_it = |finding: &Finding| {
+                let statement = finding.statement().and_then(|index| document.statements.get(index));
+                statement.is_some_and(|statement| function_policy::may_cover(statement, covers))
+            };
+            findings.into_iter().filter(about_it).collect()
+        });
+        let place =
+            |finding: Finding| Finding { at: format!("{} of the function's own policy", finding.at), ..finding };
+        judgement.findings.extend(of_function.findings.into_iter().map(place));
+        judgement.unclear = judgement.unclear.or(of_function.unclear);
+    }
+    judgement
 }
 
 fn url_auth(content: &Content) -> UrlAuth {

@@ -72,14 +72,11 @@ fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Q
     Some((function, given.or(qualifier)))
 }
 
-/// A policy and a URL of the same qualifier are judged together: either can open the other.
+/// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own policy, whose
+/// statements may be about its aliases too.
 pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
     match surface {
-        // A version has no URL: only the function itself and its aliases have.
-        Surface::ResourcePolicy(Some(qualifier)) if qualifier.is_version() => BTreeSet::from([surface.clone()]),
-        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => {
-            BTreeSet::from([Surface::ResourcePolicy(qualifier.clone()), Surface::FunctionUrl(qualifier.clone())])
-        }
+        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => with_url(qualifier.clone()),
         Surface::LayerPolicy(_)
         | Surface::Environment(_)
         | Surface::Secret(_)
@@ -93,12 +90,17 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
 }
 
 fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
-    let mut surfaces = BTreeSet::from([Surface::ResourcePolicy(qualifier.clone())]);
+    let surfaces = Some(with_url(qualifier));
+    Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
+}
+
+fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
+    let policy = Surface::ResourcePolicy(qualifier.clone());
     // A version has no URL: only the function itself and its aliases have.
-    if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
-        surfaces.insert(Surface::FunctionUrl(qualifier));
+    if qualifier.as_ref().is_some_and(Qualifier::is_version) {
+        return BTreeSet::from([policy]);
     }
-    Look { surfaces: Some(surfaces), introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
+    BTreeSet::from([policy, Surface::ResourcePolicy(None), Surface::FunctionUrl(qualifier)])
 }
 
 /// Layers cannot be tagged: the account's settings say which are guarded, so that the others cost no call.
@@ -138,7 +140,7 @@ mod tests {
             assert_eq!(surfaces, expected.iter().map(|text| (*text).to_owned()).collect());
         }
         check("resource-policy", &["resource-policy", "function-url"]);
-        check("function-url:live", &["resource-policy:live", "function-url:live"]);
+        check("function-url:live", &["resource-policy:live", "resource-policy", "function-url:live"]);
         // A version has no URL.
         check("resource-policy:3", &["resource-policy:3"]);
         check("layer-policy/1", &["layer-policy/1"]);

@@ -3,15 +3,15 @@
 use crate::judge::policy_text;
 use serde_json::Value;
 use warden_engine::{
-    Finding, FindingId,
+    Finding, FindingId, Severity,
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::Content,
-    guard::{Facts, Remedy},
+    guard::{Facts, Otherwise, Remedy},
     plan::{Call, Plan, UrlAuthType},
     settings::Settings,
     surface::{Subject, Surface},
 };
-use warden_policy::{function_policy, layer_policy};
+use warden_policy::{Edit, EditKind, Narrowed, function_policy, layer_policy};
 
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
@@ -90,11 +90,92 @@ fn resource_policy(
             Call::DeleteResourcePolicy { function, qualifier }
         }
     };
+    let whole = matches!(call, Call::PutResourcePolicy { .. });
+    let otherwise = whole.then(|| {
+        statement_by_statement(function, qualifier, surface, content, findings, &narrowed, baseline.as_deref())
+    });
     let (function, qualifier) = named();
     let undo = Call::PutResourcePolicy { function, qualifier, policy: document.clone() };
     let after = narrowed.document.map_or(Content::ABSENT, Content::new);
     let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
-    Remedy { plan: Some(plan), unfixable }
+    Remedy { plan: Some(plan), unfixable, otherwise }
+}
+
+/// What is left to do where Lambda takes no whole policy, because another statement of it lets the public in: what is at fault goes
+/// statement by statement.
+///
+/// A statement goes as a whole then, with what of it is right. That is done where it lets the public in, and where it is no more than the
+/// change brought; an older one that a trigger may live by stays, and a person is told.
+fn statement_by_statement(
+    function: &FunctionArn,
+    qualifier: &Option<Qualifier>,
+    surface: &Surface,
+    content: &Content,
+    findings: &[Finding],
+    narrowed: &Narrowed,
+    baseline: Option<&str>,
+) -> Otherwise {
+    let mut otherwise = Otherwise::default();
+    let mut plan = Plan::new(surface.clone(), content.clone());
+    let mut lost = Vec::new();
+    for edit in &narrowed.edits {
+        let its: Vec<&Finding> = findings.iter().filter(|finding| finding.statement() == Some(edit.index)).collect();
+        let critical = its.iter().any(|finding| finding.severity == Severity::Critical);
+        let goes = edit.kind == EditKind::Removed || critical || is_new(edit, baseline);
+        let sid = edit.sid.as_deref().filter(|sid| goes && is_statement_id(sid));
+        let left = sid.and_then(|sid| Some((sid, without(plan.after().document()?, sid)?)));
+        let Some((sid, after)) = left else {
+            let advice = "Lambda takes no policy that lets the public in, and another statement of this one does: settle that one first";
+            otherwise.unfixable.extend(its.into_iter().map(|finding| (finding.clone(), advice.to_owned())));
+            continue;
+        };
+        if edit.kind != EditKind::Removed {
+            lost.push(sid.to_owned());
+        }
+        let named = || (function.clone(), qualifier.clone());
+        let (whose, of) = named();
+        let call = Call::RemovePermission { function: whose, qualifier: of, sid: sid.to_owned() };
+        let (function, qualifier) = named();
+        let policy = plan.after().document().cloned().unwrap_or_default();
+        plan = plan.then(call, Call::PutResourcePolicy { function, qualifier, policy }, after);
+    }
+    if !lost.is_empty() {
+        plan = plan.noting(format!(
+            "Lambda refused the policy in which {} was narrowed, because another statement lets the public in; so it went as a whole: add \
+             again by AddPermission what of it is needed",
+            lost.join(", ")
+        ));
+    }
+    otherwise.plan = (!plan.changes().is_empty()).then_some(plan);
+    otherwise
+}
+
+/// Whether the policy had no statement of that Sid when it was last compliant, as far as anybody knows.
+fn is_new(edit: &Edit, baseline: Option<&str>) -> bool {
+    let before = baseline.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let statements = before.as_ref().and_then(|policy| policy.get("Statement")).map(each).unwrap_or_default();
+    statements.iter().all(|statement| statement.get("Sid").and_then(Value::as_str) != edit.sid.as_deref())
+}
+
+/// One statement may stand without a list.
+fn each(statements: &Value) -> Vec<&Value> {
+    statements.as_array().map_or_else(|| vec![statements], |statements| statements.iter().collect())
+}
+
+/// A policy without the statement of that Sid; `None` where it has none.
+fn without(policy: &Value, sid: &str) -> Option<Content> {
+    let is_it = |statement: &&Value| statement.get("Sid").and_then(Value::as_str) == Some(sid);
+    let all = each(policy.get("Statement")?);
+    let left: Vec<Value> = all.iter().copied().filter(|statement| !is_it(statement)).cloned().collect();
+    if left.len() == all.len() {
+        return None;
+    }
+    if left.is_empty() {
+        return Some(Content::ABSENT);
+    }
+    let mut policy = policy.clone();
+    *policy.get_mut("Statement")? = left.into();
+    Some(Content::new(policy))
 }
 
 /// Whether RemovePermission takes the Sid as a StatementId; PutResourcePolicy may have brought others into the policy.
@@ -134,7 +215,7 @@ fn function_url(
         set(UrlAuthType::None),
         Content::new(closed.into()),
     );
-    Remedy { plan: Some(plan), unfixable }
+    Remedy { plan: Some(plan), unfixable, ..Remedy::default() }
 }
 
 /// Layers have no call that replaces a policy: one statement after another goes.
@@ -161,8 +242,10 @@ fn layer_policy(
             let advice = format!(
                 "statement {sid} could not be put back as it is by AddLayerVersionPermission; remove it by hand"
             );
-            let of_it = |at: &str| document.get("Statement").and_then(|all| at_statement(all, at)).is_some_and(is_it);
-            let its = findings.iter().filter(|finding| of_it(&finding.at));
+            let all = document.get("Statement");
+            let its = findings
+                .iter()
+                .filter(|finding| finding.statement().and_then(|index| all?.get(index)).is_some_and(is_it));
             unfixable.extend(its.map(|finding| (finding.clone(), advice.clone())));
             continue;
         };
@@ -171,13 +254,7 @@ fn layer_policy(
         plan = plan.then(Call::RemoveLayerVersionPermission { layer: layer.clone(), sid }, undo, after);
     }
     let plan = (!plan.changes().is_empty()).then_some(plan);
-    Remedy { plan, unfixable }
-}
-
-/// The statement that a finding's place (`Statement[2]`) points at.
-fn at_statement<'a>(statements: &'a Value, at: &str) -> Option<&'a Value> {
-    let index: usize = at.strip_prefix("Statement[")?.split(']').next()?.parse().ok()?;
-    statements.get(index)
+    Remedy { plan, unfixable, ..Remedy::default() }
 }
 
 /// The call that makes exactly this statement, if there is one.

@@ -63,7 +63,7 @@ struct Task<'a> {
 impl Task<'_> {
     fn nothing_safe(&self, advice: &str) -> Remedy {
         let unfixable = self.findings.iter().map(|finding| (finding.clone(), advice.to_owned()));
-        Remedy { plan: None, unfixable: unfixable.collect() }
+        Remedy { unfixable: unfixable.collect(), ..Remedy::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -109,7 +109,7 @@ impl Task<'_> {
             None => Call::DeleteRolePermissionsBoundary { role: role.clone() },
         };
         let call = Call::PutRolePermissionsBoundary { role: role.clone(), policy };
-        Remedy { plan: Some(self.plan().then(call, undo, before.clone())), unfixable: Vec::new() }
+        Remedy::from(self.plan().then(call, undo, before.clone()))
     }
 
     /// The role that the function had comes back. Whether that one still complies is judged before it does.
@@ -139,6 +139,6 @@ impl Task<'_> {
         let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
         let plan = self.plan().then(give(previous), give(present), before.clone());
         let note = "published versions keep the role that they were published with: look at those that were published meanwhile";
-        Remedy { plan: Some(plan.noting(note)), unfixable: Vec::new() }
+        Remedy::from(plan.noting(note))
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn remedy(
                 Some(note) => plan.noting(note),
                 None => plan,
             };
-            Remedy { plan: Some(plan), unfixable }
+            Remedy { plan: Some(plan), unfixable, ..Remedy::default() }
         }
         Err(why) => {
             let left = findings.iter().filter(|finding| !unfixable.iter().any(|(known, _)| known == *finding));

@@ -13,6 +13,7 @@ pub const ACCESS_GUARD: &[&str] = &[
     "lambda:GetFunctionUrlConfig",
     "lambda:GetLayerVersionPolicy",
     "lambda:GetPolicy",
+    "lambda:GetResourcePolicy",
     "lambda:ListAliases",
     "lambda:ListFunctionUrlConfigs",
     "lambda:ListTags",
@@ -89,6 +90,7 @@ pub const SECRET_GUARD: &[&str] = &[
 
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
 pub const OPERATOR: &[&str] = &[
+    "dynamodb:DescribeTable",
     "dynamodb:Scan",
     "iam:DeletePolicy",
     "iam:DeleteRolePermissionsBoundary",

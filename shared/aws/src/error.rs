@@ -48,6 +48,10 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::Refused => {
             " (look at the role's policy, the tag that its permissions are conditioned on, and service control policies)"
         }
+        ErrorKind::PublicPolicy => {
+            " (AWS refuses a policy that lets the public in. Name the accounts, organisation or services that are meant instead; or, where the \
+             public is meant, have whoever blocks public policies in this account or organisation allow it for this function)"
+        }
         ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Bug => "",
     }
 }
@@ -56,6 +60,8 @@ fn advice(kind: ErrorKind) -> &'static str {
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     match (code.unwrap_or_default(), status) {
         ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
+        // Of AddPermission, RemovePermission and PutResourcePolicy (Lambda API reference): HTTP status 400.
+        ("PublicPolicyException", _) => ErrorKind::PublicPolicy,
         // IAM's words for a change that is under way elsewhere; Secrets Manager's for a secret that another request made in between.
         (
             "ResourceConflictException"
@@ -92,7 +98,6 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "KMSNotFoundException"
             | "LimitExceededException"
             | "MalformedPolicyDocumentException"
-            | "PublicPolicyException"
             | "InvalidRequestException"
             | "LimitExceeded"
             | "UnmodifiableEntity"
@@ -131,6 +136,7 @@ mod tests {
         check("NoSuchEntity", Some(404), ErrorKind::Gone);
         check("AccessDeniedException", Some(400), ErrorKind::Refused);
         check("AccessDeniedException", Some(403), ErrorKind::Refused);
+        check("PublicPolicyException", Some(400), ErrorKind::PublicPolicy);
         check("InvalidParameterValueException", Some(400), ErrorKind::Bug);
         check("KMSAccessDeniedException", Some(502), ErrorKind::Refused);
         check("ServiceException", Some(500), ErrorKind::Retry);

@@ -11,6 +11,7 @@ use warden_engine::{
     guard::Sighting,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::PolicyVersion,
+    tags::with_folded_keys,
 };
 use warden_policy::{Document, Kind, decode_iam_document};
 
@@ -50,7 +51,7 @@ pub struct Role {
     pub arn: String,
     /// Its name as IAM writes it.
     pub name: String,
-    /// Its tags.
+    /// Its tags, Warden's keys in small letters.
     pub tags: BTreeMap<String, String>,
     /// Who may assume it.
     pub trust: IamDocument,
@@ -105,7 +106,7 @@ impl Aws {
         Ok(Some(Role {
             arn: found.arn,
             name: found.role_name,
-            tags: tags(found.tags),
+            tags: with_folded_keys(tags(found.tags)),
             trust: IamDocument::decoded(&found.assume_role_policy_document.unwrap_or_default(), Kind::Trust),
             boundary: boundary
                 .map(|policy| policy.parse().map_err(|error| unreadable("GetRole", &target, error)))

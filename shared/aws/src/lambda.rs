@@ -75,6 +75,25 @@ impl Aws {
         }
     }
 
+    /// The same as the API that replaces whole policies shows it, with the lock that this API takes.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) async fn whole_policy(
+        &self,
+        function: &FunctionArn,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Sighting, CallError> {
+        let target = function.qualified(qualifier);
+        match self.lambda(function.region()).get_resource_policy().resource_arn(&target).send().await {
+            Ok(answer) => Ok(Sighting {
+                content: answer.policy.map_or(Content::ABSENT, |text| policy_content(&text)),
+                revision: answer.revision_id.map(RevisionId),
+            }),
+            Err(error) => absent_if_gone(classify("GetResourcePolicy", &target, error)),
+        }
+    }
+
     /// A function URL's settings, as far as they say who may call it.
     ///
     /// # Errors

@@ -168,6 +168,21 @@ impl Aws {
         future::try_join_all(known).await.map(|known| known.into_iter().flatten().collect())
     }
 
+    /// The name of the ledger's table.
+    pub fn ledger_table(&self) -> &str {
+        &self.table
+    }
+
+    /// Whether DynamoDB refuses to delete the ledger's table (deletion protection).
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn ledger_is_protected(&self) -> Result<bool, CallError> {
+        let described = self.dynamodb.describe_table().table_name(&self.table).send().await;
+        let described = described.map_err(|error| classify("DescribeTable", &self.table, error))?;
+        Ok(described.table.and_then(|table| table.deletion_protection_enabled).unwrap_or_default())
+    }
+
     /// All records of one subject, in the order of the chain, and its head. A guard may write between the reading of the one and of
     /// the other: what does not end alike is read again a few times.
     ///

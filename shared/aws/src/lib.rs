@@ -22,7 +22,7 @@ pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;
 pub use ledger::StoredRecord;
-pub use secrets_manager::Keeping;
+pub use secrets_manager::{Keeping, MOST_BYTES};
 
 use aws_smithy_http_client::Connector;
 use aws_types::{SdkConfig, region::Region};

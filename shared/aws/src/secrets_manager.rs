@@ -28,6 +28,8 @@ const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 /// How many labels all versions of a secret can have together (Secrets Manager user guide, "Secrets Manager quotas").
 const MOST_LABELS: usize = 20;
+/// How much a version of a secret holds, in bytes (Secrets Manager user guide, "Secrets Manager quotas").
+pub const MOST_BYTES: usize = 65_536;
 /// The time in which a deletion can be taken back, in days: the longest that AWS gives (API reference, DeleteSecret).
 const RECOVERY_DAYS: i64 = 30;
 
@@ -544,15 +546,34 @@ impl Aws {
         text: &str,
         labels: &[&str],
     ) -> Result<(), CallError> {
+        // In plain words, and nothing is sent that AWS would quote.
+        if text.len() > MOST_BYTES {
+            return Err(refused(secret, TOO_LONG));
+        }
         let request = self.secrets(function.region()).put_secret_value().secret_id(secret.as_str());
         let request = request.client_request_token(version).secret_string(text);
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        match request.set_version_stages(Some(labels)).send().await {
+        let list = labels.iter().map(|label| (*label).to_owned()).collect();
+        match request.set_version_stages(Some(list)).send().await {
+            // It was there with just this, and whoever has gone back to an earlier one since has its label moved again.
+            Ok(answer)
+                if labels.contains(&CURRENT) && !answer.version_stages().iter().any(|label| label == CURRENT) =>
+            {
+                self.make_current(function, secret, version).await
+            }
             Ok(_) => Ok(()),
             // The version is there with other values beside ours: what is read back decides.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(()),
             Err(error) => Err(limited(discreet("PutSecretValue", secret.as_str(), error))),
         }
+    }
+
+    /// Moves AWSCURRENT to a version. It has to be said where it is now (API reference, UpdateSecretVersionStage).
+    async fn make_current(&self, function: &FunctionArn, secret: &SecretName, version: &str) -> Result<(), CallError> {
+        let from = self.current(function, secret).await?.map(|current| current.id);
+        let request = self.secrets(function.region()).update_secret_version_stage().secret_id(secret.as_str());
+        let request = request.version_stage(CURRENT).move_to_version_id(version).set_remove_from_version_id(from);
+        let answer = request.send().await;
+        answer.map(drop).map_err(|error| discreet("UpdateSecretVersionStage", secret.as_str(), error))
     }
 
     /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may look at stays.
@@ -583,6 +604,7 @@ impl Aws {
 
 const NO_OBJECT: &str = "the secret does not hold a JSON object of texts any more: give each variable that refers to it its value again with \
                          `warden rotate`";
+const TOO_LONG: &str = "all values together are more than the 65536 bytes that a secret holds; nothing was changed";
 const NOT_READ_BACK: &str = "what was stored was not what was read back; nothing else was changed";
 
 fn refused(secret: &SecretName, message: &str) -> CallError {

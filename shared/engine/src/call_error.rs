@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Gone,
     /// IAM, an SCP or a limit refuses it: somebody has to change that.
     Refused,
+    /// AWS takes no policy that lets the public in (`PublicPolicyException`): another change has to do.
+    PublicPolicy,
     /// AWS finds the request wrong: a mistake of ours.
     Bug,
 }

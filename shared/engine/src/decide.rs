@@ -3,10 +3,10 @@
 use crate::{
     content::{Content, FindingKey, Fingerprint},
     environment::{KeyedHash, WHEN_IT_STARTS},
-    guard::{Facts, Guard, Judgement, Look, Scope, Sighting},
+    guard::{Facts, Guard, Judgement, Look, Otherwise, Scope, Sighting},
     known::{self, Known},
     plan::{Change, Plan, RevisionId},
-    record::{Diff, Draft, Reason, Step},
+    record::{Diff, Draft, Reason, Record, Step},
     settings::{Settings, StandingPolicy},
     state::{Acceptance, Head, History, Intent, Purpose, Standing, SurfaceState},
     surface::{Subject, Surface},
@@ -91,6 +91,8 @@ pub enum Ending {
     Done,
     /// Not everything was, for the reason given.
     Failed(String),
+    /// AWS refused the change because what it leaves would let the public in.
+    Public(String),
 }
 
 /// Ends an intent: the records of its outcome, and the state without it.
@@ -129,6 +131,7 @@ pub fn conclude(
             }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
+            state.refused.clear();
             // What an operator had removed does not stand any more: put back, it is new.
             let left = intent.plan.after().fragments();
             state.standing.retain(|key, _| left.contains(&key.fragment));
@@ -157,9 +160,12 @@ pub fn conclude(
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }
-        (Ending::Failed(why), purpose) => {
+        (Ending::Failed(why) | Ending::Public(why), purpose) => {
             draft.step = Step::Failed;
             draft.note = Some(why.clone());
+            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
+                state.refused.push(intent.plan.fingerprint());
+            }
             if let Purpose::Undo { record } = purpose {
                 draft.undoes = Some(*record);
                 let keys = intent.restored();
@@ -175,10 +181,9 @@ pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known::by(intent.plan.changes()),
         // Withdrawn when the undo began.
-        (Ending::Failed(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
-        (Ending::Done, Purpose::Undo { .. }) | (Ending::Failed(_), Purpose::Remedy | Purpose::Rotate) => {
-            BTreeMap::new()
-        }
+        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
+        (Ending::Done, Purpose::Undo { .. })
+        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
     }
 }
 
@@ -606,7 +611,7 @@ impl<G: Guard> Deciding<'_, G> {
         if !rest.is_empty() {
             let note = Some(self.fight_note(
                 reverts,
-                "it is left as it is until the fight ends; stop whoever repeats it, or exempt it",
+                "it is left as it is; stop whoever repeats it and say `warden apply`, or exempt it",
             ));
             let reason = Some(Reason::Breaker { reverts });
             self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
@@ -657,7 +662,16 @@ impl<G: Guard> Deciding<'_, G> {
         let remedy =
             self.guard.remedy(self.subject(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
-        let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = remedy.unfixable.into_iter().unzip();
+        // What AWS has refused once for this content is not tried again.
+        let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
+        let (plan, unfixable) = match plan {
+            Some(plan) if refused(&plan) => {
+                let Otherwise { plan, unfixable } = remedy.otherwise.unwrap_or_default();
+                (plan.filter(|plan| !plan.changes().is_empty() && !refused(plan)), unfixable)
+            }
+            plan => (plan, remedy.unfixable),
+        };
+        let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = unfixable.into_iter().unzip();
         let (left, fixed): (Vec<Finding>, Vec<Finding>) =
             findings.into_iter().partition(|finding| plan.is_none() || unfixable.contains(finding));
         if left.iter().any(|finding| !unfixable.contains(finding)) {
@@ -680,8 +694,10 @@ impl<G: Guard> Deciding<'_, G> {
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
-                let note = Some("the account's changes for this hour are used up; the sweep tries again".to_owned());
-                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, Some(Severity::Critical));
+                let note = "the account's changes for this hour are used up, so it is left as it is until `warden apply`, or until \
+                            another change here sets the guard off when there is room again";
+                let (note, alert) = (Some(note.to_owned()), Some(Severity::Critical));
+                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, alert);
                 return;
             }
             self.decision.counted += 1;
@@ -752,9 +768,8 @@ impl<G: Guard> Deciding<'_, G> {
         note: Option<String>,
         alert: Option<Severity>,
     ) {
-        let code = reason.as_ref().map(Reason::code);
         let mut is_news = |what: String| {
-            let once = Fingerprint::of(&json!([step, code, what, self.since]));
+            let once = said(step, reason.as_ref(), &what, self.since);
             if !state.reported.contains(&once) {
                 state.reported.push(once);
             }
@@ -778,6 +793,33 @@ impl<G: Guard> Deciding<'_, G> {
             ..self.template.clone()
         });
     }
+}
+
+/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the subject came to its
+/// mode.
+fn said(step: Step, reason: Option<&Reason>, what: &str, since: Timestamp) -> Fingerprint {
+    Fingerprint::of(&json!([step, reason.map(Reason::code), what, since]))
+}
+
+/// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same reason, and the
+/// subject is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
+pub fn still_holds(record: &Record, history: &History) -> bool {
+    let Draft { guard: Some(guard), surface: Some(surface), step, findings, reason, diff, mode, .. } = &record.entry
+    else {
+        return false;
+    };
+    let (Some(standing), Some(state)) = (history.head.guards.get(guard), history.surfaces.get(surface)) else {
+        return false;
+    };
+    let holds = |finding: &Finding| match diff {
+        Some(diff) => {
+            let key = diff.before.finding_key(finding).to_string();
+            state.reported.contains(&said(*step, reason.as_ref(), &key, standing.since))
+        }
+        // Of content that no record can hold the state alone says that there is something to report.
+        None => !state.reported.is_empty(),
+    };
+    *mode == Some(standing.mode) && findings.iter().any(holds)
 }
 
 /// Takes over an intent that another run left open, for the changes that are left.

@@ -464,7 +464,9 @@ pub struct Rotation {
     pub known: Option<KeyedHash>,
 }
 
-/// When another value reaches a function, for every record and every command that says so.
+/// When another value reaches a function, for every record and every command that says so. An update of the configuration brings new
+/// environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an instance of the function"). How long those of before go on
+/// is not said there (?), so nothing is promised of them.
 pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start again: any update of the \
                                   function's configuration does that, and a newly published version where an alias, provisioned concurrency \
                                   or SnapStart is in use";

@@ -131,6 +131,25 @@ pub struct Remedy {
     /// Findings for which no change is safe, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
+    /// What is done instead where AWS refuses the plan, because what it leaves would let the public in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Otherwise>,
+}
+
+impl From<Plan> for Remedy {
+    fn from(plan: Plan) -> Self {
+        Remedy { plan: Some(plan), ..Remedy::default() }
+    }
+}
+
+/// What can be done where AWS takes no whole policy that lets the public in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Otherwise {
+    /// The changes; none where nothing can be done.
+    pub plan: Option<Plan>,
+    /// Findings that stay, each with advice for the owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfixable: Vec<(Finding, String)>,
 }
 
 /// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at. What it reads

@@ -63,9 +63,10 @@ impl<W: World> Operation<'_, W> {
 
     /// Makes the changes.
     pub(crate) async fn change(&self, changes: &[Change], revision: Option<RevisionId>) -> Result<Ending, CallError> {
-        Ok(match carry_out(self.world, self.subject, self.surface(), changes, revision).await? {
+        Ok(match carry_out(self.world, self.subject, self.surface(), changes, revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
+            Carried::Public(why) => Ending::Public(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         })
     }

@@ -9,7 +9,7 @@ use crate::{
     surface::Surface,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt};
 use warden_policy::{Document, Kind};
 use warden_reference::SecretName;
@@ -519,6 +519,12 @@ impl Plan {
         }
     }
 
+    /// Tells this plan from others: by its surface, what that holds, and the calls.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let calls: Vec<&Call> = self.changes.iter().map(Change::call).collect();
+        Fingerprint::of(&json!([self.surface, self.before.fingerprint(), calls]))
+    }
+
     /// The surface that is changed.
     pub fn surface(&self) -> &Surface {
         &self.surface
@@ -561,7 +567,6 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn plan() -> Plan {
         let layer: LayerVersionArn = "arn:aws:lambda:us-east-1:111122223333:layer:tools:1".parse().unwrap();

@@ -5,7 +5,7 @@ use crate::{
     environment::KeyedHash,
     guard::Sighting,
     known::Known,
-    plan::{Call, RevisionId},
+    plan::{Call, Change, RevisionId},
     record::Record,
     state::{Head, History, Pause, SurfaceState},
     surface::{Subject, Surface},
@@ -69,6 +69,13 @@ pub trait Account {
     /// # Errors
     /// The read that failed.
     async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError>;
+
+    /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own, what that API gives
+    /// once it shows the content that the change expects.
+    ///
+    /// # Errors
+    /// What AWS answered; stale where the content is not what the change expects.
+    async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError>;
 
     /// Makes one call, locked by `revision` where Lambda takes a lock.
     ///

@@ -89,7 +89,7 @@ async fn doubt<N: Notary>(notary: &N, message: &[u8], proof: &str) -> Result<Opt
         Ok(false) => Ok(Some("does not come from the operator role".into())),
         Err(error) => match error.kind {
             ErrorKind::Retry | ErrorKind::Busy | ErrorKind::Stale => Err(error),
-            ErrorKind::Gone | ErrorKind::Refused | ErrorKind::Bug => {
+            ErrorKind::Gone | ErrorKind::Refused | ErrorKind::PublicPolicy | ErrorKind::Bug => {
                 Ok(Some(format!("has a proof that cannot be checked ({error})")))
             }
         },

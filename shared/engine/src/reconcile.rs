@@ -1,5 +1,5 @@
-//! The one loop: observe, decide, record the intent, apply, record the outcome. A CloudTrail event, a schedule, a tag and
-//! `warden apply` all enter here.
+//! The one loop: observe, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden apply` all
+//! enter here.
 
 use crate::{
     call_error::{CallError, ErrorKind},
@@ -253,12 +253,19 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         facts: Option<Facts<G::Context>>,
         written: &mut Vec<Record>,
     ) -> Result<Written, ReconcileError> {
-        match self.world.commit(&commit).await {
+        // The locks are asked for beside the commit: an API that has its own costs no round trip in sequence.
+        let locks = remediations.iter().map(async |remediation| match remediation.changes.first() {
+            Some(change) => self.world.lock(change, remediation.revision.as_ref()).await,
+            None => Ok(None),
+        });
+        let (committed, locks) = future::join(self.world.commit(&commit), future::join_all(locks)).await;
+        match committed {
             Ok(()) => {}
             Err(CommitError::Conflict) => return Ok(Written::Conflict),
             Err(CommitError::Failed(error)) => return Err(error.into()),
         }
         written.extend(commit.records.iter().cloned());
+        let remediations = remediations.into_iter().zip(locks).collect();
         let (announced, outcome) = future::join(
             self.world.announce(&commit.records),
             self.carry_out_all(remediations, facts, commit.head, written),
@@ -278,7 +285,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
     async fn carry_out_all(
         &self,
-        remediations: Vec<Remediation>,
+        remediations: Vec<(Remediation, Result<Option<RevisionId>, CallError>)>,
         mut facts: Option<Facts<G::Context>>,
         head: Head,
         written: &mut Vec<Record>,
@@ -289,13 +296,14 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         let mut endings = Vec::new();
         let mut again = false;
         let mut unfinished = None;
-        for remediation in remediations {
+        for (remediation, lock) in remediations {
             let carried = carry_out(
                 self.world,
                 &self.look.subject,
                 &remediation.surface,
                 &remediation.changes,
                 remediation.revision.clone(),
+                Some(lock),
             );
             match carried.await {
                 Ok(Carried::Done) => {
@@ -306,6 +314,11 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                     endings.push((remediation, Ending::Done));
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
+                // Decided on again, with what is left to do then.
+                Ok(Carried::Public(why)) => {
+                    again = true;
+                    endings.push((remediation, Ending::Public(why)));
+                }
                 Ok(Carried::Overtaken) => {
                     again = true;
                     let why = "somebody changed the content in the meantime; it was read and decided on again";
@@ -403,11 +416,14 @@ pub(crate) enum Carried {
     Done,
     /// Refused for good.
     Failed(String),
+    /// AWS takes no policy that lets the public in, and this one would.
+    Public(String),
     /// The content is not what the changes were planned for.
     Overtaken,
 }
 
-/// Makes `changes` in order, each only on the content that it expects.
+/// Makes `changes` in order, each only on the content that it expects. `lock` is what [`Account::lock`](crate::ports::Account::lock) said
+/// of the first change, where it was asked already.
 ///
 /// # Errors
 /// AWS did not answer, or another update of the function is still under way: to be resumed later.
@@ -417,6 +433,7 @@ pub(crate) async fn carry_out<W: World>(
     surface: &Surface,
     changes: &[Change],
     mut revision: Option<RevisionId>,
+    mut lock: Option<Result<Option<RevisionId>, CallError>>,
 ) -> Result<Carried, CallError> {
     for (index, change) in changes.iter().enumerate() {
         if index > 0 {
@@ -430,9 +447,18 @@ pub(crate) async fn carry_out<W: World>(
         }
         let mut tries = 0;
         loop {
-            let Err(error) = world.call(change.call(), revision.as_ref()).await else { break };
+            let lock = match lock.take() {
+                Some(lock) => lock,
+                None => world.lock(change, revision.as_ref()).await,
+            };
+            let made = match lock {
+                Ok(lock) => world.call(change.call(), lock.as_ref()).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = made else { break };
             match error.kind {
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
+                ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
             // AWS did nothing, because another update is under way: a new function's takes a second or more. Where there is a lock, it

@@ -160,7 +160,7 @@ pub enum Reason {
         /// Reverts within the window.
         reverts: u32,
     },
-    /// The account's changes for this hour are used up; the sweep tries again.
+    /// The account's changes for this hour are used up: left until `warden apply`, or a later look when there is room.
     Cap {
         /// Changes allowed in an hour.
         cap: u32,
@@ -340,13 +340,21 @@ pub enum BrokenChain {
     #[error("record {0} does not follow the record before it: one is missing, or it was put in later")]
     Unlinked(RecordId),
     /// The end of the chain is missing.
-    #[error("the last records are missing: the chain ends at {found:?}, the head says {expected:?}")]
+    #[error("the last records are missing: {}, and {}", found_last(*found), expected_last(*expected))]
     Truncated {
         /// The last record found.
         found: Option<RecordId>,
         /// The last record according to the head.
         expected: Option<RecordId>,
     },
+}
+
+fn found_last(found: Option<RecordId>) -> String {
+    found.map_or_else(|| "there is none".to_owned(), |id| format!("the chain ends at {id}"))
+}
+
+fn expected_last(expected: Option<RecordId>) -> String {
+    expected.map_or_else(|| "its head knows of none".to_owned(), |id| format!("its head says that {id} is the last"))
 }
 
 /// Checks one subject's records, in the order of their ids, each beside the hash stored with it, against its head.
@@ -370,10 +378,11 @@ pub fn verify<'a>(
         previous = Some(stored);
         last = Some(record.id);
     }
-    if (last, previous) == (head.last, head.hash) {
-        Ok(())
-    } else {
-        Err(BrokenChain::Truncated { found: last, expected: head.last })
+    match last {
+        _ if (last, previous) == (head.last, head.hash) => Ok(()),
+        // With a hash made to fit.
+        Some(id) if last == head.last => Err(BrokenChain::Changed(id)),
+        Some(_) | None => Err(BrokenChain::Truncated { found: last, expected: head.last }),
     }
 }
 
@@ -412,6 +421,13 @@ mod tests {
         records[2].1 = records[2].0.hash().unwrap();
         let next = records[3].0.id;
         check(&records, &head, Err(BrokenChain::Unlinked(next)));
+
+        // The head gives the last one away.
+        let (mut records, head) = chain(5);
+        records[4].0.entry.note = Some("nothing happened".into());
+        records[4].1 = records[4].0.hash().unwrap();
+        let id = records[4].0.id;
+        check(&records, &head, Err(BrokenChain::Changed(id)));
     }
 
     #[test]
@@ -425,6 +441,32 @@ mod tests {
         records.pop();
         let (found, expected) = (Some(records[3].0.id), head.last);
         check(&records, &head, Err(BrokenChain::Truncated { found, expected }));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_words() {
+        #[track_caller]
+        fn check(found: Option<RecordId>, expected: Option<RecordId>, words: &str) {
+            assert_eq!(BrokenChain::Truncated { found, expected }.to_string(), words);
+        }
+        let id: RecordId = "01KAJC2A00000000000000000A".parse().unwrap();
+        let next: RecordId = "01KAJC2A00000000000000000B".parse().unwrap();
+        check(
+            Some(id),
+            Some(next),
+            "the last records are missing: the chain ends at 01KAJC2A00000000000000000A, and its head says that \
+             01KAJC2A00000000000000000B is the last",
+        );
+        check(
+            None,
+            Some(id),
+            "the last records are missing: there is none, and its head says that 01KAJC2A00000000000000000A is the last",
+        );
+        check(
+            Some(id),
+            None,
+            "the last records are missing: the chain ends at 01KAJC2A00000000000000000A, and its head knows of none",
+        );
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Rotate {
         let records = operation.end(begun, &ending).await.map_err(stopped)?;
         match ending {
             Ending::Done => Ok(records),
-            Ending::Failed(why) => Err(RotateRefusal::Failed(why)),
+            Ending::Failed(why) | Ending::Public(why) => Err(RotateRefusal::Failed(why)),
         }
     }
 }

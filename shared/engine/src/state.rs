@@ -81,6 +81,9 @@ pub struct SurfaceState {
     /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
+    /// Plans for the content as it is now that AWS refused, because what they leave would let the public in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Fingerprint>,
 }
 
 /// What an intent is for.

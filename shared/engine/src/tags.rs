@@ -12,6 +12,21 @@ use std::{
 };
 use warden_finding::FindingId;
 
+/// The keys of all of Warden's tags.
+pub const TAG_KEYS: [&str; 11] = [
+    "warden",
+    "warden:access",
+    "warden:concurrency",
+    "warden:exempt",
+    "warden:extension-reads",
+    "warden:max-concurrency",
+    "warden:owner",
+    "warden:require",
+    "warden:role",
+    "warden:runaway-at",
+    "warden:secrets",
+];
+
 /// The longest way ahead that an exemption's date may lie, in days.
 const EXEMPTION_DAYS: i64 = 90;
 
@@ -156,11 +171,14 @@ impl OptIn {
     }
 
     /// Reads `tags` for `guard`; `today` (UTC) decides which exemptions are in force.
+    ///
+    /// Values are taken as they stand: IAM, which holds the guards to them, compares them letter by letter, so that it would refuse
+    /// every change to what is tagged `enforce` with a space behind it.
     pub fn from_tags(tags: &BTreeMap<String, String>, guard: GuardKind, today: Date) -> OptIn {
         let mut read = OptIn::by_setting(Mode::Off);
         let mut own_mode = None;
+        let own_key = format!("warden:{guard}");
         for (key, value) in tags {
-            let value = value.trim();
             if key == "warden" {
                 read.mode = read.mode_or_problem(key, value, false);
             } else if let Some(name) = key.strip_prefix("warden:") {
@@ -182,6 +200,12 @@ impl OptIn {
                     }
                     _ => read.problem(key, value, "no tag of Warden's has this key"),
                 }
+            } else if key.eq_ignore_ascii_case("warden") || key.eq_ignore_ascii_case(&own_key) {
+                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the order and wins.
+                read.problem(key, value, "the keys of Warden's tags are in small letters; treated as observe");
+                read.mode = Mode::Observe;
+            } else if is_tag_key(key) {
+                read.problem(key, value, "the keys of Warden's tags are in small letters; ignored");
             }
         }
         if let Some(mode) = own_mode {
@@ -254,6 +278,22 @@ pub fn extension_reads(tags: &BTreeMap<String, String>) -> Option<BTreeSet<&str>
     (!names.is_empty() && names.iter().all(is_name)).then_some(names)
 }
 
+/// Whether a tag's key is one of Warden's, in whatever case it is written.
+pub fn is_tag_key(key: &str) -> bool {
+    let prefix = |length| key.get(..length).filter(|prefix| prefix.is_ascii());
+    key.eq_ignore_ascii_case("warden") || prefix(7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("warden:"))
+}
+
+/// A role's tags with Warden's keys in small letters.
+///
+/// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that differ in case alone
+/// (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case sensitive"). On managed policies and
+/// Lambda functions they are case-sensitive.
+pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let folded = |key: String| if is_tag_key(&key) { key.to_ascii_lowercase() } else { key };
+    tags.into_iter().map(|(key, value)| (folded(key), value)).collect()
+}
+
 fn exemption(word: &str, today: Date) -> Result<Exemption, &'static str> {
     let (finding, date) = word.split_once('@').ok_or("the date is missing: use finding-id@YYYY-MM-DD; void")?;
     let finding = finding.parse().map_err(|_| "no such finding id; void")?;
@@ -312,6 +352,38 @@ mod tests {
             Mode::Enforce,
             &["tag `warden:acess` = `off`: no tag of Warden's has this key"],
         );
+    }
+
+    /// IAM compares the value letter by letter: it would refuse every change to what is tagged `enforce` with a space behind it.
+    #[test]
+    fn a_value_with_anything_around_it_is_a_bad_value() {
+        for value in ["enforce ", " enforce", "\tenforce", "enforce\n", "enforce\u{a0}"] {
+            let read = read(&[("warden", value)], GuardKind::Access);
+            assert_eq!((read.mode, read.problems.len()), (Mode::Observe, 1), "{value:?}");
+        }
+        assert!(!read(&[("warden:secrets", "strip ")], GuardKind::Secrets).strip);
+        assert_eq!(read(&[("warden:max-concurrency", "5 ")], GuardKind::Concurrency).max_concurrency, None);
+    }
+
+    /// Functions and managed policies: there, `Warden` and `warden` are two keys.
+    #[test]
+    fn a_key_in_other_letters_is_reported_and_observes() {
+        let problem = "tag `Warden` = `enforce`: the keys of Warden's tags are in small letters; treated as observe";
+        check(&[("Warden", "enforce")], Mode::Observe, &[problem]);
+        check(&[("Warden", "enforce"), ("warden", "off")], Mode::Off, &[problem]);
+        check(
+            &[("WARDEN:ROLE", "enforce"), ("Wardens", "x")],
+            Mode::Off,
+            &["tag `WARDEN:ROLE` = `enforce`: the keys of Warden's tags are in small letters; ignored"],
+        );
+    }
+
+    #[test]
+    fn a_roles_keys_are_the_same_in_any_letters() {
+        let tags = [("Warden", "enforce"), ("WARDEN:Owner", "Team Pay"), ("Stage", "x"), ("wärden", "y")];
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let folded: Vec<String> = with_folded_keys(tags).into_keys().collect();
+        assert_eq!(folded, ["Stage", "warden", "warden:owner", "wärden"]);
     }
 
     #[test]

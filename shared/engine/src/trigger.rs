@@ -1,7 +1,10 @@
 //! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and the actor
 //! are used.
 
-use crate::arn::{FunctionArn, Home, Qualifier};
+use crate::{
+    arn::{FunctionArn, Home, Qualifier},
+    tags::is_tag_key,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,16 +140,15 @@ impl Trigger {
         (*function.account() == self.home.account).then_some((function, qualifier))
     }
 
-    /// Whether the call sets or removes a tag of Warden's. IAM's tag events carry a list of keys and values, Lambda's an object;
-    /// untagging carries keys.
+    /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry a list of keys and
+    /// values, Lambda's an object; untagging carries keys.
     pub fn is_about_our_tags(&self) -> bool {
-        let ours = |key: &str| key == "warden" || key.starts_with("warden:");
         let keys = self.parameters.get("tagKeys").and_then(Value::as_array);
-        let named = keys.into_iter().flatten().filter_map(Value::as_str).any(ours);
+        let named = keys.into_iter().flatten().filter_map(Value::as_str).any(is_tag_key);
         named
             || match self.parameters.get("tags") {
-                Some(Value::Object(tags)) => tags.keys().any(|key| ours(key)),
-                Some(Value::Array(tags)) => tags.iter().filter_map(|tag| tag.get("key")?.as_str()).any(ours),
+                Some(Value::Object(tags)) => tags.keys().any(|key| is_tag_key(key)),
+                Some(Value::Array(tags)) => tags.iter().filter_map(|tag| tag.get("key")?.as_str()).any(is_tag_key),
                 Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
             }
     }
@@ -249,6 +251,21 @@ mod tests {
             |e| e["detail"]["eventTime"] = "now".into(),
             "not a CloudTrail event: detail.eventTime is missing or of the wrong type",
         );
+    }
+
+    #[test]
+    fn a_tag_of_wardens_is_seen_in_any_letters() {
+        #[track_caller]
+        fn check(parameters: Value, expected: bool) {
+            let mut event = event();
+            event["detail"]["requestParameters"] = parameters;
+            assert_eq!(Trigger::from_event(&event, &home()).unwrap().is_about_our_tags(), expected);
+        }
+        check(json!({"tags": {"Warden:Access": "off"}}), true);
+        check(json!({"tags": [{"key": "WARDEN", "value": "off"}]}), true);
+        check(json!({"tagKeys": ["team", "Warden"]}), true);
+        check(json!({"tagKeys": ["wardens", "ward", "wärden"]}), false);
+        check(json!({"tags": "warden"}), false);
     }
 
     #[test]

@@ -83,6 +83,15 @@ pub enum FindingId {
     OptedOut,
 }
 
+/// Whose tag `warden:exempt` lets a finding pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExemptedBy {
+    /// The function's.
+    Function,
+    /// The role's, or the customer managed policy's where the finding is on that.
+    Role,
+}
+
 impl FindingId {
     /// Every id, in the order of the documentation.
     pub const ALL: &[FindingId] = &[
@@ -170,31 +179,49 @@ impl FindingId {
         }
     }
 
-    /// Whether the rule is about a role: its policies, its boundary or its trust policy.
-    pub const fn is_about_role(self) -> bool {
-        matches!(
-            self,
+    /// Whose tag `warden:exempt` lets the finding pass; none where no tag does.
+    pub const fn exempted_by(self) -> Option<ExemptedBy> {
+        match self {
             FindingId::WildcardAdmin
-                | FindingId::WildcardNotAction
-                | FindingId::WildcardNotResource
-                | FindingId::PrivilegeEscalation
-                | FindingId::WildcardPassRole
-                | FindingId::WildcardAssumeRole
-                | FindingId::WildcardSensitiveService
-                | FindingId::WildcardPermissions
-                | FindingId::WildcardDataRead
-                | FindingId::WildcardInvoke
-                | FindingId::WildcardService
-                | FindingId::WildcardWrite
-                | FindingId::SharedRole
-                | FindingId::RoleBroadened
-                | FindingId::BoundaryRemoved
-                | FindingId::TrustPublic
-                | FindingId::TrustOidcOpen
-                | FindingId::TrustExternalAccount
-                | FindingId::TrustOrganization
-                | FindingId::TrustConfusedDeputy
-        )
+            | FindingId::WildcardNotAction
+            | FindingId::WildcardNotResource
+            | FindingId::PrivilegeEscalation
+            | FindingId::WildcardPassRole
+            | FindingId::WildcardAssumeRole
+            | FindingId::WildcardSensitiveService
+            | FindingId::WildcardPermissions
+            | FindingId::WildcardDataRead
+            | FindingId::WildcardInvoke
+            | FindingId::WildcardService
+            | FindingId::WildcardWrite
+            | FindingId::BoundaryRemoved
+            | FindingId::TrustPublic
+            | FindingId::TrustOidcOpen
+            | FindingId::TrustExternalAccount
+            | FindingId::TrustOrganization
+            | FindingId::TrustConfusedDeputy => Some(ExemptedBy::Role),
+            FindingId::RoleBroadened
+            | FindingId::PublicInvoke
+            | FindingId::PublicUrl
+            | FindingId::OpenServicePrincipal
+            | FindingId::WildcardInvokeAction
+            | FindingId::ExternalInvoke
+            | FindingId::OrganizationInvoke
+            | FindingId::CorsAnyOrigin
+            | FindingId::PlaintextSecret
+            | FindingId::KnownSecret
+            | FindingId::SecretOutOfReach => Some(ExemptedBy::Function),
+            // A layer has no tags; of a shared role no guard knows; the rest no judge of this release knows.
+            FindingId::PublicLayer
+            | FindingId::SharedRole
+            | FindingId::UnboundedConcurrency
+            | FindingId::ConcurrencyAboveCap
+            | FindingId::RunawayConcurrency
+            | FindingId::RecursionAllowed
+            | FindingId::ProvisionedAboveCap
+            | FindingId::GuardTampered
+            | FindingId::OptedOut => None,
+        }
     }
 
     /// What the rule fires on, in one sentence.

@@ -8,7 +8,7 @@ mod id;
 mod severity;
 
 pub use explanation::Explanation;
-pub use id::{FindingId, UnknownFindingId};
+pub use id::{ExemptedBy, FindingId, UnknownFindingId};
 pub use severity::{Severity, UnknownSeverity};
 
 use serde::{Deserialize, Serialize};
@@ -24,4 +24,11 @@ pub struct Finding {
     pub at: String,
     /// One sentence for a person: what is open, to whom. Redacted: never a secret's value.
     pub message: String,
+}
+
+impl Finding {
+    /// The index of the statement that it is about, where it is about one.
+    pub fn statement(&self) -> Option<usize> {
+        self.at.strip_prefix("Statement[")?.split(']').next()?.parse().ok()
+    }
 }

@@ -3,8 +3,10 @@
 GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
 GET  /_warden/busy                    how many invocations are running
+GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
+POST /_warden/refuse_public?on=       whether policies of functions that let the public in are refused from now on
 GET  /_warden/permits?function=&action=&resource= may the function's role do that
 """
 
@@ -17,8 +19,9 @@ from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import request_scope
-from ministack.services import iam, lambda_svc, sts
+from ministack.services import cloudwatch_logs, iam, lambda_svc, sts
 
+import function_policy
 import tracing
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
@@ -83,33 +86,77 @@ def busy():
     return lambda_svc.executions_in_flight()[0]
 
 
-def kill(trace=None, function=None):
-    """Kills the bootstraps that serve an invocation of that trace, or any of that function; returns their pids."""
+def _bootstraps(trace=None, function=None):
+    """The pids of the bootstraps that serve an invocation of that trace, or any of that function."""
     with lambda_runtime._lock:
         workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
-    killed = []
     for worker in workers:
         chosen = (trace and trace in (tracing.serving(worker) or "")) or (function and worker.func_name == function)
         process = worker._proc
         if chosen and process is not None and process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            killed.append(process.pid)
+            yield process.pid
+
+
+def process(trace):
+    """The pid of the bootstrap that serves an invocation of that trace; None where there is none."""
+    return next(_bootstraps(trace), None)
+
+
+def kill(trace=None, function=None):
+    """Kills the bootstraps that serve an invocation of that trace, or any of that function; returns their pids."""
+    killed = list(_bootstraps(trace, function))
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
     return killed
 
 
 def admits(resource, action, source):
-    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`."""
+    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`.
+
+    EventBridge names the rule and no account: a function whose policy asks for SourceAccount is never invoked
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html). In a topic's policy no statement
+    for it may have a Condition (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
     service, region = resource.split(":")[2:4]
     with request_scope(ACCOUNT, region):
+        if service == "logs":
+            return _logs_admit(resource.removesuffix(":*"), source)
         found = iam_evaluator._resource_policy(service, resource)
         if found is None:
             return False
-        context = iam_evaluator.EvalContext(
-            principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action,
-            resource_arn=resource, region=region,
-            service_context={"aws:sourcearn": source, "aws:sourceaccount": ACCOUNT})
-        verdict = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com")
-        return verdict.decision == "Allow"
+        statements = _statements(found[0])
+        if service == "sns":
+            statements = [s for s in statements if s.get("Effect") == "Deny" or not s.get("Condition")]
+        return _allowed(statements, "events.amazonaws.com", action, resource, source)
+
+
+def _logs_admit(group, source):
+    """Whether the account's policies for logs let EventBridge write to a group: it does so as two services, and makes the
+    stream without naming a rule (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
+    policies = cloudwatch_logs._resource_policies.values()
+    statements = [s for policy in policies for s in _statements(policy["policyDocument"])]
+    return all(_allowed(statements, service, action, f"{group}:log-stream:eventbridge", named)
+               for service in ("events.amazonaws.com", "delivery.logs.amazonaws.com")
+               for action, named in (("logs:CreateLogStream", None), ("logs:PutLogEvents", source)))
+
+
+def _statements(document):
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document.get("Statement", [])
+    return [statements] if isinstance(statements, dict) else statements
+
+
+def _allowed(statements, service, action, resource, source):
+    """Whether a resource's policy lets a service do that, which names a source or none."""
+    context = iam_evaluator.EvalContext(
+        principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action, resource_arn=resource,
+        region=resource.split(":")[3], service_context={"aws:sourcearn": source} if source else {})
+    verdict = iam_evaluator.evaluate_resource_policy({"Statement": statements}, context, service=service)
+    return verdict.decision == "Allow"
+
+
+def refuse_public(on):
+    """Sets whether policies of functions that let the public in are refused."""
+    function_policy.refuses_public = on == "true"
 
 
 def permits(function, action, resource):
@@ -129,4 +176,5 @@ def permits(function, action, resource):
         return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "kill": kill, "admits": admits, "permits": permits}
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
+           "refuse_public": refuse_public}

@@ -16,6 +16,7 @@ import environment_keys
 import function_policy
 import secret_policies
 import secret_versions
+import stacks
 import tracing
 
 
@@ -44,6 +45,7 @@ def apply():
     function_policy.apply()
     secret_policies.principals_exist()
     secret_versions.apply()
+    stacks.apply()
     tracing.apply()
     lambda_requests()
 
@@ -65,13 +67,16 @@ def lambda_action_names():
 
 
 def lambda_resources():
-    """The resource of a Lambda call where MiniStack has none or another: layer versions, resource-policy."""
+    """The resource of a Lambda call where MiniStack has none or another: functions that are made, layer versions,
+    resource-policy."""
     extract = iam_actions.extract_resource_arn
 
     def resource(service, method, path, headers, body, query_params, region, account_id):
         parts = [part for part in unquote(path).split("/") if part]
         if service == "lambda" and parts[1:2] == ["resource-policy"]:
             return "/".join(parts[2:])
+        if service == "lambda" and method == "POST" and parts[1:] == ["functions"]:
+            return _function_to_be_made(body, region, account_id)
         if service == "lambda" and parts[1:2] == ["layers"] and len(parts) > 4 and parts[3] == "versions":
             return f"arn:aws:lambda:{region}:{account_id}:layer:{parts[2]}:{parts[4]}"
         if service == "lambda" and parts[1:] == ["layers"] and query_params.get("find"):
@@ -80,6 +85,15 @@ def lambda_resources():
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     iam_actions.extract_resource_arn = resource
+
+
+def _function_to_be_made(body, region, account_id):
+    """The ARN that CreateFunction's function will have: it is named in the body, by its name or an ARN."""
+    try:
+        name = str(json.loads(body or b"{}").get("FunctionName", "")).rpartition(":")[2]
+    except ValueError:
+        name = ""
+    return f"arn:aws:lambda:{region}:{account_id}:function:{name}"
 
 
 def resource_tags_of_qualified_functions():
@@ -96,7 +110,13 @@ def resource_tags_of_qualified_functions():
 def condition_keys():
     """The services' own condition keys that Warden's roles are bounded by (service authorization reference, pages of
     Lambda, EventBridge, IAM and Secrets Manager)."""
-    context = iam_actions.request_tag_context
+    extract, context = iam_actions.extract_iam_action, iam_actions.request_tag_context
+    removed = contextvars.ContextVar("warden_removed_statement", default=None)
+
+    def action(service, method, path, headers, body, query_params):
+        name = extract(service, method, path, headers, body, query_params)
+        removed.set(function_policy.statement(path, query_params) if name == "lambda:RemovePermission" else None)
+        return name
 
     def with_keys(service, iam_action, body, params):
         found = context(service, iam_action, body, params)
@@ -108,6 +128,9 @@ def condition_keys():
             found["lambda:FunctionUrlAuthType"] = asked.get("FunctionUrlAuthType", asked.get("AuthType"))
         if iam_action == "lambda:AddPermission":
             found["lambda:Principal"] = asked.get("Principal")
+        if removed.get():
+            equals = removed.get().get("Condition", {}).get("StringEquals", {})
+            found["lambda:FunctionUrlAuthType"] = equals.get("lambda:FunctionUrlAuthType")
         if iam_action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
             found["iam:PolicyARN"] = iam_actions._query_param(params, "PolicyArn")
         if iam_action == "events:PutEvents":
@@ -119,7 +142,7 @@ def condition_keys():
             found["secretsmanager:RecoveryWindowInDays"] = None if days is None else str(days)
         return {key: value for key, value in found.items() if value is not None}
 
-    iam_actions.request_tag_context = with_keys
+    iam_actions.extract_iam_action, iam_actions.request_tag_context = action, with_keys
 
 
 def tags_of_get_function():

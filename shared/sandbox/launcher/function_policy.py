@@ -14,6 +14,10 @@ from ministack.services import lambda_svc
 
 LIMIT = 20 * 1024
 
+# Whether a policy that lets the public in is refused (PublicPolicyException). When AWS does so is said nowhere (?): here, when a test asks
+# for it.
+refuses_public = False
+
 
 class Refused(Exception):
     """An error of the Lambda API."""
@@ -46,33 +50,43 @@ class Policy:
 
     @property
     def statements(self):
-        return [s for s in self.function["policy"]["Statement"] if _resources(s) == {self.arn}]
+        return [s for s in self.function["policy"]["Statement"] if _owner(s) == self.arn]
 
     @property
     def document(self):
         frame = self.function.get("policy_frames", {}).get(self.arn, {"Version": "2012-10-17", "Id": "default"})
         return json.dumps({**frame, "Statement": self.statements})
 
-    @property
-    def revision(self):
-        # CloudFormation writes statements behind this module's back: a document that is not the one the revision was
-        # made for gets a new one.
+    def _revisions(self):
+        # CloudFormation writes statements behind this module's back: a document that is not the one the revisions were
+        # made for gets new ones.
         kept = self.function.setdefault("policy_revisions", {}).get(self.arn)
         if kept is None or kept[0] != self.document:
-            kept = (self.document, new_uuid())
+            kept = (self.document, new_uuid(), new_uuid())
             self.function["policy_revisions"][self.arn] = kept
-        return kept[1]
+        return kept
+
+    @property
+    def revision(self):
+        """The lock of AddPermission and RemovePermission, which GetPolicy gives."""
+        return self._revisions()[1]
+
+    @property
+    def whole_revision(self):
+        """The lock of PutResourcePolicy and DeleteResourcePolicy, which GetResourcePolicy gives. Whether it is the same
+        is said nowhere (?): here it is not."""
+        return self._revisions()[2]
 
     def existing(self):
         if not self.statements:
             raise Refused(404, "ResourceNotFoundException", "The resource you requested does not exist.")
         return self
 
-    def at(self, revision):
-        if revision is not None and (not self.statements or revision != self.revision):
+    def at(self, revision, current, source="GetPolicy"):
+        if revision is not None and (not self.statements or revision != current):
             raise Refused(412, "PreconditionFailedException",
                           "The Revision Id provided does not match the latest Revision Id. Call the "
-                          "GetPolicy API to retrieve the latest Revision Id")
+                          f"{source} API to retrieve the latest Revision Id")
         return self
 
     def write(self, statements, frame=None):
@@ -87,12 +101,34 @@ class Policy:
         if len(self.document.encode()) > LIMIT:
             self.function["policy"]["Statement"], self.function["policy_frames"] = before
             raise Refused(400, "PolicyLengthExceededException", "The final policy size is bigger than the limit (20480).")
-        self.function.setdefault("policy_revisions", {})[self.arn] = (self.document, new_uuid())
+        self.function.setdefault("policy_revisions", {})[self.arn] = (self.document, new_uuid(), new_uuid())
 
 
 def _resources(statement):
     resource = statement.get("Resource")
     return set(resource) if isinstance(resource, list) else {resource}
+
+
+def _owner(statement):
+    """The ARN of the resource whose policy a statement stands in: the one it names, or for patterns over versions and
+    aliases, which only the policy of the function itself may hold here, the function."""
+    resources = _resources(statement)
+    if len(resources) == 1 and "*" not in (only := next(iter(resources)) or ""):
+        return only
+    return ":".join(next(iter(resources)).split(":")[:7])
+
+
+def _lets_the_public_in(statements):
+    """Everybody without a condition, which no reading of "public" leaves out."""
+    everybody = lambda principal: principal == "*" or isinstance(principal, dict) and any(
+        "*" in (who if isinstance(who, list) else [who]) for who in principal.values())
+    return any(s.get("Effect") == "Allow" and everybody(s.get("Principal")) and not s.get("Condition")
+               for s in statements)
+
+
+def _refuse_public(statements):
+    if refuses_public and _lets_the_public_in(statements):
+        raise Refused(400, "PublicPolicyException", "The resource-based policy would grant public access, which isn't allowed.")
 
 
 def _principal(text):
@@ -115,7 +151,8 @@ def get_policy(name, query=None, path_qualifier=None):
 
 @_answer
 def add_permission(name, data, query=None, path_qualifier=None):
-    policy = Policy(name, path_qualifier or _first(query, "Qualifier")).at(data.get("RevisionId"))
+    policy = Policy(name, path_qualifier or _first(query, "Qualifier"))
+    policy.at(data.get("RevisionId"), policy.revision)
     sid = data.get("StatementId") or new_uuid()
     if any(s.get("Sid") == sid for s in policy.statements):
         raise Refused(409, "ResourceConflictException",
@@ -136,6 +173,7 @@ def add_permission(name, data, query=None, path_qualifier=None):
         condition["Bool"] = {"lambda:InvokedViaFunctionUrl": str(data["InvokedViaFunctionUrl"]).lower()}
     if condition:
         statement["Condition"] = condition
+    _refuse_public([statement])
     policy.write([*policy.statements, statement])
     return json_response({"Statement": json.dumps(statement)}, 201)
 
@@ -146,8 +184,19 @@ def remove_permission(name, sid, query=None, path_qualifier=None):
     left = [s for s in policy.statements if s.get("Sid") != sid]
     if len(left) == len(policy.statements):
         raise Refused(404, "ResourceNotFoundException", f"Statement {sid} is not found in resource policy.")
-    policy.at(_first(query, "RevisionId")).write(left)
+    policy.at(_first(query, "RevisionId"), policy.revision).write(left)
     return 204, {}, b""
+
+
+def statement(path, query):
+    """The statement that a RemovePermission names, `/2015-03-31/functions/{name}/policy/{sid}`; None if there is none."""
+    parts = unquote(path).split("/")
+    name, qualifier = lambda_svc._resolve_name_and_qualifier(parts[3])
+    try:
+        policy = Policy(name, qualifier or _first(query, "Qualifier"))
+    except Refused:
+        return None
+    return next((s for s in policy.statements if s.get("Sid") == parts[5]), None)
 
 
 def _resource(arn):
@@ -187,8 +236,11 @@ def _checked(document, arn):
             raise invalid("a statement needs an effect")
         if not ({"Principal", "NotPrincipal"} & statement.keys() and {"Action", "NotAction"} & statement.keys()):
             raise invalid("a statement needs a principal and an action")
-        if _resources(statement) != {arn}:
+        unqualified = len(arn.split(":")) == 7
+        if not all(r == arn or unqualified and str(r).startswith(arn + ":") for r in _resources(statement)):
             raise invalid(f"the resource of every statement must be {arn}")
+        if _owner(statement) != arn:
+            raise invalid(f"a statement about one version or alias belongs into its own policy")
     return {key: value for key, value in parsed.items() if key != "Statement"}, statements
 
 
@@ -200,11 +252,12 @@ def resource_policy(method, path, data, query):
         policy.existing()
     elif method == "PUT":
         frame, statements = _checked(data.get("Policy"), policy.arn)
-        policy.at(data.get("RevisionId")).write(statements, frame)
+        _refuse_public(statements)
+        policy.at(data.get("RevisionId"), policy.whole_revision, "GetResourcePolicy").write(statements, frame)
     elif method == "DELETE":
-        policy.existing().at(_first(query, "RevisionId")).write([])
+        policy.existing().at(_first(query, "RevisionId"), policy.whole_revision, "GetResourcePolicy").write([])
         return 204, {}, b""
-    return json_response({"Policy": policy.document, "RevisionId": policy.revision})
+    return json_response({"Policy": policy.document, "RevisionId": policy.whole_revision})
 
 
 def apply():

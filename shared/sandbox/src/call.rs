@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use hyper::http::request::Parts;
 use serde::Serialize;
@@ -47,6 +47,8 @@ pub struct Call {
     pub error: Option<String>,
     /// The invocation it was made from: none for calls from outside a function.
     pub invocation: Option<Invocation>,
+    /// In lockstep, which of the invocation's round trips it belongs to, counted from 1.
+    pub step: Option<u32>,
     /// Bytes of the request's body.
     pub request_bytes: usize,
     /// Bytes of the answer's body.
@@ -65,58 +67,8 @@ impl Call {
     }
 }
 
-/// The number of round trips that had to be waited for one after the other: the longest chain of calls in which each
-/// started after the one before had ended. Calls made side by side count once.
+/// The number of round trips that had to be waited for one after the other, of calls that one invocation made in lockstep
+/// ([`Trail::in_lockstep`](crate::Trail::in_lockstep)). Calls that were waited for together count once.
 pub fn round_trips<'a>(calls: impl IntoIterator<Item = &'a Call>) -> usize {
-    let mut spans: Vec<(Duration, Duration)> = calls.into_iter().map(|call| (call.ended, call.started)).collect();
-    // Taking the earliest end first leaves the most room for what follows: the classic interval scheduling argument.
-    spans.sort_unstable();
-    let mut chain = 0;
-    let mut free_from = Duration::ZERO;
-    for (ended, started) in spans {
-        if started >= free_from {
-            chain += 1;
-            free_from = ended;
-        }
-    }
-    chain
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(spans: &[(u64, u64)], expected: usize) {
-        let calls: Vec<Call> = spans
-            .iter()
-            .map(|(started, ended)| Call {
-                sequence: 0,
-                started: Duration::from_millis(*started),
-                ended: Duration::from_millis(*ended),
-                service: String::new(),
-                operation: String::new(),
-                region: String::new(),
-                principal: None,
-                access_key: None,
-                status: None,
-                error: None,
-                invocation: None,
-                request_bytes: 0,
-                response_bytes: 0,
-            })
-            .collect();
-        assert_eq!(round_trips(&calls), expected, "{spans:?}");
-    }
-
-    #[test]
-    fn longest_chain() {
-        check(&[], 0);
-        check(&[(0, 5)], 1);
-        check(&[(0, 5), (5, 9), (10, 12)], 3);
-        check(&[(0, 5), (1, 6), (2, 7)], 1);
-        // Two side by side, then one after both, while a long one spans everything.
-        check(&[(0, 20), (1, 4), (2, 6), (7, 9)], 2);
-        check(&[(7, 9), (0, 3), (3, 5)], 3);
-    }
+    calls.into_iter().filter_map(|call| call.step).collect::<HashSet<u32>>().len()
 }

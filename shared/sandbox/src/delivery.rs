@@ -192,7 +192,10 @@ impl Inner {
                 self.admitted(parcel, arn, "sns:Publish").await?;
                 self.upstream.publish(arn, &payload).await?;
             }
-            ("logs", _) => self.upstream.write_log(arn, &payload).await?,
+            ("logs", _) => {
+                self.admitted(parcel, arn, "logs:PutLogEvents").await?;
+                self.upstream.write_log(arn, &payload).await?;
+            }
             _ => return Ok((Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")), None)),
         }
         Ok((Outcome::Done, None))

@@ -5,12 +5,14 @@ use std::{path::Path, time::Duration};
 use aws_sdk_cloudformation::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata},
-    types::{Capability, Parameter, StackStatus},
+    types::{Capability, Output, Parameter, StackStatus},
 };
 use futures::future;
 use hyper::Method;
 
-use crate::{Sandbox, SandboxError, blocking, package, package_layer};
+use warden_build::{package, package_layer};
+
+use crate::{Sandbox, SandboxError, blocking};
 
 /// The bucket that packages are put into.
 const BUCKET: &str = "warden-sandbox-code";
@@ -37,14 +39,23 @@ impl Sandbox {
     /// [`SandboxError::Deploy`] with the events of the resources that failed.
     pub async fn deploy(&self, stack: &Stack<'_>) -> Result<Vec<(String, String)>, SandboxError> {
         let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
-        self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], "").await?;
+        // A bucket is in us-east-1 unless it says otherwise, and must say otherwise elsewhere (S3 API reference, CreateBucket).
+        let place = match self.region() {
+            "us-east-1" => String::new(),
+            region => format!(
+                "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            ),
+        };
+        self.upstream().root(Method::PUT, ("s3", self.region()), &format!("/{BUCKET}"), &[], place).await?;
         let guards = stack.guards.iter().map(async |(name, binary)| {
             let binary = binary.to_path_buf();
-            self.upload(&format!("{name}.zip"), blocking(move || package(&binary)).await?).await
+            self.upload(&format!("{name}.zip"), blocking(move || Ok(package(&binary)?)).await?).await
         });
         let layer = async {
             match stack.layer.map(Path::to_path_buf) {
-                Some(binary) => self.upload("secret-env.zip", blocking(move || package_layer(&binary)).await?).await,
+                Some(binary) => {
+                    self.upload("secret-env.zip", blocking(move || Ok(package_layer(&binary)?)).await?).await
+                }
                 None => Ok(()),
             }
         };
@@ -58,8 +69,7 @@ impl Sandbox {
             .map(|(name, value)| Parameter::builder().parameter_key(name).parameter_value(value).build())
             .collect();
 
-        let failed =
-            |status: String, events: String| SandboxError::Deploy { stack: stack.name.to_owned(), status, events };
+        let failed = |status: &str, detail: String| failed(stack.name, status, detail);
         // Inline templates may have 51,200 bytes; larger ones are read from a bucket.
         let (body, url) = if template.len() <= 51_200 {
             (Some(template), None)
@@ -79,7 +89,7 @@ impl Sandbox {
             .await;
         if let Err(error) = created {
             if error.code() != Some("AlreadyExistsException") {
-                return Err(failed("CreateStack".to_owned(), DisplayErrorContext(error).to_string()));
+                return Err(failed("CreateStack", DisplayErrorContext(error).to_string()));
             }
             let updated = client
                 .update_stack()
@@ -94,28 +104,36 @@ impl Sandbox {
                 Ok(_) => {}
                 Err(error) if error.message().is_some_and(|text| text.contains("No updates")) => {}
                 Err(error) => {
-                    return Err(failed("UpdateStack".to_owned(), DisplayErrorContext(error).to_string()));
+                    return Err(failed("UpdateStack", DisplayErrorContext(error).to_string()));
                 }
             }
         }
-        loop {
-            let described = client.describe_stacks().stack_name(stack.name).send().await;
-            let described = described
-                .map_err(|error| failed("DescribeStacks".to_owned(), DisplayErrorContext(error).to_string()))?;
-            let found = described.stacks().first();
-            match found.and_then(|found| found.stack_status()) {
-                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => {
-                    let outputs = found.map(|found| found.outputs()).unwrap_or_default();
-                    let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                    return Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect());
-                }
-                Some(status) if !status.as_str().ends_with("_IN_PROGRESS") => {
-                    let events = failures(&client, stack.name).await;
-                    return Err(failed(status.as_str().to_owned(), events));
-                }
-                Some(_) | None => tokio::time::sleep(Duration::from_millis(25)).await,
-            }
+        let (status, outputs) = ended(&client, stack.name, stack.name).await?;
+        if !matches!(status, StackStatus::CreateComplete | StackStatus::UpdateComplete) {
+            return Err(failed(status.as_str(), failures(&client, stack.name).await));
         }
+        let pair = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(outputs.iter().map(|out| (pair(out.output_key()), pair(out.output_value()))).collect())
+    }
+
+    /// Deletes a stack and waits until it is gone. What its template retains stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::Deploy`] with the events of the resources that failed, or when there is no such stack.
+    pub async fn delete_stack(&self, name: &str) -> Result<(), SandboxError> {
+        let client = Client::new(&self.config());
+        let described = client.describe_stacks().stack_name(name).send().await;
+        let described =
+            described.map_err(|error| failed(name, "DescribeStacks", DisplayErrorContext(error).to_string()))?;
+        // A stack that is gone is found by its id alone.
+        let id = described.stacks().first().and_then(|found| found.stack_id()).unwrap_or(name).to_owned();
+        let deleted = client.delete_stack().stack_name(&id).send().await;
+        deleted.map_err(|error| failed(name, "DeleteStack", DisplayErrorContext(error).to_string()))?;
+        let (status, _) = ended(&client, name, &id).await?;
+        if status != StackStatus::DeleteComplete {
+            return Err(failed(name, status.as_str(), failures(&client, &id).await));
+        }
+        Ok(())
     }
 
     /// Puts an object into the sandbox's bucket, past the proxy: packages are large, and no business of the trail.
@@ -130,6 +148,26 @@ impl Sandbox {
             what: format!("PutObject {key}"),
             detail: String::from_utf8_lossy(answer.body()).into_owned(),
         })
+    }
+}
+
+fn failed(stack: &str, status: &str, events: String) -> SandboxError {
+    SandboxError::Deploy { stack: stack.to_owned(), status: status.to_owned(), events }
+}
+
+/// Waits until a stack, by its name or id, is at rest: how it ended, and its outputs.
+async fn ended(client: &Client, stack: &str, id: &str) -> Result<(StackStatus, Vec<Output>), SandboxError> {
+    loop {
+        let described = client.describe_stacks().stack_name(id).send().await;
+        let described =
+            described.map_err(|error| failed(stack, "DescribeStacks", DisplayErrorContext(error).to_string()))?;
+        let found = described.stacks().first();
+        if let Some(status) = found.and_then(|found| found.stack_status())
+            && !status.as_str().ends_with("_IN_PROGRESS")
+        {
+            return Ok((status.clone(), found.map(|found| found.outputs().to_vec()).unwrap_or_default()));
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 

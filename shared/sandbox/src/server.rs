@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{ACCOUNT, Options, SandboxError};
 
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 9] = [
+const LAUNCHER: [(&str, &str); 10] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
@@ -25,6 +25,7 @@ const LAUNCHER: [(&str, &str); 9] = [
     ("function_policy.py", include_str!("../launcher/function_policy.py")),
     ("secret_policies.py", include_str!("../launcher/secret_policies.py")),
     ("secret_versions.py", include_str!("../launcher/secret_versions.py")),
+    ("stacks.py", include_str!("../launcher/stacks.py")),
     ("tracing.py", include_str!("../launcher/tracing.py")),
 ];
 

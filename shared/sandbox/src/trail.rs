@@ -20,6 +20,7 @@ use crate::{
     delivery::{Delivery, Parcel, parcels},
     event::Event,
     fault::{Faults, Order},
+    lockstep::Lockstep,
     upstream::Upstream,
 };
 
@@ -44,8 +45,9 @@ pub(crate) struct Inner {
     pub(crate) retry_delay: Duration,
     pub(crate) account: String,
     pub(crate) faults: Faults,
+    pub(crate) lockstep: Arc<Lockstep>,
+    pub(crate) runtime: Handle,
     began: Instant,
-    runtime: Handle,
     sequence: AtomicU64,
     kept: Mutex<Kept>,
     callers: Mutex<HashMap<String, Caller>>,
@@ -88,6 +90,7 @@ impl Trail {
             runtime,
             sequence: AtomicU64::new(1),
             faults: Faults::default(),
+            lockstep: Arc::default(),
             kept: Mutex::default(),
             callers: Mutex::default(),
             changed: Notify::new(),
@@ -118,6 +121,12 @@ impl Trail {
     /// What is to go wrong.
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// Holds the calls of every function from now on, or of none, and lets those go together that the function waits for together: each
+    /// such step is a round trip, which [`Call::step`] numbers and [`round_trips`](crate::round_trips) counts, however busy the machine is.
+    pub fn in_lockstep(&self, on: bool) {
+        self.0.lockstep.set(on);
     }
 
     /// A mark in time: calls and deliveries from here on have a later `started`.

@@ -1,6 +1,9 @@
 //! Where MiniStack differs from AWS: each probe must hold on the corrected account and must not on the bare one. A
 //! probe that holds on the bare account means that MiniStack no longer needs that correction: take it out.
 
+#[path = "corrections/stacks.rs"]
+mod stacks;
+
 use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
     primitives::Blob,
@@ -197,12 +200,14 @@ async fn resource_policies_are_put_got_and_deleted() {
         assert_eq!(document["Id"], "mine");
         assert_eq!(document["Statement"], json!([statement("b", FUNCTION), statement("a", FUNCTION)]));
         let first = first.revision_id;
-        assert_eq!(
-            account.policy(None).await.expect("a policy"),
-            (vec!["b".into(), "a".into()], first.clone().unwrap_or_default())
-        );
+        let (sids, other) = account.policy(None).await.expect("a policy");
+        assert_eq!(sids, ["b", "a"]);
+        assert_ne!(first.as_ref(), Some(&other), "each API has a revision of its own");
+        assert_eq!(code(&put(json!([statement("a", FUNCTION)]), Some(&other)).await), "PreconditionFailedException");
 
-        put(json!([statement("a", FUNCTION)]), first.as_deref()).await.expect("narrowed");
+        let all = format!("{FUNCTION}:*");
+        let narrowed = put(json!([statement("a", FUNCTION), statement("all", &all)]), first.as_deref()).await;
+        assert!(narrowed.expect("narrowed").policy.unwrap_or_default().contains(&all), "a pattern over aliases");
         assert_eq!(
             code(&put(json!([statement("a", FUNCTION)]), first.as_deref()).await),
             "PreconditionFailedException"
@@ -222,6 +227,42 @@ async fn resource_policies_are_put_got_and_deleted() {
         delete(None).await.expect("deleted");
         assert_eq!(code(&delete(None).await), "ResourceNotFoundException");
         account.policy(None).await == Err("ResourceNotFoundException".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_that_lets_the_public_in_is_refused_where_that_is_asked_for() {
+    let account = Account::new(true).await;
+    let lambda = &account.lambda;
+    let add = |sid: &str, principal: &str| {
+        let add = lambda.add_permission().function_name("shop").statement_id(sid).principal(principal);
+        add.action("lambda:InvokeFunction").send()
+    };
+    let put = |principal: Value| {
+        let statement = json!({"Sid": "one", "Effect": "Allow", "Principal": principal,
+            "Action": "lambda:InvokeFunction", "Resource": FUNCTION});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        lambda.put_resource_policy().resource_arn(FUNCTION).policy(policy).send()
+    };
+    add("before", "*").await.expect("added");
+    account.sandbox.refuse_public_policies(true).await.expect("a switch");
+    assert_eq!(code(&add("open", "*").await), "PublicPolicyException");
+    add("own", "111122223333").await.expect("added beside a public one");
+    assert_eq!(code(&put(json!({"AWS": ["111122223333", "*"]})).await), "PublicPolicyException");
+    put(json!({"AWS": "111122223333"})).await.expect("put");
+    account.sandbox.refuse_public_policies(false).await.expect("a switch");
+    put(json!("*")).await.expect("put");
+}
+
+#[tokio::test]
+async fn a_function_that_is_made_is_the_resource_of_that_call() {
+    check(async |account| {
+        let statements = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "lambda:CreateFunction", "Resource": "arn:aws:lambda:*:*:function:cart"}]);
+        let lambda = account.with_policy(statements).await;
+        account.create_function(&lambda, "other", "probe").await.expect("allowed");
+        account.create_function(&lambda, "cart", "probe").await.is_err()
     })
     .await;
 }
@@ -632,6 +673,29 @@ async fn condition_keys_of_the_services_bind() {
         code(&open.send().await) == "AccessDeniedException"
             && add("s3.amazonaws.com").await.is_ok()
             && code(&add("sns.amazonaws.com").await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_statement_that_is_added_or_removed_says_of_which_auth_type_it_is() {
+    check(async |account| {
+        let role = account.with_policy(json!([{"Effect": "Allow", "Resource": "*",
+            "Action": ["lambda:AddPermission", "lambda:RemovePermission"],
+            "Condition": {"StringEqualsIfExists": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}}]));
+        let role = role.await;
+        let add = |client: &aws_sdk_lambda::Client, sid: &str, auth| {
+            let add = client.add_permission().function_name("shop").statement_id(sid).principal("*");
+            add.action("lambda:InvokeFunctionUrl").set_function_url_auth_type(auth).send()
+        };
+        let remove = |sid: &str| role.remove_permission().function_name("shop").statement_id(sid).send();
+        add(&account.lambda, "open", Some(FunctionUrlAuthType::None)).await.expect("added");
+        add(&account.lambda, "closed", Some(FunctionUrlAuthType::AwsIam)).await.expect("added");
+        add(&account.lambda, "neither", None).await.expect("added");
+        code(&add(&role, "mine", Some(FunctionUrlAuthType::None)).await) == "AccessDeniedException"
+            && code(&remove("open").await) == "AccessDeniedException"
+            && remove("closed").await.is_ok()
+            && remove("neither").await.is_ok()
     })
     .await;
 }

@@ -84,6 +84,13 @@ async fn stopping_leaves_nothing() {
     assert!(!directory.exists());
 }
 
+/// Ctrl-C in the demo's first second panicked: a runtime was dropped where waiting is not allowed.
+#[tokio::test]
+async fn a_start_may_be_cut_off() {
+    let started = tokio::time::timeout(Duration::ZERO, Sandbox::start(Options::default())).await;
+    assert!(started.is_err(), "it takes longer than that");
+}
+
 #[test]
 fn killing_the_parent_leaves_nothing() {
     let test = std::env::current_exe().expect("this test");

@@ -7,7 +7,7 @@ use aws_sdk_lambda::{
     types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::{Value, json};
-use warden_sandbox::{CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, round_trips};
+use warden_sandbox::{ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, round_trips};
 
 /// An account with the guest deployed as a guard is, and a function `shop` that it watches.
 struct Account {
@@ -41,6 +41,14 @@ impl Account {
         add.action("lambda:InvokeFunction").send().await.expect("a statement");
     }
 
+    /// Takes away the statement that lets EventBridge invoke the guest.
+    async fn take_the_guests_permission(&self) {
+        let policy = self.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
+        let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
+        let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
+        self.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    }
+
     async fn is_open(&self) -> bool {
         self.lambda.get_policy().function_name("shop").send().await.is_ok()
     }
@@ -71,11 +79,12 @@ fn guest() -> PathBuf {
 #[tokio::test]
 async fn a_change_is_put_right_by_a_function_that_an_event_woke() {
     let account = Account::new().await;
+    let trail = account.sandbox.trail();
+    trail.in_lockstep(true);
     account.open("everyone").await;
     account.sandbox.settle().await.expect("settled");
     assert!(!account.is_open().await);
 
-    let trail = account.sandbox.trail();
     let deliveries = trail.deliveries();
     let [delivery] = deliveries.as_slice() else {
         panic!("one delivery, for the guard's own change is filtered: {deliveries:?}")
@@ -198,16 +207,41 @@ async fn a_function_that_keeps_failing_ends_in_its_destination() {
 #[tokio::test]
 async fn an_event_that_cannot_be_delivered_ends_in_the_dead_letter_queue() {
     let account = Account::new().await;
-    let policy = account.lambda.get_policy().function_name("guest").send().await.expect("the guest's policy");
-    let policy: Value = serde_json::from_str(&policy.policy.unwrap_or_default()).expect("a policy");
-    let sid = policy["Statement"][0]["Sid"].as_str().expect("a Sid");
-    account.lambda.remove_permission().function_name("guest").statement_id(sid).send().await.expect("removed");
+    account.take_the_guests_permission().await;
     account.open("everyone").await;
     account.sandbox.settle().await.expect("settled");
     assert!(account.is_open().await);
     let undelivered = "arn:aws:sqs:us-east-1:111122223333:undelivered".to_owned();
     assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: Some(undelivered) }));
     assert_eq!(account.messages("undelivered").await[0]["detail"]["eventName"], "AddPermission20150331v2");
+}
+
+#[tokio::test]
+async fn eventbridge_names_the_rule_and_no_account_to_a_function() {
+    let account = Account::new().await;
+    account.take_the_guests_permission().await;
+    let add = account.lambda.add_permission().function_name("guest").statement_id("bound").source_account(ACCOUNT);
+    let add = add.principal("events.amazonaws.com").action("lambda:InvokeFunction");
+    add.source_arn("arn:aws:events:us-east-1:111122223333:rule/guest").send().await.expect("a statement");
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(account.is_open().await);
+    assert!(matches!(account.outcomes().first(), Some(Outcome::NotDelivered(_))), "{:?}", account.outcomes());
+}
+
+#[tokio::test]
+async fn eventbridge_names_nothing_to_a_topic() {
+    let account = Account::new().await;
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden").source("alert");
+    events.put_events().entries(entry.detail_type("d").detail("{}").build()).send().await.expect("put");
+    account.sandbox.settle().await.expect("settled");
+    let mut ends: Vec<(String, Outcome)> =
+        account.sandbox.trail().deliveries().into_iter().map(|end| (end.target, end.outcome)).collect();
+    ends.retain(|(_, outcome)| !matches!(outcome, Outcome::NotDelivered(_)));
+    ends.sort_by(|a, b| a.0.cmp(&b.0));
+    let topic = |name: &str| format!("arn:aws:sns:us-east-1:111122223333:{name}");
+    assert_eq!(ends, [(topic("bound"), Outcome::GivenUp { to: None }), (topic("open"), Outcome::Done)]);
 }
 
 #[tokio::test]
@@ -302,6 +336,7 @@ async fn records_on_a_bus_reach_its_targets() {
     account.sandbox.settle().await.expect("settled");
     let lines = account.sandbox.log_lines("/warden/audit").await.expect("the log group");
     assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(account.sandbox.log_lines("/sealed").await.expect("the log group"), Vec::<String>::new());
     let record: Value = serde_json::from_str(&lines[0]).expect("JSON");
     assert_eq!((&record["source"], &record["detail"]["severity_id"]), (&json!("warden"), &json!(5)));
     // The queue whose policy admits EventBridge has it once; for the other one it went to the dead letters.

@@ -230,9 +230,8 @@ fn account() -> impl Strategy<Value = Account> {
     })
 }
 
-/// Runs on virtual time.
 fn holds(law: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
-    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(law)
+    Builder::new_current_thread().build().unwrap().block_on(law)
 }
 
 impl Account {

@@ -162,7 +162,7 @@ impl guarded::Violation<AccessGuard> for Violation {
 
 guarded::holds_for_every!(violations());
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn one_half_of_a_public_url_undone_stays_undone() {
     for first in [0, 1] {
         let violation = violations().into_iter().find(|violation| violation.name == "a public URL").unwrap();

@@ -34,7 +34,7 @@ impl Task<'_> {
             && let Some(version) = known.versions.iter().find(|version| version.says(before))
         {
             let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
-            return Remedy { plan: Some(plan), unfixable: Vec::new() };
+            return plan.into();
         }
         let Some(document) = self.content.document() else { return Remedy::default() };
         let text = text_of(document);
@@ -75,6 +75,6 @@ impl Task<'_> {
         };
         let call = Call::CreatePolicyVersion { policy: policy.clone(), document, in_place_of: oldest };
         let plan = self.plan().then(call, undo, Content::new(left)).noting(note);
-        Remedy { plan: Some(plan), unfixable: Vec::new() }
+        plan.into()
     }
 }

@@ -53,7 +53,7 @@ impl Task<'_> {
             Some(document) => put(document.to_string()),
             None => Call::DeleteRolePolicy { role: role.clone(), name: name.clone() },
         };
-        Remedy { plan: Some(self.plan().then(call, put(self.text()), after)), unfixable: Vec::new() }
+        Remedy::from(self.plan().then(call, put(self.text()), after))
     }
 
     /// A policy that the role did not have goes. Of one that it had, what may stay takes its place: first that is put there, then
@@ -67,7 +67,7 @@ impl Task<'_> {
         }
         if self.facts.context.added.contains(self.surface) {
             let plan = self.detached(self.plan(), role, policy);
-            return Remedy { plan: Some(plan), unfixable: Vec::new() };
+            return plan.into();
         }
         let baseline = self.baseline.or_else(|| self.facts.context.baselines.get(self.surface));
         let baseline = baseline.map(Content::policy_document).filter(|baseline| !baseline.is_absent());
@@ -93,7 +93,7 @@ impl Task<'_> {
                 },
             },
         };
-        Remedy { plan: Some(self.detached(plan, role, policy)), unfixable: Vec::new() }
+        Remedy::from(self.detached(plan, role, policy))
     }
 
     /// What may stay becomes one of the role's own policies.

@@ -36,7 +36,7 @@ fn is_contained(home: &Home) {
     assert_eq!(home.content(&role("pay"), &attachment(&managed("data"))), Content::ABSENT.with_copy(&kept));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_copy_is_an_attached_policy_like_any_other_and_settles() {
     let home = full().await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
@@ -49,7 +49,7 @@ async fn a_copy_is_an_attached_policy_like_any_other_and_settles() {
 }
 
 /// Somebody rewrites the copy before the guard has ever looked at it: what it said comes back all the same.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_copy_that_somebody_rewrote_is_put_right_and_not_lost() {
     for looked_at in [false, true] {
         let home = full().await;
@@ -68,7 +68,7 @@ async fn a_copy_that_somebody_rewrote_is_put_right_and_not_lost() {
 }
 
 /// No tag on it makes a policy below Warden's path one that is put right itself: on the role it is.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_tag_on_a_copy_keeps_nobody_from_putting_it_right() {
     let home = full().await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
@@ -81,7 +81,7 @@ async fn a_tag_on_a_copy_keeps_nobody_from_putting_it_right() {
     assert_eq!(home.withheld(&policy_subject(&copy()), "never-touch").len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn attached_again_the_policy_goes_and_the_copy_stays_as_it_is() {
     let home = full().await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
@@ -93,7 +93,7 @@ async fn attached_again_the_policy_goes_and_the_copy_stays_as_it_is() {
 }
 
 /// Attached again, it had become harmless and was seen so: what may stay of its next bad version is another than before.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_copy_that_is_there_is_given_a_version_and_undone_back_to_what_it_said() {
     let home = full().await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
@@ -111,7 +111,7 @@ async fn a_copy_that_is_there_is_given_a_version_and_undone_back_to_what_it_said
     assert_eq!(home.content(&role("pay"), &attachment(&copy())), before);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn where_nothing_fits_it_is_withheld_and_says_what_to_do() {
     // Ten policies are attached, of which the bad one is one.
     let home = full().await;
@@ -130,7 +130,7 @@ async fn where_nothing_fits_it_is_withheld_and_says_what_to_do() {
 }
 
 /// Others may have attached the copy meanwhile: undone, it is theirs.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_copy_that_others_have_too_is_not_deleted() {
     let home = full().await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
@@ -145,7 +145,7 @@ async fn a_copy_that_others_have_too_is_not_deleted() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn where_the_role_has_room_there_is_no_copy() {
     let home = open(&[]);
     attach(&home, &role("pay"), &managed("data"));

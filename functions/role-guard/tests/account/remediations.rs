@@ -191,7 +191,7 @@ guarded::holds_for_every!(violations());
 
 /// What the default version says is back, but not yet what had made room: that shows nowhere. The guard does not take it for done,
 /// and leaves it alone as long as it is accepted; then it puts it right.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_that_was_cut_off_where_no_content_shows_it_waits_for_its_person() {
     let violation = violations().into_iter().find(|it| it.name == "five versions, none of them as it was").unwrap();
     for (request, resumed) in [(0, true), (1, true), (1, false)] {

@@ -31,7 +31,7 @@ fn withheld(home: &Home, subject: &Subject, reason: &str, words: &str) -> Record
     record
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_role_that_serves_others_than_lambda_is_not_changed() {
     let home = open(&[]);
     let mut trust = lambda_trust();
@@ -42,7 +42,7 @@ async fn a_role_that_serves_others_than_lambda_is_not_changed() {
     withheld(&home, &role("pay"), "no-safe-change", "ec2.amazonaws.com");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_role_whose_trust_was_opened_before_it_was_ever_seen_serves_lambda_all_the_same() {
     let home = open(&[("WARDEN_STANDING", "act")]);
     let anybody = json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"});
@@ -51,7 +51,7 @@ async fn a_role_whose_trust_was_opened_before_it_was_ever_seen_serves_lambda_all
     assert_eq!(home.content(&role("pay"), &Surface::Trust), Content::new(lambda_trust()));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_bootstrap_tools_live_by_is_never_touched() {
     for name in ["cdk-hnb659fds-deploy-role", "stacksets-exec-1", "OrganizationAccountAccessRole", "spared"] {
         let home = open(&[("WARDEN_NEVER_TOUCH", "arn:aws:iam::*:role/spared")]);
@@ -65,7 +65,7 @@ async fn what_bootstrap_tools_live_by_is_never_touched() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_policy_that_bounds_others_is_never_touched() {
     let home = open(&[]);
     home.put(&role("other"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
@@ -76,7 +76,7 @@ async fn a_policy_that_bounds_others_is_never_touched() {
     withheld(&home, &policy_subject(&managed("bound")), "never-touch", "");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_version_that_was_planted_and_never_in_force_is_not_set() {
     let home = open(&[]);
     home.tag(&policy_subject(&managed("data")), "warden", "enforce");
@@ -94,7 +94,7 @@ async fn a_version_that_was_planted_and_never_in_force_is_not_set() {
     assert_eq!(home.content(&policy_subject(&managed("data")), &surface), Content::new(policy(&[queue()])));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_policy_that_carries_the_tag_and_that_others_have_is_kept_away_from_the_opted_in_role_alone() {
     let home = open(&[]);
     home.tag(&policy_subject(&managed("data")), "warden", "enforce");
@@ -111,7 +111,7 @@ async fn a_policy_that_carries_the_tag_and_that_others_have_is_kept_away_from_th
     assert!(home.content(&role("other"), &Surface::Attachment(managed("data"))).policy().is_some());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
     let home = open(&[]);
     home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
@@ -123,7 +123,7 @@ async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
 }
 
 /// The policies within a boundary are not at fault for its removal.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_boundary_comes_back_and_the_policies_within_it_stay_as_they_are() {
     let home = open(&[]);
     home.write(&role("pay"), &inline("orders"), &written(&policy(&[everything()])));
@@ -134,7 +134,7 @@ async fn a_boundary_comes_back_and_the_policies_within_it_stay_as_they_are() {
     assert_eq!(home.calls_made(), ["PutRolePermissionsBoundary(pay, bound)"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_goes() {
     let home = open(&[]);
     let on_all = |action: &str| policy(&[json!({"Effect": "Allow", "Action": action, "Resource": "*"})]);
@@ -147,7 +147,7 @@ async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_go
     assert_eq!(home.steps(Step::Planned).len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
     let home = guarded().await;
     let new: Subject = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
@@ -158,7 +158,7 @@ async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
     assert_eq!(record.entry.severity, Some(warden_engine::Severity::Critical));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_role_that_broke_a_rule_meanwhile_is_not_given_back() {
     let home = guarded().await;
     home.write(&role("shop"), &inline("all"), &written(&policy(&[everything()])));
@@ -167,7 +167,7 @@ async fn a_role_that_broke_a_rule_meanwhile_is_not_given_back() {
     withheld(&home, &shop(), "no-safe-change", "breaks a rule itself");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_opted_in_functions_role_is_judged_and_never_changed_and_no_longer_when_the_function_goes() {
     let home = guarded().await;
     let all = || home.event("PutRolePolicy", json!({"roleName": "shop", "policyName": "all"}));
@@ -184,7 +184,7 @@ async fn an_opted_in_functions_role_is_judged_and_never_changed_and_no_longer_wh
     assert_eq!(home.records(&role("other")), vec![]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_there_before_the_opt_in_is_left_until_somebody_applies_it() {
     let home = open(&[]);
     attach(&home, &role("pay"), &admin());
@@ -198,7 +198,7 @@ async fn what_was_there_before_the_opt_in_is_left_until_somebody_applies_it() {
     assert_eq!(home.content(&role("pay"), &inline("all")), Content::new(policy(&[orders()])));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_document_that_does_not_parse_is_reported_and_the_others_are_judged() {
     let home = guarded().await;
     let twice = r#"{"Statement": [], "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
@@ -210,7 +210,7 @@ async fn a_document_that_does_not_parse_is_reported_and_the_others_are_judged() 
 }
 
 /// Undo puts a removed boundary's removal back; the guard leaves it alone.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_removal_of_a_boundary_can_be_accepted() {
     let home = open(&[]);
     home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));

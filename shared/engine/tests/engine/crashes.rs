@@ -45,22 +45,22 @@ async fn at_every_call(fault: Fault, calls: usize) {
     assert!(nth >= calls, "only {nth} calls");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_run_that_is_cut_off_before_any_call_is_resumed() {
     at_every_call(Fault::CrashBefore, 14).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_run_that_is_cut_off_after_any_call_is_resumed() {
     at_every_call(Fault::CrashAfter, 14).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_answer_that_is_lost_is_found_out() {
     at_every_call(Fault::Lost, 14).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_call_that_is_throttled_is_made_later() {
     at_every_call(Fault::Refused(ErrorKind::Retry), 14).await;
 }
@@ -79,7 +79,7 @@ async fn hindered(faults: &[Fault]) -> (Stage, Result<(), EventError>, usize) {
     (stage, handled, tries)
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn another_update_under_way_is_waited_for() {
     let (stage, handled, tries) = hindered(&[Fault::Refused(ErrorKind::Busy); 3]).await;
     assert_eq!((handled, tries), (Ok(()), 4));
@@ -87,7 +87,7 @@ async fn another_update_under_way_is_waited_for() {
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn another_update_that_does_not_end_leaves_the_intent_for_the_next_delivery() {
     let (stage, handled, tries) = hindered(&[Fault::Refused(ErrorKind::Busy); 7]).await;
     assert!(
@@ -101,7 +101,7 @@ async fn another_update_that_does_not_end_leaves_the_intent_for_the_next_deliver
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refused_change_is_a_failed_one() {
     let (stage, handled, tries) = hindered(&[Fault::Refused(ErrorKind::Refused)]).await;
     assert_eq!((handled, tries), (Ok(()), 1));
@@ -130,14 +130,14 @@ async fn overtaken(statements: &'static [(&'static str, &'static str)]) -> Stage
     stage
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lock_that_moved_without_the_content_is_taken_anew() {
     let stage = overtaken(&[("shop", ""), ("open", "high")]).await;
     stage.check(&[good("shop")]);
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_benign_change_in_between_stays() {
     let stage = overtaken(&[("shop", ""), ("open", "high"), ("till", "")]).await;
     stage.check(&[good("shop"), good("till")]);
@@ -150,19 +150,19 @@ async fn a_benign_change_in_between_stays() {
     ]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_malign_change_in_between_is_reverted_as_well() {
     let stage = overtaken(&[("shop", ""), ("open", "high"), ("back", "critical")]).await;
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn whoever_puts_it_right_first_is_not_overruled() {
     let stage = overtaken(&[("shop", "")]).await;
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_subject_that_is_gone_before_its_run_is_resumed_gets_an_outcome() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
@@ -177,7 +177,7 @@ async fn a_subject_that_is_gone_before_its_run_is_resumed_gets_an_outcome() {
     assert!(stage.last(Step::Failed).entry.note.unwrap().ends_with("its subject is gone"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_begun_is_not_resumed_once_the_subject_is_opted_out() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
@@ -192,7 +192,7 @@ async fn what_was_begun_is_not_resumed_once_the_subject_is_opted_out() {
     stage.check_log(&["opted-in", "planned resource-policy", "opted-out", "failed resource-policy"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_run_under_way_is_left_alone_until_its_lease_ends() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
@@ -206,7 +206,7 @@ async fn a_run_under_way_is_left_alone_until_its_lease_ends() {
     stage.check(&[bad("open", "high")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_look_at_a_surface_is_not_held_up_by_a_lease_on_another() {
     let stage = Stage::enforced().await;
     let live = |sid| (policy_of("live"), policy(&[bad(sid, "high")]));

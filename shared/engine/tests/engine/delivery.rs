@@ -8,7 +8,7 @@ use warden_engine::record::Step;
 
 const ONE_REMEDIATION: [&str; 3] = ["opted-in", "planned resource-policy", "applied resource-policy"];
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_change_is_put_right_and_the_rest_stays() {
     let stage = Stage::enforced().await;
     let report = stage.add(&[good("shop"), bad("open", "high")]).await;
@@ -21,7 +21,7 @@ async fn a_change_is_put_right_and_the_rest_stays() {
     assert_eq!(stage.world.announced(), stage.world.records(&stage.pay));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn ten_deliveries_at_once_make_one_remediation() {
     for seed in 0..40 {
         let stage = Stage::enforced().await;
@@ -35,7 +35,7 @@ async fn ten_deliveries_at_once_make_one_remediation() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_event_that_comes_again_changes_nothing() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop"), bad("open", "high")]));
@@ -47,7 +47,7 @@ async fn an_event_that_comes_again_changes_nothing() {
     stage.check_log(&ONE_REMEDIATION);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn events_out_of_order_end_in_the_same_state() {
     let stage = Stage::enforced().await;
     let first = stage.event("AddPermission", "pay", Some("one"));
@@ -61,7 +61,7 @@ async fn events_out_of_order_end_in_the_same_state() {
     stage.check_log(&ONE_REMEDIATION);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_new_qualifier_is_guarded_from_its_first_event() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of("live"), policy(&[bad("open", "high")]));
@@ -70,7 +70,7 @@ async fn a_new_qualifier_is_guarded_from_its_first_event() {
     stage.check_log(&["opted-in", "planned resource-policy:live", "applied resource-policy:live"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_an_event_lost_is_found_by_the_sweep() {
     let stage = Stage::enforced().await;
     // A surface that was not there when the function was opted in, and whose event never came.
@@ -79,7 +79,7 @@ async fn what_an_event_lost_is_found_by_the_sweep() {
     assert!(stage.world.content(&stage.pay, &policy_of("live")).is_absent());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_not_opted_in_costs_a_look_and_leaves_no_trace() {
     let stage = Stage::new();
     stage.add(&[bad("open", "critical")]).await;
@@ -88,7 +88,7 @@ async fn what_is_not_opted_in_costs_a_look_and_leaves_no_trace() {
     assert_eq!(stage.world.calls(), 2);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_function_that_is_gone_is_nothing_to_do() {
     let stage = Stage::enforced().await;
     stage.world.delete(&stage.pay);
@@ -96,7 +96,7 @@ async fn a_function_that_is_gone_is_nothing_to_do() {
     assert_eq!((report.mode, report.records), (None, vec![]));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn two_functions_do_not_hold_each_other_up() {
     let stage = Stage::enforced().await;
     let shop = function("shop");

@@ -4,11 +4,12 @@ use crate::toy::{Stage, bad, function, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
     Severity,
-    ports::Clock,
+    decide::still_holds,
+    ports::{Clock, Ledger},
     record::{Record, Step},
 };
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who_it_is() {
     let stage = Stage::enforced().await;
     for _ in 0..3 {
@@ -34,7 +35,39 @@ async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
+async fn what_the_breaker_withheld_holds_until_it_is_put_right_changed_or_opted_out() {
+    async fn holds(stage: &Stage, record: &Record) -> bool {
+        let history = stage.world.history(&stage.pay, stage.world.now()).await.unwrap();
+        still_holds(record, &history)
+    }
+    async fn fought() -> (Stage, Record) {
+        let stage = Stage::enforced().await;
+        for _ in 0..4 {
+            stage.add(&[good("shop"), bad("open", "high")]).await;
+        }
+        let [withheld] = stage.world.withheld(&stage.pay, "breaker").try_into().unwrap();
+        assert!(holds(&stage, &withheld).await);
+        (stage, withheld)
+    }
+    let (stage, withheld) = fought().await;
+    stage.look(false).await;
+    assert!(holds(&stage, &withheld).await, "it was looked at again, and is as it was");
+    stage.look(true).await;
+    assert!(!holds(&stage, &withheld).await, "an operator has applied it");
+
+    let (stage, withheld) = fought().await;
+    stage.add(&[good("shop")]).await;
+    assert!(!holds(&stage, &withheld).await, "somebody has put it right");
+
+    let (stage, withheld) = fought().await;
+    stage.opt_in("observe").await;
+    assert!(!holds(&stage, &withheld).await, "it is only observed");
+    stage.opt_in("enforce").await;
+    assert!(!holds(&stage, &withheld).await, "it is from before the opt-in now");
+}
+
+#[tokio::test]
 async fn a_critical_finding_is_reverted_all_the_same_after_growing_pauses() {
     let stage = Stage::enforced().await;
     let mut took = Vec::new();
@@ -54,7 +87,7 @@ async fn a_critical_finding_is_reverted_all_the_same_after_growing_pauses() {
     assert!(alert.entry.note.unwrap().contains("with terraform/1.9: critical, so it is reverted all the same"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn in_a_fight_the_critical_part_goes_and_the_rest_is_withheld() {
     let stage = Stage::enforced().await;
     for _ in 0..3 {
@@ -67,7 +100,7 @@ async fn in_a_fight_the_critical_part_goes_and_the_rest_is_withheld() {
     assert_eq!(stage.world.withheld(&stage.pay, "breaker").len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_operator_is_not_held_back_by_the_breaker() {
     let stage = Stage::enforced().await;
     for _ in 0..4 {
@@ -88,7 +121,7 @@ async fn decoys(stage: &Stage, count: usize, severity: &str) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn decoys_that_burn_the_cap_do_not_protect_a_critical_finding() {
     let stage = Stage::enforced().await;
     decoys(&stage, 20, "high").await;
@@ -96,7 +129,7 @@ async fn decoys_that_burn_the_cap_do_not_protect_a_critical_finding() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
     let stage = Stage::enforced().await;
     decoys(&stage, 20, "high").await;
@@ -106,12 +139,15 @@ async fn beyond_the_cap_a_high_finding_waits_for_the_next_hour() {
     stage.check(&[good("shop"), bad("open", "high")]);
     let [withheld] = stage.world.withheld(&stage.pay, "cap").try_into().unwrap();
     assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+    let note = withheld.entry.note.unwrap();
+    // Nothing looks by itself, so nothing else is promised.
+    assert!(note.contains("left as it is until `warden apply`") && !note.contains("sweep"), "{note}");
     stage.world.pass(SignedDuration::from_mins(61)).await;
     stage.look(false).await;
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn critical_findings_do_not_count() {
     let stage = Stage::enforced().await;
     decoys(&stage, 40, "critical").await;
@@ -119,7 +155,7 @@ async fn critical_findings_do_not_count() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_cap_holds_across_the_turn_of_the_clock_hour_and_for_runs_at_once() {
     let stage = Stage::enforced().await;
     stage.world.pass(SignedDuration::from_mins(55)).await;

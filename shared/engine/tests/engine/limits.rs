@@ -7,7 +7,7 @@ use warden_engine::{
     record::{Reason, Step},
 };
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_does_not_parse_is_reported_once_and_not_changed() {
     let stage = Stage::enforced().await;
     for text in ["{\"Statement\":", "{\"Statement\":", "\u{202e}}{"] {
@@ -21,7 +21,7 @@ async fn what_does_not_parse_is_reported_once_and_not_changed() {
     assert_eq!(stage.world.state(&stage.pay, &policy_of("")).baseline, Some(policy(&[good("shop")])));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn content_that_no_record_can_hold_is_not_changed_and_no_baseline() {
     let stage = Stage::enforced().await;
     let long = json!({"Sid": "long", "Text": "x".repeat(1024 * 1024)});
@@ -36,7 +36,7 @@ async fn content_that_no_record_can_hold_is_not_changed_and_no_baseline() {
     assert_eq!((withheld.reason, withheld.diff), (Some(Reason::NoSafeChange), None));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn findings_without_a_safe_change_do_not_protect_the_others() {
     let stage = Stage::enforced().await;
     let stuck: Vec<Value> =
@@ -63,7 +63,7 @@ fn with_aliases(stage: &Stage, aliases: usize) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn three_hundred_surfaces_are_looked_at_in_several_commits() {
     let stage = Stage::new();
     with_aliases(&stage, 300);

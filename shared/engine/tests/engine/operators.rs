@@ -21,7 +21,7 @@ async fn paused(until: Option<Timestamp>) -> Stage {
     stage
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_pause_stops_everything_until_somebody_resumes() {
     let stage = paused(None).await;
     stage.add(&[good("shop"), bad("open", "critical")]).await;
@@ -33,7 +33,7 @@ async fn a_pause_stops_everything_until_somebody_resumes() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_pause_ends_by_itself() {
     let stage = paused(Some("2026-11-21T11:00:00Z".parse().unwrap())).await;
     stage.add(&[good("shop"), bad("open", "critical")]).await;
@@ -43,7 +43,7 @@ async fn a_pause_ends_by_itself() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_begun_is_not_resumed_while_paused() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), crate::toy::policy(&[bad("open", "high")]));
@@ -63,7 +63,7 @@ async fn what_was_begun_is_not_resumed_while_paused() {
     ]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_pause_that_no_operator_made_is_ignored_and_recorded_once() {
     let stage = Stage::enforced().await;
     stage.world.forge_pause(&Pause { until: None, by: "mallory".into(), reason: None, proof: "trust me".into() });
@@ -78,7 +78,7 @@ async fn a_pause_that_no_operator_made_is_ignored_and_recorded_once() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_proof_of_another_pause_does_not_hold() {
     let stage = paused(Some("2026-11-21T10:00:30Z".parse().unwrap())).await;
     stage.world.pass(SignedDuration::from_mins(1)).await;
@@ -90,7 +90,7 @@ async fn the_proof_of_another_pause_does_not_hold() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_acceptance_that_no_operator_made_is_ignored_and_recorded_once() {
     let stage = Stage::enforced().await;
     stage.add(&[good("shop"), bad("open", "high")]).await;
@@ -116,7 +116,7 @@ async fn an_acceptance_that_no_operator_made_is_ignored_and_recorded_once() {
     assert!(record.entry.note.unwrap().starts_with("an acceptance on resource-policy in the ledger's table does not"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_operators_decision_is_not_overruled_because_its_proof_cannot_be_checked_now() {
     let stage = paused(None).await;
     stage.world.put(&stage.pay, &policy_of(""), crate::toy::policy(&[good("shop"), bad("open", "critical")]));

@@ -58,7 +58,7 @@ fn replaced(stage: &Stage) -> Vec<KeyedHash> {
     variable.earlier.iter().map(|known| known.hash).collect()
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_rotation_is_recorded_remembered_and_taken_back() {
     let stage = stage();
     let records = rotated(&stage, 1, 2).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_rotation_is_recorded_remembered_and_taken_back() {
     assert!(stage.world.state(&stage.pay, &surface()).acceptances.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_rotation_overwrites_nothing_that_somebody_changed_since_it_was_read() {
     let stage = stage();
     let plan = plan(&stage, 1, 2);
@@ -85,7 +85,7 @@ async fn a_rotation_overwrites_nothing_that_somebody_changed_since_it_was_read()
     stage.check_log(&[]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_rotation_waits_for_whatever_changes_the_function_s_secrets() {
     let stage = stage();
     let intent = |surface: &Surface| Intent {
@@ -107,7 +107,7 @@ async fn a_rotation_waits_for_whatever_changes_the_function_s_secrets() {
     rotated(&stage, 1, 2).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_aws_refuses_is_recorded_and_what_was_cut_off_is_ended_by_the_next_rotation() {
     let stage = stage();
     stage.world.fault_at(Port::Call, 0, Fault::Refused(ErrorKind::Refused));

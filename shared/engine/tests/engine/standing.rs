@@ -12,7 +12,7 @@ async fn opted_in_with(statements: &[Value]) -> Stage {
     stage
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_there_before_is_withheld_until_an_operator_says_so() {
     let stage = opted_in_with(&[bad("old", "critical")]).await;
     stage.look(false).await;
@@ -25,7 +25,7 @@ async fn what_was_there_before_is_withheld_until_an_operator_says_so() {
     stage.check(&[]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_added_beside_it_is_new() {
     let stage = opted_in_with(&[bad("old", "critical")]).await;
     stage.add(&[bad("old", "critical"), good("till")]).await;
@@ -37,14 +37,14 @@ async fn what_is_added_beside_it_is_new() {
     stage.check(&[good("till")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_stands_moves_within_the_policy_and_still_stands() {
     let stage = opted_in_with(&[bad("old", "critical"), good("shop")]).await;
     stage.add(&[good("first"), good("shop"), bad("old", "critical")]).await;
     stage.check(&[good("first"), good("shop"), bad("old", "critical")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_went_away_and_comes_back_is_new() {
     let stage = opted_in_with(&[bad("old", "critical"), good("shop")]).await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop")]));
@@ -53,7 +53,7 @@ async fn what_went_away_and_comes_back_is_new() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_account_can_have_it_acted_on() {
     let stage = Stage::set(&[("WARDEN_STANDING", "act")]);
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("old", "high")]));
@@ -78,7 +78,7 @@ async fn raced(opt_in_first: bool) -> Stage {
     stage
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_opt_in_and_a_change_may_be_read_in_either_order() {
     for opt_in_first in [true, false] {
         let stage = raced(opt_in_first).await;
@@ -87,7 +87,7 @@ async fn an_opt_in_and_a_change_may_be_read_in_either_order() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_event_from_before_the_opt_in_does_not_make_it_new() {
     let stage = Stage::new();
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("old", "critical")]));
@@ -98,7 +98,7 @@ async fn an_event_from_before_the_opt_in_does_not_make_it_new() {
     stage.check(&[bad("old", "critical")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_seen_while_observing_stands_under_enforce() {
     let stage = Stage::new();
     stage.opt_in("observe").await;
@@ -111,7 +111,7 @@ async fn what_was_seen_while_observing_stands_under_enforce() {
     stage.check(&[bad("open", "critical")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn opting_out_and_in_again_makes_everything_stand() {
     let stage = opted_in_with(&[good("shop")]).await;
     stage.opt_in("off").await;
@@ -123,7 +123,7 @@ async fn opting_out_and_in_again_makes_everything_stand() {
     assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/deploy/ci"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_function_that_is_created_with_the_tag_has_nothing_standing() {
     let stage = Stage::new();
     stage.world.tag(&stage.pay, "warden", "enforce");
@@ -136,7 +136,7 @@ async fn a_function_that_is_created_with_the_tag_has_nothing_standing() {
     assert!(stage.world.content(&stage.pay, &policy_of("live")).is_absent());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_unknown_tag_value_observes_and_is_recorded_once() {
     let stage = Stage::new();
     let report = stage.opt_in("enforced").await;
@@ -152,7 +152,7 @@ async fn an_unknown_tag_value_observes_and_is_recorded_once() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_exemption_lets_it_pass_until_its_date() {
     let stage = opted_in_with(&[good("shop")]).await;
     stage.world.tag(&stage.pay, "warden:exempt", "public-invoke@2026-11-22");
@@ -169,7 +169,7 @@ async fn an_exemption_lets_it_pass_until_its_date() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_exemption_for_ever_is_none() {
     let stage = opted_in_with(&[good("shop")]).await;
     stage.world.tag(&stage.pay, "warden:exempt", "public-invoke@9999-12-31");
@@ -177,7 +177,7 @@ async fn an_exemption_for_ever_is_none() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_never_touched_is_reported() {
     let stage = Stage::set(&[("WARDEN_NEVER_TOUCH", "arn:aws:lambda:*:function:pa*")]).enforce().await;
     stage.add(&[good("shop"), bad("open", "critical")]).await;
@@ -186,7 +186,7 @@ async fn what_is_never_touched_is_reported() {
     stage.check_log(&["opted-in", "withheld never-touch resource-policy"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn below_the_threshold_it_is_observed_once_and_never_part_of_a_baseline() {
     let stage = opted_in_with(&[good("shop")]).await;
     let slack = [good("shop"), bad("ajar", "medium")];

@@ -28,7 +28,7 @@ const UNDONE: [&str; 6] = [
     "accepted resource-policy",
 ];
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_restores_exactly_and_the_guard_leaves_it_alone() {
     let (stage, applied) = remediated().await;
     let records = stage.undo(&applied).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_undo_restores_exactly_and_the_guard_leaves_it_alone() {
     stage.check_log(&UNDONE);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_accepted_is_reverted_once_it_changes() {
     let (stage, applied) = remediated().await;
     stage.undo(&applied).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_was_accepted_is_reverted_once_it_changes() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_accepted_is_reverted_once_the_acceptance_expires() {
     let (stage, applied) = remediated().await;
     stage.undo(&applied).await.unwrap();
@@ -67,7 +67,7 @@ async fn what_was_accepted_is_reverted_once_the_acceptance_expires() {
     stage.check(&[good("shop")]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_never_overwrites_what_somebody_changed_since() {
     let (stage, applied) = remediated().await;
     let theirs = [good("shop"), good("till")];
@@ -78,7 +78,7 @@ async fn an_undo_never_overwrites_what_somebody_changed_since() {
     stage.check_log(&UNDONE[..3]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_is_refused_where_there_is_nothing_to_undo() {
     let (stage, applied) = remediated().await;
     let planned = stage.last(Step::Planned);
@@ -91,7 +91,7 @@ async fn an_undo_is_refused_where_there_is_nothing_to_undo() {
     stage.check_log(&UNDONE);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_that_is_refused_by_aws_is_a_failed_one_and_accepts_nothing() {
     let (stage, applied) = remediated().await;
     stage.world.fault_at(Port::Call, 0, Fault::Refused(ErrorKind::Refused));
@@ -116,7 +116,7 @@ async fn cut_off(nth: usize, fault: Fault, then: impl AsyncFnOnce(&Stage, &Recor
     happened
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_that_is_cut_off_is_resumed_by_the_same_command() {
     for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost, Fault::Refused(ErrorKind::Retry)] {
         let mut nth = 0;
@@ -137,7 +137,7 @@ async fn an_undo_that_is_cut_off_is_resumed_by_the_same_command() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_that_is_cut_off_is_concluded_by_the_guard() {
     for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
         let mut nth = 0;
@@ -163,7 +163,7 @@ async fn an_undo_that_is_cut_off_is_concluded_by_the_guard() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_and_a_guard_at_once_do_not_disturb_each_other() {
     for seed in 0..40 {
         let (stage, applied) = remediated().await;
@@ -184,7 +184,7 @@ async fn an_undo_and_a_guard_at_once_do_not_disturb_each_other() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_undo_waits_for_a_remediation_under_way() {
     let (stage, applied) = remediated().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop"), bad("more", "high")]));

@@ -265,21 +265,21 @@ where
 /// What holds for each of a guard's violations: three tests.
 macro_rules! holds_for_every {
     ($violations:expr) => {
-        #[tokio::test(start_paused = true)]
+        #[tokio::test]
         async fn every_remediation_is_resumed_wherever_it_was_cut_off() {
             for violation in &$violations {
                 violation.is_resumed_wherever_it_was_cut_off().await;
             }
         }
 
-        #[tokio::test(start_paused = true)]
+        #[tokio::test]
         async fn every_undo_is_exact_and_resumed_wherever_it_was_cut_off() {
             for violation in &$violations {
                 violation.is_undone_exactly().await;
             }
         }
 
-        #[tokio::test(start_paused = true)]
+        #[tokio::test]
         async fn ten_deliveries_at_once_of_every_violation_make_one_remediation() {
             for violation in &$violations {
                 violation.happens_once_however_often_it_is_told().await;

@@ -1,6 +1,6 @@
 //! An AWS account and a ledger in memory, strict: whatever the real ones would refuse is refused, and whatever the engine must
-//! never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is virtual: tests run on
-//! a Tokio clock that is paused, so sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
+//! never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is simulated, so
+//! that sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
 
 #![allow(
     dead_code,
@@ -12,6 +12,7 @@
 pub(crate) mod guarded;
 pub(crate) mod iam;
 pub(crate) mod lambda;
+pub(crate) mod time;
 
 use futures::future::{self, Either};
 use iam::Managed;
@@ -22,15 +23,14 @@ use std::{
     future::Future,
     pin::pin,
     task::Poll,
-    time::Duration,
 };
-use tokio::time::{self, Instant};
+use time::SimulatedTime;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::{Content, Fingerprint},
     guard::{Facts, Look, Scope, Sighting},
     iam::PolicyArn,
-    plan::{Call, RevisionId},
+    plan::{Call, Change, RevisionId},
     ports::{Account, Announcer, Clock, Commit, CommitError, Ledger, Notary},
     record::{Reason, Record, Step, verify},
     settings::Settings,
@@ -135,15 +135,10 @@ struct Inner {
 }
 
 /// Everything outside the engine.
+#[derive(Default)]
 pub(crate) struct World {
     inner: RefCell<Inner>,
-    began: Instant,
-}
-
-impl Default for World {
-    fn default() -> World {
-        World { inner: RefCell::default(), began: Instant::now() }
-    }
+    time: SimulatedTime,
 }
 
 /// Setting the scene.
@@ -443,7 +438,7 @@ impl World {
     /// A call arrives at a port.
     async fn arrive(&self, port: Port) -> Result<Option<Fault>, ErrorKind> {
         // Calls take their time, and not always the same: runs at once overtake each other.
-        time::sleep(Duration::from_millis(1 + (self.entropy() % 7) as u64)).await;
+        self.time.sleep(SignedDuration::from_millis(1 + (self.entropy() % 7) as i64)).await;
         let act = {
             let mut inner = self.inner.borrow_mut();
             let next = inner.acts.iter().position(|(at, _)| *at == port);
@@ -614,6 +609,11 @@ impl Account for World {
         .await
     }
 
+    /// This world has one lock for each surface.
+    async fn lock(&self, _: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
+        Ok(judged.cloned())
+    }
+
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
         let (subject, surface) = target(call);
         for request in 0..iam::requests(call) {
@@ -714,8 +714,7 @@ impl Notary for World {
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
-        let begin: Timestamp = BEGIN.parse().unwrap();
-        begin + SignedDuration::try_from(self.began.elapsed()).unwrap()
+        BEGIN.parse::<Timestamp>().unwrap() + self.time.passed()
     }
 
     fn entropy(&self) -> u128 {
@@ -726,6 +725,6 @@ impl Clock for World {
     }
 
     async fn sleep(&self, duration: SignedDuration) {
-        time::sleep(Duration::try_from(duration).unwrap_or_default()).await;
+        self.time.sleep(duration).await;
     }
 }

@@ -142,7 +142,7 @@ impl Guard for Toy {
             None => Call::DeleteResourcePolicy { function, qualifier },
         };
         let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
-        Remedy { plan: Some(plan), unfixable }
+        Remedy { plan: Some(plan), unfixable, ..Remedy::default() }
     }
 }
 

@@ -52,6 +52,26 @@ pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Fi
         .collect()
 }
 
+/// Whether a statement of a function's policy may be about the version or alias `qualifier`, or about the function itself (`None`).
+///
+/// A policy that was written as a whole may name its resources by patterns over versions and aliases, and IAM's `*` also takes the colon
+/// before a qualifier. The function's name is not compared: Lambda takes no policy that is about another function.
+pub fn may_cover(statement: &Statement<'_>, qualifier: Option<&str>) -> bool {
+    let may_fit = |pattern: &str| match pattern.split_once(":function:") {
+        None => pattern.contains('*'),
+        Some((_, rest)) => match (rest.split_once(':'), qualifier) {
+            (Some((_, pattern)), Some(qualifier)) => pattern::fits(pattern, qualifier),
+            (Some(_), None) => false,
+            (None, Some(_)) => rest.contains('*'),
+            (None, None) => true,
+        },
+    };
+    match &statement.resources {
+        Some(Selection::Only(patterns)) => patterns.iter().any(may_fit),
+        Some(Selection::Except(_)) | None => true,
+    }
+}
+
 /// Each statement stands alone, so one that was changed can be judged again by itself.
 fn offences(
     index: usize,

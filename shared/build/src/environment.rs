@@ -10,68 +10,49 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{SandboxError, node};
+use crate::BuildError;
 
 /// A virtual environment: what is in it, every file of it by its hash.
-#[derive(Debug)]
-pub(crate) struct Environment {
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
     /// The first part of its directory's name.
     name: &'static str,
     /// What people call it.
     title: &'static str,
     requirements: &'static str,
-    /// What is to be done when pip is done, with the directory that will be the environment.
-    finish: Finish,
+    /// What is to be done when pip is done.
+    finish: Option<Finish>,
 }
 
 /// The last step of an installation, in the directory that will be the environment; it tells of its progress.
-type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), SandboxError>;
-
-fn nothing_more(_: &Path, _: &dyn Fn(&str)) -> Result<(), SandboxError> {
-    Ok(())
-}
-
-/// The account.
-pub(crate) const MINISTACK: Environment = Environment {
-    name: "ministack",
-    title: "MiniStack",
-    requirements: include_str!("../requirements/ministack.txt"),
-    finish: nothing_more,
-};
-
-/// What AWS's managed Python runtimes run a function with.
-pub(crate) const PYTHON_RUNTIME: Environment = Environment {
-    name: "python-runtime",
-    title: "AWS's Python runtime client",
-    requirements: include_str!("../requirements/python-runtime.txt"),
-    finish: nothing_more,
-};
-
-/// The same for Node.js.
-pub(crate) const NODE_RUNTIME: Environment = Environment {
-    name: "node-runtime",
-    title: "Node.js",
-    requirements: include_str!("../requirements/node-runtime.txt"),
-    finish: node::finish,
-};
+pub type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), BuildError>;
 
 /// What links a binary for a C library older than this machine's.
-pub(crate) const ZIG: Environment = Environment {
-    name: "zig",
-    title: "Zig",
-    requirements: include_str!("../requirements/zig.txt"),
-    finish: nothing_more,
-};
+pub(crate) const ZIG: Environment = Environment::new("zig", "Zig", include_str!("../requirements/zig.txt"));
 
 impl Environment {
+    /// An environment by the first part of its directory's name, what people call it, and its requirements, with hashes.
+    pub const fn new(name: &'static str, title: &'static str, requirements: &'static str) -> Self {
+        Self { name, title, requirements, finish: None }
+    }
+
+    /// The same with a last step.
+    #[must_use]
+    pub const fn finished_by(self, finish: Finish) -> Self {
+        Self { finish: Some(finish), ..self }
+    }
+
     /// Finds or makes the environment under `<target>/sandbox` and returns its directory; its Python is `bin/python` there. Blocks
     /// for some seconds the first time.
     ///
     /// The environment is named after the requirements' hash, so that a new version gets a new one, and takes its place by a
     /// rename, so that it is whole or absent. A lock makes a second process wait for the first rather than install again.
-    pub(crate) fn install(&self, target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, SandboxError> {
+    ///
+    /// # Errors
+    /// What is missing and how to get it, or what pip said.
+    pub fn install(&self, target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BuildError> {
         let home = target.join("sandbox");
-        fs::create_dir_all(&home).map_err(SandboxError::io("creating", &home))?;
+        fs::create_dir_all(&home).map_err(BuildError::io("creating", &home))?;
         let digest: String =
             Sha256::digest(self.requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let environment = home.join(format!("{}-{digest}", self.name));
@@ -82,8 +63,8 @@ impl Environment {
             return Ok(environment);
         }
         let lock_path = home.join("install.lock");
-        let lock = File::create(&lock_path).map_err(SandboxError::io("creating", &lock_path))?;
-        lock.lock().map_err(SandboxError::io("locking", &lock_path))?;
+        let lock = File::create(&lock_path).map_err(BuildError::io("creating", &lock_path))?;
+        lock.lock().map_err(BuildError::io("locking", &lock_path))?;
         if installed() {
             return Ok(environment);
         }
@@ -92,22 +73,24 @@ impl Environment {
         let draft = tempfile::Builder::new()
             .prefix("draft-")
             .tempdir_in(&home)
-            .map_err(SandboxError::io("creating a directory in", &home))?;
+            .map_err(BuildError::io("creating a directory in", &home))?;
         create(draft.path())?;
         let requirements = draft.path().join("requirements.txt");
-        fs::write(&requirements, self.requirements).map_err(SandboxError::io("writing", &requirements))?;
+        fs::write(&requirements, self.requirements).map_err(BuildError::io("writing", &requirements))?;
         self.fill(&draft.path().join("bin/python"), &requirements, progress)?;
-        (self.finish)(draft.path(), progress)?;
+        if let Some(finish) = self.finish {
+            finish(draft.path(), progress)?;
+        }
 
         if environment.exists() {
-            fs::remove_dir_all(&environment).map_err(SandboxError::io("removing", &environment))?;
+            fs::remove_dir_all(&environment).map_err(BuildError::io("removing", &environment))?;
         }
         let draft = draft.keep();
-        fs::rename(&draft, &environment).map_err(SandboxError::io("moving into place", &environment))?;
+        fs::rename(&draft, &environment).map_err(BuildError::io("moving into place", &environment))?;
         Ok(environment)
     }
 
-    fn fill(&self, python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(), SandboxError> {
+    fn fill(&self, python: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<(), BuildError> {
         let total = self.requirements.lines().filter(|line| line.contains("==") && !line.starts_with('#')).count();
         let mut pip = Command::new(python)
             .args([
@@ -125,7 +108,7 @@ impl Environment {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(SandboxError::io("running", python))?;
+            .map_err(BuildError::io("running", python))?;
         // Read beside standard output, so that neither pipe fills up.
         let complaints = pip.stderr.take().map(|mut pipe| {
             std::thread::spawn(move || {
@@ -140,38 +123,38 @@ impl Environment {
                 progress(&format!("installing {} ({collected} of {total})", self.title));
             }
         }
-        let status = pip.wait().map_err(SandboxError::io("waiting for", python))?;
+        let status = pip.wait().map_err(BuildError::io("waiting for", python))?;
         let complaints = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
         if status.success() {
             return Ok(());
         }
         let lines: Vec<&str> = complaints.lines().collect();
         let detail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
-        Err(SandboxError::Install { what: self.title, detail })
+        Err(BuildError::Install { what: self.title, detail })
     }
 }
 
-fn check_python() -> Result<(), SandboxError> {
+fn check_python() -> Result<(), BuildError> {
     let asked = Command::new("python3")
         .args(["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); sys.exit(sys.version_info < (3, 10))"])
         .output()
-        .map_err(|_| SandboxError::NoPython)?;
+        .map_err(|_| BuildError::NoPython)?;
     let found = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
     match (asked.status.success(), found.is_empty()) {
         (true, _) => Ok(()),
-        (false, true) => Err(SandboxError::NoPython),
-        (false, false) => Err(SandboxError::OldPython { found }),
+        (false, true) => Err(BuildError::NoPython),
+        (false, false) => Err(BuildError::OldPython { found }),
     }
 }
 
-fn create(environment: &Path) -> Result<(), SandboxError> {
+fn create(environment: &Path) -> Result<(), BuildError> {
     let made = Command::new("python3")
         .args([OsStr::new("-m"), OsStr::new("venv"), environment.as_os_str()])
         .output()
-        .map_err(|_| SandboxError::NoPython)?;
+        .map_err(|_| BuildError::NoPython)?;
     if made.status.success() {
         return Ok(());
     }
     let detail = [made.stdout, made.stderr].concat();
-    Err(SandboxError::NoVenv { detail: String::from_utf8_lossy(&detail).trim().to_owned() })
+    Err(BuildError::NoVenv { detail: String::from_utf8_lossy(&detail).trim().to_owned() })
 }

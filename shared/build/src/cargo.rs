@@ -1,19 +1,17 @@
-//! The guards as Lambda takes them: built by cargo, zipped with their binary as `bootstrap`.
+//! The workspace's binaries for this machine, and what every call of cargo from here has in common.
 
 use std::{
     env,
     ffi::OsString,
-    fs,
-    io::{BufRead, BufReader, Cursor, Read, Write},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
 };
 
 use serde::Deserialize;
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::SandboxError;
+use crate::BuildError;
 
 #[derive(Deserialize)]
 struct Message {
@@ -35,42 +33,28 @@ struct Target {
 /// features differently and compile the AWS SDK a second time.
 ///
 /// # Errors
-/// [`SandboxError::Build`] with what cargo printed.
-pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, SandboxError> {
-    build(workspace, names, !cfg!(debug_assertions), progress)
-}
-
-/// The same in the release profile: the binaries as they are deployed.
-///
-/// # Errors
-/// [`SandboxError::Build`] with what cargo printed.
-pub fn build_released_guards(
-    workspace: &Path,
-    names: &[&str],
-    progress: &dyn Fn(&str),
-) -> Result<Vec<PathBuf>, SandboxError> {
-    build(workspace, names, true, progress)
-}
-
-fn build(
-    workspace: &Path,
-    names: &[&str],
-    release: bool,
-    progress: &dyn Fn(&str),
-) -> Result<Vec<PathBuf>, SandboxError> {
-    let failed =
-        |detail: String| SandboxError::Build { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
+/// [`BuildError::Cargo`] with what cargo printed.
+pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, BuildError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(&cargo);
-    command.current_dir(workspace).args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
-    if release {
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace).args(["build", "--workspace"]);
+    if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     for name in names {
         command.args(["--bin", name]);
     }
-    let running = SandboxError::io("running", PathBuf::from(&cargo));
-    let mut build = outside_cargo(&mut command)
+    run(&mut command, names, progress)
+}
+
+/// Runs a build by cargo, or by what passes its arguments on to cargo, and returns where the binaries of those names are, in their order.
+pub(crate) fn run(command: &mut Command, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, BuildError> {
+    let failed =
+        |detail: String| BuildError::Cargo { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
+    let program = PathBuf::from(command.get_program());
+    let running = BuildError::io("running", &program);
+    let mut build = outside_cargo(command)
+        .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -85,7 +69,7 @@ fn build(
         }
         printed.push(line);
     }
-    let built = build.wait().map_err(SandboxError::io("waiting for", PathBuf::from(&cargo)))?;
+    let built = build.wait().map_err(BuildError::io("waiting for", program))?;
     let executables = messages.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if !built.success() {
         return Err(failed(printed.join("\n")));
@@ -119,33 +103,4 @@ fn executables(messages: impl Read) -> Vec<(String, PathBuf)> {
         .filter(|message| message.reason == "compiler-artifact")
         .filter_map(|message| Some((message.target?.name, message.executable?)))
         .collect()
-}
-
-/// A function's package: the binary as an executable `bootstrap`. Stored, not compressed: it stays on this machine.
-///
-/// # Errors
-/// [`SandboxError::Io`] when the binary cannot be read.
-pub fn package(binary: &Path) -> Result<Vec<u8>, SandboxError> {
-    let code = fs::read(binary).map_err(SandboxError::io("reading", binary))?;
-    zipped("bootstrap", &code, CompressionMethod::Stored)
-}
-
-/// The package of a function in an interpreted language: one file.
-///
-/// # Errors
-/// [`SandboxError::Io`] when it cannot be zipped.
-pub fn package_text(name: &str, text: &str) -> Result<Vec<u8>, SandboxError> {
-    zipped(name, text.as_bytes(), CompressionMethod::Stored)
-}
-
-/// An archive of one executable file, with no time in it.
-pub(crate) fn zipped(name: &str, content: &[u8], method: CompressionMethod) -> Result<Vec<u8>, SandboxError> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(content.len() + 256)));
-    let options = SimpleFileOptions::default().compression_method(method).unix_permissions(0o755);
-    zip.start_file(name, options)
-        .map_err(std::io::Error::from)
-        .and_then(|()| zip.write_all(content))
-        .and_then(|()| zip.finish().map_err(std::io::Error::from))
-        .map(Cursor::into_inner)
-        .map_err(SandboxError::io("zipping", Path::new(name)))
 }

@@ -1,5 +1,8 @@
 //! The commands against a local account with the real guard deployed, as a person runs them.
 
+mod place;
+mod profile;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::{
     primitives::Blob,
@@ -9,7 +12,7 @@ use serde_json::Value;
 use std::{
     io::Write,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
@@ -24,7 +27,35 @@ struct Said {
     err: String,
 }
 
+/// `warden` with nothing of the environment of whoever runs the tests, and no profile.
+fn warden(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warden"));
+    command.args(arguments).env_clear().envs([("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")]);
+    command
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 impl Said {
+    /// What a command says when it is run.
+    fn by(mut command: Command) -> Said {
+        command.stdout(Stdio::piped());
+        Said::by_pipes(command)
+    }
+
+    /// The same, where the standard output goes somewhere already.
+    fn by_pipes(mut command: Command) -> Said {
+        let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        // Its own end of a pipe would stay open here.
+        drop(command);
+        child.wait_with_output().expect("it ends").into()
+    }
+
     /// Asserts the exit code and that each text stands in what was printed.
     #[track_caller]
     fn check(self, code: i32, texts: &[&str]) -> Said {
@@ -69,12 +100,18 @@ impl Account {
 
     async fn with(guards: &[&str]) -> Account {
         let account = Account::bare().await;
+        account.deploy(guards, "on").await;
+        account
+    }
+
+    /// Deploys the stack, or deploys it again, with the ledger's deletion protection on or off.
+    async fn deploy(&self, guards: &[&str], protect: &str) {
         let root = workspace();
         let all: Vec<&str> = guards.iter().copied().chain(["secret-env"]).collect();
         let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets)];
+        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets), ("ProtectLedger", protect)];
         let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
@@ -83,15 +120,18 @@ impl Account {
             guards: &guards,
             layer: binaries.last().map(PathBuf::as_path),
         };
-        account.sandbox.deploy(&stack).await.expect("the stack");
-        account
+        self.sandbox.deploy(&stack).await.expect("the stack");
     }
 
     async fn create_function(&self, name: &str) {
+        self.create_function_by(&self.lambda, name).await;
+    }
+
+    async fn create_function_by(&self, lambda: &aws_sdk_lambda::Client, name: &str) {
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
         zip.resize(22, 0);
-        let function = self.lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
+        let function = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
         let function = function.handler("bootstrap").code(FunctionCode::builder().zip_file(Blob::new(zip)).build());
         function.role("arn:aws:iam::111122223333:role/shop").send().await.expect("a function");
     }
@@ -103,29 +143,43 @@ impl Account {
         self.warden_as(&pairs, arguments)
     }
 
-    fn warden_as(&self, credentials: &[(&str, &str)], arguments: &[&str]) -> Said {
-        self.warden_given(credentials, arguments, "")
+    /// Runs `warden` with these variables.
+    fn warden_as(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+        Said::by(self.command(variables, arguments))
     }
 
     /// The same with something on the standard input.
-    fn warden_given(&self, credentials: &[(&str, &str)], arguments: &[&str], input: &str) -> Said {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_warden"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .env_clear()
-            // No profile of whoever runs the tests.
-            .envs([("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")])
-            .envs([("AWS_ENDPOINT_URL", self.sandbox.endpoint()), ("AWS_REGION", self.sandbox.region())])
-            .envs(credentials.iter().copied())
-            .spawn()
-            .expect("the binary starts");
+    fn warden_given(&self, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Said {
+        let mut command = self.command(variables, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
         // It need not read it.
-        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        let _ = child.stdin.take().expect("a pipe").write_all(input);
+        child.wait_with_output().expect("it ends").into()
+    }
+
+    fn command(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let mut command = warden(arguments);
+        command
+            .envs([("AWS_ENDPOINT_URL", self.sandbox.endpoint()), ("AWS_REGION", self.sandbox.region())])
+            .envs(variables.iter().copied());
+        command
+    }
+
+    /// Adds a trigger that any account's bucket can pull and takes the narrowed one away again, until the breaker leaves it.
+    async fn fight(&self, function: &str) {
+        for revert in 0..4 {
+            let add = self.lambda.add_permission().function_name(function).statement_id("bucket");
+            add.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await.expect("a statement");
+            self.settle().await;
+            let policy = self.policy_of(function).await.expect("a policy");
+            let narrowed = policy["Statement"][0]["Condition"].is_object();
+            assert_eq!(narrowed, revert < 3);
+            if narrowed {
+                let remove = self.lambda.remove_permission().function_name(function).statement_id("bucket");
+                remove.send().await.expect("removed");
+            }
+        }
     }
 
     /// Lets anybody invoke `shop`, and waits until the guard has seen it.
@@ -141,7 +195,11 @@ impl Account {
 
     /// The policy of `shop`, if there is one.
     async fn policy(&self) -> Option<Value> {
-        let got = self.lambda.get_policy().function_name("shop").send().await.ok()?;
+        self.policy_of("shop").await
+    }
+
+    async fn policy_of(&self, function: &str) -> Option<Value> {
+        let got = self.lambda.get_policy().function_name(function).send().await.ok()?;
         serde_json::from_str(&got.policy.unwrap_or_default()).ok()
     }
 
@@ -300,29 +358,35 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
 
     let keys = account.sandbox.administrator();
     let pairs = [("AWS_ACCESS_KEY_ID", keys.access_key_id()), ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key())];
-    let rotate = |variable: &str, more: &[&str], input: &str| {
+    let rotate = |variable: &str, more: &[&str], input: &[u8]| {
         let arguments: Vec<&str> = ["rotate", "shop", variable].iter().chain(more).copied().collect();
         let said = account.warden_given(&pairs, &arguments, input);
         assert!(!said.out.contains(SECOND) && !said.err.contains(SECOND), "{said:?}");
         said
     };
-    rotate("STAGE", &["--yes"], SECOND)
-        .check(1, &["STAGE of shop cannot be rotated", "stands in the environment itself"]);
-    rotate("NOT_THERE", &["--yes"], SECOND).check(1, &["no variable of this name"]);
-    rotate("DB_PASSWORD", &["--yes"], "").check(2, &["the value is empty"]);
-    let asked = rotate("DB_PASSWORD", &[], SECOND);
-    asked.check(
-        2,
-        &["DB_PASSWORD of shop in account 111122223333, us-east-1", "PutSecretValue(warden/shop/", "say --yes"],
-    );
+    let (new, line) = (SECOND.as_bytes(), format!("{SECOND}\n"));
+    rotate("STAGE", &["--yes"], new).check(1, &["STAGE of shop cannot be rotated", "stands in the environment itself"]);
+    rotate("NOT_THERE", &["--yes"], new).check(1, &["no variable of this name"]);
+    for empty in [b"".as_slice(), b"\n"] {
+        rotate("DB_PASSWORD", &["--yes"], empty).check(2, &["the value is empty"]);
+    }
+    rotate("DB_PASSWORD", &["--yes"], &[new, b"\xff"].concat()).check(2, &["no UTF-8 text"]);
+    rotate("DB_PASSWORD", &["--yes"], &[b'x'; 65_537]).check(2, &["longer than the 65536 bytes"]);
+    // Nearly as long: with the name beside it, the secret has no room for it.
+    rotate("DB_PASSWORD", &["--yes"], &[b'x'; 65_530]).check(1, &["more than the 65536 bytes that a secret holds"]);
+    let place = "This changes account 111122223333, Region us-east-1, as";
+    rotate("DB_PASSWORD", &[], new)
+        .check(2, &["DB_PASSWORD of shop", "PutSecretValue(warden/shop/", place, "say --yes"]);
     assert_eq!(held().await["DB_PASSWORD"], FIRST);
-    let rotated = rotate("DB_PASSWORD", &["--yes"], &format!("{SECOND}\n"));
+    // An argument would stand in the shell's history.
+    rotate("DB_PASSWORD", &["--yes", "hunter2"], b"").check(2, &["unexpected argument"]);
+    let rotated = rotate("DB_PASSWORD", &["--yes"], line.as_bytes());
     rotated.check(
         0,
-        &["rotated", "until they start again", "aws lambda update-function-configuration --function-name shop"],
+        &["rotated", "until they start again", place, "aws lambda update-function-configuration --function-name shop"],
     );
     assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));
-    rotate("DB_PASSWORD", &["--yes"], SECOND).check(0, &["holds this value already"]);
+    rotate("DB_PASSWORD", &["--yes"], new).check(0, &["holds this value already"]);
 
     let [id] = account.ids("rotated").try_into().expect("one rotation");
     let shown = account.warden(&["audit", "show", &id]);
@@ -360,21 +424,55 @@ async fn a_fight_stands_on_top_of_the_list() {
     let account = Account::guarded().await;
     account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
     account.settle().await;
-    for revert in 0..4 {
-        let add = account.lambda.add_permission().function_name("shop").statement_id("bucket");
-        add.principal("s3.amazonaws.com").action("lambda:InvokeFunction").send().await.expect("a statement");
-        account.settle().await;
-        let narrowed = account.policy().await.expect("a policy")["Statement"][0]["Condition"].is_object();
-        assert_eq!(narrowed, revert < 3);
-        if narrowed {
-            let remove = account.lambda.remove_permission().function_name("shop").statement_id("bucket");
-            remove.send().await.expect("removed");
-        }
-    }
+    account.fight("shop").await;
     let listed = account.warden(&["audit", "--output", "table"]);
     listed.check(0, &["BREAKER shop resource-policy: reverted 3 times", "user/administrator", "withheld (breaker)"]);
     account.warden(&["apply", "--function", "shop", "--yes"]).check(0, &["open-service-principal", "applied"]);
     assert!(account.policy().await.expect("a policy")["Statement"][0]["Condition"].is_object());
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &["withheld (breaker)"]);
+    assert!(!listed.out.contains("BREAKER"), "it is put right: {listed:?}");
+}
+
+#[tokio::test]
+async fn a_fight_is_over_when_its_function_is_opted_out_or_gone() {
+    let account = Account::guarded().await;
+    account.create_function("stock").await;
+    account.warden(&["opt-in", "shop", "stock", "--yes"]).check(0, &[]);
+    account.settle().await;
+    account.fight("shop").await;
+    account.fight("stock").await;
+    account.warden(&["audit", "--output", "table"]).check(0, &["BREAKER shop", "BREAKER stock"]);
+
+    account.lambda.untag_resource().resource(SHOP).tag_keys("warden").send().await.expect("untagged");
+    account.settle().await;
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &["withheld (breaker)", "BREAKER stock"]);
+    assert!(!listed.out.contains("BREAKER shop"), "{listed:?}");
+
+    account.lambda.delete_function().function_name("stock").send().await.expect("deleted");
+    account.settle().await;
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &["withheld (breaker)"]);
+    assert!(!listed.out.contains("BREAKER"), "{listed:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_one_error_and_not_applied() {
+    let account = Account::guarded().await;
+    let said = account.warden(&["apply", "--function", "nosuch", "--yes"]);
+    let said = said.check(2, &["there is no function `nosuch` in us-east-1"]);
+    assert_eq!((said.out.lines().count(), said.err.lines().count()), (0, 1), "{said:?}");
+    let said = account.warden(&["apply", "--role", "nosuch", "--yes"]).check(2, &["there is no role `nosuch`"]);
+    assert_eq!((said.out.lines().count(), said.err.lines().count()), (0, 1), "{said:?}");
+    let said = account.warden(&["apply", "--function", "shop", "--yes"]).check(1, &["nothing to change"]);
+    assert_eq!(said.out.matches("shop").count(), 1, "said once for all guards: {said:?}");
+
+    account.open("old").await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.settle().await;
+    let [standing] = account.ids("withheld").try_into().expect("one withheld");
+    account.lambda.delete_function().function_name("shop").send().await.expect("deleted");
+    account.settle().await;
+    let said = account.warden(&["apply", &standing, "--yes"]).check(1, &["shop is gone.", "nothing to change"]);
+    assert_eq!(said.out.matches("gone").count(), 1, "{said:?}");
 }
 
 #[tokio::test]
@@ -458,6 +556,21 @@ async fn a_ledger_that_was_edited_is_found_out() {
     let verdicts = verified.lines();
     assert_eq!(verdicts.iter().filter(|verdict| verdict.get("problem").is_some()).count(), 2, "{verdicts:?}");
     assert!(account.warden(&["audit"]).check(1, &["cannot be read"]).lines().len() > 2);
+}
+
+#[tokio::test]
+async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
+    let account = Account::bare().await;
+    let guards = ["access-guard", "role-guard"];
+    account.deploy(&guards, "off").await;
+    let advice = ["UNPROTECTED", "ProtectLedger=on", "update-table --table-name warden-ledger"];
+    account.warden(&["audit", "verify"]).check(1, &advice);
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &advice);
+    assert!(listed.out.starts_with("UNPROTECTED"), "{listed:?}");
+    account.deploy(&guards, "on").await;
+    account.warden(&["audit", "verify"]).check(0, &[]);
+    let listed = account.warden(&["audit", "--output", "table"]).check(0, &[]);
+    assert!(!listed.out.contains("UNPROTECTED"), "{listed:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,90 @@
+//! Every command that changes something says where, to somebody who can read it.
+
+use super::{Account, SHOP, Said};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, pipe},
+    process::Stdio,
+};
+
+const PLACE: &str =
+    "This changes account 111122223333, Region us-east-1, as arn:aws:iam::111122223333:user/administrator.";
+
+#[tokio::test]
+async fn each_command_names_the_account_and_the_region_before_it_changes_anything() {
+    let account = Account::guarded().await;
+    let asks = |arguments: &[&str]| account.warden(arguments).check(2, &[PLACE, "say --yes"]);
+    let does = |arguments: &[&str]| {
+        let said = account.warden(&[arguments, &["--yes"]].concat()).check(0, &[PLACE]);
+        let last = said.out.lines().last().unwrap_or_default();
+        assert_ne!(last, PLACE, "what was done is said after it: {said:?}");
+    };
+    account.open("old").await;
+    for arguments in
+        [&["opt-in", "shop"][..], &["opt-in", "--role", "shop"], &["exempt", "shop", "public-url", "--for", "7d"]]
+    {
+        asks(arguments);
+        does(arguments);
+    }
+    account.settle().await;
+    asks(&["pause"]);
+    does(&["pause"]);
+    asks(&["resume"]);
+    does(&["resume"]);
+    asks(&["apply", "--function", "shop"]);
+    does(&["apply", "--function", "shop"]);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    asks(&["undo", &applied]);
+    does(&["undo", &applied]);
+
+    // A function elsewhere is changed there.
+    let there =
+        aws_sdk_lambda::Client::new(&account.sandbox.config_as(account.sandbox.administrator().clone(), "eu-west-1"));
+    account.create_function_by(&there, "branch").await;
+    let branch = "arn:aws:lambda:eu-west-1:111122223333:function:branch";
+    let said = account.warden(&["exempt", branch, "public-url", "--for", "7d"]);
+    said.check(2, &["account 111122223333, Region eu-west-1, as "]);
+    let said = account.warden(&["opt-in", branch, SHOP]);
+    said.check(2, &["account 111122223333, Regions eu-west-1, us-east-1, as "]);
+}
+
+#[tokio::test]
+async fn nothing_is_changed_that_nobody_can_read_of() {
+    let account = Account::guarded().await;
+    let keys = account.sandbox.administrator();
+    let keys = [("AWS_ACCESS_KEY_ID", keys.access_key_id()), ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key())];
+    let into_nothing = |arguments: &[&str]| {
+        let (reader, writer) = pipe().expect("a pipe");
+        drop(reader);
+        let mut command = account.command(&keys, arguments);
+        command.stdout(writer);
+        Said::by_pipes(command)
+    };
+    for arguments in [
+        &["pause", "--yes"][..],
+        &["opt-in", "shop", "--yes"],
+        &["exempt", "shop", "public-url", "--for", "7d", "--yes"],
+    ] {
+        into_nothing(arguments).check(2, &["nothing was changed", "cannot be written"]);
+    }
+    if cfg!(target_os = "linux") {
+        let mut command = account.command(&keys, &["pause", "--yes"]);
+        command.stdout(File::create("/dev/full").expect("a device"));
+        Said::by_pipes(command).check(2, &["nothing was changed", "No space left on device"]);
+    }
+    account.warden(&["resume", "--yes"]).check(0, &["not paused"]);
+    assert_eq!(account.tag("warden").await, None);
+    assert_eq!(account.tag("warden:exempt").await, None);
+    // What only lists ends where its reader has seen enough.
+    into_nothing(&["audit"]).check(0, &[]);
+    into_nothing(&["resume", "--yes"]).check(0, &[]);
+
+    // Once it is read, it is done, whether or not what follows is read.
+    let mut command = account.command(&keys, &["pause", "--yes"]);
+    let mut pausing = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(pausing.stdout.take().expect("a pipe")).lines();
+    assert!(lines.any(|line| line.expect("a line") == PLACE));
+    drop(lines);
+    assert_eq!(pausing.wait().expect("it ends").code(), Some(0));
+    account.warden(&["resume", "--yes"]).check(0, &["Resumed."]);
+}

@@ -1,0 +1,51 @@
+//! What a package asks of the crates that the AWS SDK is built on is what the whole workspace asks: else `cargo test -p` compiles all of
+//! the SDK once more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+use warden_sandbox::workspace;
+
+const PACKAGES: [&str; 7] =
+    ["access-guard", "role-guard", "secret-guard", "warden-aws", "warden-sandbox", "warden-tests", "warden"];
+
+/// By crate and version, the sets of features that it is built with.
+fn features(of: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut tree = Command::new(cargo);
+    tree.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}|{f}"]).args(of);
+    let output = tree.current_dir(workspace()).output().expect("cargo tree");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        // Empty lines and headings stand between the packages of a workspace.
+        let Some((package, features)) = line.trim_end_matches(" (*)").split_once('|') else { continue };
+        found.entry(package.to_owned()).or_default().insert(features.to_owned());
+    }
+    found
+}
+
+#[test]
+fn every_package_is_built_on_the_same_sdk() {
+    let below: BTreeSet<String> = features(&["--package", "aws-sdk-lambda", "--edges", "normal"]).into_keys().collect();
+    assert!(below.len() > 50, "{below:?}");
+    let whole = features(&["--workspace", "--edges", "normal"]);
+    let mut compiled_again = BTreeSet::new();
+    let mut check = |of: &[&str]| {
+        for (package, sets) in features(of).into_iter().filter(|(package, _)| below.contains(package)) {
+            let other = |set: &String| !whole.get(&package).is_some_and(|known| known.contains(set));
+            compiled_again
+                .extend(sets.iter().filter(|set| other(set)).map(|set| format!("{package} with {set}: {of:?}")));
+        }
+    };
+    check(&["--workspace", "--edges", "normal,dev"]);
+    for package in PACKAGES {
+        check(&["--package", package, "--edges", "normal,dev"]);
+    }
+    // Those that are built by themselves, too.
+    for package in ["access-guard", "role-guard", "secret-guard", "warden"] {
+        check(&["--package", package, "--edges", "normal"]);
+    }
+    assert!(compiled_again.is_empty(), "add to shared/unify/Cargo.toml: {compiled_again:#?}");
+}
