@@ -17,6 +17,7 @@ mod explain;
 mod opt_in;
 mod output;
 mod pause;
+mod rotate;
 mod span;
 mod tags;
 mod undo;
@@ -41,6 +42,7 @@ enum Command {
     Audit(audit::Audit),
     Undo(undo::Undo),
     Apply(apply::Apply),
+    Rotate(rotate::Rotate),
     Pause(pause::Pause),
     Resume(pause::Resume),
     OptIn(opt_in::OptIn),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => in_account(command.run()),
         Command::Undo(command) => in_account(command.run()),
         Command::Apply(command) => in_account(command.run()),
+        Command::Rotate(command) => in_account(command.run()),
         Command::Pause(command) => in_account(command.run()),
         Command::Resume(command) => in_account(command.run()),
         Command::OptIn(command) => in_account(command.run()),

@@ -13,8 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
 use std::io::{self, Write};
 use warden_engine::{
+    environment::WHEN_IT_STARTS,
     plan::Plan,
     record::{Diff, Record},
+    surface::Surface,
     undo::{Undo as Reversal, UndoRefusal},
 };
 
@@ -24,7 +26,7 @@ use warden_engine::{
 /// until it changes or the time given is over; then they put it right again.
 #[derive(clap::Args)]
 pub(crate) struct Undo {
-    /// The id of an `applied` record, or so much of its beginning as is unique
+    /// The id of an `applied` or `rotated` record, or so much of its beginning as is unique
     #[arg(value_name = "ID")]
     id: IdPrefix,
 
@@ -70,10 +72,13 @@ impl Undo {
                 for record in &records {
                     output::done(format_args!("{}  {}", record.id, audit::step(record)));
                 }
-                output::done(format_args!(
-                    "Restored. The guards leave it alone until {} UTC or until it changes.",
-                    shown(until)
-                ));
+                // Only what had a finding is to be let be.
+                let let_be = format!(" The guards leave it alone until {} UTC or until it changes.", shown(until));
+                let then = if is_accepted(&reversal.record) { let_be } else { String::new() };
+                output::done(format_args!("Restored.{then}"));
+                if let Some(Surface::Secret(_)) = reversal.record.entry.surface {
+                    output::done(WHEN_IT_STARTS);
+                }
                 Ok(Exit::Fine)
             }
             Err(refusal) => refused(refusal),
@@ -91,9 +96,17 @@ fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write)
     for change in plan.changes() {
         writeln!(out, "  {}", printable(&change.call().to_string()))?;
     }
-    writeln!(out, "  and leave that content alone until {} UTC\n", shown(until))?;
+    if is_accepted(record) {
+        writeln!(out, "  and leave that content alone until {} UTC", shown(until))?;
+    }
+    writeln!(out)?;
     let change = Diff { before: plan.before().clone(), after: plan.after().clone() };
     diff::write(out, &change, "now", "restored")
+}
+
+/// Whether the guards are told to leave alone what comes back.
+fn is_accepted(record: &Record) -> bool {
+    !record.entry.findings.is_empty()
 }
 
 fn refuse(why: &str) -> Exit {

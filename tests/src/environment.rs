@@ -1,6 +1,6 @@
 //! Functions with environments: how a deployment sets them, and what is left of them.
 
-use crate::{Account, arn};
+use crate::{Account, arn, role_arn};
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
@@ -101,6 +101,26 @@ impl Account {
     pub async fn layers(&self, name: &str) -> Vec<String> {
         let found = self.lambda.get_function_configuration().function_name(name).send().await.expect("it is there");
         found.layers.unwrap_or_default().into_iter().filter_map(|layer| layer.arn).collect()
+    }
+
+    /// Makes a KMS key that roles, by path and name, may use for these actions, and whose other use is left to IAM; says its ARN.
+    pub async fn customers_key(&self, users: &[&str], actions: &[&str]) -> String {
+        let root = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}});
+        let users: Vec<String> = users.iter().map(|role| role_arn(role)).collect();
+        let use_it = json!({"Effect": "Allow", "Action": actions, "Resource": "*", "Principal": {"AWS": users}});
+        let statements = if users.is_empty() { vec![root] } else { vec![root, use_it] };
+        let policy = json!({"Version": "2012-10-17", "Statement": statements});
+        let create = aws_sdk_kms::Client::new(&self.sandbox.config()).create_key().policy(policy.to_string());
+        create.send().await.expect("a key").key_metadata.and_then(|key| key.arn).expect("its ARN")
+    }
+
+    /// Encrypts a function's environment, this one, with a customer's key.
+    pub async fn encrypt(&self, name: &str, key: &str, environment: &Variables) {
+        self.ready(name).await;
+        let update = self.lambda.update_function_configuration().function_name(name).kms_key_arn(key);
+        update.environment(sent(environment)).send().await.expect("updated");
+        self.ready(name).await;
     }
 
     /// The layer that stripped functions start with.

@@ -1,12 +1,15 @@
 //! What an operator does, through the role that the stack has for that.
 
-use crate::Account;
+use crate::{Account, arn};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 use std::time::Duration;
 use warden_aws::Aws;
 use warden_engine::{
-    arn::Home,
+    arn::{FunctionArn, Home},
+    environment::VariableName,
     record::Record,
+    rotate::{Rotate, RotateRefusal},
     settings::Settings,
     trigger::Cause,
     undo::{Undo, UndoRefusal},
@@ -42,5 +45,20 @@ impl Account {
         let accept_for = SignedDuration::from_hours(7 * 24);
         let undo = Undo { record, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
         undo.carry_out(&aws, &settings).await
+    }
+
+    /// What `warden rotate` does.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn rotate(&self, name: &str, variable: &str, value: &str) -> Result<Vec<Record>, RotateRefusal> {
+        let (aws, settings) = self.operator().await;
+        let function: FunctionArn = arn(name).parse().expect("a function");
+        let variable: VariableName = variable.parse().expect("a variable");
+        let kept = aws.kept(&function, &variable).await?.expect("the function").expect("a value that is kept");
+        let hash = aws.hash_key().await?.hash(value);
+        let rotate = Rotate { function, variable, by: "alice".into(), cause: Cause::by_hand("warden rotate") };
+        let plan = rotate.plan(&kept, hash, None)?;
+        rotate.carry_out(&aws.with_value(SecretString::from(value)), &settings, &plan).await
     }
 }

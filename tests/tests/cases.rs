@@ -6,6 +6,7 @@
 //! | `event.json` | the event as EventBridge delivers it |
 //! | `facts.json` | what AWS says about the subject then ([`Facts`]) |
 //! | `baseline.json` | what the surfaces held before, where that matters: surface to content |
+//! | `values.json` | what is known of the values that an environment's variables held, where that matters: variable to [`Variable`] |
 //! | `settings.json` | the stack's parameters that are not at their defaults: variable to value |
 //! | `plan.json` | what is decided: where to look, the records, the calls with their undo |
 //!
@@ -37,7 +38,7 @@ use warden_engine::{
 };
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
-const OPTIONAL: [&str; 2] = ["baseline.json", "settings.json"];
+const OPTIONAL: [&str; 3] = ["baseline.json", "settings.json", "values.json"];
 
 /// `plan.json`.
 #[derive(Serialize)]
@@ -116,6 +117,11 @@ impl<G: Guard> Case<'_, G> {
         let surfaces = baselines.into_iter().map(|(surface, baseline)| {
             (surface, SurfaceState { version: 1, baseline: Some(baseline), ..SurfaceState::default() })
         });
+        let mut surfaces: BTreeMap<Surface, SurfaceState> = surfaces.collect();
+        if let Some(values) = self.read("values.json") {
+            let state = surfaces.entry(Surface::Environment(None)).or_default();
+            (state.version, state.values) = (1, values);
+        }
         let mode = facts.scope.opt_in(G::KIND, trigger.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode;
         let known = Standing {
             mode,
@@ -126,7 +132,7 @@ impl<G: Guard> Case<'_, G> {
             through: BTreeSet::new(),
         };
         let guards = (mode != Mode::Off).then_some((G::KIND, known)).into_iter().collect();
-        History { head: Head { guards, ..Head::default() }, surfaces: surfaces.collect(), ..History::default() }
+        History { head: Head { guards, ..Head::default() }, surfaces, ..History::default() }
     }
 }
 

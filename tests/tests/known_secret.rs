@@ -41,7 +41,7 @@ async fn is_known_under_any_name_and_stripped_there_too() {
     assert!(secret.starts_with("warden/ship/"), "{secret}");
     let [applied] = account.steps("ship", Step::Applied).await.try_into().expect("one");
     let message = &applied.entry.findings[0].message;
-    assert!(message.contains("took out of DB_PASSWORD of pay"), "{message}");
+    assert!(message.contains("keeps for DB_PASSWORD of pay"), "{message}");
     let note = applied.entry.note.as_deref().unwrap_or_default();
     assert!(note.contains(&format!("in the template, set LEGACY to the text warden-secret:{secret}")), "{note}");
     assert!(!serde_json::to_string(&applied).expect("JSON").contains(VALUE));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use warden_engine::{record::Step, tags::GuardKind};
 use warden_sandbox::ACCOUNT;
-use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};
+use warden_tests::{Account, arn, environment::variables, lambda_trust, policy, role_arn, tag};
 
 fn read_orders() -> Value {
     json!({"Sid": "Orders", "Effect": "Allow", "Action": "dynamodb:GetItem",
@@ -300,4 +300,39 @@ async fn iam_itself_holds_the_guard_to_the_tag() {
     assert!(guard.tag_role().role_name("free").tags(tag("warden", "enforce")).send().await.is_err());
     assert!(guard.create_policy_version().policy_arn(&untagged).policy_document(&document).send().await.is_err());
     assert!(guard.delete_role_permissions_boundary().role_name("tagged").send().await.is_err());
+}
+
+/// Lambda grants a role the use of the key with the permissions of whoever hands the role over.
+#[tokio::test]
+async fn a_role_under_a_customers_key_is_given_back_where_the_guard_may_use_the_key_and_withheld_where_not() {
+    let account = Account::guarded().await;
+    account.role("admin", &[]).await;
+    account.put_role_policy("admin", "all", &policy(&[everything()])).await;
+    let guard = ["warden/guard/warden-role-guard"];
+    let (some, all) = (["kms:Decrypt"], ["kms:Decrypt", "kms:Encrypt", "kms:CreateGrant"]);
+    let keys = [
+        ("shut", account.customers_key(&[], &[]).await),
+        ("half", account.customers_key(&guard, &some).await),
+        ("open", account.customers_key(&guard, &all).await),
+    ];
+    for (name, key) in &keys {
+        account.opted_in(name, "enforce").await;
+        account.encrypt(name, key, &variables(&[("STAGE", "test")])).await;
+        account.settle().await;
+        let update = account.lambda.update_function_configuration().function_name(*name).role(role_arn("admin"));
+        update.send().await.expect("updated");
+        account.settle().await;
+    }
+    let mut outcomes = Vec::new();
+    for (name, key) in &keys {
+        let found = account.lambda.get_function_configuration().function_name(*name).send().await;
+        let role = found.expect("the function").role().unwrap_or_default().to_owned();
+        let last = account.records(&arn(name)).await.pop().expect("a record").entry;
+        let note = last.note.unwrap_or_default();
+        assert!(*name == "open" || note.contains("kms:Decrypt, kms:Encrypt and kms:CreateGrant"), "{name}: {note}");
+        assert!(*name != "shut" || note.contains(key.as_str()) && note.contains(&role_arn("shop")), "{note}");
+        outcomes.push((role, last.step));
+    }
+    let (admin, shop) = (role_arn("admin"), role_arn("shop"));
+    assert_eq!(outcomes, [(admin.clone(), Step::Withheld), (admin, Step::Failed), (shop, Step::Applied)]);
 }

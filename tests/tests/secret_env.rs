@@ -197,7 +197,7 @@ async fn a_start_without_its_secrets_fails_with_a_line_that_says_why() {
     check(&never_made, &["`warden/never-made/1` is not there", "ResourceNotFoundException"]);
     check(&deleted, &["`warden/deleted/1` is not there", "InvalidRequestException", "restore-secret"]);
     check(&other_keys, &["`warden/other-keys/1` has no value for the variable KEY"]);
-    check(&no_object, &["`warden/no-object/1` is not a JSON object"]);
+    check(&no_object, &["`warden/no-object/1` is no JSON object", "`warden rotate no-object KEY`"]);
     check(&unreachable, &["could not be read in time", "http://127.0.0.1:9", "VPC endpoint"]);
 
     shop.role(&["secretsmanager:DescribeSecret"]).await;

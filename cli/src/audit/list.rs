@@ -179,6 +179,9 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
         Ok(open) => lines.extend(open.iter().map(|(subject, surface, state)| {
             let what = match state.intent.as_ref().map(|intent| &intent.purpose) {
                 Some(Purpose::Undo { record }) => format!("an undo of {record}; `warden undo {record}` resumes it"),
+                Some(Purpose::Rotate) => {
+                    "a rotation; the guard writes down with the next event how it ended".to_owned()
+                }
                 Some(Purpose::Remedy) | None => "a remediation; the guard resumes it with the next event".to_owned(),
             };
             let over = state.intent.as_ref().is_some_and(|intent| intent.lease <= now);

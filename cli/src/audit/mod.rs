@@ -93,7 +93,7 @@ enum Tone {
 
 fn tone(step: Step) -> Tone {
     match step {
-        Step::Applied | Step::Resumed => Tone::Good,
+        Step::Applied | Step::Rotated | Step::Resumed => Tone::Good,
         Step::Withheld | Step::Paused | Step::OptedOut => Tone::Mind,
         Step::Failed => Tone::Bad,
         Step::Undone | Step::Accepted => Tone::Undone,

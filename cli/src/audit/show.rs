@@ -113,6 +113,7 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
             Step::Observed | Step::Withheld => ("as it is, and was left", "after"),
             Step::Applied
             | Step::Undone
+            | Step::Rotated
             | Step::Accepted
             | Step::OptedIn
             | Step::OptedOut

@@ -190,6 +190,7 @@ impl Scene<'_> {
                 Step::Planned
                 | Step::Failed
                 | Step::Undone
+                | Step::Rotated
                 | Step::Accepted
                 | Step::OptedIn
                 | Step::OptedOut

@@ -10,8 +10,9 @@ use aws_sdk_lambda::{
 };
 use serde_json::Value;
 use std::{
+    io::Write,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
@@ -33,6 +34,13 @@ fn warden(arguments: &[&str]) -> Command {
     command
 }
 
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 impl Said {
     /// What a command says when it is run.
     fn by(mut command: Command) -> Said {
@@ -45,9 +53,7 @@ impl Said {
         let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         // Its own end of a pipe would stay open here.
         drop(command);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        child.wait_with_output().expect("it ends").into()
     }
 
     /// Asserts the exit code and that each text stands in what was printed.
@@ -140,6 +146,16 @@ impl Account {
     /// Runs `warden` with these variables.
     fn warden_as(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
         Said::by(self.command(variables, arguments))
+    }
+
+    /// The same with something on the standard input.
+    fn warden_given(&self, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Said {
+        let mut command = self.command(variables, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        // It need not read it.
+        let _ = child.stdin.take().expect("a pipe").write_all(input);
+        child.wait_with_output().expect("it ends").into()
     }
 
     fn command(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
@@ -250,7 +266,7 @@ async fn a_remediation_is_listed_shown_and_taken_back() {
         .check(1, &["accepted by administrator", "nothing to change"]);
 
     account.warden(&["undo", &applied, "--yes"]).check(1, &["already holds what it held before"]);
-    account.warden(&["undo", &accepted, "--yes"]).check(1, &["only an `applied` one can be undone"]);
+    account.warden(&["undo", &accepted, "--yes"]).check(1, &["only an `applied` or a `rotated` one can be undone"]);
     let add = account.lambda.add_permission().function_name("shop").statement_id("ours").principal("111122223333");
     add.action("lambda:InvokeFunction").send().await.expect("a statement that is nothing bad");
     account.settle().await;
@@ -271,7 +287,7 @@ async fn what_was_there_before_the_opt_in_is_left_until_it_is_applied() {
     account.settle().await;
     let [standing] = account.ids("withheld").try_into().expect("one withheld");
     account.warden(&["audit", "show", &standing]).check(0, &["withheld (standing)", "warden apply"]);
-    account.warden(&["undo", &standing, "--yes"]).check(1, &["only an `applied` one can be undone"]);
+    account.warden(&["undo", &standing, "--yes"]).check(1, &["only an `applied` or a `rotated` one can be undone"]);
 
     account.warden(&["apply", &standing]).check(2, &["RemovePermission(shop, Sid old)", "say --yes"]);
     assert!(account.policy().await.is_some());
@@ -314,6 +330,74 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
     assert!(!alone.out.contains("secret-guard"), "{alone:?}");
     let alone = account.warden(&["opt-in", "shop", "--guard", "secrets", "--yes"]).check(0, &["secret-guard: enforce"]);
     assert!(!alone.out.contains("access-guard"), "{alone:?}");
+}
+
+#[tokio::test]
+async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
+    const FIRST: &str = "Kx9vQ7mZ2pLtR4wN";
+    const SECOND: &str = "Zq81xB0vK2mXp7TwLr5n";
+    let account = Account::with(&["access-guard", "role-guard", "secret-guard"]).await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+    let held = async || {
+        let listed = secrets.list_secrets().send().await.expect("secrets");
+        let [secret] = listed.secret_list() else { panic!("one secret: {listed:?}") };
+        let found = secrets.get_secret_value().secret_id(secret.name().expect("a name")).send().await;
+        serde_json::from_str::<Value>(found.expect("the secret").secret_string().expect("text")).expect("JSON")
+    };
+    let deploy = async |value: &str| {
+        let environment = Environment::builder().variables("DB_PASSWORD", value).variables("STAGE", "test").build();
+        let update = account.lambda.update_function_configuration().function_name("shop").environment(environment);
+        update.send().await.expect("updated");
+        account.settle().await;
+    };
+    let tag = account.lambda.tag_resource().resource(SHOP).tags("warden:secrets", "strip");
+    tag.send().await.expect("tagged");
+    account.settle().await;
+    deploy(FIRST).await;
+    assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": FIRST}));
+
+    let keys = account.sandbox.administrator();
+    let pairs = [("AWS_ACCESS_KEY_ID", keys.access_key_id()), ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key())];
+    let rotate = |variable: &str, more: &[&str], input: &[u8]| {
+        let arguments: Vec<&str> = ["rotate", "shop", variable].iter().chain(more).copied().collect();
+        let said = account.warden_given(&pairs, &arguments, input);
+        assert!(!said.out.contains(SECOND) && !said.err.contains(SECOND), "{said:?}");
+        said
+    };
+    let (new, line) = (SECOND.as_bytes(), format!("{SECOND}\n"));
+    rotate("STAGE", &["--yes"], new).check(1, &["STAGE of shop cannot be rotated", "stands in the environment itself"]);
+    rotate("NOT_THERE", &["--yes"], new).check(1, &["no variable of this name"]);
+    for empty in [b"".as_slice(), b"\n"] {
+        rotate("DB_PASSWORD", &["--yes"], empty).check(2, &["the value is empty"]);
+    }
+    rotate("DB_PASSWORD", &["--yes"], &[new, b"\xff"].concat()).check(2, &["no UTF-8 text"]);
+    rotate("DB_PASSWORD", &["--yes"], &[b'x'; 65_537]).check(2, &["longer than the 65536 bytes"]);
+    // Nearly as long: with the name beside it, the secret has no room for it.
+    rotate("DB_PASSWORD", &["--yes"], &[b'x'; 65_530]).check(1, &["more than the 65536 bytes that a secret holds"]);
+    let place = "This changes account 111122223333, Region us-east-1, as";
+    rotate("DB_PASSWORD", &[], new)
+        .check(2, &["DB_PASSWORD of shop", "PutSecretValue(warden/shop/", place, "say --yes"]);
+    assert_eq!(held().await["DB_PASSWORD"], FIRST);
+    // An argument would stand in the shell's history.
+    rotate("DB_PASSWORD", &["--yes", "hunter2"], b"").check(2, &["unexpected argument"]);
+    let rotated = rotate("DB_PASSWORD", &["--yes"], line.as_bytes());
+    rotated.check(
+        0,
+        &["rotated", "until they start again", place, "aws lambda update-function-configuration --function-name shop"],
+    );
+    assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));
+    rotate("DB_PASSWORD", &["--yes"], new).check(0, &["holds this value already"]);
+
+    let [id] = account.ids("rotated").try_into().expect("one rotation");
+    let shown = account.warden(&["audit", "show", &id]);
+    shown.check(0, &["rotated by administrator", "secret/DB_PASSWORD", "PutSecretValue(warden/shop/"]);
+    deploy(FIRST).await;
+    assert_eq!(held().await["DB_PASSWORD"], SECOND, "what is stale is not stored");
+    account.warden(&["undo", &id, "--yes"]).check(0, &["Restored.", "until they start again"]);
+    assert_eq!(held().await["DB_PASSWORD"], FIRST);
+    let exported = account.warden(&["audit", "--output", "jsonl"]);
+    assert!(!exported.out.contains(SECOND) && !exported.out.contains(FIRST));
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["every chain holds"]);
 }
 
 #[tokio::test]

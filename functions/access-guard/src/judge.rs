@@ -32,7 +32,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         }
         Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),
         // secret-guard's.
-        Surface::Environment(_) => Judgement::default(),
+        Surface::Environment(_) | Surface::Secret(_) => Judgement::default(),
         Surface::FunctionUrl(qualifier) => url(content, &policies(facts, qualifier.as_ref(), settings)),
         Surface::Trust
         | Surface::Boundary

@@ -82,6 +82,7 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
         Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => with_url(qualifier.clone()),
         Surface::LayerPolicy(_)
         | Surface::Environment(_)
+        | Surface::Secret(_)
         | Surface::Trust
         | Surface::Boundary
         | Surface::Attachment(_)

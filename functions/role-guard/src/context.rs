@@ -34,6 +34,8 @@ pub struct Context {
     pub on_managed_instances: bool,
     /// For a function: what is wrong with its role, and with the one it had, by ARN.
     pub roles: BTreeMap<String, Judgement>,
+    /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
+    pub foreign_key: Option<String>,
     /// From the ledger: what each surface held that was last seen to comply.
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: surfaces that were not there when the whole subject was looked at, and are now.
@@ -128,7 +130,8 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
-            | Surface::Environment(_) => continue,
+            | Surface::Environment(_)
+            | Surface::Secret(_) => continue,
         };
         facts.surfaces.entry(surface.clone()).or_insert(Sighting { content, revision: None });
     }

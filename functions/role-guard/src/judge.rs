@@ -30,9 +30,11 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Surface::ManagedPolicy(_) => alone(content, settings),
         Surface::Role(_) => swap(content, surface, facts),
         // access-guard's.
-        Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) | Surface::Environment(_) => {
-            Judgement::default()
-        }
+        Surface::FunctionUrl(_)
+        | Surface::ResourcePolicy(_)
+        | Surface::LayerPolicy(_)
+        | Surface::Environment(_)
+        | Surface::Secret(_) => Judgement::default(),
     }
 }
 
@@ -157,7 +159,8 @@ impl Policies {
                 | Surface::FunctionUrl(_)
                 | Surface::ResourcePolicy(_)
                 | Surface::LayerPolicy(_)
-                | Surface::Environment(_) => {}
+                | Surface::Environment(_)
+                | Surface::Secret(_) => {}
             }
         }
         policies

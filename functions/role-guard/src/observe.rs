@@ -70,7 +70,11 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
         Subject::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
             scope: Scope::Tags(function.tags),
             surfaces: function.role.map(|role| (Surface::Role(None), role)).into_iter().collect(),
-            context: Context { on_managed_instances: function.on_managed_instances, ..Context::default() },
+            context: Context {
+                on_managed_instances: function.on_managed_instances,
+                foreign_key: function.foreign_key,
+                ..Context::default()
+            },
         })),
         Subject::LayerVersion(_) | Subject::Account(_) => Ok(None),
     }

@@ -11,6 +11,7 @@ use warden_engine::{
     Finding,
     arn::{FunctionArn, Qualifier},
     content::Content,
+    environment::KEY_RIGHTS,
     guard::Remedy,
     iam::RoleArn,
     managed_instances::{not_in_service, publish_again},
@@ -88,7 +89,8 @@ impl Task<'_> {
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
-            | Surface::Environment(_) => Remedy::default(),
+            | Surface::Environment(_)
+            | Surface::Secret(_) => Remedy::default(),
         }
     }
 
@@ -137,6 +139,13 @@ impl Task<'_> {
         if !complies {
             return self.nothing_safe(&format!(
                 "the role that the function had, {previous}, is gone or breaks a rule itself: look at both by hand"
+            ));
+        }
+        // Lambda grants a role the use of the key with the permissions of whoever hands the role over.
+        if let Some(key) = &self.facts.context.foreign_key {
+            return self.nothing_safe(&format!(
+                "the function's environment is encrypted with {key}, which the guard may not use: give the function its role back yourself, \
+                 {previous}, or let the guard's role use the key through Lambda ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };

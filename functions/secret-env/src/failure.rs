@@ -35,13 +35,28 @@ pub(crate) enum Failure {
     #[error("the secret `{secret}` could not be read: {problem}")]
     Answer { secret: SecretName, problem: String },
     #[error(
-        "the secret `{0}` is not a JSON object of texts: put its value back as Warden stored it, one text for each variable"
+        "the secret `{secret}` is no JSON object with a text for each variable any more: give each its value again with {}",
+        rotations(secret, variables)
     )]
-    NotAnObject(SecretName),
-    #[error("the secret `{secret}` has no value for the variable {variable}: put it back under that key")]
+    NotAnObject { secret: SecretName, variables: Vec<String> },
+    #[error(
+        "the secret `{secret}` has no value for the variable {variable}: set it with `{}`",
+        rotation(secret, variable)
+    )]
     NoValue { secret: SecretName, variable: String },
     #[error(
-        "the value of the variable {variable} in the secret `{secret}` contains a zero byte, which no environment can hold"
+        "the value of the variable {variable} in the secret `{secret}` contains a zero byte, which no environment can hold: set another with `{}`",
+        rotation(secret, variable)
     )]
     ZeroByte { secret: SecretName, variable: String },
+}
+
+/// The command that gives a variable another value.
+pub(crate) fn rotation(secret: &SecretName, variable: &str) -> String {
+    format!("warden rotate {} {variable}", secret.function().unwrap_or("FUNCTION"))
+}
+
+fn rotations(secret: &SecretName, variables: &[String]) -> String {
+    let commands: Vec<String> = variables.iter().map(|variable| format!("`{}`", rotation(secret, variable))).collect();
+    commands.join(" and ")
 }

@@ -39,7 +39,11 @@ fn start() -> Result<Infallible, Failure> {
 
     let references = References::among(env::vars_os());
     if !references.is_empty() {
-        for (name, value) in references.resolve(&SecretsManager::of_this_function()?)? {
+        let resolved = references.resolve(&SecretsManager::of_this_function()?)?;
+        for notice in resolved.notices {
+            eprintln!("warden secret-env: {notice}");
+        }
+        for (name, value) in resolved.values {
             runtime.env(name, value.expose_secret());
         }
     }

@@ -1,9 +1,12 @@
 //! Which variables hold references, and what they stand for.
 
-use crate::{failure::Failure, secrets_manager::Store};
+use crate::{
+    failure::{Failure, rotation},
+    secrets_manager::Store,
+};
 use secrecy::{ExposeSecret, SecretString};
-use std::{collections::BTreeMap, ffi::OsString};
-use warden_reference::{Reference, SecretName};
+use std::{collections::BTreeMap, ffi::OsString, fmt};
+use warden_reference::{Reference, SecretName, plain};
 
 /// The variables that hold references, by the secret they refer to: one, but for a function whose first secret is full.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,21 +30,56 @@ impl References {
     }
 
     /// Every variable with its value: all of them, or none.
-    pub(crate) fn resolve(self, store: &impl Store) -> Result<Vec<(String, SecretString)>, Failure> {
-        let mut resolved = Vec::new();
+    pub(crate) fn resolve(self, store: &impl Store) -> Result<Resolved, Failure> {
+        let mut resolved = Resolved::default();
         for (secret, variables) in self.0 {
-            let mut values: BTreeMap<String, SecretString> = serde_json::from_str(store.get(&secret)?.expose_secret())
-                // serde_json quotes what it met instead, which may be a value.
-                .map_err(|_| Failure::NotAnObject(secret.clone()))?;
+            let text = store.get(&secret)?;
+            // serde_json quotes what it met instead, which may be a value.
+            let values: Result<BTreeMap<String, SecretString>, _> = serde_json::from_str(text.expose_secret());
+            let mut values = match (values, plain(text.expose_secret()), variables.as_slice()) {
+                (Ok(values), _, _) => values,
+                // Whoever puts a text into the secret of one variable means its value.
+                (Err(_), Some(value), [variable]) => {
+                    resolved.notices.push(Notice { secret: secret.clone(), variable: variable.clone() });
+                    BTreeMap::from([(variable.clone(), value.into())])
+                }
+                (Err(_), _, _) => return Err(Failure::NotAnObject { secret, variables }),
+            };
             for variable in variables {
                 let Some(value) = values.remove(&variable) else { return Err(Failure::NoValue { secret, variable }) };
                 if value.expose_secret().contains('\0') {
                     return Err(Failure::ZeroByte { secret, variable });
                 }
-                resolved.push((variable, value));
+                resolved.values.push((variable, value));
             }
         }
         Ok(resolved)
+    }
+}
+
+/// The values, and what somebody should know about where they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) values: Vec<(String, SecretString)>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// A secret whose whole text was taken as the value of the one variable that refers to it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    secret: SecretName,
+    variable: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Notice { secret, variable } = self;
+        write!(
+            f,
+            "the secret `{secret}` holds a plain text and no JSON object: it is taken as the value of {variable}, the one variable that refers to \
+             it. Set values with `{}`",
+            rotation(secret, variable)
+        )
     }
 }
 
@@ -72,9 +110,10 @@ mod tests {
         let found = references(&[("B", PAY), ("STAGE", "prod"), ("A", PAY)]).resolve(&store);
         assert_eq!(store.1.get(), 1, "one call for one secret");
         match (found, expected) {
-            (Ok(values), Ok(expected)) => {
+            (Ok(found), Ok(expected)) => {
+                assert_eq!(found.notices, []);
                 let mut values: Vec<_> =
-                    values.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+                    found.values.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
                 values.sort_unstable();
                 assert_eq!(values, expected);
             }
@@ -99,10 +138,10 @@ mod tests {
     fn all_or_none_and_never_a_value_in_the_failure() {
         check(r#"{"A": "hunter2"}"#, Err("no value for the variable B"));
         check(r#"{"A": "hunter2", "B": "hunter2\u0000"}"#, Err("zero byte"));
-        check(r#"{"A": "hunter2", "B": 7}"#, Err("not a JSON object of texts"));
-        check(r#""hunter2""#, Err("not a JSON object of texts"));
-        check(r#"{"A": "hunter2" hunter2"#, Err("not a JSON object of texts"));
-        check("hunter2", Err("not a JSON object of texts"));
+        for text in [r#"{"A": "hunter2", "B": 7}"#, r#""hunter2""#, r#"{"A": "hunter2" hunter2"#, "hunter2"] {
+            check(text, Err("is no JSON object with a text for each variable"));
+            check(text, Err("`warden rotate pay B` and `warden rotate pay A`"));
+        }
     }
 
     /// A function whose first secret has no room for another version has a second one.
@@ -110,8 +149,41 @@ mod tests {
     fn each_secret_is_asked_for_once() {
         let store = One(r#"{"A": "1", "B": "2", "C": "3"}"#, Cell::default());
         let second = "warden-secret:warden/pay/2";
-        let values = references(&[("A", PAY), ("B", second), ("C", PAY)]).resolve(&store).unwrap();
-        assert_eq!((values.len(), store.1.get()), (3, 2));
+        let found = references(&[("A", PAY), ("B", second), ("C", PAY)]).resolve(&store).unwrap();
+        assert_eq!((found.values.len(), store.1.get()), (3, 2));
+    }
+
+    /// What a console invites to: one text in the place of the object.
+    #[test]
+    fn a_plain_text_is_the_value_of_the_one_variable_that_refers_to_its_secret() {
+        #[track_caller]
+        fn check(text: &'static str, expected: Option<&str>) {
+            let found = references(&[("DB_PASSWORD", PAY), ("STAGE", "prod")]).resolve(&One(text, Cell::default()));
+            match (found, expected) {
+                (Ok(found), Some(expected)) => {
+                    let values: Vec<_> = found.values.iter().map(|(_, value)| value.expose_secret()).collect();
+                    assert_eq!(values, [expected]);
+                    let [notice] = found.notices.as_slice() else { panic!("one notice: {:?}", found.notices) };
+                    let line = notice.to_string();
+                    assert!(line.contains("`warden/pay/1f2e3d4c5b6a` holds a plain text"), "{line}");
+                    assert!(line.contains("`warden rotate pay DB_PASSWORD`"), "{line}");
+                    assert!(!line.contains("hunter2") && !line.contains('\n'), "{line}");
+                }
+                (Err(failure), None) => {
+                    let line = failure.to_string();
+                    assert!(line.contains("`warden rotate pay DB_PASSWORD`") && !line.contains("hunter2"), "{line}");
+                }
+                (found, expected) => panic!("{found:?} is not {expected:?}"),
+            }
+        }
+        check("hunter2", Some("hunter2"));
+        check("hunter2\n", Some("hunter2"));
+        check("12345", Some("12345"));
+        // A broken object holds other variables' values too, and is nobody's.
+        check(r#"{"DB_PASSWORD": "hunter2", "API_KEY": "hunter2""#, None);
+        check(r#""hunter2""#, None);
+        check("hunter2\u{0}", None);
+        check(r#"{"OTHER": "hunter2"}"#, None);
     }
 
     #[test]

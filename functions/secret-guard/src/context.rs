@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use warden_engine::environment::{Package, StoredNow};
 use warden_engine::{
     Severity,
-    environment::{KeyedHash, VersionFacts},
+    environment::{KeyedHash, OddText, VersionFacts},
     known::Known,
     reference::SecretName,
+    values::{Place, Values},
 };
 
 /// What a role's permissions boundary says to reading a secret of Warden's.
@@ -86,6 +87,9 @@ pub struct Context {
     pub value_bytes: BTreeMap<String, u64>,
     /// What the role's boundary says.
     pub boundary: Boundary,
+    /// By layer that is not Warden's own, the names of the extensions that it brings; none where nobody could look into it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     /// The variables that look like secrets, in all environments that were read.
     pub suspects: Vec<Suspect>,
     /// The variables whose values the account knows, likewise.
@@ -98,21 +102,98 @@ pub struct Context {
     /// The function's other secrets: those that have no room for a further version, and those that its environment refers to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<SecretName, Option<StoredNow>>,
+    /// The roles that may read all of those that its environment refers to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub readers: BTreeSet<String>,
     /// Those of all of them that are to be deleted, because the function was gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted: BTreeSet<SecretName>,
+    /// The variables that refer to a secret of the function's own which holds nothing for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lacking: BTreeSet<String>,
     /// Published versions, by number; `$LATEST.PUBLISHED` is one of them.
     pub versions: BTreeMap<String, VersionFacts>,
+    /// From the ledger: what is known of the values that the function's variables held.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
+}
+
+/// A value that was replaced in Secrets Manager, set again in plaintext.
+#[derive(Debug)]
+pub(crate) struct Stale<'a> {
+    /// The secret that the variable's value is in.
+    pub(crate) secret: &'a SecretName,
+    /// Where the replaced value is still kept.
+    pub(crate) place: Option<&'a Place>,
+    /// Whether the secret can be read, so that the variable has its newer value from there.
+    pub(crate) has_newer: bool,
 }
 
 impl Context {
+    /// For tests: of a Python function without any secret.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Context {
+        Context {
+            runtime: Some("python3.13".into()),
+            package: Package::Zip,
+            architecture: "x86_64".into(),
+            role: "arn:aws:iam::111122223333:role/pay".into(),
+            in_vpc: false,
+            code_signing: false,
+            zipped_bytes: 0,
+            environment_bytes: 0,
+            value_bytes: BTreeMap::new(),
+            boundary: Boundary::Allows,
+            published: None,
+            layer_architectures: BTreeMap::new(),
+            extensions: BTreeMap::new(),
+            suspects: Vec::new(),
+            known: Vec::new(),
+            secret: "warden/pay/1f2e3d4c5b6a".parse().unwrap(),
+            stored: None,
+            others: BTreeMap::new(),
+            readers: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            lacking: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            values: Values::default(),
+        }
+    }
+
+    /// What one of the function's secrets holds.
+    pub(crate) fn stored_in(&self, secret: &SecretName) -> Option<&StoredNow> {
+        let stored = if *secret == self.secret { self.stored.as_ref() } else { self.others.get(secret)?.as_ref() };
+        stored.filter(|stored| !matches!(stored.odd, Some(OddText::Plain(_))) || !stored.values.is_empty())
+    }
+
+    /// Whether a variable's value was replaced before, so that it is not to be stored again. Once its secret is gone, nothing is newer.
+    pub(crate) fn stale(&self, name: &str, hash: KeyedHash) -> Option<Stale<'_>> {
+        let variable = self.values.get(name)?;
+        let last = variable.current.as_ref()?;
+        let secret = &last.place.as_ref()?.secret;
+        let stored = self.stored_in(secret)?;
+        let (current, has_newer) = if self.deleted.contains(secret) {
+            // What it holds is seen once it is restored.
+            (last.hash, true)
+        } else if stored.odd == Some(OddText::Unusable) {
+            (last.hash, false)
+        } else {
+            (*stored.values.get(name)?, true)
+        };
+        if current == hash {
+            return None;
+        }
+        let replaced = variable.replaced().find(|known| known.hash == hash)?;
+        Some(Stale { secret, place: replaced.place.as_ref(), has_newer })
+    }
+
     /// Whether a secret is this function's.
     pub(crate) fn owns(&self, secret: &SecretName) -> bool {
         *secret == self.secret || self.others.contains_key(secret)
     }
 
     /// The function's secrets that hold something, the one that takes the next values first.
-    pub(crate) fn holding(&self) -> impl Iterator<Item = (&SecretName, &StoredNow)> {
+    pub fn holding(&self) -> impl Iterator<Item = (&SecretName, &StoredNow)> {
         let first = self.stored.iter().map(|stored| (&self.secret, stored));
         first.chain(self.others.iter().filter_map(|(name, stored)| Some((name, stored.as_ref()?))))
     }

@@ -1,7 +1,25 @@
 //! Variables that an extension reads. Extensions are processes of their own beside the runtime: the layer changes the runtime's
 //! environment alone, so that an extension would find the reference in place of its key.
+//!
+//! Which extensions a function has is told by its layers' files; what one of a vendor that is on no list here reads, nobody can know: it may be
+//! any variable, until the owner says which by a tag.
 
-/// Variables by name, and by what they begin with, each from its vendor's documentation.
+use crate::Context;
+use std::collections::{BTreeMap, BTreeSet};
+use warden_engine::tags::extension_reads;
+
+/// Extensions of which it is known by what the variables that they read begin with: by the names of their files.
+const KNOWN: &[(&str, &[&str])] = &[
+    // https://github.com/DataDog/datadog-lambda-extension
+    ("datadog-agent", &["DD_", "DATADOG_"]),
+    // https://github.com/newrelic/newrelic-lambda-extension
+    ("newrelic-lambda-extension", &["NEW_RELIC_"]),
+    // CloudWatch Lambda Insights sends with the function's role.
+    ("cloudwatch_lambda_agent", &[]),
+];
+
+/// Variables by name, each from its vendor's documentation. They stay also where no extension is seen: a container that the function talks to, or
+/// a layer of tomorrow, reads them.
 const NAMES: &[&str] = &[
     // Datadog: https://docs.datadoghq.com/serverless/aws_lambda/configuration/
     "DD_API_KEY",
@@ -35,7 +53,105 @@ const NAMES: &[&str] = &[
     "VAULT_TOKEN",
 ];
 
-/// Whether an extension may read the variable.
-pub(crate) fn reads(name: &str) -> bool {
-    NAMES.contains(&name)
+/// Why a variable may be read by an extension, with what the owner can do; none where it is not.
+pub(crate) fn may_read(name: &str, known: &Context, tags: Option<&BTreeMap<String, String>>) -> Option<String> {
+    if let Some(said) = tags.and_then(extension_reads) {
+        return said
+            .contains(name)
+            .then(|| format!("{name} is read by an extension, says the tag warden:extension-reads: {INSTEAD}"));
+    }
+    if NAMES.contains(&name) {
+        return Some(format!("{name} is read by an extension, {REACH}: {INSTEAD}"));
+    }
+    let mut reading = BTreeSet::new();
+    for (layer, extensions) in &known.extensions {
+        let layer = layer.rsplit(":layer:").next().unwrap_or(layer);
+        match extensions {
+            None => drop(
+                reading.insert(format!("the layer {layer} cannot be looked into, so that it may bring an extension")),
+            ),
+            Some(extensions) => {
+                for extension in extensions {
+                    let prefixes = KNOWN.iter().find(|(known, _)| known == extension).map(|(_, prefixes)| *prefixes);
+                    match prefixes {
+                        Some(prefixes) if !prefixes.iter().any(|prefix| name.starts_with(prefix)) => {}
+                        Some(_) => drop(reading.insert(format!("the layer {layer} brings the extension {extension}"))),
+                        None => drop(reading.insert(format!(
+                            "the layer {layer} brings the extension {extension}, which is on no list here"
+                        ))),
+                    }
+                }
+            }
+        }
+    }
+    if reading.is_empty() {
+        return None;
+    }
+    let reading = reading.into_iter().collect::<Vec<_>>().join("; ");
+    Some(format!(
+        "{name} may be read by an extension, {REACH}: {reading}. Name the variables that the function's extensions read in the tag \
+         warden:extension-reads on the function, with spaces between them, or set it to none: what it does not name is taken out. Or do without \
+         the layer, if nobody knows what it is there for"
+    ))
+}
+
+const REACH: &str = "which is a process of its own that no wrapper reaches";
+const INSTEAD: &str =
+    "use the extension's own setting for a secret's ARN, or give it a key that can do nothing but report";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(extensions: &[(&str, Option<&[&str]>)]) -> Context {
+        let brought = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Context {
+            extensions: extensions.iter().map(|(layer, names)| ((*layer).to_owned(), names.map(brought))).collect(),
+            ..Context::of_nothing()
+        }
+    }
+
+    const VENDOR: &str = "arn:aws:lambda:us-east-1:444455556666:layer:vendor:9";
+
+    #[track_caller]
+    fn check(name: &str, extensions: &[(&str, Option<&[&str]>)], tag: Option<&str>, expected: Option<&str>) {
+        let tags = tag.map(|tag| BTreeMap::from([("warden:extension-reads".to_owned(), tag.to_owned())]));
+        let why = may_read(name, &with(extensions), tags.as_ref());
+        match (&why, expected) {
+            (None, None) => {}
+            (Some(why), Some(part)) => assert!(why.contains(part), "{why}"),
+            (_, _) => panic!("{name}: {why:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn what_an_extension_may_read_stays() {
+        let libraries: &[(&str, Option<&[&str]>)] = &[(VENDOR, Some(&[]))];
+        check("DB_PASSWORD", libraries, None, None);
+        check("DD_API_KEY", libraries, None, Some("is read by an extension"));
+        check(
+            "DB_PASSWORD",
+            &[(VENDOR, Some(&["agent"]))],
+            None,
+            Some("the layer vendor:9 brings the extension agent, which is on no list"),
+        );
+        check("DB_PASSWORD", &[(VENDOR, None)], None, Some("the layer vendor:9 cannot be looked into"));
+        // A known one reads its own variables alone.
+        let datadog: &[(&str, Option<&[&str]>)] = &[(VENDOR, Some(&["datadog-agent"]))];
+        check("DB_PASSWORD", datadog, None, None);
+        check("DD_SITE_TOKEN", datadog, None, Some("brings the extension datadog-agent. Name"));
+        check("DB_PASSWORD", &[(VENDOR, Some(&["datadog-agent", "agent"]))], None, Some("the extension agent, which"));
+        check("DB_PASSWORD", &[(VENDOR, Some(&["cloudwatch_lambda_agent"]))], None, None);
+    }
+
+    #[test]
+    fn the_owner_has_the_last_word() {
+        let agent: &[(&str, Option<&[&str]>)] = &[(VENDOR, Some(&["agent"])), ("odd", None)];
+        check("DB_PASSWORD", agent, Some("none"), None);
+        check("DB_PASSWORD", agent, Some("VENDOR_TOKEN"), None);
+        check("VENDOR_TOKEN", agent, Some("VENDOR_TOKEN"), Some("says the tag"));
+        check("DD_API_KEY", agent, Some("none"), None);
+        // One that cannot be followed says nothing.
+        check("DB_PASSWORD", agent, Some("*"), Some("may be read"));
+    }
 }

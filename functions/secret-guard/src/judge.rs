@@ -1,7 +1,7 @@
 //! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
 
-use crate::{Context, Facts, KnownValue};
-use std::collections::BTreeSet;
+use crate::{Context, Facts, KnownValue, context::Stale};
+use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
@@ -40,6 +40,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         let itself = version.is_none().then_some(&starting);
         findings.extend(itself.into_iter().flat_map(Starting::foreign));
         findings.extend(starting.broken());
+        findings.extend(itself.into_iter().flat_map(|_| lacking(&portrait, function)));
         findings.extend(itself.and_then(Starting::unreadable));
     }
     Judgement { findings, unclear: None }
@@ -52,13 +53,29 @@ pub(crate) fn is_strip(facts: &Facts) -> bool {
 
 /// What the function's own tag for this guard says.
 pub(crate) fn own_tag(facts: &Facts) -> Option<&str> {
+    own_tags(facts)?.get("warden:secrets").map(String::as_str)
+}
+
+/// The function's own tags.
+pub(crate) fn own_tags(facts: &Facts) -> Option<&BTreeMap<String, String>> {
     match &facts.scope {
-        Scope::Tags(tags) => tags.get("warden:secrets").map(String::as_str),
+        Scope::Tags(tags) => Some(tags),
         Scope::Setting(_) | Scope::Through(_) => None,
     }
 }
 
 fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
+    if let Some(Stale { secret, .. }) = function.stale(name, hash) {
+        return Some(Finding {
+            id: FindingId::KnownSecret,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!(
+                "{name} holds in plaintext a value of its own that was replaced since: {secret} has a newer one, and everybody who may read the \
+                 configuration can read this one"
+            ),
+        });
+    }
     let own = function.holding().find_map(|(secret, now)| {
         let (stored, _) = now.values.iter().find(|(_, stored)| **stored == hash)?;
         Some((secret, stored))
@@ -80,7 +97,7 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
     {
         let (whose, stored) = (known.function.name(), &known.variable);
         let message = format!(
-            "{name} holds in plaintext what Warden took out of {stored} of {whose} and stored in {}: everybody who may read the \
+            "{name} holds in plaintext what Warden keeps for {stored} of {whose} in {}: everybody who may read the \
              configuration can read it",
             known.secret
         );
@@ -194,6 +211,21 @@ pub(crate) fn serves(layer: &str, architecture: &str, function: &Context, settin
         (None, Some(said)) => said.is_empty() || said.contains(architecture),
         (None, None) => true,
     }
+}
+
+/// References to secrets of the function's own that hold nothing for them: nothing that could be changed here brings a value there.
+pub(crate) fn lacking(portrait: &Portrait, function: &Context) -> Vec<Finding> {
+    let lacks = portrait.references().filter(|(name, _)| function.lacking.contains(*name)).map(|(name, secret)| {
+        let unusable = function.stored_in(secret).is_some_and(|stored| stored.odd.is_some());
+        let why = if unusable { "its text is no JSON object by variable" } else { "there is no value for it" };
+        Finding {
+            id: FindingId::SecretOutOfReach,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!("{name} refers to {secret}, and {why}: the function does not start"),
+        }
+    });
+    lacks.collect()
 }
 
 /// Whether a layer is some version of the start-up layer.

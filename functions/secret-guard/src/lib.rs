@@ -19,6 +19,7 @@ mod unmistakable;
 
 pub use context::{Boundary, Context, KnownValue, Package, Published, StoredNow, Suspect};
 pub use observe::suspect;
+pub use unmistakable::is_unmistakable;
 
 use std::collections::BTreeMap;
 use warden_aws::Aws;
@@ -34,6 +35,7 @@ use warden_engine::{
     surface::{Subject, Surface},
     tags::GuardKind,
     trigger::Trigger,
+    values::Values,
 };
 
 /// What the guard sees of a function.
@@ -74,6 +76,10 @@ impl Guard for SecretGuard {
         recall::recall(facts, history);
     }
 
+    fn remember(&self, facts: &Facts, surface: &Surface, values: &mut Values) {
+        recall::remember(facts, surface, values);
+    }
+
     fn keeps(&self, subject: &Subject) -> Option<Surface> {
         matches!(subject, Subject::Function(_)).then_some(Surface::Environment(None))
     }
@@ -98,5 +104,16 @@ impl Guard for SecretGuard {
 impl Observe<SecretGuard> for Aws {
     async fn observe(&self, _: &SecretGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
         observe::observe(self, look, settings).await
+    }
+
+    async fn complete(
+        &self,
+        _: &SecretGuard,
+        look: &Look,
+        facts: &mut Facts,
+        history: &History,
+        _: &Settings,
+    ) -> Result<(), CallError> {
+        observe::complete(self, look, facts, history).await
     }
 }

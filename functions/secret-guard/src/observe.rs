@@ -17,10 +17,12 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     environment::{Held, KeyedHash, Portrait, VersionFacts},
     guard::{Look, Scope, Sighting},
-    ports::Clock,
+    ports::{Account, Clock},
     settings::Settings,
+    state::History,
     surface::{Subject, Surface},
     tags::{GuardKind, Mode},
+    values::Values,
 };
 use warden_secrets::Confidence;
 
@@ -52,11 +54,25 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             | Surface::Attachment(_)
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
-            | Surface::Role(_) => None,
+            | Surface::Role(_)
+            | Surface::Secret(_) => None,
         })
         .collect();
     let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
     read(aws, function, versions, wants_itself, None, settings).await
+}
+
+/// Rotations that were begun and not ended, once nobody works on them any more: what their secrets hold tells how they ended.
+pub(crate) async fn complete(aws: &Aws, look: &Look, facts: &mut Facts, history: &History) -> Result<(), CallError> {
+    let now = aws.now();
+    let open = history.surfaces.iter().filter(|(surface, state)| {
+        matches!(surface, Surface::Secret(_)) && state.intent.as_ref().is_some_and(|intent| intent.lease <= now)
+    });
+    let seen = open.map(async |(surface, _)| Ok((surface.clone(), aws.sight(&look.subject, surface).await?)));
+    for (surface, sighting) in future::try_join_all(seen).await? {
+        facts.surfaces.extend(sighting.map(|sighting| (surface, sighting)));
+    }
+    Ok(())
 }
 
 /// Reads the function itself as it would be looked at with these tags.
@@ -112,7 +128,7 @@ async fn read(
     }
     seen.look_at(&itself, mode);
     let started: Vec<&Reading> = running.into_iter().chain([&itself]).collect();
-    let around = around(aws, function, &itself, &seen);
+    let around = around(aws, function, &itself, &seen, settings);
     let (around, layers) = future::try_join(around, architectures(aws, started, key, settings)).await?;
     let readers = around.keeping.as_ref().map(|keeping| keeping.readers.clone()).unwrap_or_default();
     surfaces.insert(Surface::Environment(None), itself.sighting(key, readers));
@@ -220,13 +236,17 @@ impl Seen<'_> {
             environment_bytes,
             value_bytes,
             boundary,
+            extensions: around.extensions,
             suspects: self.suspects,
             known: around.known,
             secret: keeping.secret,
             stored: keeping.stored,
             others: keeping.others,
+            readers: keeping.readers,
             deleted: keeping.deleted,
+            lacking: BTreeSet::new(),
             versions,
+            values: Values::default(),
         })
     }
 }
@@ -238,6 +258,7 @@ struct Around {
     known: Vec<KnownValue>,
     code_signing: bool,
     boundary: Bounded,
+    extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     versions: BTreeMap<String, VersionFacts>,
     layers: BTreeMap<String, BTreeSet<String>>,
 }
@@ -256,14 +277,23 @@ impl Default for Bounded {
     }
 }
 
-async fn around(aws: &Aws, function: &FunctionArn, reading: &Reading, seen: &Seen<'_>) -> Result<Around, CallError> {
+async fn around(
+    aws: &Aws,
+    function: &FunctionArn,
+    reading: &Reading,
+    seen: &Seen<'_>,
+    settings: &Settings,
+) -> Result<Around, CallError> {
     // What cannot be decrypted is reported, and nothing is done about it.
     let Ok(portrait) = reading.portrait(seen.key) else { return Ok(Around::default()) };
     if portrait.variables.is_empty() {
         return Ok(Around::default());
     }
+    let others = portrait.layers.iter().filter(|layer| !is_ours(layer, settings));
     let details = async {
-        future::try_join3(aws.has_code_signing(function), bounded(aws, &reading.role), aws.versions(function)).await
+        let signing = aws.has_code_signing(function);
+        let extensions = aws.extensions(function, others);
+        future::try_join4(signing, bounded(aws, &reading.role), aws.versions(function), extensions).await
     };
     let kept = future::try_join(aws.keeping(function, &portrait), seen.known(aws));
     let suspicious = !seen.suspects.is_empty() || portrait.refers() || portrait.is_wrapped();
@@ -280,7 +310,9 @@ async fn around(aws: &Aws, function: &FunctionArn, reading: &Reading, seen: &See
     };
     let around = Around { keeping: Some(keeping), known, ..Around::default() };
     Ok(match details {
-        Some((code_signing, boundary, versions)) => Around { code_signing, boundary, versions, ..around },
+        Some((code_signing, boundary, versions, extensions)) => {
+            Around { code_signing, boundary, extensions, versions, ..around }
+        }
         None => around,
     })
 }

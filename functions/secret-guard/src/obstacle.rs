@@ -12,6 +12,7 @@ const MOST_LAYERS: usize = 5;
 const MOST_BYTES: u64 = 250 * 1024 * 1024;
 /// The runtimes that start a wrapper script, by family, with the first version on Amazon Linux 2
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html> and "Lambda runtimes"). Amazon Linux 1 lacks what the layer needs.
+/// A version that is not out yet counts as its family: a new release of a language must not end the stripping.
 const RUNTIMES: &[(&str, &[u32])] =
     &[("nodejs", &[10]), ("python", &[3, 8]), ("ruby", &[2, 7]), ("java", &[11]), ("dotnet", &[6])];
 
@@ -83,15 +84,31 @@ pub(crate) fn obstacle(
 
 fn runtime(runtime: Option<&str>) -> Option<String> {
     let Some(runtime) = runtime else { return Some(format!("the function has no managed runtime: {BY_HAND}")) };
-    let starts_wrappers = runtime == "java8.al2"
-        || RUNTIMES.iter().any(|(family, first)| {
-            runtime.strip_prefix(family).is_some_and(|version| {
-                let version = version.strip_suffix(".x").unwrap_or(version);
-                let numbers: Result<Vec<u32>, _> = version.split('.').map(str::parse).collect();
-                numbers.is_ok_and(|numbers| numbers.as_slice() >= *first)
-            })
-        });
+    let starts_wrappers = RUNTIMES.iter().any(|(family, first)| {
+        runtime
+            .strip_prefix(family)
+            .and_then(version)
+            .is_some_and(|(version, on_amazon_linux_2)| on_amazon_linux_2 || version.as_slice() >= *first)
+    });
     (!starts_wrappers).then(|| format!("the runtime {runtime} starts no wrapper, so that nothing could fetch the secret at the start: use a managed runtime, {BY_HAND}"))
+}
+
+/// What stands behind a runtime's family: the version (`3.14`, and the 24 of `24.x`), and whether the name says that it runs on Amazon Linux
+/// 2 or later (`8.al2`, `25.al2023`). `None` where it is no version.
+fn version(rest: &str) -> Option<(Vec<u32>, bool)> {
+    let mut numbers = Vec::new();
+    let mut on_amazon_linux_2 = false;
+    for part in rest.split('.') {
+        match part.parse() {
+            Ok(number) => numbers.push(number),
+            Err(_) => {
+                let system = part.strip_prefix("al").and_then(|system| system.parse::<u32>().ok());
+                on_amazon_linux_2 = system.is_some_and(|system| system >= 2);
+                break;
+            }
+        }
+    }
+    (!numbers.is_empty()).then_some((numbers, on_amazon_linux_2))
 }
 
 #[cfg(test)]
@@ -110,8 +127,21 @@ mod tests {
             "java21",
             "dotnet8",
             "dotnet10",
+            // Names that are not out yet, and those whose name has the system in it.
+            "nodejs26.x",
+            "python3.16",
+            "python4",
+            "ruby4.0",
+            "dotnet12",
+            "java25",
+            "java8.al2023",
+            "java11.al2023",
+            "java17.al2023",
+            "java25.al2023",
+            "java29.al2027",
+            "nodejs28.x.al2027",
         ] {
-            assert_eq!(runtime(Some(name)), None);
+            assert_eq!(runtime(Some(name)), None, "{name}");
         }
         for name in [
             "provided",
@@ -119,6 +149,12 @@ mod tests {
             "python2.7",
             "python3.7",
             "java8",
+            "java8.al1",
+            "nodejs",
+            "nodejs4.3-edge",
+            "python",
+            "pythonx",
+            "provided.al2027",
             "go1.x",
             "nodejs8.10",
             "dotnetcore3.1",

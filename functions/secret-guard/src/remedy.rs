@@ -1,8 +1,10 @@
 //! The least change that takes secrets out of an environment and leaves the function working.
 
 use crate::{
-    Context, Facts, extension,
-    judge::{is_ours, is_strip, serves, start_up_layer},
+    Context, Facts,
+    context::Stale,
+    extension,
+    judge::{is_ours, is_strip, lacking, own_tags, serves, start_up_layer},
     obstacle::obstacle,
 };
 use serde_json::json;
@@ -11,13 +13,17 @@ use warden_engine::{
     Finding, FindingId,
     arn::{FunctionArn, Qualifier},
     content::Fingerprint,
-    environment::{EnvironmentUpdate, Grant, Held, KeyedHash, Portrait, Stored, StoredNow, VersionFacts},
+    environment::{
+        EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Portrait, Replaced, Stored, StoredNow, VersionFacts,
+        WHEN_IT_STARTS,
+    },
     guard::Remedy,
     managed_instances::{not_in_service, publish_again},
     plan::{Call, Plan},
     reference::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
     surface::{Subject, Surface},
+    values::Place,
 };
 
 /// All variables together, as JSON (Lambda developer guide, "Lambda quotas").
@@ -43,7 +49,7 @@ pub(crate) fn remedy(
     let thinking = Thinking { function, facts, known, portrait: &portrait, settings, strip: is_strip(facts) };
     let mut unfixable = Vec::new();
     let secrets = thinking.secrets(findings, &mut unfixable);
-    let repair = findings.iter().any(|finding| finding.id == FindingId::SecretOutOfReach);
+    let repair = thinking.repairs(findings, &mut unfixable);
     if secrets.is_empty() && !repair {
         return Remedy { unfixable, ..Remedy::default() };
     }
@@ -92,18 +98,32 @@ struct Thinking<'a> {
     strip: bool,
 }
 
-impl Thinking<'_> {
-    /// The variables to strip, with the hashes of their values.
-    fn secrets(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> BTreeMap<String, KeyedHash> {
-        let mut secrets = BTreeMap::new();
+/// The variables to strip.
+#[derive(Default)]
+struct Secrets<'a> {
+    /// Those whose values are to be stored.
+    new: BTreeMap<String, KeyedHash>,
+    /// Those whose values were replaced before: what the variable refers to is there already.
+    stale: BTreeMap<String, (KeyedHash, Stale<'a>)>,
+}
+
+impl Secrets<'_> {
+    fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.stale.is_empty()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.new.keys().chain(self.stale.keys()).map(String::as_str)
+    }
+}
+
+impl<'a> Thinking<'a> {
+    /// What to strip.
+    fn secrets(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> Secrets<'a> {
+        let mut secrets = Secrets::default();
         for finding in findings.iter().filter(|finding| finding.id != FindingId::SecretOutOfReach) {
             let Some(Held::Value(hash)) = self.portrait.variables.get(&finding.at) else { continue };
-            if extension::reads(&finding.at) {
-                let advice = format!(
-                    "{} is read by an extension, which is a process of its own that no wrapper reaches: use the extension's own setting \
-                     for a secret's ARN, or give it a key that can do nothing but report",
-                    finding.at
-                );
+            if let Some(advice) = extension::may_read(&finding.at, self.known, own_tags(self.facts)) {
                 unfixable.push((finding.clone(), advice));
             } else if READ_BEFORE.contains(&finding.at.as_str()) {
                 let advice = format!(
@@ -113,38 +133,79 @@ impl Thinking<'_> {
                 );
                 unfixable.push((finding.clone(), advice));
             } else {
-                secrets.insert(finding.at.clone(), *hash);
+                match self.known.stale(&finding.at, *hash) {
+                    Some(Stale { secret, has_newer: false, .. }) => {
+                        let first = format!(
+                            "set {} to the text {} where it is deployed from",
+                            finding.at,
+                            Reference(secret.clone())
+                        );
+                        unfixable
+                            .push((finding.clone(), format!("{first}, then: {}", self.unusable(secret, &finding.at))));
+                    }
+                    Some(stale) => drop(secrets.stale.insert(finding.at.clone(), (*hash, stale))),
+                    None => drop(secrets.new.insert(finding.at.clone(), *hash)),
+                }
             }
         }
         secrets
     }
 
+    /// Whether something that the function needs at its start can be put back.
+    fn repairs(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> bool {
+        let lacking = lacking(self.portrait, self.known);
+        let mut repairs = false;
+        for finding in findings.iter().filter(|finding| finding.id == FindingId::SecretOutOfReach) {
+            let secret = self.portrait.references().find(|(name, _)| *name == finding.at).map(|(_, secret)| secret);
+            match secret.filter(|_| lacking.contains(finding)) {
+                Some(secret) => unfixable.push((finding.clone(), self.unusable(secret, &finding.at))),
+                None => repairs = true,
+            }
+        }
+        repairs
+    }
+
+    /// What to do about a secret that holds no value for a variable.
+    fn unusable(&self, secret: &SecretName, name: &str) -> String {
+        let function = self.function.name();
+        format!(
+            "{secret} does not hold what it has to, a JSON object with a text for each variable: `warden rotate {function} {name}` gives {name} its \
+             value and puts that right; so for each variable that refers to it"
+        )
+    }
+
     /// The change and what takes it back, or why there is none.
-    fn updates(&self, secrets: &BTreeMap<String, KeyedHash>) -> Result<(EnvironmentUpdate, EnvironmentUpdate), String> {
+    fn updates(&self, secrets: &Secrets<'_>) -> Result<(EnvironmentUpdate, EnvironmentUpdate), String> {
         let (known, portrait) = (self.known, self.portrait);
         let mut there = EnvironmentUpdate::new(self.function.clone());
         let mut back = EnvironmentUpdate::new(self.function.clone());
         let mut referred: BTreeSet<SecretName> =
             portrait.references().map(|(_, secret)| secret).filter(|secret| known.owns(secret)).cloned().collect();
-        if !secrets.is_empty() {
-            let stored = self.stored(secrets);
+        if !secrets.new.is_empty() {
+            let stored = self.stored(&secrets.new)?;
             let reference = Reference(stored.secret.clone()).to_string();
             referred.insert(stored.secret.clone());
-            there.set = secrets.keys().map(|name| (name.clone(), reference.clone())).collect();
+            there.set = secrets.new.keys().map(|name| (name.clone(), reference.clone())).collect();
             there.store = Some(stored.clone());
-            back.restore = Some(Stored { known: BTreeMap::new(), ..stored });
+            back.restore.push(Stored { known: BTreeMap::new(), in_place_of: None, ..stored });
         }
+        for (name, (_, Stale { secret, .. })) in &secrets.stale {
+            referred.insert((*secret).clone());
+            there.set.insert(name.clone(), Reference((*secret).clone()).to_string());
+        }
+        let (aside, restored) = self.replaced(secrets);
+        back.restore.extend(restored.into_iter().chain(aside.clone()));
+        there.aside = aside;
         self.starting(!referred.is_empty(), &mut there, &mut back)?;
         there.revive = referred.intersection(&known.deleted).cloned().collect();
         if !referred.is_empty() {
             let readers = self.readers();
-            let is_new =
-                there.store.as_ref().is_some_and(|stored| portrait.references().all(|(_, it)| *it != stored.secret));
-            if is_new || portrait.readers != readers {
+            let is_new = referred.iter().any(|secret| portrait.references().all(|(_, it)| it != secret));
+            if is_new || known.readers != readers {
+                let grant = |readers| Grant { secrets: referred.clone(), readers, role: known.role.clone() };
                 // Without a reference nobody is granted anything any more that it could use.
-                let before = Grant { secrets: referred.clone(), readers: portrait.readers.clone() };
-                back.grant = portrait.refers().then_some(before);
-                there.grant = Some(Grant { secrets: referred, readers });
+                back.grant = portrait.refers().then(|| grant(known.readers.clone()));
+                there.grant = Some(grant(readers));
             }
         }
         let bytes = self.bytes_after(&there);
@@ -202,8 +263,41 @@ impl Thinking<'_> {
         others(before).into_iter().chain([right.to_owned()]).chain(others(after)).collect()
     }
 
+    /// Where the replaced values are found by an undo: the version that is made for those that are nowhere yet, and the versions that hold the
+    /// others.
+    fn replaced(&self, secrets: &Secrets<'_>) -> (Option<Stored>, Vec<Stored>) {
+        let in_version = |secret: &SecretName, version: &str, label: String| Stored {
+            secret: secret.clone(),
+            version: version.to_owned(),
+            label,
+            values: BTreeMap::new(),
+            known: BTreeMap::new(),
+            in_place_of: None,
+        };
+        let mut kept: BTreeMap<(&SecretName, &str), Stored> = BTreeMap::new();
+        let mut nowhere: BTreeMap<String, KeyedHash> = BTreeMap::new();
+        for (name, (hash, stale)) in &secrets.stale {
+            match stale.place {
+                Some(Place { secret, version }) => {
+                    let stored = kept
+                        .entry((secret, version.as_str()))
+                        .or_insert_with(|| in_version(secret, version, String::new()));
+                    stored.values.insert(name.clone(), *hash);
+                }
+                None => drop(nowhere.insert(name.clone(), *hash)),
+            }
+        }
+        // The secret is there, since one of them refers to it.
+        let first = nowhere.keys().next().and_then(|name| secrets.stale.get(name)).map(|(_, stale)| stale.secret);
+        let aside = first.map(|secret| {
+            let version = Fingerprint::of(&json!(["aside", secret, nowhere])).to_string();
+            Stored { values: nowhere, ..in_version(secret, &version, format!("warden-{version:.16}")) }
+        });
+        (aside, kept.into_values().collect())
+    }
+
     /// Which version of which secret will hold the values, beside those that it holds now.
-    fn stored(&self, secrets: &BTreeMap<String, KeyedHash>) -> Stored {
+    fn stored(&self, secrets: &BTreeMap<String, KeyedHash>) -> Result<Stored, String> {
         let known = self.known;
         let suspects = known.suspects.iter().filter(|suspect| secrets.get(&suspect.name) == Some(&suspect.hash));
         let learnt = suspects.filter_map(|suspect| Some((suspect.name.clone(), suspect.known?))).collect();
@@ -213,19 +307,30 @@ impl Thinking<'_> {
             label,
             values: secrets.clone(),
             known: learnt,
+            in_place_of: None,
         };
         // One holds them already, kept by a label: no further version, of which a secret can keep no more than 20.
         let holds = |now: &StoredNow| secrets.iter().all(|(name, hash)| now.values.get(name) == Some(hash));
         let labelled =
             known.holding().find_map(|(secret, now)| Some((secret, now, now.label.clone()?)).filter(|_| holds(now)));
         if let Some((secret, now, label)) = labelled {
-            return stored(secret, &now.version, label);
+            return Ok(stored(secret, &now.version, label));
         }
         let now = known.stored.as_ref();
+        let in_place_of = match now.and_then(|now| Some((now.odd.as_ref()?, now))) {
+            None => None,
+            Some((OddText::Plain(_), now)) => now.values.keys().next().cloned().map(Replaced::ValueOf),
+            Some((OddText::Unusable, _)) => {
+                match self.portrait.references().find(|(_, secret)| **secret == known.secret) {
+                    Some((user, _)) => return Err(self.unusable(&known.secret, user)),
+                    None => Some(Replaced::Nothing),
+                }
+            }
+        };
         let mut all = now.map(|now| now.values.clone()).unwrap_or_default();
         all.extend(secrets.iter().map(|(name, hash)| (name.clone(), *hash)));
         let version = Fingerprint::of(&json!([known.secret, now.map(|now| &now.version), all])).to_string();
-        stored(&known.secret, &version, format!("warden-{version:.16}"))
+        Ok(Stored { in_place_of, ..stored(&known.secret, &version, format!("warden-{version:.16}")) })
     }
 
     /// The roles that need to read the secret: the function's, and those of published versions that refer to it.
@@ -250,55 +355,74 @@ impl Thinking<'_> {
     }
 
     /// What the owner has to know and do.
-    fn note(&self, secrets: &BTreeMap<String, KeyedHash>, there: &EnvironmentUpdate) -> Vec<String> {
+    fn note(&self, secrets: &Secrets<'_>, update: &EnvironmentUpdate) -> Vec<String> {
         let known = self.known;
-        let unserved = known.published.is_some() && there.changes_configuration();
-        let unserved = unserved.then(|| not_in_service(self.function, "environment and the layers"));
-        let stored = there.store.as_ref().map(|stored| self.note_on_stored(secrets, &stored.secret));
-        unserved.into_iter().chain(stored.unwrap_or_default()).collect()
-    }
-
-    fn note_on_stored(&self, secrets: &BTreeMap<String, KeyedHash>, secret: &SecretName) -> Vec<String> {
-        let known = self.known;
-        let names = secrets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let mut note = vec![format!(
-            "rotate {names}: whoever could read the function's configuration may know what it held; put the new value into {secret}, and the \
-             function has it from its next start"
-        )];
+        let function = self.function.name();
+        let mut note = Vec::new();
+        if known.published.is_some() && update.changes_configuration() {
+            note.push(not_in_service(self.function, "environment and the layers"));
+        }
+        for (name, (_, Stale { secret, .. })) in &secrets.stale {
+            note.push(format!(
+                "{name} was set to a value that was replaced before: that is not stored again, and the function reads the newer one from {secret}; \
+                 to go back to it on purpose, `warden rotate {function} {name}`"
+            ));
+        }
+        let stored: BTreeSet<&SecretName> = update.store.iter().map(|stored| &stored.secret).collect();
+        let names = secrets.new.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        for secret in &stored {
+            let name = if secrets.new.len() == 1 { names.as_str() } else { "VARIABLE" };
+            note.push(format!(
+                "rotate {names}: whoever could read the function's configuration may know what it held; `warden rotate {function} {name}` takes \
+                 the new value and puts it into {secret}"
+            ));
+        }
+        if secrets.is_empty() {
+            return note;
+        }
+        note.push(WHEN_IT_STARTS.to_owned());
+        let all = secrets.names().collect::<Vec<_>>().join(", ");
+        let references: BTreeSet<&str> =
+            secrets.names().filter_map(|name| update.set.get(name)).map(String::as_str).collect();
+        let references = references.into_iter().collect::<Vec<_>>().join(" or ");
         if self.strip {
             note.push(format!(
-                "the code has to fetch {names} from {secret} (a JSON object by variable) with secretsmanager:GetSecretValue: \
-                 warden:secrets=strip asks for no layer"
+                "the code has to fetch {all} from Secrets Manager (a JSON object by variable, in the secret that the variable names after its \
+                 colon) with secretsmanager:GetSecretValue: warden:secrets=strip asks for no layer"
             ));
         }
-        let again = known.holding().flat_map(|(_, now)| now.values.keys()).any(|name| secrets.contains_key(name));
+        let in_template = |what: &str| {
+            format!(
+                "in the template, set {what} to the text {references} and keep {WRAPPER_VARIABLE} and the layer (CloudFormation turns a dynamic \
+                 reference to Secrets Manager into plaintext)"
+            )
+        };
+        let again =
+            known.holding().flat_map(|(_, now)| now.values.keys()).any(|name| secrets.names().any(|it| it == name));
         if again {
-            note.push(format!(
-                "it was stripped before, so a deployment sets it again: in the template, set it to the text {} and keep {WRAPPER_VARIABLE} \
-                 and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext)",
-                Reference(secret.clone())
-            ));
+            note.push(format!("it was stripped before, so a deployment sets it again: {}", in_template("it")));
         }
-        let elsewhere = known.known.iter().filter(|value| secrets.get(&value.name) == Some(&value.hash));
+        let elsewhere = known.known.iter().filter(|value| secrets.new.get(&value.name) == Some(&value.hash));
         let elsewhere: Vec<String> = elsewhere
             .filter(|value| value.known.function != *self.function)
             .map(|value| format!("{} of {}", value.known.variable, value.known.function.name()))
             .collect();
         if !again && !elsewhere.is_empty() {
             note.push(format!(
-                "it is the value of {}, so a template or a pipeline holds it, and would set it again: in the template, set {names} to the text \
-                 {} and keep {WRAPPER_VARIABLE} and the layer (CloudFormation turns a dynamic reference to Secrets Manager into plaintext); \
-                 once rotated, both functions need the new value",
+                "it is the value of {}, so a template or a pipeline holds it, and would set it again: {}; once rotated, both functions need the new \
+                 value",
                 elsewhere.join(", "),
-                Reference(secret.clone())
+                in_template(&names)
             ));
         }
-        let holds = |values: &BTreeSet<KeyedHash>| secrets.values().any(|hash| values.contains(hash));
+        let hashes = || secrets.new.values().chain(secrets.stale.values().map(|(hash, _)| hash));
         let versions: Vec<&str> = known
             .versions
             .iter()
             // What becomes of that one is said where it is judged.
-            .filter(|(number, version)| **number != Qualifier::latest_published().as_str() && holds(&version.values))
+            .filter(|(number, version)| {
+                **number != Qualifier::latest_published().as_str() && hashes().any(|hash| version.values.contains(hash))
+            })
             .map(|(number, _)| number.as_str())
             .collect();
         if !versions.is_empty() {

@@ -12,15 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
     arn::Home,
-    environment::{EnvironmentUpdate, Held, KeyedHash, Portrait, VersionFacts},
-    guard::{Guard, Scope, Sighting},
+    environment::{EnvironmentUpdate, Held, KeyedHash, OddText, Portrait, VersionFacts},
+    guard::{Guard, Look, Scope, Sighting},
     known::Known,
     plan::Call,
     reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
+    state::{History, SurfaceState},
     surface::{Subject, Surface},
+    trigger::Cause,
+    values::{Place, Values},
 };
 
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 const LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3";
 /// The same for the other architecture.
 const ARM_LAYER: &str = "arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:4";
@@ -63,7 +67,8 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-fn portraits() -> impl Strategy<Value = Portrait> {
+/// Environments, each with the roles that may read what it refers to.
+fn portraits() -> impl Strategy<Value = (Portrait, BTreeSet<String>)> {
     let layers = vec(select(vec![LAYER, ARM_LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
     let wrapper = prop_oneof![
         2 => Just(None),
@@ -75,16 +80,18 @@ fn portraits() -> impl Strategy<Value = Portrait> {
         variables.extend(wrapper.map(|wrapper| (WRAPPER_VARIABLE.to_owned(), wrapper)));
         let layers = if variables.is_empty() { Vec::new() } else { layers.into_iter().map(str::to_owned).collect() };
         let mut portrait = Portrait { variables, layers, readers: BTreeSet::new() };
-        if portrait.refers() {
-            portrait.readers = readers.into_iter().map(str::to_owned).collect();
+        let mut readers: BTreeSet<String> = readers.into_iter().map(str::to_owned).collect();
+        if !portrait.refers() {
+            readers.clear();
         }
-        portrait
+        portrait.readers = readers.iter().filter(|reader| *reader == ROLES[0]).cloned().collect();
+        (portrait, readers)
     })
 }
 
 prop_compose! {
     fn facts()(
-        mut portrait in portraits(),
+        (mut portrait, mut readers) in portraits(),
         stored in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         second in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         deleted in prop::sample::subsequence(vec![SECRET, SECOND], 0..=2),
@@ -100,19 +107,29 @@ prop_compose! {
         elsewhere in 0..12_u8,
         was_there in any::<bool>(),
         environment_bytes in 0..4200_u64,
+        past in btree_map(name(), vec((hash(), option::of(select(vec![SECRET, SECOND]))), 0..5), 0..6),
+        odd in option::weighted(0.2, option::of(hash())),
+        extension in option::weighted(0.2, option::of(select(vec!["datadog-agent", "agent"]))),
     ) -> (Portrait, Facts) {
         // Nobody can read what is to be deleted.
         let deleted: BTreeSet<SecretName> = deleted.into_iter().map(|name| name.parse().unwrap()).collect();
         if portrait.references().any(|(_, secret)| deleted.contains(secret)) {
             portrait.readers.clear();
+            readers.clear();
         }
         let now = |stored: Option<(BTreeMap<String, KeyedHash>, bool)>| {
             stored.map(|(values, labelled)| StoredNow {
                 version: "v".repeat(32),
                 label: labelled.then(|| "warden-x".into()),
                 values,
+                odd: None,
             })
         };
+        let mut stored = now(stored);
+        if let (Some(stored), Some(odd)) = (&mut stored, odd) {
+            stored.values.clear();
+            stored.odd = Some(odd.map_or(OddText::Unusable, OddText::Plain));
+        }
         let suspects = portrait.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
                 Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High, known: None })
@@ -151,18 +168,42 @@ prop_compose! {
             environment_bytes,
             value_bytes: portrait.variables.keys().map(|name| (name.clone(), 20)).collect(),
             boundary: if bounded { Boundary::Lacks } else { Boundary::Allows },
+            extensions: extension.map(|brought| {
+                let brought = brought.map(|name| BTreeSet::from([name.to_owned()]));
+                (OTHER_LAYER.to_owned(), brought)
+            }).into_iter().collect(),
             suspects: suspects.collect(),
             known: known.collect(),
             secret: SECRET.parse().unwrap(),
-            stored: now(stored),
+            stored,
             others: BTreeMap::from([(SECOND.parse().unwrap(), now(second))]),
+            readers,
             deleted,
+            lacking: BTreeSet::new(),
             versions: versions.collect(),
+            values: Values::default(),
         };
+        let surface = Surface::Environment(None);
         let sighting = Sighting { content: portrait.content(), revision: None };
-        let surfaces = BTreeMap::from([(Surface::Environment(None), sighting)]);
+        let surfaces = BTreeMap::from([(surface.clone(), sighting)]);
         let scope = Scope::Tags(BTreeMap::from([(tag.0.to_owned(), tag.1.to_owned())]));
-        (portrait, Facts { scope, surfaces, context: Some(context) })
+        let mut facts = Facts { scope, surfaces, context: Some(context) };
+        let mut state = SurfaceState::default();
+        for (name, values) in past {
+            for (value, secret) in values {
+                match secret {
+                    Some(secret) => {
+                        let place = Place { secret: secret.parse().unwrap(), version: "w".repeat(32) };
+                        state.values.set(&name, value, place);
+                    }
+                    None => state.values.see(&name, value),
+                }
+            }
+        }
+        let history = History { surfaces: BTreeMap::from([(surface, state)]), ..History::default() };
+        let look = Look::at(FUNCTION.parse().unwrap(), Cause::by_hand("a law"));
+        SecretGuard.recall(&look, &mut facts, &history);
+        (portrait, facts)
     }
 }
 
@@ -177,7 +218,7 @@ proptest! {
     #[test]
     fn a_plan_is_enough_can_be_taken_back_and_touches_nothing_else((portrait, facts) in facts()) {
         let (settings, surface) = (settings(), Surface::Environment(None));
-        let subject: Subject = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let subject: Subject = FUNCTION.parse().unwrap();
         let acted_on = |facts: &Facts| -> Vec<_> {
             let findings = SecretGuard.judge(facts, &surface, &settings).findings;
             findings.into_iter().filter(|finding| finding.severity >= Severity::High).collect()
@@ -207,8 +248,23 @@ proptest! {
         let again = SecretGuard.remedy(&subject, &then, &surface, &left, None, &settings);
         prop_assert!(again.plan.is_none(), "{:?}", again.plan);
 
-        // A value is replaced by a reference only where a finding says so, and only once it is stored.
-        let stored = there.store.as_ref().map(|stored| stored.values.clone()).unwrap_or_default();
+        // A value is replaced by a reference only where a finding says so, and only once it is stored, or was before.
+        let restored = back.restore.iter().flat_map(|stored| stored.values.clone());
+        let stored: BTreeMap<String, KeyedHash> = restored.collect();
+        let function = facts.context.as_ref().unwrap();
+        for stored in there.store.iter().chain(&there.aside) {
+            prop_assert!(back.restore.iter().any(|kept| kept.version == stored.version && kept.values == stored.values));
+        }
+        // What was replaced in its variable's secret is not stored again.
+        for (name, hash) in there.store.iter().flat_map(|stored| &stored.values) {
+            let Some(variable) = function.values.get(name) else { continue };
+            let Some(last) = &variable.current else { continue };
+            let its = last.place.as_ref().map(|place| &place.secret);
+            let Some((secret, now)) = function.holding().find(|(secret, _)| Some(*secret) == its) else { continue };
+            let held = if function.deleted.contains(secret) { Some(&last.hash) } else { now.values.get(name) };
+            let is_newer = held.is_some_and(|held| held != hash);
+            prop_assert!(!is_newer || !variable.replaced().any(|known| known.hash == *hash), "{} is stale", name);
+        }
         for (name, held) in &portrait.variables {
             if after.variables.get(name) == Some(held) {
                 continue;

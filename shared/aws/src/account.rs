@@ -3,7 +3,7 @@
 use crate::{
     Aws, Role,
     error::classify,
-    lambda::{auth, version},
+    lambda::{auth, version, with_key_rights},
 };
 use warden_engine::{
     arn::{FunctionArn, Qualifier},
@@ -58,6 +58,7 @@ impl Account for Aws {
             (Subject::Function(function), Surface::Environment(version)) => {
                 self.environment(function, version.as_ref()).await
             }
+            (Subject::Function(function), Surface::Secret(variable)) => self.kept_value(function, variable).await,
             // No subject has another's surfaces.
             (
                 Subject::Function(_)
@@ -94,6 +95,7 @@ impl Account for Aws {
             | Call::TakeVersionBack { .. }
             | Call::UpdateFunctionRole { .. }
             | Call::UpdateEnvironment(_)
+            | Call::RotateSecret(_)
             | Call::DeleteSecrets { .. }
             | Call::RestoreSecrets { .. } => Ok(judged.cloned()),
         }
@@ -104,6 +106,9 @@ impl Account for Aws {
         if let Call::UpdateEnvironment(update) = call {
             return self.update_environment(update, revision).await;
         }
+        if let Call::RotateSecret(rotation) = call {
+            return self.rotate(rotation).await;
+        }
         if let Call::DeleteSecrets { function, secrets } = call {
             return self.delete_remains(function, secrets).await;
         }
@@ -113,7 +118,10 @@ impl Account for Aws {
         let revision = revision.map(|revision| revision.0.clone());
         match call {
             // Made already.
-            Call::UpdateEnvironment(_) | Call::DeleteSecrets { .. } | Call::RestoreSecrets { .. } => Ok(()),
+            Call::UpdateEnvironment(_)
+            | Call::RotateSecret(_)
+            | Call::DeleteSecrets { .. }
+            | Call::RestoreSecrets { .. } => Ok(()),
             Call::RemovePermission { function, qualifier, sid } => {
                 let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
@@ -157,7 +165,10 @@ impl Account for Aws {
                 let request = self.lambda(function.region()).update_function_configuration();
                 let request = request.function_name(function.to_string()).role(role).set_revision_id(revision);
                 let answer = request.send().await;
-                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+                answer.map(drop).map_err(|error| {
+                    let error = classify(operation, &call.target(), error);
+                    if error.message.contains("KMS") { with_key_rights(error) } else { error }
+                })
             }
             Call::UpdateAssumeRolePolicy { role, document } => {
                 let request = self.iam().update_assume_role_policy().role_name(role.name()).policy_document(document);

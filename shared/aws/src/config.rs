@@ -3,10 +3,13 @@
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::{behavior_version::BehaviorVersion, http::SharedHttpClient};
+use aws_smithy_runtime_api::client::{
+    behavior_version::BehaviorVersion,
+    http::{HttpConnectorSettings, SharedHttpClient},
+};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use std::{env, fs, time::Duration};
@@ -66,15 +69,26 @@ pub fn lambda() -> Result<SdkConfig, ConfigError> {
 }
 
 fn http_client() -> Result<SharedHttpClient, ConfigError> {
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls()?).build_https())
+}
+
+/// For what is no call of the SDK's.
+pub(crate) fn connector() -> Result<Connector, ConfigError> {
+    let settings =
+        HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(2)).read_timeout(Duration::from_secs(6));
+    let connector = Connector::builder().sleep_impl(TokioSleep::new()).connector_settings(settings.build());
+    Ok(connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls()?).build())
+}
+
+fn tls() -> Result<TlsContext, ConfigError> {
     let roots = match env::var("AWS_CA_BUNDLE") {
         Ok(path) if !path.is_empty() => {
             fs::read(&path).map_err(|error| ConfigError::Roots { path, problem: error.to_string() })?
         }
         Ok(_) | Err(_) => AMAZON_ROOTS.to_vec(),
     };
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_pem_certificate(roots))
         .build()
-        .map_err(|error| ConfigError::Roots { path: "the roots".into(), problem: error.to_string() })?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+        .map_err(|error| ConfigError::Roots { path: "the roots".into(), problem: error.to_string() })
 }

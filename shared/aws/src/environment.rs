@@ -1,7 +1,11 @@
 //! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
 //! that does not print; everybody else sees a portrait.
 
-use crate::{Aws, HashKey, error::discreet, lambda::on_managed_instances};
+use crate::{
+    Aws, HashKey,
+    error::discreet,
+    lambda::{customers_key, on_managed_instances, with_key_rights},
+};
 use aws_sdk_lambda::{
     operation::get_function::GetFunctionOutput,
     types::{Environment, LastUpdateStatus, PackageType, State},
@@ -16,10 +20,15 @@ use std::{
 use warden_engine::{
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{EnvironmentUpdate, Fate, Held, Package, Portrait, Remains, VersionFacts},
+    content::Content,
+    environment::{
+        EnvironmentUpdate, Fate, Held, KeptValue, KeyedHash, Package, Portrait, Remains, Stored, VariableName,
+        VersionFacts,
+    },
     guard::Sighting,
     plan::RevisionId,
     reference::{Reference, SecretName},
+    rotate::{Kept, NotKept},
 };
 
 /// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`Reading::inspect`].
@@ -41,6 +50,8 @@ pub struct Reading {
     pub on_managed_instances: bool,
     /// Code and layers as far as AWS says their size.
     pub zipped_bytes: u64,
+    /// Whether a key of the customer's encrypts the environment.
+    has_customers_key: bool,
     variables: BTreeMap<String, SecretString>,
     /// AWS's code where it could not decrypt the environment.
     unreadable: Option<String>,
@@ -60,6 +71,7 @@ impl Reading {
     fn of(answer: GetFunctionOutput) -> Option<Reading> {
         let configuration = answer.configuration?;
         let on_managed_instances = on_managed_instances(&configuration);
+        let has_customers_key = customers_key(&configuration).is_some();
         let environment = configuration.environment;
         let (variables, error) = environment.map(|it| (it.variables, it.error)).unwrap_or_default();
         let layers = configuration.layers.unwrap_or_default();
@@ -84,6 +96,7 @@ impl Reading {
                 || configuration.vpc_config.is_some_and(|vpc| !vpc.subnet_ids.unwrap_or_default().is_empty()),
             on_managed_instances,
             zipped_bytes: u64::try_from(zipped).unwrap_or_default(),
+            has_customers_key,
             variables: concealed(variables.unwrap_or_default()),
             unreadable: error.map(|error| error.error_code.unwrap_or_else(|| "no reason given".into())),
             layers: layers.into_iter().filter_map(|layer| layer.arn).collect(),
@@ -114,8 +127,9 @@ impl Reading {
         }
     }
 
-    /// The surface as it may be written down.
-    pub fn sighting(&self, key: &HashKey, readers: BTreeSet<String>) -> Sighting {
+    /// The surface as it may be written down; `readers` are the roles that may read the secrets that it refers to.
+    pub fn sighting(&self, key: &HashKey, mut readers: BTreeSet<String>) -> Sighting {
+        readers.retain(|reader| *reader == self.role);
         let content = match self.portrait(key) {
             Ok(portrait) => Portrait { readers, ..portrait }.content(),
             Err(why) => Portrait::unreadable(&why),
@@ -126,6 +140,15 @@ impl Reading {
     /// The version that was read, as one of the function's.
     pub fn version_facts(&self, key: &HashKey) -> VersionFacts {
         version_facts(self.role.clone(), &self.variables, key)
+    }
+
+    /// The values that are to be stored, if they are still those.
+    fn these<'a>(&'a self, stored: &'a Stored, key: &HashKey) -> Option<BTreeMap<&'a str, &'a SecretString>> {
+        let value = |name: &'a String, hash: KeyedHash| {
+            let value = self.variables.get(name)?;
+            (key.hash(value.expose_secret()) == hash).then_some((name.as_str(), value))
+        };
+        stored.values.iter().map(|(name, hash)| value(name, *hash)).collect()
     }
 
     /// How long the environment is as JSON, which is how Lambda measures it, and each value.
@@ -232,6 +255,22 @@ impl Aws {
         Ok(Some(reading.sighting(key, readers)))
     }
 
+    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment or not.
+    pub(crate) async fn kept_value(
+        &self,
+        function: &FunctionArn,
+        variable: &VariableName,
+    ) -> Result<Option<Sighting>, CallError> {
+        let content = match self.kept(function, variable).await? {
+            None => return Ok(None),
+            Some(Ok(Kept { secret, value, .. })) => KeptValue { secret, value }.content(),
+            // Somebody has set it in plaintext, or not at all.
+            Some(Err(NotKept::NoReference | NotKept::NotSet)) => self.stored_for(function, variable).await?,
+            Some(Err(NotKept::Foreign(_) | NotKept::Gone(_) | NotKept::Unreadable(_))) => Content::ABSENT,
+        };
+        Ok(Some(Sighting { content, revision: None }))
+    }
+
     async fn remains(&self, function: &FunctionArn) -> Result<Option<Sighting>, CallError> {
         let secrets = self.fates(function).await?;
         if secrets.is_empty() {
@@ -327,6 +366,7 @@ impl Aws {
         revision: Option<&RevisionId>,
     ) -> Result<(), CallError> {
         const OPERATION: &str = "UpdateFunctionConfiguration";
+        const CHANGED: &str = "a variable's value changed since it was read";
         let function = &update.function;
         let target = function.to_string();
         let failed = |kind, message: &str| CallError {
@@ -339,13 +379,23 @@ impl Aws {
             self.restore_secrets(function, &update.revive).await?;
         }
         let kept = async {
-            match (&update.store, &update.restore) {
-                (Some(stored), _) => self.current(function, &stored.secret).await,
-                (None, Some(stored)) => self.version(function, &stored.secret, &stored.label).await,
-                (None, None) => Ok(None),
+            match &update.store {
+                Some(stored) => self.current(function, &stored.secret).await,
+                None => Ok(None),
             }
         };
-        let (reading, key, kept) = future::try_join3(self.reading(function, None), self.hash_key(), kept).await?;
+        let earlier = future::try_join_all(
+            update.restore.iter().map(|stored| self.version_by_id(function, &stored.secret, &stored.version)),
+        );
+        let grant = async {
+            match &update.grant {
+                Some(grant) => self.as_far_as_they_exist(grant).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (reading, key, (kept, earlier), grant) =
+            future::try_join4(self.reading(function, None), self.hash_key(), future::try_join(kept, earlier), grant)
+                .await?;
         let mut reading = reading.ok_or_else(|| failed(ErrorKind::Gone, "the function is gone"))?;
         if !reading.settled {
             return Err(failed(ErrorKind::Busy, "another update of the function is still under way"));
@@ -362,31 +412,37 @@ impl Aws {
         }
 
         let mut back = BTreeMap::new();
-        if let Some(stored) = &update.store {
-            let mut values = BTreeMap::new();
+        for (stored, version) in update.restore.iter().zip(&earlier) {
             for (name, hash) in &stored.values {
-                let value = reading.variables.get(name).filter(|value| key.hash(value.expose_secret()) == *hash);
-                let value =
-                    value.ok_or_else(|| failed(ErrorKind::Stale, "a variable's value changed since it was read"))?;
-                values.insert(name.as_str(), value);
-            }
-            self.store(function, stored, update.grant.as_ref(), values, kept, key).await?;
-        } else {
-            if let Some(stored) = &update.restore {
-                for (name, hash) in &stored.values {
-                    let value = kept.as_ref().and_then(|kept| kept.value(name, *hash, key)).ok_or_else(|| {
-                        failed(
-                            ErrorKind::Refused,
-                            "the values of then are not in Secrets Manager any more; nothing was changed",
-                        )
-                    })?;
-                    back.insert(name.clone(), value.clone());
-                }
-            }
-            if let Some(grant) = &update.grant {
-                self.grant(function, grant).await?;
+                let value = version.as_ref().and_then(|version| version.value(name, *hash, key)).ok_or_else(|| {
+                    failed(
+                        ErrorKind::Refused,
+                        "the values of then are not in Secrets Manager any more; nothing was changed",
+                    )
+                })?;
+                back.insert(name.clone(), value);
             }
         }
+        let storing = async {
+            match (&update.store, &grant) {
+                (Some(stored), grant) => {
+                    let values = reading.these(stored, key).ok_or_else(|| failed(ErrorKind::Stale, CHANGED))?;
+                    self.store(function, stored, grant.as_ref(), values, kept, key).await
+                }
+                (None, Some(grant)) => self.grant(function, grant).await,
+                (None, None) => Ok(()),
+            }
+        };
+        let setting_aside = async {
+            match &update.aside {
+                Some(stored) => {
+                    let values = reading.these(stored, key).ok_or_else(|| failed(ErrorKind::Stale, CHANGED))?;
+                    self.set_aside(function, stored, values, key).await
+                }
+                None => Ok(()),
+            }
+        };
+        future::try_join(storing, setting_aside).await?;
         if !update.changes_configuration() {
             return Ok(());
         }
@@ -396,7 +452,12 @@ impl Aws {
         let request = self.lambda(function.region()).update_function_configuration().function_name(&target);
         let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
         let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
-        request.send().await.map(drop).map_err(|error| discreet(OPERATION, &target, error))
+        request.send().await.map(drop).map_err(|error| match discreet(OPERATION, &target, error) {
+            error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
+                with_key_rights(error)
+            }
+            error => error,
+        })
     }
 }
 
@@ -405,10 +466,7 @@ mod tests {
     use super::*;
     use crate::hash::tests::key;
     use proptest::{collection::hash_map, prelude::*};
-    use warden_engine::{
-        environment::Stored,
-        reference::{WRAPPER, WRAPPER_VARIABLE},
-    };
+    use warden_engine::reference::{WRAPPER, WRAPPER_VARIABLE};
 
     /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
     fn hostile() -> impl Strategy<Value = String> {
@@ -448,12 +506,12 @@ mod tests {
             let stripped = pick.get(&names).to_string();
             let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
             let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
-            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new() };
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new(), in_place_of: None };
             let mut there = EnvironmentUpdate::new(function());
             there.store = Some(stored.clone());
             there.set.insert(stripped.clone(), reference.clone());
             let mut back = EnvironmentUpdate::new(function());
-            back.restore = Some(stored);
+            back.restore = vec![stored];
             if !before.contains_key(WRAPPER_VARIABLE) {
                 there.set.insert(WRAPPER_VARIABLE.to_owned(), WRAPPER.to_owned());
                 back.remove.insert(WRAPPER_VARIABLE.to_owned());

@@ -91,6 +91,11 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             "PolicyLengthExceededException"
             | "CodeStorageExceededException"
             | "KMSInvalidMacException"
+            // The key of a function's environment; Lambda answers 502 to these.
+            | "KMSAccessDeniedException"
+            | "KMSDisabledException"
+            | "KMSInvalidStateException"
+            | "KMSNotFoundException"
             | "LimitExceededException"
             | "MalformedPolicyDocumentException"
             | "InvalidRequestException"
@@ -133,6 +138,7 @@ mod tests {
         check("AccessDeniedException", Some(403), ErrorKind::Refused);
         check("PublicPolicyException", Some(400), ErrorKind::PublicPolicy);
         check("InvalidParameterValueException", Some(400), ErrorKind::Bug);
+        check("KMSAccessDeniedException", Some(502), ErrorKind::Refused);
         check("ServiceException", Some(500), ErrorKind::Retry);
         check("", Some(503), ErrorKind::Retry);
         check("", None, ErrorKind::Retry);

@@ -12,6 +12,7 @@ use warden_engine::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
     content::Content,
+    environment::KEY_RIGHTS,
     guard::Sighting,
     plan::{RevisionId, UrlAuthType},
 };
@@ -26,6 +27,8 @@ pub struct Function {
     pub role: Option<Sighting>,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
     pub on_managed_instances: bool,
+    /// The customer's KMS key that its environment is encrypted with, where the caller may not use that.
+    pub foreign_key: Option<String>,
 }
 
 impl Aws {
@@ -40,6 +43,7 @@ impl Aws {
             Ok(answer) => Ok(Some(Function {
                 tags: answer.tags.unwrap_or_default().into_iter().collect(),
                 on_managed_instances: answer.configuration.as_ref().is_some_and(on_managed_instances),
+                foreign_key: answer.configuration.as_ref().and_then(foreign_key),
                 role: answer.configuration.map(role_sighting),
             })),
             // The answer holds the environment too.
@@ -211,6 +215,28 @@ impl Aws {
 /// turn the one kind into the other (<https://github.com/localstack/localstack>, whose tests are validated against AWS).
 pub(crate) fn on_managed_instances(configuration: &FunctionConfiguration) -> bool {
     configuration.capacity_provider_config.is_some()
+}
+
+/// The customer's key that keeps the caller from the environment. Lambda decrypts it with the caller's own permissions ("Securing Lambda
+/// environment variables" in the Lambda developer guide), and says in the environment's place that it could not.
+fn foreign_key(configuration: &FunctionConfiguration) -> Option<String> {
+    let refused = configuration.environment.as_ref().is_some_and(|environment| environment.error.is_some());
+    customers_key(configuration).filter(|_| refused)
+}
+
+/// The customer's key that a function's environment is encrypted with; none where it is AWS's.
+pub(crate) fn customers_key(configuration: &FunctionConfiguration) -> Option<String> {
+    configuration.kms_key_arn.clone().filter(|key| !key.is_empty())
+}
+
+/// A refusal that is about the customer's key, with what its caller needs.
+pub(crate) fn with_key_rights(error: CallError) -> CallError {
+    let message = format!(
+        "{}; the function's environment is encrypted with a KMS key of the customer's, and whoever changes the function needs {KEY_RIGHTS}: \
+         give them to the role of the guard and of the operator in the key's policy, or make the change yourself",
+        error.message
+    );
+    CallError { message, ..error }
 }
 
 fn role_sighting(configuration: FunctionConfiguration) -> Sighting {

@@ -12,6 +12,7 @@ mod error;
 mod hash;
 mod iam;
 mod lambda;
+mod layers;
 mod ledger;
 mod notary;
 mod secrets_manager;
@@ -21,11 +22,13 @@ pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;
 pub use ledger::StoredRecord;
-pub use secrets_manager::Keeping;
+pub use secrets_manager::{Keeping, MOST_BYTES};
 
+use aws_smithy_http_client::Connector;
 use aws_types::{SdkConfig, region::Region};
+use secrecy::SecretString;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, OnceLock, PoisonError},
 };
 use tokio::sync::OnceCell;
@@ -40,6 +43,8 @@ pub struct Aws {
     hash_key: String,
     /// The key for hashes, once it was asked for.
     hashes: OnceCell<HashKey>,
+    /// The value that an operator has given for a rotation.
+    given: Option<SecretString>,
     dynamodb: aws_sdk_dynamodb::Client,
     events: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
@@ -48,6 +53,10 @@ pub struct Aws {
     secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
     /// By Region, made on demand.
     lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
+    /// For what stands at an address that Lambda gives out.
+    connector: OnceLock<Option<Connector>>,
+    /// By the ARN of a layer's version, the extensions in it.
+    layers: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// The names of what the stack holds in its home Region.
@@ -94,12 +103,21 @@ impl Aws {
             key,
             hash_key,
             hashes: OnceCell::new(),
+            given: None,
             events: OnceLock::new(),
             iam: OnceLock::new(),
             kms: OnceLock::new(),
             secrets: Mutex::new(HashMap::new()),
             lambda: Mutex::new(HashMap::new()),
+            connector: OnceLock::new(),
+            layers: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The same with the value that a rotation is to put into a secret. It stands in no call that could be written down.
+    #[must_use]
+    pub fn with_value(self, value: SecretString) -> Aws {
+        Aws { given: Some(value), ..self }
     }
 
     fn events(&self) -> &aws_sdk_eventbridge::Client {

@@ -13,16 +13,23 @@ use std::{
 use warden_engine::{
     arn::FunctionArn,
     call_error::{CallError, ErrorKind},
-    environment::{Fate, Grant, KeyedHash, Portrait, Stored, StoredNow},
-    reference::SecretName,
+    content::Content,
+    environment::{
+        Fate, Grant, Held, KeptValue, KeyedHash, OddText, Portrait, Replaced, Rotation, Stored, StoredNow, VariableName,
+    },
+    reference::{Reference, SecretName, plain},
+    rotate::{Kept, NotKept},
 };
 use zeroize::Zeroizing;
 
 /// What Warden's own staging labels begin with.
 const LABEL: &str = "warden-";
 const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
 /// How many labels all versions of a secret can have together (Secrets Manager user guide, "Secrets Manager quotas").
 const MOST_LABELS: usize = 20;
+/// How much a version of a secret holds, in bytes (Secrets Manager user guide, "Secrets Manager quotas").
+pub const MOST_BYTES: usize = 65_536;
 /// The time in which a deletion can be taken back, in days: the longest that AWS gives (API reference, DeleteSecret).
 const RECOVERY_DAYS: i64 = 30;
 
@@ -30,6 +37,7 @@ const RECOVERY_DAYS: i64 = 30;
 pub(crate) struct Version {
     id: String,
     labels: Vec<String>,
+    text: SecretString,
     /// None where somebody has put something into the secret that is no JSON object of texts.
     values: Option<BTreeMap<String, SecretString>>,
 }
@@ -42,18 +50,39 @@ impl fmt::Debug for Version {
 
 impl Version {
     fn read(answer: GetSecretValueOutput) -> Version {
-        let text = Zeroizing::new(answer.secret_string.unwrap_or_default());
+        let text = SecretString::from(answer.secret_string.unwrap_or_default());
         Version {
             id: answer.version_id.unwrap_or_default(),
             labels: answer.version_stages.unwrap_or_default(),
-            values: serde_json::from_str(&text).ok(),
+            values: serde_json::from_str(text.expose_secret()).ok(),
+            text,
         }
     }
 
-    /// The value of a variable, if it is the one with that hash.
-    pub(crate) fn value(&self, name: &str, expected: KeyedHash, key: &HashKey) -> Option<&SecretString> {
-        let value = self.values.as_ref()?.get(name)?;
+    /// The value of a variable, or the whole text where it is no object, if it is the one with that hash.
+    pub(crate) fn value(&self, name: &str, expected: KeyedHash, key: &HashKey) -> Option<SecretString> {
+        let value = match &self.values {
+            Some(values) => values.get(name)?.clone(),
+            None => self.plain()?,
+        };
         (key.hash(value.expose_secret()) == expected).then_some(value)
+    }
+
+    /// The whole text as one variable's value.
+    fn plain(&self) -> Option<SecretString> {
+        plain(self.text.expose_secret()).map(SecretString::from)
+    }
+
+    /// What it holds, without the values.
+    fn now(&self, key: &HashKey) -> StoredNow {
+        let hash = |value: &SecretString| key.hash(value.expose_secret());
+        let odd = || self.plain().as_ref().map(hash).map_or(OddText::Unusable, OddText::Plain);
+        StoredNow {
+            version: self.id.clone(),
+            label: self.labels.iter().find(|label| label.starts_with(LABEL)).cloned(),
+            values: self.values.iter().flatten().map(|(name, value)| (name.clone(), hash(value))).collect(),
+            odd: self.values.is_none().then(odd),
+        }
     }
 
     /// Whether it holds all of these.
@@ -147,23 +176,17 @@ impl Aws {
         let current = self.version(function, name, CURRENT);
         let (version, described, readers) = future::try_join3(current, self.described(function, name), readers).await?;
         let key = self.hash_key().await?;
-        let values = version.as_ref().and_then(|version| version.values.as_ref());
-        let stored = values
-            .map(|values| values.iter().map(|(name, value)| (name.clone(), key.hash(value.expose_secret()))).collect());
         let is_deleted = described.as_ref().is_some_and(|described| described.is_deleted);
-        let stored = match (version, stored) {
-            (Some(version), Some(values)) => Some(StoredNow {
-                version: version.id,
-                label: version.labels.into_iter().find(|label| label.starts_with(LABEL)),
-                values,
-            }),
+        let stored = match version {
+            Some(version) => Some(version.now(key)),
             // What it holds is seen once it is restored.
-            _ if is_deleted => described.as_ref().map(|described| StoredNow {
+            None if is_deleted => described.as_ref().map(|described| StoredNow {
                 version: described.current.clone(),
                 label: None,
                 values: BTreeMap::new(),
+                odd: None,
             }),
-            _ => None,
+            None => None,
         };
         // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation (AWSPENDING).
         let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
@@ -284,6 +307,23 @@ impl Aws {
         }
     }
 
+    /// One version of a secret by its id, whether it has a label or not; `None` where there is none.
+    pub(crate) async fn version_by_id(
+        &self,
+        function: &FunctionArn,
+        secret: &SecretName,
+        id: &str,
+    ) -> Result<Option<Version>, CallError> {
+        let request = self.secrets(function.region()).get_secret_value().secret_id(secret.as_str()).version_id(id);
+        match request.send().await {
+            Ok(answer) => Ok(Some(Version::read(answer))),
+            Err(error) => match discreet("GetSecretValue", secret.as_str(), error) {
+                error if error.kind == ErrorKind::Gone || is_unusable(&error) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
     /// The current version, which is what a function reads at its start.
     pub(crate) async fn current(
         &self,
@@ -305,19 +345,21 @@ impl Aws {
         key: &HashKey,
     ) -> Result<(), CallError> {
         let Stored { secret, version, label, .. } = stored;
-        let refused = |message: &str| CallError {
-            kind: ErrorKind::Refused,
-            operation: "PutSecretValue",
-            target: secret.to_string(),
-            message: message.to_owned(),
-        };
+        let refused = |message| refused(secret, message);
         let client = self.secrets(function.region());
         let labelled = match &current {
             Some(current) if current.id == *version => current.labels.contains(label),
             Some(current) => {
-                let before = current.values.as_ref().ok_or_else(|| {
-                    refused("the secret does not hold a JSON object of texts any more; put that right, or delete the secret")
-                })?;
+                let alone = match &stored.in_place_of {
+                    Some(Replaced::ValueOf(name)) => current.plain().map(|value| (name.clone(), value)),
+                    Some(Replaced::Nothing) | None => None,
+                };
+                let alone = alone.into_iter().collect();
+                let before = match (&current.values, &stored.in_place_of) {
+                    (Some(before), _) => before,
+                    (None, Some(_)) => &alone,
+                    (None, None) => return Err(refused(NO_OBJECT)),
+                };
                 let mut all: BTreeMap<&str, &SecretString> =
                     before.iter().map(|(name, value)| (name.as_str(), value)).collect();
                 all.extend(values);
@@ -360,10 +402,129 @@ impl Aws {
         let (back, (), ()) = future::try_join3(self.current(function, secret), labelling, granting).await?;
         match back {
             Some(back) if back.holds(stored, key) => Ok(()),
-            Some(_) | None => {
-                Err(refused("what was stored was not what was read back; nothing was taken out of the environment"))
+            Some(_) | None => Err(refused(NOT_READ_BACK)),
+        }
+    }
+
+    /// Puts values into a version of their own that is not the current one, for an undo alone, and reads them back. Done again after an
+    /// interruption it does nothing twice.
+    pub(crate) async fn set_aside(
+        &self,
+        function: &FunctionArn,
+        stored: &Stored,
+        values: BTreeMap<&str, &SecretString>,
+        key: &HashKey,
+    ) -> Result<(), CallError> {
+        let Stored { secret, version, label, .. } = stored;
+        self.put_version(function, secret, version, &json_of(&values)?, &[label]).await?;
+        match self.version_by_id(function, &stored.secret, &stored.version).await? {
+            Some(back) if back.holds(stored, key) => Ok(()),
+            Some(_) | None => Err(refused(&stored.secret, NOT_READ_BACK)),
+        }
+    }
+
+    /// What Warden keeps for a variable, or why it keeps nothing; `None` where the function is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn kept(
+        &self,
+        function: &FunctionArn,
+        variable: &VariableName,
+    ) -> Result<Option<Result<Kept, NotKept>>, CallError> {
+        let (reading, key) = future::try_join(self.reading(function, None), self.hash_key()).await?;
+        let Some(reading) = reading else { return Ok(None) };
+        let portrait = match reading.portrait(key) {
+            Ok(portrait) => portrait,
+            Err(why) => return Ok(Some(Err(NotKept::Unreadable(why)))),
+        };
+        let secret = match portrait.variables.get(variable.as_str()) {
+            None => return Ok(Some(Err(NotKept::NotSet))),
+            Some(Held::Value(_) | Held::Wrapper) => return Ok(Some(Err(NotKept::NoReference))),
+            Some(Held::Reference(Reference(secret))) => secret,
+        };
+        if !key.secrets(function)?.contains(secret) {
+            return Ok(Some(Err(NotKept::Foreign(secret.clone()))));
+        }
+        let Some(current) = self.current(function, secret).await? else {
+            return Ok(Some(Err(NotKept::Gone(secret.clone()))));
+        };
+        let now = current.now(key);
+        let alone = portrait.references().filter(|(_, referred)| *referred == secret).count() == 1;
+        let value = match now.odd {
+            None => now.values.get(variable.as_str()).copied(),
+            Some(OddText::Plain(hash)) if alone => Some(hash),
+            Some(OddText::Plain(_) | OddText::Unusable) => None,
+        };
+        Ok(Some(Ok(Kept { secret: secret.clone(), version: now.version, value })))
+    }
+
+    /// What the function's secrets hold for a variable, the one that was filled last.
+    pub(crate) async fn stored_for(
+        &self,
+        function: &FunctionArn,
+        variable: &VariableName,
+    ) -> Result<Content, CallError> {
+        let key = self.hash_key().await?;
+        let mut content = Content::ABSENT;
+        for secret in key.secrets(function)? {
+            let Some(current) = self.current(function, &secret).await? else { break };
+            if let Some(value) = current.now(key).values.get(variable.as_str()).copied() {
+                content = KeptValue { secret, value: Some(value) }.content();
             }
         }
+        Ok(content)
+    }
+
+    /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done again after an
+    /// interruption it does nothing twice.
+    pub(crate) async fn rotate(&self, rotation: &Rotation) -> Result<(), CallError> {
+        let Rotation { function, secret, variable, version, from, value, .. } = rotation;
+        let refused = |message| refused(secret, message);
+        let source = async {
+            match from {
+                Some(from) => self.version_by_id(function, secret, from).await,
+                None => Ok(None),
+            }
+        };
+        let (current, previous) = (self.current(function, secret), self.version(function, secret, PREVIOUS));
+        let (current, previous, source, key) = future::try_join4(current, previous, source, self.hash_key()).await?;
+        let current = current.ok_or_else(|| refused("the secret is gone, or is to be deleted"))?;
+        if current.id != *version {
+            // What is no object has the place of what was there before it.
+            let before = current.values.as_ref().or_else(|| previous.as_ref()?.values.as_ref());
+            let mut all: BTreeMap<&str, &SecretString> =
+                before.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
+            let found;
+            match value {
+                Some(hash) => {
+                    found = match from {
+                        Some(_) => source.as_ref().and_then(|source| source.value(variable.as_str(), *hash, key)),
+                        None => self.given.clone().filter(|given| key.hash(given.expose_secret()) == *hash),
+                    };
+                    let value = found.as_ref().ok_or_else(|| {
+                        refused(match from {
+                            Some(_) => "the value of then is not in Secrets Manager any more; nothing was changed",
+                            None => "only the command that was given the value has it; nothing was changed",
+                        })
+                    })?;
+                    all.insert(variable.as_str(), value);
+                }
+                None => drop(all.remove(variable.as_str())),
+            }
+            let whole = source.filter(|source| value.is_none() && source.values.is_none());
+            let text = match whole {
+                Some(source) => Zeroizing::new(source.text.expose_secret().to_owned()),
+                None => json_of(&all)?,
+            };
+            self.put_version(function, secret, version, &text, &[CURRENT]).await?;
+        }
+        let back = self.current(function, secret).await?;
+        let holds = back.is_some_and(|back| match value {
+            Some(hash) => back.value(variable.as_str(), *hash, key).is_some(),
+            None => back.id == *version,
+        });
+        if holds { Ok(()) } else { Err(refused(NOT_READ_BACK)) }
     }
 
     /// Adds a version with its label to a secret that is there.
@@ -373,14 +534,60 @@ impl Aws {
         stored: &Stored,
         values: &BTreeMap<&str, &SecretString>,
     ) -> Result<(), CallError> {
-        let request = self.secrets(function.region()).put_secret_value().secret_id(stored.secret.as_str());
-        let request = request.client_request_token(&stored.version).secret_string(json_of(values)?.as_str());
-        match request.version_stages(CURRENT).version_stages(&stored.label).send().await {
+        let Stored { secret, version, label, .. } = stored;
+        self.put_version(function, secret, version, &json_of(values)?, &[CURRENT, label]).await
+    }
+
+    async fn put_version(
+        &self,
+        function: &FunctionArn,
+        secret: &SecretName,
+        version: &str,
+        text: &str,
+        labels: &[&str],
+    ) -> Result<(), CallError> {
+        // In plain words, and nothing is sent that AWS would quote.
+        if text.len() > MOST_BYTES {
+            return Err(refused(secret, TOO_LONG));
+        }
+        let request = self.secrets(function.region()).put_secret_value().secret_id(secret.as_str());
+        let request = request.client_request_token(version).secret_string(text);
+        let list = labels.iter().map(|label| (*label).to_owned()).collect();
+        match request.set_version_stages(Some(list)).send().await {
+            // It was there with just this, and whoever has gone back to an earlier one since has its label moved again.
+            Ok(answer)
+                if labels.contains(&CURRENT) && !answer.version_stages().iter().any(|label| label == CURRENT) =>
+            {
+                self.make_current(function, secret, version).await
+            }
             Ok(_) => Ok(()),
             // The version is there with other values beside ours: what is read back decides.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(()),
-            Err(error) => Err(limited(discreet("PutSecretValue", stored.secret.as_str(), error))),
+            Err(error) => Err(limited(discreet("PutSecretValue", secret.as_str(), error))),
         }
+    }
+
+    /// Moves AWSCURRENT to a version. It has to be said where it is now (API reference, UpdateSecretVersionStage).
+    async fn make_current(&self, function: &FunctionArn, secret: &SecretName, version: &str) -> Result<(), CallError> {
+        let from = self.current(function, secret).await?.map(|current| current.id);
+        let request = self.secrets(function.region()).update_secret_version_stage().secret_id(secret.as_str());
+        let request = request.version_stage(CURRENT).move_to_version_id(version).set_remove_from_version_id(from);
+        let answer = request.send().await;
+        answer.map(drop).map_err(|error| discreet("UpdateSecretVersionStage", secret.as_str(), error))
+    }
+
+    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may look at stays.
+    pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
+        let seen = grant.readers.iter().map(async |reader| {
+            let Ok(role) = reader.parse() else { return Ok(None) };
+            match self.role(&role).await {
+                Ok(found) => Ok(found.map(|found| found.arn).filter(|arn| arn == reader)),
+                Err(error) if error.kind == ErrorKind::Refused => Ok(Some(reader.clone())),
+                Err(error) => Err(error),
+            }
+        });
+        let readers = future::try_join_all(seen).await?.into_iter().flatten().collect();
+        Ok(Grant { readers, ..grant.clone() })
     }
 
     /// Lets exactly these roles read the secrets.
@@ -389,9 +596,23 @@ impl Aws {
         let grants = grant.secrets.iter().map(async |secret| {
             let request = client.put_resource_policy().secret_id(secret.as_str()).block_public_policy(true);
             let answer = request.resource_policy(policy(function, &grant.readers).to_string()).send().await;
-            answer.map(drop).map_err(|error| discreet("PutResourcePolicy", secret.as_str(), error))
+            answer.map(drop).map_err(|error| unsettled(discreet("PutResourcePolicy", secret.as_str(), error)))
         });
         future::try_join_all(grants).await.map(drop)
+    }
+}
+
+const NO_OBJECT: &str = "the secret does not hold a JSON object of texts any more: give each variable that refers to it its value again with \
+                         `warden rotate`";
+const TOO_LONG: &str = "all values together are more than the 65536 bytes that a secret holds; nothing was changed";
+const NOT_READ_BACK: &str = "what was stored was not what was read back; nothing else was changed";
+
+fn refused(secret: &SecretName, message: &str) -> CallError {
+    CallError {
+        kind: ErrorKind::Refused,
+        operation: "PutSecretValue",
+        target: secret.to_string(),
+        message: message.to_owned(),
     }
 }
 
@@ -402,6 +623,15 @@ pub(crate) fn no_name(function: &FunctionArn) -> CallError {
         target: function.to_string(),
         message: "no secret can be named after this function".into(),
     }
+}
+
+/// Roles that IAM knows and Secrets Manager does not: one was made or deleted a moment ago, and IAM takes seconds to tell everybody.
+fn unsettled(error: CallError) -> CallError {
+    if error.message.starts_with("MalformedPolicyDocumentException") {
+        let message = "MalformedPolicyDocumentException: a role that may read the secret is not known to Secrets Manager yet, or not any more";
+        return CallError { kind: ErrorKind::Retry, message: message.to_owned(), ..error };
+    }
+    error
 }
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -449,7 +679,8 @@ fn policy(function: &FunctionArn, readers: &BTreeSet<String>) -> Value {
     }]})
 }
 
-/// Whom a secret's policy lets read. A role that was deleted, and made again under its name, stands there as an id and is nobody.
+/// Whom a secret's policy lets read. A role that was deleted stands there as an id, also once another is made under its name, and is nobody
+/// (IAM user guide, "AWS JSON policy elements: Principal").
 fn principals(policy: &str) -> BTreeSet<String> {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return BTreeSet::new() };
     let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]) };
@@ -463,7 +694,7 @@ fn principals(policy: &str) -> BTreeSet<String> {
     });
     let readers = allowing.flat_map(|statement| list(statement.pointer("/Principal/AWS").unwrap_or(&Value::Null)));
     let roles = readers.filter_map(|reader| reader.as_str().map(str::to_owned));
-    roles.filter(|reader| !reader.ends_with(":root")).collect()
+    roles.filter(|reader| reader.starts_with("arn:") && reader.contains(":role/")).collect()
 }
 
 #[cfg(test)]
@@ -482,8 +713,14 @@ mod tests {
         assert_eq!(nobody["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
         assert_eq!(principals(&nobody.to_string()), BTreeSet::new());
         // One principal, as AWS writes it.
-        let one = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"AROAEXAMPLE"},"Action":["secretsmanager:GetSecretValue"],"Resource":"*"}}"#;
-        assert_eq!(principals(one), BTreeSet::from(["AROAEXAMPLE".to_owned()]));
+        let one = |who: &str| {
+            format!(
+                r#"{{"Statement":{{"Effect":"Allow","Principal":{{"AWS":"{who}"}},"Action":["secretsmanager:GetSecretValue"],"Resource":"*"}}}}"#
+            )
+        };
+        let pay = "arn:aws:iam::111122223333:role/pay".to_owned();
+        assert_eq!(principals(&one(&pay)), BTreeSet::from([pay]));
+        assert_eq!(principals(&one("AROAEXAMPLE")), BTreeSet::new());
         let denied = r#"{"Statement":[{"Effect":"Deny","Principal":{"AWS":"a"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
         assert!(principals(denied).is_empty() && principals("not JSON").is_empty());
     }
@@ -493,8 +730,23 @@ mod tests {
         let answer = GetSecretValueOutput::builder().version_id("v").secret_string(r#"{"A":"canary"}"#).build();
         let version = Version::read(answer);
         assert!(version.values.is_some() && !format!("{version:?}").contains("canary"));
-        let odd = GetSecretValueOutput::builder().secret_string("canary").build();
-        assert!(Version::read(odd).values.is_none());
+        let odd = Version::read(GetSecretValueOutput::builder().secret_string("canary").build());
+        assert!(odd.values.is_none() && !format!("{odd:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_text_that_is_no_object_is_one_value_or_none() {
+        let key = crate::hash::tests::key();
+        let now = |text: &str| Version::read(GetSecretValueOutput::builder().secret_string(text).build()).now(&key);
+        let hash = key.hash("hunter2");
+        assert_eq!(now(r#"{"A":"hunter2"}"#).values, BTreeMap::from([("A".to_owned(), hash)]));
+        assert_eq!(now(r#"{"A":"hunter2"}"#).odd, None);
+        assert_eq!(now("hunter2\n").odd, Some(OddText::Plain(hash)));
+        for broken in [r#"{"A":"hunter2""#, r#"{"A":7}"#, r#""hunter2""#, "[]"] {
+            assert_eq!(now(broken).odd, Some(OddText::Unusable), "{broken}");
+        }
+        let bytes = GetSecretValueOutput::builder().version_id("v").build();
+        assert_eq!(Version::read(bytes).now(&key).odd, Some(OddText::Unusable));
     }
 
     #[test]

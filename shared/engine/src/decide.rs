@@ -2,7 +2,7 @@
 
 use crate::{
     content::{Content, FindingKey, Fingerprint},
-    environment::KeyedHash,
+    environment::{KeyedHash, WHEN_IT_STARTS},
     guard::{Facts, Guard, Judgement, Look, Otherwise, Scope, Sighting},
     known::{self, Known},
     plan::{Change, Plan, RevisionId},
@@ -117,9 +117,14 @@ pub fn conclude(
         ..template.clone()
     };
     match (ending, &intent.purpose) {
+        (Ending::Done, Purpose::Rotate) => {
+            draft.step = Step::Rotated;
+            draft.note = noted(draft.note, intent.plan.note());
+        }
         (Ending::Done, Purpose::Remedy) => {
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
+            state.values.learn(intent.plan.changes());
             // What is put away after a subject that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);
@@ -139,12 +144,14 @@ pub fn conclude(
             draft.undoes = Some(*record);
             let known = known::by_undone(intent.plan.changes());
             let names: Vec<&str> = known.values().map(|known| known.variable.as_str()).collect();
-            draft.note = (!names.is_empty()).then(|| {
+            let unlearnt = (!names.is_empty()).then(|| {
                 format!(
                     "what {} held is no known secret any more: it may be set in other functions too",
                     names.join(", ")
                 )
             });
+            let rotated = matches!(intent.plan.surface(), Surface::Secret(_)).then_some(WHEN_IT_STARTS);
+            draft.note = noted(unlearnt, rotated);
             let keys = intent.restored();
             accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
                 let Acceptance { until, by, .. } = acceptance;
@@ -172,12 +179,11 @@ pub fn conclude(
 /// What the account learns about values by how an intent ended.
 pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     match (ending, &intent.purpose) {
-        (Ending::Done, Purpose::Remedy) => known::by(intent.plan.changes()),
+        (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known::by(intent.plan.changes()),
         // Withdrawn when the undo began.
         (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
-        (Ending::Done, Purpose::Undo { .. }) | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy) => {
-            BTreeMap::new()
-        }
+        (Ending::Done, Purpose::Undo { .. })
+        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
     }
 }
 
@@ -396,12 +402,17 @@ impl<G: Guard> Deciding<'_, G> {
         if self.opt_in.mode == Mode::Off && state.intent.is_none() {
             return;
         }
+        if let Some(until) = self.history.is_held(surface, self.now) {
+            self.hold(Hold::Lease(until));
+            return;
+        }
         let judgement = self.guard.judge(self.facts, surface, self.settings);
         if !self.settle_intent(surface, sighting, &judgement, &mut state) {
             return;
         }
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&sighting.content, &mut state);
+            self.guard.remember(self.facts, surface, &mut state.values);
             self.weigh(surface, sighting, judgement, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But where the
@@ -828,7 +839,7 @@ fn resume(
 }
 
 /// Writes the intent to carry out `plan` into the surface's state.
-fn intend(
+pub(crate) fn intend(
     subject: &Subject,
     plan: Plan,
     findings: Vec<Finding>,

@@ -48,6 +48,40 @@ impl FromStr for KeyedHash {
 
 as_text!(KeyedHash);
 
+/// The name of a variable, as AWS takes it: `[a-zA-Z]([a-zA-Z0-9_])+` (Lambda API reference, Environment).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VariableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for VariableName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let fits = text.len() > 1
+            && text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if fits {
+            Ok(VariableName(text.to_owned()))
+        } else {
+            Err(BadName::new(text, "the name of an environment variable (a letter, then letters, digits and `_`)"))
+        }
+    }
+}
+
+as_text!(VariableName);
+
 /// What a variable holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -89,7 +123,12 @@ impl Held {
     }
 }
 
-/// Keys that no variable can have: AWS takes `[a-zA-Z]([a-zA-Z0-9_])+` (Lambda API reference, Environment).
+/// What a customer's KMS key asks of whoever changes a function whose environment it encrypts: Lambda decrypts, encrypts and grants the
+/// function's role the use of the key with the caller's own permissions ("Securing Lambda environment variables" in the Lambda developer
+/// guide; that an update with the same role needs the grant too is not said there (?)).
+pub const KEY_RIGHTS: &str = "kms:Decrypt, kms:Encrypt and kms:CreateGrant on that key";
+
+/// Keys that no variable can have.
 const LAYERS: &str = "$layers";
 const READERS: &str = "$readers";
 const UNREADABLE: &str = "$unreadable";
@@ -102,7 +141,8 @@ pub struct Portrait {
     pub variables: BTreeMap<String, Held>,
     /// The ARNs of the function's layers, in their order.
     pub layers: Vec<String>,
-    /// The roles that the policy of the secret lets read, where a variable refers to one.
+    /// The function's own role, where a variable refers to a secret and the secret's policy lets that role read. Who else may read is no
+    /// part of an environment: a role of an old version that somebody deletes changes nothing here.
     pub readers: BTreeSet<String>,
 }
 
@@ -142,7 +182,8 @@ impl Portrait {
         if let Some(why) = map.get(UNREADABLE) {
             let why = why.as_str().unwrap_or_default();
             return Err(format!(
-                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; look at the key's policy"
+                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; where the key is one of \
+                 yours, let the roles of secret-guard and of the operator use it through Lambda ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let texts = |value: &Value| -> Option<Vec<String>> {
@@ -236,6 +277,19 @@ pub struct StoredNow {
     pub label: Option<String>,
     /// By variable.
     pub values: BTreeMap<String, KeyedHash>,
+    /// Where its text is no JSON object by variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odd: Option<OddText>,
+}
+
+/// What somebody has put into a secret in the place of the JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OddText {
+    /// A text that may be the one value of the one variable that refers to it: see [`warden_reference::plain`].
+    Plain(KeyedHash),
+    /// Anything else.
+    Unusable,
 }
 
 /// A published version.
@@ -263,6 +317,19 @@ pub struct Stored {
     /// By variable, what the account is to know those values by that nobody could mistake: see [`crate::known`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, KeyedHash>,
+    /// What is made of a text that is no JSON object, where somebody has put that into the secret: it becomes an object again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<Replaced>,
+}
+
+/// A secret's text that is no JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replaced {
+    /// The value of this variable.
+    ValueOf(String),
+    /// Nothing that any variable refers to.
+    Nothing,
 }
 
 /// Who may read a function's secrets, by their resource policies.
@@ -270,8 +337,18 @@ pub struct Stored {
 pub struct Grant {
     /// The secrets.
     pub secrets: BTreeSet<SecretName>,
-    /// The roles' ARNs; nobody else.
+    /// The roles' ARNs; nobody else. Published versions name their roles for ever: those that do not exist any more are left out when the
+    /// policy is written, since Secrets Manager refuses a policy that names one.
     pub readers: BTreeSet<String>,
+    /// The function's own role: whether it may read is part of the environment's content.
+    pub role: String,
+}
+
+impl Grant {
+    /// Of the readers, as much as content says.
+    fn own(&self) -> BTreeSet<String> {
+        self.readers.get(&self.role).cloned().into_iter().collect()
+    }
 }
 
 /// One change of a function's environment, with what has to be true in Secrets Manager before it. What it does not name stays byte
@@ -286,12 +363,15 @@ pub struct EnvironmentUpdate {
     /// Values that are stored, and read back, before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Stored>,
+    /// Values that are kept for an undo alone, in a version of their own that no function reads: they were replaced before, and are nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Stored>,
     /// Who may read them, from before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
-    /// Values that come back from there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restore: Option<Stored>,
+    /// Values that come back from there, each from its version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restore: Vec<Stored>,
     /// Variables that get a text of Warden's own: references and the wrapper's path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
@@ -310,8 +390,9 @@ impl EnvironmentUpdate {
             function,
             revive: BTreeSet::new(),
             store: None,
+            aside: None,
             grant: None,
-            restore: None,
+            restore: Vec::new(),
             set: BTreeMap::new(),
             remove: BTreeSet::new(),
             layers: None,
@@ -320,7 +401,7 @@ impl EnvironmentUpdate {
 
     /// Whether the function's configuration changes, and not only what is in Secrets Manager.
     pub fn changes_configuration(&self) -> bool {
-        self.restore.is_some() || !self.set.is_empty() || !self.remove.is_empty() || self.layers.is_some()
+        !self.restore.is_empty() || !self.set.is_empty() || !self.remove.is_empty() || self.layers.is_some()
     }
 
     /// What the update makes of an environment.
@@ -337,17 +418,58 @@ impl EnvironmentUpdate {
         }
         match &self.grant {
             _ if !after.refers() => after.readers.clear(),
-            Some(grant) => after.readers.clone_from(&grant.readers),
+            Some(grant) => after.readers = grant.own(),
             None => {}
         }
         after
     }
+}
 
-    /// The variables that are stored or come back.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.store.iter().chain(&self.restore).flat_map(|stored| stored.values.keys()).map(String::as_str)
+/// One variable's value as Warden keeps it: the content of the surface `secret/VARIABLE`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeptValue {
+    /// The secret that the variable refers to.
+    pub secret: SecretName,
+    /// What that holds for the variable; none where it holds nothing for it.
+    pub value: Option<KeyedHash>,
+}
+
+impl KeptValue {
+    /// As the content of a surface.
+    pub fn content(&self) -> Content {
+        serde_json::to_value(self).map(Content::new).unwrap_or_default()
     }
 }
+
+/// Another value for one variable, in the secret that its reference names: a new version, which holds the others' values as they were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Whose variable it is.
+    pub function: FunctionArn,
+    /// The variable.
+    pub variable: VariableName,
+    /// The secret.
+    pub secret: SecretName,
+    /// The value that becomes the current one; none takes it away.
+    pub value: Option<KeyedHash>,
+    /// The id of the new version, chosen before it is made, so that making it twice makes it once.
+    pub version: String,
+    /// The version that holds the value already; none where only the operator who sets it has it. Where no value is to come back, and the
+    /// text of that version is no JSON object, that text comes back as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What the account is to know the value by, where nobody could mistake it: see [`crate::known`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KeyedHash>,
+}
+
+/// When another value reaches a function, for every record and every command that says so. An update of the configuration brings new
+/// environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an instance of the function"). How long those of before go on
+/// is not said there (?), so nothing is promised of them.
+pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start again: any update of the \
+                                  function's configuration does that, and a newly published version where an alias, provisioned concurrency \
+                                  or SnapStart is in use";
 
 #[cfg(test)]
 mod tests {

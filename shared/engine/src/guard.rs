@@ -10,6 +10,7 @@ use crate::{
     surface::{Subject, Surface},
     tags::{GuardKind, Mode, OptIn},
     trigger::{Cause, Trigger},
+    values::Values,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -180,6 +181,11 @@ pub trait Guard {
     /// Adds what is known of the past to what was observed, where judging needs it.
     fn recall(&self, look: &Look, facts: &mut Facts<Self::Context>, history: &History) {
         let _ = (look, facts, history);
+    }
+
+    /// Adds to what is known of a surface's values what was seen of them now.
+    fn remember(&self, facts: &Facts<Self::Context>, surface: &Surface, values: &mut Values) {
+        let _ = (facts, surface, values);
     }
 
     /// The surfaces that have to be looked at to judge one of them; none means the whole subject.

@@ -55,6 +55,15 @@ pub(crate) fn by_undone(changes: &[Change]) -> BTreeMap<KeyedHash, Known> {
 }
 
 fn of(call: &Call) -> Vec<(KeyedHash, Known)> {
+    if let Call::RotateSecret(rotation) = call {
+        let known = || Known {
+            secret: rotation.secret.clone(),
+            function: rotation.function.clone(),
+            variable: rotation.variable.to_string(),
+            withdrawn: None,
+        };
+        return rotation.known.map(|hash| (hash, known())).into_iter().collect();
+    }
     let Call::UpdateEnvironment(update) = call else { return Vec::new() };
     let stored = update.store.iter().flat_map(|stored| stored.known.iter().map(move |known| (stored, known)));
     let known = |variable: &String, secret: &SecretName| Known {

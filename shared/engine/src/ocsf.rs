@@ -22,7 +22,7 @@ enum Class {
 
 const fn class(step: Step) -> Class {
     match step {
-        Step::Planned | Step::Applied | Step::Failed | Step::Undone => Class::RemediationActivity,
+        Step::Planned | Step::Applied | Step::Failed | Step::Undone | Step::Rotated => Class::RemediationActivity,
         Step::Observed
         | Step::Withheld
         | Step::Accepted
@@ -89,7 +89,7 @@ fn remediation_activity(record: &Record, ids: &[&str]) -> Value {
     // `Harden` (4) puts a setting right; an undo is `Restore` (3).
     let activity = if entry.undoes.is_some() { 3 } else { 4 };
     // Success, Failure; a plan has no outcome yet.
-    let status = if matches!(entry.step, Step::Applied | Step::Undone) {
+    let status = if matches!(entry.step, Step::Applied | Step::Undone | Step::Rotated) {
         1
     } else if entry.step == Step::Failed {
         2
@@ -163,5 +163,6 @@ mod tests {
         check(Step::Applied, Some(Severity::Critical), 7001, 5);
         check(Step::Withheld, Some(Severity::High), 2003, 4);
         check(Step::OptedIn, None, 2003, 1);
+        check(Step::Rotated, None, 7001, 1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     content::{Content, Fingerprint},
-    environment::EnvironmentUpdate,
+    environment::{EnvironmentUpdate, Rotation},
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     record::Diff,
     surface::Surface,
@@ -233,6 +233,9 @@ pub enum Call {
     /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
     /// again after an interruption, each of them does nothing twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
+    /// Gives one variable another value, in the secret that its reference names. The value itself stands nowhere but there: only the command
+    /// that was given it can make the call, or an undo that finds it in an earlier version.
+    RotateSecret(Box<Rotation>),
     /// Has the secrets of a function that is gone deleted once AWS's recovery window of 30 days is over. Where the function turns out to
     /// be there again, they are kept.
     DeleteSecrets {
@@ -274,6 +277,7 @@ impl Call {
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
+            Call::RotateSecret(_) => "PutSecretValue",
             Call::DeleteSecrets { .. } => "DeleteSecret",
             Call::RestoreSecrets { .. } => "RestoreSecret",
         }
@@ -307,6 +311,7 @@ impl Call {
             | Call::DeleteSecrets { function, .. }
             | Call::RestoreSecrets { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
+            Call::RotateSecret(rotation) => rotation.function.to_string(),
         }
     }
 
@@ -378,6 +383,15 @@ impl fmt::Display for Call {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),
+            Call::RotateSecret(rotation) => {
+                let Rotation { secret, variable, from, value, .. } = &**rotation;
+                write!(f, "{operation}({secret}: {variable}")?;
+                match (value, from) {
+                    (None, _) => f.write_str(", as it was before)"),
+                    (Some(_), Some(version)) => write!(f, ", the value in version {version:.8})"),
+                    (Some(_), None) => f.write_str(", the value that is given)"),
+                }
+            }
             Call::DeleteSecrets { secrets, .. } | Call::RestoreSecrets { secrets, .. } => {
                 write!(f, "{operation}({})", listed(secrets))
             }
@@ -397,16 +411,22 @@ fn update_environment(f: &mut fmt::Formatter<'_>, update: &EnvironmentUpdate) ->
     if let Some(stored) = &update.store {
         write!(f, "PutSecretValue({}: {}), ", stored.secret, listed(stored.values.keys()))?;
     }
+    if let Some(stored) = &update.aside {
+        write!(f, "PutSecretValue({}, kept for the undo alone: {}), ", stored.secret, listed(stored.values.keys()))?;
+    }
     if let Some(grant) = &update.grant {
         let readers = grant.readers.iter().map(|arn| arn.rsplit('/').next().unwrap_or_default());
-        write!(f, "PutResourcePolicy({}: read by {})", listed(&grant.secrets), listed(readers))?;
+        let existing = if grant.readers.len() > 1 { ", as far as they exist" } else { "" };
+        write!(f, "PutResourcePolicy({}: read by {}{existing})", listed(&grant.secrets), listed(readers))?;
         f.write_str(if update.changes_configuration() { ", " } else { "" })?;
     }
-    if let Some(stored) = &update.restore {
-        write!(f, "GetSecretValue({}, {}: {}), ", stored.secret, stored.label, listed(stored.values.keys()))?;
+    for stored in &update.restore {
+        let version =
+            if stored.label.is_empty() { format!("version {:.8}", stored.version) } else { stored.label.clone() };
+        write!(f, "GetSecretValue({}, {version}: {}), ", stored.secret, listed(stored.values.keys()))?;
     }
     if update.changes_configuration() {
-        let environment = update.restore.is_some() || !update.set.is_empty() || !update.remove.is_empty();
+        let environment = !update.restore.is_empty() || !update.set.is_empty() || !update.remove.is_empty();
         write!(f, "UpdateFunctionConfiguration({}", update.function.name())?;
         f.write_str(if environment { ", Environment" } else { "" })?;
         f.write_str(if update.layers.is_some() { ", Layers)" } else { ")" })?;

@@ -75,6 +75,8 @@ pub enum Step {
     Failed,
     /// A remediation was taken back.
     Undone,
+    /// An operator gave a variable another value, in the secret that Warden keeps for it.
+    Rotated,
     /// Content with findings is let be until a time.
     Accepted,
     /// A subject came into scope.
@@ -89,13 +91,14 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 11] = [
+    pub const ALL: [Step; 12] = [
         Step::Observed,
         Step::Withheld,
         Step::Planned,
         Step::Applied,
         Step::Failed,
         Step::Undone,
+        Step::Rotated,
         Step::Accepted,
         Step::OptedIn,
         Step::OptedOut,
@@ -112,6 +115,7 @@ impl Step {
             Step::Applied => "applied",
             Step::Failed => "failed",
             Step::Undone => "undone",
+            Step::Rotated => "rotated",
             Step::Accepted => "accepted",
             Step::OptedIn => "opted-in",
             Step::OptedOut => "opted-out",
@@ -132,7 +136,7 @@ impl FromStr for Step {
 
     fn from_str(text: &str) -> Result<Self, BadName> {
         let found = Step::ALL.into_iter().find(|step| step.as_str() == text);
-        found.ok_or_else(|| BadName::new(text, "a step: observed, withheld, planned, applied, failed, undone, accepted, opted-in, opted-out, paused or resumed"))
+        found.ok_or_else(|| BadName::new(text, "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed"))
     }
 }
 

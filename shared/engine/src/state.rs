@@ -7,6 +7,7 @@ use crate::{
     record::RecordId,
     surface::Surface,
     tags::{GuardKind, Mode},
+    values::Values,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct SurfaceState {
     /// Findings that were there before the subject was opted in to `enforce`, and when that was written down.
     #[serde(default)]
     pub standing: BTreeMap<FindingKey, Timestamp>,
+    /// Of an environment: what is known of the values that its variables held.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
     /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
@@ -88,6 +92,8 @@ pub struct SurfaceState {
 pub enum Purpose {
     /// A guard puts a surface right.
     Remedy,
+    /// A person gives a variable another value. Nobody else has it, so that nobody resumes it.
+    Rotate,
     /// A person takes a remediation back. Only a person resumes it.
     Undo {
         /// The record that is taken back.
@@ -168,6 +174,17 @@ pub struct History {
 }
 
 impl History {
+    /// Until when another surface of the subject keeps a change of `surface` waiting: a secret's next version is made from the one that is
+    /// read, so that two changes at once could take from each other.
+    pub(crate) fn is_held(&self, surface: &Surface, now: Timestamp) -> Option<Timestamp> {
+        let others = self
+            .surfaces
+            .iter()
+            .filter(|(other, _)| *other != surface && surface.is_about_secrets() && other.is_about_secrets());
+        let leases = others.filter_map(|(_, state)| Some(state.intent.as_ref()?.lease));
+        leases.filter(|lease| *lease > now).max()
+    }
+
     /// Whether the switch is on.
     pub fn is_paused(&self, now: Timestamp) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > now))

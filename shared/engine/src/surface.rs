@@ -2,6 +2,7 @@
 
 use crate::{
     arn::{AccountArn, BadName, FunctionArn, LayerVersionArn, Qualifier, as_text},
+    environment::VariableName,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
 };
 use serde::{Deserialize, Serialize, de};
@@ -113,6 +114,8 @@ pub enum Surface {
     Role(Option<Qualifier>),
     /// `environment[:VERSION]`
     Environment(Option<Qualifier>),
+    /// `secret/VARIABLE`: the value that Warden keeps for one variable.
+    Secret(VariableName),
 }
 
 impl Surface {
@@ -128,7 +131,25 @@ impl Surface {
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
             | Surface::Role(_)
-            | Surface::Environment(_) => None,
+            | Surface::Environment(_)
+            | Surface::Secret(_) => None,
+        }
+    }
+
+    /// Whether a change of it goes through the secrets of its function, of which one change at a time is made.
+    pub(crate) fn is_about_secrets(&self) -> bool {
+        match self {
+            Surface::Environment(None) | Surface::Secret(_) => true,
+            Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Trust
+            | Surface::Boundary
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::ManagedPolicy(_)
+            | Surface::Role(_)
+            | Surface::Environment(Some(_)) => false,
         }
     }
 }
@@ -150,6 +171,7 @@ impl fmt::Display for Surface {
             Surface::Role(Some(version)) => write!(f, "role:{version}"),
             Surface::Environment(None) => f.write_str("environment"),
             Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
+            Surface::Secret(variable) => write!(f, "secret/{variable}"),
         }
     }
 }
@@ -165,6 +187,7 @@ impl FromStr for Surface {
                 "attachment" => name.parse().map(Surface::Attachment),
                 "inline-policy" => name.parse().map(Surface::InlinePolicy),
                 "managed-policy" => name.parse().map(Surface::ManagedPolicy),
+                "secret" => name.parse().map(Surface::Secret),
                 _ => Err(bad()),
             };
         }
@@ -208,6 +231,7 @@ mod tests {
             "environment",
             "environment:3",
             "resource-policy:$LATEST.PUBLISHED",
+            "secret/DB_PASSWORD",
         ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }
@@ -220,6 +244,8 @@ mod tests {
             "trust:live",
             "attachment/Billing",
             "inline-policy/a/b",
+            "secret/",
+            "secret/a-b",
         ] {
             assert!(text.parse::<Surface>().is_err(), "{text}");
         }

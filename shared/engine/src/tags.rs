@@ -5,15 +5,20 @@
 
 use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, num::NonZeroU32};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroU32,
+};
 use warden_finding::FindingId;
 
 /// The keys of all of Warden's tags.
-pub const TAG_KEYS: [&str; 10] = [
+pub const TAG_KEYS: [&str; 11] = [
     "warden",
     "warden:access",
     "warden:concurrency",
     "warden:exempt",
+    "warden:extension-reads",
     "warden:max-concurrency",
     "warden:owner",
     "warden:require",
@@ -189,6 +194,10 @@ impl OptIn {
                     "require" => read.read_requirements(value),
                     "owner" => read.owner = Some(value.chars().take(256).collect()),
                     "exempt" => read.read_exemptions(value, today),
+                    "extension-reads" if extension_reads(tags).is_some() => {}
+                    "extension-reads" => {
+                        read.problem(key, value, "use names of variables with spaces between them, or none; ignored");
+                    }
                     _ => read.problem(key, value, "no tag of Warden's has this key"),
                 }
             } else if key.eq_ignore_ascii_case("warden") || key.eq_ignore_ascii_case(&own_key) {
@@ -250,6 +259,23 @@ impl OptIn {
             }
         }
     }
+}
+
+/// What `warden:extension-reads` says: the variables that the function's extensions read, all of them; none where the tag is not there or
+/// cannot be followed.
+pub fn extension_reads(tags: &BTreeMap<String, String>) -> Option<BTreeSet<&str>> {
+    let value = tags.get("warden:extension-reads")?;
+    let names: BTreeSet<&str> = value.split_whitespace().collect();
+    // As AWS takes them (Lambda API reference, Environment).
+    let is_name = |name: &&str| {
+        name.len() > 1
+            && name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if names.iter().eq(["none"].iter()) {
+        return Some(BTreeSet::new());
+    }
+    (!names.is_empty() && names.iter().all(is_name)).then_some(names)
 }
 
 /// Whether a tag's key is one of Warden's, in whatever case it is written.
@@ -402,6 +428,24 @@ mod tests {
             0,
             "tag `warden:exempt` = `public-url@2026-12-01T00:00`: not a date: use finding-id@YYYY-MM-DD; void",
         );
+    }
+
+    #[test]
+    fn what_extensions_read_is_said_by_names_or_by_none() {
+        #[track_caller]
+        fn check(value: &str, expected: Option<&[&str]>) {
+            let tags = BTreeMap::from([("warden:extension-reads".to_owned(), value.to_owned())]);
+            assert_eq!(extension_reads(&tags), expected.map(|names| names.iter().copied().collect()));
+            let problems = OptIn::from_tags(&tags, GuardKind::Secrets, "2026-11-21".parse().unwrap()).problems;
+            assert_eq!(problems.len(), usize::from(expected.is_none()), "{problems:?}");
+        }
+        check("none", Some(&[]));
+        check("VENDOR_TOKEN", Some(&["VENDOR_TOKEN"]));
+        check(" VENDOR_TOKEN  none ", Some(&["VENDOR_TOKEN", "none"]));
+        check("", None);
+        check("*", None);
+        check("VENDOR_TOKEN, OTHER", None);
+        assert_eq!(extension_reads(&BTreeMap::new()), None);
     }
 
     #[test]

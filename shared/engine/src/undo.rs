@@ -2,16 +2,16 @@
 
 use crate::{
     call_error::CallError,
-    decide::{Ending, conclude, learnt},
+    decide::Ending,
     environment::{KeyedHash, Remains},
     known::{self, Known, Withdrawal},
+    operation::{Operation, Stopped},
     plan::{Change, Plan},
-    ports::{Commit, CommitError, World},
+    ports::World,
     proof::acceptance_message,
-    reconcile::{Carried, LOOKS, carry_out, jittered},
-    record::{Diff, Draft, Record, RecordId, Step, seal},
+    record::{Diff, Draft, Record, RecordId, Step},
     settings::Settings,
-    state::{Acceptance, Head, Intent, Purpose, SurfaceState},
+    state::{Acceptance, Intent, Purpose},
     surface::{Subject, Surface},
     trigger::Cause,
 };
@@ -25,8 +25,8 @@ pub const LONGEST_ACCEPTANCE: SignedDuration = SignedDuration::from_hours(90 * 2
 /// Why a remediation was not taken back. Nothing was changed, except where it says so.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum UndoRefusal {
-    /// Only what was applied can be taken back.
-    #[error("record {id} is `{step}`: only an `applied` one can be undone")]
+    /// Only what was done can be taken back.
+    #[error("record {id} is `{step}`: only an `applied` or a `rotated` one can be undone")]
     NotApplied {
         /// The record.
         id: RecordId,
@@ -72,7 +72,7 @@ pub enum UndoRefusal {
 /// A remediation that can be taken back.
 #[derive(Clone, Debug)]
 pub struct Undo {
-    /// The `applied` record.
+    /// The `applied` or `rotated` record.
     pub record: Record,
     /// For how long the guards leave the restored content alone.
     pub accept_for: SignedDuration,
@@ -89,7 +89,7 @@ impl Undo {
     /// The record is not one that can be undone.
     pub fn plan(&self) -> Result<Plan, UndoRefusal> {
         let Record { id, entry, .. } = &self.record;
-        if entry.step != Step::Applied {
+        if !matches!(entry.step, Step::Applied | Step::Rotated) {
             return Err(UndoRefusal::NotApplied { id: *id, step: entry.step });
         }
         match (&entry.surface, &entry.diff) {
@@ -126,6 +126,9 @@ impl Undo {
             Some(intent) if intent.lease <= now && intent.purpose == ours => true,
             Some(_) => return Err(UndoRefusal::Busy(surface)),
         };
+        if history.is_held(&surface, now).is_some() {
+            return Err(UndoRefusal::Busy(surface));
+        }
         let changes: Vec<Change> = match plan.remaining(&sighting.content) {
             Some(_) if !resumes && sighting.content == *plan.after() => {
                 return Err(UndoRefusal::AlreadyRestored(surface));
@@ -150,7 +153,6 @@ impl Undo {
             plan: plan.clone(),
             lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
         };
-        state.intent = Some(intent.clone());
         let mut template = Draft::new(Step::Planned);
         template.guard = self.record.entry.guard;
         template.owner = self.record.entry.owner.clone();
@@ -166,42 +168,17 @@ impl Undo {
             note: Some(format!("undo of {}", self.record.id)),
             ..template.clone()
         });
-        let mut records = Vec::new();
-        let mut head = history.head;
-        let planned = planned.into_iter().collect();
-        let known = self.withdrawn(world, &plan).await?;
-        if !self.commit(world, &mut head, &mut state, (planned, known), &surface, &mut records).await? {
-            return Err(UndoRefusal::Busy(surface));
-        }
-
-        let ending = match carry_out(world, subject, &surface, &changes, sighting.revision, None).await? {
-            Carried::Done => Ending::Done,
-            Carried::Failed(why) => Ending::Failed(why),
-            Carried::Public(why) => Ending::Public(why),
-            Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
+        let stopped = |stopped| match stopped {
+            Stopped::Busy => UndoRefusal::Busy(surface.clone()),
+            Stopped::Call(error) => UndoRefusal::Call(error),
+            Stopped::Unwritable(problem) => UndoRefusal::Unusable { id: self.record.id, problem },
         };
-        for attempt in 0.. {
-            // A guard has recorded the outcome after the lease ended.
-            if state.intent.as_ref() != Some(&intent) {
-                break;
-            }
-            let (outcome, mut concluded) = conclude(&intent, &ending, &state, false, &template, world.now());
-            let outcome = (outcome, learnt(&intent, &ending));
-            if self.commit(world, &mut head, &mut concluded, outcome, &surface, &mut records).await? {
-                break;
-            }
-            if attempt == LOOKS {
-                return Err(UndoRefusal::Busy(surface));
-            }
-            // Another surface of the subject was written in between.
-            world.sleep(jittered(world, attempt)).await;
-            let history = world.history(subject, world.now()).await?;
-            head = history.head;
-            state = history.surfaces.get(&surface).cloned().unwrap_or_default();
-        }
-        if let Err(error) = world.announce(&records).await {
-            tracing::warn!(%error, "the ledger has the records, but their events were not sent");
-        }
+        let operation = Operation { world, subject, cause: &self.cause, intent: &intent, template: &template };
+        let known = self.withdrawn(world, &plan).await?;
+        let begun =
+            operation.begin(history, state, None, planned.into_iter().collect(), known).await.map_err(stopped)?;
+        let ending = operation.change(&changes, sighting.revision).await?;
+        let records = operation.end(begun, &ending).await.map_err(stopped)?;
         match ending {
             Ending::Done => Ok(records),
             Ending::Failed(why) | Ending::Public(why) => Err(UndoRefusal::Failed(why)),
@@ -233,42 +210,5 @@ impl Undo {
             Ok((hash, Known { withdrawn: Some(Withdrawal { by: self.by.clone(), proof }), ..known }))
         });
         future::try_join_all(withdrawals).await.map(|withdrawn| withdrawn.into_iter().collect())
-    }
-
-    /// Commits, and moves the versions on. Returns false where somebody else wrote in between.
-    async fn commit<W: World>(
-        &self,
-        world: &W,
-        head: &mut Head,
-        state: &mut SurfaceState,
-        (drafts, known): (Vec<Draft>, BTreeMap<KeyedHash, Known>),
-        surface: &Surface,
-        written: &mut Vec<Record>,
-    ) -> Result<bool, UndoRefusal> {
-        let subject = &self.record.subject;
-        let now = world.now();
-        let (records, sealed) = seal(subject, &self.cause, drafts, head, now, || world.entropy())
-            .map_err(|error| UndoRefusal::Unusable { id: self.record.id, problem: error.to_string() })?;
-        let commit = Commit {
-            subject: subject.clone(),
-            head: sealed,
-            records,
-            surfaces: vec![(surface.clone(), state.clone())],
-            counted: None,
-            pause: None,
-            known,
-            now,
-        };
-        match world.commit(&commit).await {
-            Ok(()) => {
-                *head = commit.head;
-                head.version += 1;
-                state.version += 1;
-                written.extend(commit.records);
-                Ok(true)
-            }
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Failed(error)) => Err(error.into()),
-        }
     }
 }

@@ -111,6 +111,22 @@ impl FromStr for SecretName {
     }
 }
 
+impl SecretName {
+    /// The function whose secret it is, where the name says so: `warden/FUNCTION/...`.
+    pub fn function(&self) -> Option<&str> {
+        self.0.strip_prefix(SECRETS)?.split('/').next()
+    }
+}
+
+/// The text of a secret as the one value that somebody has put there in the place of the JSON object, in a console say: for the one variable that
+/// refers to it. None where it looks like JSON: a broken object is no value, and holds other variables' too. One line end at its end, which
+/// `echo` leaves there, is no part of it.
+pub fn plain(text: &str) -> Option<&str> {
+    let value = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    let is_json = text.trim_start().starts_with(['{', '[', '"']);
+    (!is_json && !value.is_empty()).then_some(value)
+}
+
 /// What a stripped variable holds: the whole of its value is `warden-secret:` and the secret's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference(pub SecretName);
@@ -182,6 +198,30 @@ mod tests {
             "postgres://app:warden-secret:warden/pay@db",
         ] {
             check(other, false);
+        }
+    }
+
+    #[test]
+    fn a_secret_says_whose_it_is() {
+        let name: SecretName = "warden/pay/1f2e3d4c5b6a".parse().unwrap();
+        assert_eq!(name.function(), Some("pay"));
+    }
+
+    #[test]
+    fn a_plain_text_is_a_value_and_what_looks_like_json_is_none() {
+        for (text, value) in [
+            ("hunter2", "hunter2"),
+            ("hunter2\n", "hunter2"),
+            ("hunter2\r\n", "hunter2"),
+            ("two\nlines\n\n", "two\nlines\n"),
+            ("12345", "12345"),
+            ("null", "null"),
+            (" ", " "),
+        ] {
+            assert_eq!(plain(text), Some(value));
+        }
+        for text in ["", "\n", "{}", "{\"A\": \"1\"", " {broken", "[1]", "\"quoted\"", "\n{\"A\": 7}"] {
+            assert_eq!(plain(text), None, "{text}");
         }
     }
 

@@ -12,8 +12,10 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import environment_keys
 import function_policy
 import managed_instances
+import secret_policies
 import secret_versions
 import stacks
 import tracing
@@ -40,8 +42,10 @@ def apply():
     latest_event_invoke_config()
     put_events_delivers_nothing()
     bootstrap_environment()
+    environment_keys.apply()
     function_policy.apply()
     managed_instances.apply()
+    secret_policies.principals_exist()
     secret_versions.apply()
     stacks.apply()
     tracing.apply()
@@ -77,6 +81,9 @@ def lambda_resources():
             return _function_to_be_made(body, region, account_id)
         if service == "lambda" and parts[1:2] == ["layers"] and len(parts) > 4 and parts[3] == "versions":
             return f"arn:aws:lambda:{region}:{account_id}:layer:{parts[2]}:{parts[4]}"
+        if service == "lambda" and parts[1:] == ["layers"] and query_params.get("find"):
+            named = query_params.get("Arn", "*")
+            return unquote(named[0] if isinstance(named, list) else named)
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     iam_actions.extract_resource_arn = resource

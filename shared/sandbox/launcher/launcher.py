@@ -42,13 +42,16 @@ def main():
 
     import control
     import corrections
+    import downloads
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack import app as ministack
 
     # Off only for the tests that tell which correction MiniStack has come to need no more.
+    application = ministack.app
     if os.environ.pop("WARDEN_SANDBOX_CORRECTIONS") == "on":
         corrections.apply()
+        application = downloads.ranged(application)
 
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
@@ -58,7 +61,7 @@ def main():
 
     print(json.dumps({"port": port}), flush=True)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    asyncio.run(serve(control.beside(ministack.app), config))
+    asyncio.run(serve(control.beside(application), config))
 
 
 if __name__ == "__main__":

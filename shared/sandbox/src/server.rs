@@ -16,12 +16,15 @@ use tempfile::TempDir;
 use crate::{ACCOUNT, Options, SandboxError};
 
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 8] = [
+const LAUNCHER: [(&str, &str); 11] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
+    ("downloads.py", include_str!("../launcher/downloads.py")),
+    ("environment_keys.py", include_str!("../launcher/environment_keys.py")),
     ("function_policy.py", include_str!("../launcher/function_policy.py")),
     ("managed_instances.py", include_str!("../launcher/managed_instances.py")),
+    ("secret_policies.py", include_str!("../launcher/secret_policies.py")),
     ("secret_versions.py", include_str!("../launcher/secret_versions.py")),
     ("stacks.py", include_str!("../launcher/stacks.py")),
     ("tracing.py", include_str!("../launcher/tracing.py")),

@@ -8,10 +8,13 @@ use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
     primitives::Blob,
     types::{
-        CapacityProviderConfig, FunctionCode, FunctionUrlAuthType, FunctionVersionLatestPublished,
+        CapacityProviderConfig, Environment, FunctionCode, FunctionUrlAuthType, FunctionVersionLatestPublished,
         LambdaManagedInstancesCapacityProviderConfig, LayerVersionContentInput, Runtime,
     },
 };
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use warden_sandbox::{Options, Sandbox, Stack};
 
@@ -376,6 +379,23 @@ async fn layer_version_permissions_are_checked_on_the_version() {
             "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:other:*"}]));
         let remove = role.await.remove_layer_version_permission().layer_name("guarded").version_number(1);
         allowed && code(&remove.statement_id("open").send().await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_layer_version_that_is_named_by_its_arn_is_that_version() {
+    check(async |account| {
+        let content = LayerVersionContentInput::builder().zip_file(Blob::new(empty_zip())).build();
+        let layer = account.lambda.publish_layer_version().layer_name("guarded").content(content).send().await;
+        let arn = layer.expect("a layer").layer_version_arn.expect("its ARN");
+        let seen = async |resource: &str| {
+            let resource = format!("arn:aws:lambda:us-east-1:111122223333:layer:{resource}");
+            let role = account
+                .with_policy(json!([{"Effect": "Allow", "Action": "lambda:GetLayerVersion", "Resource": resource}]));
+            role.await.get_layer_version_by_arn().arn(&arn).send().await.is_ok()
+        };
+        seen("guarded:*").await && !seen("other:*").await
     })
     .await;
 }
@@ -889,6 +909,101 @@ async fn a_secrets_own_policy_lets_a_role_read_that_has_none_itself() {
         let put = secrets.put_resource_policy().secret_id("warden/pay/1").resource_policy(policy.to_string());
         put.send().await.expect("a policy");
         before && role.get_secret_value().secret_id("warden/pay/1").send().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_layers_archive_can_be_read_alone() {
+    check(async |account| {
+        let content = LayerVersionContentInput::builder().zip_file(Blob::new(empty_zip())).build();
+        let layer = account.lambda.publish_layer_version().layer_name("libraries").content(content).send().await;
+        let address = layer.expect("a layer").content.and_then(|content| content.location).expect("an address");
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = hyper::Request::get(address).header("range", "bytes=-10").body(Empty::<Bytes>::new());
+        let answer = client.request(request.expect("a request")).await.expect("an answer");
+        let range = answer.headers().get("content-range").map(|range| range.to_str().expect("text").to_owned());
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        (status, range.as_deref()) == (206, Some("bytes 12-21/22")) && *body == empty_zip()[12..]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secrets_policy_names_roles_that_are_there_and_knows_one_that_was_made_anew() {
+    check(async |account| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        secrets.create_secret().name("warden/pay/1").secret_string("one").send().await.expect("a secret");
+        let put = async |principals: &[&str]| {
+            let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+                "Action": "secretsmanager:GetSecretValue", "Principal": {"AWS": principals}}]});
+            let put = secrets.put_resource_policy().secret_id("warden/pay/1").resource_policy(policy.to_string());
+            put.send().await.map(drop).map_err(|error| code_of(&error))
+        };
+        let named = async || {
+            let answer = secrets.get_resource_policy().secret_id("warden/pay/1").send().await.expect("the policy");
+            let policy: Value = serde_json::from_str(answer.resource_policy().unwrap_or("{}")).expect("JSON");
+            policy["Statement"][0]["Principal"]["AWS"][1].as_str().unwrap_or_default().to_owned()
+        };
+        let (probe, old) = ("arn:aws:iam::111122223333:role/probe", "arn:aws:iam::111122223333:role/old");
+        let malformed = Err("MalformedPolicyDocumentException".to_owned());
+        if put(&[probe, old]).await != malformed {
+            return false;
+        }
+        account.role("old", "lambda.amazonaws.com").await;
+        put(&[probe, old]).await.expect("both are there");
+        assert_eq!(named().await, old);
+        account.iam.delete_role().role_name("old").send().await.expect("deleted");
+        let id = named().await;
+        let refused = [put(&[probe, old]).await, put(&[probe, &id]).await];
+        account.role("old", "lambda.amazonaws.com").await;
+        let session = account.sandbox.session(old, "s").await.expect("a session");
+        let anew = aws_sdk_secretsmanager::Client::new(&account.sandbox.config_as(session, "us-east-1"));
+        id.starts_with("AROA")
+            && refused == [malformed.clone(), malformed]
+            && named().await == id
+            && anew.get_secret_value().secret_id("warden/pay/1").send().await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_customers_key_asks_for_rights_of_whoever_reads_and_changes_an_environment() {
+    check(async |account| {
+        let kms = aws_sdk_kms::Client::new(&account.sandbox.config());
+        let key = kms.create_key().send().await.expect("a key").key_metadata.and_then(|key| key.arn).expect("its ARN");
+        let environment = || Environment::builder().variables("STAGE", "test").build();
+        let update = account.lambda.update_function_configuration().function_name("shop").kms_key_arn(&key);
+        update.environment(environment()).send().await.expect("encrypted");
+        account.role("other", "lambda.amazonaws.com").await;
+        let seen = async |actions: &[&str]| {
+            let lambda = [
+                "lambda:GetFunction",
+                "lambda:GetFunctionConfiguration",
+                "lambda:ListFunctions",
+                "lambda:ListVersionsByFunction",
+                "lambda:UpdateFunctionConfiguration",
+                "iam:PassRole",
+            ];
+            let role = account.with_policy(json!([{"Effect": "Allow", "Resource": "*", "Action": lambda},
+                {"Effect": "Allow", "Resource": key, "Action": actions}]));
+            let role = role.await;
+            let read = role.get_function().function_name("shop").send().await.expect("the function");
+            let read = read.configuration.and_then(|found| found.environment).expect("an environment");
+            let listed = role.list_functions().send().await.expect("a list").functions.unwrap_or_default();
+            let listed = listed.into_iter().filter_map(|found| found.environment).all(|found| found.error.is_some());
+            assert_eq!(listed, read.error.is_some());
+            let update = || role.update_function_configuration().function_name("shop");
+            let by_role = update().role("arn:aws:iam::111122223333:role/other").send().await;
+            let by_environment = update().environment(environment()).send().await;
+            update().description("anything else").send().await.expect("updated");
+            (read.error.is_none(), code(&by_role).to_owned(), code(&by_environment).to_owned())
+        };
+        let refused = || "InvalidParameterValueException".to_owned();
+        seen(&["kms:DescribeKey"]).await == (false, refused(), refused())
+            && seen(&["kms:Decrypt", "kms:Encrypt"]).await == (true, refused(), refused())
+            && seen(&["kms:Decrypt", "kms:Encrypt", "kms:CreateGrant"]).await == (true, String::new(), String::new())
     })
     .await;
 }

@@ -1,8 +1,10 @@
 //! secret-guard, interrupted.
 
-use crate::{Remediation, interrupt};
-use std::time::Duration;
-use warden_tests::{Account, arn, environment::variables};
+use crate::{Remediation, every_end, interrupt};
+use std::{fmt::Debug, time::Duration};
+use warden_engine::{record::Step, rotate::RotateRefusal, undo::UndoRefusal};
+use warden_sandbox::{Call, CallMatch, Fault};
+use warden_tests::{Account, UNDO_LEASE, arn, environment::variables};
 
 struct Secret;
 
@@ -81,4 +83,178 @@ impl Remediation for Remains {
 #[tokio::test]
 async fn while_it_puts_away_the_secret_of_a_function_that_is_gone() {
     interrupt(Remains).await;
+}
+
+/// A value that was replaced in its secret, set again by a deployment.
+struct Stale;
+
+impl Stale {
+    const NEWER: &str = "Zq81xB0vK2mXp7TwLr5n";
+}
+
+impl Remediation for Stale {
+    const GUARD: &str = "warden-secret-guard";
+    /// With the one that put the first value there.
+    const SURFACES: usize = 2;
+
+    async fn account(&self) -> Account {
+        Secret.account().await
+    }
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        account.guarded_python(name).await;
+        account.deploy_and_settle(name, &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
+        let secret = account.referred(name, "DB_PASSWORD").await.expect("a reference");
+        let newer = format!("{{\"DB_PASSWORD\":\"{}\"}}", Self::NEWER);
+        account.secrets.put_secret_value().secret_id(&secret).secret_string(newer).send().await.expect("rotated");
+        arn(name)
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        account.deploy_environment(name, &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        let stripped = account.referred(name, "DB_PASSWORD").await.is_some();
+        stripped && account.seen_by_code(name).await == variables(&[("DB_PASSWORD", Self::NEWER)])
+    }
+}
+
+#[tokio::test]
+async fn while_it_takes_out_a_value_that_was_replaced() {
+    interrupt(Stale).await;
+}
+
+/// A value that stood there before the first one was stored, set again: it is nowhere yet, and is kept for an undo.
+struct Superseded;
+
+impl Remediation for Superseded {
+    const GUARD: &str = Stale::GUARD;
+    const SURFACES: usize = Stale::SURFACES;
+
+    async fn account(&self) -> Account {
+        Secret.account().await
+    }
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        account.python(name, &[], &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
+        account.settle().await;
+        account.tag(name, &[("warden:secrets", "enforce")]).await;
+        account.settle().await;
+        account.deploy_and_settle(name, &variables(&[("DB_PASSWORD", Stale::NEWER)])).await;
+        arn(name)
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        Stale.provoke(account, name).await;
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        Stale.is_right(account, name).await
+    }
+}
+
+#[tokio::test]
+async fn while_it_takes_out_a_value_that_was_never_stored() {
+    interrupt(Superseded).await;
+}
+
+const OPERATOR: &str = "warden-operator";
+
+/// The operator's calls so far.
+fn by_operator(account: &Account) -> Vec<Call> {
+    account.sandbox.trail().calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect()
+}
+
+/// A function whose secret was taken out; the secret.
+async fn stripped(account: &Account, name: &str) -> String {
+    account.guarded_python(name).await;
+    account.deploy_and_settle(name, &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
+    account.referred(name, "DB_PASSWORD").await.expect("a reference")
+}
+
+/// Runs an operator's command, which ends at its nth call, and waits until nobody works on it any more.
+async fn cut_off<T: Debug>(account: &Account, (nth, fault): (usize, Fault), command: impl Future<Output = T>) {
+    let trail = account.sandbox.trail();
+    let before = by_operator(account).len();
+    let what = format!("{fault:?}, call {nth}");
+    trail.faults().inject(CallMatch::any().by(OPERATOR), nth, fault);
+    let struck = async {
+        while by_operator(account).len() < before + nth {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        result = command => panic!("{what}: {result:?}"),
+        () = struck => {}
+    }
+    trail.faults().clear();
+    tokio::time::sleep(UNDO_LEASE).await;
+}
+
+/// An operator's command that ends before and after each of its calls: the secret holds the one value or the other, the same command once more
+/// makes it the new one, and the records say one rotation that was done.
+#[tokio::test]
+async fn while_an_operator_rotates_a_secret() {
+    let account = Secret.account().await;
+    stripped(&account, "shop-0").await;
+    account.rotate("shop-0", "DB_PASSWORD", Stale::NEWER).await.expect("rotated");
+    let made = by_operator(&account);
+    assert!(made.iter().any(|call| call.operation == "PutSecretValue"), "{made:?}");
+    for (round, end) in every_end(&made).into_iter().enumerate() {
+        let name = format!("shop-{}", round + 1);
+        let what = format!("{:?} at {}", end.1, made[end.0 - 1].operation);
+        let secret = stripped(&account, &name).await;
+        cut_off(&account, end, account.rotate(&name, "DB_PASSWORD", Stale::NEWER)).await;
+        let held = account.secret(&secret).await.remove("DB_PASSWORD").expect("a value");
+        assert!(held == Secret::VALUE || held == Stale::NEWER, "{what}");
+        match account.rotate(&name, "DB_PASSWORD", Stale::NEWER).await {
+            Ok(_) | Err(RotateRefusal::SameValue(_)) => {}
+            Err(other) => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", Stale::NEWER)]), "{what}");
+        // How it ended is written down with the next event at the latest.
+        Stale.provoke(&account, &name).await;
+        account.settle().await;
+        assert!(Stale.is_right(&account, &name).await, "{what}: {:?}", account.secret_story(&name).await);
+        assert_eq!(
+            account.steps(&name, Step::Rotated).await.len(),
+            1,
+            "{what}: {:?}",
+            account.secret_story(&name).await
+        );
+        assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn while_an_operator_takes_a_rotation_back() {
+    let account = Secret.account().await;
+    let rotated = async |name: &str| {
+        let secret = stripped(&account, name).await;
+        let records = account.rotate(name, "DB_PASSWORD", Stale::NEWER).await.expect("rotated");
+        (secret, records.into_iter().next_back().expect("the outcome"))
+    };
+    let (_, record) = rotated("shop-0").await;
+    let before = by_operator(&account).len();
+    account.undo(record).await.expect("undone");
+    let made = by_operator(&account).split_off(before);
+    for (round, end) in every_end(&made).into_iter().enumerate() {
+        let name = format!("shop-{}", round + 1);
+        let what = format!("{:?} at {}", end.1, made[end.0 - 1].operation);
+        let (secret, record) = rotated(&name).await;
+        cut_off(&account, end, account.undo(record.clone())).await;
+        match account.undo(record).await {
+            Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
+            Err(other) => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", Secret::VALUE)]), "{what}");
+        assert_eq!(
+            account.steps(&name, Step::Undone).await.len(),
+            1,
+            "{what}: {:?}",
+            account.secret_story(&name).await
+        );
+        assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}");
+    }
 }

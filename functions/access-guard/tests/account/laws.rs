@@ -309,7 +309,7 @@ fn stays_within(subject: &Subject, record: &Record, baseline: &Content) -> Resul
         Surface::FunctionUrl(_) => {
             prop_assert_eq!(without(plan.before(), "AuthType"), without(plan.after(), "AuthType"));
         }
-        Surface::Environment(_) => prop_assert!(false, "secret-guard's"),
+        Surface::Environment(_) | Surface::Secret(_) => prop_assert!(false, "secret-guard's"),
         Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) => {
             let offending: Vec<usize> = record.entry.findings.iter().map(index_of).collect();
             let before = statements(plan.before());

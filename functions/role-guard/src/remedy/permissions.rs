@@ -192,7 +192,8 @@ impl Task<'_> {
             | Surface::FunctionUrl(_)
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
-            | Surface::Environment(_) => false,
+            | Surface::Environment(_)
+            | Surface::Secret(_) => false,
         });
         let others: usize = others.map(|(_, sighting)| characters(&sighting.content)).sum();
         let own = characters(document);

@@ -10,5 +10,6 @@ mod delivery;
 mod fights;
 mod limits;
 mod operators;
+mod rotating;
 mod standing;
 mod undoing;

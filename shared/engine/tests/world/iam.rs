@@ -98,7 +98,8 @@ pub(crate) fn sight(
         | Surface::FunctionUrl(_)
         | Surface::ResourcePolicy(_)
         | Surface::LayerPolicy(_)
-        | Surface::Environment(_) => stored,
+        | Surface::Environment(_)
+        | Surface::Secret(_) => stored,
     }
 }
 
@@ -203,6 +204,7 @@ pub(crate) fn apply(
         | Call::AddLayerVersionPermission { .. }
         | Call::UpdateFunctionRole { .. }
         | Call::UpdateEnvironment(_)
+        | Call::RotateSecret(_)
         | Call::DeleteSecrets { .. }
         | Call::RestoreSecrets { .. } => return Err(ErrorKind::Bug),
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
     content::Content,
-    environment::{Held, Portrait},
+    environment::{Held, KeptValue, Portrait},
     plan::Call,
 };
 
@@ -69,6 +69,9 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::TakeVersionBack { .. }
         | Call::DeleteSecrets { .. }
         | Call::RestoreSecrets { .. } => Err(ErrorKind::Bug),
+        Call::RotateSecret(rotation) => {
+            Ok(KeptValue { secret: rotation.secret.clone(), value: rotation.value }.content())
+        }
         Call::UpdateEnvironment(update) => {
             let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);

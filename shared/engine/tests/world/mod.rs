@@ -345,7 +345,8 @@ impl World {
                     | Surface::FunctionUrl(_)
                     | Surface::ResourcePolicy(_)
                     | Surface::LayerPolicy(_)
-                    | Surface::Environment(_) => None,
+                    | Surface::Environment(_)
+                    | Surface::Secret(_) => None,
                 };
                 if !content.is_absent() {
                     contents.insert((subject.clone(), surface.clone()), (content, written));
@@ -414,11 +415,11 @@ impl Drop for World {
             assert_eq!(head.records, records.len() as u64);
             // Every remediation was announced before its outcome, and has one outcome at most.
             for (at, (record, _)) in records.iter().enumerate() {
-                if matches!(record.entry.step, Step::Applied | Step::Failed | Step::Undone) {
+                if matches!(record.entry.step, Step::Applied | Step::Failed | Step::Undone | Step::Rotated) {
                     let same = |other: &&(Record, Fingerprint)| other.0.entry.remediation == record.entry.remediation;
                     let before = records[..at].iter().filter(same).filter(|other| other.0.entry.step == Step::Planned);
                     let ended = |other: &&(Record, Fingerprint)| {
-                        matches!(other.0.entry.step, Step::Applied | Step::Failed | Step::Undone)
+                        matches!(other.0.entry.step, Step::Applied | Step::Failed | Step::Undone | Step::Rotated)
                     };
                     let ends = records[..=at].iter().filter(same).filter(ended).count();
                     assert_eq!(before.count(), ends, "{subject}: {} without its plan", record.entry.step);
@@ -674,6 +675,9 @@ pub(crate) fn target(call: &Call) -> (Subject, Surface) {
         }
         Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role(None)),
         Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
+        Call::RotateSecret(rotation) => {
+            (Subject::Function(rotation.function.clone()), Surface::Secret(rotation.variable.clone()))
+        }
         Call::DeleteSecrets { function, .. } | Call::RestoreSecrets { function, .. } => {
             (Subject::Function(function.clone()), Surface::Environment(None))
         }

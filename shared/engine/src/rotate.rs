@@ -1,0 +1,198 @@
+//! `warden rotate`: a person gives a variable another value, in the secret that Warden keeps for it. A first-class change like any other: its
+//! intent is in the ledger before it is made, and its undo brings the earlier value back.
+
+use crate::{
+    arn::FunctionArn,
+    call_error::CallError,
+    content::Fingerprint,
+    decide::{Ending, conclude, intend, learnt},
+    environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
+    operation::{Operation, Stopped, values_after},
+    plan::{Call, Plan},
+    ports::World,
+    record::{Diff, Draft, Record, Step},
+    settings::Settings,
+    state::{Intent, Purpose},
+    surface::{Subject, Surface},
+    tags::GuardKind,
+    trigger::Cause,
+};
+use futures::future;
+use serde_json::json;
+use std::collections::BTreeMap;
+use warden_reference::SecretName;
+
+/// What Warden keeps for a variable now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The secret that the variable refers to.
+    pub secret: SecretName,
+    /// The id of its current version.
+    pub version: String,
+    /// The variable's value in it; none where it holds none for it.
+    pub value: Option<KeyedHash>,
+}
+
+/// Why Warden keeps no value for a variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// The function has no such variable.
+    #[error("the function has no variable of this name")]
+    NotSet,
+    /// It holds no reference.
+    #[error(
+        "its value stands in the environment itself, so that Warden keeps none for it: set it where the function is deployed from"
+    )]
+    NoReference,
+    /// It refers to another function's secret.
+    #[error("it refers to {0}, which is another function's secret: rotate it there")]
+    Foreign(SecretName),
+    /// There is no such secret, or it is to be deleted.
+    #[error("the secret {0} that it refers to is gone, or is to be deleted")]
+    Gone(SecretName),
+    /// The environment cannot be decrypted.
+    #[error("the environment cannot be decrypted ({0})")]
+    Unreadable(String),
+}
+
+/// Why a value was not replaced. Nothing was changed, except where it says so.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RotateRefusal {
+    /// It is the value that is there.
+    #[error("{0} holds this value already")]
+    SameValue(VariableName),
+    /// The function or the secret is gone.
+    #[error("{0} is gone, or does not refer to a secret of its own by this variable any more")]
+    Gone(Subject),
+    /// Somebody has replaced it since it was read.
+    #[error("the secret was changed since it was read: run the command again")]
+    Changed,
+    /// A remediation, an undo or another rotation is under way.
+    #[error("another run works on the secrets of {0}: try again in a minute")]
+    Busy(Subject),
+    /// AWS did not do what was asked. The intent that was recorded ends by itself; run the same command again.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// AWS refused the change; that is recorded.
+    #[error("not rotated: {0}")]
+    Failed(String),
+    /// A record could not be written as JSON.
+    #[error("a record could not be written as JSON: {0}")]
+    Unwritable(String),
+}
+
+/// A variable whose value is to be replaced.
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    /// Whose variable it is.
+    pub function: FunctionArn,
+    /// The variable.
+    pub variable: VariableName,
+    /// Who wants it: the session's source identity.
+    pub by: String,
+    /// What stands in the records.
+    pub cause: Cause,
+}
+
+impl Rotate {
+    /// What would be done with a value of that hash; `known` is what the account is to know it by, if it may.
+    ///
+    /// # Errors
+    /// [`RotateRefusal::SameValue`].
+    pub fn plan(&self, kept: &Kept, value: KeyedHash, known: Option<KeyedHash>) -> Result<Plan, RotateRefusal> {
+        if kept.value == Some(value) {
+            return Err(RotateRefusal::SameValue(self.variable.clone()));
+        }
+        let secret = &kept.secret;
+        let version =
+            |of: &str, value| Fingerprint::of(&json!(["rotation", secret, of, self.variable, value])).to_string();
+        let there = Rotation {
+            function: self.function.clone(),
+            variable: self.variable.clone(),
+            secret: secret.clone(),
+            value: Some(value),
+            version: version(&kept.version, Some(value)),
+            from: None,
+            known,
+        };
+        let back = Rotation {
+            value: kept.value,
+            version: version(&there.version, kept.value),
+            from: Some(kept.version.clone()),
+            known: None,
+            ..there.clone()
+        };
+        let before = KeptValue { secret: secret.clone(), value: kept.value }.content();
+        let after = KeptValue { secret: secret.clone(), value: Some(value) }.content();
+        let plan = Plan::new(Surface::Secret(self.variable.clone()), before);
+        let plan = plan.then(Call::RotateSecret(Box::new(there)), Call::RotateSecret(Box::new(back)), after);
+        Ok(plan.noting(format!("rotated by {}: {WHEN_IT_STARTS}", self.by)))
+    }
+
+    /// Replaces the value, if the secret still holds what the plan was made on. `world` has the value.
+    ///
+    /// # Errors
+    /// See [`RotateRefusal`].
+    pub async fn carry_out<W: World>(
+        &self,
+        world: &W,
+        settings: &Settings,
+        plan: &Plan,
+    ) -> Result<Vec<Record>, RotateRefusal> {
+        let subject = Subject::Function(self.function.clone());
+        let surface = plan.surface();
+        let now = world.now();
+        let (history, sighting) =
+            future::try_join(world.history(&subject, now), world.sight(&subject, surface)).await?;
+        let content = sighting.ok_or_else(|| RotateRefusal::Gone(subject.clone()))?.content;
+        if content.is_absent() {
+            return Err(RotateRefusal::Gone(subject));
+        }
+        if content != *plan.before() {
+            return Err(RotateRefusal::Changed);
+        }
+        let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
+        let held = state.intent.as_ref().is_some_and(|intent| intent.lease > now);
+        if held || history.is_held(surface, now).is_some() {
+            return Err(RotateRefusal::Busy(subject));
+        }
+        let template = Draft { guard: Some(GuardKind::Secrets), ..Draft::new(Step::Planned) };
+        let (mut drafts, mut known, mut values) = (Vec::new(), BTreeMap::new(), None);
+        if let Some(earlier) = state.intent.clone() {
+            let ending = if content == *earlier.plan.after() {
+                values = Some(values_after(&history, &earlier));
+                Ending::Done
+            } else {
+                Ending::Failed("the command that began this was cut off".into())
+            };
+            let (outcome, concluded) = conclude(&earlier, &ending, &state, false, &template, now);
+            drafts.extend(outcome);
+            known.extend(learnt(&earlier, &ending));
+            state = concluded;
+        }
+        let intent = intend(&subject, plan.clone(), Vec::new(), &mut state, settings, now);
+        let intent = Intent { purpose: Purpose::Rotate, ..intent };
+        drafts.push(Draft {
+            surface: Some(surface.clone()),
+            remediation: Some(intent.remediation.clone()),
+            diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
+            changes: plan.changes().to_vec(),
+            note: plan.note().map(str::to_owned),
+            ..template.clone()
+        });
+        let stopped = |stopped| match stopped {
+            Stopped::Busy => RotateRefusal::Busy(subject.clone()),
+            Stopped::Call(error) => RotateRefusal::Call(error),
+            Stopped::Unwritable(why) => RotateRefusal::Unwritable(why),
+        };
+        let operation =
+            Operation { world, subject: &subject, cause: &self.cause, intent: &intent, template: &template };
+        let begun = operation.begin(history, state, values, drafts, known).await.map_err(stopped)?;
+        let ending = operation.change(plan.changes(), None).await?;
+        let records = operation.end(begun, &ending).await.map_err(stopped)?;
+        match ending {
+            Ending::Done => Ok(records),
+            Ending::Failed(why) | Ending::Public(why) => Err(RotateRefusal::Failed(why)),
+        }
+    }
+}

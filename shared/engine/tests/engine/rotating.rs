@@ -1,0 +1,131 @@
+//! Rotation: written down before it is made, alone at its function's secrets, and taken back like anything.
+
+use crate::toy::Stage;
+use crate::world::{Fault, Port};
+use jiff::SignedDuration;
+use warden_engine::{
+    call_error::ErrorKind,
+    content::Content,
+    environment::{KeptValue, KeyedHash},
+    plan::Plan,
+    record::{Record, Step},
+    rotate::{Kept, Rotate, RotateRefusal},
+    state::{Intent, Purpose},
+    surface::{Subject, Surface},
+    trigger::Cause,
+};
+
+const PLANNED: [&str; 2] = ["planned secret/DB_PASSWORD", "rotated secret/DB_PASSWORD"];
+
+fn hash(byte: u8) -> KeyedHash {
+    KeyedHash([byte; 16])
+}
+
+fn surface() -> Surface {
+    "secret/DB_PASSWORD".parse().unwrap()
+}
+
+fn holding(byte: u8) -> Content {
+    KeptValue { secret: "warden/pay/1".parse().unwrap(), value: Some(hash(byte)) }.content()
+}
+
+/// `pay`, whose secret holds a first value.
+fn stage() -> Stage {
+    let stage = Stage::new();
+    stage.world.put(&stage.pay, &surface(), holding(1));
+    stage
+}
+
+fn rotate(stage: &Stage) -> Rotate {
+    let Subject::Function(function) = stage.pay.clone() else { panic!("a function") };
+    let (by, cause) = ("alice".into(), Cause::by_hand("warden rotate"));
+    Rotate { function, variable: "DB_PASSWORD".parse().unwrap(), by, cause }
+}
+
+fn plan(stage: &Stage, from: u8, to: u8) -> Plan {
+    let kept = Kept { secret: "warden/pay/1".parse().unwrap(), version: format!("v{from}"), value: Some(hash(from)) };
+    rotate(stage).plan(&kept, hash(to), None).unwrap()
+}
+
+async fn rotated(stage: &Stage, from: u8, to: u8) -> Result<Vec<Record>, RotateRefusal> {
+    rotate(stage).carry_out(&stage.world, &stage.settings, &plan(stage, from, to)).await
+}
+
+/// The hashes of what was replaced, oldest first.
+fn replaced(stage: &Stage) -> Vec<KeyedHash> {
+    let state = stage.world.state(&stage.pay, &Surface::Environment(None));
+    let variable = state.values.get("DB_PASSWORD").unwrap();
+    variable.earlier.iter().map(|known| known.hash).collect()
+}
+
+#[tokio::test]
+async fn a_rotation_is_recorded_remembered_and_taken_back() {
+    let stage = stage();
+    let records = rotated(&stage, 1, 2).await.unwrap();
+    stage.check_log(&PLANNED);
+    assert_eq!(stage.world.content(&stage.pay, &surface()), holding(2));
+    assert_eq!(replaced(&stage), [hash(1)]);
+    assert!(records[1].entry.note.as_ref().unwrap().starts_with("rotated by alice"));
+
+    let undone = stage.undo(&records[1]).await.unwrap();
+    assert_eq!(stage.world.content(&stage.pay, &surface()), holding(1));
+    assert_eq!(replaced(&stage), [hash(2)]);
+    // There is no finding that the guards would have to leave alone.
+    assert_eq!(undone.last().unwrap().entry.step, Step::Undone);
+    assert!(stage.world.state(&stage.pay, &surface()).acceptances.is_empty());
+}
+
+#[tokio::test]
+async fn a_rotation_overwrites_nothing_that_somebody_changed_since_it_was_read() {
+    let stage = stage();
+    let plan = plan(&stage, 1, 2);
+    stage.world.put(&stage.pay, &surface(), holding(3));
+    let refusal = rotate(&stage).carry_out(&stage.world, &stage.settings, &plan).await.unwrap_err();
+    assert_eq!(refusal, RotateRefusal::Changed);
+    stage.check_log(&[]);
+}
+
+#[tokio::test]
+async fn a_rotation_waits_for_whatever_changes_the_function_s_secrets() {
+    let stage = stage();
+    let intent = |surface: &Surface| Intent {
+        purpose: Purpose::Remedy,
+        remediation: "another".into(),
+        findings: Vec::new(),
+        plan: Plan::new(surface.clone(), Content::ABSENT),
+        lease: warden_engine::ports::Clock::now(&stage.world).saturating_add(SignedDuration::from_secs(60)).unwrap(),
+    };
+    for busy in ["environment", "secret/API_TOKEN", "secret/DB_PASSWORD"] {
+        let busy: Surface = busy.parse().unwrap();
+        stage.world.forge_state(&stage.pay, &busy, |state| state.intent = Some(intent(&busy)));
+        assert_eq!(rotated(&stage, 1, 2).await.unwrap_err(), RotateRefusal::Busy(stage.pay.clone()), "{busy}");
+        stage.world.forge_state(&stage.pay, &busy, |state| state.intent = None);
+    }
+    // What does not go through them is no hindrance.
+    let role = Surface::Role(None);
+    stage.world.forge_state(&stage.pay, &role, |state| state.intent = Some(intent(&role)));
+    rotated(&stage, 1, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_recorded_and_what_was_cut_off_is_ended_by_the_next_rotation() {
+    let stage = stage();
+    stage.world.fault_at(Port::Call, 0, Fault::Refused(ErrorKind::Refused));
+    assert!(matches!(rotated(&stage, 1, 2).await, Err(RotateRefusal::Failed(_))));
+    stage.check_log(&["planned secret/DB_PASSWORD", "failed secret/DB_PASSWORD"]);
+
+    stage.world.fault_at(Port::Call, 0, Fault::CrashAfter);
+    assert!(stage.world.run(rotated(&stage, 1, 2)).await.is_none());
+    stage.world.heal();
+    stage.world.pass(SignedDuration::from_hours(1)).await;
+    rotated(&stage, 2, 3).await.unwrap();
+    stage.check_log(&[
+        "planned secret/DB_PASSWORD",
+        "failed secret/DB_PASSWORD",
+        "planned secret/DB_PASSWORD",
+        "rotated secret/DB_PASSWORD",
+        "planned secret/DB_PASSWORD",
+        "rotated secret/DB_PASSWORD",
+    ]);
+    assert_eq!(replaced(&stage), [hash(1), hash(2)]);
+}

@@ -1,0 +1,145 @@
+//! secret-guard where what it needs is not its own: roles that are gone, keys of the customer's, layers of others.
+
+use aws_sdk_lambda::{primitives::Blob, types::LayerVersionContentInput};
+use serde_json::Value;
+use warden_engine::record::Step;
+use warden_tests::{Account, arn, environment::variables, role_arn};
+
+const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";
+
+/// The roles that a secret's own policy lets read.
+async fn readers(account: &Account, secret: &str) -> Vec<String> {
+    let policy = account.secrets.get_resource_policy().secret_id(secret).send().await.expect("a policy");
+    let policy: Value = serde_json::from_str(policy.resource_policy().expect("a policy")).expect("JSON");
+    serde_json::from_value(policy["Statement"][0]["Principal"]["AWS"].clone()).expect("a list")
+}
+
+async fn give_role(account: &Account, function: &str, role: &str) {
+    account.ready(function).await;
+    let update = account.lambda.update_function_configuration().function_name(function).role(role_arn(role));
+    update.send().await.expect("updated");
+    account.ready(function).await;
+    account.settle().await;
+}
+
+/// Secrets Manager refuses a policy that names a role which is gone, and a published version names its role for ever.
+#[tokio::test]
+async fn a_role_of_an_old_version_that_is_gone_keeps_no_later_secret_in_plaintext() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.role("old", &[]).await;
+    account.guarded_python("pay").await;
+    give_role(&account, "pay", "old").await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", VALUE)])).await;
+    account.ready("pay").await;
+    account.lambda.publish_version().function_name("pay").send().await.expect("a version");
+    give_role(&account, "pay", "shop").await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    assert_eq!(readers(&account, &secret).await, [role_arn("old"), role_arn("shop")]);
+
+    account.iam.delete_role().role_name("old").send().await.expect("deleted");
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), "Tk7fQ2mVx9LpZr4Ws8".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert!(account.referred("pay", "API_TOKEN").await.is_some(), "{:?}", account.secret_story("pay").await);
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+    // Whoever is made under its name is somebody else.
+    account.role("old", &[]).await;
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+
+    let applied = account.steps("pay", Step::Applied).await.pop().expect("the last");
+    account.ready("pay").await;
+    account.undo(applied).await.expect("undone");
+    assert_eq!(account.environment("pay").await, next);
+}
+
+#[tokio::test]
+async fn a_role_that_was_deleted_and_made_anew_is_let_in_again() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.role("new", &[]).await;
+    account.guarded_python("pay").await;
+    give_role(&account, "pay", "new").await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", VALUE)])).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    account.iam.delete_role().role_name("new").send().await.expect("deleted");
+    account.role("new", &[]).await;
+    assert!(readers(&account, &secret).await[0].starts_with("AROA"));
+    give_role(&account, "pay", "new").await;
+    assert_eq!(readers(&account, &secret).await, [role_arn("new")]);
+    let seen = variables(&[("DB_PASSWORD", VALUE)]);
+    assert_eq!(account.told_by_code("pay", &seen).await, seen);
+}
+
+#[tokio::test]
+async fn an_environment_under_a_customers_key_is_changed_where_the_guard_may_use_the_key_and_left_where_not() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    let guard = ["warden/guard/warden-secret-guard"];
+    let (some, all) = (["kms:Decrypt"], ["kms:Decrypt", "kms:Encrypt", "kms:CreateGrant"]);
+    let keys = [
+        ("shut", account.customers_key(&[], &[]).await),
+        ("half", account.customers_key(&guard, &some).await),
+        ("open", account.customers_key(&guard, &all).await),
+    ];
+    let deployed = variables(&[("DB_PASSWORD", VALUE)]);
+    let mut outcomes = Vec::new();
+    for (name, key) in &keys {
+        account.guarded_python(name).await;
+        account.encrypt(name, key, &deployed).await;
+        account.settle().await;
+        let stripped = account.referred(name, "DB_PASSWORD").await.is_some();
+        assert_eq!(account.seen_by_code(name).await, deployed);
+        let last = account.records(&arn(name)).await.pop().expect("a record").entry;
+        let note = last.note.unwrap_or_default();
+        assert!(stripped || note.contains("kms:Decrypt, kms:Encrypt and kms:CreateGrant"), "{name}: {note}");
+        outcomes.push((stripped, last.step));
+    }
+    assert_eq!(outcomes, [(false, Step::Observed), (false, Step::Failed), (true, Step::Applied)]);
+}
+
+/// Publishes a layer with one file in it, and gives it to a function; returns its ARN.
+async fn give_layer(account: &Account, function: &str, layer: &str, file: &str) -> String {
+    let zip = warden_sandbox::package_text(file, "#!/bin/sh\n").expect("a package");
+    let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
+    let published = account.lambda.publish_layer_version().layer_name(layer).content(content).send().await;
+    let arn = published.expect("a layer").layer_version_arn.expect("its ARN");
+    account.ready(function).await;
+    let update = account.lambda.update_function_configuration().function_name(function).layers(&arn);
+    update.send().await.expect("updated");
+    account.ready(function).await;
+    account.settle().await;
+    arn
+}
+
+/// A process of its own has the reference and not the value.
+#[tokio::test]
+async fn what_an_extension_on_no_list_may_read_stays_until_the_owner_says_what_it_reads() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    // Each its own, since the account knows what was taken out of one.
+    let deployed = |name: &str| variables(&[("DB_PASSWORD", &format!("{VALUE}{name}"))]);
+    for (name, file) in [("lean", "python/shop.py"), ("traced", "extensions/agent"), ("orphaned", "python/shop.py")] {
+        account.guarded_python(name).await;
+        let layer = give_layer(&account, name, &format!("{name}-layer"), file).await;
+        if name == "orphaned" {
+            let delete = account.lambda.delete_layer_version().layer_name(format!("{name}-layer")).version_number(1);
+            delete.send().await.expect("deleted");
+        }
+        account.deploy_and_settle(name, &deployed(name)).await;
+        let stripped = account.referred(name, "DB_PASSWORD").await.is_some();
+        assert_eq!(stripped, name == "lean", "{name}: {:?}", account.secret_story(name).await);
+        assert_eq!(account.layers(name).await[0], layer, "the others stay where they are");
+    }
+    assert_eq!(account.told_by_code("lean", &deployed("lean")).await, deployed("lean"));
+    for (name, why) in [("traced", "brings the extension agent"), ("orphaned", "cannot be looked into")] {
+        assert_eq!(
+            account.secret_story(name).await,
+            ["opted-in", "withheld environment plaintext-secret (no-safe-change)"]
+        );
+        let [withheld] = account.steps(name, Step::Withheld).await.try_into().expect("one");
+        let note = withheld.entry.note.unwrap_or_default();
+        assert!(note.contains(&format!("the layer {name}-layer:1 {why}")), "{note}");
+    }
+
+    account.tag("traced", &[("warden:extension-reads", "none")]).await;
+    account.settle().await;
+    assert!(account.referred("traced", "DB_PASSWORD").await.is_some(), "{:?}", account.secret_story("traced").await);
+    assert_eq!(account.told_by_code("traced", &deployed("traced")).await, deployed("traced"));
+}

@@ -1,0 +1,304 @@
+//! What is rotated stays rotated: values that were replaced, set again by a deployment that does not know; rotation by an operator; and what
+//! people put into a secret by hand.
+
+use serde_json::json;
+use std::time::Duration;
+use warden_engine::{
+    record::{Record, Step},
+    rotate::{NotKept, RotateRefusal},
+};
+use warden_sandbox::{CallMatch, Fault};
+use warden_tests::{
+    Account, arn,
+    environment::{Variables, variables},
+};
+
+const FIRST: &str = "Kx9vQ7mZ2pLtR4wN";
+const SECOND: &str = "Zq81xB0vK2mXp7TwLr5n";
+const THIRD: &str = "Hw3kPz8sVn5rTq1yJd7b";
+
+fn password(value: &str) -> Variables {
+    variables(&[("DB_PASSWORD", value)])
+}
+
+/// An account with a function `pay` whose first password was taken out; the secret.
+async fn stripped() -> (Account, String) {
+    let account = Account::with_secrets_guarded(&[("BreakerReverts", "100")]).await;
+    account.guarded_python("pay").await;
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    (account, secret)
+}
+
+/// The ids of a secret's versions that have a label.
+async fn versions(account: &Account, secret: &str) -> usize {
+    let described = account.secrets.describe_secret().secret_id(secret).send().await.expect("the secret");
+    described.version_ids_to_stages().map_or(0, |versions| versions.len())
+}
+
+/// Puts a text into a secret, as the console does.
+async fn put(account: &Account, secret: &str, text: &str) {
+    account.secrets.put_secret_value().secret_id(secret).secret_string(text).send().await.expect("put");
+}
+
+async fn last(account: &Account, step: Step) -> Record {
+    account.steps("pay", step).await.pop().expect("a record")
+}
+
+fn note(record: &Record) -> &str {
+    record.entry.note.as_deref().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_rotated_secret_stays_rotated_whatever_a_stale_pipeline_sets() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+    let before = versions(&account, &secret).await;
+
+    // Twice: what is stale stays so.
+    for _ in 0..2 {
+        account.deploy_and_settle("pay", &password(FIRST)).await;
+        assert_eq!(account.referred("pay", "DB_PASSWORD").await.as_ref(), Some(&secret));
+        assert_eq!(account.secret(&secret).await, password(SECOND));
+        assert_eq!(versions(&account, &secret).await, before, "nothing was stored");
+    }
+    assert_eq!(account.told_by_code("pay", &password(SECOND)).await, password(SECOND));
+    assert_eq!(
+        account.secret_story("pay").await[3..],
+        [
+            "planned secret/DB_PASSWORD",
+            "rotated secret/DB_PASSWORD",
+            "planned environment known-secret",
+            "applied environment known-secret",
+            "planned environment known-secret",
+            "applied environment known-secret",
+        ]
+    );
+    let applied = last(&account, Step::Applied).await;
+    for part in ["that is not stored again", "`warden rotate pay DB_PASSWORD`", "until they start again"] {
+        assert!(note(&applied).contains(part), "{}", note(&applied));
+    }
+    let rotated = last(&account, Step::Rotated).await;
+    assert!(note(&rotated).contains("rotated by alice") && note(&rotated).contains("until they start again"));
+
+    // What was set is not lost: an undo finds it in its old version.
+    account.ready("pay").await;
+    account.undo(applied).await.expect("undone");
+    assert_eq!(account.environment("pay").await["DB_PASSWORD"], FIRST);
+
+    // A value that was never seen is new, as ever.
+    account.deploy_and_settle("pay", &password(THIRD)).await;
+    assert_eq!(account.secret(&secret).await, password(THIRD));
+    account.deploy_and_settle("pay", &password(SECOND)).await;
+    assert_eq!(account.secret(&secret).await, password(THIRD), "the one that was rotated in between is stale now");
+}
+
+#[tokio::test]
+async fn a_value_that_somebody_replaced_by_hand_is_stale_too() {
+    let (account, secret) = stripped().await;
+    put(&account, &secret, &json!({"DB_PASSWORD": SECOND}).to_string()).await;
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+    // Seen once, it is known when it is replaced in turn.
+    put(&account, &secret, &json!({"DB_PASSWORD": THIRD}).to_string()).await;
+    for stale in [SECOND, FIRST] {
+        account.deploy_and_settle("pay", &password(stale)).await;
+        assert_eq!(account.seen_by_code("pay").await, password(THIRD));
+    }
+}
+
+#[tokio::test]
+async fn a_value_from_before_the_first_one_that_was_stored_is_stale_and_kept_for_the_undo() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    // It was there before the opt-in, and stands.
+    account.python("pay", &[], &password(FIRST)).await;
+    account.settle().await;
+    account.tag("pay", &[("warden:secrets", "enforce")]).await;
+    account.settle().await;
+    account.deploy_and_settle("pay", &password(SECOND)).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("what is new is taken out");
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.seen_by_code("pay").await, password(SECOND));
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+    let applied = last(&account, Step::Applied).await;
+    account.ready("pay").await;
+    account.undo(applied).await.expect("undone");
+    assert_eq!(account.environment("pay").await["DB_PASSWORD"], FIRST);
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+}
+
+#[tokio::test]
+async fn going_back_is_a_rotation_and_a_rotation_is_undone_like_anything() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let refusal = account.rotate("pay", "DB_PASSWORD", SECOND).await.expect_err("refused");
+    assert!(matches!(refusal, RotateRefusal::SameValue(_)), "{refusal}");
+    account.rotate("pay", "DB_PASSWORD", FIRST).await.expect("back on purpose");
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.seen_by_code("pay").await, password(FIRST));
+    account.deploy_and_settle("pay", &password(SECOND)).await;
+    assert_eq!(account.seen_by_code("pay").await, password(FIRST), "now this one is stale");
+
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    let rotated = last(&account, Step::Rotated).await;
+    account.undo(rotated.clone()).await.expect("undone");
+    assert_eq!(account.secret(&secret).await, password(FIRST));
+    assert!(note(&last(&account, Step::Undone).await).contains("until they start again"));
+    account.deploy_and_settle("pay", &password(THIRD)).await;
+    assert_eq!(account.seen_by_code("pay").await, password(FIRST), "what was taken back is stale");
+    let refusal = account.undo(rotated).await.expect_err("refused");
+    assert!(refusal.to_string().contains("already holds"), "{refusal}");
+    assert!(account.ledger.open_intents().await.expect("the index").is_empty());
+}
+
+/// Going back by hand moves a label, and makes no version.
+#[tokio::test]
+async fn what_was_rotated_and_taken_back_by_a_label_is_rotated_again() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let described = account.secrets.describe_secret().secret_id(&secret).send().await.expect("the secret");
+    let labelled = |label: &str| {
+        let versions = described.version_ids_to_stages().expect("versions").iter();
+        let mut found = versions.filter(|(_, labels)| labels.iter().any(|it| it == label)).map(|(id, _)| id.clone());
+        found.next().expect("a version")
+    };
+    let back = account.secrets.update_secret_version_stage().secret_id(&secret).version_stage("AWSCURRENT");
+    let back = back.move_to_version_id(labelled("AWSPREVIOUS")).remove_from_version_id(labelled("AWSCURRENT"));
+    back.send().await.expect("moved");
+    assert_eq!(account.secret(&secret).await, password(FIRST));
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated again");
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.secret(&secret).await, password(SECOND));
+}
+
+#[tokio::test]
+async fn a_rotation_leaves_the_other_values_and_what_warden_does_not_keep_is_refused() {
+    let (account, secret) = stripped().await;
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+    account.deploy_and_settle("pay", &next).await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", SECOND), token]));
+
+    let mut next = account.environment("pay").await;
+    next.insert("STAGE".into(), "test".into());
+    next.insert("FOREIGN".into(), "warden-secret:warden/bank/aaaaaaaaaaaa".into());
+    account.deploy_and_settle("pay", &next).await;
+    let (aws, _) = account.operator().await;
+    let kept = async |name: &str, variable: &str| {
+        let function = arn(name).parse().expect("a function");
+        aws.kept(&function, &variable.parse().expect("a variable")).await.expect("read")
+    };
+    assert_eq!(kept("pay", "STAGE").await, Some(Err(NotKept::NoReference)));
+    assert_eq!(kept("pay", "NOT_THERE").await, Some(Err(NotKept::NotSet)));
+    assert!(matches!(kept("pay", "FOREIGN").await, Some(Err(NotKept::Foreign(_)))));
+    assert_eq!(kept("nobody", "STAGE").await, None);
+}
+
+#[tokio::test]
+async fn a_function_that_is_made_anew_with_the_old_value_has_the_rotated_one() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    account.lambda.delete_function().function_name("pay").send().await.expect("deleted");
+    account.settle().await;
+    account.python("pay", &[("warden:secrets", "enforce")], &password(FIRST)).await;
+    account.settle().await;
+    assert_eq!(account.referred("pay", "DB_PASSWORD").await, Some(secret));
+    assert_eq!(account.told_by_code("pay", &password(SECOND)).await, password(SECOND));
+}
+
+/// A secret's next version is made from the one that was read: two at once would take from each other.
+#[tokio::test]
+async fn a_rotation_and_a_strip_wait_for_each_other() {
+    let (account, secret) = stripped().await;
+    let trail = account.sandbox.trail();
+    let slow = || CallMatch::operation("PutSecretValue");
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+
+    // The guard is at it.
+    trail.faults().inject(slow().by("warden-secret-guard"), 1, Fault::Delay(Duration::from_secs(1)));
+    account.deploy_environment("pay", &next).await;
+    while !trail.faults().pending().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refusal = account.rotate("pay", "DB_PASSWORD", SECOND).await.expect_err("refused");
+    assert!(matches!(refusal, RotateRefusal::Busy(_)), "{refusal}");
+    account.settle().await;
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", FIRST), token]));
+
+    // The operator is at it.
+    trail.faults().inject(slow().by("warden-operator"), 1, Fault::Delay(Duration::from_millis(500)));
+    let later = ("LATER_TOKEN", "Qm4vXz7Lp2Rt9Ws8Kd1f");
+    let mut next = account.environment("pay").await;
+    next.insert(later.0.into(), later.1.into());
+    let deploy = async {
+        while !trail.faults().pending().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        account.deploy_environment("pay", &next).await;
+    };
+    let (rotated, ()) = tokio::join!(account.rotate("pay", "DB_PASSWORD", SECOND), deploy);
+    rotated.expect("rotated");
+    account.settle().await;
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", SECOND), token, later]));
+}
+
+/// What the console of Secrets Manager invites to.
+#[tokio::test]
+async fn a_plain_text_in_the_secret_of_one_variable_is_its_value_and_a_log_line() {
+    let (account, secret) = stripped().await;
+    put(&account, &secret, &format!("{SECOND}\n")).await;
+    let mut function = account.sandbox.start_function("pay", None).await.expect("it starts");
+    let seen = function.invoke(&json!({"names": ["DB_PASSWORD"]})).await.expect("a reply");
+    assert_eq!(format!("{seen:?}"), format!("{:?}", warden_sandbox::Reply::Returned(json!({"DB_PASSWORD": SECOND}))));
+    let log = function.log();
+    assert!(log.contains("holds a plain text") && log.contains("`warden rotate pay DB_PASSWORD`"), "{log}");
+    assert!(!log.contains(SECOND), "{log}");
+
+    // The guard understands it too: the first value is stale, and another secret makes an object of it again.
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", FIRST), token])).await;
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", SECOND), token]));
+
+    // So does the operator.
+    put(&account, &secret, "\"quoted\"").await;
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", THIRD), token]), "the other one is kept");
+}
+
+#[tokio::test]
+async fn a_text_that_is_nobodys_value_is_reported_and_put_right_by_rotations() {
+    let (account, secret) = stripped().await;
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+    account.deploy_and_settle("pay", &next).await;
+    for _ in 0..2 {
+        put(&account, &secret, SECOND).await;
+    }
+    let refused = account.sandbox.start_function("pay", None).await.expect_err("it does not start").to_string();
+    for variable in ["DB_PASSWORD", "API_TOKEN"] {
+        assert!(refused.contains(&format!("`warden rotate pay {variable}`")), "{refused}");
+    }
+
+    let later = ("LATER_TOKEN", "Qm4vXz7Lp2Rt9Ws8Kd1f");
+    let mut next = account.environment("pay").await;
+    next.insert(later.0.into(), later.1.into());
+    account.deploy_and_settle("pay", &next).await;
+    let withheld = last(&account, Step::Withheld).await;
+    assert!(note(&withheld).contains("`warden rotate pay DB_PASSWORD`"), "{}", note(&withheld));
+    assert_eq!(account.environment("pay").await[later.0], later.1);
+
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    account.rotate("pay", "API_TOKEN", token.1).await.expect("rotated");
+    let mut next = account.environment("pay").await;
+    next.insert("STAGE".into(), "test".into());
+    account.deploy_and_settle("pay", &next).await;
+    let seen = variables(&[("DB_PASSWORD", THIRD), token, later, ("STAGE", "test")]);
+    assert_eq!(account.told_by_code("pay", &seen).await, seen);
+}
