@@ -12,11 +12,14 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
 use std::io::{self, Write};
+use warden_aws::Aws;
 use warden_engine::{
+    call_error::CallError,
     environment::WHEN_IT_STARTS,
+    managed_instances::not_in_service,
     plan::Plan,
     record::{Diff, Record},
-    surface::Surface,
+    surface::{Subject, Surface},
     undo::{Undo as Reversal, UndoRefusal},
 };
 
@@ -61,6 +64,7 @@ impl Undo {
             Ok(plan) => plan,
             Err(refusal) => return refused(refusal),
         };
+        let out_of_service = out_of_service(&operator.aws, &reversal.record.subject, plan.surface()).await?;
         let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
         output::plan(|out| announce(&reversal.record, &plan, until, out))?;
         let region = reversal.record.subject.region().unwrap_or(&operator.settings.home.region);
@@ -79,11 +83,35 @@ impl Undo {
                 if let Some(Surface::Secret(_)) = reversal.record.entry.surface {
                     output::done(WHEN_IT_STARTS);
                 }
+                if let Some(note) = out_of_service {
+                    output::done(format_args!("{}", printable(&note)));
+                }
                 Ok(Exit::Fine)
             }
             Err(refusal) => refused(refusal),
         }
     }
+}
+
+/// Why what is restored will not run yet, where that is so.
+async fn out_of_service(aws: &Aws, subject: &Subject, surface: &Surface) -> Result<Option<String>, CallError> {
+    let what = match surface {
+        Surface::Role(_) => "role",
+        Surface::Environment(_) => "environment and the layers",
+        // Policies and URLs take effect where they are, and a secret is fetched when an environment starts.
+        Surface::FunctionUrl(_)
+        | Surface::ResourcePolicy(_)
+        | Surface::LayerPolicy(_)
+        | Surface::Trust
+        | Surface::Boundary
+        | Surface::Attachment(_)
+        | Surface::InlinePolicy(_)
+        | Surface::ManagedPolicy(_)
+        | Surface::Secret(_) => return Ok(None),
+    };
+    let Subject::Function(function) = subject else { return Ok(None) };
+    let found = aws.function(function).await?;
+    Ok(found.filter(|found| found.on_managed_instances).map(|_| not_in_service(function, what)))
 }
 
 fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write) -> io::Result<()> {

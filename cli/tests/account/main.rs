@@ -5,8 +5,12 @@ mod profile;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::{
+    operation::create_function::builders::CreateFunctionFluentBuilder,
     primitives::Blob,
-    types::{Environment, FunctionCode, Runtime},
+    types::{
+        CapacityProviderConfig, Environment, FunctionCode, FunctionVersionLatestPublished,
+        LambdaManagedInstancesCapacityProviderConfig, Runtime,
+    },
 };
 use serde_json::Value;
 use std::{
@@ -18,6 +22,9 @@ use std::{
 use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
 
 const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
+
+/// The trust policy of a function's role.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
 
 /// What a command said.
 #[derive(Debug)]
@@ -73,6 +80,16 @@ impl Said {
     }
 }
 
+/// The call that makes a function.
+fn new_function(lambda: &aws_sdk_lambda::Client, name: &str) -> CreateFunctionFluentBuilder {
+    // The end-of-directory record alone: the smallest zip there is.
+    let mut zip = b"PK\x05\x06".to_vec();
+    zip.resize(22, 0);
+    let function = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
+    let function = function.handler("bootstrap").code(FunctionCode::builder().zip_file(Blob::new(zip)).build());
+    function.role("arn:aws:iam::111122223333:role/shop")
+}
+
 /// A local account with a function `shop`.
 struct Account {
     sandbox: Sandbox,
@@ -86,9 +103,8 @@ impl Account {
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
         let account = Account { sandbox, lambda };
-        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
         let role = aws_sdk_iam::Client::new(&account.sandbox.config()).create_role().role_name("shop");
-        role.assume_role_policy_document(trust).send().await.expect("a role");
+        role.assume_role_policy_document(TRUST).send().await.expect("a role");
         account.create_function("shop").await;
         account
     }
@@ -128,12 +144,7 @@ impl Account {
     }
 
     async fn create_function_by(&self, lambda: &aws_sdk_lambda::Client, name: &str) {
-        // The end-of-directory record alone: the smallest zip there is.
-        let mut zip = b"PK\x05\x06".to_vec();
-        zip.resize(22, 0);
-        let function = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023);
-        let function = function.handler("bootstrap").code(FunctionCode::builder().zip_file(Blob::new(zip)).build());
-        function.role("arn:aws:iam::111122223333:role/shop").send().await.expect("a function");
+        new_function(lambda, name).send().await.expect("a function");
     }
 
     /// Runs `warden` as the administrator.
@@ -593,6 +604,36 @@ async fn what_is_missing_is_said() {
         ("AWS_REGION", ""),
     ];
     account.warden_as(&nowhere, &["audit"]).check(2, &["no Region", "AWS_REGION"]);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_on_managed_instances_is_not_said_to_run() {
+    let account = Account::guarded().await;
+    let provider = "arn:aws:lambda:us-east-1:111122223333:capacity-provider:fleet";
+    let instances = LambdaManagedInstancesCapacityProviderConfig::builder().capacity_provider_arn(provider).build();
+    let provider = CapacityProviderConfig::builder()
+        .lambda_managed_instances_capacity_provider_config(instances.expect("the configuration of instances"));
+    let fleet = new_function(&account.lambda, "fleet").capacity_provider_config(provider.build());
+    let fleet = fleet.publish_to(FunctionVersionLatestPublished::LatestPublished);
+    fleet.tags("warden", "enforce").send().await.expect("a function");
+    account.settle().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let strong = iam.create_role().role_name("strong").assume_role_policy_document(TRUST).send().await;
+    let strong = strong.expect("a role").role.expect("a role").arn;
+    let everything = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let put = iam.put_role_policy().role_name("strong").policy_name("all").policy_document(everything);
+    put.send().await.expect("a policy");
+    let swap = account.lambda.update_function_configuration().function_name("fleet").role(strong);
+    swap.send().await.expect("swapped");
+    account.settle().await;
+
+    let listed = account.warden(&["audit", "--step", "applied", "--finding", "role-broadened", "--output", "jsonl"]);
+    let [applied] = listed.check(0, &[]).lines().try_into().expect("one remediation");
+    let id = applied["id"].as_str().expect("an id");
+    let shown = account.warden(&["audit", "show", id]);
+    shown.check(0, &["this is not in service yet"]);
+    let undone = account.warden(&["undo", id, "--yes"]);
+    undone.check(0, &["Restored.", "this is not in service yet", "lambda publish-version --function-name fleet"]);
 }
 
 #[tokio::test]
