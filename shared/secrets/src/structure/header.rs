@@ -2,14 +2,14 @@
 
 use super::Found;
 use crate::{
-    judgement::{self, Looking},
+    classify::{self, Depth},
+    features::Features,
     name::Name,
     placeholder::is_placeholder,
-    shape::Shape,
     verdict::{Kind, Verdict},
 };
 
-pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(_: &Name, value: &str, depth: Depth) -> Found {
     let Some((scheme, credentials)) = value.split_once(' ') else { return Found::Nothing };
     let credentials = credentials.trim();
     if credentials.contains(char::is_whitespace) || credentials.len() < 8 {
@@ -20,19 +20,19 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
         "basic" => basic(credentials),
         "bearer" | "token" | "apikey" | "api-key" | "ssws" | "key" | "jwt" | "bot" | "genie" | "genieкey"
         | "geniekey" | "privatekey" | "snowflake" | "splunk" | "pve" | "zoho-oauthtoken" | "oauth" | "accesskey"
-        | "apitoken" | "api-token" => bearer(credentials, looking),
+        | "apitoken" | "api-token" => bearer(credentials, depth),
         _ => Found::Nothing,
     }
 }
 
-fn bearer(credentials: &str, looking: Looking) -> Found {
+fn bearer(credentials: &str, depth: Depth) -> Found {
     if is_placeholder(credentials) {
         return Found::Harmless;
     }
-    let found = judgement::part(&Name::read("token"), credentials, looking);
+    let found = classify::part(&Name::read("token"), credentials, depth);
     match found {
         Some(verdict) => Found::Secret(verdict),
-        None if judgement::is_elsewhere(credentials) || Shape::of(credentials).noise() < 40 => Found::Nothing,
+        None if classify::is_elsewhere(credentials) || Features::of(credentials).noise() < 40 => Found::Nothing,
         None => Found::Secret(Verdict::medium(Kind::TOKEN)),
     }
 }
@@ -40,9 +40,9 @@ fn bearer(credentials: &str, looking: Looking) -> Found {
 /// A user and a password, in base64 (RFC 7617).
 pub(super) fn basic(credentials: &str) -> Found {
     let Some(text) = super::decoded::text(credentials) else {
-        let shape = Shape::of(credentials);
-        let random = shape.noise() >= 50 && shape.length >= 16 && !is_placeholder(credentials);
-        return match (random, shape.length) {
+        let features = Features::of(credentials);
+        let random = features.noise() >= 50 && features.length >= 16 && !is_placeholder(credentials);
+        return match (random, features.length) {
             (false, _) => Found::Nothing,
             (true, 24..) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
             (true, _) => Found::Secret(Verdict::medium(Kind::CREDENTIALS)),

@@ -2,9 +2,9 @@
 
 use super::{Resource, Scope, parameters::Parameter, serverless};
 use crate::{
+    deployment::{Deployment, Door, Environment, Permission, Setting, Url, text},
     node::Node,
     policy::Policy,
-    subjects::{Door, Environment, Permission, Setting, Subjects, Url, text},
     unknown,
 };
 use serde_json::json;
@@ -15,15 +15,15 @@ pub(super) fn role_of<'r>(resource: &'r Resource<'_>) -> Option<&'r str> {
     resource.properties.text_of("Role").filter(|_| is_function)
 }
 
-pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut Subjects) {
+pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], deployment: &mut Deployment) {
     for resource in resources {
         let properties = &resource.properties;
         match resource.kind {
             "AWS::Lambda::Function" => {
                 let at = format!("{}.Environment", resource.id);
-                subjects.environments.extend(environment(scope, at, properties.get("Environment")));
+                deployment.environments.extend(environment(scope, at, properties.get("Environment")));
             }
-            "AWS::Serverless::Function" => serverless::function(scope, resource, subjects),
+            "AWS::Serverless::Function" => serverless::function(scope, resource, deployment),
             "AWS::Lambda::Permission" => {
                 let permission = Permission {
                     action: properties.text_of("Action").unwrap_or_default(),
@@ -35,12 +35,12 @@ pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut
                     event_source_token: properties.text_of("EventSourceToken"),
                     through_url: properties.get("InvokedViaFunctionUrl").is_some_and(is_true),
                 };
-                let door = door(subjects, resources, properties.text_of("FunctionName"), None);
+                let door = door(deployment, resources, properties.text_of("FunctionName"), None);
                 door.statements.push((resource.id.to_owned(), permission.statement(scope.context)));
             }
             "AWS::Lambda::Url" => {
                 let (function, qualifier) = (properties.text_of("TargetFunctionArn"), properties.text_of("Qualifier"));
-                let door = door(subjects, resources, function, qualifier);
+                let door = door(deployment, resources, function, qualifier);
                 door.url = Some(url(resource.id.to_owned(), properties));
             }
             "AWS::Lambda::LayerVersionPermission" => {
@@ -52,7 +52,7 @@ pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut
                     ..Permission::default()
                 };
                 let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
-                subjects.layers.push(Policy::of_statement(resource.id, &document));
+                deployment.layers.push(Policy::of_statement(resource.id, &document));
             }
             _ => {}
         }
@@ -61,7 +61,7 @@ pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut
 
 /// The door of a function, version or alias, which may be named in many ways.
 pub(super) fn door<'s>(
-    subjects: &'s mut Subjects,
+    deployment: &'s mut Deployment,
     resources: &[Resource<'_>],
     function: Option<&str>,
     qualifier: Option<&str>,
@@ -82,7 +82,7 @@ pub(super) fn door<'s>(
     });
     let name = defined.map_or_else(|| name.to_owned(), |resource| unknown::value(resource.id));
     let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
-    subjects.doors.entry((name, qualifier)).or_default()
+    deployment.doors.entry((name, qualifier)).or_default()
 }
 
 /// A URL as its properties have it.

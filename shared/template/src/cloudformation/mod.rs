@@ -9,7 +9,7 @@ mod roles;
 mod serverless;
 mod variants;
 
-use crate::{NotJudged, Report, TemplateError, node::Node, subjects, subjects::Subjects};
+use crate::{NotJudged, Report, TemplateError, deployment, deployment::Deployment, node::Node};
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -39,7 +39,7 @@ pub(crate) fn judge(
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     for variant in &variants {
         let scope = Scope { template, resources, context, variant, conditions: RefCell::default() };
-        let found = subjects::judge(&scope.subjects()?, context)?;
+        let found = deployment::judge(&scope.deployment()?, context)?;
         for mut finding in found.findings {
             let known = seen.get(&(finding.at.clone(), finding.id)).and_then(|index| report.findings.get_mut(*index));
             match known {
@@ -84,12 +84,12 @@ struct Resource<'t> {
 }
 
 impl<'t> Scope<'t> {
-    fn subjects(&self) -> Result<Subjects, TemplateError> {
+    fn deployment(&self) -> Result<Deployment, TemplateError> {
         let resources = self.present()?;
-        let mut subjects = Subjects::default();
-        roles::read(self, &resources, &mut subjects);
-        functions::read(self, &resources, &mut subjects);
-        Ok(subjects)
+        let mut deployment = Deployment::default();
+        roles::read(self, &resources, &mut deployment);
+        functions::read(self, &resources, &mut deployment);
+        Ok(deployment)
     }
 
     /// The resources that matter here and that no condition leaves out.
