@@ -34,7 +34,8 @@ pub(crate) fn judge(
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
-    let (variants, shortened) = variants::of(template);
+    let judged: Vec<&Value> = resources.values().filter(|resource| kind(resource).is_some_and(matters)).collect();
+    let (variants, shortened) = variants::of(template, &judged);
     let mut report = Report::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     for variant in &variants {
@@ -64,6 +65,16 @@ pub(crate) fn judge(
     }
     report.not_judged.extend(shortened);
     Ok(report)
+}
+
+/// A resource's type, such as `AWS::IAM::Role`.
+fn kind(resource: &Value) -> Option<&str> {
+    resource.get("Type").and_then(Value::as_str)
+}
+
+/// Whether a resource of this type has anything to be judged.
+fn matters(kind: &str) -> bool {
+    ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of))
 }
 
 /// A template in one of its shapes.
@@ -100,11 +111,9 @@ impl<'t> Scope<'t> {
             if id.starts_with("Fn::ForEach") {
                 continue;
             }
-            let kind = resource.get("Type").and_then(Value::as_str);
-            let kind = kind.ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
+            let kind = kind(resource).ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
             let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
-            let matters = ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of));
-            if is_absent || !matters {
+            if is_absent || !matters(kind) {
                 continue;
             }
             let properties = match resource.get("Properties") {
