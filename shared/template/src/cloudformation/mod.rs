@@ -10,6 +10,7 @@ mod serverless;
 mod variants;
 
 use crate::{NotJudged, Report, TemplateError, deployment, deployment::Deployment, node::Node};
+use roles::Roles;
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -94,12 +95,43 @@ struct Resource<'t> {
     properties: Node,
 }
 
+impl Resource<'_> {
+    fn is_function(&self) -> bool {
+        matches!(self.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
+    }
+
+    /// The role that a function is given, by its name or ARN.
+    fn role(&self) -> Option<&str> {
+        self.properties.text_of("Role").filter(|_| self.is_function())
+    }
+}
+
 impl<'t> Scope<'t> {
     fn deployment(&self) -> Result<Deployment, TemplateError> {
         let resources = self.present()?;
         let mut deployment = Deployment::default();
-        roles::read(self, &resources, &mut deployment);
-        functions::read(self, &resources, &mut deployment);
+        deployment.not_judged.extend(self.unread());
+        let mut roles = Roles::read(self, &resources, &mut deployment);
+        for resource in &resources {
+            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment.not_judged) {
+                roles.add(resource, role);
+            } else if let Some(named) = resource.role() {
+                roles.give(named, resource, &mut deployment);
+            }
+        }
+        roles.put_into(&mut deployment);
+        for resource in &resources {
+            match resource.kind {
+                "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),
+                "AWS::Serverless::Function" => serverless::function(self, resource, &mut deployment),
+                "AWS::Lambda::Permission" => functions::permission(self, &resources, resource, &mut deployment),
+                "AWS::Lambda::Url" => functions::function_url(&resources, resource, &mut deployment),
+                "AWS::Lambda::LayerVersionPermission" => {
+                    functions::layer_permission(self, resource, &mut deployment);
+                }
+                _ => {}
+            }
+        }
         Ok(deployment)
     }
 
