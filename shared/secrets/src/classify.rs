@@ -1,14 +1,14 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::{is_benign, is_number},
+    benign::is_number,
     bigrams::is_wordlike,
+    candidate::Candidate,
     features::{Features, is_uuid},
     format::{self, Recognised},
-    indirection::{is_ciphertext, is_hash, is_reference},
     known_public::is_known_public,
     name::{Name, Role},
-    placeholder::{is_placeholder, is_template},
+    placeholder::is_template,
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
     words::COMMON_PASSWORDS,
@@ -44,11 +44,6 @@ pub(crate) fn part(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
     look(name, trimmed(value), depth.deeper()?)
 }
 
-/// Whether the value only says where the secret is, or is no use without a key.
-pub(crate) fn is_elsewhere(value: &str) -> bool {
-    is_reference(value) || is_ciphertext(value) || is_hash(value)
-}
-
 fn trimmed(value: &str) -> &str {
     let value = value.trim();
     for quote in ['"', '\'', '`'] {
@@ -62,15 +57,15 @@ fn trimmed(value: &str) -> &str {
 
 fn look(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
     // Last, because few values come so far.
-    through_layers(name, value, depth).filter(|_| !is_known_public(value))
+    through_layers(name, &Candidate::new(value), depth).filter(|_| !is_known_public(value))
 }
 
-fn through_layers(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
+fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Verdict> {
     if value.len() < 4 {
         return None;
     }
     // 0: never a secret.
-    if is_elsewhere(value) {
+    if value.is_elsewhere() {
         return None;
     }
     if let Some(default) = default_of(value) {
@@ -92,7 +87,7 @@ fn through_layers(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
         Some(Recognised::Public) if !is_password => return None,
         Some(Recognised::Id) if may_be_id => return None,
         Some(Recognised::Secret(verdict)) => {
-            return (!is_placeholder(value) && !is_for_browsers(name, verdict)).then_some(verdict);
+            return (!value.is_placeholder() && !is_for_browsers(name, verdict)).then_some(verdict);
         }
         Some(Recognised::Public | Recognised::Id) | None => {}
     }
@@ -117,18 +112,15 @@ fn through_layers(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
         return None;
     }
     let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
-    if name.public || (!is_pin && is_placeholder(value)) {
+    if name.public || (!is_pin && value.is_placeholder()) {
         return None;
     }
     // 4 and 5: name and value together.
-    let features = Features::of(value);
     match name.role {
         Role::Harmless => None,
-        Role::Neutral => by_value_alone(value, &features),
-        Role::Password | Role::Passphrase | Role::Pin => password(name, value, &features),
-        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => {
-            key(name, value, &features)
-        }
+        Role::Neutral => by_value_alone(value),
+        Role::Password | Role::Passphrase | Role::Pin => password(name, value),
+        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => key(name, value),
     }
 }
 
@@ -166,13 +158,13 @@ fn is_chain_key(name: &Name, value: &str) -> bool {
 }
 
 /// 64 bytes in base64 under a name that says key of whatever kind, as Azure's services give theirs out: `COSMOSDB_PRIMARY_KEY`.
-fn is_64_bytes(name: &Name, value: &str) -> bool {
+fn is_64_bytes(name: &Name, value: &Candidate<'_>) -> bool {
     let body = value.strip_suffix("==").unwrap_or_default();
     body.len() == 86
         && name.has("key")
         && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         && Features::of(body).classes() >= 3
-        && !is_placeholder(value)
+        && !value.is_placeholder()
 }
 
 /// Google's keys for browsers look like those for servers, and Unleash's tokens.
@@ -185,7 +177,8 @@ fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
 }
 
 /// Under a name that says password: weak values count too.
-fn password(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
+fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let high = Some(Verdict::high(Kind::PASSWORD));
     let medium = Some(Verdict::medium(Kind::PASSWORD));
     let weaker = if name.distant { None } else { medium };
@@ -205,9 +198,9 @@ fn password(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
         return None;
     }
     if features.spaces > 0 {
-        return phrase(name, value, features);
+        return phrase(name, value);
     }
-    if is_benign(value, features) {
+    if value.is_benign() {
         return None;
     }
     let sure = !name.distant && !says_password(value);
@@ -249,7 +242,7 @@ fn password(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
     {
         return weaker;
     }
-    if is_identifier(value, features) {
+    if is_identifier(value) {
         let words = value.split(['-', '_', '.', ' ']).filter(|word| word.len() >= 3).count();
         let of_words_alone = features.digits == 0 && words >= 4 && !names_a_thing(value);
         return if of_words_alone { weaker } else { None };
@@ -339,7 +332,8 @@ fn is_tagged(value: &str) -> bool {
 }
 
 /// Words with spaces between them.
-fn phrase(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
+fn phrase(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let words = value.split_whitespace().count();
     let only_words = value
         .split_whitespace()
@@ -387,7 +381,8 @@ fn is_said(word: &str) -> bool {
 }
 
 /// Under a name that says secret, token or key: only what looks random.
-fn key(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
+fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let kind = match name.role {
         Role::Secret => Kind::SECRET,
         Role::ApiKey | Role::Key => Kind::API_KEY,
@@ -418,8 +413,8 @@ fn key(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
     }
     // `ETH,USDC,DAI`: several, of which each is what it is.
     if value.contains(',') && features.symbols == value.matches(',').count() {
-        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty() && !is_placeholder(one));
-        return surest(each.filter_map(|one| key(name, one, &Features::of(one))));
+        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Candidate::new);
+        return surest(each.filter(|one| !one.is_placeholder()).filter_map(|one| key(name, &one)));
     }
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -431,7 +426,7 @@ fn key(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
             _ => None,
         };
     }
-    if is_benign(value, features) {
+    if value.is_benign() {
         return None;
     }
     if is_uuid(value) {
@@ -451,7 +446,7 @@ fn key(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
             _ => graded(!weak_name),
         };
     }
-    if is_identifier(value, features) {
+    if is_identifier(value) {
         return None;
     }
     // Signs between letters cut words out of noise.
@@ -483,7 +478,8 @@ fn key(name: &Name, value: &str, features: &Features) -> Option<Verdict> {
 }
 
 /// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
-fn is_identifier(value: &str, features: &Features) -> bool {
+fn is_identifier(value: &Candidate<'_>) -> bool {
+    let features = value.features();
     if features.symbols > 0 {
         return false;
     }
@@ -535,7 +531,8 @@ fn names_a_thing(value: &str) -> bool {
 const LEAST_RANDOM: usize = 32;
 
 /// Layer 5: a long random value under a name that says nothing.
-fn by_value_alone(value: &str, features: &Features) -> Option<Verdict> {
+fn by_value_alone(value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let mixed = features.upper > 1 && features.lower > 1 && features.digits > 1;
     let random = (LEAST_RANDOM..=512).contains(&features.length)
         && mixed
@@ -545,7 +542,7 @@ fn by_value_alone(value: &str, features: &Features) -> Option<Verdict> {
         && features.distinct >= 18
         && features.longest_noise >= 8;
     let cut_up = value.bytes().filter(|byte| matches!(byte, b'.' | b':')).count();
-    (random && cut_up <= 2 && !is_benign(value, features) && !is_uuid(value) && !is_identifier(value, features))
+    (random && cut_up <= 2 && !value.is_benign() && !is_uuid(value) && !is_identifier(value))
         .then_some(Verdict::medium(Kind::RANDOM))
 }
 

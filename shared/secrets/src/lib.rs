@@ -26,6 +26,7 @@
 
 mod benign;
 mod bigrams;
+mod candidate;
 mod classify;
 mod features;
 mod format;

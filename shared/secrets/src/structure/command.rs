@@ -2,9 +2,9 @@
 
 use super::{Found, fields, url};
 use crate::{
+    candidate::Candidate,
     classify::{self, Depth},
     name::{Name, Role},
-    placeholder::is_placeholder,
     verdict::{Kind, Verdict},
 };
 use std::borrow::Cow;
@@ -97,9 +97,10 @@ fn after(program: &str, option: &str, bare: Option<&str>, word: &str, depth: Dep
 }
 
 fn password_word(password: &str) -> Option<Verdict> {
+    let password = Candidate::new(password);
     let nothing = password.len() < 4
-        || is_placeholder(password)
-        || classify::is_elsewhere(password)
+        || password.is_placeholder()
+        || password.is_elsewhere()
         || password.starts_with('-')
         || password.contains("://");
     (!nothing).then_some(Verdict::high(Kind::PASSWORD))

@@ -2,10 +2,9 @@
 
 use super::Found;
 use crate::{
+    candidate::Candidate,
     classify::{self, Depth},
-    features::Features,
     name::Name,
-    placeholder::is_placeholder,
     verdict::{Kind, Verdict},
 };
 
@@ -26,13 +25,14 @@ pub(super) fn examine(_: &Name, value: &str, depth: Depth) -> Found {
 }
 
 fn bearer(credentials: &str, depth: Depth) -> Found {
-    if is_placeholder(credentials) {
+    let credentials = Candidate::new(credentials);
+    if credentials.is_placeholder() {
         return Found::Harmless;
     }
-    let found = classify::part(&Name::read("token"), credentials, depth);
+    let found = classify::part(&Name::read("token"), &credentials, depth);
     match found {
         Some(verdict) => Found::Secret(verdict),
-        None if classify::is_elsewhere(credentials) || Features::of(credentials).noise() < 40 => Found::Nothing,
+        None if credentials.is_elsewhere() || credentials.features().noise() < 40 => Found::Nothing,
         None => Found::Secret(Verdict::medium(Kind::TOKEN)),
     }
 }
@@ -40,8 +40,9 @@ fn bearer(credentials: &str, depth: Depth) -> Found {
 /// A user and a password, in base64 (RFC 7617).
 pub(super) fn basic(credentials: &str) -> Found {
     let Some(text) = super::decoded::text(credentials) else {
-        let features = Features::of(credentials);
-        let random = features.noise() >= 50 && features.length >= 16 && !is_placeholder(credentials);
+        let credentials = Candidate::new(credentials);
+        let features = credentials.features();
+        let random = features.noise() >= 50 && features.length >= 16 && !credentials.is_placeholder();
         return match (random, features.length) {
             (false, _) => Found::Nothing,
             (true, 24..) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
@@ -51,7 +52,7 @@ pub(super) fn basic(credentials: &str) -> Found {
     match text.split_once(':') {
         Some((user, password)) if !user.is_empty() || !password.is_empty() => {
             let secret = if password.is_empty() { user } else { password };
-            let known = is_placeholder(secret) || secret.len() < 4;
+            let known = Candidate::new(secret).is_placeholder() || secret.len() < 4;
             if known { Found::Harmless } else { Found::Secret(Verdict::high(Kind::CREDENTIALS)) }
         }
         _ => Found::Nothing,

@@ -2,6 +2,7 @@
 
 use super::Found;
 use crate::{
+    candidate::Candidate,
     classify::{self, Depth},
     features::{Features, is_uuid},
     name::{Name, Role},
@@ -139,21 +140,18 @@ fn user_info(rest: &str) -> Option<(&str, &str)> {
 }
 
 fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option<Verdict> {
-    let password = password.trim_matches(['"', '\'']);
-    if is_placeholder(password)
-        || classify::is_elsewhere(password)
-        || password.eq_ignore_ascii_case(user)
-        || password.len() < 3
+    let password = Candidate::new(password.trim_matches(['"', '\'']));
+    if password.is_placeholder() || password.is_elsewhere() || password.eq_ignore_ascii_case(user) || password.len() < 3
     {
         return None;
     }
     // `redis://:ourredis@redis`, `mysql://root:root123@localhost`: a developer's machine, or a word that may stand for anything.
-    let features = Features::of(password);
+    let features = password.features();
     let host = host.split(['/', ':', '?', ',', ')']).next().unwrap_or_default();
     let at_home = !host.contains('.') || host == "127.0.0.1" || host == "host.docker.internal";
     let weak = features.noise() < 50 && features.symbols == 0;
     let word = features.digits == 0 && features.upper == 0 && features.symbols == 0 && features.noise() < 50;
-    let shown = classify::says_password(password);
+    let shown = classify::says_password(&password);
     let confidence = if word || shown || (weak && at_home) { Confidence::Medium } else { Confidence::High };
     Some(Verdict { kind, confidence })
 }

@@ -3,10 +3,9 @@
 use super::Found;
 use crate::{
     benign,
-    classify::{self, Depth},
-    features::Features,
+    candidate::Candidate,
+    classify::Depth,
     name::{Name, Role},
-    placeholder::is_placeholder,
     verdict::{Kind, Verdict},
 };
 use std::net::IpAddr;
@@ -24,7 +23,7 @@ pub(super) fn examine(name: &Name, value: &str, _: Depth) -> Found {
             && (*host == "*" || benign::is_host(host) || host.parse::<IpAddr>().is_ok())
             && password.len() >= 4
         {
-            let known = is_placeholder(password) || password == user;
+            let known = Candidate::new(password).is_placeholder() || password == user;
             return if known { Found::Harmless } else { Found::Secret(Verdict::high(Kind::CREDENTIALS)) };
         }
     }
@@ -41,18 +40,19 @@ pub(super) fn examine(name: &Name, value: &str, _: Depth) -> Found {
     let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };
     let is_user = (1..=80).contains(&user.len())
         && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+\\".contains(&byte));
-    let features = Features::of(password);
+    let password = Candidate::new(password);
     let nothing = password.len() < 5
-        || is_placeholder(password)
-        || classify::is_elsewhere(password)
-        || benign::is_benign(password, &features)
+        || password.is_placeholder()
+        || password.is_elsewhere()
+        || password.is_benign()
         || password.eq_ignore_ascii_case(user);
-    if is_user && classify::is_elsewhere(password) {
+    if is_user && password.is_elsewhere() {
         return Found::Harmless;
     }
     if !is_user || nothing {
         return Found::Nothing;
     }
+    let features = password.features();
     let random = features.noise() >= 50 || (features.symbols > 0 && features.digits > 0);
     match (random, features.digits > 0 || features.symbols > 0) {
         (true, _) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
