@@ -1,3 +1,5 @@
+//! AWS account and organisation ids.
+
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 

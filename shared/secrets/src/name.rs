@@ -69,7 +69,7 @@ impl Name {
 
     /// Whether it names a provider whose API is used with a key or token: `SNYK_TOKEN`.
     pub(crate) fn names_provider(&self) -> bool {
-        self.words().any(|word| is_one_of(PROVIDERS, word))
+        self.words().any(|word| PROVIDERS.contains(word))
     }
 
     /// Whether it is of something whose keys are told apart by their fingerprints, in hexadecimal digits: `GPG_KEY`.
@@ -119,7 +119,7 @@ fn role(words: &str) -> (Role, bool) {
     while let [before @ .., last] = rest {
         let last = *last;
         let numbered = last.bytes().all(|byte| byte.is_ascii_digit());
-        if before.is_empty() || !(numbered || is_one_of(TRAILING, without_digits(last))) {
+        if before.is_empty() || !(numbered || TRAILING.contains(without_digits(last))) {
             break;
         }
         rest = match before {
@@ -163,7 +163,7 @@ fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
         | "hmac" => Role::Secret,
         "token" | "tokens" | "authtoken" | "accesstoken" | "apitoken" | "bearer" | "pat" | "refreshtoken"
         | "bottoken" | "jwt" | "sessionid" | "jsessionid" | "phpsessid" | "csrftoken" | "sas" | "authkey" => {
-            if is_one_of(HARMLESS_BEFORE_TOKEN, previous) {
+            if HARMLESS_BEFORE_TOKEN.contains(previous) {
                 return Some(Role::Harmless);
             }
             Role::Token
@@ -185,8 +185,8 @@ fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
         "key" | "keys" => key(previous, before),
         "credential" | "credentials" | "creds" | "cred" | "login" | "userpwd" | "basicauth" | "authorization"
         | "auth" | "cookie" | "cookies" | "session" | "netrc" | "htpasswd" => Role::Credential,
-        _ if is_one_of(OF_ANYTHING, word) => Role::Neutral,
-        _ if is_one_of(HARMLESS, word) => Role::Harmless,
+        _ if OF_ANYTHING.contains(word) => Role::Neutral,
+        _ if HARMLESS.contains(word) => Role::Harmless,
         _ => joined(word)?,
     })
 }
@@ -205,13 +205,13 @@ fn key(previous: &str, before: &[&str]) -> Role {
     if azure {
         return Role::ApiKey;
     }
-    if pusher || is_one_of(HARMLESS_KEYS, previous) {
+    if pusher || HARMLESS_KEYS.contains(previous) {
         return Role::Harmless;
     }
-    if is_one_of(SECRET_KEYS, previous) {
+    if SECRET_KEYS.contains(previous) {
         return Role::ApiKey;
     }
-    if before.len() == 1 && is_one_of(PROVIDERS, previous) { Role::ApiKey } else { Role::Key }
+    if before.len() == 1 && PROVIDERS.contains(previous) { Role::ApiKey } else { Role::Key }
 }
 
 /// Words run together: `dbpassword`, `esapikey`, `githubtoken`.

@@ -1,3 +1,5 @@
+//! What the detector says of a value: which kind of secret, and how sure that is.
+
 use std::fmt;
 use warden_finding::Severity;
 

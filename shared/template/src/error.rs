@@ -1,3 +1,5 @@
+//! Why a template cannot be judged.
+
 use warden_policy::DocumentError;
 
 /// Why a template could not be judged.

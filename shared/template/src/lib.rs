@@ -23,11 +23,11 @@
 
 mod aws_managed;
 mod cloudformation;
+mod deployment;
 mod error;
 mod json;
 mod node;
 mod policy;
-mod subjects;
 mod terraform;
 mod unknown;
 mod yaml;
@@ -73,7 +73,7 @@ pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
     let mut report = if let Some(resources) = template.get("Resources").and_then(Value::as_object) {
         cloudformation::judge(&template, resources, &judged_in)?
     } else if let Some(values) = template.get("planned_values").or_else(|| template.get("values")) {
-        subjects::judge(&terraform::subjects(&template, values, &judged_in)?, &judged_in)?
+        deployment::judge(&terraform::deployment(&template, values, &judged_in)?, &judged_in)?
     } else {
         return Err(TemplateError::Neither);
     };

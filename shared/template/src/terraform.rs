@@ -6,8 +6,8 @@
 use crate::{
     NotJudged, TemplateError,
     aws_managed::{self, AwsManaged},
+    deployment::{Deployment, Environment, Permission, Role, Setting, Url, absent},
     policy::Policy,
-    subjects::{Environment, Permission, Role, Setting, Subjects, Url, absent},
     unknown,
 };
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ struct Resource<'p> {
 }
 
 /// What the plan says of roles and functions.
-pub(crate) fn subjects(plan: &Value, values: &Value, context: &Context) -> Result<Subjects, TemplateError> {
+pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Result<Deployment, TemplateError> {
     let root = values.get("root_module").ok_or_else(|| TemplateError::Malformed {
         at: "planned_values".to_owned(),
         message: "there is no `root_module`".to_owned(),
@@ -68,9 +68,9 @@ pub(crate) fn subjects(plan: &Value, values: &Value, context: &Context) -> Resul
         }
     }
     resources.sort_by_key(|resource| resource.address);
-    let mut subjects = Subjects::default();
-    Plan { resources: &resources }.read(&mut subjects, context);
-    Ok(subjects)
+    let mut deployment = Deployment::default();
+    Plan { resources: &resources }.read(&mut deployment, context);
+    Ok(deployment)
 }
 
 /// The expressions of every resource, by its address without indexes.
@@ -180,35 +180,35 @@ impl<'r, 'p> Plan<'r, 'p> {
         same.or(candidates.first()).copied()
     }
 
-    fn read(&self, subjects: &mut Subjects, context: &Context) {
+    fn read(&self, deployment: &mut Deployment, context: &Context) {
         let mut managed: BTreeMap<&str, Option<Policy>> = BTreeMap::new();
         for resource in self.of_kind("aws_iam_policy") {
-            managed.insert(resource.address, document(resource, "policy", &mut subjects.not_judged));
+            managed.insert(resource.address, document(resource, "policy", &mut deployment.not_judged));
         }
         let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
         for resource in self.of_kind("aws_iam_role") {
-            roles.insert(resource.address, self.role(resource, &managed, &mut subjects.not_judged));
+            roles.insert(resource.address, self.role(resource, &managed, &mut deployment.not_judged));
         }
         for resource in self.of_kind("aws_iam_role_policy") {
-            let Some(policy) = document(resource, "policy", &mut subjects.not_judged) else { continue };
+            let Some(policy) = document(resource, "policy", &mut deployment.not_judged) else { continue };
             match self
                 .named(resource, "role", "aws_iam_role", resource.text("role"))
                 .and_then(|role| roles.get_mut(role.address))
             {
                 Some(role) => role.policies.push(policy),
-                None => subjects.policies.push(policy),
+                None => deployment.policies.push(policy),
             }
         }
         for (kind, key) in [("aws_iam_role_policy_attachment", "role"), ("aws_iam_policy_attachment", "roles")] {
             for resource in self.of_kind(kind) {
-                self.attach(resource, key, &managed, &mut roles, &mut subjects.not_judged);
+                self.attach(resource, key, &managed, &mut roles, &mut deployment.not_judged);
             }
         }
         for resource in self.of_kind("aws_lambda_function") {
             let environment = resource.blocks("environment").into_iter().next();
             let variables = environment.and_then(|block| block.get("variables")?.as_object()).into_iter().flatten();
             let variables = variables.filter_map(|(name, value)| Some((name, value.as_str()?)));
-            subjects.environments.push(Environment {
+            deployment.environments.push(Environment {
                 at: format!("{}.environment", resource.address),
                 variables: variables.map(|(name, value)| (name.clone(), Setting::Plain(value.to_owned()))).collect(),
             });
@@ -216,16 +216,16 @@ impl<'r, 'p> Plan<'r, 'p> {
             let role = self.named(resource, "role", "aws_iam_role", named);
             let functions = match (role.and_then(|role| roles.get_mut(role.address)), named) {
                 (Some(role), _) => &mut role.functions,
-                (None, Some(named)) => subjects.roles_elsewhere.entry(named.to_owned()).or_default(),
+                (None, Some(named)) => deployment.roles_elsewhere.entry(named.to_owned()).or_default(),
                 (None, None) => continue,
             };
             functions.push(resource.address.to_owned());
         }
         let is_attached =
             |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-        subjects.policies.extend(managed.into_values().flatten().filter(|policy| !is_attached(policy)));
-        subjects.roles.extend(roles.into_values());
-        self.doors(subjects, context);
+        deployment.policies.extend(managed.into_values().flatten().filter(|policy| !is_attached(policy)));
+        deployment.roles.extend(roles.into_values());
+        self.doors(deployment, context);
     }
 
     fn role(
@@ -318,7 +318,7 @@ impl<'r, 'p> Plan<'r, 'p> {
     }
 
     /// Permissions of functions and layer versions, and URLs.
-    fn doors(&self, subjects: &mut Subjects, context: &Context) {
+    fn doors(&self, deployment: &mut Deployment, context: &Context) {
         for resource in self.of_kind("aws_lambda_permission") {
             let text = |key: &str| resource.text_or_unknown(key);
             let (action, principal) = (text("action").unwrap_or_default(), text("principal").unwrap_or_default());
@@ -339,7 +339,7 @@ impl<'r, 'p> Plan<'r, 'p> {
                     .unwrap_or_default(),
             };
             let statement = permission.statement(context);
-            let door = subjects.doors.entry(self.door(resource)).or_default();
+            let door = deployment.doors.entry(self.door(resource)).or_default();
             door.statements.push((resource.address.to_owned(), statement));
         }
         for resource in self.of_kind("aws_lambda_function_url") {
@@ -349,7 +349,7 @@ impl<'r, 'p> Plan<'r, 'p> {
                 (origins.filter_map(Value::as_str).collect(), credentials)
             });
             let url = Url::new(resource.address.to_owned(), resource.text("authorization_type"), cors);
-            subjects.doors.entry(self.door(resource)).or_default().url = Some(url);
+            deployment.doors.entry(self.door(resource)).or_default().url = Some(url);
         }
         for resource in self.of_kind("aws_lambda_layer_version_permission") {
             let text = |key: &str| resource.text_or_unknown(key);
@@ -361,7 +361,7 @@ impl<'r, 'p> Plan<'r, 'p> {
                 ..Permission::default()
             };
             let document = json!({"Version": "2012-10-17", "Statement": permission.statement(context)});
-            subjects.layers.push(Policy::of_statement(resource.address, &document));
+            deployment.layers.push(Policy::of_statement(resource.address, &document));
         }
     }
 

@@ -140,21 +140,32 @@ fn a_finding_says_which_shape_it_is_in() {
     assert!(report.findings[0].message.ends_with("(when Stage is \"dev\")"), "{}", report.findings[0].message);
 }
 
-#[test]
-fn too_many_shapes_are_varied_one_by_one_and_said() {
+/// A template that is open to everybody where `condition` holds, with eight parameters and a condition for each.
+fn with_eight_conditions(condition: &str) -> String {
     let names: Vec<String> = (0..8).map(|nth| format!("P{nth}")).collect();
     let parameters: String = names.iter().map(|name| format!("  {name}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
-    let template = format!(
-        "Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n  Open: {{Type: AWS::Lambda::Permission, Condition: CP7, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
-    );
+    let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
+    let all = all.join(", ");
+    format!(
+        "Parameters:\n{parameters}Conditions:\n{conditions}  Any: !Or [{all}]\nResources:\n  Open: {{Type: AWS::Lambda::Permission, Condition: {condition}, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+    )
+}
+
+#[test]
+fn too_many_shapes_are_varied_one_by_one_and_said() {
     check(
-        &template,
+        &with_eight_conditions("Any"),
         &[
             "critical public-invoke Open",
-            "? Conditions more than 64 shapes of the template: each parameter was varied by itself, not all together",
+            "? Conditions more than 256 shapes of the template: each parameter was varied by itself, not all together",
         ],
     );
+}
+
+#[test]
+fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
+    check(&with_eight_conditions("CP7"), &["critical public-invoke Open"]);
 }
 
 #[test]

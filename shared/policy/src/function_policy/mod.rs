@@ -1,19 +1,19 @@
 //! Who may invoke a function: its resource policy, or that of one of its versions and aliases.
 
 mod event_source;
-mod narrow;
+mod least_change;
 
-pub use crate::narrowing::{Edit, EditKind, Narrowed, Unfixable};
-pub use narrow::narrow;
+pub use crate::rewrite::{Edit, EditKind, Narrowed, Unfixable};
+pub use least_change::narrow;
 
 use crate::{
     AccountId, Context, Document, Effect, Selection, Statement,
-    callers::{Callers, Strangers},
     conditions::{self, UrlCondition},
-    offence::{Offence, Part, Verdict},
+    display::quoted,
+    effective_principals::{EffectivePrincipals, ExternalRules},
     pattern,
     principal::{self, Principal},
-    quote::quoted,
+    violation::{Part, Verdict, Violation},
 };
 use serde::{Deserialize, Serialize};
 use warden_finding::{Finding, FindingId, Severity};
@@ -47,8 +47,8 @@ pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Fi
         .statements
         .iter()
         .enumerate()
-        .flat_map(|(index, statement)| offences(index, statement, document, context, url))
-        .map(|offence| offence.finding)
+        .flat_map(|(index, statement)| violations(index, statement, document, context, url))
+        .map(|violation| violation.finding)
         .collect()
 }
 
@@ -73,13 +73,13 @@ pub fn may_cover(statement: &Statement<'_>, qualifier: Option<&str>) -> bool {
 }
 
 /// Each statement stands alone, so one that was changed can be judged again by itself.
-fn offences(
+fn violations(
     index: usize,
     statement: &Statement<'_>,
     document: &Document<'_>,
     context: &Context,
     url: UrlAuth,
-) -> Vec<Offence> {
+) -> Vec<Violation> {
     if statement.effect == Effect::Deny {
         return Vec::new();
     }
@@ -87,21 +87,21 @@ fn offences(
     if grant.is_nothing() {
         return Vec::new();
     }
-    let callers = Invokers::read(statement, document, context);
-    let mut offences = Vec::new();
-    let mut report = |part, alone, verdict| offences.push(Offence::new(index, part, alone, verdict));
+    let invokers = Invokers::read(statement, document, context);
+    let mut violations = Vec::new();
+    let mut report = |part, alone, verdict| violations.push(Violation::new(index, part, alone, verdict));
     match principal::named(&statement.principals) {
         Some(principals) => {
             let principals = principal::each(principals);
             let alone = principals.len() == 1;
             for (place, text, who) in principals {
-                for verdict in callers.verdicts(who, text, &grant) {
+                for verdict in invokers.verdicts(who, text, &grant) {
                     report(Part::Principal(place), alone, verdict);
                 }
             }
         }
         None => {
-            for verdict in callers.verdicts(Principal::Everybody, "everybody but the NotPrincipal", &grant) {
+            for verdict in invokers.verdicts(Principal::Everybody, "everybody but the NotPrincipal", &grant) {
                 report(Part::NotPrincipal, true, verdict);
             }
         }
@@ -124,7 +124,7 @@ fn offences(
             report(Part::NotAction, true, (FindingId::WildcardInvokeAction, Severity::High, message));
         }
     }
-    offences
+    violations
 }
 
 /// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
@@ -209,7 +209,7 @@ impl Grant {
 
 /// Who can be behind a statement's principals.
 struct Invokers<'d> {
-    callers: Callers<'d>,
+    principals: EffectivePrincipals<'d>,
     bucket_named: bool,
     token: bool,
 }
@@ -217,7 +217,7 @@ struct Invokers<'d> {
 impl<'d> Invokers<'d> {
     fn read(statement: &'d Statement<'_>, document: &Document<'_>, context: &'d Context) -> Self {
         let listed = !context.trusted_accounts.is_empty();
-        let strangers = Strangers {
+        let rules = ExternalRules {
             external: FindingId::ExternalInvoke,
             // Where a list of trusted accounts is set, one that is not on it is the textbook backdoor.
             external_severity: if listed { Severity::High } else { Severity::Medium },
@@ -225,24 +225,24 @@ impl<'d> Invokers<'d> {
         };
         let own = context.account.or_else(|| account_of_resources(statement));
         let limits = conditions::limits(&statement.conditions, document.version);
-        let callers = Callers::new(context, own, limits, strangers);
+        let principals = EffectivePrincipals::new(context, own, limits, rules);
         Self {
-            callers,
+            principals,
             bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
             token: conditions::has_event_source_token(&statement.conditions, document.version),
         }
     }
 
     fn verdicts(&self, who: Principal<'_>, text: &str, grant: &Grant) -> Vec<Verdict> {
-        let callers = &self.callers;
+        let principals = &self.principals;
         let stranger = |whom: String| {
             let message = format!("{whom} has {} on the function", grant.shown);
-            callers.somebody(callers.external(message)).into_iter().collect()
+            principals.somebody(principals.external(message)).into_iter().collect()
         };
         match who {
-            Principal::Everybody if callers.are_unlimited() => grant.to_everybody(),
-            Principal::Everybody => callers.everybody_limited().into_iter().collect(),
-            Principal::Account(account) if callers.trusts(account) => Vec::new(),
+            Principal::Everybody if principals.are_unlimited() => grant.to_everybody(),
+            Principal::Everybody => principals.everybody_limited().into_iter().collect(),
+            Principal::Account(account) if principals.trusts(account) => Vec::new(),
             Principal::Account(account) => stranger(format!("account {account}, which is not trusted,")),
             Principal::Unknown => stranger(format!("`{}`, which is no account that is trusted,", quoted(text))),
             Principal::Deleted => {
@@ -251,7 +251,7 @@ impl<'d> Invokers<'d> {
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
             Principal::Service(_) if self.token => Vec::new(),
-            Principal::Service(service) => match callers.service() {
+            Principal::Service(service) => match principals.service() {
                 Some(bounded) => bounded.into_iter().collect(),
                 None => vec![self.open_service(service)],
             },

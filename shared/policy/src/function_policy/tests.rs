@@ -1,3 +1,5 @@
+//! What is open about resource policies, what is not, and what a narrowing leaves of them.
+
 use super::*;
 use crate::Kind;
 use serde_json::{Value, json};
@@ -282,7 +284,7 @@ fn a_public_url_needs_a_url_without_authentication() {
     );
 }
 
-mod narrowing {
+mod rewrite {
     use super::*;
     use proptest::prelude::*;
 

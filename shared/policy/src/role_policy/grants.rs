@@ -1,6 +1,6 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::{escalation::Route, narrowness::Narrowness};
+use super::{condition_scope::ConditionScope, escalation::Route};
 use crate::{
     Context, Document, Effect, Selection, Statement,
     breadth::{self, Reach, Scratch, is_all_stars},
@@ -51,7 +51,7 @@ pub(super) struct Granter<'d> {
     pub(super) policy: usize,
     pub(super) index: usize,
     pub(super) statement: &'d Statement<'d>,
-    pub(super) narrowness: Narrowness<'d>,
+    pub(super) narrowness: ConditionScope<'d>,
     /// Its spans, as a range of [`Grants::spans`].
     pub(super) spans: Range<usize>,
     /// Whole services granted by one pattern, known or not.
@@ -96,7 +96,7 @@ impl<'d> Grants<'d> {
             granters.extend(document.statements.iter().filter_map(|statement| {
                 let takes = statement.effect == Effect::Allow
                     && selects(&statement.actions, route.first())
-                    && !Narrowness::read(statement, document.version).scoped;
+                    && !ConditionScope::read(statement, document.version).scoped;
                 statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
             }));
         }
@@ -176,7 +176,7 @@ impl<'d> Grants<'d> {
             return;
         }
         expansion.scratch.begin_statement();
-        let narrowness = Narrowness::read(statement, document.version);
+        let narrowness = ConditionScope::read(statement, document.version);
         let scoped = narrowness.scoped;
         let first_span = self.spans.len();
         let (mut services, mut unknown) = (Vec::new(), Vec::new());

@@ -1,18 +1,18 @@
 //! What a role may do: the union of its policies, cut down by its permissions boundary.
 
+mod condition_scope;
 mod escalation;
 mod grants;
-mod narrow;
-mod narrowness;
+mod least_change;
 mod sensitivity;
 
-pub use narrow::{RoleTexts, narrow};
+pub use least_change::{RoleTexts, narrow};
 
 use crate::{
     Context, Document, Selection, Values,
     breadth::{self, Scratch, is_all_stars},
+    display::quoted,
     document::Effect,
-    quote::quoted,
     service_table::{self, ACTIONS, Action, ActionSet},
 };
 use escalation::{ROUTES, Route};
@@ -412,6 +412,6 @@ impl Hit {
 }
 
 #[cfg(test)]
-mod reference;
+mod oracle;
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! What a role may do that it should not, and what a narrowing leaves of its policies.
+
 use super::*;
 use crate::Kind;
 use serde_json::{Value, json};
@@ -404,9 +406,9 @@ fn nothing_hides_behind_patterns_written_to_be_slow() {
     assert!(high(json!([{"Effect": "Allow", "NotAction": slow, "Resource": "*"}])));
 }
 
-mod narrowing {
+mod rewrite {
     use super::*;
-    use crate::narrowing::EditKind;
+    use crate::rewrite::EditKind;
 
     fn narrowed(statements: &Value, baseline: Option<Value>) -> crate::Narrowed {
         let text = policy(statements.clone());

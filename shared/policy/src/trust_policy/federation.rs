@@ -1,6 +1,6 @@
 //! Trust in identities from elsewhere: an OpenID provider signs a token, and the conditions say whose tokens count.
 
-use crate::{Document, Statement, conditions, document::Condition, offence::Verdict, pattern, quote::quoted};
+use crate::{Document, Statement, conditions, display::quoted, document::Condition, pattern, violation::Verdict};
 use std::collections::HashMap;
 use warden_finding::{FindingId, Severity};
 

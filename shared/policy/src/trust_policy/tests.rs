@@ -1,3 +1,5 @@
+//! Who may assume a role that should not, and what a narrowing leaves of its trust policy.
+
 use super::*;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ mod table;
 mod tests;
 
 use crate::{
-    shape::Shape,
+    features::Features,
     verdict::{Kind, Verdict},
 };
 use checksum::Checksum;
@@ -36,7 +36,7 @@ pub(crate) enum Says {
     Likely,
     /// Meant to be seen: a publishable key, a public key.
     Public,
-    /// An id or an address, whose shape a secret may have by chance.
+    /// An id or an address, whose features a secret may have by chance.
     Id,
 }
 
@@ -172,8 +172,8 @@ fn is_of_words(value: &str) -> bool {
     count(u8::is_ascii_digit) < FEWEST_DIGITS
         && count(u8::is_ascii_uppercase) * 8 <= count(u8::is_ascii_alphabetic)
         && {
-            let shape = Shape::of(value);
-            shape.noise() < 50 && shape.words >= 2
+            let features = Features::of(value);
+            features.noise() < 50 && features.words >= 2
         }
 }
 
@@ -298,7 +298,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
             }
             let Some(matched) = text.get(at..at + length).filter(|_| ends) else { continue };
             skip_to = at + length;
-            if crate::placeholder::is_placeholder(matched) || crate::published::is_published(matched) {
+            if crate::placeholder::is_placeholder(matched) || crate::known_public::is_known_public(matched) {
                 break;
             }
             if let Some(Recognised::Secret(verdict)) = format.recognised(matched) {

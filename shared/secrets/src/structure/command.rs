@@ -2,9 +2,9 @@
 
 use super::{Found, fields, url};
 use crate::{
-    judgement::{self, Looking},
+    candidate::Candidate,
+    classify::{self, Depth},
     name::{Name, Role},
-    placeholder::is_placeholder,
     verdict::{Kind, Verdict},
 };
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// More words than any command in an environment has.
 const MOST_WORDS: usize = 4096;
 
-pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(_: &Name, value: &str, depth: Depth) -> Found {
     let option = value.starts_with('-') || value.contains(" -");
     let netrc = value.contains("machine ") && value.contains("password ");
     let assignment = value.contains('=') && value.contains(' ');
@@ -25,7 +25,7 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
     let mut previous: &str = "";
     for word in &words {
         let bare = netrc.then_some(previous).filter(|previous| matches!(*previous, "password" | "passwd"));
-        let found = after(program, previous, bare, word, looking).or_else(|| alone(program, word, looking));
+        let found = after(program, previous, bare, word, depth).or_else(|| alone(program, word, depth));
         if let Some(found) = found {
             best = Some(best.map_or(found, |best| best.or(Some(found))));
         }
@@ -35,9 +35,9 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
 }
 
 /// A word by itself.
-fn alone(program: &str, word: &str, looking: Looking) -> Option<Verdict> {
+fn alone(program: &str, word: &str, depth: Depth) -> Option<Verdict> {
     if word.contains("://") {
-        return match url::examine(&Name::read(""), word, looking) {
+        return match url::examine(&Name::read(""), word, depth) {
             Found::Secret(verdict) => Some(verdict),
             Found::Nothing | Found::Harmless => None,
         };
@@ -51,16 +51,16 @@ fn alone(program: &str, word: &str, looking: Looking) -> Option<Verdict> {
         return password_word(password);
     }
     if let Some((header, rest)) = word.split_once(": ").filter(|(header, _)| fields::is_key(header)) {
-        return fields::one(header, rest, looking);
+        return fields::one(header, rest, depth);
     }
     let option = word.trim_start_matches('-');
     let option = if word.starts_with("-D") { option.strip_prefix('D').unwrap_or(option) } else { option };
     let (key, value) = option.split_once('=')?;
-    fields::is_key(key).then(|| fields::one(key, value, looking))?
+    fields::is_key(key).then(|| fields::one(key, value, depth))?
 }
 
 /// A word after an option that takes it; in netrc and its like that is a bare word.
-fn after(program: &str, option: &str, bare: Option<&str>, word: &str, looking: Looking) -> Option<Verdict> {
+fn after(program: &str, option: &str, bare: Option<&str>, word: &str, depth: Depth) -> Option<Verdict> {
     if word.starts_with('-') && word.len() < 12 {
         return None;
     }
@@ -91,15 +91,16 @@ fn after(program: &str, option: &str, bare: Option<&str>, word: &str, looking: L
     let name = Name::read(named);
     match name.role {
         Role::Password | Role::Passphrase => password_word(word),
-        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey => judgement::part(&name, word, looking),
+        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey => classify::part(&name, word, depth),
         Role::Harmless | Role::Neutral | Role::Pin | Role::Key | Role::Credential => None,
     }
 }
 
 fn password_word(password: &str) -> Option<Verdict> {
+    let password = Candidate::new(password);
     let nothing = password.len() < 4
-        || is_placeholder(password)
-        || judgement::is_elsewhere(password)
+        || password.is_placeholder()
+        || password.is_elsewhere()
         || password.starts_with('-')
         || password.contains("://");
     (!nothing).then_some(Verdict::high(Kind::PASSWORD))

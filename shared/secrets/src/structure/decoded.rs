@@ -2,10 +2,10 @@
 
 use super::{Found, key};
 use crate::{
-    judgement::Looking,
+    classify::Depth,
+    features::Features,
     name::{Name, Role},
     placeholder::is_placeholder,
-    shape::Shape,
     verdict::{Kind, Verdict},
 };
 use base64::{
@@ -21,11 +21,11 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     if let found @ (Found::Secret(_) | Found::Harmless) = web_token(name, value) {
         return found;
     }
-    let Some(deeper) = looking.deeper() else { return Found::Nothing };
+    let Some(deeper) = depth.deeper() else { return Found::Nothing };
     let value = ["base64:", "b64:", "BASE64:"].iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
     let value = value.strip_prefix("data:").and_then(|rest| Some(rest.split_once(";base64,")?.1)).unwrap_or(value);
     let Some(bytes) = bytes(value) else { return Found::Nothing };
@@ -62,8 +62,8 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
             && !first.contains(char::is_whitespace)
             && !second.contains(char::is_whitespace)
             && !second.starts_with("//");
-        let shape = Shape::of(second);
-        let beyond_doubt = shape.noise() >= 50 && (10..=80).contains(&second.len()) && first.bytes().all(is_of_user);
+        let features = Features::of(second);
+        let beyond_doubt = features.noise() >= 50 && (10..=80).contains(&second.len()) && first.bytes().all(is_of_user);
         if pair && (wants_secret(name) || beyond_doubt) && !is_placeholder(second) {
             return Found::Secret(Verdict::high(Kind::CREDENTIALS));
         }
@@ -72,8 +72,8 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
         return Found::Harmless;
     }
     // Readable text in base64 under a name that says nothing is configuration.
-    let shape = Shape::of(text);
-    if text.len() >= 12 && shape.noise() < 40 && shape.words >= 2 && !wants_secret(name) {
+    let features = Features::of(text);
+    if text.len() >= 12 && features.noise() < 40 && features.words >= 2 && !wants_secret(name) {
         Found::Harmless
     } else {
         Found::Nothing

@@ -2,7 +2,7 @@
 
 use super::Found;
 use crate::{
-    judgement::{self, Looking},
+    classify::{self, Depth},
     name::{Name, Role},
     verdict::{Kind, Verdict, surest},
 };
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// Deeper than any configuration, and shallow enough for any stack.
 const DEEPEST: usize = 32;
 
-pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     let bracketed =
         (value.starts_with('{') && value.ends_with('}')) || (value.starts_with('[') && value.ends_with(']'));
     if !bracketed {
@@ -21,32 +21,32 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
         // Python's and JavaScript's notation is near enough to be read as fields.
         return Found::Nothing;
     };
-    within(name, &json, looking, DEEPEST).into()
+    within(name, &json, depth, DEEPEST).into()
 }
 
-fn within(name: &Name, json: &Value, looking: Looking, depth: usize) -> Option<Verdict> {
-    let depth = depth.checked_sub(1)?;
+fn within(name: &Name, json: &Value, depth: Depth, levels: usize) -> Option<Verdict> {
+    let levels = levels.checked_sub(1)?;
     match json {
-        Value::String(text) => judgement::part(name, text, looking),
+        Value::String(text) => classify::part(name, text, depth),
         Value::Array(list) if is_key_in_bytes(list) => {
             let of_key =
                 name.role == Role::PrivateKey || ["keypair", "wallet", "secret"].iter().any(|word| name.has(word));
             of_key.then_some(Verdict::high(Kind::PRIVATE_KEY))
         }
-        Value::Array(list) => surest(list.iter().filter_map(|value| within(name, value, looking, depth))),
+        Value::Array(list) => surest(list.iter().filter_map(|value| within(name, value, depth, levels))),
         Value::Object(map) if is_private_jwk(map) => Some(Verdict::high(Kind::PRIVATE_KEY)),
         // `{"name": "DB_PASSWORD", "value": "..."}`, as container definitions have it.
         Value::Object(map) => match named(map) {
-            Some((name, value)) => judgement::part(&Name::read(name), value, looking),
+            Some((name, value)) => classify::part(&Name::read(name), value, depth),
             None => surest(map.iter().filter_map(|(key, value)| {
                 // A web page's Firebase configuration is for everybody to see.
                 let shown = key == "apiKey" && map.contains_key("authDomain");
-                if shown { None } else { within(&Name::read(key).or_of(name), value, looking, depth) }
+                if shown { None } else { within(&Name::read(key).or_of(name), value, depth, levels) }
             })),
         },
         Value::Number(number) => {
             let name_is_of_a_number = matches!(name.role, Role::Password | Role::Pin);
-            if name_is_of_a_number { judgement::part(name, &number.to_string(), looking) } else { None }
+            if name_is_of_a_number { classify::part(name, &number.to_string(), depth) } else { None }
         }
         Value::Null | Value::Bool(_) => None,
     }

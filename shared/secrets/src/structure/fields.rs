@@ -2,17 +2,17 @@
 
 use super::Found;
 use crate::{
-    judgement::{self, Looking},
+    classify::{self, Depth},
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
 };
 
-pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     // Python's notation, and JavaScript's.
     let value = value.trim_matches(['{', '}', '[', ']']);
-    let Some(separator) = separator(value) else { return single(value, looking) };
+    let Some(separator) = separator(value) else { return single(value, depth) };
     let mut fields = 0;
     let mut others = 0;
     let mut connection = false;
@@ -27,7 +27,7 @@ pub(super) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
         };
         fields += 1;
         connection |= is_server(key);
-        under(Name::read(key).or_of(name), key, value, looking)
+        under(Name::read(key).or_of(name), key, value, depth)
     });
     let found = surest(verdicts);
     let found = found.map(|verdict| {
@@ -76,9 +76,9 @@ fn separator(value: &str) -> Option<fn(char) -> bool> {
 }
 
 /// One field alone: `//registry.npmjs.org/:_authToken=...`, `Authorization: Bearer ...`, `password=...`.
-fn single(value: &str, looking: Looking) -> Found {
+fn single(value: &str, depth: Depth) -> Found {
     let Some((key, value)) = key_and_value(value) else { return Found::Nothing };
-    match one(key, value, looking) {
+    match one(key, value, depth) {
         Some(verdict) => Found::Secret(verdict),
         None => Found::Nothing,
     }
@@ -148,20 +148,20 @@ fn is_server(key: &str) -> bool {
 }
 
 /// The verdict about a field. What a field calls a password is one, weak or not.
-pub(super) fn one(key: &str, value: &str, looking: Looking) -> Option<Verdict> {
-    under(Name::read(key), key, value, looking)
+pub(super) fn one(key: &str, value: &str, depth: Depth) -> Option<Verdict> {
+    under(Name::read(key), key, value, depth)
 }
 
-fn under(name: Name, key: &str, value: &str, looking: Looking) -> Option<Verdict> {
+fn under(name: Name, key: &str, value: &str, depth: Depth) -> Option<Verdict> {
     let value = value.strip_prefix('{').and_then(|value| value.strip_suffix('}')).unwrap_or(value);
     if value.len() < 3 || is_placeholder(value) {
         return None;
     }
     let name = match (name.role, key.to_ascii_lowercase().as_str()) {
         (_, "authorization" | "proxy-authorization") => {
-            return match super::header::examine(&name, value.replace("%20", " ").as_str(), looking) {
+            return match super::header::examine(&name, value.replace("%20", " ").as_str(), depth) {
                 Found::Secret(verdict) => Some(verdict),
-                Found::Nothing | Found::Harmless => judgement::part(&Name::read("token"), value, looking),
+                Found::Nothing | Found::Harmless => classify::part(&Name::read("token"), value, depth),
             };
         }
         // The signature of an Azure SAS, which is of use without its URL too.
@@ -176,10 +176,10 @@ fn under(name: Name, key: &str, value: &str, looking: Looking) -> Option<Verdict
         ) => Name::read("token"),
         _ => name,
     };
-    let verdict = judgement::part(&name, value, looking)?;
+    let verdict = classify::part(&name, value, depth)?;
     let is_password = name.role == Role::Password
         && verdict.kind == Kind::PASSWORD
         && value.bytes().any(|byte| byte.is_ascii_digit())
-        && !judgement::says_password(value);
+        && !classify::says_password(value);
     Some(if is_password { Verdict { confidence: Confidence::High, ..verdict } } else { verdict })
 }

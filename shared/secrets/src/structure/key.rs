@@ -2,7 +2,7 @@
 
 use super::Found;
 use crate::{
-    judgement::Looking,
+    classify::Depth,
     name::Name,
     verdict::{Kind, Verdict},
 };
@@ -16,7 +16,7 @@ pub(crate) enum Key {
     Public,
 }
 
-pub(super) fn examine(_: &Name, value: &str, _: Looking) -> Found {
+pub(super) fn examine(_: &Name, value: &str, _: Depth) -> Found {
     match key_in(value) {
         Some(Key::Private) => Found::Secret(Verdict::high(Kind::PRIVATE_KEY)),
         Some(Key::Locked) => Found::Secret(Verdict::medium(Kind::PRIVATE_KEY)),

@@ -7,10 +7,10 @@ mod fields;
 mod header;
 mod key;
 mod markup;
-mod pair;
 mod url;
+mod user_password;
 
-use crate::{judgement::Looking, name::Name, verdict::Verdict};
+use crate::{classify::Depth, name::Name, verdict::Verdict};
 
 /// What taking a value apart came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ impl From<Option<Verdict>> for Found {
 }
 
 /// Takes a value apart, the surest structures first.
-pub(crate) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
-    const WAYS: &[fn(&Name, &str, Looking) -> Found] = &[
+pub(crate) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
+    const WAYS: &[fn(&Name, &str, Depth) -> Found] = &[
         key::examine,
         document::examine,
         markup::examine,
@@ -39,11 +39,11 @@ pub(crate) fn examine(name: &Name, value: &str, looking: Looking) -> Found {
         header::examine,
         command::examine,
         fields::examine,
-        pair::examine,
+        user_password::examine,
         decoded::examine,
     ];
     for way in WAYS {
-        let found = way(name, value, looking);
+        let found = way(name, value, depth);
         if found != Found::Nothing {
             return found;
         }

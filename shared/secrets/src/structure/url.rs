@@ -2,17 +2,18 @@
 
 use super::Found;
 use crate::{
-    judgement::{self, Looking},
+    candidate::Candidate,
+    classify::{self, Depth},
+    features::{Features, is_uuid},
     name::{Name, Role},
     placeholder::is_placeholder,
-    shape::{Shape, is_uuid},
     verdict::{Confidence, Kind, Verdict, surest},
 };
 
 /// More than any list of brokers or origins in an environment has.
 const MOST_URLS: usize = 64;
 
-pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
+pub(super) fn examine(_: &Name, value: &str, depth: Depth) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     if value.contains(char::is_whitespace) {
         return Found::Nothing;
@@ -35,7 +36,7 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
             let cut = rest.get(..at)?.rfind([',', ';', '|'])?;
             Some((rest.get(..cut)?, rest.get(cut + 1..at)?, rest.get(at + 3..)?))
         });
-        let verdict = one(scheme, next.map_or(rest, |(this, ..)| this), looking);
+        let verdict = one(scheme, next.map_or(rest, |(this, ..)| this), depth);
         found = surest(found.into_iter().chain(verdict));
         let Some((_, next_scheme, next_rest)) = next else { break };
         (scheme, rest) = (next_scheme, next_rest);
@@ -43,14 +44,14 @@ pub(super) fn examine(_: &Name, value: &str, looking: Looking) -> Found {
     found.into()
 }
 
-fn one(scheme: &str, rest: &str, looking: Looking) -> Option<Verdict> {
+fn one(scheme: &str, rest: &str, depth: Depth) -> Option<Verdict> {
     let database = is_database(scheme);
     let kind = if database { Kind::DATABASE_URL } else { Kind::URL_CREDENTIAL };
     let user_info = user_info(rest);
     let password = user_info.and_then(|(info, after_user)| {
         let (user, password) = info.split_once(':').unwrap_or((info, ""));
         if password.is_empty() {
-            token_as_user(scheme, user, looking)
+            token_as_user(scheme, user, depth)
         } else {
             password_in_url(user, password, after_user, kind)
         }
@@ -59,7 +60,7 @@ fn one(scheme: &str, rest: &str, looking: Looking) -> Option<Verdict> {
     let (place, query) = after.split_once(['?', ';']).unwrap_or((after, ""));
     let (query, fragment) = query.split_once('#').unwrap_or((query, ""));
     let parameters = query.split(['&', ';']).chain(fragment.split('&')).filter_map(|field| field.split_once('='));
-    let keys = parameters.filter_map(|(key, value)| query_key(key, value, place, kind, looking));
+    let keys = parameters.filter_map(|(key, value)| query_key(key, value, place, kind, depth));
     // A script for maps in a web page has Google's key for browsers in its address.
     let for_pages = place.ends_with("/js") || place.ends_with(".js");
     let inside = crate::format::find_within(rest).filter(|found| !(for_pages && found.kind == Kind("gcp-key")));
@@ -139,27 +140,24 @@ fn user_info(rest: &str) -> Option<(&str, &str)> {
 }
 
 fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option<Verdict> {
-    let password = password.trim_matches(['"', '\'']);
-    if is_placeholder(password)
-        || judgement::is_elsewhere(password)
-        || password.eq_ignore_ascii_case(user)
-        || password.len() < 3
+    let password = Candidate::new(password.trim_matches(['"', '\'']));
+    if password.is_placeholder() || password.is_elsewhere() || password.eq_ignore_ascii_case(user) || password.len() < 3
     {
         return None;
     }
     // `redis://:ourredis@redis`, `mysql://root:root123@localhost`: a developer's machine, or a word that may stand for anything.
-    let shape = Shape::of(password);
+    let features = password.features();
     let host = host.split(['/', ':', '?', ',', ')']).next().unwrap_or_default();
     let at_home = !host.contains('.') || host == "127.0.0.1" || host == "host.docker.internal";
-    let weak = shape.noise() < 50 && shape.symbols == 0;
-    let word = shape.digits == 0 && shape.upper == 0 && shape.symbols == 0 && shape.noise() < 50;
-    let shown = judgement::says_password(password);
+    let weak = features.noise() < 50 && features.symbols == 0;
+    let word = features.digits == 0 && features.upper == 0 && features.symbols == 0 && features.noise() < 50;
+    let shown = classify::says_password(&password);
     let confidence = if word || shown || (weak && at_home) { Confidence::Medium } else { Confidence::High };
     Some(Verdict { kind, confidence })
 }
 
 /// `https://TOKEN@host`: a token in the user's place. A Sentry DSN's public key is no such thing.
-fn token_as_user(scheme: &str, user: &str, looking: Looking) -> Option<Verdict> {
+fn token_as_user(scheme: &str, user: &str, depth: Depth) -> Option<Verdict> {
     if !matches!(scheme, "http" | "https" | "git+https") || is_placeholder(user) {
         return None;
     }
@@ -167,10 +165,10 @@ fn token_as_user(scheme: &str, user: &str, looking: Looking) -> Option<Verdict> 
     if hex_key || user.len() < 20 {
         return None;
     }
-    judgement::part(&Name::read("token"), user, looking)
+    classify::part(&Name::read("token"), user, depth)
 }
 
-fn query_key(key: &str, value: &str, place: &str, kind: Kind, looking: Looking) -> Option<Verdict> {
+fn query_key(key: &str, value: &str, place: &str, kind: Kind, depth: Depth) -> Option<Verdict> {
     let decoded = percent_decoded(value);
     let value = decoded.as_str();
     let lower = key.trim_start_matches("X-").to_ascii_lowercase();
@@ -199,8 +197,8 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, looking: Looking) 
                 let called_key = lower.contains("key") && lower != "key";
                 return called_key.then_some(Verdict::medium(Kind::URL_CREDENTIAL));
             }
-            let shape = Shape::of(value);
-            let random = value.len() >= 16 && shape.noise() >= 50 && !is_placeholder(value);
+            let features = Features::of(value);
+            let random = value.len() >= 16 && features.noise() >= 50 && !is_placeholder(value);
             let signed_for_a_while = lower == "amz-signature" || lower == "goog-signature";
             let open = matches!(lower.as_str(), "signature" | "hmac" | "appid" | "k");
             return random.then_some(match (signed_for_a_while || open, public_key_in_query(value, place)) {
@@ -215,7 +213,7 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, looking: Looking) 
         Role::Password | Role::Passphrase => password_in_url("", value, place, kind),
         Role::Harmless | Role::Neutral | Role::Key => None,
         Role::Pin | Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Credential => {
-            judgement::part(&name, value, looking).map(|verdict| Verdict { kind: Kind::URL_CREDENTIAL, ..verdict })
+            classify::part(&name, value, depth).map(|verdict| Verdict { kind: Kind::URL_CREDENTIAL, ..verdict })
         }
     }
 }
@@ -246,7 +244,7 @@ fn secret_path(place: &str) -> Option<Verdict> {
     let host = host.split(':').next().unwrap_or(host);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).take(12).collect();
     let long =
-        |part: &&str, least: usize| part.len() >= least && !is_placeholder(part) && Shape::of(part).noise() >= 40;
+        |part: &&str, least: usize| part.len() >= least && !is_placeholder(part) && Features::of(part).noise() >= 40;
     let webhook = match (host, parts.as_slice()) {
         ("hooks.slack.com" | "hooks.slack-gov.com", ["services", _, _, last]) if last.len() == 24 => {
             !is_placeholder(last) && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -336,7 +334,7 @@ fn without_scheme(value: &str) -> Found {
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
         && host.bytes().any(|byte| byte.is_ascii_alphabetic());
     let reachable =
-        crate::plain::is_host(host) || after.get(host.len()..).is_some_and(|rest| rest.starts_with([':', '/']));
+        crate::benign::is_host(host) || after.get(host.len()..).is_some_and(|rest| rest.starts_with([':', '/']));
     let image = after.starts_with("sha256:")
         || matches!(user, "mailto" | "npm" | "git" | "github" | "docker" | "file" | "sip" | "sips" | "xmpp" | "acct");
     if !is_user || image || !(driver || (is_host && reachable)) || password.contains(' ') || password.starts_with('/') {

@@ -1,67 +1,66 @@
 //! Functions: who may invoke them, their URLs, and what their environments give away.
 
-use super::{Resource, Scope, parameters::Parameter, serverless};
+use super::{Resource, Scope, parameters::Parameter};
 use crate::{
+    deployment::{Deployment, Door, Environment, Permission, Setting, Url, text},
     node::Node,
     policy::Policy,
-    subjects::{Door, Environment, Permission, Setting, Subjects, Url, text},
     unknown,
 };
 use serde_json::json;
 
-/// The role that a function is given.
-pub(super) fn role_of<'r>(resource: &'r Resource<'_>) -> Option<&'r str> {
-    let is_function = matches!(resource.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function");
-    resource.properties.text_of("Role").filter(|_| is_function)
+/// A function: its environment.
+pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
+    let at = format!("{}.Environment", resource.id);
+    deployment.environments.extend(environment(scope, at, resource.properties.get("Environment")));
 }
 
-pub(super) fn read(scope: &Scope<'_>, resources: &[Resource<'_>], subjects: &mut Subjects) {
-    for resource in resources {
-        let properties = &resource.properties;
-        match resource.kind {
-            "AWS::Lambda::Function" => {
-                let at = format!("{}.Environment", resource.id);
-                subjects.environments.extend(environment(scope, at, properties.get("Environment")));
-            }
-            "AWS::Serverless::Function" => serverless::function(scope, resource, subjects),
-            "AWS::Lambda::Permission" => {
-                let permission = Permission {
-                    action: properties.text_of("Action").unwrap_or_default(),
-                    principal: properties.text_of("Principal").unwrap_or_default(),
-                    source_arn: properties.text_of("SourceArn"),
-                    source_account: properties.text_of("SourceAccount"),
-                    organization: properties.text_of("PrincipalOrgID"),
-                    url_auth: properties.text_of("FunctionUrlAuthType"),
-                    event_source_token: properties.text_of("EventSourceToken"),
-                    through_url: properties.get("InvokedViaFunctionUrl").is_some_and(is_true),
-                };
-                let door = door(subjects, resources, properties.text_of("FunctionName"), None);
-                door.statements.push((resource.id.to_owned(), permission.statement(scope.context)));
-            }
-            "AWS::Lambda::Url" => {
-                let (function, qualifier) = (properties.text_of("TargetFunctionArn"), properties.text_of("Qualifier"));
-                let door = door(subjects, resources, function, qualifier);
-                door.url = Some(url(resource.id.to_owned(), properties));
-            }
-            "AWS::Lambda::LayerVersionPermission" => {
-                let organization = properties.text_of("OrganizationId");
-                let permission = Permission {
-                    action: properties.text_of("Action").unwrap_or_default(),
-                    principal: properties.text_of("Principal").unwrap_or_default(),
-                    organization,
-                    ..Permission::default()
-                };
-                let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
-                subjects.layers.push(Policy::of_statement(resource.id, &document));
-            }
-            _ => {}
-        }
-    }
+/// A statement of a function's resource policy.
+pub(super) fn permission(
+    scope: &Scope<'_>,
+    resources: &[Resource<'_>],
+    resource: &Resource<'_>,
+    deployment: &mut Deployment,
+) {
+    let properties = &resource.properties;
+    let permission = Permission {
+        action: properties.text_of("Action").unwrap_or_default(),
+        principal: properties.text_of("Principal").unwrap_or_default(),
+        source_arn: properties.text_of("SourceArn"),
+        source_account: properties.text_of("SourceAccount"),
+        organization: properties.text_of("PrincipalOrgID"),
+        url_auth: properties.text_of("FunctionUrlAuthType"),
+        event_source_token: properties.text_of("EventSourceToken"),
+        through_url: properties.get("InvokedViaFunctionUrl").is_some_and(is_true),
+    };
+    let door = door(deployment, resources, properties.text_of("FunctionName"), None);
+    door.statements.push((resource.id.to_owned(), permission.statement(scope.context)));
+}
+
+/// A function's URL.
+pub(super) fn function_url(resources: &[Resource<'_>], resource: &Resource<'_>, deployment: &mut Deployment) {
+    let properties = &resource.properties;
+    let (function, qualifier) = (properties.text_of("TargetFunctionArn"), properties.text_of("Qualifier"));
+    let door = door(deployment, resources, function, qualifier);
+    door.url = Some(url(resource.id.to_owned(), properties));
+}
+
+/// A statement of a layer version's policy.
+pub(super) fn layer_permission(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
+    let properties = &resource.properties;
+    let permission = Permission {
+        action: properties.text_of("Action").unwrap_or_default(),
+        principal: properties.text_of("Principal").unwrap_or_default(),
+        organization: properties.text_of("OrganizationId"),
+        ..Permission::default()
+    };
+    let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
+    deployment.layers.push(Policy::of_statement(resource.id, &document));
 }
 
 /// The door of a function, version or alias, which may be named in many ways.
 pub(super) fn door<'s>(
-    subjects: &'s mut Subjects,
+    deployment: &'s mut Deployment,
     resources: &[Resource<'_>],
     function: Option<&str>,
     qualifier: Option<&str>,
@@ -76,13 +75,12 @@ pub(super) fn door<'s>(
         None => (function, None),
     };
     // A function that the template defines goes by its logical id.
-    let defined = resources.iter().find(|resource| {
-        matches!(resource.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
-            && resource.properties.text_of("FunctionName") == Some(name)
-    });
+    let defined = resources
+        .iter()
+        .find(|resource| resource.is_function() && resource.properties.text_of("FunctionName") == Some(name));
     let name = defined.map_or_else(|| name.to_owned(), |resource| unknown::value(resource.id));
     let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
-    subjects.doors.entry((name, qualifier)).or_default()
+    deployment.doors.entry((name, qualifier)).or_default()
 }
 
 /// A URL as its properties have it.

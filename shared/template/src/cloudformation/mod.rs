@@ -9,7 +9,8 @@ mod roles;
 mod serverless;
 mod variants;
 
-use crate::{NotJudged, Report, TemplateError, node::Node, subjects, subjects::Subjects};
+use crate::{NotJudged, Report, TemplateError, deployment, deployment::Deployment, node::Node};
+use roles::Roles;
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -34,12 +35,13 @@ pub(crate) fn judge(
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
-    let (variants, shortened) = variants::of(template);
+    let judged: Vec<&Value> = resources.values().filter(|resource| kind(resource).is_some_and(matters)).collect();
+    let (variants, shortened) = variants::of(template, &judged);
     let mut report = Report::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     for variant in &variants {
         let scope = Scope { template, resources, context, variant, conditions: RefCell::default() };
-        let found = subjects::judge(&scope.subjects()?, context)?;
+        let found = deployment::judge(&scope.deployment()?, context)?;
         for mut finding in found.findings {
             let known = seen.get(&(finding.at.clone(), finding.id)).and_then(|index| report.findings.get_mut(*index));
             match known {
@@ -66,6 +68,16 @@ pub(crate) fn judge(
     Ok(report)
 }
 
+/// A resource's type, such as `AWS::IAM::Role`.
+fn kind(resource: &Value) -> Option<&str> {
+    resource.get("Type").and_then(Value::as_str)
+}
+
+/// Whether a resource of this type has anything to be judged.
+fn matters(kind: &str) -> bool {
+    ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of))
+}
+
 /// A template in one of its shapes.
 struct Scope<'t> {
     template: &'t Value,
@@ -83,13 +95,44 @@ struct Resource<'t> {
     properties: Node,
 }
 
+impl Resource<'_> {
+    fn is_function(&self) -> bool {
+        matches!(self.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
+    }
+
+    /// The role that a function is given, by its name or ARN.
+    fn role(&self) -> Option<&str> {
+        self.properties.text_of("Role").filter(|_| self.is_function())
+    }
+}
+
 impl<'t> Scope<'t> {
-    fn subjects(&self) -> Result<Subjects, TemplateError> {
+    fn deployment(&self) -> Result<Deployment, TemplateError> {
         let resources = self.present()?;
-        let mut subjects = Subjects::default();
-        roles::read(self, &resources, &mut subjects);
-        functions::read(self, &resources, &mut subjects);
-        Ok(subjects)
+        let mut deployment = Deployment::default();
+        deployment.not_judged.extend(self.unread());
+        let mut roles = Roles::read(self, &resources, &mut deployment);
+        for resource in &resources {
+            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment.not_judged) {
+                roles.add(resource, role);
+            } else if let Some(named) = resource.role() {
+                roles.give(named, resource, &mut deployment);
+            }
+        }
+        roles.put_into(&mut deployment);
+        for resource in &resources {
+            match resource.kind {
+                "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),
+                "AWS::Serverless::Function" => serverless::function(self, resource, &mut deployment),
+                "AWS::Lambda::Permission" => functions::permission(self, &resources, resource, &mut deployment),
+                "AWS::Lambda::Url" => functions::function_url(&resources, resource, &mut deployment),
+                "AWS::Lambda::LayerVersionPermission" => {
+                    functions::layer_permission(self, resource, &mut deployment);
+                }
+                _ => {}
+            }
+        }
+        Ok(deployment)
     }
 
     /// The resources that matter here and that no condition leaves out.
@@ -100,11 +143,9 @@ impl<'t> Scope<'t> {
             if id.starts_with("Fn::ForEach") {
                 continue;
             }
-            let kind = resource.get("Type").and_then(Value::as_str);
-            let kind = kind.ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
+            let kind = kind(resource).ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
             let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
-            let matters = ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of));
-            if is_absent || !matters {
+            if is_absent || !matters(kind) {
                 continue;
             }
             let properties = match resource.get("Properties") {

@@ -4,9 +4,9 @@ use super::{Resource, Scope};
 use crate::{
     NotJudged,
     aws_managed::{self, AwsManaged},
+    deployment::{Deployment, Role, absent, text},
     node::Node,
     policy::Policy,
-    subjects::{Role, Subjects, absent, text},
     unknown,
 };
 use std::collections::BTreeMap;
@@ -18,50 +18,66 @@ pub(super) struct Defined<'r, 't> {
     managed: BTreeMap<&'t str, Policy>,
 }
 
-pub(super) fn read<'t>(scope: &Scope<'t>, resources: &[Resource<'t>], subjects: &mut Subjects) {
-    subjects.not_judged.extend(scope.unread());
-    let own = scope.context.account;
-    let mut managed = BTreeMap::new();
-    for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy") {
-        if let Some(document) = resource.properties.get("PolicyDocument")
-            && let Some(policy) = Policy::of_node(resource.id, document, own, &mut subjects.not_judged)
-        {
-            managed.insert(resource.id, policy);
+/// The roles of a template by their logical id, with everything that the template attaches to them.
+pub(super) struct Roles<'r, 't> {
+    pub(super) defined: Defined<'r, 't>,
+    roles: BTreeMap<&'t str, Role>,
+}
+
+impl<'r, 't> Roles<'r, 't> {
+    pub(super) fn read(scope: &Scope<'t>, resources: &'r [Resource<'t>], deployment: &mut Deployment) -> Self {
+        let own = scope.context.account;
+        let mut managed = BTreeMap::new();
+        for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy") {
+            if let Some(document) = resource.properties.get("PolicyDocument")
+                && let Some(policy) = Policy::of_node(resource.id, document, own, &mut deployment.not_judged)
+            {
+                managed.insert(resource.id, policy);
+            }
         }
-    }
-    let defined = Defined { resources, managed };
-    let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
-    for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::Role") {
-        let mut role = Role { at: resource.id.to_owned(), ..Role::default() };
-        defined.read_inline(scope, resource, "Policies", &mut role, &mut subjects.not_judged);
-        defined.read_attached(resource, "ManagedPolicyArns", &mut role, &mut subjects.not_judged);
-        defined.read_boundary(resource, &mut role, &mut subjects.not_judged);
-        if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
-            let at = format!("{}.AssumeRolePolicyDocument", resource.id);
-            role.trust = Policy::of_node(&at, trust, own, &mut subjects.not_judged);
-        }
-        roles.insert(resource.id, role);
-    }
-    for resource in resources {
-        defined.attach(scope, resource, &mut roles, subjects);
-    }
-    for resource in resources {
-        if let Some(role) = super::serverless::role(scope, &defined, resource, &mut subjects.not_judged) {
+        let defined = Defined { resources, managed };
+        let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
+        for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::Role") {
+            let mut role = Role { at: resource.id.to_owned(), ..Role::default() };
+            defined.read_inline(scope, resource, "Policies", &mut role, &mut deployment.not_judged);
+            defined.read_attached(resource, "ManagedPolicyArns", &mut role, &mut deployment.not_judged);
+            defined.read_boundary(resource, &mut role, &mut deployment.not_judged);
+            if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
+                let at = format!("{}.AssumeRolePolicyDocument", resource.id);
+                role.trust = Policy::of_node(&at, trust, own, &mut deployment.not_judged);
+            }
             roles.insert(resource.id, role);
-        } else if let Some(named) = super::functions::role_of(resource) {
-            let functions = match defined.role(named).and_then(|id| roles.get_mut(id)) {
-                Some(role) => &mut role.functions,
-                None => subjects.roles_elsewhere.entry(named.to_owned()).or_default(),
-            };
-            functions.push(resource.id.to_owned());
         }
+        for resource in resources {
+            defined.attach(scope, resource, &mut roles, deployment);
+        }
+        Self { defined, roles }
     }
-    let is_attached =
-        |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-    let alone: Vec<Policy> = defined.managed.into_values().filter(|policy| !is_attached(policy)).collect();
-    subjects.policies.extend(alone);
-    // In the order of the template.
-    subjects.roles.extend(resources.iter().filter_map(|resource| roles.remove(resource.id)));
+
+    /// Adds a role that comes with a resource.
+    pub(super) fn add(&mut self, resource: &Resource<'t>, role: Role) {
+        self.roles.insert(resource.id, role);
+    }
+
+    /// Notes that a function has the role of that name or ARN.
+    pub(super) fn give(&mut self, named: &str, function: &Resource<'t>, deployment: &mut Deployment) {
+        let functions = match self.defined.role(named).and_then(|id| self.roles.get_mut(id)) {
+            Some(role) => &mut role.functions,
+            None => deployment.roles_elsewhere.entry(named.to_owned()).or_default(),
+        };
+        functions.push(function.id.to_owned());
+    }
+
+    /// Puts them into the deployment, in the order of the template, and the managed policies that no role has.
+    pub(super) fn put_into(mut self, deployment: &mut Deployment) {
+        let roles = &self.roles;
+        let is_attached =
+            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
+        let alone: Vec<Policy> = self.defined.managed.into_values().filter(|policy| !is_attached(policy)).collect();
+        deployment.policies.extend(alone);
+        let in_order = self.defined.resources.iter();
+        deployment.roles.extend(in_order.filter_map(|resource| self.roles.remove(resource.id)));
+    }
 }
 
 impl<'t> Defined<'_, 't> {
@@ -145,7 +161,7 @@ impl<'t> Defined<'_, 't> {
         scope: &Scope<'_>,
         resource: &Resource<'_>,
         roles: &mut BTreeMap<&str, Role>,
-        subjects: &mut Subjects,
+        deployment: &mut Deployment,
     ) {
         let (key, policy) = match resource.kind {
             "AWS::IAM::ManagedPolicy" => ("Roles", self.managed.get(resource.id).cloned()),
@@ -153,7 +169,7 @@ impl<'t> Defined<'_, 't> {
                 let key = if resource.kind == "AWS::IAM::Policy" { "Roles" } else { "RoleName" };
                 let document = resource.properties.get("PolicyDocument");
                 let policy = document.and_then(|document| {
-                    Policy::of_node(resource.id, document, scope.context.account, &mut subjects.not_judged)
+                    Policy::of_node(resource.id, document, scope.context.account, &mut deployment.not_judged)
                 });
                 (key, policy)
             }
@@ -165,7 +181,7 @@ impl<'t> Defined<'_, 't> {
             match text(Some(named)).and_then(|named| self.role(named)).and_then(|id| roles.get_mut(id)) {
                 Some(role) => role.policies.push(policy.clone()),
                 // A role that is not in the template gets it.
-                None if resource.kind != "AWS::IAM::ManagedPolicy" => subjects.policies.push(policy.clone()),
+                None if resource.kind != "AWS::IAM::ManagedPolicy" => deployment.policies.push(policy.clone()),
                 None => {}
             }
         }

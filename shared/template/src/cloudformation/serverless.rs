@@ -5,9 +5,9 @@ use super::{Resource, Scope, functions, roles::Defined};
 use crate::{
     NotJudged,
     aws_managed::{self, AwsManaged},
+    deployment::{Deployment, Permission, Role},
     node::Node,
     policy::Policy,
-    subjects::{Permission, Role, Subjects},
     unknown,
 };
 
@@ -52,21 +52,21 @@ pub(super) fn role(
 }
 
 /// A function's environment and URL. What `Globals` says of them counts too.
-pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, subjects: &mut Subjects) {
+pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let globals = scope.template.get("Globals").and_then(|globals| globals.get("Function"));
     let global = |key: &str| globals.and_then(|globals| scope.resolve(globals.get(key)?));
     let own = |key: &str| resource.properties.get(key);
     let environment = global("Environment");
-    subjects.environments.extend(functions::environment(
+    deployment.environments.extend(functions::environment(
         scope,
         "Globals.Function.Environment".to_owned(),
         environment.as_ref(),
     ));
     let at = format!("{}.Environment", resource.id);
-    subjects.environments.extend(functions::environment(scope, at, own("Environment")));
+    deployment.environments.extend(functions::environment(scope, at, own("Environment")));
     if let Some(config) = own("FunctionUrlConfig") {
         let at = format!("{}.FunctionUrlConfig", resource.id);
-        let door = functions::door(subjects, &[], Some(&unknown::value(resource.id)), None);
+        let door = functions::door(deployment, &[], Some(&unknown::value(resource.id)), None);
         // For AuthType NONE, SAM lets everybody in.
         if config.text_of("AuthType") == Some("NONE") {
             let permission = Permission {

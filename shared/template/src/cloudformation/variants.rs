@@ -3,10 +3,10 @@
 use super::parameters::{Parameter, text};
 use crate::{NotJudged, unknown};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How many shapes are judged. Four conditions on different parameters and a mapping by environment have fewer.
-const MOST: usize = 64;
+/// How many shapes are judged. Eight conditions on different parameters have no more.
+const MOST: usize = 256;
 
 /// The values of the parameters that a template asks about.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +31,11 @@ impl Variant {
     }
 }
 
-/// All shapes, the one by defaults first. With too many, each parameter is varied by itself, which is said.
-pub(super) fn of(template: &Value) -> (Vec<Variant>, Option<NotJudged>) {
-    let choices = choices(template);
+/// All shapes that the resources can have, the one by defaults first. With too many, each parameter is varied by itself, which is said.
+///
+/// Only what these resources ask about counts: a template may have many more conditions, of its outputs and of resources that nobody judges.
+pub(super) fn of<'t>(template: &'t Value, resources: &[&'t Value]) -> (Vec<Variant>, Option<NotJudged>) {
+    let choices = choices(template, resources);
     let first = Variant {
         chosen: choices.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect(),
         differs: Vec::new(),
@@ -56,17 +58,18 @@ pub(super) fn of(template: &Value) -> (Vec<Variant>, Option<NotJudged>) {
         at: "Conditions".to_owned(),
         why: format!("more than {MOST} shapes of the template: each parameter was varied by itself, not all together"),
     });
-    variants.truncate(4 * MOST);
+    variants.truncate(MOST);
     (variants, shortened)
 }
 
 /// The parameters, pseudo parameters among them, that conditions compare and that choose from mappings, with the values worth
 /// a look; the default first.
-fn choices(template: &Value) -> BTreeMap<String, Vec<String>> {
+fn choices<'t>(template: &'t Value, resources: &[&'t Value]) -> BTreeMap<String, Vec<String>> {
     let mut choices = BTreeMap::new();
-    if let Some(conditions) = template.get("Conditions") {
-        each_call(conditions, "Fn::Equals", &mut |arguments| {
-            let [left, right] = arguments else { return };
+    let conditions = conditions(template, resources);
+    for condition in &conditions {
+        each_call(condition, "Fn::Equals", &mut |arguments| {
+            let Some([left, right]) = arguments.as_array().map(Vec::as_slice) else { return };
             for (one, other) in [(left, right), (right, left)] {
                 if let Some(name) = reference(one) {
                     add(&mut choices, template, name, text(other));
@@ -78,15 +81,35 @@ fn choices(template: &Value) -> BTreeMap<String, Vec<String>> {
         let map = map.as_str().and_then(|name| template.get("Mappings")?.get(name)).and_then(Value::as_object);
         map.map(|map| map.keys().cloned().collect()).unwrap_or_default()
     };
-    each_call(template, "Fn::FindInMap", &mut |arguments| {
-        let [map, first, ..] = arguments else { return };
-        if let Some(name) = reference(first) {
-            for key in keys_of(map) {
-                add(&mut choices, template, name, Some(key));
+    for part in resources.iter().chain(&conditions) {
+        each_call(part, "Fn::FindInMap", &mut |arguments| {
+            let Some([map, first, ..]) = arguments.as_array().map(Vec::as_slice) else { return };
+            if let Some(name) = reference(first) {
+                for key in keys_of(map) {
+                    add(&mut choices, template, name, Some(key));
+                }
             }
-        }
-    });
+        });
+    }
     choices
+}
+
+/// The conditions that the resources ask for, and those that these ask for.
+fn conditions<'t>(template: &'t Value, resources: &[&'t Value]) -> Vec<&'t Value> {
+    let by_name = |name: &str| template.get("Conditions")?.get(name);
+    let mut named = BTreeSet::new();
+    let mut asked = Vec::new();
+    let mut unread = resources.to_vec();
+    while let Some(part) = unread.pop() {
+        let mut names = Vec::new();
+        each_call(part, "Condition", &mut |name| names.extend(name.as_str()));
+        each_call(part, "Fn::If", &mut |arguments| names.extend(arguments.get(0).and_then(Value::as_str)));
+        for condition in names.into_iter().filter(|name| named.insert(*name)).filter_map(by_name) {
+            asked.push(condition);
+            unread.push(condition);
+        }
+    }
+    asked
 }
 
 fn add(choices: &mut BTreeMap<String, Vec<String>>, template: &Value, name: &str, compared: Option<String>) {
@@ -112,13 +135,13 @@ fn reference(value: &Value) -> Option<&str> {
     value.get("Ref")?.as_str()
 }
 
-/// Calls back with the arguments of every call of a function.
-fn each_call<'v>(value: &'v Value, function: &str, found: &mut impl FnMut(&'v [Value])) {
+/// Calls back with the argument of every call of a function: a list of them, for most.
+fn each_call<'v>(value: &'v Value, function: &str, found: &mut impl FnMut(&'v Value)) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                if let (true, Some(arguments)) = (key == function, value.as_array()) {
-                    found(arguments);
+                if key == function {
+                    found(value);
                 }
                 each_call(value, function, found);
             }

@@ -3,14 +3,14 @@
 use crate::{
     AccountId, Context,
     conditions::{Limit, Side},
-    offence::Verdict,
-    quote::quoted,
+    display::quoted,
+    violation::Verdict,
 };
 use warden_finding::{FindingId, Severity};
 
-/// The rules about strangers, which differ between invoking a function and assuming a role.
+/// The rules about accounts outside, which differ between invoking a function and assuming a role.
 #[derive(Clone, Copy)]
-pub(crate) struct Strangers {
+pub(crate) struct ExternalRules {
     /// An account that is not trusted.
     pub(crate) external: FindingId,
     pub(crate) external_severity: Severity,
@@ -18,28 +18,28 @@ pub(crate) struct Strangers {
     pub(crate) organization: FindingId,
 }
 
-/// The callers that a statement's conditions let through.
-pub(crate) struct Callers<'d> {
+/// The principals that a statement's conditions let through.
+pub(crate) struct EffectivePrincipals<'d> {
     context: &'d Context,
     own: Option<AccountId>,
     /// Each with the verdict if it were the only one: a statement may have thousands of principals and of accounts.
     limits: Vec<(Limit<'d>, Option<Verdict>)>,
-    strangers: Strangers,
+    rules: ExternalRules,
 }
 
-impl<'d> Callers<'d> {
+impl<'d> EffectivePrincipals<'d> {
     pub(crate) fn new(
         context: &'d Context,
         own: Option<AccountId>,
         limits: Vec<Limit<'d>>,
-        strangers: Strangers,
+        rules: ExternalRules,
     ) -> Self {
-        let mut callers = Self { context, own, limits: Vec::with_capacity(limits.len()), strangers };
+        let mut principals = Self { context, own, limits: Vec::with_capacity(limits.len()), rules };
         for limit in limits {
-            let verdict = callers.bounded(&limit);
-            callers.limits.push((limit, verdict));
+            let verdict = principals.bounded(&limit);
+            principals.limits.push((limit, verdict));
         }
-        callers
+        principals
     }
 
     /// Whether the conditions name nobody in particular.
@@ -59,7 +59,7 @@ impl<'d> Callers<'d> {
 
     /// A verdict about somebody from an account that is not trusted.
     pub(crate) fn external(&self, message: String) -> Verdict {
-        (self.strangers.external, self.strangers.external_severity, message)
+        (self.rules.external, self.rules.external_severity, message)
     }
 
     /// Everybody, when there is at least one limit.
@@ -107,7 +107,7 @@ impl<'d> Callers<'d> {
                     None => (Severity::Low, "the own organisation".to_owned()),
                     Some(other) => (Severity::Medium, format!("organisation `{}`", quoted(other))),
                 };
-                Some((self.strangers.organization, severity, format!("everybody in {whose} is let in")))
+                Some((self.rules.organization, severity, format!("everybody in {whose} is let in")))
             }
             Limit::Network | Limit::Identity => None,
         }

@@ -1,29 +1,30 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
+    benign::is_number,
+    bigrams::is_wordlike,
+    candidate::Candidate,
+    features::{Features, is_uuid},
     format::{self, Recognised},
+    known_public::is_known_public,
     name::{Name, Role},
-    placeholder::{is_placeholder, is_template},
-    plain::{is_number, is_plain},
-    published::is_published,
-    reference::{is_ciphertext, is_hash, is_reference},
-    shape::{Shape, is_uuid},
-    spelling::is_wordlike,
+    placeholder::is_template,
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
+    words::COMMON_PASSWORDS,
 };
 
 /// How deep within a value the examination is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Looking {
+pub(crate) struct Depth {
     /// How many more times something may be taken apart or decoded.
     budget: u8,
     /// Within a structure, not at the variable's own value.
     inside: bool,
 }
 
-impl Looking {
-    const AT_THE_VALUE: Looking = Looking { budget: 3, inside: false };
+impl Depth {
+    const AT_THE_VALUE: Depth = Depth { budget: 3, inside: false };
 
     /// One level further in; nothing when that is deep enough.
     pub(crate) fn deeper(self) -> Option<Self> {
@@ -35,17 +36,12 @@ impl Looking {
 ///
 /// The verdict depends on these two alone. It takes time in proportion to the value's length.
 pub fn judge(name: &str, value: &str) -> Option<Verdict> {
-    look(&Name::read(name), trimmed(value), Looking::AT_THE_VALUE)
+    look(&Name::read(name), trimmed(value), Depth::AT_THE_VALUE)
 }
 
 /// Judges a part of a value under the name that the structure gives it.
-pub(crate) fn part(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
-    look(name, trimmed(value), looking.deeper()?)
-}
-
-/// Whether the value only says where the secret is, or is no use without a key.
-pub(crate) fn is_elsewhere(value: &str) -> bool {
-    is_reference(value) || is_ciphertext(value) || is_hash(value)
+pub(crate) fn part(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
+    look(name, trimmed(value), depth.deeper()?)
 }
 
 fn trimmed(value: &str) -> &str {
@@ -59,22 +55,22 @@ fn trimmed(value: &str) -> &str {
     value
 }
 
-fn look(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+fn look(name: &Name, value: &str, depth: Depth) -> Option<Verdict> {
     // Last, because few values come so far.
-    through_layers(name, value, looking).filter(|_| !is_published(value))
+    through_layers(name, &Candidate::new(value), depth).filter(|_| !is_known_public(value))
 }
 
-fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict> {
+fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Verdict> {
     if value.len() < 4 {
         return None;
     }
     // 0: never a secret.
-    if is_elsewhere(value) {
+    if value.is_elsewhere() {
         return None;
     }
     if let Some(default) = default_of(value) {
         // It is there in case nothing else is set, most often for a developer's machine.
-        let found = look(name, default, looking.deeper()?)?;
+        let found = look(name, default, depth.deeper()?)?;
         return (found.confidence == Confidence::High).then_some(Verdict::medium(found.kind));
     }
     let in_parts = value.contains("://")
@@ -91,12 +87,12 @@ fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict>
         Some(Recognised::Public) if !is_password => return None,
         Some(Recognised::Id) if may_be_id => return None,
         Some(Recognised::Secret(verdict)) => {
-            return (!is_placeholder(value) && !is_for_browsers(name, verdict)).then_some(verdict);
+            return (!value.is_placeholder() && !is_for_browsers(name, verdict)).then_some(verdict);
         }
         Some(Recognised::Public | Recognised::Id) | None => {}
     }
     // 3: structure.
-    match structure::examine(name, value, looking) {
+    match structure::examine(name, value, depth) {
         Found::Secret(verdict) => return Some(verdict),
         Found::Harmless => return None,
         Found::Nothing => {}
@@ -105,7 +101,7 @@ fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict>
         return Some(verdict);
     }
     // Nothing more is to be learnt of these.
-    let too_short = name.role == Role::Neutral && (looking.inside || value.len() < LEAST_RANDOM);
+    let too_short = name.role == Role::Neutral && (depth.inside || value.len() < LEAST_RANDOM);
     if is_chain_key(name, value) {
         return Some(Verdict::medium(Kind::PRIVATE_KEY));
     }
@@ -116,18 +112,15 @@ fn through_layers(name: &Name, value: &str, looking: Looking) -> Option<Verdict>
         return None;
     }
     let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
-    if name.public || (!is_pin && is_placeholder(value)) {
+    if name.public || (!is_pin && value.is_placeholder()) {
         return None;
     }
     // 4 and 5: name and value together.
-    let shape = Shape::of(value);
     match name.role {
         Role::Harmless => None,
-        Role::Neutral => by_value_alone(value, &shape),
-        Role::Password | Role::Passphrase | Role::Pin => password(name, value, &shape),
-        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => {
-            key(name, value, &shape)
-        }
+        Role::Neutral => by_value_alone(value),
+        Role::Password | Role::Passphrase | Role::Pin => password(name, value),
+        Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => key(name, value),
     }
 }
 
@@ -165,13 +158,13 @@ fn is_chain_key(name: &Name, value: &str) -> bool {
 }
 
 /// 64 bytes in base64 under a name that says key of whatever kind, as Azure's services give theirs out: `COSMOSDB_PRIMARY_KEY`.
-fn is_64_bytes(name: &Name, value: &str) -> bool {
+fn is_64_bytes(name: &Name, value: &Candidate<'_>) -> bool {
     let body = value.strip_suffix("==").unwrap_or_default();
     body.len() == 86
         && name.has("key")
         && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-        && Shape::of(body).classes() >= 3
-        && !is_placeholder(value)
+        && Features::of(body).classes() >= 3
+        && !value.is_placeholder()
 }
 
 /// Google's keys for browsers look like those for servers, and Unleash's tokens.
@@ -184,12 +177,13 @@ fn is_for_browsers(name: &Name, verdict: Verdict) -> bool {
 }
 
 /// Under a name that says password: weak values count too.
-fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let high = Some(Verdict::high(Kind::PASSWORD));
     let medium = Some(Verdict::medium(Kind::PASSWORD));
     let weaker = if name.distant { None } else { medium };
     if name.role == Role::Pin {
-        let digits = shape.digits == shape.length && shape.distinct > 1;
+        let digits = features.digits == features.length && features.distinct > 1;
         return match (digits, value.len()) {
             (true, 6..=12) => high,
             (true, 4..=5) => medium,
@@ -197,41 +191,40 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         };
     }
     if is_number(value) {
-        return if shape.digits == shape.length && shape.length >= 6 { weaker } else { None };
+        return if features.digits == features.length && features.length >= 6 { weaker } else { None };
     }
     // `AIRFLOW_WWW_USER_PASSWORD=airflow`: what everybody starts with.
     if name.words().any(|word| word.eq_ignore_ascii_case(value)) {
         return None;
     }
-    if shape.spaces > 0 {
-        return phrase(name, value, shape);
+    if features.spaces > 0 {
+        return phrase(name, value);
     }
-    if is_plain(value, shape) {
+    if value.is_benign() {
         return None;
     }
     let sure = !name.distant && !says_password(value);
-    if is_uuid(value) || (shape.noise() >= 50 && shape.length >= 10) {
+    if is_uuid(value) || (features.noise() >= 50 && features.length >= 10) {
         return if sure { high } else { medium };
     }
     // Several, none of which would be more than weak.
-    let listed = value.contains(',') && shape.symbols == value.matches(',').count();
-    if listed && value.split(',').all(|one| one.len() >= 4 && Shape::of(one).noise() < 50) {
-        return if shape.digits > 0 { weaker } else { None };
+    let listed = value.contains(',') && features.symbols == value.matches(',').count();
+    if listed && value.split(',').all(|one| one.len() >= 4 && Features::of(one).noise() < 50) {
+        return if features.digits > 0 { weaker } else { None };
     }
-    let letters_and_more = shape.letters() >= 3 && (shape.digits > 0 || shape.upper > 0);
-    if shape.symbols > 0 && letters_and_more && shape.length >= 7 {
+    let letters_and_more = features.letters() >= 3 && (features.digits > 0 || features.upper > 0);
+    if features.symbols > 0 && letters_and_more && features.length >= 7 {
         return if sure { high } else { medium };
     }
     // Words alone: a passphrase, or the name of something.
-    if name.role == Role::Passphrase && shape.words >= 3 {
+    if name.role == Role::Passphrase && features.words >= 3 {
         return high;
     }
-    let is_constant = shape.lower == 0 && shape.digits == 0 && value.contains('_');
+    let is_constant = features.lower == 0 && features.digits == 0 && value.contains('_');
     if is_constant {
         return None;
     }
-    let lower = value.to_ascii_lowercase();
-    if COMMON.binary_search(&lower.as_str()).is_ok() {
+    if COMMON_PASSWORDS.contains_lowercased(value.as_bytes()) {
         return weaker;
     }
     // `Monsoon_1987`: a word and a year.
@@ -249,15 +242,15 @@ fn password(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     {
         return weaker;
     }
-    if is_identifier(value, shape) {
+    if is_identifier(value) {
         let words = value.split(['-', '_', '.', ' ']).filter(|word| word.len() >= 3).count();
-        let of_words_alone = shape.digits == 0 && words >= 4 && !names_a_thing(value);
+        let of_words_alone = features.digits == 0 && words >= 4 && !names_a_thing(value);
         return if of_words_alone { weaker } else { None };
     }
-    if shape.digits > 0
-        || shape.symbols > 0
-        || shape.noise() >= 50
-        || (shape.upper > 0 && shape.lower > 0 && shape.words > 1)
+    if features.digits > 0
+        || features.symbols > 0
+        || features.noise() >= 50
+        || (features.upper > 0 && features.lower > 0 && features.words > 1)
     {
         return weaker;
     }
@@ -338,44 +331,9 @@ fn is_tagged(value: &str) -> bool {
     pieces.clone().count() >= 2 && pieces.any(is_tag)
 }
 
-/// Words that everybody's list of passwords has, and that name nothing else, sorted.
-const COMMON: &[&str] = &[
-    "abcabc",
-    "asdfgh",
-    "baseball",
-    "batman",
-    "chocolate",
-    "computer",
-    "dragon",
-    "football",
-    "freedom",
-    "ihateyou",
-    "iloveyou",
-    "jordan",
-    "letmein",
-    "liverpool",
-    "mustang",
-    "opensesame",
-    "passw0rd",
-    "pokemon",
-    "princess",
-    "qazwsx",
-    "qwerty",
-    "qwertyuiop",
-    "shadow",
-    "starwars",
-    "sunshine",
-    "superman",
-    "swordfish",
-    "trustno1",
-    "welcome",
-    "whatever",
-    "zaq1zaq1",
-    "zxcvbn",
-];
-
 /// Words with spaces between them.
-fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+fn phrase(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let words = value.split_whitespace().count();
     let only_words = value
         .split_whitespace()
@@ -392,7 +350,7 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     let four_by_four = words == 4
         && value.split_whitespace().all(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
     if four_by_four {
-        let confidence = if shape.noise() >= 50 { Confidence::High } else { Confidence::Medium };
+        let confidence = if features.noise() >= 50 { Confidence::High } else { Confidence::Medium };
         return Some(Verdict { kind: Kind::PASSWORD, confidence });
     }
     // Words thrown together by dice, not a sentence about the password.
@@ -400,7 +358,7 @@ fn phrase(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         && value.split_whitespace().all(|word| {
             (4..=9).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_said(word)
         });
-    let with_signs = words <= 6 && shape.digits > 0 && shape.symbols > 0;
+    let with_signs = words <= 6 && features.digits > 0 && features.symbols > 0;
     (with_signs || of_dice).then_some(Verdict::medium(Kind::PASSWORD))
 }
 
@@ -423,7 +381,8 @@ fn is_said(word: &str) -> bool {
 }
 
 /// Under a name that says secret, token or key: only what looks random.
-fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
+fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
     let kind = match name.role {
         Role::Secret => Kind::SECRET,
         Role::ApiKey | Role::Key => Kind::API_KEY,
@@ -434,11 +393,11 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     };
     // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
     let of_provider = name.names_provider();
-    let weak_key = name.role == Role::Key && !(of_provider && shape.length >= 28);
+    let weak_key = name.role == Role::Key && !(of_provider && features.length >= 28);
     let weak_name = name.distant || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
-    if shape.spaces > 0 {
+    if features.spaces > 0 {
         let words = value.split_whitespace().count();
         let mnemonic = matches!(words, 12 | 24)
             && value
@@ -449,13 +408,13 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
             return Some(Verdict::high(Kind::MNEMONIC));
         }
         // WordPress has spaces in its keys.
-        let with_signs = shape.length >= 40 && shape.symbols * 6 >= shape.length && shape.classes() == 4;
+        let with_signs = features.length >= 40 && features.symbols * 6 >= features.length && features.classes() == 4;
         return if with_signs { graded(!weak_name) } else { None };
     }
     // `ETH,USDC,DAI`: several, of which each is what it is.
-    if value.contains(',') && shape.symbols == value.matches(',').count() {
-        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty() && !is_placeholder(one));
-        return surest(each.filter_map(|one| key(name, one, &Shape::of(one))));
+    if value.contains(',') && features.symbols == value.matches(',').count() {
+        let each = value.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Candidate::new);
+        return surest(each.filter(|one| !one.is_placeholder()).filter_map(|one| key(name, &one)));
     }
     // A private key of a chain: 32 bytes.
     if let Some(digits) = value.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -467,7 +426,7 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
             _ => None,
         };
     }
-    if is_plain(value, shape) {
+    if value.is_benign() {
         return None;
     }
     if is_uuid(value) {
@@ -478,33 +437,33 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
         let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
         return if of_a_map || of_kms { None } else { graded(sure) };
     }
-    if shape.hexadecimal {
-        return match shape.length {
+    if features.hexadecimal {
+        return match features.length {
             _ if name.names_fingerprint() => None,
             12..16 => (!weak_name && of_provider).then(|| graded(false))?,
             0..16 => None,
-            16..24 => (!weak_name).then(|| graded(of_provider && shape.length >= 20))?,
+            16..24 => (!weak_name).then(|| graded(of_provider && features.length >= 20))?,
             _ => graded(!weak_name),
         };
     }
-    if is_identifier(value, shape) {
+    if is_identifier(value) {
         return None;
     }
     // Signs between letters cut words out of noise.
-    let signs = shape.symbols >= 2
-        && shape.digits > 0
-        && shape.letters() > 0
-        && shape.length >= 12
-        && (shape.noise() >= 25 || shape.words == 0);
-    let random = (shape.noise() >= 50 || signs) && shape.distinct >= 8;
+    let signs = features.symbols >= 2
+        && features.digits > 0
+        && features.letters() > 0
+        && features.length >= 12
+        && (features.noise() >= 25 || features.words == 0);
+    let random = (features.noise() >= 50 || signs) && features.distinct >= 8;
     if random {
-        return match shape.length {
+        return match features.length {
             0..10 => None,
-            10..16 => (!weak_name).then(|| graded(shape.symbols > 0 && shape.classes() >= 3))?,
-            16..20 => graded(!weak_name && shape.classes() >= 2),
+            10..16 => (!weak_name).then(|| graded(features.symbols > 0 && features.classes() >= 3))?,
+            16..20 => graded(!weak_name && features.classes() >= 2),
             length => {
-                let of_any_key = name.role == Role::Key && shape.classes() >= 3;
-                let of_a_login = name.role == Role::Credential && shape.classes() >= 2 && length >= 24;
+                let of_any_key = name.role == Role::Key && features.classes() >= 3;
+                let of_a_login = name.role == Role::Credential && features.classes() >= 2 && length >= 24;
                 graded(!weak_name || (!name.distant && (of_any_key || of_a_login)))
             }
         };
@@ -512,22 +471,23 @@ fn key(name: &Name, value: &str, shape: &Shape) -> Option<Verdict> {
     // Something between words and noise: `S3cr3t!Signing2024`.
     let made_up = matches!(name.role, Role::Secret | Role::ApiKey)
         && !weak_name
-        && shape.digits > 0
-        && shape.length >= 10
-        && (shape.symbols > 0 || shape.words <= 2);
+        && features.digits > 0
+        && features.length >= 10
+        && (features.symbols > 0 || features.words <= 2);
     if made_up { graded(false) } else { None }
 }
 
 /// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
-fn is_identifier(value: &str, shape: &Shape) -> bool {
-    if shape.symbols > 0 {
+fn is_identifier(value: &Candidate<'_>) -> bool {
+    let features = value.features();
+    if features.symbols > 0 {
         return false;
     }
     let parts = value.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).count();
-    let wordy = shape.words > 0 && shape.wordy_segments > 0;
+    let wordy = features.words > 0 && features.wordy_segments > 0;
     // Of one word, only capitals within it tell a name (`tenantId`) from a password (`tiger2009`).
-    (parts >= 2 && wordy && shape.longest_noise <= 17 && shape.noise() <= 65)
-        || (parts == 1 && shape.digits == 0 && shape.noise() < 50)
+    (parts >= 2 && wordy && features.longest_noise <= 17 && features.noise() <= 65)
+        || (parts == 1 && features.digits == 0 && features.noise() < 50)
 }
 
 /// Words that stand in names of resources and secrets.
@@ -571,17 +531,18 @@ fn names_a_thing(value: &str) -> bool {
 const LEAST_RANDOM: usize = 32;
 
 /// Layer 5: a long random value under a name that says nothing.
-fn by_value_alone(value: &str, shape: &Shape) -> Option<Verdict> {
-    let mixed = shape.upper > 1 && shape.lower > 1 && shape.digits > 1;
-    let random = (LEAST_RANDOM..=512).contains(&shape.length)
+fn by_value_alone(value: &Candidate<'_>) -> Option<Verdict> {
+    let features = value.features();
+    let mixed = features.upper > 1 && features.lower > 1 && features.digits > 1;
+    let random = (LEAST_RANDOM..=512).contains(&features.length)
         && mixed
-        && shape.is_opaque()
-        && !shape.hexadecimal
-        && shape.noise() >= 75
-        && shape.distinct >= 18
-        && shape.longest_noise >= 8;
+        && features.is_opaque()
+        && !features.hexadecimal
+        && features.noise() >= 75
+        && features.distinct >= 18
+        && features.longest_noise >= 8;
     let cut_up = value.bytes().filter(|byte| matches!(byte, b'.' | b':')).count();
-    (random && cut_up <= 2 && !is_plain(value, shape) && !is_uuid(value) && !is_identifier(value, shape))
+    (random && cut_up <= 2 && !value.is_benign() && !is_uuid(value) && !is_identifier(value))
         .then_some(Verdict::medium(Kind::RANDOM))
 }
 

@@ -63,7 +63,7 @@ const PUBLISHED: &[(u32, usize, &str)] = &[
 ];
 
 /// Whether the value is one of them.
-pub(crate) fn is_published(value: &str) -> bool {
+pub(crate) fn is_known_public(value: &str) -> bool {
     let value = value.strip_prefix("0x").unwrap_or(value);
     let place = PUBLISHED.binary_search_by_key(&crc32fast::hash(value.as_bytes()), |(checksum, ..)| *checksum);
     place.ok().and_then(|at| PUBLISHED.get(at)).is_some_and(|(_, length, _)| *length == value.len())
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_key_of_a_local_chain_is_one_and_its_neighbour_is_not() {
         let key = ["ac0974bec39a17e36ba4a6b4d238ff94", "4bacb478cbed5efcae784d7bf4f2ff80"].concat();
-        assert!(is_published(&key) && is_published(&format!("0x{key}")));
-        assert!(!is_published(&key.replace("ac09", "ac08")) && !is_published(""));
+        assert!(is_known_public(&key) && is_known_public(&format!("0x{key}")));
+        assert!(!is_known_public(&key.replace("ac09", "ac08")) && !is_known_public(""));
     }
 }

@@ -1,13 +1,13 @@
 //! What a value looks like: its characters, and how much of it is noise instead of words.
 
-use crate::spelling::is_wordlike;
+use crate::bigrams::is_wordlike;
 
-/// Only so much of a value is looked at for its shape, in bytes. What an environment can hold is shorter.
+/// Only so much of a value is looked at for its features, in bytes. What an environment can hold is shorter.
 const LONGEST: usize = 8192;
 
 /// Counts over a value.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Shape {
+pub(crate) struct Features {
     pub(crate) length: usize,
     pub(crate) upper: usize,
     pub(crate) lower: usize,
@@ -33,37 +33,37 @@ pub(crate) struct Shape {
     pub(crate) hexadecimal: bool,
 }
 
-impl Shape {
+impl Features {
     pub(crate) fn of(value: &str) -> Self {
         let bytes = value.as_bytes();
         let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
-        let mut shape = Self { length: bytes.len(), hexadecimal: !bytes.is_empty(), ..Self::default() };
+        let mut features = Self { length: bytes.len(), hexadecimal: !bytes.is_empty(), ..Self::default() };
         let mut seen = [0u64; 4];
         for &byte in bytes {
             if let Some(set) = seen.get_mut(usize::from(byte >> 6)) {
                 *set |= 1 << (byte & 63);
             }
             match byte {
-                b'A'..=b'Z' => shape.upper += 1,
-                b'a'..=b'z' => shape.lower += 1,
-                b'0'..=b'9' => shape.digits += 1,
-                b'-' | b'_' | b'.' | b'/' | b':' | b'+' | b'=' => shape.separators += 1,
-                b' ' | b'\t' | b'\n' | b'\r' => shape.spaces += 1,
-                _ => shape.symbols += 1,
+                b'A'..=b'Z' => features.upper += 1,
+                b'a'..=b'z' => features.lower += 1,
+                b'0'..=b'9' => features.digits += 1,
+                b'-' | b'_' | b'.' | b'/' | b':' | b'+' | b'=' => features.separators += 1,
+                b' ' | b'\t' | b'\n' | b'\r' => features.spaces += 1,
+                _ => features.symbols += 1,
             }
-            shape.hexadecimal &= byte.is_ascii_hexdigit();
+            features.hexadecimal &= byte.is_ascii_hexdigit();
         }
         // `DEADbeef` mixes cases as no program writes hexadecimal digits.
-        if shape.hexadecimal {
+        if features.hexadecimal {
             let letters =
                 |small: bool| bytes.iter().any(|byte| byte.is_ascii_alphabetic() && byte.is_ascii_lowercase() == small);
-            shape.hexadecimal = !(letters(true) && letters(false));
+            features.hexadecimal = !(letters(true) && letters(false));
         }
-        shape.distinct = seen.iter().map(|set| set.count_ones()).sum();
+        features.distinct = seen.iter().map(|set| set.count_ones()).sum();
         bytes.split(|byte| !byte.is_ascii_alphanumeric()).filter(|segment| !segment.is_empty()).for_each(|segment| {
-            shape.add(segment);
+            features.add(segment);
         });
-        shape
+        features
     }
 
     /// Takes in a run of letters and digits.
@@ -189,7 +189,7 @@ mod tests {
 
     #[track_caller]
     fn noise(value: &str, range: std::ops::RangeInclusive<usize>) {
-        let noise = Shape::of(value).noise();
+        let noise = Features::of(value).noise();
         assert!(range.contains(&noise), "{value}: {noise}");
     }
 

@@ -1,170 +1,13 @@
 //! Layer 0: values whose form says what they are: numbers, dates, paths, hosts, addresses.
 
 use crate::{
-    shape::{Shape, runs},
-    spelling::is_wordlike,
+    bigrams::is_wordlike,
+    features::{Features, runs},
+    words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
-/// Last labels of hosts that stand in configurations, sorted.
-const TOPS: &[&str] = &[
-    "ai",
-    "amazonaws",
-    "app",
-    "at",
-    "au",
-    "aws",
-    "be",
-    "biz",
-    "br",
-    "ca",
-    "cc",
-    "ch",
-    "cloud",
-    "cluster",
-    "cn",
-    "co",
-    "com",
-    "corp",
-    "cz",
-    "de",
-    "dev",
-    "dk",
-    "edu",
-    "es",
-    "eu",
-    "example",
-    "fi",
-    "fr",
-    "gov",
-    "home",
-    "id",
-    "ie",
-    "in",
-    "info",
-    "int",
-    "internal",
-    "invalid",
-    "io",
-    "it",
-    "jp",
-    "kr",
-    "lan",
-    "local",
-    "localdomain",
-    "localhost",
-    "me",
-    "mil",
-    "mx",
-    "net",
-    "nl",
-    "no",
-    "nz",
-    "online",
-    "org",
-    "pl",
-    "pt",
-    "ru",
-    "se",
-    "sg",
-    "sh",
-    "shop",
-    "site",
-    "store",
-    "svc",
-    "tech",
-    "test",
-    "to",
-    "tr",
-    "tv",
-    "uk",
-    "us",
-    "xyz",
-    "za",
-];
-
-/// Extensions of files, sorted.
-const EXTENSIONS: &[&str] = &[
-    "avro",
-    "bat",
-    "bin",
-    "bundle",
-    "cer",
-    "cert",
-    "cfg",
-    "cjs",
-    "conf",
-    "config",
-    "crt",
-    "css",
-    "csv",
-    "dat",
-    "db",
-    "der",
-    "dll",
-    "env",
-    "gif",
-    "gpg",
-    "gz",
-    "html",
-    "ico",
-    "ini",
-    "jar",
-    "jks",
-    "jpeg",
-    "jpg",
-    "js",
-    "json",
-    "jsonl",
-    "jwk",
-    "jwks",
-    "key",
-    "keystore",
-    "lock",
-    "log",
-    "md",
-    "mjs",
-    "mp3",
-    "mp4",
-    "onnx",
-    "p12",
-    "p8",
-    "parquet",
-    "pdf",
-    "pem",
-    "pfx",
-    "php",
-    "pkl",
-    "png",
-    "properties",
-    "proto",
-    "pub",
-    "py",
-    "rb",
-    "scss",
-    "sh",
-    "so",
-    "sock",
-    "sql",
-    "sqlite",
-    "svg",
-    "tar",
-    "tf",
-    "tgz",
-    "toml",
-    "ts",
-    "txt",
-    "wasm",
-    "webp",
-    "woff2",
-    "xml",
-    "yaml",
-    "yml",
-    "zip",
-    "zst",
-];
-
 /// Whether the value is a number, a duration, a date, a version, a path, a file, a host, an address, a Region or the like.
-pub(crate) fn is_plain(value: &str, shape: &Shape) -> bool {
+pub(crate) fn is_benign(value: &str, features: &Features) -> bool {
     is_number(value)
         || is_measure(value)
         || is_version(value)
@@ -172,7 +15,7 @@ pub(crate) fn is_plain(value: &str, shape: &Shape) -> bool {
         || is_region(value)
         || is_email(value)
         || is_host(value)
-        || is_path(value, shape)
+        || is_path(value, features)
         || is_file(value)
         || is_cloudformation(value)
         || is_locale_or_mime(value)
@@ -326,40 +169,40 @@ fn is_one_host(value: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
     });
-    labels && host.rsplit_once('.').is_some_and(|(_, top)| TOPS.binary_search(&top).is_ok())
+    labels && host.rsplit_once('.').is_some_and(|(_, top)| TOP_LEVEL_DOMAINS.contains(top))
 }
 
 /// A path in a file system, in a bucket, in a URL or in a parameter store: words between slashes.
-fn is_path(value: &str, shape: &Shape) -> bool {
+fn is_path(value: &str, features: &Features) -> bool {
     if value.starts_with("./") || value.starts_with("../") || value.starts_with("~/") || value.get(1..3) == Some(":\\")
     {
-        return shape.symbols <= 2;
+        return features.symbols <= 2;
     }
     if !value.contains('/')
-        || shape.symbols > value.matches(['#', '{', '}', '*', '@', '?', '&', ',', '$', '~', '(', ')', '!']).count()
+        || features.symbols > value.matches(['#', '{', '}', '*', '@', '?', '&', ',', '$', '~', '(', ')', '!']).count()
     {
         return false;
     }
-    if is_file(value) && shape.longest_noise < 40 {
+    if is_file(value) && features.longest_noise < 40 {
         return true;
     }
-    let base64 = shape.spaces == 0
-        && shape.symbols == 0
-        && shape.length >= 20
-        && shape.upper > 2
-        && shape.lower > 2
-        && shape.digits > 1;
-    if base64 && shape.noise() > 50 {
+    let base64 = features.spaces == 0
+        && features.symbols == 0
+        && features.length >= 20
+        && features.upper > 2
+        && features.lower > 2
+        && features.digits > 1;
+    if base64 && features.noise() > 50 {
         return false;
     }
-    (value.starts_with('/') && shape.noise() <= 60) || (shape.noise() <= 30 && shape.words > 0)
+    (value.starts_with('/') && features.noise() <= 60) || (features.noise() <= 30 && features.words > 0)
 }
 
 /// A file's name, by its extension.
 fn is_file(value: &str) -> bool {
     let Some((stem, extension)) = value.rsplit_once('.') else { return false };
     !stem.is_empty()
-        && EXTENSIONS.binary_search(&extension.to_ascii_lowercase().as_str()).is_ok()
+        && FILE_EXTENSIONS.contains_lowercased(extension.as_bytes())
         && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/ @+~$\\:*{}%#()".contains(&byte))
 }
 
@@ -505,15 +348,10 @@ mod tests {
             "tenant/orders",
             "C:\\temp\\key.pem",
         ] {
-            assert!(is_plain(value, &Shape::of(value)), "{value}");
+            assert!(is_benign(value, &Features::of(value)), "{value}");
         }
         for value in ["Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", "tiger2009", "Winter2023!"] {
-            assert!(!is_plain(value, &Shape::of(value)), "{value}");
+            assert!(!is_benign(value, &Features::of(value)), "{value}");
         }
-    }
-
-    #[test]
-    fn the_lists_are_sorted() {
-        assert!(TOPS.is_sorted() && EXTENSIONS.is_sorted());
     }
 }

@@ -1,8 +1,10 @@
+//! The least change to one of a role's policies that takes the named findings out.
+
 use super::{RoleFinding, can_take, grants::Grants, judge, judge_role, open_routes, rule, sensitivity::SENSITIVE};
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
     breadth::{Reach, Scratch},
-    narrowing::{Narrowed, Outcome, Rewriting, Rewritten, rename},
+    rewrite::{Narrowed, Outcome, Rewriting, Rewritten, rename},
     service_table::{ACTIONS, Action},
 };
 use serde_json::{Value, json};

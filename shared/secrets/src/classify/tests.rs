@@ -1,3 +1,5 @@
+//! The order of the layers: which of them decides.
+
 use super::*;
 
 #[track_caller]
@@ -79,8 +81,7 @@ fn everybodys_password_is_reported() {
 }
 
 #[test]
-fn the_common_passwords_are_sorted_and_reported() {
-    assert!(COMMON.is_sorted());
+fn common_passwords_are_reported() {
     check("ADMIN_PASSWORD", "Letmein", "medium password");
     check("ADMIN_PASSWORD", "cognito", "nothing");
 }

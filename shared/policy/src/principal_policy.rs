@@ -2,19 +2,19 @@
 
 use crate::{
     Document, DocumentError, Kind, Statement,
-    narrowing::{Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
-    offence::{Offence, Part},
     principal::PrincipalPlace,
+    rewrite::{Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
+    violation::{Part, Violation},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use warden_finding::{Finding, FindingId, Severity};
 
 /// What differs between a function's resource policy and a role's trust policy.
-pub(crate) struct Principled<'r> {
+pub(crate) struct PrincipalPolicy<'r> {
     pub(crate) kind: Kind,
     /// What is open about one statement of a document.
-    pub(crate) offences: &'r dyn Fn(usize, &Statement<'_>, &Document<'_>) -> Vec<Offence>,
+    pub(crate) violations: &'r dyn Fn(usize, &Statement<'_>, &Document<'_>) -> Vec<Violation>,
     /// Whether a finding that is to be closed is one that was found.
     pub(crate) is_same: fn(&Finding, &Finding) -> bool,
     /// The rule that a condition can put right.
@@ -23,7 +23,7 @@ pub(crate) struct Principled<'r> {
     pub(crate) binding: &'r dyn Fn(&str) -> Result<Binding, String>,
 }
 
-impl Principled<'_> {
+impl PrincipalPolicy<'_> {
     pub(crate) fn narrow(
         &self,
         document: &str,
@@ -33,19 +33,19 @@ impl Principled<'_> {
         let compliant = |parsed: &Document<'_>| {
             let statements = parsed.statements.iter().enumerate();
             let is_compliant = |(index, statement)| {
-                let found = (self.offences)(index, statement, parsed);
-                found.iter().all(|offence| offence.finding.severity < Severity::Medium)
+                let found = (self.violations)(index, statement, parsed);
+                found.iter().all(|violation| violation.finding.severity < Severity::Medium)
             };
             statements.map(is_compliant).collect()
         };
         let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
-            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.offences)(index, statement, parsed)
+            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed)
                 .into_iter()
-                .partition(|offence| findings.iter().any(|finding| (self.is_same)(finding, &offence.finding)));
+                .partition(|violation| findings.iter().any(|finding| (self.is_same)(finding, &violation.finding)));
             if addressed.is_empty() {
                 Rewritten::kept()
             } else {
-                One { rules: self, parsed, statement, text }.rewritten(addressed, tolerated)
+                StatementRewriter { rules: self, parsed, statement, text }.rewritten(addressed, tolerated)
             }
         };
         Rewriting { kind: self.kind, compliant: &compliant, rewrite: &rewrite }.apply(document, baseline)
@@ -53,41 +53,41 @@ impl Principled<'_> {
 }
 
 /// One statement with something to be closed.
-struct One<'d> {
-    rules: &'d Principled<'d>,
+struct StatementRewriter<'d> {
+    rules: &'d PrincipalPolicy<'d>,
     parsed: &'d Document<'d>,
     statement: &'d Statement<'d>,
     text: &'d Value,
 }
 
-impl One<'_> {
+impl StatementRewriter<'_> {
     /// `tolerated` is what else is open about it and was not asked to be closed.
-    fn rewritten(&self, addressed: Vec<Offence>, mut tolerated: Vec<Offence>) -> Rewritten {
+    fn rewritten(&self, addressed: Vec<Violation>, mut tolerated: Vec<Violation>) -> Rewritten {
         let mut gone: BTreeSet<PrincipalPlace> = BTreeSet::new();
         let mut bindings: Vec<(Binding, Vec<PrincipalPlace>)> = Vec::new();
         let mut wildcards = Vec::new();
         let mut unfixable = Vec::new();
-        for offence in &addressed {
-            match offence.part {
+        for violation in &addressed {
+            match violation.part {
                 Part::NotPrincipal => {
                     return Rewritten { outcome: Outcome::Removed, unfixable: Vec::new() };
                 }
-                Part::Principal(place) if offence.finding.id == self.rules.bound => {
+                Part::Principal(place) if violation.finding.id == self.rules.bound => {
                     match (self.rules.binding)(self.text_of(place)) {
                         Ok(binding) => match bindings.iter_mut().find(|(known, _)| *known == binding) {
                             Some((_, places)) => places.push(place),
                             None => bindings.push((binding, vec![place])),
                         },
                         Err(advice) => {
-                            unfixable.push(Unfixable { finding: offence.finding.clone(), advice });
-                            tolerated.push(offence.clone());
+                            unfixable.push(Unfixable { finding: violation.finding.clone(), advice });
+                            tolerated.push(violation.clone());
                         }
                     }
                 }
                 Part::Principal(place) => {
                     gone.insert(place);
                 }
-                Part::Action(_) | Part::NotAction => wildcards.push(offence.part),
+                Part::Action(_) | Part::NotAction => wildcards.push(violation.part),
             }
         }
         if gone.is_empty() && bindings.is_empty() && wildcards.is_empty() {
@@ -138,23 +138,25 @@ impl One<'_> {
     }
 
     /// Judges a narrowed statement again: none of the rules that were addressed may still be broken.
-    fn is_clean(&self, statement: &Value, addressed: &[Offence], tolerated: &[Offence]) -> bool {
+    fn is_clean(&self, statement: &Value, addressed: &[Violation], tolerated: &[Violation]) -> bool {
         let mut object = Map::new();
         if self.parsed.version == crate::Version::V2012 {
             object.insert("Version".to_owned(), json!("2012-10-17"));
         }
         object.insert("Statement".to_owned(), statement.clone());
         let text = Value::Object(object).to_string();
-        let says_the_same = |left: &Offence, before: &Offence| {
+        let says_the_same = |left: &Violation, before: &Violation| {
             before.finding.id == left.finding.id && before.finding.message == left.finding.message
         };
-        let is_closed = |left: &Offence| {
+        let is_closed = |left: &Violation| {
             !addressed.iter().any(|before| before.finding.id == left.finding.id)
                 || tolerated.iter().any(|before| says_the_same(left, before))
         };
         Document::parse(&text, self.rules.kind).is_ok_and(|document| {
             let statements = document.statements.iter();
-            statements.flat_map(|statement| (self.rules.offences)(0, statement, &document)).all(|left| is_closed(&left))
+            statements
+                .flat_map(|statement| (self.rules.violations)(0, statement, &document))
+                .all(|left| is_closed(&left))
         })
     }
 }

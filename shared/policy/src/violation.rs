@@ -1,9 +1,11 @@
+//! A broken rule, and the part of the statement that breaks it.
+
 use crate::principal::PrincipalPlace;
 use warden_finding::{Finding, FindingId, Severity};
 
 /// A finding and the part of its statement that causes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Offence {
+pub(crate) struct Violation {
     pub(crate) finding: Finding,
     pub(crate) part: Part,
 }
@@ -21,7 +23,7 @@ pub(crate) enum Part {
 /// A rule that is broken, how badly, and one sentence about it.
 pub(crate) type Verdict = (FindingId, Severity, String);
 
-impl Offence {
+impl Violation {
     /// A part that stands alone in its statement is the statement: see the crate's documentation on places.
     pub(crate) fn new(statement: usize, part: Part, alone: bool, (id, severity, message): Verdict) -> Self {
         let at = match part {

@@ -1,12 +1,14 @@
+//! The least change to a function's resource policy that closes what the judge found.
+
 use super::{
     UrlAuth,
     event_source::{self, Sent},
-    offences,
+    violations,
 };
 use crate::{
     AccountId, Context, Document, DocumentError, Kind, Statement,
-    narrowing::Narrowed,
-    principled::{Binding, Principled},
+    principal_policy::{Binding, PrincipalPolicy},
+    rewrite::Narrowed,
 };
 use std::collections::BTreeSet;
 use warden_finding::{Finding, FindingId};
@@ -29,12 +31,12 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let offences = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        offences(index, statement, document, context, UrlAuth::Unknown)
+    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
+        violations(index, statement, document, context, UrlAuth::Unknown)
     };
-    Principled {
+    PrincipalPolicy {
         kind: Kind::Resource,
-        offences: &offences,
+        violations: &violations,
         is_same,
         bound: FindingId::OpenServicePrincipal,
         binding: &|service| binding(service, context),

@@ -2,16 +2,15 @@
 
 use super::Found;
 use crate::{
-    judgement::{self, Looking},
+    benign,
+    candidate::Candidate,
+    classify::Depth,
     name::{Name, Role},
-    placeholder::is_placeholder,
-    plain,
-    shape::Shape,
     verdict::{Kind, Verdict},
 };
 use std::net::IpAddr;
 
-pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
+pub(super) fn examine(name: &Name, value: &str, _: Depth) -> Found {
     if value.contains(char::is_whitespace) || value.contains("://") || value.len() > 1024 {
         return Found::Nothing;
     }
@@ -21,10 +20,10 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
         let is_port = *port == "*" || (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
         if is_port
             && !user.is_empty()
-            && (*host == "*" || plain::is_host(host) || host.parse::<IpAddr>().is_ok())
+            && (*host == "*" || benign::is_host(host) || host.parse::<IpAddr>().is_ok())
             && password.len() >= 4
         {
-            let known = is_placeholder(password) || password == user;
+            let known = Candidate::new(password).is_placeholder() || password == user;
             return if known { Found::Harmless } else { Found::Secret(Verdict::high(Kind::CREDENTIALS)) };
         }
     }
@@ -35,26 +34,27 @@ pub(super) fn examine(name: &Name, value: &str, _: Looking) -> Found {
         return Found::Nothing;
     }
     // `eu-west-1:` and the rest of an identity pool's id.
-    if plain::is_cloudformation(value) {
+    if benign::is_cloudformation(value) {
         return Found::Nothing;
     }
     let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };
     let is_user = (1..=80).contains(&user.len())
         && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+\\".contains(&byte));
-    let shape = Shape::of(password);
+    let password = Candidate::new(password);
     let nothing = password.len() < 5
-        || is_placeholder(password)
-        || judgement::is_elsewhere(password)
-        || plain::is_plain(password, &shape)
+        || password.is_placeholder()
+        || password.is_elsewhere()
+        || password.is_benign()
         || password.eq_ignore_ascii_case(user);
-    if is_user && judgement::is_elsewhere(password) {
+    if is_user && password.is_elsewhere() {
         return Found::Harmless;
     }
     if !is_user || nothing {
         return Found::Nothing;
     }
-    let random = shape.noise() >= 50 || (shape.symbols > 0 && shape.digits > 0);
-    match (random, shape.digits > 0 || shape.symbols > 0) {
+    let features = password.features();
+    let random = features.noise() >= 50 || (features.symbols > 0 && features.digits > 0);
+    match (random, features.digits > 0 || features.symbols > 0) {
         (true, _) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
         (false, true) => Found::Secret(Verdict::medium(Kind::CREDENTIALS)),
         (false, false) => Found::Nothing,

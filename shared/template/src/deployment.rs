@@ -14,7 +14,7 @@ use warden_secrets::Verdict;
 
 /// All that a guard would look at.
 #[derive(Default)]
-pub(crate) struct Subjects {
+pub(crate) struct Deployment {
     pub(crate) roles: Vec<Role>,
     /// Roles that stand elsewhere, as they are named here, and at which place each function names one.
     pub(crate) roles_elsewhere: BTreeMap<String, Vec<String>>,
@@ -140,26 +140,26 @@ impl Permission<'_> {
 }
 
 /// Judges all of it.
-pub(crate) fn judge(subjects: &Subjects, context: &Context) -> Result<Report, TemplateError> {
-    let mut verdict = Judged(Report { findings: Vec::new(), not_judged: subjects.not_judged.clone() });
-    for role in &subjects.roles {
+pub(crate) fn judge(deployment: &Deployment, context: &Context) -> Result<Report, TemplateError> {
+    let mut verdict = Judged(Report { findings: Vec::new(), not_judged: deployment.not_judged.clone() });
+    for role in &deployment.roles {
         verdict.role(role, context)?;
     }
-    for (named, functions) in &subjects.roles_elsewhere {
+    for (named, functions) in &deployment.roles_elsewhere {
         verdict.shared(named, functions);
     }
-    for policy in &subjects.policies {
+    for policy in &deployment.policies {
         let found = role_policy::judge(&policy.parse(Kind::Identity)?, context);
         verdict.add(policy, found);
     }
-    for door in subjects.doors.values() {
+    for door in deployment.doors.values() {
         verdict.door(door, context)?;
     }
-    for policy in &subjects.layers {
+    for policy in &deployment.layers {
         let found = layer_policy::judge(&policy.parse(Kind::Resource)?, context);
         verdict.add(policy, found);
     }
-    for environment in &subjects.environments {
+    for environment in &deployment.environments {
         verdict.environment(environment);
     }
     Ok(verdict.0)

@@ -1,5 +1,7 @@
 //! How much a run of letters looks like a word: by the pairs of letters in it.
 
+use crate::words::RARE_PAIRS;
+
 /// For each pair of letters, how many bits it takes to guess the second from the first, in words as they occur in code and its
 /// documentation; 9 is nine or more. (Counted over the words of Rust and Python sources and of the AWS SDK's documentation.)
 const SURPRISE: [&[u8; 26]; 26] = [
@@ -31,113 +33,6 @@ const SURPRISE: [&[u8; 26]; 26] = [
     b"37871787398768476676699966",
 ];
 
-/// Words of the trade whose pairs of letters are rare.
-const WORDS: &[&str] = &[
-    "airflow",
-    "amqp",
-    "apigw",
-    "appsync",
-    "avg",
-    "aws",
-    "baz",
-    "cdk",
-    "cdn",
-    "cfg",
-    "cfn",
-    "cmd",
-    "cnt",
-    "cpu",
-    "csrf",
-    "csv",
-    "ctx",
-    "dax",
-    "dbproxy",
-    "ddb",
-    "dkim",
-    "dlq",
-    "ebs",
-    "eks",
-    "emqx",
-    "emr",
-    "envoy",
-    "etcd",
-    "evt",
-    "fsx",
-    "ftp",
-    "ftps",
-    "gcp",
-    "gpg",
-    "gpt",
-    "gpu",
-    "growthbook",
-    "html",
-    "https",
-    "ibmmq",
-    "idp",
-    "idx",
-    "influxdb",
-    "jdbc",
-    "jpg",
-    "jwt",
-    "kafka",
-    "keydb",
-    "kms",
-    "llm",
-    "loyalty",
-    "mfa",
-    "milvus",
-    "mqtt",
-    "msg",
-    "msk",
-    "mtls",
-    "mwaa",
-    "mysql",
-    "mysqldb",
-    "netbox",
-    "novu",
-    "nuxt",
-    "oidc",
-    "pdf",
-    "pgp",
-    "pgsql",
-    "pkcs",
-    "png",
-    "pwa",
-    "pwd",
-    "rabbitmq",
-    "sdk",
-    "sftp",
-    "sftpgo",
-    "sms",
-    "smtp",
-    "solr",
-    "sqs",
-    "src",
-    "ssr",
-    "svc",
-    "svg",
-    "swift",
-    "tcp",
-    "tls",
-    "traefik",
-    "ttl",
-    "txt",
-    "udp",
-    "uuid",
-    "uvdesk",
-    "vcpu",
-    "vikunja",
-    "vpc",
-    "vue",
-    "wazuh",
-    "webhook",
-    "webhooks",
-    "wikijs",
-    "xray",
-    "xsrf",
-    "xyz",
-];
-
 /// Whether the letters, in any case, could well be a word or a piece of one. Fewer than three letters never are.
 ///
 /// About one random run in six is taken for a word, and one word in twenty is not: what a whole value is, is decided by all of its
@@ -147,16 +42,11 @@ pub(crate) fn is_wordlike(letters: &[u8]) -> bool {
     if pairs < 2 {
         return false;
     }
-    if letters.len() <= 16 && is_known(letters) {
+    if letters.len() <= 16 && RARE_PAIRS.contains_lowercased(letters) {
         return true;
     }
     let surprise: usize = letters.iter().zip(letters.iter().skip(1)).map(|(&first, &second)| bits(first, second)).sum();
     if pairs <= 3 { surprise <= pairs * 5 } else { surprise * 100 <= pairs * 475 }
-}
-
-fn is_known(letters: &[u8]) -> bool {
-    let lower = |letter: &u8| letter.to_ascii_lowercase();
-    WORDS.binary_search_by(|word| word.bytes().cmp(letters.iter().map(lower))).is_ok()
 }
 
 fn bits(first: u8, second: u8) -> usize {
@@ -170,11 +60,6 @@ fn bits(first: u8, second: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_are_sorted() {
-        assert!(WORDS.is_sorted());
-    }
 
     #[test]
     fn words_are_told_from_noise() {

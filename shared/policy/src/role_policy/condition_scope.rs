@@ -8,7 +8,7 @@ use crate::{
 
 /// What the conditions leave of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Narrowness<'d> {
+pub(super) struct ConditionScope<'d> {
     /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
     pub(super) scoped: bool,
     /// They name where the call comes from.
@@ -19,7 +19,7 @@ pub(super) struct Narrowness<'d> {
     pub(super) passed_to: Option<Vec<&'d str>>,
 }
 
-impl<'d> Narrowness<'d> {
+impl<'d> ConditionScope<'d> {
     pub(super) fn read(statement: &'d Statement<'_>, version: Version) -> Self {
         if statement.conditions.is_empty() {
             return Self::default();
@@ -117,7 +117,7 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
         );
         let document = Document::parse(&text, Kind::Identity).unwrap();
-        let narrowness = Narrowness::read(&document.statements[0], document.version);
+        let narrowness = ConditionScope::read(&document.statements[0], document.version);
         assert_eq!((narrowness.scoped, narrowness.limited), (scoped, limited), "{condition}");
     }
 

@@ -1,78 +1,8 @@
 //! Layer 0: where a secret is, and secrets that are encrypted, instead of secrets.
 
-use crate::shape::Shape;
+use crate::{features::Features, words::REFERENCE_SCHEMES};
 use base64::Engine as _;
 use warden_reference::Reference;
-
-/// What stands before the first colon of a reference, sorted.
-const SCHEMES: &[&str] = &[
-    "1password",
-    "akeyless",
-    "akv",
-    "arn",
-    "asm",
-    "aws",
-    "aws-sm",
-    "aws-ssm",
-    "awskms",
-    "awssm",
-    "azblob",
-    "azurekeyvault",
-    "azurekms",
-    "berglas",
-    "bitwarden",
-    "bws",
-    "chamber",
-    "cmd",
-    "configmap",
-    "conjur",
-    "consul",
-    "credstash",
-    "docker-secret",
-    "doppler",
-    "ejson",
-    "env",
-    "exec",
-    "file",
-    "gcp-sm",
-    "gcpkms",
-    "gcpsm",
-    "gs",
-    "gsm",
-    "hashivault",
-    "hcvault",
-    "infisical",
-    "jasypt",
-    "k8s",
-    "keychain",
-    "keyring",
-    "keyvault",
-    "kubernetes",
-    "lambda-warden",
-    "lastpass",
-    "op",
-    "param",
-    "parameter-store",
-    "parameterstore",
-    "pass",
-    "prompt",
-    "ps",
-    "pulumi",
-    "resolve",
-    "s3",
-    "secret",
-    "secrets",
-    "secretsmanager",
-    "sm",
-    "sops",
-    "ssm",
-    "ssm-secure",
-    "swarm",
-    "tfc",
-    "unicreds",
-    "vault",
-    "warden",
-];
 
 /// Whether the value says where a secret is to be had.
 pub(crate) fn is_reference(value: &str) -> bool {
@@ -118,17 +48,16 @@ fn has_scheme(value: &str) -> bool {
     const LONGEST: usize = 20;
     let Some(at) = value.bytes().take(LONGEST).position(|byte| byte == b':') else { return false };
     let Some((scheme, rest)) = value.split_at_checked(at) else { return false };
-    let lower = |byte: u8| byte.to_ascii_lowercase();
-    if SCHEMES.binary_search_by(|known| known.bytes().cmp(scheme.bytes().map(lower))).is_err() {
+    if !REFERENCE_SCHEMES.contains_lowercased(scheme.as_bytes()) {
         return false;
     }
     let rest = rest.trim_start_matches(':');
     if scheme == "arn" || rest.starts_with("//") {
         return true;
     }
-    let shape = Shape::of(rest);
-    let of_signs = shape.symbols > 0 && !rest.contains(['#', '@', '?', '$', '[', ',']);
-    shape.longest_noise < 20 && !of_signs
+    let features = Features::of(rest);
+    let of_signs = features.symbols > 0 && !rest.contains(['#', '@', '?', '$', '[', ',']);
+    features.longest_noise < 20 && !of_signs
 }
 
 /// Beginnings of values, and the bytes that these begin with: most values are no match by their first.
@@ -304,11 +233,6 @@ pub(crate) fn is_hash(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_schemes_are_sorted() {
-        assert!(SCHEMES.is_sorted());
-    }
 
     #[test]
     fn references() {
