@@ -21,9 +21,9 @@ use std::{collections::BTreeSet, env, error::Error, fmt, fs};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
     arn::{FunctionArn, Home},
+    cloudtrail::Cause,
     settings::Settings,
     tags::GuardKind,
-    trigger::Cause,
 };
 use warden_policy::AccountId;
 

@@ -22,13 +22,13 @@ use warden_aws::Aws;
 use warden_engine::{
     Report,
     decide::{Decision, Hold, decide},
-    guard::{Guard, Introduced, Look, Observe},
+    guard::{Fetch, Guard, Introduced, ReconcileRequest},
     iam::RoleArn,
     ports::{Clock, Ledger},
     proof::strike_forged,
     reconcile,
     record::{Diff, Step},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
 };
 
@@ -65,16 +65,16 @@ impl Apply {
         let caller = account::Caller::connect(&self.account).await?;
         let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
         let operator = caller.operator().await?;
-        let mut wanted: BTreeMap<(Subject, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Resource, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
         if let Some(function) = &function {
             for kind in GUARDS {
                 if kind != GuardKind::Secrets || operator.has_guard(kind, &caller).await? {
-                    wanted.insert((Subject::Function(function.clone()), kind), None);
+                    wanted.insert((Resource::Function(function.clone()), kind), None);
                 }
             }
         }
         if let Some(role) = &self.role {
-            wanted.insert((Subject::Role(RoleArn::named(role, &caller.home)?), GuardKind::Role), None);
+            wanted.insert((Resource::Role(RoleArn::named(role, &caller.home)?), GuardKind::Role), None);
         }
         for id in &self.ids {
             let record = id.find(&operator.aws).await?.record;
@@ -93,40 +93,40 @@ impl Apply {
                 GuardKind::Secrets => SecretGuard.together(&surface),
                 GuardKind::Access | GuardKind::Concurrency => AccessGuard.together(&surface),
             };
-            let surfaces = wanted.entry((record.subject, kind)).or_insert_with(|| Some(BTreeSet::new()));
+            let surfaces = wanted.entry((record.resource, kind)).or_insert_with(|| Some(BTreeSet::new()));
             match (surfaces.as_mut(), together) {
                 (Some(surfaces), Some(together)) => surfaces.extend(together),
                 (Some(_) | None, _) => *surfaces = None,
             }
         }
         let mut proposals = Vec::new();
-        for ((subject, kind), surfaces) in wanted {
-            let look = look(&operator, subject, surfaces);
+        for ((resource, kind), surfaces) in wanted {
+            let request = request(&operator, resource, surfaces);
             proposals.push(match kind {
-                GuardKind::Role => Proposal::of(&operator, &RoleGuard, look).await?,
-                GuardKind::Access => Proposal::of(&operator, &AccessGuard, look).await?,
-                GuardKind::Secrets => Proposal::of(&operator, &SecretGuard, look).await?,
+                GuardKind::Role => Proposal::of(&operator, &RoleGuard, request).await?,
+                GuardKind::Access => Proposal::of(&operator, &AccessGuard, request).await?,
+                GuardKind::Secrets => Proposal::of(&operator, &SecretGuard, request).await?,
                 GuardKind::Concurrency => bail!("this release has no {kind} guard"),
             });
         }
         if self.ids.is_empty()
-            && let Some(Proposal { look, decision: None, .. }) = proposals.first()
+            && let Some(Proposal { request, decision: None, .. }) = proposals.first()
         {
-            let no_role = || anyhow!("there is no role `{}`", look.subject.name());
+            let no_role = || anyhow!("there is no role `{}`", request.resource.name());
             return Err(function.as_ref().map_or_else(no_role, tags::no_function));
         }
-        let subjects: Vec<&[Proposal]> =
-            proposals.chunk_by(|one, next| one.look.subject == next.look.subject).collect();
-        output::plan(|out| subjects.iter().try_for_each(|proposals| write(proposals, out)))?;
+        let resources: Vec<&[Proposal]> =
+            proposals.chunk_by(|one, next| one.request.resource == next.request.resource).collect();
+        output::plan(|out| resources.iter().try_for_each(|proposals| write(proposals, out)))?;
         let mut exit =
-            if subjects.iter().all(|proposals| is_complete(proposals)) { Exit::Fine } else { Exit::Findings };
+            if resources.iter().all(|proposals| is_complete(proposals)) { Exit::Fine } else { Exit::Findings };
         let changing: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.changes_something()).collect();
         if changing.is_empty() {
             output::done("There is nothing to change.");
             return Ok(exit);
         }
         let home = &operator.settings.home.region;
-        let regions = changing.iter().map(|proposal| proposal.look.subject.region().unwrap_or(home));
+        let regions = changing.iter().map(|proposal| proposal.request.resource.region().unwrap_or(home));
         if !self.consent.given(&operator.place(regions), "Apply?")? {
             return Ok(Exit::Findings);
         }
@@ -138,7 +138,7 @@ impl Apply {
                     "{}  {} {} {surface}",
                     record.id,
                     audit::step(record),
-                    record.subject.name()
+                    record.resource.name()
                 ));
                 if record.entry.step == Step::Failed {
                     output::note(format_args!("  {}", printable(record.entry.note.as_deref().unwrap_or_default())));
@@ -153,17 +153,22 @@ impl Apply {
 /// The guards that there are.
 pub(crate) const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
 
-fn look(operator: &Operator, subject: Subject, surfaces: Option<BTreeSet<Surface>>) -> Look {
+fn request(operator: &Operator, resource: Resource, surfaces: Option<BTreeSet<Surface>>) -> ReconcileRequest {
     let introduced = vec![Introduced { surface: None, sid: None }];
-    Look { surfaces, introduced, by_operator: true, ..Look::at(subject, operator.cause("warden apply")) }
+    ReconcileRequest {
+        surfaces,
+        introduced,
+        by_operator: true,
+        ..ReconcileRequest::at(resource, operator.cause("warden apply"))
+    }
 }
 
-/// What would be done about one subject.
+/// What would be done about one resource.
 struct Proposal {
     /// Whose it is.
     kind: GuardKind,
-    look: Look,
-    /// None where the subject is gone.
+    request: ReconcileRequest,
+    /// None where the resource is gone.
     decision: Option<Decision>,
     /// What is let be by acceptances, one line each.
     accepted: Vec<String>,
@@ -171,42 +176,42 @@ struct Proposal {
 
 impl Proposal {
     /// Observes and decides as the guard would, and writes nothing.
-    async fn of<G: Guard>(operator: &Operator, guard: &G, look: Look) -> anyhow::Result<Proposal>
+    async fn of<G: Guard>(operator: &Operator, guard: &G, request: ReconcileRequest) -> anyhow::Result<Proposal>
     where
-        Aws: Observe<G>,
+        Aws: Fetch<G>,
     {
         let now = operator.aws.now();
-        let Some(mut facts) = operator.aws.observe(guard, &look, &operator.settings).await? else {
-            return Ok(Proposal { kind: G::KIND, look, decision: None, accepted: Vec::new() });
+        let Some(mut facts) = operator.aws.fetch(guard, &request, &operator.settings).await? else {
+            return Ok(Proposal { kind: G::KIND, request, decision: None, accepted: Vec::new() });
         };
-        let mut history = operator.aws.history(&look.subject, now).await?;
-        strike_forged(&operator.aws, &look.subject, &mut history, now).await?;
-        operator.aws.complete(guard, &look, &mut facts, &history, &operator.settings).await?;
-        guard.recall(&look, &mut facts, &history);
+        let mut history = operator.aws.history(&request.resource, now).await?;
+        strike_forged(&operator.aws, &request.resource, &mut history, now).await?;
+        operator.aws.fetch_more(guard, &request, &mut facts, &history, &operator.settings).await?;
+        guard.add_history(&request, &mut facts, &history);
         // What was reported before is to be said here all the same.
         history.surfaces.values_mut().for_each(|state| state.reported.clear());
-        let decision = decide(guard, &look, &facts, &history, &operator.settings, now);
+        let decision = decide(guard, &request, &facts, &history, &operator.settings, now);
         let mut accepted = Vec::new();
-        for (surface, sighting) in &facts.surfaces {
+        for (surface, snapshot) in &facts.surfaces {
             let acceptances =
                 history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
             for finding in guard.judge(&facts, surface, &operator.settings).findings {
-                let key = sighting.content.finding_key(&finding);
+                let key = snapshot.content.finding_key(&finding);
                 let by = acceptances.iter().find(|kept| kept.until > now && kept.covers(&key));
                 accepted.extend(by.map(|by| {
                     format!("{} on {surface}: accepted by {} until {} UTC", finding.id, by.by, shown(by.until))
                 }));
             }
         }
-        Ok(Proposal { kind: G::KIND, look, decision: Some(decision), accepted })
+        Ok(Proposal { kind: G::KIND, request, decision: Some(decision), accepted })
     }
 
     async fn carry_out(&self, operator: &Operator) -> anyhow::Result<Report> {
         let Operator { aws, settings, .. } = operator;
         Ok(match self.kind {
-            GuardKind::Role => reconcile(&RoleGuard, aws, settings, &self.look).await?,
-            GuardKind::Access => reconcile(&AccessGuard, aws, settings, &self.look).await?,
-            GuardKind::Secrets => reconcile(&SecretGuard, aws, settings, &self.look).await?,
+            GuardKind::Role => reconcile(&RoleGuard, aws, settings, &self.request).await?,
+            GuardKind::Access => reconcile(&AccessGuard, aws, settings, &self.request).await?,
+            GuardKind::Secrets => reconcile(&SecretGuard, aws, settings, &self.request).await?,
             GuardKind::Concurrency => bail!("this release has no {} guard", self.kind),
         })
     }
@@ -274,16 +279,16 @@ impl Proposal {
     }
 }
 
-/// Whether nothing that was asked for of one subject is left out. A guard that is off for it was not asked, where another is on.
+/// Whether nothing that was asked for of one resource is left out. A guard that is off for it was not asked, where another is on.
 fn is_complete(proposals: &[Proposal]) -> bool {
     let mut on = proposals.iter().filter(|proposal| !proposal.is_off()).peekable();
     on.peek().is_some() && on.all(Proposal::is_complete)
 }
 
-/// What would be done about one subject, by each guard that has something to say.
+/// What would be done about one resource, by each guard that has something to say.
 fn write(proposals: &[Proposal], out: &mut dyn Write) -> io::Result<()> {
     let Some(first) = proposals.first() else { return Ok(()) };
-    let name = first.look.subject.name();
+    let name = first.request.resource.name();
     if proposals.iter().all(|proposal| proposal.decision.is_none()) {
         return writeln!(out, "{} is gone.", name.bold());
     }

@@ -27,7 +27,7 @@ use warden_engine::{
     Finding,
     arn::FunctionArn,
     guard::{Facts, Guard, Judgement, Scope},
-    settings::{Settings, StandingPolicy},
+    settings::{PreExistingPolicy, Settings},
     surface::Surface,
     tags::{GuardKind, OptIn as TagsRead},
 };
@@ -35,7 +35,7 @@ use warden_engine::{
 /// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
 ///
 /// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter
-/// Standing says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
+/// Enrolment says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
 pub(crate) struct OptIn {
     /// The functions, by name or ARN
@@ -235,13 +235,13 @@ impl Then<'_> {
                 writeln!(out, "  {} {surface} cannot be judged: {}", "mind".yellow(), printable(why))?;
             }
         }
-        let then = match (opt_in.mode, self.settings.standing) {
+        let then = match (opt_in.mode, self.settings.pre_existing) {
             (Mode::Enforce, _) if !acted_on => "this is recorded and left as it is".to_owned(),
-            (Mode::Enforce, StandingPolicy::Withhold) => {
+            (Mode::Enforce, PreExistingPolicy::Withhold) => {
                 format!("this is recorded and left as it is until `warden apply {}`", self.apply)
             }
-            (Mode::Enforce, StandingPolicy::Act) => {
-                "this is put right at once: the stack's parameter Standing is `act`".to_owned()
+            (Mode::Enforce, PreExistingPolicy::Act) => {
+                "this is put right at once: the stack's parameter Enrolment is `act`".to_owned()
             }
             (Mode::Observe, _) => "this is recorded; nothing is changed".to_owned(),
             (Mode::Off, _) => format!("this is left alone: another tag turns {} off", self.kind.name()),

@@ -9,7 +9,7 @@ use crate::{
     span,
 };
 use jiff::{SignedDuration, Timestamp};
-use warden_engine::{arn::AccountArn, pause, ports::Ledger, state, surface::Subject};
+use warden_engine::{arn::AccountArn, pause, ports::Ledger, state, surface::Resource};
 
 /// Stop every guard at once: nothing is changed until the time is over or `warden resume`
 ///
@@ -88,7 +88,7 @@ impl Resume {
 
 async fn in_force(operator: &account::Operator) -> anyhow::Result<Option<state::Pause>> {
     let now = Timestamp::now();
-    let account = Subject::Account(AccountArn::of(&operator.settings.home));
+    let account = Resource::Account(AccountArn::of(&operator.settings.home));
     let history = operator.aws.history(&account, now).await?;
     Ok(history.pause.filter(|pause| pause.until.is_none_or(|until| until > now)))
 }

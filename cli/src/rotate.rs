@@ -15,8 +15,8 @@ use warden_aws::MOST_BYTES;
 use warden_engine::{
     environment::{VariableName, WHEN_IT_STARTS},
     plan::Plan,
-    reference::Reference,
     rotate::{Kept, Rotate as Rotation, RotateRefusal},
+    secret_ref::Reference,
 };
 use zeroize::Zeroizing;
 
@@ -58,7 +58,7 @@ impl Rotate {
         let value = value(variable)?;
         let key = operator.aws.hash_key().await?;
         let hash = key.hash(value.expose_secret());
-        let known = secret_guard::is_unmistakable(value.expose_secret()).then(|| key.known(value.expose_secret()));
+        let known = secret_guard::is_high_entropy(value.expose_secret()).then(|| key.known(value.expose_secret()));
         let (by, cause) = (operator.name.clone(), operator.cause("warden rotate"));
         let rotation = Rotation { function, variable: variable.clone(), by, cause };
         let (name, region) = (rotation.function.name(), rotation.function.region());

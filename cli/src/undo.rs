@@ -19,7 +19,7 @@ use warden_engine::{
     managed_instances::not_in_service,
     plan::Plan,
     record::{Diff, Record},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     undo::{Undo as Reversal, UndoRefusal},
 };
 
@@ -64,10 +64,10 @@ impl Undo {
             Ok(plan) => plan,
             Err(refusal) => return refused(refusal),
         };
-        let out_of_service = out_of_service(&operator.aws, &reversal.record.subject, plan.surface()).await?;
+        let out_of_service = out_of_service(&operator.aws, &reversal.record.resource, plan.surface()).await?;
         let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
         output::plan(|out| announce(&reversal.record, &plan, until, out))?;
-        let region = reversal.record.subject.region().unwrap_or(&operator.settings.home.region);
+        let region = reversal.record.resource.region().unwrap_or(&operator.settings.home.region);
         if !self.consent.given(&operator.place([region]), "Take it back?")? {
             return Ok(Exit::Findings);
         }
@@ -94,7 +94,7 @@ impl Undo {
 }
 
 /// Why what is restored will not run yet, where that is so.
-async fn out_of_service(aws: &Aws, subject: &Subject, surface: &Surface) -> Result<Option<String>, CallError> {
+async fn out_of_service(aws: &Aws, resource: &Resource, surface: &Surface) -> Result<Option<String>, CallError> {
     let what = match surface {
         Surface::Role(_) => "role",
         Surface::Environment(_) => "environment and the layers",
@@ -109,13 +109,13 @@ async fn out_of_service(aws: &Aws, subject: &Subject, surface: &Surface) -> Resu
         | Surface::ManagedPolicy(_)
         | Surface::Secret(_) => return Ok(None),
     };
-    let Subject::Function(function) = subject else { return Ok(None) };
+    let Resource::Function(function) = resource else { return Ok(None) };
     let found = aws.function(function).await?;
     Ok(found.filter(|found| found.on_managed_instances).map(|_| not_in_service(function, what)))
 }
 
 fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    let name = record.subject.name();
+    let name = record.resource.name();
     writeln!(out, "{} {} {}, {} UTC", audit::step(record), name.bold(), plan.surface(), shown(record.time))?;
     for finding in &record.entry.findings {
         writeln!(out, "  {} at {}: {}", finding.id, printable(&finding.at), printable(&finding.message))?;

@@ -26,7 +26,7 @@ use warden_aws::{Aws, Deployment};
 use warden_engine::{
     Severity,
     record::{Record, Step, verify},
-    surface::Subject,
+    surface::Resource,
     tags::GuardKind,
 };
 use warden_sandbox::{ACCOUNT, Options, Sandbox, SandboxError, Stack, build_guards, workspace};
@@ -253,10 +253,10 @@ impl Account {
         self.sandbox.settle().await.expect("settled");
     }
 
-    /// A subject's records in the order of the chain, which holds.
-    pub async fn records(&self, subject: &str) -> Vec<Record> {
-        let subject: Subject = subject.parse().expect("a subject");
-        let (stored, head) = self.ledger.chain(&subject).await.expect("the chain");
+    /// A resource's records in the order of the chain, which holds.
+    pub async fn records(&self, resource: &str) -> Vec<Record> {
+        let resource: Resource = resource.parse().expect("a resource");
+        let (stored, head) = self.ledger.chain(&resource).await.expect("the chain");
         verify(stored.iter().map(|stored| (&stored.record, stored.hash)), &head).expect("the chain holds");
         stored.into_iter().map(|stored| stored.record).collect()
     }
@@ -267,14 +267,14 @@ impl Account {
     }
 
     /// One guard's records of anything by its ARN.
-    pub async fn story_by(&self, guard: GuardKind, subject: &str) -> Vec<String> {
-        let records = self.records(subject).await;
+    pub async fn story_by(&self, guard: GuardKind, resource: &str) -> Vec<String> {
+        let records = self.records(resource).await;
         records.iter().filter(|record| record.entry.guard == Some(guard)).map(line).collect()
     }
 
     /// The same for anything by its ARN.
-    pub async fn story_of(&self, subject: &str) -> Vec<String> {
-        self.records(subject).await.iter().map(line).collect()
+    pub async fn story_of(&self, resource: &str) -> Vec<String> {
+        self.records(resource).await.iter().map(line).collect()
     }
 
     /// The function's records of one step.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use warden_aws::Aws;
 use warden_engine::{
     arn::{FunctionArn, Home},
+    cloudtrail::Cause,
     environment::VariableName,
     record::Record,
     rotate::{Rotate, RotateRefusal},
     settings::Settings,
-    trigger::Cause,
     undo::{Undo, UndoRefusal},
 };
 use warden_sandbox::ACCOUNT;

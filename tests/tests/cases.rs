@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `why.txt` | one sentence: what the case shows |
 //! | `event.json` | the event as EventBridge delivers it |
-//! | `facts.json` | what AWS says about the subject then ([`Facts`]) |
+//! | `facts.json` | what AWS says about the resource then ([`Facts`]) |
 //! | `baseline.json` | what the surfaces held before, where that matters: surface to content |
 //! | `values.json` | what is known of the values that an environment's variables held, where that matters: variable to [`Variable`] |
 //! | `settings.json` | the stack's parameters that are not at their defaults: variable to value |
 //! | `plan.json` | what is decided: where to look, the records, the calls with their undo |
 //!
-//! The subject was opted in an hour before the event and looked at as a whole, so that what is found is new.
+//! The resource was opted in an hour before the event and looked at as a whole, so that what is found is new.
 //! `BLESS=1 cargo test --workspace --test cases` writes `plan.json` anew; read the difference before you commit it.
 
 use access_guard::AccessGuard;
@@ -26,15 +26,15 @@ use std::{
 };
 use warden_engine::{
     arn::Home,
+    cloudtrail::CloudTrailEvent,
     content::Content,
     decide::{Decision, decide},
-    guard::{Facts, Guard, Look},
+    guard::{Facts, Guard, ReconcileRequest},
     plan::Call,
     settings::Settings,
-    state::{Head, History, Standing, SurfaceState},
+    state::{Enrolment, Head, History, SurfaceState},
     surface::Surface,
     tags::Mode,
-    trigger::Trigger,
 };
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
@@ -44,7 +44,7 @@ const OPTIONAL: [&str; 3] = ["baseline.json", "settings.json", "values.json"];
 #[derive(Serialize)]
 struct Decided {
     /// Where the event says to look.
-    look: Value,
+    request: Value,
     records: Vec<Value>,
     plans: Vec<Planned>,
 }
@@ -89,30 +89,30 @@ impl<G: Guard> Case<'_, G> {
 
     fn decided(&self) -> Decided {
         let settings = self.settings();
-        let trigger = match Trigger::from_event(&self.must("event.json"), &settings.home) {
-            Ok(trigger) => trigger,
-            Err(why) => return Decided { look: why.to_string().into(), records: vec![], plans: vec![] },
+        let event = match CloudTrailEvent::from_event(&self.must("event.json"), &settings.home) {
+            Ok(event) => event,
+            Err(why) => return Decided { request: why.to_string().into(), records: vec![], plans: vec![] },
         };
         let mut facts: Facts<G::Context> = self.must("facts.json");
-        let looks = self.guard.looks(&trigger, &settings);
-        let Some(look) = looks.first() else {
-            return Decided { look: "not this guard's".into(), records: vec![], plans: vec![] };
+        let requests = self.guard.requests(&event, &settings);
+        let Some(request) = requests.first() else {
+            return Decided { request: "not this guard's".into(), records: vec![], plans: vec![] };
         };
-        if let Some(surfaces) = &look.surfaces {
+        if let Some(surfaces) = &request.surfaces {
             // On Managed Instances what runs is read as well.
             let runs = |surface: &Surface| surface.to_string().ends_with(":$LATEST.PUBLISHED");
             let there: BTreeSet<Surface> =
                 facts.surfaces.keys().filter(|surface| surfaces.contains(surface) || !runs(surface)).cloned().collect();
             assert_eq!(*surfaces, there, "{}: facts.json has other surfaces", self.folder.display());
         }
-        let history = self.history(&facts, &trigger);
-        self.guard.recall(look, &mut facts, &history);
-        let decision = decide(self.guard, look, &facts, &history, &settings, trigger.time);
+        let history = self.history(&facts, &event);
+        self.guard.add_history(request, &mut facts, &history);
+        let decision = decide(self.guard, request, &facts, &history, &settings, event.time);
         assert_eq!((decision.more, &decision.hold), (false, &None));
-        Decided::new(look, &decision)
+        Decided::new(request, &decision)
     }
 
-    fn history(&self, facts: &Facts<G::Context>, trigger: &Trigger) -> History {
+    fn history(&self, facts: &Facts<G::Context>, event: &CloudTrailEvent) -> History {
         let baselines: BTreeMap<Surface, Content> = self.read("baseline.json").unwrap_or_default();
         let surfaces = baselines.into_iter().map(|(surface, baseline)| {
             (surface, SurfaceState { version: 1, baseline: Some(baseline), ..SurfaceState::default() })
@@ -122,10 +122,10 @@ impl<G: Guard> Case<'_, G> {
             let state = surfaces.entry(Surface::Environment(None)).or_default();
             (state.version, state.values) = (1, values);
         }
-        let mode = facts.scope.opt_in(G::KIND, trigger.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode;
-        let known = Standing {
+        let mode = facts.scope.opt_in(G::KIND, event.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode;
+        let known = Enrolment {
             mode,
-            since: trigger.time - jiff::SignedDuration::from_hours(1),
+            since: event.time - jiff::SignedDuration::from_hours(1),
             surveyed: true,
             problems: Vec::new(),
             forged: Vec::new(),
@@ -137,8 +137,8 @@ impl<G: Guard> Case<'_, G> {
 }
 
 impl Decided {
-    fn new(look: &Look, decision: &Decision) -> Decided {
-        let introduced = look.introduced.iter().map(|introduced| {
+    fn new(request: &ReconcileRequest, decision: &Decision) -> Decided {
+        let introduced = request.introduced.iter().map(|introduced| {
             let surface = introduced.surface.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
             match &introduced.sid {
                 None => surface,
@@ -170,9 +170,9 @@ impl Decided {
             }
         });
         Decided {
-            look: json!({
-                "subject": look.subject,
-                "surfaces": look.surfaces,
+            request: json!({
+                "resource": request.resource,
+                "surfaces": request.surfaces,
                 "introduced": introduced.collect::<Vec<String>>(),
             }),
             records: records.collect(),

@@ -3,15 +3,15 @@
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
 use warden_engine::record::Step;
-use warden_sandbox::{Call, Order, Outcome, round_trips};
+use warden_sandbox::{ApiCall, Order, Outcome, round_trips};
 use warden_tests::{Account, arn, policy, role_arn};
 
 /// A guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
 /// afterwards does not count.
-fn runs(account: &Account, guard: &str, since: usize) -> Vec<Vec<Call>> {
+fn runs(account: &Account, guard: &str, since: usize) -> Vec<Vec<ApiCall>> {
     let trail = account.sandbox.trail();
     let calls = trail.calls().split_off(since);
-    let mut runs: Vec<Vec<Call>> = Vec::new();
+    let mut runs: Vec<Vec<ApiCall>> = Vec::new();
     for call in calls.into_iter().filter(|call| call.by_role(guard)) {
         match runs.iter_mut().find(|run| run[0].invocation == call.invocation) {
             Some(run) => run.push(call),

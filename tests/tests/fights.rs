@@ -75,8 +75,8 @@ async fn what_was_open_before_the_opting_in_is_reported_and_left() {
         account.story("pay").await,
         [
             "opted-in",
-            "withheld function-url public-url (standing) alert",
-            "withheld resource-policy public-url (standing) alert",
+            "withheld function-url public-url (pre-existing) alert",
+            "withheld resource-policy public-url (pre-existing) alert",
         ]
     );
     // A later change is put right; what was standing stands.

@@ -6,7 +6,7 @@ use warden_engine::{
     known::{Known, Withdrawal},
     ports::{Commit, Ledger},
     record::{Record, Step},
-    surface::Subject,
+    surface::Resource,
 };
 use warden_tests::{Account, arn, environment::variables};
 
@@ -114,11 +114,11 @@ async fn is_known_no_more_once_an_operator_undid_it_and_nobody_else_can_say_so()
 
 /// Writes what the account knows of a value, past Warden.
 async fn write(account: &Account, hash: KeyedHash, known: Known) {
-    let subject: Subject = arn("pay").parse().expect("a subject");
+    let resource: Resource = arn("pay").parse().expect("a resource");
     let now = jiff::Timestamp::now();
-    let head = account.ledger.history(&subject, now).await.expect("the history").head;
+    let head = account.ledger.history(&resource, now).await.expect("the history").head;
     let commit = Commit {
-        subject,
+        resource,
         head,
         records: Vec::new(),
         surfaces: Vec::new(),

@@ -134,8 +134,8 @@ async fn an_opt_in_sees_what_runs_too() {
     account.settle().await;
     let story = account.story_of(&arn("pay")).await;
     for standing in [
-        "resource-policy:$LATEST.PUBLISHED public-invoke (standing) alert",
-        "environment:$LATEST.PUBLISHED plaintext-secret (standing)",
+        "resource-policy:$LATEST.PUBLISHED public-invoke (pre-existing) alert",
+        "environment:$LATEST.PUBLISHED plaintext-secret (pre-existing)",
     ] {
         assert!(story.contains(&format!("withheld {standing}")), "{story:?}");
     }

@@ -6,7 +6,7 @@ use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_engine::{arn::Home, guard::Guard, settings::Settings, trigger::Trigger};
+use warden_engine::{arn::Home, cloudtrail::CloudTrailEvent, guard::Guard, settings::Settings};
 use warden_sandbox::{ACCOUNT, Options, models};
 use warden_tests::template::Template;
 
@@ -148,21 +148,21 @@ fn home() -> Home {
 }
 
 /// Whether a guard looks anywhere when it is given the event.
-fn looks(guard: &str, event: &Value) -> bool {
+fn is_concerned(guard: &str, event: &Value) -> bool {
     let setting = |name: &str| match name {
         "WARDEN_LAYER_MODE" => Some("enforce".to_owned()),
         "WARDEN_LAYER_NAMES" => Some("tools".to_owned()),
         _ => None,
     };
     let settings = Settings::read(home(), setting).expect("settings");
-    let trigger = Trigger::from_event(event, &home()).expect("a trigger");
-    let looks = match guard {
-        "access-guard" => AccessGuard.looks(&trigger, &settings),
-        "role-guard" => RoleGuard.looks(&trigger, &settings),
-        "secret-guard" => SecretGuard.looks(&trigger, &settings),
+    let event = CloudTrailEvent::from_event(event, &home()).expect("an event");
+    let requests = match guard {
+        "access-guard" => AccessGuard.requests(&event, &settings),
+        "role-guard" => RoleGuard.requests(&event, &settings),
+        "secret-guard" => SecretGuard.requests(&event, &settings),
         other => panic!("no guard is called {other}"),
     };
-    !looks.is_empty()
+    !requests.is_empty()
 }
 
 /// The guards whose rules deliver an event of this name.
@@ -215,7 +215,7 @@ fn what_is_watched_reaches_its_guards_and_makes_each_of_them_look() {
             for (guard, _) in GUARDS {
                 // What runs on Managed Instances is a version too.
                 let versions = ["7", "$LATEST.PUBLISHED"].map(|version| event(service, &row.event, write, version));
-                let looked = versions.iter().any(|event| looks(guard, event));
+                let looked = versions.iter().any(|event| is_concerned(guard, event));
                 assert_eq!(looked, expected.contains(guard), "whether {guard} looks for {}", row.event);
             }
         }

@@ -57,8 +57,9 @@ async fn check(attack: impl AsyncFn(&Account, &str)) {
     assert_ne!(state(&account, &managed).await, attacked, "it was put right");
 
     let mut applied: Vec<Record> = Vec::new();
-    for subject in [role_arn("pay"), managed.clone(), arn("shop")] {
-        applied.extend(account.records(&subject).await.into_iter().filter(|record| record.entry.step == Step::Applied));
+    for resource in [role_arn("pay"), managed.clone(), arn("shop")] {
+        applied
+            .extend(account.records(&resource).await.into_iter().filter(|record| record.entry.step == Step::Applied));
     }
     assert!(!applied.is_empty());
     applied.sort_by_key(|record| std::cmp::Reverse(record.id));
@@ -70,8 +71,8 @@ async fn check(attack: impl AsyncFn(&Account, &str)) {
     assert_eq!(trail.faults().pending(), [], "what was to go wrong did");
     assert_eq!(state(&account, &managed).await, attacked, "exactly what was there before the remediation");
     let mut after = 0;
-    for subject in [role_arn("pay"), managed.clone(), arn("shop")] {
-        after += account.records(&subject).await.iter().filter(|record| record.entry.step == Step::Applied).count();
+    for resource in [role_arn("pay"), managed.clone(), arn("shop")] {
+        after += account.records(&resource).await.iter().filter(|record| record.entry.step == Step::Applied).count();
     }
     assert_eq!(after, count, "and the guard leaves it alone");
 }

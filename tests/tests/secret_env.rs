@@ -7,11 +7,11 @@ use aws_sdk_lambda::{
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use warden_reference::{WRAPPER, WRAPPER_VARIABLE};
 use warden_sandbox::{
-    ACCOUNT, Call, CallMatch, Fault, ManagedFunction, Options, Reply, Sandbox, SandboxError, build_guards,
+    ACCOUNT, ApiCall, CallMatch, Fault, ManagedFunction, Options, Reply, Sandbox, SandboxError, build_guards,
     package_layer, package_text, workspace,
 };
+use warden_secret_ref::{WRAPPER, WRAPPER_VARIABLE};
 
 /// No value may be seen anywhere but in Secrets Manager and in the function.
 const CANARY: &str = "canary-5b1f0c9d-correct-horse";
@@ -95,7 +95,7 @@ impl Shop {
     }
 
     /// The calls that the functions' role made.
-    fn calls(&self) -> Vec<Call> {
+    fn calls(&self) -> Vec<ApiCall> {
         self.sandbox.trail().calls().into_iter().filter(|call| call.by_role("shop")).collect()
     }
 }

@@ -4,12 +4,12 @@ use secret_guard::SecretGuard;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
-    guard::{Introduced, Look},
+    cloudtrail::Cause,
+    guard::{Introduced, ReconcileRequest},
     reconcile,
     record::Step,
-    reference::{WRAPPER, WRAPPER_VARIABLE},
+    secret_ref::{WRAPPER, WRAPPER_VARIABLE},
     tags::GuardKind,
-    trigger::Cause,
     undo::UndoRefusal,
 };
 use warden_sandbox::{ACCOUNT, CallMatch, Fault, round_trips};
@@ -104,11 +104,11 @@ async fn assert_found_only_where_it_must_be(account: &Account, functions: impl I
     let trail = account.sandbox.trail();
     let calls = trail.calls();
     let mut seen = BTreeSet::new();
-    for sighting in trail.find("canary-vQ7mZ2pL") {
-        let call = calls.iter().find(|call| call.sequence == sighting.call).expect("the call");
+    for snapshot in trail.find("canary-vQ7mZ2pL") {
+        let call = calls.iter().find(|call| call.sequence == snapshot.call).expect("the call");
         let by_guard = call.by_role("warden-secret-guard");
-        let direction = if sighting.in_request { "sends" } else { "hears" };
-        seen.insert((by_guard, direction, sighting.operation.clone()));
+        let direction = if snapshot.in_request { "sends" } else { "hears" };
+        seen.insert((by_guard, direction, snapshot.operation.clone()));
     }
     // What the guard hears is what it asked for; what it sends is the values' way into the store.
     let allowed: [(&str, &[&str]); 2] = [
@@ -191,17 +191,17 @@ async fn what_was_there_before_the_opting_in_stands_until_an_operator_applies_it
     let guards: Vec<_> = opted_in.iter().filter_map(|record| record.entry.guard).collect();
     assert!(guards.contains(&GuardKind::Secrets) && guards.contains(&GuardKind::Access), "{guards:?}");
     let story = account.secret_story("pay").await;
-    assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
+    assert!(story.contains(&"withheld environment plaintext-secret (pre-existing)".to_owned()), "{story:?}");
     assert_eq!(account.environment("pay").await, shop());
 
     let (aws, settings) = account.operator().await;
     let introduced = vec![Introduced { surface: None, sid: None }];
-    let look = Look {
+    let request = ReconcileRequest {
         introduced,
         by_operator: true,
-        ..Look::at(arn("pay").parse().expect("a subject"), Cause::by_hand("warden apply"))
+        ..ReconcileRequest::at(arn("pay").parse().expect("a resource"), Cause::by_hand("warden apply"))
     };
-    reconcile(&SecretGuard, &aws, &settings, &look).await.expect("applied");
+    reconcile(&SecretGuard, &aws, &settings, &request).await.expect("applied");
     assert_eq!(account.seen_by_code("pay").await, shop());
     assert!(account.referred("pay", "DB_PASSWORD").await.is_some());
 }
@@ -340,7 +340,7 @@ async fn a_version_that_keeps_the_secret_is_named() {
         .await;
     account.settle().await;
     let story = account.secret_story("pay").await;
-    assert!(story.contains(&"withheld environment plaintext-secret (standing)".to_owned()), "{story:?}");
+    assert!(story.contains(&"withheld environment plaintext-secret (pre-existing)".to_owned()), "{story:?}");
 }
 
 #[tokio::test]

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::{Deployment, calls};
+use warden_aws::{Deployment, permissions};
 use warden_engine::settings::Settings;
 use warden_tests::template::{TEMPLATE, Template, actions, list, text, verb};
 
 /// Each guard by its name in the template and in the README, with what it calls.
 const GUARDS: [(&str, &str, &[&str]); 3] = [
-    ("AccessGuard", "access-guard", calls::ACCESS_GUARD),
-    ("RoleGuard", "role-guard", calls::ROLE_GUARD),
-    ("SecretGuard", "secret-guard", calls::SECRET_GUARD),
+    ("AccessGuard", "access-guard", permissions::ACCESS_GUARD),
+    ("RoleGuard", "role-guard", permissions::ROLE_GUARD),
+    ("SecretGuard", "secret-guard", permissions::SECRET_GUARD),
 ];
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
@@ -197,7 +197,7 @@ fn what_the_code_calls_is_what_the_roles_allow() {
     }
     let operator = template.actions(&["OperatorRole"]);
     let guards: Vec<&[&str]> = GUARDS.iter().map(|(_, _, calls)| *calls).collect();
-    assert_eq!(operator, set(&[&guards[..], &[calls::OPERATOR]].concat()));
+    assert_eq!(operator, set(&[&guards[..], &[permissions::OPERATOR]].concat()));
 }
 
 #[test]

@@ -93,7 +93,7 @@ async fn a_narrowing_that_aws_refuses_falls_back_on_remove_permission() {
         account.story("pay").await,
         [
             "opted-in",
-            "withheld resource-policy public-invoke (standing) alert",
+            "withheld resource-policy public-invoke (pre-existing) alert",
             "planned resource-policy open-service-principal",
             "failed resource-policy open-service-principal",
             "planned resource-policy open-service-principal",

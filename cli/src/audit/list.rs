@@ -25,7 +25,7 @@ use warden_engine::{
     proof::strike_forged,
     record::{Reason, Record, Step},
     state::Purpose,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// List the records, newest first
@@ -58,7 +58,7 @@ impl List {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let caller = account::Caller::connect(&self.account).await?;
         let function = self.function.as_deref().map(|function| caller.function(function)).transpose()?;
-        let function = function.map(Subject::Function);
+        let function = function.map(Resource::Function);
         let operator = caller.operator().await?;
         let format = self.output.format();
         let now = Timestamp::now();
@@ -83,7 +83,7 @@ impl List {
         }
         let exit = if altered.is_empty() && found.damaged.is_empty() { Exit::Fine } else { Exit::Findings };
         let fits = |record: &Record| {
-            function.as_ref().is_none_or(|function| record.subject == *function)
+            function.as_ref().is_none_or(|function| record.resource == *function)
                 && self.finding.is_none_or(|id| record.entry.findings.iter().any(|finding| finding.id == id))
                 && self.step.is_none_or(|step| record.entry.step == step)
         };
@@ -113,7 +113,7 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
     if records.is_empty() {
         return writeln!(out, "No records. (--since reaches further back.)");
     }
-    let mut table = output::table(&["Time (UTC)", "Step", "Subject", "Surface", "Findings", "Severity", "By", "Id"]);
+    let mut table = output::table(&["Time (UTC)", "Step", "Resource", "Surface", "Findings", "Severity", "By", "Id"]);
     // A time and an id are of no use in pieces.
     for column in [0, 7] {
         if let Some(column) = table.column_mut(column) {
@@ -127,7 +127,7 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         table.add_row([
             shown(record.time).into(),
             step_cell(record),
-            record.subject.name().into(),
+            record.resource.name().into(),
             entry.surface.as_ref().map(ToString::to_string).unwrap_or_default().into(),
             findings.join("\n").into(),
             entry.severity.map_or_else(|| "".into(), output::severity_cell),
@@ -155,7 +155,7 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
     let trouble = |what: &str, error: CallError| {
         format!("{} {what} could not be read: {}", "WARNING".red().bold(), printable(&error.to_string()))
     };
-    let account = Subject::Account(AccountArn::of(&operator.settings.home));
+    let account = Resource::Account(AccountArn::of(&operator.settings.home));
     match operator.aws.history(&account, now).await {
         Err(error) => lines.push(trouble("the switch", error)),
         Ok(mut history) => {
@@ -176,7 +176,7 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
     }
     match operator.aws.open_intents().await {
         Err(error) => lines.push(trouble("the remediations under way", error)),
-        Ok(open) => lines.extend(open.iter().map(|(subject, surface, state)| {
+        Ok(open) => lines.extend(open.iter().map(|(resource, surface, state)| {
             let what = match state.intent.as_ref().map(|intent| &intent.purpose) {
                 Some(Purpose::Undo { record }) => format!("an undo of {record}; `warden undo {record}` resumes it"),
                 Some(Purpose::Rotate) => {
@@ -186,30 +186,30 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
             };
             let over = state.intent.as_ref().is_some_and(|intent| intent.lease <= now);
             let how = if over { "was cut off" } else { "is under way" };
-            format!("{} {} {surface}: {what} ({how})", "OPEN".yellow().bold(), subject.name())
+            format!("{} {} {surface}: {what} ({how})", "OPEN".yellow().bold(), resource.name())
         })),
     }
     // One line for each surface, with the newest record.
-    let mut fights: BTreeMap<(&Subject, &Surface), (&Record, u32)> = BTreeMap::new();
+    let mut fights: BTreeMap<(&Resource, &Surface), (&Record, u32)> = BTreeMap::new();
     for record in records {
         if let (Step::Withheld, Some(Reason::Breaker { reverts }), Some(surface)) =
             (record.entry.step, &record.entry.reason, &record.entry.surface)
         {
-            fights.entry((&record.subject, surface)).or_insert((record, *reverts));
+            fights.entry((&record.resource, surface)).or_insert((record, *reverts));
         }
     }
-    for ((subject, surface), (record, reverts)) in fights {
-        match is_open(operator, subject, surface, record, now).await {
+    for ((resource, surface), (record, reverts)) in fights {
+        match is_open(operator, resource, surface, record, now).await {
             Ok(true) => lines.push(format!(
                 "{} {} {surface}: reverted {reverts} times, then withheld at {} UTC; changed by {} ({})",
                 "BREAKER".red().bold(),
-                subject.name(),
+                resource.name(),
                 shown(record.time),
                 printable(record.cause.actor.as_deref().unwrap_or("?")),
                 record.id
             )),
             Ok(false) => {}
-            Err(error) => lines.push(trouble(&format!("{} {surface}", subject.name()), error)),
+            Err(error) => lines.push(trouble(&format!("{} {surface}", resource.name()), error)),
         }
     }
     lines
@@ -218,17 +218,17 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
 /// Whether what the breaker withheld is there still, on something that is there and opted in still.
 async fn is_open(
     operator: &account::Operator,
-    subject: &Subject,
+    resource: &Resource,
     surface: &Surface,
     record: &Record,
     now: Timestamp,
 ) -> Result<bool, CallError> {
-    let history = operator.aws.history(subject, now).await?;
+    let history = operator.aws.history(resource, now).await?;
     if !still_holds(record, &history) {
         return Ok(false);
     }
     // A function that is gone has no policy either. What was withheld may be that something is missing.
     let was_absent = record.entry.diff.as_ref().is_some_and(|diff| diff.before.is_absent());
-    let sighting = operator.aws.sight(subject, surface).await?;
-    Ok(sighting.is_some_and(|sighting| was_absent || !sighting.content.is_absent()))
+    let snapshot = operator.aws.snapshot(resource, surface).await?;
+    Ok(snapshot.is_some_and(|snapshot| was_absent || !snapshot.content.is_absent()))
 }

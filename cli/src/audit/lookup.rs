@@ -72,7 +72,7 @@ impl IdPrefix {
                 let mut list = String::new();
                 for stored in others.iter().chain([&oldest]) {
                     let record = &stored.record;
-                    let (time, step, name) = (shown(record.time), record.entry.step, record.subject.name());
+                    let (time, step, name) = (shown(record.time), record.entry.step, record.resource.name());
                     let _ = write!(list, "\n  {}  {time}  {step}  {name}", record.id);
                 }
                 bail!("several records have an id that begins with {}:{list}", self.0)

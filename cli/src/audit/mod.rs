@@ -109,7 +109,7 @@ pub(crate) fn short_actor(actor: &str) -> &str {
 /// Why a plan was withheld, and what one can do.
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::Standing => "it was there before the opt-in; `warden apply` acts on it".to_owned(),
+        Reason::PreExisting => "it was there before the opt-in; `warden apply` acts on it".to_owned(),
         Reason::Exempt { until } => format!("the tag `warden:exempt` lets it pass until {until}"),
         Reason::NeverTouch => "the stack's parameter NeverTouch names it".to_owned(),
         Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),

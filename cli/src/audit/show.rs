@@ -42,7 +42,7 @@ impl Show {
                 output::list(Format::Jsonl, &[&stored.record], |_, _| Ok(())).context("writing the record")?
             }
             Format::Table => {
-                let chain = operator.aws.chain(&stored.record.subject).await;
+                let chain = operator.aws.chain(&stored.record.resource).await;
                 let related = chain.map(|(chain, _)| related(&stored.record, chain)).map_err(|error| error.to_string());
                 page(&stored.record, &related, &mut io::BufWriter::new(anstream::stdout()))
                     .context("writing the record")?;
@@ -69,11 +69,11 @@ fn related(record: &Record, chain: Vec<StoredRecord>) -> Vec<Record> {
 fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Write) -> io::Result<()> {
     let entry = &record.entry;
     let surface = entry.surface.as_ref().map(|surface| format!(" {surface}")).unwrap_or_default();
-    writeln!(out, "{} {}{surface}", step(record), record.subject.name().bold())?;
+    writeln!(out, "{} {}{surface}", step(record), record.resource.name().bold())?;
     let mut lines: Vec<(&str, String)> = vec![
         ("Record", record.id.to_string()),
         ("Written", format!("{} UTC", shown(record.time))),
-        ("Subject", record.subject.to_string()),
+        ("Resource", record.resource.to_string()),
     ];
     let cause = &record.cause;
     let verified = if cause.verified || cause.event_name.starts_with("warden ") {
@@ -143,7 +143,7 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
                 writeln!(out, "  {}  {} UTC  {}", other.id, shown(other.time), step(other))?;
             }
         }
-        Err(error) => writeln!(out, "\nThe other records of this subject could not be read: {}", printable(error))?,
+        Err(error) => writeln!(out, "\nThe other records of this resource could not be read: {}", printable(error))?,
     }
     out.flush()
 }

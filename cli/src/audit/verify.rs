@@ -15,7 +15,7 @@ use warden_aws::Aws;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     record::{BrokenChain, verify},
-    surface::Subject,
+    surface::Resource,
 };
 
 /// Subjects that are read at once.
@@ -23,10 +23,10 @@ const AT_ONCE: usize = 8;
 /// How often a chain is read before its end is called missing.
 const READS: u32 = 3;
 
-/// Check the hash chain of every subject, and name the first record that does not fit
+/// Check the hash chain of every resource, and name the first record that does not fit
 ///
-/// Each record holds the hash of the one before it, and each subject's head the hash of the last, so that a record that was
-/// edited, removed or put in later is found. Whoever can rewrite a subject's whole chain and its head is found by comparing with
+/// Each record holds the hash of the one before it, and each resource's head the hash of the last, so that a record that was
+/// edited, removed or put in later is found. Whoever can rewrite a resource's whole chain and its head is found by comparing with
 /// the copy in the audit log group. A table that nothing keeps from being deleted is reported too.
 #[derive(clap::Args)]
 pub(crate) struct Verify {
@@ -37,10 +37,10 @@ pub(crate) struct Verify {
     account: account::Args,
 }
 
-/// What there is to say about one subject.
+/// What there is to say about one resource.
 #[derive(Serialize)]
 struct Verdict {
-    subject: String,
+    resource: String,
     records: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -49,9 +49,9 @@ struct Verdict {
 impl Verify {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let operator = account::Caller::connect(&self.account).await?.operator().await?;
-        let subjects = operator.aws.subjects().await?;
-        let progress = Progress::of(subjects.len(), "checking the chains");
-        let verdicts = stream::iter(subjects).map(|subject| verdict(&operator.aws, subject)).buffered(AT_ONCE);
+        let resources = operator.aws.resources().await?;
+        let progress = Progress::of(resources.len(), "checking the chains");
+        let verdicts = stream::iter(resources).map(|resource| verdict(&operator.aws, resource)).buffered(AT_ONCE);
         let verdicts: Vec<_> = verdicts.inspect(|_| progress.step()).collect().await;
         drop(progress);
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Result<_, _>>()?;
@@ -65,10 +65,10 @@ impl Verify {
     }
 }
 
-/// A damaged item is a verdict on its subject; a call that fails is none on anything.
-async fn verdict(aws: &Aws, subject: Result<Subject, CallError>) -> Result<Verdict, CallError> {
-    let damaged = |subject: String, error: CallError| match error.kind {
-        ErrorKind::Bug => Ok(Verdict { subject, records: 0, problem: Some(error.to_string()) }),
+/// A damaged item is a verdict on its resource; a call that fails is none on anything.
+async fn verdict(aws: &Aws, resource: Result<Resource, CallError>) -> Result<Verdict, CallError> {
+    let damaged = |resource: String, error: CallError| match error.kind {
+        ErrorKind::Bug => Ok(Verdict { resource, records: 0, problem: Some(error.to_string()) }),
         ErrorKind::Retry
         | ErrorKind::Stale
         | ErrorKind::Busy
@@ -76,23 +76,23 @@ async fn verdict(aws: &Aws, subject: Result<Subject, CallError>) -> Result<Verdi
         | ErrorKind::Refused
         | ErrorKind::PublicPolicy => Err(error),
     };
-    let subject = match subject {
-        Ok(subject) => subject,
-        Err(error) => return damaged("not a subject's key".into(), error),
+    let resource = match resource {
+        Ok(resource) => resource,
+        Err(error) => return damaged("not a resource's key".into(), error),
     };
     let mut reads = 0;
     loop {
         reads += 1;
-        let (records, head) = match aws.chain(&subject).await {
+        let (records, head) = match aws.chain(&resource).await {
             Ok(chain) => chain,
-            Err(error) => return damaged(subject.to_string(), error),
+            Err(error) => return damaged(resource.to_string(), error),
         };
         match verify(records.iter().map(|stored| (&stored.record, stored.hash)), &head) {
             // A guard may have written between the two reads that a chain takes.
             Err(BrokenChain::Truncated { .. }) if reads < READS => {}
             checked => {
                 let problem = checked.err().map(|broken| broken.to_string());
-                return Ok(Verdict { subject: subject.to_string(), records: records.len(), problem });
+                return Ok(Verdict { resource: resource.to_string(), records: records.len(), problem });
             }
         }
     }
@@ -101,10 +101,10 @@ async fn verdict(aws: &Aws, subject: Result<Subject, CallError>) -> Result<Verdi
 fn table(verdicts: &[Verdict], out: &mut dyn Write) -> io::Result<()> {
     let broken: Vec<_> = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.problem.as_ref()?))).collect();
     for (verdict, problem) in &broken {
-        writeln!(out, "{} {}: {}", "BROKEN".red().bold(), printable(&verdict.subject), printable(problem))?;
+        writeln!(out, "{} {}: {}", "BROKEN".red().bold(), printable(&verdict.resource), printable(problem))?;
     }
     let records: usize = verdicts.iter().map(|verdict| verdict.records).sum();
     let sound = verdicts.len() - broken.len();
     let all = if broken.is_empty() { "every chain holds".green().to_string() } else { format!("{sound} chains hold") };
-    writeln!(out, "{} subjects, {records} records: {all}", verdicts.len())
+    writeln!(out, "{} resources, {records} records: {all}", verdicts.len())
 }

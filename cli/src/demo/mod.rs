@@ -1,13 +1,13 @@
 //! `warden demo`: a local account, a shop with Warden deployed beside it, attacks, and what becomes of them.
 
 mod attacks;
+mod fixtures;
+mod harness;
 mod roles;
 mod secrets;
-mod shop;
-mod stage;
 
 use crate::{exit::Exit, output::note};
-use stage::Stage;
+use harness::Harness;
 use std::{pin::pin, time::Duration};
 
 /// How long it may take until Ctrl-C is heard of.
@@ -47,27 +47,27 @@ impl Demo {
                 Ok(played) => Some(played),
             },
         };
-        let Some((stage, well)) = played else {
+        let Some((harness, well)) = played else {
             // By now the account is dropped, and with it everything that ran.
             note("Interrupted.");
             return Ok(Exit::Interrupted);
         };
         if self.keep {
-            stage.keep().await?;
+            harness.keep().await?;
         }
-        stage.leave().await?;
+        harness.leave().await?;
         Ok(if well { Exit::Fine } else { Exit::Failed })
     }
 }
 
 /// Plays everything; returns whether each scene ended as it should.
-async fn play() -> anyhow::Result<(Stage, bool)> {
-    let stage = Stage::set().await?;
-    let shop = shop::open(&stage).await?;
-    let mut well = roles::opt_in(&stage, &shop).await?;
-    shop::opt_in(&stage).await?;
-    well &= roles::attacks(&stage, &shop).await?;
-    well &= secrets::attack(&stage).await?;
-    well &= attacks::all(&stage, &shop).await?;
-    Ok((stage, well))
+async fn play() -> anyhow::Result<(Harness, bool)> {
+    let harness = Harness::set().await?;
+    let shop = fixtures::open(&harness).await?;
+    let mut well = roles::opt_in(&harness, &shop).await?;
+    fixtures::opt_in(&harness).await?;
+    well &= roles::attacks(&harness, &shop).await?;
+    well &= secrets::attack(&harness).await?;
+    well &= attacks::all(&harness, &shop).await?;
+    Ok((harness, well))
 }

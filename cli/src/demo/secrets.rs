@@ -1,6 +1,6 @@
 //! Secrets in the shop's environments.
 
-use super::stage::{Stage, say};
+use super::harness::{Harness, say};
 use anyhow::Context;
 use aws_sdk_lambda::{
     primitives::Blob,
@@ -35,13 +35,13 @@ fn variables() -> BTreeMap<&'static str, String> {
 }
 
 /// Plays the scene; returns whether it ended as it should.
-pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
+pub(crate) async fn attack(harness: &Harness) -> anyhow::Result<bool> {
     let variables = variables();
-    let checkout = stage.function("checkout")?;
+    let checkout = harness.function("checkout")?;
 
-    let scene = stage.scene("A new function, checkout, is deployed with its secrets in plain text")?;
+    let scene = harness.scene("A new function, checkout, is deployed with its secrets in plain text")?;
     let code = FunctionCode::builder().zip_file(Blob::new(package_text("app.py", CODE)?)).build();
-    let create = stage.lambda.create_function().function_name("checkout").runtime(Runtime::Python313);
+    let create = harness.lambda.create_function().function_name("checkout").runtime(Runtime::Python313);
     let create = create.handler("app.handler").code(code).role(format!("arn:aws:iam::{ACCOUNT}:role/sentishop"));
     let sent: HashMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -49,14 +49,14 @@ pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
     create.environment(environment).tags("warden", "enforce").send().await?;
     let applied = scene.ends(&checkout, &[Step::Applied]).await?;
 
-    let left = environment_of(stage).await?;
+    let left = environment_of(harness).await?;
     for (name, value) in &variables {
         let now = left.get(*name).with_context(|| format!("{name} is gone"))?;
         let now = if now == value { "as it was".dimmed().to_string() } else { now.cyan().to_string() };
         say(&format!("    {name:<26}{now}"))?;
     }
 
-    let mut function = stage.sandbox.start_function("checkout", None).await?;
+    let mut function = harness.sandbox.start_function("checkout", None).await?;
     let names: Vec<&str> = variables.keys().copied().collect();
     let seen = match function.invoke(&serde_json::to_value(names)?).await? {
         Reply::Returned(seen) => seen,
@@ -76,7 +76,7 @@ pub(crate) async fn attack(stage: &Stage) -> anyhow::Result<bool> {
 }
 
 /// What anybody sees who may read the function's configuration.
-async fn environment_of(stage: &Stage) -> anyhow::Result<HashMap<String, String>> {
-    let found = stage.lambda.get_function_configuration().function_name("checkout").send().await?;
+async fn environment_of(harness: &Harness) -> anyhow::Result<HashMap<String, String>> {
+    let found = harness.lambda.get_function_configuration().function_name("checkout").send().await?;
     found.environment.and_then(|environment| environment.variables).context("it has no environment")
 }

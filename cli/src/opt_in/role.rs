@@ -18,7 +18,7 @@ use warden_engine::{
     guard::{Guard, Scope},
     iam::RoleArn,
     settings::Settings,
-    surface::Subject,
+    surface::Resource,
     tags::GuardKind,
 };
 
@@ -83,7 +83,7 @@ impl Outlook {
             let mind = "others than Lambda may assume it, so it is judged and never changed";
             writeln!(out, "  {} {mind}: {}", "mind".yellow(), printable(&strangers))?;
         }
-        if RoleGuard.never_touch(&Subject::Role(self.role.clone()), &self.facts, settings) {
+        if RoleGuard.never_touch(&Resource::Role(self.role.clone()), &self.facts, settings) {
             writeln!(out, "  {} it is one that no guard ever changes", "mind".yellow())?;
         }
         let Scope::Tags(tags) = &self.facts.scope else { return Ok(()) };

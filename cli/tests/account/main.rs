@@ -297,7 +297,7 @@ async fn what_was_there_before_the_opt_in_is_left_until_it_is_applied() {
     account.warden(&["opt-in", "shop", "--guard", "access", "--yes"]).check(0, &["`warden apply --function shop`"]);
     account.settle().await;
     let [standing] = account.ids("withheld").try_into().expect("one withheld");
-    account.warden(&["audit", "show", &standing]).check(0, &["withheld (standing)", "warden apply"]);
+    account.warden(&["audit", "show", &standing]).check(0, &["withheld (pre-existing)", "warden apply"]);
     account.warden(&["undo", &standing, "--yes"]).check(1, &["only an `applied` or a `rotated` one can be undone"]);
 
     account.warden(&["apply", &standing]).check(2, &["RemovePermission(shop, Sid old)", "say --yes"]);
@@ -332,7 +332,7 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
     account.settle().await;
     // And so it is.
     let [standing] = account.ids("withheld").try_into().expect("one withheld");
-    account.warden(&["audit", "show", &standing]).check(0, &["withheld (standing)", "secret-guard", "DB_PASSWORD"]);
+    account.warden(&["audit", "show", &standing]).check(0, &["withheld (pre-existing)", "secret-guard", "DB_PASSWORD"]);
     let found = account.lambda.get_function_configuration().function_name("shop").send().await.expect("it is there");
     let environment = found.environment.and_then(|it| it.variables).unwrap_or_default();
     assert_eq!(environment["DB_PASSWORD"], CANARY);
@@ -526,7 +526,7 @@ async fn a_ledger_that_was_edited_is_found_out() {
     account.settle().await;
     account.open("everyone").await;
     // The function, and the role that it has.
-    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["2 subjects", "every chain holds"]);
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["2 resources", "every chain holds"]);
     let [applied] = account.ids("applied").try_into().expect("one remediation");
 
     let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());
@@ -559,7 +559,7 @@ async fn a_ledger_that_was_edited_is_found_out() {
     let listed = listed.check(1, &["FORGED", "does not come from the operator role", "OPEN shop resource-policy"]);
     assert!(!listed.out.contains("PAUSED"));
 
-    // Damage on one subject hides nothing of another.
+    // Damage on one resource hides nothing of another.
     let other = "arn:aws:lambda:us-east-1:111122223333:function:other";
     item.insert("pk".into(), text(other));
     table.put_item().table_name("warden-ledger").set_item(Some(item)).send().await.expect("put in");

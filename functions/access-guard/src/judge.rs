@@ -13,7 +13,7 @@ use warden_policy::{Document, Kind, Statement, UrlAuth, function_policy, functio
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-    let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
+    let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Judgement::default();
     };
     match surface {

@@ -1,11 +1,11 @@
 //! access-guard: who may invoke a function, through its policies and URLs, and who may use a layer version.
 //!
-//! `looks` says which events concern it, `observe` reads, `judge` and `remedy` decide. Everything else is the engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Everything else is the engine's.
 
+mod fetch;
 mod judge;
-mod looks;
-mod observe;
 mod remedy;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
@@ -13,12 +13,12 @@ use warden_engine::{
     Finding,
     arn::FunctionArn,
     call_error::CallError,
+    cloudtrail::CloudTrailEvent,
     content::Content,
-    guard::{Facts, Guard, Judgement, Look, Observe, Remedy, Sighting},
+    guard::{Facts, Fetch, Guard, Judgement, ReconcileRequest, Remedy, SurfaceSnapshot},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::GuardKind,
-    trigger::Trigger,
 };
 
 /// The guard.
@@ -30,8 +30,8 @@ impl AccessGuard {
     ///
     /// # Errors
     /// The call that failed; the function must be there.
-    pub async fn survey(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
-        observe::surfaces(aws, function).await
+    pub async fn survey(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, SurfaceSnapshot>, CallError> {
+        fetch::surfaces(aws, function).await
     }
 }
 
@@ -39,8 +39,8 @@ impl Guard for AccessGuard {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
 
-    fn looks(&self, trigger: &Trigger, settings: &Settings) -> Vec<Look> {
-        looks::looks(trigger, settings).into_iter().collect()
+    fn requests(&self, event: &CloudTrailEvent, settings: &Settings) -> Vec<ReconcileRequest> {
+        requests::requests(event, settings).into_iter().collect()
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -49,23 +49,28 @@ impl Guard for AccessGuard {
 
     fn remedy(
         &self,
-        subject: &Subject,
+        resource: &Resource,
         facts: &Facts,
         surface: &Surface,
         findings: &[Finding],
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+        remedy::remedy(resource, facts, surface, findings, baseline, settings)
     }
 
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
-        Some(looks::together(surface))
+        Some(requests::together(surface))
     }
 }
 
-impl Observe<AccessGuard> for Aws {
-    async fn observe(&self, _: &AccessGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-        observe::observe(self, look, settings).await
+impl Fetch<AccessGuard> for Aws {
+    async fn fetch(
+        &self,
+        _: &AccessGuard,
+        request: &ReconcileRequest,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        fetch::fetch(self, request, settings).await
     }
 }

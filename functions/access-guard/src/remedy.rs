@@ -9,39 +9,39 @@ use warden_engine::{
     guard::{Facts, Otherwise, Remedy},
     plan::{Call, Plan, UrlAuthType},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 use warden_policy::{Edit, EditKind, Narrowed, function_policy, layer_policy};
 
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
-    subject: &Subject,
+    resource: &Resource,
     facts: &Facts,
     surface: &Surface,
     findings: &[Finding],
     baseline: Option<&Content>,
     settings: &Settings,
 ) -> Remedy {
-    let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
+    let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Remedy::default();
     };
-    match (subject, surface) {
-        (Subject::Function(function), Surface::ResourcePolicy(qualifier)) => {
+    match (resource, surface) {
+        (Resource::Function(function), Surface::ResourcePolicy(qualifier)) => {
             resource_policy(function, qualifier, surface, content, findings, baseline, settings)
         }
-        (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
+        (Resource::Function(function), Surface::FunctionUrl(qualifier)) => {
             function_url(function, qualifier, surface, content, findings)
         }
-        (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => {
+        (Resource::LayerVersion(layer), Surface::LayerPolicy(_)) => {
             layer_policy(layer, surface, content, findings, settings)
         }
-        // Other guards' subjects and surfaces.
+        // Other guards' resources and surfaces.
         (
-            Subject::Function(_)
-            | Subject::LayerVersion(_)
-            | Subject::Role(_)
-            | Subject::Policy(_)
-            | Subject::Account(_),
+            Resource::Function(_)
+            | Resource::LayerVersion(_)
+            | Resource::Role(_)
+            | Resource::Policy(_)
+            | Resource::Account(_),
             _,
         ) => Remedy::default(),
     }

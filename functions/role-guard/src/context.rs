@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     content::Content,
-    guard::{Judgement, Look, Sighting},
+    guard::{Judgement, ReconcileRequest, SurfaceSnapshot},
     iam::{PolicyArn, PolicyName},
     plan::PolicyVersion,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
 };
 
@@ -38,7 +38,7 @@ pub struct Context {
     pub foreign_key: Option<String>,
     /// From the ledger: what each surface held that was last seen to comply.
     pub baselines: BTreeMap<Surface, Content>,
-    /// From the ledger: surfaces that were not there when the whole subject was looked at, and are now.
+    /// From the ledger: surfaces that were not there when the whole resource was looked at, and are now.
     pub added: BTreeSet<Surface>,
 }
 
@@ -80,13 +80,13 @@ impl PolicyUsers {
 }
 
 /// Adds what the ledger knows.
-pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
+pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history: &History) {
     let context = &mut facts.context;
     let baseline = |(surface, state): (&Surface, &warden_engine::state::SurfaceState)| {
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
-    let Subject::Role(role) = &look.subject else { return };
+    let Resource::Role(role) = &request.resource else { return };
     // What Warden's own copies say is known before they are looked at for the first time.
     let made = context.baselines.iter().filter_map(|(surface, baseline)| {
         let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);
@@ -106,7 +106,7 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
     let attached = facts
         .surfaces
         .iter()
-        .filter(|(surface, sighting)| matches!(surface, Surface::Attachment(_)) && sighting.content.policy().is_some());
+        .filter(|(surface, snapshot)| matches!(surface, Surface::Attachment(_)) && snapshot.content.policy().is_some());
     context.added = attached.map(|(surface, _)| surface).filter(|surface| was_absent(surface)).cloned().collect();
     // The lists are complete: what is not in them is not there, and somebody may have begun something on it.
     if facts.surfaces.is_empty() {
@@ -116,9 +116,9 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
         let content = match surface {
             Surface::Attachment(policy) => {
                 let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-                let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
+                let stand_in = stand_in.map(|snapshot| snapshot.content.clone()).unwrap_or_default();
                 let copy = Surface::Attachment(policy.copy_for(role).into());
-                let copied = facts.surfaces.get(&copy).map(|sighting| sighting.content.policy_document());
+                let copied = facts.surfaces.get(&copy).map(|snapshot| snapshot.content.policy_document());
                 Content::ABSENT.with_stand_in(&stand_in).with_copy(&copied.unwrap_or_default())
             }
             Surface::InlinePolicy(_) => Content::ABSENT,
@@ -133,6 +133,6 @@ pub(crate) fn recall(look: &Look, facts: &mut Facts, history: &History) {
             | Surface::Environment(_)
             | Surface::Secret(_) => continue,
         };
-        facts.surfaces.entry(surface.clone()).or_insert(Sighting { content, revision: None });
+        facts.surfaces.entry(surface.clone()).or_insert(SurfaceSnapshot { content, revision: None });
     }
 }

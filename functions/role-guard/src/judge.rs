@@ -1,12 +1,12 @@
 //! What is wrong with a role, a managed policy, or the role that a function was given. The rules for documents are `warden-policy`'s.
 
-use crate::{Facts, looks::role_of};
+use crate::{Facts, requests::role_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
     Finding, FindingId, Severity,
     content::Content,
-    guard::{Judgement, Sighting},
+    guard::{Judgement, SurfaceSnapshot},
     settings::Settings,
     surface::Surface,
 };
@@ -18,7 +18,7 @@ use warden_policy::{
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-    let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
+    let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Judgement::default();
     };
     match surface {
@@ -131,21 +131,21 @@ impl Policies {
             }
         };
         let mut policies = Policies { held: Vec::new(), boundary, unclear: BTreeMap::new() };
-        for (surface, sighting) in &facts.surfaces {
+        for (surface, snapshot) in &facts.surfaces {
             let baseline = facts.context.baselines.get(surface);
             match surface {
-                Surface::InlinePolicy(_) => policies.add(surface, "", &sighting.content, baseline.cloned()),
+                Surface::InlinePolicy(_) => policies.add(surface, "", &snapshot.content, baseline.cloned()),
                 Surface::Attachment(policy) => {
-                    let said = sighting.content.policy_document();
+                    let said = snapshot.content.policy_document();
                     policies.add(surface, "Document.", &said, baseline.map(Content::policy_document));
                     // Judged where it stands; here only as long as it is no more than planned.
                     let own = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-                    let stand_in = sighting.content.stand_in();
+                    let stand_in = snapshot.content.stand_in();
                     if own.is_none_or(|own| own.content != stand_in) {
                         policies.add(surface, "StandIn.", &stand_in, None);
                     }
-                    let copy = sighting.content.copy();
-                    let is_it = |(other, seen): (&Surface, &Sighting)| {
+                    let copy = snapshot.content.copy();
+                    let is_it = |(other, seen): (&Surface, &SurfaceSnapshot)| {
                         other.attached().is_some() && seen.content.policy_document() == copy
                     };
                     if !facts.surfaces.iter().any(is_it) {

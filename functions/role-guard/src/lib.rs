@@ -1,17 +1,17 @@
 //! role-guard: what a function's role may do, who may assume it, and which role the function has.
 //!
-//! `looks` says which events concern it, `observe` reads, `judge` and `remedy` decide, `context` is what they need to know beside
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide, `context` is what they need to know beside
 //! documents. Everything else is the engine's.
 //!
 //! A role is looked at as a whole, because its policies are judged together. It is changed only with a tag of its own; an opted-in
 //! function's role without one is judged and reported.
 
 mod context;
+mod fetch;
 mod judge;
-mod looks;
-mod observe;
 mod protection;
 mod remedy;
+mod requests;
 
 pub use context::{Context, PolicyFacts, PolicyUsers};
 
@@ -20,14 +20,14 @@ use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
+    cloudtrail::CloudTrailEvent,
     content::Content,
-    guard::{Guard, Judgement, Look, Observe, Remedy},
+    guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
     iam::RoleArn,
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::GuardKind,
-    trigger::Trigger,
 };
 
 /// What the guard sees of a role, a managed policy or a function.
@@ -44,7 +44,7 @@ impl RoleGuard {
     /// # Errors
     /// The call that failed.
     pub async fn survey(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallError> {
-        observe::survey(aws, role).await
+        fetch::survey(aws, role).await
     }
 
     /// Whom beside Lambda a role serves, in words: with them it is never changed.
@@ -57,8 +57,8 @@ impl Guard for RoleGuard {
     const KIND: GuardKind = GuardKind::Role;
     type Context = Context;
 
-    fn looks(&self, trigger: &Trigger, _: &Settings) -> Vec<Look> {
-        looks::looks(trigger).into_iter().collect()
+    fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
+        requests::requests(event).into_iter().collect()
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -67,18 +67,18 @@ impl Guard for RoleGuard {
 
     fn remedy(
         &self,
-        subject: &Subject,
+        resource: &Resource,
         facts: &Facts,
         surface: &Surface,
         findings: &[Finding],
         baseline: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy::remedy(subject, facts, surface, findings, baseline, settings)
+        remedy::remedy(resource, facts, surface, findings, baseline, settings)
     }
 
-    fn recall(&self, look: &Look, facts: &mut Facts, history: &History) {
-        context::recall(look, facts, history);
+    fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts, history: &History) {
+        context::add_history(request, facts, history);
     }
 
     /// A role's policies are judged together; a function has one surface here, and so has a managed policy.
@@ -86,28 +86,28 @@ impl Guard for RoleGuard {
         None
     }
 
-    fn follows(&self, look: &Look, facts: &Facts, settings: &Settings) -> Vec<Look> {
-        looks::follows(look, facts, settings)
+    fn follows(&self, request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
+        requests::follows(request, facts, settings)
     }
 
-    fn never_touch(&self, subject: &Subject, facts: &Facts, settings: &Settings) -> bool {
-        protection::never_touch(subject, facts, settings)
+    fn never_touch(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> bool {
+        protection::never_touch(resource, facts, settings)
     }
 }
 
-impl Observe<RoleGuard> for Aws {
-    async fn observe(&self, _: &RoleGuard, look: &Look, _: &Settings) -> Result<Option<Facts>, CallError> {
-        observe::observe(self, look).await
+impl Fetch<RoleGuard> for Aws {
+    async fn fetch(&self, _: &RoleGuard, request: &ReconcileRequest, _: &Settings) -> Result<Option<Facts>, CallError> {
+        fetch::fetch(self, request).await
     }
 
-    async fn complete(
+    async fn fetch_more(
         &self,
         _: &RoleGuard,
-        look: &Look,
+        request: &ReconcileRequest,
         facts: &mut Facts,
         history: &History,
         settings: &Settings,
     ) -> Result<(), CallError> {
-        observe::complete(self, look, facts, history, settings).await
+        fetch::fetch_more(self, request, facts, history, settings).await
     }
 }

@@ -1,7 +1,7 @@
 //! What is never changed, whatever its tags say.
 
 use crate::Facts;
-use warden_engine::{settings::Settings, surface::Subject};
+use warden_engine::{settings::Settings, surface::Resource};
 
 /// Paths of roles and policies that are AWS's to change, and of Warden's own.
 const PATHS: [&str; 3] = ["/aws-service-role/", "/aws-reserved/", "/warden/"];
@@ -10,10 +10,10 @@ const PREFIXES: [&str; 2] = ["cdk-", "stacksets-exec-"];
 /// Control Tower's and Organizations' ways into a member account.
 const NAMES: [&str; 2] = ["AWSControlTowerExecution", "OrganizationAccountAccessRole"];
 
-/// Whether the guard keeps away from a subject.
-pub(crate) fn never_touch(subject: &Subject, facts: &Facts, settings: &Settings) -> bool {
-    let own = match subject {
-        Subject::Role(role) => {
+/// Whether the guard keeps away from a resource.
+pub(crate) fn never_touch(resource: &Resource, facts: &Facts, settings: &Settings) -> bool {
+    let own = match resource {
+        Resource::Role(role) => {
             let arn = facts.context.arn.as_deref().unwrap_or_default();
             let path = arn.split_once(":role").map_or("", |(_, path)| path);
             PATHS.iter().any(|kept| path.starts_with(kept))
@@ -21,14 +21,14 @@ pub(crate) fn never_touch(subject: &Subject, facts: &Facts, settings: &Settings)
                 || NAMES.contains(&role.name())
                 || settings.never_touches(arn)
         }
-        Subject::Policy(policy) => {
+        Resource::Policy(policy) => {
             let arn = policy.to_string();
             let path = arn.split_once(":policy").map_or("", |(_, path)| path);
             // As a boundary it keeps others within it: what is narrow enough for those is not known here.
             let bounds = facts.context.policies.get(policy.policy()).is_some_and(|known| known.bounds > 0);
             bounds || PATHS.iter().any(|kept| path.starts_with(kept))
         }
-        Subject::Function(_) | Subject::LayerVersion(_) | Subject::Account(_) => false,
+        Resource::Function(_) | Resource::LayerVersion(_) | Resource::Account(_) => false,
     };
-    own || settings.never_touches(&subject.to_string())
+    own || settings.never_touches(&resource.to_string())
 }

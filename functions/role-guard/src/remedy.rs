@@ -6,7 +6,7 @@ mod trust;
 
 pub(crate) use trust::strangers;
 
-use crate::{Facts, judge::can_come_back, looks::role_of};
+use crate::{Facts, judge::can_come_back, requests::role_of};
 use warden_engine::{
     Finding,
     arn::{FunctionArn, Qualifier},
@@ -17,35 +17,35 @@ use warden_engine::{
     managed_instances::{not_in_service, publish_again},
     plan::{Call, Plan},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
-    subject: &Subject,
+    resource: &Resource,
     facts: &Facts,
     surface: &Surface,
     findings: &[Finding],
     baseline: Option<&Content>,
     settings: &Settings,
 ) -> Remedy {
-    let Some(content) = facts.surfaces.get(surface).map(|sighting| &sighting.content) else {
+    let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Remedy::default();
     };
     let task = Task { facts, surface, content, findings, baseline, settings };
-    match (subject, surface) {
-        (Subject::Role(role), _) => match strangers(facts, settings) {
+    match (resource, surface) {
+        (Resource::Role(role), _) => match strangers(facts, settings) {
             Some(strangers) => task.nothing_safe(&format!(
                 "the role serves others than Lambda ({strangers}): what they need is not known here; give the function a role of \
                  its own, or change this one by hand"
             )),
             None => task.on_role(role),
         },
-        (Subject::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
-        (Subject::Function(function), Surface::Role(None)) => task.swap(function),
-        (Subject::Function(function), Surface::Role(Some(version))) => task.published(function, version),
-        // Other guards' subjects and surfaces.
-        (Subject::Policy(_) | Subject::Function(_) | Subject::LayerVersion(_) | Subject::Account(_), _) => {
+        (Resource::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
+        (Resource::Function(function), Surface::Role(None)) => task.swap(function),
+        (Resource::Function(function), Surface::Role(Some(version))) => task.published(function, version),
+        // Other guards' resources and surfaces.
+        (Resource::Policy(_) | Resource::Function(_) | Resource::LayerVersion(_) | Resource::Account(_), _) => {
             Remedy::default()
         }
     }

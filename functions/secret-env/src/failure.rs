@@ -1,5 +1,5 @@
 use std::{ffi::OsString, io};
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 
 /// Why the function cannot start, and what to look at. Never with a value.
 #[derive(Debug, thiserror::Error)]

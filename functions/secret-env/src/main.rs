@@ -54,7 +54,7 @@ fn start() -> Result<Infallible, Failure> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use warden_reference::READ_BEFORE;
+    use warden_secret_ref::READ_BEFORE;
 
     /// Otherwise a secret could be taken out of a variable that is needed to fetch it.
     #[test]

@@ -6,7 +6,7 @@ use crate::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::BTreeMap, ffi::OsString, fmt};
-use warden_reference::{Reference, SecretName, plain};
+use warden_secret_ref::{Reference, SecretName, plain};
 
 /// The variables that hold references, by the secret they refer to: one, but for a function whose first secret is full.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use ureq::{Agent, http::Request};
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 use zeroize::Zeroizing;
 
 /// Where values come from.

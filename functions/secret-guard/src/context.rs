@@ -7,7 +7,7 @@ use warden_engine::{
     Severity,
     environment::{KeyedHash, OddText, VersionFacts},
     known::Known,
-    reference::SecretName,
+    secret_ref::SecretName,
     values::{Place, Values},
 };
 

@@ -5,25 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
     arn::LayerVersionArn,
-    environment::{Held, KeyedHash, Portrait},
+    environment::{EnvironmentDigest, Held, KeyedHash},
     guard::{Judgement, Scope},
-    reference::SecretName,
+    secret_ref::SecretName,
     settings::Settings,
     surface::Surface,
 };
 
 /// Judges one surface.
 pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
-    let (Surface::Environment(version), Some(sighting), Some(function)) =
+    let (Surface::Environment(version), Some(snapshot), Some(function)) =
         (surface, facts.surfaces.get(surface), &facts.context)
     else {
         return Judgement::default();
     };
-    let portrait = match Portrait::of(&sighting.content) {
-        Ok(portrait) => portrait,
+    let digest = match EnvironmentDigest::of(&snapshot.content) {
+        Ok(digest) => digest,
         Err(why) => return Judgement { findings: Vec::new(), unclear: Some(why) },
     };
-    let values = portrait.variables.iter().filter_map(|(name, held)| match held {
+    let values = digest.variables.iter().filter_map(|(name, held)| match held {
         Held::Value(hash) => value(function, name, *hash),
         Held::Reference(_) | Held::Wrapper => None,
     });
@@ -36,11 +36,11 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Some(_) => None,
     };
     if let Some(architecture) = architecture {
-        let starting = Starting { portrait: &portrait, function, architecture, strip: is_strip(facts), settings };
+        let starting = Starting { digest: &digest, function, architecture, strip: is_strip(facts), settings };
         let itself = version.is_none().then_some(&starting);
         findings.extend(itself.into_iter().flat_map(Starting::foreign));
         findings.extend(starting.broken());
-        findings.extend(itself.into_iter().flat_map(|_| lacking(&portrait, function)));
+        findings.extend(itself.into_iter().flat_map(|_| lacking(&digest, function)));
         findings.extend(itself.and_then(Starting::unreadable));
     }
     Judgement { findings, unclear: None }
@@ -120,7 +120,7 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
 
 /// An environment as a function starts with it.
 struct Starting<'a> {
-    portrait: &'a Portrait,
+    digest: &'a EnvironmentDigest,
     function: &'a Context,
     architecture: &'a str,
     strip: bool,
@@ -134,12 +134,12 @@ impl Starting<'_> {
 
     /// The function's own secrets that its environment refers to, by variable.
     fn own(&self) -> impl Iterator<Item = (&str, &SecretName)> {
-        self.portrait.references().filter(|(_, secret)| self.function.owns(secret))
+        self.digest.references().filter(|(_, secret)| self.function.owns(secret))
     }
 
     /// References to secrets of others.
     fn foreign(&self) -> impl Iterator<Item = Finding> {
-        let others = self.portrait.references().filter(|(_, secret)| !self.function.owns(secret));
+        let others = self.digest.references().filter(|(_, secret)| !self.function.owns(secret));
         others.map(|(name, secret)| {
             let message =
                 format!("{name} refers to {secret}, which is another function's: nobody lets this one read it");
@@ -149,10 +149,10 @@ impl Starting<'_> {
 
     /// What keeps the start-up layer from its work.
     fn broken(&self) -> Vec<Finding> {
-        let Starting { portrait, function, architecture, .. } = self;
+        let Starting { digest, function, architecture, .. } = self;
         let mut findings = Vec::new();
-        if portrait.is_wrapped() {
-            let message = match start_up_layer(portrait, self.settings) {
+        if digest.is_wrapped() {
+            let message = match start_up_layer(digest, self.settings) {
                 None => Some(
                     "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the function does not start"
                         .to_owned(),
@@ -164,10 +164,10 @@ impl Starting<'_> {
                     )
                 }),
             };
-            findings.extend(message.map(|message| Starting::found(Portrait::LAYERS, Severity::High, message)));
+            findings.extend(message.map(|message| Starting::found(EnvironmentDigest::LAYERS, Severity::High, message)));
         }
         if !self.strip
-            && !portrait.is_wrapped()
+            && !digest.is_wrapped()
             // At the first reference: where the wrapper is missing, there is nothing to point at.
             && let Some((at, _)) = self.own().next()
         {
@@ -179,27 +179,27 @@ impl Starting<'_> {
 
     /// What the secret's policy does not let the function read.
     fn unreadable(&self) -> Option<Finding> {
-        let Starting { portrait, function, .. } = self;
+        let Starting { digest, function, .. } = self;
         let own: BTreeSet<&SecretName> = self.own().map(|(_, secret)| secret).collect();
         if own.is_empty() {
             return None;
         }
         let secrets = own.iter().map(|secret| secret.as_str()).collect::<Vec<_>>().join(" and ");
-        let message = if portrait.readers.is_empty() && own.iter().any(|secret| function.deleted.contains(*secret)) {
+        let message = if digest.readers.is_empty() && own.iter().any(|secret| function.deleted.contains(*secret)) {
             format!("{secrets} is to be deleted, since the function was gone, and nobody can read it until then")
-        } else if !self.strip && !portrait.readers.contains(&function.role) {
+        } else if !self.strip && !digest.readers.contains(&function.role) {
             format!("{} may not read {secrets}", function.role)
         } else {
             return None;
         };
-        Some(Starting::found(Portrait::READERS, Severity::High, message))
+        Some(Starting::found(EnvironmentDigest::READERS, Severity::High, message))
     }
 }
 
 /// The start-up layer that a function has. Of two the later one is unpacked over the other
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html>).
-pub(crate) fn start_up_layer<'a>(portrait: &'a Portrait, settings: &Settings) -> Option<&'a str> {
-    portrait.layers.iter().map(String::as_str).rfind(|layer| is_ours(layer, settings))
+pub(crate) fn start_up_layer<'a>(digest: &'a EnvironmentDigest, settings: &Settings) -> Option<&'a str> {
+    digest.layers.iter().map(String::as_str).rfind(|layer| is_ours(layer, settings))
 }
 
 /// Whether a start-up layer holds an executable for the architecture. Of one that no setting names it is known where the layer says so;
@@ -214,8 +214,8 @@ pub(crate) fn serves(layer: &str, architecture: &str, function: &Context, settin
 }
 
 /// References to secrets of the function's own that hold nothing for them: nothing that could be changed here brings a value there.
-pub(crate) fn lacking(portrait: &Portrait, function: &Context) -> Vec<Finding> {
-    let lacks = portrait.references().filter(|(name, _)| function.lacking.contains(*name)).map(|(name, secret)| {
+pub(crate) fn lacking(digest: &EnvironmentDigest, function: &Context) -> Vec<Finding> {
+    let lacks = digest.references().filter(|(name, _)| function.lacking.contains(*name)).map(|(name, secret)| {
         let unusable = function.stored_in(secret).is_some_and(|stored| stored.odd.is_some());
         let why = if unusable { "its text is no JSON object by variable" } else { "there is no value for it" };
         Finding {

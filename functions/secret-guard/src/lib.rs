@@ -1,25 +1,25 @@
 //! secret-guard: plaintext secrets in environment variables.
 //!
-//! `looks` says which events concern it, `observe` reads, `judge` and `remedy` decide. Values are seen by `observe` alone, which hands
-//! them to the detector and to nobody else; what leaves it is a portrait. Everything else is the engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Values are seen by `fetch` alone, which hands
+//! them to the detector and to nobody else; what leaves it is a digest. Everything else is the engine's.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod boundary;
+mod cleanup;
 mod context;
-mod extension;
+mod extension_variables;
+mod fetch;
+mod high_entropy;
+mod history;
 mod judge;
-mod looks;
-mod observe;
-mod obstacle;
-mod recall;
-mod remains;
+mod preflight;
 mod remedy;
-mod unmistakable;
+mod requests;
 
 pub use context::{Boundary, Context, KnownValue, Package, Published, StoredNow, Suspect};
-pub use observe::suspect;
-pub use unmistakable::is_unmistakable;
+pub use fetch::suspect;
+pub use high_entropy::is_high_entropy;
 
 use std::collections::BTreeMap;
 use warden_aws::Aws;
@@ -27,14 +27,14 @@ use warden_engine::{
     Finding,
     arn::FunctionArn,
     call_error::CallError,
+    cloudtrail::CloudTrailEvent,
     content::Content,
-    guard::{Guard, Judgement, Look, Observe, Remedy},
+    guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
     plan::Plan,
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::GuardKind,
-    trigger::Trigger,
     values::Values,
 };
 
@@ -56,7 +56,7 @@ impl SecretGuard {
         tags: &BTreeMap<String, String>,
         settings: &Settings,
     ) -> Result<Option<Facts>, CallError> {
-        observe::survey(aws, function, tags, settings).await
+        fetch::survey(aws, function, tags, settings).await
     }
 }
 
@@ -64,56 +64,61 @@ impl Guard for SecretGuard {
     const KIND: GuardKind = GuardKind::Secrets;
     type Context = Option<Context>;
 
-    fn looks(&self, trigger: &Trigger, _: &Settings) -> Vec<Look> {
-        looks::looks(trigger).into_iter().collect()
+    fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
+        requests::requests(event).into_iter().collect()
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
         judge::judge(facts, surface, settings)
     }
 
-    fn recall(&self, _: &Look, facts: &mut Facts, history: &History) {
-        recall::recall(facts, history);
+    fn add_history(&self, _: &ReconcileRequest, facts: &mut Facts, history: &History) {
+        history::add_history(facts, history);
     }
 
     fn remember(&self, facts: &Facts, surface: &Surface, values: &mut Values) {
-        recall::remember(facts, surface, values);
+        history::remember(facts, surface, values);
     }
 
-    fn keeps(&self, subject: &Subject) -> Option<Surface> {
-        matches!(subject, Subject::Function(_)).then_some(Surface::Environment(None))
+    fn retains(&self, resource: &Resource) -> Option<Surface> {
+        matches!(resource, Resource::Function(_)).then_some(Surface::Environment(None))
     }
 
-    fn put_away(&self, subject: &Subject, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
-        remains::put_away(subject, surface, kept)
+    fn cleanup(&self, resource: &Resource, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
+        cleanup::cleanup(resource, surface, kept)
     }
 
     fn remedy(
         &self,
-        subject: &Subject,
+        resource: &Resource,
         facts: &Facts,
         surface: &Surface,
         findings: &[Finding],
         _: Option<&Content>,
         settings: &Settings,
     ) -> Remedy {
-        remedy::remedy(subject, facts, surface, findings, settings)
+        remedy::remedy(resource, facts, surface, findings, settings)
     }
 }
 
-impl Observe<SecretGuard> for Aws {
-    async fn observe(&self, _: &SecretGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-        observe::observe(self, look, settings).await
-    }
-
-    async fn complete(
+impl Fetch<SecretGuard> for Aws {
+    async fn fetch(
         &self,
         _: &SecretGuard,
-        look: &Look,
+        request: &ReconcileRequest,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        fetch::fetch(self, request, settings).await
+    }
+
+    async fn fetch_more(
+        &self,
+        _: &SecretGuard,
+        request: &ReconcileRequest,
         facts: &mut Facts,
         history: &History,
         _: &Settings,
     ) -> Result<(), CallError> {
-        observe::complete(self, look, facts, history).await
+        fetch::fetch_more(self, request, facts, history).await
     }
 }

@@ -3,9 +3,9 @@
 use crate::{
     Context, Facts,
     context::Stale,
-    extension,
+    extension_variables,
     judge::{is_ours, is_strip, lacking, own_tags, serves, start_up_layer},
-    obstacle::obstacle,
+    preflight::preflight,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,15 +14,15 @@ use warden_engine::{
     arn::{FunctionArn, Qualifier},
     content::Fingerprint,
     environment::{
-        EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Portrait, Replaced, Stored, StoredNow, VersionFacts,
-        WHEN_IT_STARTS,
+        EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Replaced, Stored, StoredNow,
+        VersionFacts, WHEN_IT_STARTS,
     },
     guard::Remedy,
     managed_instances::{not_in_service, publish_again},
     plan::{Call, Plan},
-    reference::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
+    secret_ref::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     values::Place,
 };
 
@@ -31,34 +31,34 @@ const MOST_BYTES: u64 = 4096;
 
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
-    subject: &Subject,
+    resource: &Resource,
     facts: &Facts,
     surface: &Surface,
     findings: &[Finding],
     settings: &Settings,
 ) -> Remedy {
-    let (Subject::Function(function), Surface::Environment(version), Some(known), Some(sighting)) =
-        (subject, surface, &facts.context, facts.surfaces.get(surface))
+    let (Resource::Function(function), Surface::Environment(version), Some(known), Some(snapshot)) =
+        (resource, surface, &facts.context, facts.surfaces.get(surface))
     else {
         return Remedy::default();
     };
     if let Some(version) = version {
         return published(function, version, findings);
     }
-    let Ok(portrait) = Portrait::of(&sighting.content) else { return Remedy::default() };
-    let thinking = Thinking { function, facts, known, portrait: &portrait, settings, strip: is_strip(facts) };
+    let Ok(digest) = EnvironmentDigest::of(&snapshot.content) else { return Remedy::default() };
+    let planner = RemedyPlanner { function, facts, known, digest: &digest, settings, strip: is_strip(facts) };
     let mut unfixable = Vec::new();
-    let secrets = thinking.secrets(findings, &mut unfixable);
-    let repair = thinking.repairs(findings, &mut unfixable);
+    let secrets = planner.secrets(findings, &mut unfixable);
+    let repair = planner.repairs(findings, &mut unfixable);
     if secrets.is_empty() && !repair {
         return Remedy { unfixable, ..Remedy::default() };
     }
-    match thinking.updates(&secrets) {
+    match planner.updates(&secrets) {
         Ok((there, back)) => {
-            let after = there.on(&portrait).content();
-            let note = thinking.note(&secrets, &there);
+            let after = there.on(&digest).content();
+            let note = planner.note(&secrets, &there);
             let (there, back) = (Call::UpdateEnvironment(Box::new(there)), Call::UpdateEnvironment(Box::new(back)));
-            let plan = Plan::new(surface.clone(), sighting.content.clone()).then(there, back, after);
+            let plan = Plan::new(surface.clone(), snapshot.content.clone()).then(there, back, after);
             let plan = match note.is_empty() {
                 true => plan,
                 false => plan.noting(note.join("\n")),
@@ -89,11 +89,11 @@ fn published(function: &FunctionArn, version: &Qualifier, findings: &[Finding]) 
     }
 }
 
-struct Thinking<'a> {
+struct RemedyPlanner<'a> {
     function: &'a FunctionArn,
     facts: &'a Facts,
     known: &'a Context,
-    portrait: &'a Portrait,
+    digest: &'a EnvironmentDigest,
     settings: &'a Settings,
     strip: bool,
 }
@@ -117,13 +117,13 @@ impl Secrets<'_> {
     }
 }
 
-impl<'a> Thinking<'a> {
+impl<'a> RemedyPlanner<'a> {
     /// What to strip.
     fn secrets(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> Secrets<'a> {
         let mut secrets = Secrets::default();
         for finding in findings.iter().filter(|finding| finding.id != FindingId::SecretOutOfReach) {
-            let Some(Held::Value(hash)) = self.portrait.variables.get(&finding.at) else { continue };
-            if let Some(advice) = extension::may_read(&finding.at, self.known, own_tags(self.facts)) {
+            let Some(Held::Value(hash)) = self.digest.variables.get(&finding.at) else { continue };
+            if let Some(advice) = extension_variables::may_read(&finding.at, self.known, own_tags(self.facts)) {
                 unfixable.push((finding.clone(), advice));
             } else if READ_BEFORE.contains(&finding.at.as_str()) {
                 let advice = format!(
@@ -153,10 +153,10 @@ impl<'a> Thinking<'a> {
 
     /// Whether something that the function needs at its start can be put back.
     fn repairs(&self, findings: &[Finding], unfixable: &mut Vec<(Finding, String)>) -> bool {
-        let lacking = lacking(self.portrait, self.known);
+        let lacking = lacking(self.digest, self.known);
         let mut repairs = false;
         for finding in findings.iter().filter(|finding| finding.id == FindingId::SecretOutOfReach) {
-            let secret = self.portrait.references().find(|(name, _)| *name == finding.at).map(|(_, secret)| secret);
+            let secret = self.digest.references().find(|(name, _)| *name == finding.at).map(|(_, secret)| secret);
             match secret.filter(|_| lacking.contains(finding)) {
                 Some(secret) => unfixable.push((finding.clone(), self.unusable(secret, &finding.at))),
                 None => repairs = true,
@@ -176,11 +176,11 @@ impl<'a> Thinking<'a> {
 
     /// The change and what takes it back, or why there is none.
     fn updates(&self, secrets: &Secrets<'_>) -> Result<(EnvironmentUpdate, EnvironmentUpdate), String> {
-        let (known, portrait) = (self.known, self.portrait);
+        let (known, digest) = (self.known, self.digest);
         let mut there = EnvironmentUpdate::new(self.function.clone());
         let mut back = EnvironmentUpdate::new(self.function.clone());
         let mut referred: BTreeSet<SecretName> =
-            portrait.references().map(|(_, secret)| secret).filter(|secret| known.owns(secret)).cloned().collect();
+            digest.references().map(|(_, secret)| secret).filter(|secret| known.owns(secret)).cloned().collect();
         if !secrets.new.is_empty() {
             let stored = self.stored(&secrets.new)?;
             let reference = Reference(stored.secret.clone()).to_string();
@@ -200,11 +200,11 @@ impl<'a> Thinking<'a> {
         there.revive = referred.intersection(&known.deleted).cloned().collect();
         if !referred.is_empty() {
             let readers = self.readers();
-            let is_new = referred.iter().any(|secret| portrait.references().all(|(_, it)| it != secret));
+            let is_new = referred.iter().any(|secret| digest.references().all(|(_, it)| it != secret));
             if is_new || known.readers != readers {
                 let grant = |readers| Grant { secrets: referred.clone(), readers, role: known.role.clone() };
                 // Without a reference nobody is granted anything any more that it could use.
-                back.grant = portrait.refers().then(|| grant(known.readers.clone()));
+                back.grant = digest.refers().then(|| grant(known.readers.clone()));
                 there.grant = Some(grant(readers));
             }
         }
@@ -225,8 +225,8 @@ impl<'a> Thinking<'a> {
         there: &mut EnvironmentUpdate,
         back: &mut EnvironmentUpdate,
     ) -> Result<(), String> {
-        let portrait = self.portrait;
-        let wrapped = portrait.is_wrapped();
+        let digest = self.digest;
+        let wrapped = digest.is_wrapped();
         if wrapped && !refers {
             // Left behind by whoever took the references away.
             there.remove.insert(WRAPPER_VARIABLE.to_owned());
@@ -236,7 +236,7 @@ impl<'a> Thinking<'a> {
         if !refers || (self.strip && !wrapped) {
             return Ok(());
         }
-        if let Some(why) = obstacle(self.function, self.facts, self.known, portrait, self.settings) {
+        if let Some(why) = preflight(self.function, self.facts, self.known, digest, self.settings) {
             return Err(why);
         }
         if !wrapped {
@@ -244,18 +244,18 @@ impl<'a> Thinking<'a> {
             back.remove.insert(WRAPPER_VARIABLE.to_owned());
         }
         let right = self.settings.secret_layers.get(&self.known.architecture);
-        let there_is = start_up_layer(portrait, self.settings)
+        let there_is = start_up_layer(digest, self.settings)
             .filter(|layer| serves(layer, &self.known.architecture, self.known, self.settings));
         if let Some(right) = right.filter(|_| there_is.is_none()) {
             there.layers = Some(self.layers_with(&right.to_string()));
-            back.layers = Some(portrait.layers.clone());
+            back.layers = Some(digest.layers.clone());
         }
         Ok(())
     }
 
     /// The layers with this start-up layer: in the place of the one that is there, or else the last.
     fn layers_with(&self, right: &str) -> Vec<String> {
-        let layers = &self.portrait.layers;
+        let layers = &self.digest.layers;
         let is_other = |layer: &String| !is_ours(layer, self.settings);
         let place = layers.iter().rposition(|layer| !is_other(layer)).unwrap_or(layers.len());
         let (before, after) = layers.split_at_checked(place).unwrap_or_default();
@@ -321,7 +321,7 @@ impl<'a> Thinking<'a> {
             None => None,
             Some((OddText::Plain(_), now)) => now.values.keys().next().cloned().map(Replaced::ValueOf),
             Some((OddText::Unusable, _)) => {
-                match self.portrait.references().find(|(_, secret)| **secret == known.secret) {
+                match self.digest.references().find(|(_, secret)| **secret == known.secret) {
                     Some((user, _)) => return Err(self.unusable(&known.secret, user)),
                     None => Some(Replaced::Nothing),
                 }

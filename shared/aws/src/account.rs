@@ -9,36 +9,36 @@ use warden_engine::{
     arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
     content::Content,
-    guard::Sighting,
+    guard::SurfaceSnapshot,
     iam::CustomerPolicyArn,
     plan::{Call, Change, PolicyVersion, RevisionId},
     ports::Account,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// What IAM shows: it hands out no locks.
-fn unlocked(content: Content) -> Sighting {
-    Sighting { content, revision: None }
+fn unlocked(content: Content) -> SurfaceSnapshot {
+    SurfaceSnapshot { content, revision: None }
 }
 
 impl Account for Aws {
-    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
-        match (subject, surface) {
-            (Subject::Function(function), Surface::ResourcePolicy(qualifier)) => {
+    async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError> {
+        match (resource, surface) {
+            (Resource::Function(function), Surface::ResourcePolicy(qualifier)) => {
                 self.resource_policy(function, qualifier.as_ref()).await.map(Some)
             }
-            (Subject::Function(function), Surface::FunctionUrl(qualifier)) => {
+            (Resource::Function(function), Surface::FunctionUrl(qualifier)) => {
                 self.function_url(function, qualifier.as_ref()).await.map(Some)
             }
-            (Subject::Function(function), Surface::Role(None)) => {
+            (Resource::Function(function), Surface::Role(None)) => {
                 Ok(self.function(function).await?.and_then(|function| function.role))
             }
-            (Subject::Function(function), Surface::Role(Some(version))) => self.version_role(function, version).await,
-            (Subject::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
-            (Subject::Role(role), Surface::Trust) => {
+            (Resource::Function(function), Surface::Role(Some(version))) => self.version_role(function, version).await,
+            (Resource::LayerVersion(layer), Surface::LayerPolicy(_)) => self.layer_policy(layer).await.map(Some),
+            (Resource::Role(role), Surface::Trust) => {
                 Ok(self.role(role).await?.map(|role| unlocked(role.trust.content())))
             }
-            (Subject::Role(role), Surface::Boundary) => match self.role(role).await? {
+            (Resource::Role(role), Surface::Boundary) => match self.role(role).await? {
                 None => Ok(None),
                 Some(Role { boundary: None, .. }) => Ok(Some(unlocked(Content::ABSENT))),
                 Some(Role { boundary: Some(policy), .. }) => {
@@ -46,26 +46,26 @@ impl Account for Aws {
                     Ok(Some(unlocked(Content::of_policy(&policy, &said.unwrap_or_default()))))
                 }
             },
-            (Subject::Role(role), Surface::InlinePolicy(name)) => {
+            (Resource::Role(role), Surface::InlinePolicy(name)) => {
                 let document = self.inline_policy(role, name).await?;
                 Ok(Some(unlocked(document.map(|document| document.content()).unwrap_or_default())))
             }
-            (Subject::Role(role), Surface::Attachment(policy)) => self.attachment(role, policy).await.map(Some),
-            (Subject::Policy(policy), Surface::ManagedPolicy(_)) => {
+            (Resource::Role(role), Surface::Attachment(policy)) => self.attachment(role, policy).await.map(Some),
+            (Resource::Policy(policy), Surface::ManagedPolicy(_)) => {
                 let managed = self.default_version(policy.policy()).await?;
                 Ok(managed.map(|(_, document)| unlocked(document.content())))
             }
-            (Subject::Function(function), Surface::Environment(version)) => {
+            (Resource::Function(function), Surface::Environment(version)) => {
                 self.environment(function, version.as_ref()).await
             }
-            (Subject::Function(function), Surface::Secret(variable)) => self.kept_value(function, variable).await,
-            // No subject has another's surfaces.
+            (Resource::Function(function), Surface::Secret(variable)) => self.kept_value(function, variable).await,
+            // No resource has another's surfaces.
             (
-                Subject::Function(_)
-                | Subject::LayerVersion(_)
-                | Subject::Role(_)
-                | Subject::Policy(_)
-                | Subject::Account(_),
+                Resource::Function(_)
+                | Resource::LayerVersion(_)
+                | Resource::Role(_)
+                | Resource::Policy(_)
+                | Resource::Account(_),
                 _,
             ) => Ok(None),
         }
@@ -88,8 +88,8 @@ impl Account for Aws {
             | Call::DeleteRolePolicy { .. }
             | Call::AttachRolePolicy { .. }
             | Call::DetachRolePolicy { .. }
-            | Call::AttachCopy { .. }
-            | Call::DeleteCopy { .. }
+            | Call::AttachGeneratedPolicy { .. }
+            | Call::DeleteGeneratedPolicy { .. }
             | Call::CreatePolicyVersion { .. }
             | Call::SetDefaultPolicyVersion { .. }
             | Call::TakeVersionBack { .. }
@@ -110,7 +110,7 @@ impl Account for Aws {
             return self.rotate(rotation).await;
         }
         if let Call::DeleteSecrets { function, secrets } = call {
-            return self.delete_remains(function, secrets).await;
+            return self.delete_retained_secrets(function, secrets).await;
         }
         if let Call::RestoreSecrets { function, secrets } = call {
             return self.restore_secrets(function, secrets).await;
@@ -204,8 +204,10 @@ impl Account for Aws {
                 let answer = request.send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
-            Call::AttachCopy { role, policy, document } => self.attach_copy(role, policy, document).await,
-            Call::DeleteCopy { role, policy } => self.delete_copy(role, policy).await,
+            Call::AttachGeneratedPolicy { role, policy, document } => {
+                self.attach_generated_policy(role, policy, document).await
+            }
+            Call::DeleteGeneratedPolicy { role, policy } => self.delete_generated_policy(role, policy).await,
             Call::CreatePolicyVersion { policy, document, in_place_of } => {
                 let arn = policy.to_string();
                 if let Some(oldest) = in_place_of {

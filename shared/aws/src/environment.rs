@@ -1,9 +1,9 @@
 //! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
-//! that does not print; everybody else sees a portrait.
+//! that does not print; everybody else sees a digest.
 
 use crate::{
     Aws, HashKey,
-    error::discreet,
+    error::classify_redacted,
     lambda::{customers_key, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
@@ -22,17 +22,17 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Content,
     environment::{
-        EnvironmentUpdate, Fate, Held, KeptValue, KeyedHash, Package, Portrait, Remains, Stored, VariableName,
-        VersionFacts,
+        EnvironmentDigest, EnvironmentUpdate, Held, KeptValue, KeyedHash, Package, RetainedSecrets, SecretState,
+        Stored, VariableName, VersionFacts,
     },
-    guard::Sighting,
+    guard::SurfaceSnapshot,
     plan::RevisionId,
-    reference::{Reference, SecretName},
     rotate::{Kept, NotKept},
+    secret_ref::{Reference, SecretName},
 };
 
-/// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`Reading::inspect`].
-pub struct Reading {
+/// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`FunctionConfig::inspect`].
+pub struct FunctionConfig {
     /// The tags.
     pub tags: BTreeMap<String, String>,
     /// The execution role's ARN.
@@ -61,14 +61,17 @@ pub struct Reading {
     settled: bool,
 }
 
-impl fmt::Debug for Reading {
+impl fmt::Debug for FunctionConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading").field("role", &self.role).field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("FunctionConfig")
+            .field("role", &self.role)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }
 
-impl Reading {
-    fn of(answer: GetFunctionOutput) -> Option<Reading> {
+impl FunctionConfig {
+    fn of(answer: GetFunctionOutput) -> Option<FunctionConfig> {
         let configuration = answer.configuration?;
         let on_managed_instances = on_managed_instances(&configuration);
         let has_customers_key = customers_key(&configuration).is_some();
@@ -78,7 +81,7 @@ impl Reading {
         let zipped = configuration.code_size + layers.iter().map(|layer| layer.code_size).sum::<i64>();
         let under_way = configuration.state == Some(State::Pending)
             || configuration.last_update_status == Some(LastUpdateStatus::InProgress);
-        Some(Reading {
+        Some(FunctionConfig {
             tags: answer.tags.unwrap_or_default().into_iter().collect(),
             role: configuration.role.unwrap_or_default(),
             runtime: configuration.runtime.map(|runtime| runtime.as_str().to_owned()),
@@ -116,25 +119,25 @@ impl Reading {
     ///
     /// # Errors
     /// AWS's code where the environment could not be decrypted.
-    pub fn portrait(&self, key: &HashKey) -> Result<Portrait, String> {
+    pub fn digest(&self, key: &HashKey) -> Result<EnvironmentDigest, String> {
         match &self.unreadable {
             Some(why) => Err(why.clone()),
-            None => Ok(Portrait {
+            None => Ok(EnvironmentDigest {
                 variables: held(&self.variables, key),
                 layers: self.layers.clone(),
-                ..Portrait::default()
+                ..EnvironmentDigest::default()
             }),
         }
     }
 
     /// The surface as it may be written down; `readers` are the roles that may read the secrets that it refers to.
-    pub fn sighting(&self, key: &HashKey, mut readers: BTreeSet<String>) -> Sighting {
+    pub fn snapshot(&self, key: &HashKey, mut readers: BTreeSet<String>) -> SurfaceSnapshot {
         readers.retain(|reader| *reader == self.role);
-        let content = match self.portrait(key) {
-            Ok(portrait) => Portrait { readers, ..portrait }.content(),
-            Err(why) => Portrait::unreadable(&why),
+        let content = match self.digest(key) {
+            Ok(digest) => EnvironmentDigest { readers, ..digest }.content(),
+            Err(why) => EnvironmentDigest::unreadable(&why),
         };
-        Sighting { content, revision: self.revision.clone() }
+        SurfaceSnapshot { content, revision: self.revision.clone() }
     }
 
     /// The version that was read, as one of the function's.
@@ -226,12 +229,12 @@ impl Aws {
         &self,
         function: &FunctionArn,
         version: Option<&Qualifier>,
-    ) -> Result<Option<Reading>, CallError> {
+    ) -> Result<Option<FunctionConfig>, CallError> {
         let request = self.lambda(function.region()).get_function().function_name(function.to_string());
         // The answer holds a presigned URL of the code as well: it is dropped here and never logged.
         match request.set_qualifier(version.map(ToString::to_string)).send().await {
-            Ok(answer) => Ok(Reading::of(answer)),
-            Err(error) => match discreet("GetFunction", &function.qualified(version), error) {
+            Ok(answer) => Ok(FunctionConfig::of(answer)),
+            Err(error) => match classify_redacted("GetFunction", &function.qualified(version), error) {
                 error if error.kind == ErrorKind::Gone => Ok(None),
                 error => Err(error),
             },
@@ -243,16 +246,16 @@ impl Aws {
         &self,
         function: &FunctionArn,
         version: Option<&Qualifier>,
-    ) -> Result<Option<Sighting>, CallError> {
+    ) -> Result<Option<SurfaceSnapshot>, CallError> {
         let (reading, key) = future::try_join(self.reading(function, version), self.hash_key()).await?;
         let Some(reading) = reading else {
-            return if version.is_none() { self.remains(function).await } else { Ok(None) };
+            return if version.is_none() { self.retained_secrets(function).await } else { Ok(None) };
         };
-        let readers = match reading.portrait(key) {
-            Ok(portrait) if version.is_none() => self.readers_of(function, &portrait).await?,
+        let readers = match reading.digest(key) {
+            Ok(digest) if version.is_none() => self.readers_of(function, &digest).await?,
             Ok(_) | Err(_) => BTreeSet::new(),
         };
-        Ok(Some(reading.sighting(key, readers)))
+        Ok(Some(reading.snapshot(key, readers)))
     }
 
     /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment or not.
@@ -260,7 +263,7 @@ impl Aws {
         &self,
         function: &FunctionArn,
         variable: &VariableName,
-    ) -> Result<Option<Sighting>, CallError> {
+    ) -> Result<Option<SurfaceSnapshot>, CallError> {
         let content = match self.kept(function, variable).await? {
             None => return Ok(None),
             Some(Ok(Kept { secret, value, .. })) => KeptValue { secret, value }.content(),
@@ -268,33 +271,33 @@ impl Aws {
             Some(Err(NotKept::NoReference | NotKept::NotSet)) => self.stored_for(function, variable).await?,
             Some(Err(NotKept::Foreign(_) | NotKept::Gone(_) | NotKept::Unreadable(_))) => Content::ABSENT,
         };
-        Ok(Some(Sighting { content, revision: None }))
+        Ok(Some(SurfaceSnapshot { content, revision: None }))
     }
 
-    async fn remains(&self, function: &FunctionArn) -> Result<Option<Sighting>, CallError> {
-        let secrets = self.fates(function).await?;
+    async fn retained_secrets(&self, function: &FunctionArn) -> Result<Option<SurfaceSnapshot>, CallError> {
+        let secrets = self.secret_states(function).await?;
         if secrets.is_empty() {
             return Ok(None);
         }
         // Others have their own secrets; but a function that was made anew under another name, with the same role, may refer to these.
-        let users = if secrets.values().all(|fate| *fate == Fate::ToBeDeleted) {
+        let users = if secrets.values().all(|state| *state == SecretState::ToBeDeleted) {
             BTreeSet::new()
         } else {
             self.users(function, &secrets).await?
         };
-        Ok(Some(Sighting { content: Remains { secrets, users }.content(), revision: None }))
+        Ok(Some(SurfaceSnapshot { content: RetainedSecrets { secrets, users }.content(), revision: None }))
     }
 
     /// The functions of the Region whose environments refer to one of these secrets.
     async fn users(
         &self,
         function: &FunctionArn,
-        secrets: &BTreeMap<SecretName, Fate>,
+        secrets: &BTreeMap<SecretName, SecretState>,
     ) -> Result<BTreeSet<String>, CallError> {
         let mut pages = self.lambda(function.region()).list_functions().into_paginator().items().send();
         let mut users = BTreeSet::new();
         while let Some(found) = pages.next().await {
-            let found = found.map_err(|error| discreet("ListFunctions", function.region(), error))?;
+            let found = found.map_err(|error| classify_redacted("ListFunctions", function.region(), error))?;
             let variables = concealed(found.environment.and_then(|it| it.variables).unwrap_or_default());
             let refers = variables.values().any(|value| {
                 value.expose_secret().parse().is_ok_and(|Reference(secret)| secrets.contains_key(&secret))
@@ -305,7 +308,7 @@ impl Aws {
     }
 
     /// Has the secrets of a function that is gone deleted.
-    pub(crate) async fn delete_remains(
+    pub(crate) async fn delete_retained_secrets(
         &self,
         function: &FunctionArn,
         secrets: &BTreeSet<SecretName>,
@@ -335,7 +338,7 @@ impl Aws {
         let mut pages = request.into_paginator().items().send();
         let mut versions = BTreeMap::new();
         while let Some(found) = pages.next().await {
-            let found = found.map_err(|error| discreet("ListVersionsByFunction", &target, error))?;
+            let found = found.map_err(|error| classify_redacted("ListVersionsByFunction", &target, error))?;
             let Some(number) = found.version.filter(|number| number != "$LATEST") else { continue };
             let variables = concealed(found.environment.and_then(|it| it.variables).unwrap_or_default());
             versions.insert(number, version_facts(found.role.unwrap_or_default(), &variables, key));
@@ -352,7 +355,7 @@ impl Aws {
         let request = self.lambda(function.region()).get_function_code_signing_config().function_name(&target);
         match request.send().await {
             Ok(answer) => Ok(!answer.code_signing_config_arn.is_empty()),
-            Err(error) => match discreet("GetFunctionCodeSigningConfig", &target, error) {
+            Err(error) => match classify_redacted("GetFunctionCodeSigningConfig", &target, error) {
                 error if error.kind == ErrorKind::Gone => Ok(false),
                 error => Err(error),
             },
@@ -452,7 +455,7 @@ impl Aws {
         let request = self.lambda(function.region()).update_function_configuration().function_name(&target);
         let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
         let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
-        request.send().await.map(drop).map_err(|error| match discreet(OPERATION, &target, error) {
+        request.send().await.map(drop).map_err(|error| match classify_redacted(OPERATION, &target, error) {
             error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
                 with_key_rights(error)
             }
@@ -466,7 +469,7 @@ mod tests {
     use super::*;
     use crate::hash::tests::key;
     use proptest::{collection::hash_map, prelude::*};
-    use warden_engine::reference::{WRAPPER, WRAPPER_VARIABLE};
+    use warden_engine::secret_ref::{WRAPPER, WRAPPER_VARIABLE};
 
     /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
     fn hostile() -> impl Strategy<Value = String> {
@@ -523,9 +526,9 @@ mod tests {
             expected.entry(WRAPPER_VARIABLE.to_owned()).or_insert_with(|| WRAPPER.to_owned());
             prop_assert_eq!(exposed(&after), expected);
 
-            // The portrait that the plan promised is the one that is seen.
-            let portrait = |variables| Portrait { variables: held(variables, &key()), ..Portrait::default() };
-            prop_assert_eq!(there.on(&portrait(&before)), portrait(&after));
+            // The digest that the plan promised is the one that is seen.
+            let digest = |variables| EnvironmentDigest { variables: held(variables, &key()), ..EnvironmentDigest::default() };
+            prop_assert_eq!(there.on(&digest(&before)), digest(&after));
 
             let value = SecretString::from(environment[&stripped].as_str());
             let restored = updated(after, &back, BTreeMap::from([(stripped, value)])).unwrap();
@@ -548,10 +551,10 @@ mod tests {
             aws_sdk_lambda::types::EnvironmentResponse::builder().set_variables(Some(environment)).build(),
         );
         let answer = GetFunctionOutput::builder().configuration(configuration.build()).build();
-        let reading = Reading::of(answer).unwrap();
+        let reading = FunctionConfig::of(answer).unwrap();
         assert!(!format!("{reading:?}").contains("canary"));
-        let portrait = reading.portrait(&key()).unwrap();
-        assert!(!format!("{portrait:?}").contains("canary"));
+        let digest = reading.digest(&key()).unwrap();
+        assert!(!format!("{digest:?}").contains("canary"));
         let mut seen = Vec::new();
         reading.inspect(|name, value| seen.push(format!("{name}={value}")));
         assert_eq!(seen, ["A=canary"]);

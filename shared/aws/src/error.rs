@@ -28,7 +28,7 @@ where
 
 /// The same for calls that carry values of environments: AWS quotes what it was sent in some of its messages (Lambda, where an
 /// environment is too long, all of it), and an answer that could not be read stands in the error. Only the code is kept.
-pub(crate) fn discreet<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn classify_redacted<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
 where
     E: Error + ProvideErrorMetadata + CreateUnhandledError + Send + Sync + 'static,
 {

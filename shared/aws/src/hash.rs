@@ -1,7 +1,7 @@
 //! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of secrets and the
 //! operator can try out guesses against the hashes in the ledger.
 
-use crate::{Aws, error::discreet, secrets_manager::no_name};
+use crate::{Aws, error::classify_redacted, secrets_manager::no_name};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -10,7 +10,7 @@ use warden_engine::{
     arn::FunctionArn,
     call_error::{CallError, ErrorKind},
     environment::KeyedHash,
-    reference::{SECRETS, SecretName},
+    secret_ref::{SECRETS, SecretName},
 };
 use zeroize::Zeroizing;
 
@@ -77,7 +77,7 @@ impl Aws {
                 let request =
                     self.kms().generate_mac().key_id(&self.hash_key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
                 let answer = request.message(Blob::new(MESSAGE)).send().await;
-                let answer = answer.map_err(|error| discreet("GenerateMac", &self.hash_key, error))?;
+                let answer = answer.map_err(|error| classify_redacted("GenerateMac", &self.hash_key, error))?;
                 let key = answer.mac.map(Blob::into_inner).filter(|mac| mac.len() == 32).ok_or_else(|| CallError {
                     kind: ErrorKind::Retry,
                     operation: "GenerateMac",
@@ -105,7 +105,7 @@ pub(crate) mod tests {
         assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
         assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
         assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new(vec![8; 32])).hash("hunter2"));
-        // What stands in portraits is no help to whoever wants to make a value known.
+        // What stands in digests is no help to whoever wants to make a value known.
         assert_ne!(key().hash("hunter2"), key().known("hunter2"));
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Content,
-    guard::Sighting,
+    guard::SurfaceSnapshot,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::PolicyVersion,
     tags::with_folded_keys,
@@ -251,7 +251,7 @@ impl Aws {
     }
 
     /// A managed policy on a role, with what stands in for it.
-    pub(crate) async fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Result<Sighting, CallError> {
+    pub(crate) async fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Result<SurfaceSnapshot, CallError> {
         let (stand_in, copy) = (policy.stand_in(), policy.copy_for(role));
         let (attached, managed, stand_in, copied) = future::try_join4(
             self.attached_policies(role),
@@ -267,7 +267,7 @@ impl Aws {
         let stand_in = stand_in.map(|document| document.content()).unwrap_or_default();
         let copied = copied.filter(|_| attached.contains(copy.policy()));
         let copied = copied.map(|(_, document)| document.content()).unwrap_or_default();
-        Ok(Sighting { content: content.with_stand_in(&stand_in).with_copy(&copied), revision: None })
+        Ok(SurfaceSnapshot { content: content.with_stand_in(&stand_in).with_copy(&copied), revision: None })
     }
 }
 

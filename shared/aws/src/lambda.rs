@@ -2,7 +2,7 @@
 
 use crate::{
     Aws,
-    error::{classify, discreet},
+    error::{classify, classify_redacted},
 };
 use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType};
 use futures::future;
@@ -13,7 +13,7 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Content,
     environment::KEY_RIGHTS,
-    guard::Sighting,
+    guard::SurfaceSnapshot,
     plan::{RevisionId, UrlAuthType},
 };
 use warden_policy::{Document, Kind};
@@ -24,7 +24,7 @@ pub struct Function {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Which role it has (`{"Role": "arn:..."}`), with the lock on its configuration.
-    pub role: Option<Sighting>,
+    pub role: Option<SurfaceSnapshot>,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
     pub on_managed_instances: bool,
     /// The customer's KMS key that its environment is encrypted with, where the caller may not use that.
@@ -47,7 +47,7 @@ impl Aws {
                 role: answer.configuration.map(role_sighting),
             })),
             // The answer holds the environment too.
-            Err(error) => none_if_gone(discreet("GetFunction", &target, error)),
+            Err(error) => none_if_gone(classify_redacted("GetFunction", &target, error)),
         }
     }
 
@@ -59,12 +59,12 @@ impl Aws {
         &self,
         function: &FunctionArn,
         version: &Qualifier,
-    ) -> Result<Option<Sighting>, CallError> {
+    ) -> Result<Option<SurfaceSnapshot>, CallError> {
         let target = function.qualified(Some(version));
         let call = self.lambda(function.region()).get_function().function_name(function.to_string());
         match call.qualifier(version.as_str()).send().await {
             Ok(answer) => Ok(answer.configuration.map(role_sighting)),
-            Err(error) => none_if_gone(discreet("GetFunction", &target, error)),
+            Err(error) => none_if_gone(classify_redacted("GetFunction", &target, error)),
         }
     }
 
@@ -76,10 +76,10 @@ impl Aws {
         &self,
         function: &FunctionArn,
         qualifier: Option<&Qualifier>,
-    ) -> Result<Sighting, CallError> {
+    ) -> Result<SurfaceSnapshot, CallError> {
         let call = self.lambda(function.region()).get_policy().function_name(function.to_string());
         match call.set_qualifier(qualifier.map(ToString::to_string)).send().await {
-            Ok(answer) => Ok(Sighting {
+            Ok(answer) => Ok(SurfaceSnapshot {
                 content: answer.policy.map_or(Content::ABSENT, |text| policy_content(&text)),
                 revision: answer.revision_id.map(RevisionId),
             }),
@@ -95,10 +95,10 @@ impl Aws {
         &self,
         function: &FunctionArn,
         qualifier: Option<&Qualifier>,
-    ) -> Result<Sighting, CallError> {
+    ) -> Result<SurfaceSnapshot, CallError> {
         let target = function.qualified(qualifier);
         match self.lambda(function.region()).get_resource_policy().resource_arn(&target).send().await {
-            Ok(answer) => Ok(Sighting {
+            Ok(answer) => Ok(SurfaceSnapshot {
                 content: answer.policy.map_or(Content::ABSENT, |text| policy_content(&text)),
                 revision: answer.revision_id.map(RevisionId),
             }),
@@ -114,7 +114,7 @@ impl Aws {
         &self,
         function: &FunctionArn,
         qualifier: Option<&Qualifier>,
-    ) -> Result<Sighting, CallError> {
+    ) -> Result<SurfaceSnapshot, CallError> {
         let call = self.lambda(function.region()).get_function_url_config().function_name(function.to_string());
         match call.set_qualifier(qualifier.map(ToString::to_string)).send().await {
             Ok(answer) => Ok(url_sighting(&answer.auth_type, answer.cors)),
@@ -129,7 +129,7 @@ impl Aws {
     pub async fn function_urls(
         &self,
         function: &FunctionArn,
-    ) -> Result<BTreeMap<Option<Qualifier>, Sighting>, CallError> {
+    ) -> Result<BTreeMap<Option<Qualifier>, SurfaceSnapshot>, CallError> {
         let target = function.to_string();
         let call = self.lambda(function.region()).list_function_url_configs().function_name(&target);
         let mut pages = call.into_paginator().items().send();
@@ -148,11 +148,11 @@ impl Aws {
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn layer_policy(&self, layer: &LayerVersionArn) -> Result<Sighting, CallError> {
+    pub async fn layer_policy(&self, layer: &LayerVersionArn) -> Result<SurfaceSnapshot, CallError> {
         let target = layer.to_string();
         let call = self.lambda(layer.region()).get_layer_version_policy();
         match call.layer_name(layer.name()).version_number(version(layer)).send().await {
-            Ok(answer) => Ok(Sighting {
+            Ok(answer) => Ok(SurfaceSnapshot {
                 content: answer.policy.map_or(Content::ABSENT, |text| in_order_of_sids(policy_content(&text))),
                 revision: answer.revision_id.map(RevisionId),
             }),
@@ -169,7 +169,7 @@ impl Aws {
         // The answer holds a presigned URL of the layer's code as well: it is dropped here and never logged.
         match call.version_number(version(layer)).send().await {
             Ok(answer) => Ok(answer.compatible_architectures().iter().map(|it| it.as_str().to_owned()).collect()),
-            Err(error) => match discreet("GetLayerVersion", &layer.to_string(), error) {
+            Err(error) => match classify_redacted("GetLayerVersion", &layer.to_string(), error) {
                 error if matches!(error.kind, ErrorKind::Gone | ErrorKind::Refused) => Ok(BTreeSet::new()),
                 error => Err(error),
             },
@@ -195,7 +195,7 @@ impl Aws {
             let mut pages = client.list_versions_by_function().function_name(&target).into_paginator().items().send();
             let (mut names, mut managed) = (Vec::new(), false);
             while let Some(version) = pages.next().await {
-                let version = version.map_err(|error| discreet("ListVersionsByFunction", &target, error))?;
+                let version = version.map_err(|error| classify_redacted("ListVersionsByFunction", &target, error))?;
                 managed |= on_managed_instances(&version);
                 names.extend(version.version);
             }
@@ -239,13 +239,13 @@ pub(crate) fn with_key_rights(error: CallError) -> CallError {
     CallError { message, ..error }
 }
 
-fn role_sighting(configuration: FunctionConfiguration) -> Sighting {
+fn role_sighting(configuration: FunctionConfiguration) -> SurfaceSnapshot {
     let content = configuration.role.map_or(Content::ABSENT, |role| Content::new(json!({"Role": role})));
-    Sighting { content, revision: configuration.revision_id.map(RevisionId) }
+    SurfaceSnapshot { content, revision: configuration.revision_id.map(RevisionId) }
 }
 
 /// Who may call a URL, and from which web origins.
-fn url_sighting(auth_type: &FunctionUrlAuthType, cors: Option<Cors>) -> Sighting {
+fn url_sighting(auth_type: &FunctionUrlAuthType, cors: Option<Cors>) -> SurfaceSnapshot {
     let mut url = Map::new();
     url.insert("AuthType".into(), auth_type.as_str().into());
     if let Some(cors) = cors {
@@ -254,7 +254,7 @@ fn url_sighting(auth_type: &FunctionUrlAuthType, cors: Option<Cors>) -> Sighting
         settings.insert("AllowCredentials".into(), cors.allow_credentials.unwrap_or_default().into());
         url.insert("Cors".into(), settings.into());
     }
-    Sighting { content: Content::new(url.into()), revision: None }
+    SurfaceSnapshot { content: Content::new(url.into()), revision: None }
 }
 
 /// The policy as content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a policy.
@@ -282,8 +282,8 @@ pub(crate) fn none_if_gone<T>(error: CallError) -> Result<Option<T>, CallError> 
     if error.kind == ErrorKind::Gone { Ok(None) } else { Err(error) }
 }
 
-pub(crate) fn absent_if_gone(error: CallError) -> Result<Sighting, CallError> {
-    none_if_gone(error).map(|sighting| sighting.unwrap_or(Sighting { content: Content::ABSENT, revision: None }))
+pub(crate) fn absent_if_gone(error: CallError) -> Result<SurfaceSnapshot, CallError> {
+    none_if_gone(error).map(|snapshot| snapshot.unwrap_or(SurfaceSnapshot { content: Content::ABSENT, revision: None }))
 }
 
 /// The layer version's number as the SDK takes it.

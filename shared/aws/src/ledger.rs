@@ -2,9 +2,9 @@
 //!
 //! | pk | sk | attributes |
 //! |---|---|---|
-//! | subject's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day` |
-//! | subject's ARN | `state#<surface>` | `state` (JSON), `version`, and `open` while an intent is open |
-//! | subject's ARN | `head` | `head` (JSON), `version` |
+//! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day` |
+//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, and `open` while an intent is open |
+//! | resource's ARN | `head` | `head` (JSON), `version` |
 //! | `account` | `pause` | `pause` (JSON) |
 //! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes` |
 //! | `known-secret` | keyed hash of a value | `known` (JSON) |
@@ -27,7 +27,7 @@ use warden_engine::{
     proof::is_withdrawn,
     record::{Record, RecordId},
     state::{Head, History, Pause, SurfaceState},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -107,7 +107,7 @@ impl Aws {
         let record: Record = self.read(item, "record")?;
         let place = |what: &str| damaged(&self.table, string(item, "pk").unwrap_or("?"), &record.id.to_string(), what);
         // The keys are not hashed: a record that was moved elsewhere is not the record that was written.
-        if string(item, "pk") != Some(record.subject.to_string().as_str())
+        if string(item, "pk") != Some(record.resource.to_string().as_str())
             || string(item, "sk") != Some(format!("rec#{}", record.id).as_str())
         {
             return Err(place("its keys are not those of its record"));
@@ -116,17 +116,17 @@ impl Aws {
         Ok(StoredRecord { record, hash })
     }
 
-    async fn states(&self, subject: &str) -> Result<BTreeMap<Surface, SurfaceState>, CallError> {
+    async fn states(&self, resource: &str) -> Result<BTreeMap<Surface, SurfaceState>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
         let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :state)");
-        let query = query.expression_attribute_values(":pk", text(subject));
+        let query = query.expression_attribute_values(":pk", text(resource));
         let mut items = query.expression_attribute_values(":state", text("state#")).into_paginator().items().send();
         let mut states = BTreeMap::new();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| classify("Query", &self.table, error))?;
             let sk = string(&item, "sk").unwrap_or_default();
             let surface = sk.strip_prefix("state#").and_then(|surface| surface.parse().ok());
-            let surface = surface.ok_or_else(|| damaged(&self.table, subject, sk, "it names no surface"))?;
+            let surface = surface.ok_or_else(|| damaged(&self.table, resource, sk, "it names no surface"))?;
             let state = SurfaceState { version: version(&item), ..self.read(&item, "state")? };
             states.insert(surface, state);
         }
@@ -183,23 +183,23 @@ impl Aws {
         Ok(described.table.and_then(|table| table.deletion_protection_enabled).unwrap_or_default())
     }
 
-    /// All records of one subject, in the order of the chain, and its head. A guard may write between the reading of the one and of
+    /// All records of one resource, in the order of the chain, and its head. A guard may write between the reading of the one and of
     /// the other: what does not end alike is read again a few times.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
-    pub async fn chain(&self, subject: &Subject) -> Result<(Vec<StoredRecord>, Head), CallError> {
+    pub async fn chain(&self, resource: &Resource) -> Result<(Vec<StoredRecord>, Head), CallError> {
         for _ in 0..CHAIN_READINGS {
-            let (records, head) = self.read_chain(subject).await?;
+            let (records, head) = self.read_chain(resource).await?;
             if records.last().map(|stored| stored.record.id) == head.last {
                 return Ok((records, head));
             }
         }
-        self.read_chain(subject).await
+        self.read_chain(resource).await
     }
 
-    async fn read_chain(&self, subject: &Subject) -> Result<(Vec<StoredRecord>, Head), CallError> {
-        let pk = subject.to_string();
+    async fn read_chain(&self, resource: &Resource) -> Result<(Vec<StoredRecord>, Head), CallError> {
+        let pk = resource.to_string();
         let records = async {
             let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
             let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :rec)");
@@ -254,11 +254,11 @@ impl Aws {
         Ok(None)
     }
 
-    /// Every subject that has records. A key that names no subject is an error in its place.
+    /// Every resource that has records. A key that names no resource is an error in its place.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn subjects(&self) -> Result<Vec<Result<Subject, CallError>>, CallError> {
+    pub async fn resources(&self) -> Result<Vec<Result<Resource, CallError>>, CallError> {
         let scan = self.dynamodb.scan().table_name(&self.table).consistent_read(true).projection_expression("pk, sk");
         let scan = scan.filter_expression("sk = :head OR begins_with(sk, :rec)");
         let scan = scan.expression_attribute_values(":head", text("head"));
@@ -268,15 +268,15 @@ impl Aws {
             let item = item.map_err(|error| classify("Scan", &self.table, error))?;
             keys.insert(string(&item, "pk").unwrap_or_default().to_owned());
         }
-        let subject = |pk: String| pk.parse().map_err(|error| damaged(&self.table, &pk, "", error));
-        Ok(keys.into_iter().map(subject).collect())
+        let resource = |pk: String| pk.parse().map_err(|error| damaged(&self.table, &pk, "", error));
+        Ok(keys.into_iter().map(resource).collect())
     }
 
     /// Surfaces with an intent whose outcome is not recorded yet.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
-    pub async fn open_intents(&self) -> Result<Vec<(Subject, Surface, SurfaceState)>, CallError> {
+    pub async fn open_intents(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).index_name("open-intents");
         let query = query.key_condition_expression("#open = :intent").expression_attribute_names("#open", "open");
         let mut items = query.expression_attribute_values(":intent", text("intent")).into_paginator().items().send();
@@ -284,18 +284,18 @@ impl Aws {
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| classify("Query", &self.table, error))?;
             let (pk, sk) = (string(&item, "pk").unwrap_or_default(), string(&item, "sk").unwrap_or_default());
-            let subject = pk.parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
+            let resource = pk.parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
             let surface =
                 sk.trim_start_matches("state#").parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
-            open.push((subject, surface, self.read(&item, "state")?));
+            open.push((resource, surface, self.read(&item, "state")?));
         }
         Ok(open)
     }
 }
 
 impl Ledger for Aws {
-    async fn history(&self, subject: &Subject, now: Timestamp) -> Result<History, CallError> {
-        let pk = subject.to_string();
+    async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
+        let pk = resource.to_string();
         let (this, previous) = (hour(now), hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now)));
         let keys = vec![key(&pk, "head"), key("account", "pause"), key("account", &this), key("account", &previous)];
         let (surfaces, items) = future::try_join(self.states(&pk), self.single_items(keys)).await?;
@@ -317,7 +317,7 @@ impl Ledger for Aws {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
-        let pk = commit.subject.to_string();
+        let pk = commit.resource.to_string();
         let mut items = vec![self.versioned(&pk, "head", "head", json(&commit.head)?, commit.head.version, None)?];
         for record in &commit.records {
             let hash = record.hash().map_err(|error| damaged(&self.table, &pk, "record", error))?;

@@ -1,23 +1,23 @@
 //! The engine's ports on the AWS SDK: Lambda, IAM, Secrets Manager, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
 
-pub mod calls;
 pub mod config;
+pub mod permissions;
 
 mod account;
-mod announcer;
+mod attestation;
+mod audit_events;
 mod clock;
-mod copies;
 mod environment;
 mod error;
+mod generated_policy;
 mod hash;
 mod iam;
 mod lambda;
 mod layers;
 mod ledger;
-mod notary;
 mod secrets_manager;
 
-pub use environment::Reading;
+pub use environment::FunctionConfig;
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;

@@ -1,7 +1,7 @@
 //! The secrets that Warden stores: one for each function, a JSON object by variable; a further one where that has no room for another
 //! version, which takes a label of its own for the undo.
 
-use crate::{Aws, HashKey, error::discreet};
+use crate::{Aws, HashKey, error::classify_redacted};
 use aws_sdk_secretsmanager::{operation::get_secret_value::GetSecretValueOutput, types::Tag};
 use futures::future;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,10 +15,11 @@ use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::Content,
     environment::{
-        Fate, Grant, Held, KeptValue, KeyedHash, OddText, Portrait, Replaced, Rotation, Stored, StoredNow, VariableName,
+        EnvironmentDigest, Grant, Held, KeptValue, KeyedHash, OddText, Replaced, Rotation, SecretState, Stored,
+        StoredNow, VariableName,
     },
-    reference::{Reference, SecretName, plain},
     rotate::{Kept, NotKept},
+    secret_ref::{Reference, SecretName, plain},
 };
 use zeroize::Zeroizing;
 
@@ -141,14 +142,14 @@ struct Described {
 }
 
 impl Aws {
-    /// What Warden keeps for a function whose environment is `portrait`.
+    /// What Warden keeps for a function whose environment is `digest`.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn keeping(&self, function: &FunctionArn, portrait: &Portrait) -> Result<Keeping, CallError> {
+    pub async fn keeping(&self, function: &FunctionArn, digest: &EnvironmentDigest) -> Result<Keeping, CallError> {
         let key = self.hash_key().await?;
         let names = key.secrets(function)?;
-        let referred = |name: &SecretName| portrait.references().any(|(_, named)| named == name);
+        let referred = |name: &SecretName| digest.references().any(|(_, named)| named == name);
         let first = names.iter().enumerate().filter(|(number, name)| *number == 0 || referred(name));
         let first = first.map(async |(_, name)| Ok((name.clone(), self.one(function, name, referred(name)).await?)));
         let mut found: BTreeMap<SecretName, One> = future::try_join_all(first).await?.into_iter().collect();
@@ -207,7 +208,7 @@ impl Aws {
                     is_deleted: answer.deleted_date.is_some(),
                 }))
             }
-            Err(error) => match discreet("DescribeSecret", name.as_str(), error) {
+            Err(error) => match classify_redacted("DescribeSecret", name.as_str(), error) {
                 error if error.kind == ErrorKind::Gone => Ok(None),
                 error => Err(error),
             },
@@ -218,11 +219,11 @@ impl Aws {
     pub(crate) async fn readers_of(
         &self,
         function: &FunctionArn,
-        portrait: &Portrait,
+        digest: &EnvironmentDigest,
     ) -> Result<BTreeSet<String>, CallError> {
         let own: BTreeSet<SecretName> = self.hash_key().await?.secrets(function)?.into_iter().collect();
         let referred: BTreeSet<&SecretName> =
-            portrait.references().map(|(_, name)| name).filter(|name| own.contains(name)).collect();
+            digest.references().map(|(_, name)| name).filter(|name| own.contains(name)).collect();
         let readers = referred.into_iter().map(async |name| {
             let (readers, described) =
                 future::try_join(self.readers(function, name), self.described(function, name)).await?;
@@ -234,13 +235,16 @@ impl Aws {
     }
 
     /// What becomes of the secrets of a function that is gone; empty where there are none.
-    pub(crate) async fn fates(&self, function: &FunctionArn) -> Result<BTreeMap<SecretName, Fate>, CallError> {
-        let mut fates = BTreeMap::new();
+    pub(crate) async fn secret_states(
+        &self,
+        function: &FunctionArn,
+    ) -> Result<BTreeMap<SecretName, SecretState>, CallError> {
+        let mut secret_states = BTreeMap::new();
         for name in self.hash_key().await?.secrets(function)? {
             let Some(described) = self.described(function, &name).await? else { break };
-            fates.insert(name, if described.is_deleted { Fate::ToBeDeleted } else { Fate::Kept });
+            secret_states.insert(name, if described.is_deleted { SecretState::ToBeDeleted } else { SecretState::Kept });
         }
-        Ok(fates)
+        Ok(secret_states)
     }
 
     /// Has secrets deleted once the recovery window is over. One that is on its way there already, or gone, is let be.
@@ -252,7 +256,7 @@ impl Aws {
         let client = self.secrets(function.region());
         let deletions = secrets.iter().map(async |secret| {
             let request = client.delete_secret().secret_id(secret.as_str()).recovery_window_in_days(RECOVERY_DAYS);
-            match request.send().await.map_err(|error| discreet("DeleteSecret", secret.as_str(), error)) {
+            match request.send().await.map_err(|error| classify_redacted("DeleteSecret", secret.as_str(), error)) {
                 Err(error) if error.kind != ErrorKind::Gone && !is_unusable(&error) => Err(error),
                 Ok(_) | Err(_) => Ok(()),
             }
@@ -269,7 +273,7 @@ impl Aws {
         let client = self.secrets(function.region());
         let restorations = secrets.iter().map(async |secret| {
             let answer = client.restore_secret().secret_id(secret.as_str()).send().await;
-            match answer.map_err(|error| discreet("RestoreSecret", secret.as_str(), error)) {
+            match answer.map_err(|error| classify_redacted("RestoreSecret", secret.as_str(), error)) {
                 Err(error) if !is_unusable(&error) => Err(error),
                 Ok(_) | Err(_) => Ok(()),
             }
@@ -282,7 +286,7 @@ impl Aws {
         let request = self.secrets(function.region()).get_resource_policy().secret_id(secret.as_str());
         match request.send().await {
             Ok(answer) => Ok(answer.resource_policy.map(|policy| principals(&policy)).unwrap_or_default()),
-            Err(error) => match discreet("GetResourcePolicy", secret.as_str(), error) {
+            Err(error) => match classify_redacted("GetResourcePolicy", secret.as_str(), error) {
                 error if error.kind == ErrorKind::Gone || is_unusable(&error) => Ok(BTreeSet::new()),
                 error => Err(error),
             },
@@ -300,7 +304,7 @@ impl Aws {
             self.secrets(function.region()).get_secret_value().secret_id(secret.as_str()).version_stage(label);
         match request.send().await {
             Ok(answer) => Ok(Some(Version::read(answer))),
-            Err(error) => match discreet("GetSecretValue", secret.as_str(), error) {
+            Err(error) => match classify_redacted("GetSecretValue", secret.as_str(), error) {
                 error if error.kind == ErrorKind::Gone || is_unusable(&error) => Ok(None),
                 error => Err(error),
             },
@@ -317,7 +321,7 @@ impl Aws {
         let request = self.secrets(function.region()).get_secret_value().secret_id(secret.as_str()).version_id(id);
         match request.send().await {
             Ok(answer) => Ok(Some(Version::read(answer))),
-            Err(error) => match discreet("GetSecretValue", secret.as_str(), error) {
+            Err(error) => match classify_redacted("GetSecretValue", secret.as_str(), error) {
                 error if error.kind == ErrorKind::Gone || is_unusable(&error) => Ok(None),
                 error => Err(error),
             },
@@ -381,7 +385,7 @@ impl Aws {
                         self.put(function, stored, &values).await?;
                         true
                     }
-                    Err(error) => return Err(discreet("CreateSecret", secret.as_str(), error)),
+                    Err(error) => return Err(classify_redacted("CreateSecret", secret.as_str(), error)),
                 }
             }
         };
@@ -391,7 +395,7 @@ impl Aws {
             }
             let request = client.update_secret_version_stage().secret_id(secret.as_str()).version_stage(label);
             let answer = request.move_to_version_id(version).send().await;
-            answer.map(drop).map_err(|error| discreet("UpdateSecretVersionStage", secret.as_str(), error))
+            answer.map(drop).map_err(|error| classify_redacted("UpdateSecretVersionStage", secret.as_str(), error))
         };
         let granting = async {
             match grant {
@@ -434,11 +438,11 @@ impl Aws {
     ) -> Result<Option<Result<Kept, NotKept>>, CallError> {
         let (reading, key) = future::try_join(self.reading(function, None), self.hash_key()).await?;
         let Some(reading) = reading else { return Ok(None) };
-        let portrait = match reading.portrait(key) {
-            Ok(portrait) => portrait,
+        let digest = match reading.digest(key) {
+            Ok(digest) => digest,
             Err(why) => return Ok(Some(Err(NotKept::Unreadable(why)))),
         };
-        let secret = match portrait.variables.get(variable.as_str()) {
+        let secret = match digest.variables.get(variable.as_str()) {
             None => return Ok(Some(Err(NotKept::NotSet))),
             Some(Held::Value(_) | Held::Wrapper) => return Ok(Some(Err(NotKept::NoReference))),
             Some(Held::Reference(Reference(secret))) => secret,
@@ -450,7 +454,7 @@ impl Aws {
             return Ok(Some(Err(NotKept::Gone(secret.clone()))));
         };
         let now = current.now(key);
-        let alone = portrait.references().filter(|(_, referred)| *referred == secret).count() == 1;
+        let alone = digest.references().filter(|(_, referred)| *referred == secret).count() == 1;
         let value = match now.odd {
             None => now.values.get(variable.as_str()).copied(),
             Some(OddText::Plain(hash)) if alone => Some(hash),
@@ -563,7 +567,7 @@ impl Aws {
             Ok(_) => Ok(()),
             // The version is there with other values beside ours: what is read back decides.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(()),
-            Err(error) => Err(limited(discreet("PutSecretValue", secret.as_str(), error))),
+            Err(error) => Err(limited(classify_redacted("PutSecretValue", secret.as_str(), error))),
         }
     }
 
@@ -573,7 +577,7 @@ impl Aws {
         let request = self.secrets(function.region()).update_secret_version_stage().secret_id(secret.as_str());
         let request = request.version_stage(CURRENT).move_to_version_id(version).set_remove_from_version_id(from);
         let answer = request.send().await;
-        answer.map(drop).map_err(|error| discreet("UpdateSecretVersionStage", secret.as_str(), error))
+        answer.map(drop).map_err(|error| classify_redacted("UpdateSecretVersionStage", secret.as_str(), error))
     }
 
     /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may look at stays.
@@ -596,7 +600,7 @@ impl Aws {
         let grants = grant.secrets.iter().map(async |secret| {
             let request = client.put_resource_policy().secret_id(secret.as_str()).block_public_policy(true);
             let answer = request.resource_policy(policy(function, &grant.readers).to_string()).send().await;
-            answer.map(drop).map_err(|error| unsettled(discreet("PutResourcePolicy", secret.as_str(), error)))
+            answer.map(drop).map_err(|error| unsettled(classify_redacted("PutResourcePolicy", secret.as_str(), error)))
         });
         future::try_join_all(grants).await.map(drop)
     }

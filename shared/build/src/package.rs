@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use warden_reference::WRAPPER;
+use warden_secret_ref::WRAPPER;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::BuildError;

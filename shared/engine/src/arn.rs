@@ -7,16 +7,16 @@ use warden_policy::{AccountId, Partition};
 /// A text that is not the name or ARN it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {expected}")]
-pub struct BadName {
+pub struct NameError {
     text: String,
     expected: &'static str,
 }
 
-impl BadName {
+impl NameError {
     pub(crate) fn new(text: &str, expected: &'static str) -> Self {
         // Hostile input: an error message quotes no more than a line of it.
         let text = text.chars().take(200).filter(|c| !c.is_control()).collect();
-        BadName { text, expected }
+        NameError { text, expected }
     }
 }
 
@@ -60,16 +60,16 @@ impl fmt::Display for Qualifier {
 }
 
 impl FromStr for Qualifier {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let fits = text == LATEST_PUBLISHED || is_lambda_name(text, 128);
-        if fits { Ok(Qualifier(text.to_owned())) } else { Err(BadName::new(text, "a version or an alias")) }
+        if fits { Ok(Qualifier(text.to_owned())) } else { Err(NameError::new(text, "a version or an alias")) }
     }
 }
 
 /// Reads a qualifier; `$LATEST` and none mean the same function.
-fn qualifier(text: Option<&str>) -> Result<Option<Qualifier>, BadName> {
+fn qualifier(text: Option<&str>) -> Result<Option<Qualifier>, NameError> {
     match text {
         None | Some("$LATEST") => Ok(None),
         Some(text) => text.parse().map(Some),
@@ -190,9 +190,9 @@ impl FunctionArn {
     /// before the colon is a Region or an account only where it is the one at home. `function:y` is y, as the pattern has it (?).
     ///
     /// # Errors
-    /// [`BadName`] where the text is none of these.
-    pub fn resolve(text: &str, home: &Home) -> Result<(Self, Option<Qualifier>), BadName> {
-        let bad = || BadName::new(text, "a function's name or ARN");
+    /// [`NameError`] where the text is none of these.
+    pub fn resolve(text: &str, home: &Home) -> Result<(Self, Option<Qualifier>), NameError> {
+        let bad = || NameError::new(text, "a function's name or ARN");
         let parts: Vec<&str> = text.split(':').collect();
         let (partition, parts) = match parts.as_slice() {
             ["arn", "", "lambda", rest @ ..] => (home.partition.clone(), rest),
@@ -227,10 +227,10 @@ impl fmt::Display for FunctionArn {
 }
 
 impl FromStr for FunctionArn {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a function's ARN");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a function's ARN");
         match text.split(':').collect::<Vec<_>>().as_slice() {
             ["arn", partition, "lambda", region, account, "function", _] => {
                 let home = Home {
@@ -279,9 +279,9 @@ impl LayerVersionArn {
     /// Reads what AWS accepts as `LayerName` (a name or the layer's ARN) beside a version number.
     ///
     /// # Errors
-    /// [`BadName`] where the text is neither.
-    pub fn resolve(layer: &str, version: u64, home: &Home) -> Result<Self, BadName> {
-        let bad = || BadName::new(layer, "a layer's name or ARN");
+    /// [`NameError`] where the text is neither.
+    pub fn resolve(layer: &str, version: u64, home: &Home) -> Result<Self, NameError> {
+        let bad = || NameError::new(layer, "a layer's name or ARN");
         match layer.split(':').collect::<Vec<_>>().as_slice() {
             ["arn", ..] => format!("{layer}:{version}").parse().map_err(|_| bad()),
             [name] if is_lambda_name(name, 140) => Ok(LayerVersionArn {
@@ -310,10 +310,10 @@ impl fmt::Display for LayerVersionArn {
 }
 
 impl FromStr for LayerVersionArn {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a layer version's ARN");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a layer version's ARN");
         match text.split(':').collect::<Vec<_>>().as_slice() {
             ["arn", partition, "lambda", region, account, "layer", name, version]
                 if is_region(region) && is_lambda_name(name, 140) =>
@@ -357,10 +357,10 @@ impl fmt::Display for AccountArn {
 }
 
 impl FromStr for AccountArn {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "an account's ARN");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "an account's ARN");
         match text.split(':').collect::<Vec<_>>().as_slice() {
             ["arn", partition, "iam", "", account, "root"] => Ok(AccountArn {
                 partition: partition.parse().map_err(|_| bad())?,

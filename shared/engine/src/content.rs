@@ -1,7 +1,7 @@
 //! The content of a surface and its fingerprint.
 
 use crate::{
-    arn::{BadName, as_text},
+    arn::{NameError, as_text},
     iam::PolicyArn,
 };
 use serde::{Deserialize, Serialize, de};
@@ -40,11 +40,11 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl FromStr for Fingerprint {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| BadName::new(text, "a SHA-256 in hexadecimal"))?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NameError::new(text, "a SHA-256 in hexadecimal"))?;
         Ok(Fingerprint(bytes))
     }
 }
@@ -198,10 +198,10 @@ impl fmt::Display for FindingKey {
 }
 
 impl FromStr for FindingKey {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a finding's key");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a finding's key");
         let (finding, fragment) = text.split_once('#').ok_or_else(bad)?;
         Ok(FindingKey { finding: finding.parse().map_err(|_| bad())?, fragment: fragment.parse()? })
     }

@@ -3,13 +3,13 @@
 use crate::{
     content::{Content, FindingKey, Fingerprint},
     environment::{KeyedHash, WHEN_IT_STARTS},
-    guard::{Facts, Guard, Judgement, Look, Otherwise, Scope, Sighting},
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
     known::{self, Known},
     plan::{Change, Plan, RevisionId},
     record::{Diff, Draft, Reason, Record, Step},
-    settings::{Settings, StandingPolicy},
-    state::{Acceptance, Head, History, Intent, Purpose, Standing, SurfaceState},
-    surface::{Subject, Surface},
+    settings::{PreExistingPolicy, Settings},
+    state::{Acceptance, Enrolment, Head, History, Intent, Purpose, SurfaceState},
+    surface::{Resource, Surface},
     tags::{Mode, OptIn},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -38,7 +38,7 @@ const REVERTS_KEPT: usize = 64;
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The mode that the subject has.
+    /// The mode that the resource has.
     pub mode: Mode,
     /// The head, with what this guard knows now; its chain not yet continued.
     pub head: Head,
@@ -125,7 +125,7 @@ pub fn conclude(
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
             state.values.learn(intent.plan.changes());
-            // What is put away after a subject that is gone was no revert.
+            // What is put away after a resource that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);
             }
@@ -134,7 +134,7 @@ pub fn conclude(
             state.refused.clear();
             // What an operator had removed does not stand any more: put back, it is new.
             let left = intent.plan.after().fragments();
-            state.standing.retain(|key, _| left.contains(&key.fragment));
+            state.pre_existing.retain(|key, _| left.contains(&key.fragment));
             if compliant {
                 state.baseline = Some(intent.plan.after().clone());
             }
@@ -187,7 +187,7 @@ pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     }
 }
 
-/// What ends the intents that were left open on a subject that is gone.
+/// What ends the intents that were left open on a resource that is gone.
 pub struct Gone {
     /// Records to write.
     pub drafts: Vec<Draft>,
@@ -199,7 +199,7 @@ pub struct Gone {
     pub remediations: Vec<Remediation>,
 }
 
-/// Ends the intents that were left open on a subject that is gone; `kept` is what Warden keeps for it, and on which surface.
+/// Ends the intents that were left open on a resource that is gone; `kept` is what Warden keeps for it, and on which surface.
 pub fn gone(
     history: &History,
     kept: Option<(&Surface, &Content)>,
@@ -219,7 +219,9 @@ pub fn gone(
                     gone.remediations.push(resumed);
                     continue;
                 }
-                Some(_) | None => Ending::Failed("the run that began this was cut off, and its subject is gone".into()),
+                Some(_) | None => {
+                    Ending::Failed("the run that began this was cut off, and its resource is gone".into())
+                }
             };
             let (outcome, state) = conclude(intent, &ending, state, false, template, now);
             gone.drafts.extend(outcome);
@@ -245,19 +247,19 @@ pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
     judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
 }
 
-/// Decides what to do about a subject.
+/// Decides what to do about a resource.
 pub fn decide<G: Guard>(
     guard: &G,
-    look: &Look,
+    request: &ReconcileRequest,
     facts: &Facts<G::Context>,
     history: &History,
     settings: &Settings,
     now: Timestamp,
 ) -> Decision {
     let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
-    let mut deciding = Deciding {
+    let mut deciding = Decider {
         guard,
-        look,
+        request,
         facts,
         history,
         settings,
@@ -287,28 +289,28 @@ pub fn decide<G: Guard>(
         opt_in,
     };
     deciding.scope();
-    for (surface, sighting) in &facts.surfaces {
+    for (surface, snapshot) in &facts.surfaces {
         if deciding.is_full() {
             deciding.decision.more = true;
             break;
         }
-        deciding.surface(surface, sighting);
+        deciding.surface(surface, snapshot);
     }
     deciding.survey();
     deciding.decision
 }
 
-struct Deciding<'a, G: Guard> {
+struct Decider<'a, G: Guard> {
     guard: &'a G,
-    look: &'a Look,
+    request: &'a ReconcileRequest,
     facts: &'a Facts<G::Context>,
     history: &'a History,
     settings: &'a Settings,
     now: Timestamp,
     opt_in: OptIn,
-    /// What this guard knew of the subject.
-    known: Option<&'a Standing>,
-    /// Since when the subject has its mode.
+    /// What this guard knew of the resource.
+    known: Option<&'a Enrolment>,
+    /// Since when the resource has its mode.
     since: Timestamp,
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
@@ -321,12 +323,12 @@ struct Deciding<'a, G: Guard> {
     decision: Decision,
 }
 
-impl<G: Guard> Deciding<'_, G> {
-    fn subject(&self) -> &Subject {
-        &self.look.subject
+impl<G: Guard> Decider<'_, G> {
+    fn resource(&self) -> &Resource {
+        &self.request.resource
     }
 
-    /// Records that the subject came into or went out of scope, and tags that cannot be followed.
+    /// Records that the resource came into or went out of scope, and tags that cannot be followed.
     fn scope(&mut self) {
         let mode = self.opt_in.mode;
         let was = self.known.map_or(Mode::Off, |known| known.mode);
@@ -364,23 +366,23 @@ impl<G: Guard> Deciding<'_, G> {
             Scope::Through(functions) => functions.clone(),
             Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
         };
-        self.decision.head.guards.insert(G::KIND, Standing { mode, since, surveyed, problems, forged, through });
+        self.decision.head.guards.insert(G::KIND, Enrolment { mode, since, surveyed, problems, forged, through });
     }
 
-    /// When the trigger happened. An event from the future is one that somebody made up.
+    /// When the event happened. An event from the future is one that somebody made up.
     fn happened(&self) -> Timestamp {
-        self.look.cause.time.unwrap_or(self.now).min(self.now)
+        self.request.cause.time.unwrap_or(self.now).min(self.now)
     }
 
-    /// Remembers that nothing of the subject is unseen any more.
+    /// Remembers that nothing of the resource is unseen any more.
     fn survey(&mut self) {
-        let whole = self.look.surfaces.is_none() || self.look.created();
+        let whole = self.request.surfaces.is_none() || self.request.created();
         if whole
             && !self.decision.more
-            && let Some(standing) = self.decision.head.guards.get_mut(&G::KIND)
-            && standing.mode != Mode::Off
+            && let Some(enrolment) = self.decision.head.guards.get_mut(&G::KIND)
+            && enrolment.mode != Mode::Off
         {
-            standing.surveyed = true;
+            enrolment.surveyed = true;
         }
     }
 
@@ -389,14 +391,14 @@ impl<G: Guard> Deciding<'_, G> {
         self.decision.drafts.len() + self.decision.states.len() >= ITEMS_PER_COMMIT || self.bytes >= BYTES_PER_COMMIT
     }
 
-    fn surface(&mut self, surface: &Surface, sighting: &Sighting) {
+    fn surface(&mut self, surface: &Surface, snapshot: &SurfaceSnapshot) {
         let drafts_before = self.decision.drafts.len();
-        self.settle_and_weigh(surface, sighting);
+        self.settle_and_weigh(surface, snapshot);
         let drafts = self.decision.drafts.iter().skip(drafts_before).map(length).sum::<usize>();
         self.bytes += drafts + self.decision.states.get(surface).map_or(0, length);
     }
 
-    fn settle_and_weigh(&mut self, surface: &Surface, sighting: &Sighting) {
+    fn settle_and_weigh(&mut self, surface: &Surface, snapshot: &SurfaceSnapshot) {
         let fresh = SurfaceState::default();
         let mut state = self.history.surfaces.get(surface).unwrap_or(&fresh).clone();
         if self.opt_in.mode == Mode::Off && state.intent.is_none() {
@@ -407,18 +409,18 @@ impl<G: Guard> Deciding<'_, G> {
             return;
         }
         let judgement = self.guard.judge(self.facts, surface, self.settings);
-        if !self.settle_intent(surface, sighting, &judgement, &mut state) {
+        if !self.settle_intent(surface, snapshot, &judgement, &mut state) {
             return;
         }
         if self.opt_in.mode != Mode::Off {
-            self.housekeeping(&sighting.content, &mut state);
+            self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
-            self.weigh(surface, sighting, judgement, &mut state);
+            self.weigh(surface, snapshot, judgement, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But where the
-        // trigger names it (it was just created with its subject), it is known from now on: what comes later is new.
+        // event names it (it was just created with its resource), it is known from now on: what comes later is new.
         let known = self.history.surfaces.get(surface);
-        let there = !sighting.content.is_absent() || state.intent.is_some() || self.look.introduces(surface, None);
+        let there = !snapshot.content.is_absent() || state.intent.is_some() || self.request.introduces(surface, None);
         let news = known != Some(&state) && (known.is_some() || there);
         if news {
             self.decision.states.insert(surface.clone(), state);
@@ -434,14 +436,14 @@ impl<G: Guard> Deciding<'_, G> {
             acceptance.until > self.now && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
         });
         // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
-        state.standing.retain(|key, _| there.contains(&key.fragment));
+        state.pre_existing.retain(|key, _| there.contains(&key.fragment));
     }
 
     /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
     fn settle_intent(
         &mut self,
         surface: &Surface,
-        sighting: &Sighting,
+        snapshot: &SurfaceSnapshot,
         judgement: &Judgement,
         state: &mut SurfaceState,
     ) -> bool {
@@ -450,16 +452,16 @@ impl<G: Guard> Deciding<'_, G> {
             self.hold(Hold::Lease(intent.lease));
             return false;
         }
-        let remaining = intent.plan.remaining(&sighting.content);
+        let remaining = intent.plan.remaining(&snapshot.content);
         let ending = match remaining {
             Some([]) => Ending::Done,
             // An undo of which the content does not tell whether it is done: the person who wanted it takes it up again, and the
             // content that it restored is accepted meanwhile.
-            Some(_) if sighting.content == *intent.plan.after() && self.is_accepted(&intent, state) => return false,
+            Some(_) if snapshot.content == *intent.plan.after() && self.is_accepted(&intent, state) => return false,
             Some(changes)
                 if intent.purpose == Purpose::Remedy && self.opt_in.mode == Mode::Enforce && !self.paused() =>
             {
-                let revision = sighting.revision.clone();
+                let revision = snapshot.revision.clone();
                 let resumed = resume(surface, &intent, changes, revision, state, self.settings, self.now);
                 *state = resumed.state.clone();
                 self.decision.remediations.push(resumed);
@@ -497,8 +499,8 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     /// Sorts the findings of one surface by what is to be done about each.
-    fn weigh(&mut self, surface: &Surface, sighting: &Sighting, judgement: Judgement, state: &mut SurfaceState) {
-        let content = &sighting.content;
+    fn weigh(&mut self, surface: &Surface, snapshot: &SurfaceSnapshot, judgement: Judgement, state: &mut SurfaceState) {
+        let content = &snapshot.content;
         // What does not hold any more is forgotten, so that it is reported again when it comes back.
         self.reported = mem::take(&mut state.reported);
         if let Some(why) = &judgement.unclear {
@@ -509,7 +511,7 @@ impl<G: Guard> Deciding<'_, G> {
         if compliant(&judgement, self.settings) && fits(content) {
             state.baseline = Some(content.clone());
         }
-        let standing = self.standing(surface, content, &judgement.findings, state);
+        let pre_existing = self.pre_existing(surface, content, &judgement.findings, state);
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
@@ -527,8 +529,8 @@ impl<G: Guard> Deciding<'_, G> {
                 // The `accepted` record says so already.
             } else if self.opt_in.mode == Mode::Observe {
                 observed.push(finding);
-            } else if standing.contains(&key) {
-                withheld.push((Reason::Standing, finding));
+            } else if pre_existing.contains(&key) {
+                withheld.push((Reason::PreExisting, finding));
             } else if self.never_touch() {
                 withheld.push((Reason::NeverTouch, finding));
             } else if self.paused() {
@@ -545,12 +547,12 @@ impl<G: Guard> Deciding<'_, G> {
         if let Some(addressed) = addressed
             && !addressed.is_empty()
         {
-            self.remedy(surface, sighting, state, addressed);
+            self.remedy(surface, snapshot, state, addressed);
         }
     }
 
-    /// Which of the findings were there before the subject was opted in to `enforce`; brings the state's list up to date.
-    fn standing(
+    /// Which of the findings were there before the resource was opted in to `enforce`; brings the state's list up to date.
+    fn pre_existing(
         &self,
         surface: &Surface,
         content: &Content,
@@ -562,36 +564,37 @@ impl<G: Guard> Deciding<'_, G> {
         let surveyed = self.known.is_some_and(|known| known.surveyed);
         let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
         let happened = self.happened();
-        let recorded = state.standing.clone();
-        let mut standing = Vec::new();
+        let recorded = state.pre_existing.clone();
+        let mut pre_existing = Vec::new();
         for finding in findings {
             let key = content.finding_key(finding);
-            let named = self.look.introduces(surface, sid(content, &finding.at));
+            let named = self.request.introduces(surface, sid(content, &finding.at));
             // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
             let written =
                 recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
-            let is_standing = match written {
+            let is_pre_existing = match written {
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after the
-                // opt-in and before the finding was written down as standing.
+                // opt-in and before the finding was written down as pre-existing.
                 Some(written) => {
                     !(named && enforced_since.is_some_and(|since| since <= happened) && happened <= written)
                 }
                 None => first_look && !named,
             };
-            if !is_standing && self.opt_in.mode == Mode::Enforce {
-                state.standing.retain(|known, _| known.fragment != key.fragment);
+            if !is_pre_existing && self.opt_in.mode == Mode::Enforce {
+                state.pre_existing.retain(|known, _| known.fragment != key.fragment);
             } else {
-                state.standing.insert(key, written.unwrap_or(self.now));
+                state.pre_existing.insert(key, written.unwrap_or(self.now));
             }
-            if is_standing && !self.look.by_operator && self.settings.standing == StandingPolicy::Withhold {
-                standing.push(key);
+            if is_pre_existing && !self.request.by_operator && self.settings.pre_existing == PreExistingPolicy::Withhold
+            {
+                pre_existing.push(key);
             }
         }
-        standing
+        pre_existing
     }
 
     fn never_touch(&self) -> bool {
-        self.guard.never_touch(self.subject(), self.facts, self.settings)
+        self.guard.never_touch(self.resource(), self.facts, self.settings)
     }
 
     /// The breaker. Returns what is still to be acted on; `None` to wait first.
@@ -603,7 +606,7 @@ impl<G: Guard> Deciding<'_, G> {
         addressed: Vec<Finding>,
     ) -> Option<Vec<Finding>> {
         let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
-        if reverts < self.settings.breaker.reverts || self.look.by_operator || addressed.is_empty() {
+        if reverts < self.settings.breaker.reverts || self.request.by_operator || addressed.is_empty() {
             return Some(addressed);
         }
         let (critical, rest): (Vec<_>, Vec<_>) =
@@ -628,7 +631,7 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     fn fight_note(&self, reverts: u32, what: &str) -> String {
-        let cause = &self.look.cause;
+        let cause = &self.request.cause;
         format!(
             "reverted {reverts} times within {} minutes, and changed again by {} with {}: {what}",
             self.settings.breaker.window.as_mins(),
@@ -657,10 +660,16 @@ impl<G: Guard> Deciding<'_, G> {
     }
 
     /// Plans the change, checks it, and writes the intent.
-    fn remedy(&mut self, surface: &Surface, sighting: &Sighting, state: &mut SurfaceState, findings: Vec<Finding>) {
-        let content = &sighting.content;
+    fn remedy(
+        &mut self,
+        surface: &Surface,
+        snapshot: &SurfaceSnapshot,
+        state: &mut SurfaceState,
+        findings: Vec<Finding>,
+    ) {
+        let content = &snapshot.content;
         let remedy =
-            self.guard.remedy(self.subject(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
+            self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
         // What AWS has refused once for this content is not tried again.
         let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
@@ -689,7 +698,7 @@ impl<G: Guard> Deciding<'_, G> {
             return;
         }
         let critical = worst(&fixed) == Some(Severity::Critical);
-        if !critical && !self.look.by_operator {
+        if !critical && !self.request.by_operator {
             // A surface counts once, however many calls it takes: many small findings must not outgrow the cap together.
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
@@ -702,10 +711,10 @@ impl<G: Guard> Deciding<'_, G> {
             }
             self.decision.counted += 1;
         }
-        let intent = intend(self.subject(), plan.clone(), fixed.clone(), state, self.settings, self.now);
+        let intent = intend(self.resource(), plan.clone(), fixed.clone(), state, self.settings, self.now);
         let remediation = intent.remediation.clone();
         let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
-        let repeated = reverts >= self.settings.breaker.reverts && !self.look.by_operator;
+        let repeated = reverts >= self.settings.breaker.reverts && !self.request.by_operator;
         self.decision.drafts.push(Draft {
             step: Step::Planned,
             surface: Some(surface.clone()),
@@ -725,7 +734,7 @@ impl<G: Guard> Deciding<'_, G> {
             surface: surface.clone(),
             intent,
             changes: plan.changes().to_vec(),
-            revision: sighting.revision.clone(),
+            revision: snapshot.revision.clone(),
             state: state.clone(),
             resumed: false,
         });
@@ -741,7 +750,8 @@ impl<G: Guard> Deciding<'_, G> {
         }
         // One copy of the facts serves all plans of this decision: a function may have hundreds of surfaces.
         let planned = self.planned.get_or_insert_with(|| self.facts.clone());
-        let now = planned.surfaces.insert(surface.clone(), Sighting { content: plan.after().clone(), revision: None });
+        let now =
+            planned.surfaces.insert(surface.clone(), SurfaceSnapshot { content: plan.after().clone(), revision: None });
         let after = self.guard.judge(planned, surface, self.settings);
         planned.surfaces.extend(now.map(|now| (surface.clone(), now)));
         let left = after.findings.iter().find(|left| {
@@ -795,31 +805,31 @@ impl<G: Guard> Deciding<'_, G> {
     }
 }
 
-/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the subject came to its
+/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the resource came to its
 /// mode.
 fn said(step: Step, reason: Option<&Reason>, what: &str, since: Timestamp) -> Fingerprint {
     Fingerprint::of(&json!([step, reason.map(Reason::code), what, since]))
 }
 
 /// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same reason, and the
-/// subject is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
+/// resource is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
 pub fn still_holds(record: &Record, history: &History) -> bool {
     let Draft { guard: Some(guard), surface: Some(surface), step, findings, reason, diff, mode, .. } = &record.entry
     else {
         return false;
     };
-    let (Some(standing), Some(state)) = (history.head.guards.get(guard), history.surfaces.get(surface)) else {
+    let (Some(enrolment), Some(state)) = (history.head.guards.get(guard), history.surfaces.get(surface)) else {
         return false;
     };
     let holds = |finding: &Finding| match diff {
         Some(diff) => {
             let key = diff.before.finding_key(finding).to_string();
-            state.reported.contains(&said(*step, reason.as_ref(), &key, standing.since))
+            state.reported.contains(&said(*step, reason.as_ref(), &key, enrolment.since))
         }
         // Of content that no record can hold the state alone says that there is something to report.
         None => !state.reported.is_empty(),
     };
-    *mode == Some(standing.mode) && findings.iter().any(holds)
+    *mode == Some(enrolment.mode) && findings.iter().any(holds)
 }
 
 /// Takes over an intent that another run left open, for the changes that are left.
@@ -840,7 +850,7 @@ fn resume(
 
 /// Writes the intent to carry out `plan` into the surface's state.
 pub(crate) fn intend(
-    subject: &Subject,
+    resource: &Resource,
     plan: Plan,
     findings: Vec<Finding>,
     state: &mut SurfaceState,
@@ -848,7 +858,7 @@ pub(crate) fn intend(
     now: Timestamp,
 ) -> Intent {
     state.occurrences += 1;
-    let key = json!([subject, plan.surface(), plan.before().fingerprint(), state.occurrences]);
+    let key = json!([resource, plan.surface(), plan.before().fingerprint(), state.occurrences]);
     let intent = Intent {
         purpose: Purpose::Remedy,
         remediation: format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences),
@@ -860,10 +870,10 @@ pub(crate) fn intend(
     intent
 }
 
-/// What is to be written and done about what Warden keeps for a subject that is gone, on which surface: the record, the surface's state, and
+/// What is to be written and done about what Warden keeps for a resource that is gone, on which surface: the record, the surface's state, and
 /// the change if it may be made now. `None` where that was said already.
-pub fn put_away(
-    subject: &Subject,
+pub fn cleanup(
+    resource: &Resource,
     (surface, kept): (&Surface, &Content),
     plan: Result<Plan, String>,
     history: &History,
@@ -896,7 +906,7 @@ pub fn put_away(
             return Some((draft, state, None));
         }
     };
-    let intent = intend(subject, plan, Vec::new(), &mut state, settings, now);
+    let intent = intend(resource, plan, Vec::new(), &mut state, settings, now);
     let draft = Draft {
         step: Step::Planned,
         surface: Some(surface.clone()),

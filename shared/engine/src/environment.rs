@@ -1,10 +1,10 @@
 //! A function's environment as far as it may be written down: no value, only what tells one value from another.
 //!
 //! The values themselves never come here. They are read, compared and written by `warden-aws`, in a type that neither prints nor
-//! serialises; facts, plans, records and events hold a [`Portrait`].
+//! serialises; facts, plans, records and events hold a [`EnvironmentDigest`].
 
 use crate::{
-    arn::{BadName, FunctionArn, as_text},
+    arn::{FunctionArn, NameError, as_text},
     content::Content,
 };
 use serde::{Deserialize, Serialize, de};
@@ -14,7 +14,7 @@ use std::{
     fmt,
     str::FromStr,
 };
-use warden_reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE};
+use warden_secret_ref::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE};
 
 /// The first 128 bits of an HMAC-SHA256 of a value. Without the key nobody can try out guesses; with the same key the same value
 /// has the same hash, under whatever name it stands.
@@ -36,10 +36,10 @@ impl fmt::Debug for KeyedHash {
 }
 
 impl FromStr for KeyedHash {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new("(not shown)", "a keyed hash");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new("(not shown)", "a keyed hash");
         let mut bytes = [0; 16];
         hex::decode_to_slice(text.strip_prefix(HASHED).ok_or_else(bad)?, &mut bytes).map_err(|_| bad())?;
         Ok(KeyedHash(bytes))
@@ -66,16 +66,16 @@ impl fmt::Display for VariableName {
 }
 
 impl FromStr for VariableName {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let fits = text.len() > 1
             && text.starts_with(|first: char| first.is_ascii_alphabetic())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if fits {
             Ok(VariableName(text.to_owned()))
         } else {
-            Err(BadName::new(text, "the name of an environment variable (a letter, then letters, digits and `_`)"))
+            Err(NameError::new(text, "the name of an environment variable (a letter, then letters, digits and `_`)"))
         }
     }
 }
@@ -136,7 +136,7 @@ const UNREADABLE: &str = "$unreadable";
 /// A function's environment with what decides whether its references can be followed. Content holds it as one flat object: names to
 /// texts, `$layers`, and where there is a reference, `$readers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Portrait {
+pub struct EnvironmentDigest {
     /// The variables.
     pub variables: BTreeMap<String, Held>,
     /// The ARNs of the function's layers, in their order.
@@ -146,7 +146,7 @@ pub struct Portrait {
     pub readers: BTreeSet<String>,
 }
 
-impl Portrait {
+impl EnvironmentDigest {
     /// The place of findings about layers.
     pub const LAYERS: &str = LAYERS;
     /// The place of findings about who may read the secret.
@@ -176,8 +176,8 @@ impl Portrait {
     ///
     /// # Errors
     /// Why nothing can be said of it.
-    pub fn of(content: &Content) -> Result<Portrait, String> {
-        let Some(document) = content.document() else { return Ok(Portrait::default()) };
+    pub fn of(content: &Content) -> Result<EnvironmentDigest, String> {
+        let Some(document) = content.document() else { return Ok(EnvironmentDigest::default()) };
         let Some(map) = document.as_object() else { return Err("the environment has an unknown form".into()) };
         if let Some(why) = map.get(UNREADABLE) {
             let why = why.as_str().unwrap_or_default();
@@ -189,19 +189,19 @@ impl Portrait {
         let texts = |value: &Value| -> Option<Vec<String>> {
             value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
         };
-        let mut portrait = Portrait::default();
+        let mut digest = EnvironmentDigest::default();
         for (name, value) in map {
             let bad = || format!("`{name}` of the environment has an unknown form");
             match name.as_str() {
-                LAYERS => portrait.layers = texts(value).ok_or_else(bad)?,
-                READERS => portrait.readers = texts(value).ok_or_else(bad)?.into_iter().collect(),
+                LAYERS => digest.layers = texts(value).ok_or_else(bad)?,
+                READERS => digest.readers = texts(value).ok_or_else(bad)?.into_iter().collect(),
                 _ => {
                     let held = value.as_str().and_then(|text| Held::read(name, text)).ok_or_else(bad)?;
-                    portrait.variables.insert(name.clone(), held);
+                    digest.variables.insert(name.clone(), held);
                 }
             }
         }
-        Ok(portrait)
+        Ok(digest)
     }
 
     /// The variables that refer to a secret of Warden's, each with the secret.
@@ -225,10 +225,10 @@ impl Portrait {
 
 /// What Warden keeps of a function that is gone: the content of its environment then. `{"$stored": {"warden/pay/1f2e": "kept"}}`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remains {
+pub struct RetainedSecrets {
     /// Its secrets.
     #[serde(rename = "$stored")]
-    pub secrets: BTreeMap<SecretName, Fate>,
+    pub secrets: BTreeMap<SecretName, SecretState>,
     /// Other functions, by name, whose environments refer to them.
     #[serde(rename = "$users", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub users: BTreeSet<String>,
@@ -237,21 +237,21 @@ pub struct Remains {
 /// What becomes of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub enum SecretState {
     /// It stays.
     Kept,
     /// It is deleted once AWS's recovery window is over. Nobody can read it until it is restored.
     ToBeDeleted,
 }
 
-impl Remains {
+impl RetainedSecrets {
     /// As the content of a surface.
     pub fn content(&self) -> Content {
         serde_json::to_value(self).map(Content::new).unwrap_or_default()
     }
 
     /// Reads content back; `None` where it is that of an environment.
-    pub fn of(content: &Content) -> Option<Remains> {
+    pub fn of(content: &Content) -> Option<RetainedSecrets> {
         content.document().and_then(|document| serde_json::from_value(document.clone()).ok())
     }
 }
@@ -286,7 +286,7 @@ pub struct StoredNow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OddText {
-    /// A text that may be the one value of the one variable that refers to it: see [`warden_reference::plain`].
+    /// A text that may be the one value of the one variable that refers to it: see [`warden_secret_ref::plain`].
     Plain(KeyedHash),
     /// Anything else.
     Unusable,
@@ -406,8 +406,8 @@ impl EnvironmentUpdate {
 
     /// What the update makes of an environment.
     #[must_use]
-    pub fn on(&self, portrait: &Portrait) -> Portrait {
-        let mut after = portrait.clone();
+    pub fn on(&self, digest: &EnvironmentDigest) -> EnvironmentDigest {
+        let mut after = digest.clone();
         let own = self.set.iter().filter_map(|(name, text)| Some((name, Held::read(name, text)?)));
         let back = self.restore.iter().flat_map(|stored| &stored.values);
         after.variables.extend(own.map(|(name, held)| (name.clone(), held)));
@@ -477,15 +477,15 @@ mod tests {
 
     #[test]
     fn a_portrait_is_read_back_from_content() {
-        let mut portrait = Portrait { layers: vec!["arn:layer:1".into()], ..Portrait::default() };
-        portrait.variables.insert("A".into(), Held::Value(KeyedHash([7; 16])));
-        assert_eq!(Portrait::of(&portrait.content()).unwrap(), portrait);
-        portrait.variables.insert("B".into(), Held::Reference("warden-secret:warden/pay/1".parse().unwrap()));
-        portrait.variables.insert(WRAPPER_VARIABLE.into(), Held::Wrapper);
-        portrait.readers.insert("arn:role".into());
-        assert_eq!(Portrait::of(&portrait.content()).unwrap(), portrait);
-        assert!(portrait.refers() && portrait.is_wrapped());
-        assert_eq!(Portrait::of(&Content::ABSENT).unwrap(), Portrait::default());
+        let mut digest = EnvironmentDigest { layers: vec!["arn:layer:1".into()], ..EnvironmentDigest::default() };
+        digest.variables.insert("A".into(), Held::Value(KeyedHash([7; 16])));
+        assert_eq!(EnvironmentDigest::of(&digest.content()).unwrap(), digest);
+        digest.variables.insert("B".into(), Held::Reference("warden-secret:warden/pay/1".parse().unwrap()));
+        digest.variables.insert(WRAPPER_VARIABLE.into(), Held::Wrapper);
+        digest.readers.insert("arn:role".into());
+        assert_eq!(EnvironmentDigest::of(&digest.content()).unwrap(), digest);
+        assert!(digest.refers() && digest.is_wrapped());
+        assert_eq!(EnvironmentDigest::of(&Content::ABSENT).unwrap(), EnvironmentDigest::default());
     }
 
     #[test]
@@ -503,17 +503,22 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_function_that_is_gone_is_no_environment() {
-        let secrets = BTreeMap::from([("warden/pay/1".parse().unwrap(), Fate::Kept)]);
-        let remains = Remains { secrets, users: BTreeSet::from(["ship".to_owned()]) };
-        assert_eq!(Remains::of(&remains.content()), Some(remains.clone()));
-        assert!(Portrait::of(&remains.content()).is_err());
-        assert_eq!(Remains::of(&Content::ABSENT), None);
-        assert_eq!(Remains::of(&Portrait { layers: vec!["a".into()], ..Portrait::default() }.content()), None);
+        let secrets = BTreeMap::from([("warden/pay/1".parse().unwrap(), SecretState::Kept)]);
+        let retained = RetainedSecrets { secrets, users: BTreeSet::from(["ship".to_owned()]) };
+        assert_eq!(RetainedSecrets::of(&retained.content()), Some(retained.clone()));
+        assert!(EnvironmentDigest::of(&retained.content()).is_err());
+        assert_eq!(RetainedSecrets::of(&Content::ABSENT), None);
+        assert_eq!(
+            RetainedSecrets::of(
+                &EnvironmentDigest { layers: vec!["a".into()], ..EnvironmentDigest::default() }.content()
+            ),
+            None
+        );
     }
 
     #[test]
     fn what_could_not_be_decrypted_has_no_portrait() {
-        let why = Portrait::of(&Portrait::unreadable("KMSAccessDeniedException")).unwrap_err();
+        let why = EnvironmentDigest::of(&EnvironmentDigest::unreadable("KMSAccessDeniedException")).unwrap_err();
         assert!(why.contains("KMSAccessDeniedException"), "{why}");
     }
 }

@@ -3,13 +3,13 @@
 use crate::{
     arn::FunctionArn,
     call_error::CallError,
+    cloudtrail::{Cause, CloudTrailEvent},
     content::Content,
     plan::{Plan, RevisionId},
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode, OptIn},
-    trigger::{Cause, Trigger},
     values::Values,
 };
 use jiff::civil::Date;
@@ -20,17 +20,17 @@ use std::{
 };
 use warden_finding::Finding;
 
-/// One subject to look at, and why.
+/// One resource to look at, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct ReconcileRequest {
     /// What to look at.
-    pub subject: Subject,
+    pub resource: Resource,
     /// Which of its surfaces; none means all of them.
     pub surfaces: Option<BTreeSet<Surface>>,
-    /// What the trigger says it has just changed. A hint: it decides only whether a finding on a subject that was never looked at
-    /// counts as new or as standing.
+    /// What the event says it has just changed. A hint: it decides only whether a finding on a resource that was never looked at
+    /// counts as new or as pre-existing.
     pub introduced: Vec<Introduced>,
-    /// Whether an operator asks for it by name (`warden apply`): standing findings, the breaker and the cap do not hold it back.
+    /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not hold it back.
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
@@ -38,27 +38,27 @@ pub struct Look {
     pub cause: Cause,
 }
 
-/// What a trigger says it has just changed.
+/// What an event says it has just changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduced {
-    /// Which surface; none means the whole subject, which was created by it.
+    /// Which surface; none means the whole resource, which was created by it.
     pub surface: Option<Surface>,
     /// Which statement of it; none means all of it.
     pub sid: Option<String>,
 }
 
-impl Look {
-    /// A look at everything that `subject` has, at which nothing counts as just changed.
-    pub fn at(subject: Subject, cause: Cause) -> Look {
-        Look { subject, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
+impl ReconcileRequest {
+    /// A look at everything that `resource` has, at which nothing counts as just changed.
+    pub fn at(resource: Resource, cause: Cause) -> ReconcileRequest {
+        ReconcileRequest { resource, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
     }
 
-    /// Whether the trigger says that it has created the subject.
+    /// Whether the event says that it has created the resource.
     pub fn created(&self) -> bool {
         self.introduced.iter().any(|introduced| introduced.surface.is_none() && introduced.sid.is_none())
     }
 
-    /// Whether the trigger says that it has just changed what `at` points at in `content`.
+    /// Whether the event says that it has just changed what `at` points at in `content`.
     pub fn introduces(&self, surface: &Surface, sid: Option<&str>) -> bool {
         self.introduced.iter().any(|introduced| {
             introduced.surface.as_ref().is_none_or(|named| named == surface)
@@ -67,7 +67,7 @@ impl Look {
     }
 }
 
-/// Where a subject's mode comes from.
+/// Where a resource's mode comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
@@ -93,7 +93,7 @@ impl Scope {
 
 /// One surface as AWS shows it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct SurfaceSnapshot {
     /// What it holds.
     pub content: Content,
     /// The lock on it, where Lambda has one.
@@ -101,13 +101,13 @@ pub struct Sighting {
     pub revision: Option<RevisionId>,
 }
 
-/// What AWS says about a subject now, and what a guard needs to know beside it (`C`).
+/// What AWS says about a resource now, and what a guard needs to know beside it (`C`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts<C = ()> {
     /// Where its mode comes from.
     pub scope: Scope,
     /// The surfaces that were looked at.
-    pub surfaces: BTreeMap<Surface, Sighting>,
+    pub surfaces: BTreeMap<Surface, SurfaceSnapshot>,
     /// What is no surface's content and counts all the same when it is judged or changed.
     #[serde(default)]
     pub context: C,
@@ -153,16 +153,16 @@ pub struct Otherwise {
 }
 
 /// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at. What it reads
-/// is [`Observe`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
+/// is [`Fetch`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
 pub trait Guard {
     /// Which one.
     const KIND: GuardKind;
 
-    /// What it needs to know of a subject beside what the surfaces hold; `()` where that is nothing.
+    /// What it needs to know of a resource beside what the surfaces hold; `()` where that is nothing.
     type Context: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
 
-    /// The subjects that a trigger concerns; none where it is not this guard's.
-    fn looks(&self, trigger: &Trigger, settings: &Settings) -> Vec<Look>;
+    /// The resources that an event concerns; none where it is not this guard's.
+    fn requests(&self, event: &CloudTrailEvent, settings: &Settings) -> Vec<ReconcileRequest>;
 
     /// Judges one surface.
     fn judge(&self, facts: &Facts<Self::Context>, surface: &Surface, settings: &Settings) -> Judgement;
@@ -170,7 +170,7 @@ pub trait Guard {
     /// Plans the least change that puts `findings` on `surface` right.
     fn remedy(
         &self,
-        subject: &Subject,
+        resource: &Resource,
         facts: &Facts<Self::Context>,
         surface: &Surface,
         findings: &[Finding],
@@ -179,8 +179,8 @@ pub trait Guard {
     ) -> Remedy;
 
     /// Adds what is known of the past to what was observed, where judging needs it.
-    fn recall(&self, look: &Look, facts: &mut Facts<Self::Context>, history: &History) {
-        let _ = (look, facts, history);
+    fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts<Self::Context>, history: &History) {
+        let _ = (request, facts, history);
     }
 
     /// Adds to what is known of a surface's values what was seen of them now.
@@ -188,64 +188,69 @@ pub trait Guard {
         let _ = (facts, surface, values);
     }
 
-    /// The surfaces that have to be looked at to judge one of them; none means the whole subject.
+    /// The surfaces that have to be looked at to judge one of them; none means the whole resource.
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
         Some(BTreeSet::from([surface.clone()]))
     }
 
-    /// What else is to be looked at, now that this subject was; those looks lead to no others.
-    fn follows(&self, look: &Look, facts: &Facts<Self::Context>, settings: &Settings) -> Vec<Look> {
-        let _ = (look, facts, settings);
+    /// What else is to be looked at, now that this resource was; those looks lead to no others.
+    fn follows(
+        &self,
+        request: &ReconcileRequest,
+        facts: &Facts<Self::Context>,
+        settings: &Settings,
+    ) -> Vec<ReconcileRequest> {
+        let _ = (request, facts, settings);
         Vec::new()
     }
 
-    /// The surface of a subject on which Warden keeps something for it that outlives it; its content, once the subject is gone, says what.
-    fn keeps(&self, subject: &Subject) -> Option<Surface> {
-        let _ = subject;
+    /// The surface of a resource on which Warden keeps something for it that outlives it; its content, once the resource is gone, says what.
+    fn retains(&self, resource: &Resource) -> Option<Surface> {
+        let _ = resource;
         None
     }
 
     /// What becomes of that: the change that puts it away, or why it has to stay; none where nothing is to be done.
-    fn put_away(&self, subject: &Subject, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
-        let _ = (subject, surface, kept);
+    fn cleanup(&self, resource: &Resource, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
+        let _ = (resource, surface, kept);
         None
     }
 
-    /// Whether the subject is one that is never changed, whatever its tags say: by the account's settings at least.
-    fn never_touch(&self, subject: &Subject, facts: &Facts<Self::Context>, settings: &Settings) -> bool {
+    /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.
+    fn never_touch(&self, resource: &Resource, facts: &Facts<Self::Context>, settings: &Settings) -> bool {
         let _ = facts;
-        settings.never_touches(&subject.to_string())
+        settings.never_touches(&resource.to_string())
     }
 }
 
 /// What a guard reads.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
-pub trait Observe<G: Guard> {
-    /// Reads a subject afresh; `None` where it is gone.
+pub trait Fetch<G: Guard> {
+    /// Reads a resource afresh; `None` where it is gone.
     ///
     /// # Errors
     /// The AWS call that failed.
-    async fn observe(
+    async fn fetch(
         &self,
         guard: &G,
-        look: &Look,
+        request: &ReconcileRequest,
         settings: &Settings,
     ) -> Result<Option<Facts<G::Context>>, CallError>;
 
-    /// Reads what turns out to be needed once the first facts and the past are known; before [`Guard::recall`]. For most subjects
+    /// Reads what turns out to be needed once the first facts and the past are known; before [`Guard::add_history`]. For most resources
     /// that is nothing.
     ///
     /// # Errors
     /// The AWS call that failed.
-    async fn complete(
+    async fn fetch_more(
         &self,
         guard: &G,
-        look: &Look,
+        request: &ReconcileRequest,
         facts: &mut Facts<G::Context>,
         history: &History,
         settings: &Settings,
     ) -> Result<(), CallError> {
-        let _ = (guard, look, facts, history, settings);
+        let _ = (guard, request, facts, history, settings);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Names of IAM resources: roles, their inline policies, managed policies.
 
 use crate::{
-    arn::{BadName, Home, as_text},
+    arn::{Home, NameError, as_text},
     content::Fingerprint,
 };
 use serde::{Deserialize, Serialize, de};
@@ -24,7 +24,7 @@ fn is_path_and_name(text: &str, longest: usize) -> bool {
 /// The ARN of a role, without its path.
 ///
 /// A role's name is unique in the account whatever its path, and it is all that most events and calls carry: the path would make
-/// two subjects of one role. What needs the whole ARN (a function's configuration, a pattern of what is never touched) keeps it
+/// two resources of one role. What needs the whole ARN (a function's configuration, a pattern of what is never touched) keeps it
 /// as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleArn {
@@ -47,10 +47,10 @@ impl RoleArn {
     /// The role of this name at home.
     ///
     /// # Errors
-    /// [`BadName`] where it is no role's name: 1 to 64 of IAM's alphabet.
-    pub fn named(name: &str, home: &Home) -> Result<RoleArn, BadName> {
+    /// [`NameError`] where it is no role's name: 1 to 64 of IAM's alphabet.
+    pub fn named(name: &str, home: &Home) -> Result<RoleArn, NameError> {
         if !is_iam_name(name, 64) {
-            return Err(BadName::new(name, "a role's name"));
+            return Err(NameError::new(name, "a role's name"));
         }
         Ok(RoleArn { partition: home.partition.clone(), account: home.account, name: name.to_owned() })
     }
@@ -64,11 +64,11 @@ impl fmt::Display for RoleArn {
 }
 
 impl FromStr for RoleArn {
-    type Err = BadName;
+    type Err = NameError;
 
     /// Takes an ARN with or without a path.
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a role's ARN");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a role's ARN");
         match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
             ["arn", partition, "iam", "", account, resource] => {
                 let path_and_name = resource.strip_prefix("role/").ok_or_else(bad)?;
@@ -105,13 +105,13 @@ impl fmt::Display for PolicyName {
 }
 
 impl FromStr for PolicyName {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         if is_iam_name(text, 128) {
             Ok(PolicyName(text.to_owned()))
         } else {
-            Err(BadName::new(text, "a policy's name"))
+            Err(NameError::new(text, "a policy's name"))
         }
     }
 }
@@ -172,10 +172,10 @@ impl fmt::Display for PolicyArn {
 }
 
 impl FromStr for PolicyArn {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a managed policy's ARN");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a managed policy's ARN");
         match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
             ["arn", partition, "iam", "", account, resource] => {
                 let path_and_name = resource.strip_prefix("policy/").ok_or_else(bad)?;
@@ -225,12 +225,12 @@ impl From<CustomerPolicyArn> for PolicyArn {
 }
 
 impl TryFrom<PolicyArn> for CustomerPolicyArn {
-    type Error = BadName;
+    type Error = NameError;
 
-    fn try_from(policy: PolicyArn) -> Result<Self, BadName> {
+    fn try_from(policy: PolicyArn) -> Result<Self, NameError> {
         match policy.account {
             Some(account) => Ok(CustomerPolicyArn { policy, account }),
-            None => Err(BadName::new(&policy.to_string(), "the ARN of a customer managed policy")),
+            None => Err(NameError::new(&policy.to_string(), "the ARN of a customer managed policy")),
         }
     }
 }
@@ -242,9 +242,9 @@ impl fmt::Display for CustomerPolicyArn {
 }
 
 impl FromStr for CustomerPolicyArn {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         text.parse::<PolicyArn>()?.try_into()
     }
 }

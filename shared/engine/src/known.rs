@@ -1,6 +1,6 @@
 //! What the whole account knows of a value that was taken out of one environment: that it is a secret, wherever it is set again.
 //!
-//! The hash of such a value is made for this alone. Portraits have another one, so that nobody who reads portraits in the ledger, and
+//! The hash of such a value is made for this alone. Digests have another one, so that nobody who reads digests in the ledger, and
 //! may write to its table, can make a harmless value known.
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 
 /// Where a value was taken out, and where it is now. Nothing of the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

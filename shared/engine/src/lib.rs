@@ -1,4 +1,4 @@
-//! The engine that every guard runs in: subjects and surfaces, modes, findings against history, plans with their undo, the ledger's
+//! The engine that every guard runs in: resources and surfaces, modes, findings against history, plans with their undo, the ledger's
 //! records, the breaker, and the one [`reconcile`] loop.
 //!
 //! The decision ([`decide`](decide::decide)) is pure: facts in, records and changes out. It knows no AWS SDK and no clock; what it
@@ -8,11 +8,12 @@
 
 pub mod arn;
 pub mod call_error;
+pub mod cloudtrail;
 pub mod content;
 pub mod decide;
 pub mod environment;
-mod event;
 pub mod guard;
+mod handler;
 pub mod iam;
 pub mod known;
 pub mod managed_instances;
@@ -29,12 +30,11 @@ pub mod settings;
 pub mod state;
 pub mod surface;
 pub mod tags;
-pub mod trigger;
 pub mod undo;
 pub mod values;
 
-pub use event::{EventError, Handled, on_event};
+pub use handler::{Handled, HandlerError, on_event};
 pub use reconcile::{ReconcileError, Report, reconcile};
 pub use warden_finding::{Finding, FindingId, Severity};
 pub use warden_policy::{AccountId, OrganizationId};
-pub use warden_reference as reference;
+pub use warden_secret_ref as secret_ref;

@@ -58,7 +58,7 @@ pub fn document(record: &Record) -> Value {
     let mut document = json!({
         "time": record.time.as_millisecond(),
         "severity_id": severity_id(entry.severity),
-        "message": format!("{what} of {}", record.subject),
+        "message": format!("{what} of {}", record.resource),
         "metadata": {
             "version": "1.6.0",
             "uid": record.id,
@@ -71,7 +71,7 @@ pub fn document(record: &Record) -> Value {
             "app_name": record.cause.user_agent,
         },
         "src_endpoint": {"ip": record.cause.source_address},
-        "resources": [{"uid": record.subject, "name": record.subject.name(), "owner": {"name": entry.owner}}],
+        "resources": [{"uid": record.resource, "name": record.resource.name(), "owner": {"name": entry.owner}}],
         "unmapped": {"warden": record},
     });
     let class_fields = match class(entry.step) {
@@ -138,18 +138,18 @@ fn compliance_finding(record: &Record, ids: &[&str], what: &str) -> Value {
 mod tests {
     use super::*;
     use crate::{
+        cloudtrail::Cause,
         record::{Draft, seal},
         state::Head,
-        trigger::Cause,
     };
     use jiff::Timestamp;
 
     #[track_caller]
     fn check(step: Step, severity: Option<Severity>, class: u64, severity_id: u64) {
-        let subject = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
         let draft = Draft { severity, ..Draft::new(step) };
         let (records, _) =
-            seal(&subject, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
+            seal(&resource, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
                 .unwrap();
         let document = document(&records[0]);
         assert_eq!(document["class_uid"], class);

@@ -2,23 +2,23 @@
 
 use crate::{
     call_error::CallError,
+    cloudtrail::Cause,
     decide::{Ending, conclude, learnt},
     environment::KeyedHash,
     known::Known,
     plan::{Change, RevisionId},
     ports::{Commit, CommitError, World},
-    reconcile::{Carried, LOOKS, carry_out, jittered},
+    reconcile::{Carried, MAX_PASSES, carry_out, jittered},
     record::{Draft, Record, seal},
     state::{History, Intent, SurfaceState},
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
 };
 use std::collections::BTreeMap;
 
 /// One change of one surface.
 pub(crate) struct Operation<'a, W> {
     pub(crate) world: &'a W,
-    pub(crate) subject: &'a Subject,
+    pub(crate) resource: &'a Resource,
     pub(crate) cause: &'a Cause,
     pub(crate) intent: &'a Intent,
     /// What its records have in common.
@@ -63,7 +63,7 @@ impl<W: World> Operation<'_, W> {
 
     /// Makes the changes.
     pub(crate) async fn change(&self, changes: &[Change], revision: Option<RevisionId>) -> Result<Ending, CallError> {
-        Ok(match carry_out(self.world, self.subject, self.surface(), changes, revision, None).await? {
+        Ok(match carry_out(self.world, self.resource, self.surface(), changes, revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
             Carried::Public(why) => Ending::Public(why),
@@ -87,12 +87,12 @@ impl<W: World> Operation<'_, W> {
             if self.commit(&mut begun, drafts, states, learnt(self.intent, ending)).await? {
                 break;
             }
-            if attempt == LOOKS {
+            if attempt == MAX_PASSES {
                 return Err(Stopped::Busy);
             }
-            // Another surface of the subject was written in between.
+            // Another surface of the resource was written in between.
             self.world.sleep(jittered(self.world, attempt)).await;
-            begun.history = self.world.history(self.subject, self.world.now()).await.map_err(Stopped::Call)?;
+            begun.history = self.world.history(self.resource, self.world.now()).await.map_err(Stopped::Call)?;
         }
         if let Err(error) = self.world.announce(&begun.records).await {
             tracing::warn!(%error, "the ledger has the records, but their events were not sent");
@@ -109,10 +109,11 @@ impl<W: World> Operation<'_, W> {
         known: BTreeMap<KeyedHash, Known>,
     ) -> Result<bool, Stopped> {
         let now = self.world.now();
-        let (records, head) = seal(self.subject, self.cause, drafts, &begun.history.head, now, || self.world.entropy())
-            .map_err(|error| Stopped::Unwritable(error.to_string()))?;
+        let (records, head) =
+            seal(self.resource, self.cause, drafts, &begun.history.head, now, || self.world.entropy())
+                .map_err(|error| Stopped::Unwritable(error.to_string()))?;
         let commit = Commit {
-            subject: self.subject.clone(),
+            resource: self.resource.clone(),
             head,
             records,
             surfaces: states,

@@ -3,13 +3,13 @@
 use crate::{
     arn::{AccountArn, Home},
     call_error::CallError,
+    cloudtrail::Cause,
     ports::{Commit, CommitError, World},
     proof::pause_message,
     reconcile::ReconcileError,
     record::{Draft, Record, Step, seal},
     state::Pause,
-    surface::Subject,
-    trigger::Cause,
+    surface::Resource,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub async fn pause<W: World>(
     cause: &Cause,
 ) -> Result<Record, ReconcileError> {
     let mut pause = Pause { until, by: by.to_owned(), reason, proof: String::new() };
-    pause.proof = world.vouch(&pause_message(home.account.as_str(), &pause)).await?;
+    pause.proof = world.sign(&pause_message(home.account.as_str(), &pause)).await?;
     let until = until.map_or_else(|| "somebody resumes".to_owned(), |until| until.to_string());
     let note = match &pause.reason {
         None => format!("paused by {by} until {until}"),
@@ -55,14 +55,14 @@ async fn turn<W: World>(
     note: String,
     cause: &Cause,
 ) -> Result<Record, ReconcileError> {
-    let subject = Subject::Account(AccountArn::of(home));
+    let resource = Resource::Account(AccountArn::of(home));
     let now = world.now();
-    let history = world.history(&subject, now).await?;
+    let history = world.history(&resource, now).await?;
     let draft = Draft { severity: Some(Severity::High), note: Some(note), ..Draft::new(step) };
-    let (records, head) = seal(&subject, cause, vec![draft], &history.head, now, || world.entropy())
-        .map_err(|error| ReconcileError::Unwritable { subject: subject.clone(), message: error.to_string() })?;
+    let (records, head) = seal(&resource, cause, vec![draft], &history.head, now, || world.entropy())
+        .map_err(|error| ReconcileError::Unwritable { resource: resource.clone(), message: error.to_string() })?;
     let commit = Commit {
-        subject: subject.clone(),
+        resource: resource.clone(),
         head,
         records,
         surfaces: Vec::new(),
@@ -73,7 +73,7 @@ async fn turn<W: World>(
     };
     match world.commit(&commit).await {
         Ok(()) => {}
-        Err(CommitError::Conflict) => return Err(ReconcileError::Busy(subject)),
+        Err(CommitError::Conflict) => return Err(ReconcileError::Busy(resource)),
         Err(CommitError::Failed(error)) => return Err(error.into()),
     }
     world.announce(&commit.records).await.map_err(ReconcileError::NotAnnounced)?;
@@ -83,7 +83,7 @@ async fn turn<W: World>(
         ReconcileError::Call(CallError {
             kind: crate::call_error::ErrorKind::Bug,
             operation: "pause",
-            target: subject.to_string(),
+            target: resource.to_string(),
             message,
         })
     })

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt};
 use warden_policy::{Document, Kind};
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 
 /// The optimistic lock that Lambda hands out with a policy or a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ pub enum Call {
     },
     /// Attaches a managed policy of Warden's own, with this document: it is made, or, where it is there and says something else, given
     /// a new version. Up to four requests that count as one change: content shows the last.
-    AttachCopy {
+    AttachGeneratedPolicy {
         /// To which role.
         role: RoleArn,
         /// Which policy.
@@ -184,7 +184,7 @@ pub enum Call {
         document: String,
     },
     /// Detaches a managed policy of Warden's own, and deletes it unless somebody else has it: several requests that count as one change.
-    DeleteCopy {
+    DeleteGeneratedPolicy {
         /// From which role.
         role: RoleArn,
         /// Which policy.
@@ -270,8 +270,8 @@ impl Call {
             Call::DeleteRolePolicy { .. } => "DeleteRolePolicy",
             Call::AttachRolePolicy { .. } => "AttachRolePolicy",
             Call::DetachRolePolicy { .. } => "DetachRolePolicy",
-            Call::AttachCopy { .. } => "AttachRolePolicy",
-            Call::DeleteCopy { .. } => "DetachRolePolicy",
+            Call::AttachGeneratedPolicy { .. } => "AttachRolePolicy",
+            Call::DeleteGeneratedPolicy { .. } => "DetachRolePolicy",
             Call::CreatePolicyVersion { .. } => "CreatePolicyVersion",
             Call::SetDefaultPolicyVersion { .. } => "SetDefaultPolicyVersion",
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
@@ -302,8 +302,8 @@ impl Call {
             | Call::DeleteRolePolicy { role, .. }
             | Call::AttachRolePolicy { role, .. }
             | Call::DetachRolePolicy { role, .. }
-            | Call::AttachCopy { role, .. }
-            | Call::DeleteCopy { role, .. } => role.to_string(),
+            | Call::AttachGeneratedPolicy { role, .. }
+            | Call::DeleteGeneratedPolicy { role, .. } => role.to_string(),
             Call::CreatePolicyVersion { policy, .. }
             | Call::SetDefaultPolicyVersion { policy, .. }
             | Call::TakeVersionBack { policy, .. } => policy.to_string(),
@@ -318,7 +318,7 @@ impl Call {
     /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is done. Such a call
     /// is the last of its plan; made again after an interruption, each of its requests does nothing twice.
     pub const fn goes_on_unseen(&self) -> bool {
-        matches!(self, Call::TakeVersionBack { .. } | Call::DeleteCopy { .. })
+        matches!(self, Call::TakeVersionBack { .. } | Call::DeleteGeneratedPolicy { .. })
     }
 }
 
@@ -353,11 +353,11 @@ impl fmt::Display for Call {
             Call::PutRolePermissionsBoundary { role, policy }
             | Call::AttachRolePolicy { role, policy }
             | Call::DetachRolePolicy { role, policy } => write!(f, "{operation}({}, {})", role.name(), policy.name()),
-            Call::AttachCopy { role, policy, .. } => {
+            Call::AttachGeneratedPolicy { role, policy, .. } => {
                 let name = policy.policy().name();
                 write!(f, "CreatePolicy({name}), {operation}({}, {name})", role.name())
             }
-            Call::DeleteCopy { role, policy } => {
+            Call::DeleteGeneratedPolicy { role, policy } => {
                 let name = policy.policy().name();
                 write!(f, "{operation}({}, {name}), DeletePolicy({name})", role.name())
             }

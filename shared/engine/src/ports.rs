@@ -3,12 +3,12 @@
 use crate::{
     call_error::CallError,
     environment::KeyedHash,
-    guard::Sighting,
+    guard::SurfaceSnapshot,
     known::Known,
     plan::{Call, Change, RevisionId},
     record::Record,
     state::{Head, History, Pause, SurfaceState},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
     /// Whose.
-    pub subject: Subject,
+    pub resource: Resource,
     /// The head as it will be. Its `version` is the one that was read: the commit fails when another came in between.
     pub head: Head,
     /// New records, each with its hash computed by the ledger's writer.
@@ -48,11 +48,11 @@ pub enum CommitError {
 /// The audit log.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Ledger {
-    /// What is known of `subject` and its account at `now`.
+    /// What is known of `resource` and its account at `now`.
     ///
     /// # Errors
     /// The read that failed.
-    async fn history(&self, subject: &Subject, now: Timestamp) -> Result<History, CallError>;
+    async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError>;
 
     /// Writes a commit.
     ///
@@ -64,11 +64,11 @@ pub trait Ledger {
 /// The AWS account, for reading one surface again and for changing it.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Account {
-    /// Reads one surface afresh; `None` where its subject is gone.
+    /// Reads one surface afresh; `None` where its resource is gone.
     ///
     /// # Errors
     /// The read that failed.
-    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError>;
+    async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError>;
 
     /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own, what that API gives
     /// once it shows the content that the change expects.
@@ -86,7 +86,7 @@ pub trait Account {
 
 /// Whoever is told of new records.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
-pub trait Announcer {
+pub trait AuditEvents {
     /// Sends each record out as an event.
     ///
     /// # Errors
@@ -97,12 +97,12 @@ pub trait Announcer {
 /// Vouches for decisions of operators that stand in the ledger's mutable items, so that nobody who may merely write to the table
 /// can make one.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
-pub trait Notary {
+pub trait Attestor {
     /// Makes the proof of `message`.
     ///
     /// # Errors
     /// What AWS answered: refused to everybody but the operator role.
-    async fn vouch(&self, message: &[u8]) -> Result<String, CallError>;
+    async fn sign(&self, message: &[u8]) -> Result<String, CallError>;
 
     /// Whether `proof` is the proof of `message`.
     ///
@@ -125,6 +125,6 @@ pub trait Clock {
 }
 
 /// Everything outside.
-pub trait World: Ledger + Account + Announcer + Notary + Clock {}
+pub trait World: Ledger + Account + AuditEvents + Attestor + Clock {}
 
-impl<W: Ledger + Account + Announcer + Notary + Clock> World for W {}
+impl<W: Ledger + Account + AuditEvents + Attestor + Clock> World for W {}

@@ -1,24 +1,24 @@
 //! What an operator's proof covers. A pause and an acceptance make the guards do nothing, so they count only with a proof that
-//! the operator role alone can make ([`crate::ports::Notary`]).
+//! the operator role alone can make ([`crate::ports::Attestor`]).
 
 use crate::{
     call_error::{CallError, ErrorKind},
     content::canonical,
     environment::KeyedHash,
     known::{Known, Withdrawal},
-    ports::Notary,
+    ports::Attestor,
     state::{Acceptance, History, Pause},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 use jiff::Timestamp;
 use serde_json::json;
 
 /// The message that an acceptance's proof is made of: everything that it says, and where.
-pub fn acceptance_message(subject: &Subject, surface: &Surface, acceptance: &Acceptance) -> Vec<u8> {
+pub fn acceptance_message(resource: &Resource, surface: &Surface, acceptance: &Acceptance) -> Vec<u8> {
     let Acceptance { findings, until, by, proof: _ } = acceptance;
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     canonical(&json!({
-        "acceptance": {"subject": subject, "surface": surface, "findings": findings, "until": until, "by": by}
+        "acceptance": {"resource": resource, "surface": surface, "findings": findings, "until": until, "by": by}
     }))
     .into_bytes()
 }
@@ -34,9 +34,9 @@ pub fn pause_message(account: &str, pause: &Pause) -> Vec<u8> {
 /// # Errors
 /// A proof could not be checked because AWS did not answer: to be tried again, since without it an operator's decision might
 /// be overruled. Where AWS refuses for good (the key is disabled, say), the decision counts as forged.
-pub async fn strike_forged<N: Notary>(
-    notary: &N,
-    subject: &Subject,
+pub async fn strike_forged<N: Attestor>(
+    attestor: &N,
+    resource: &Resource,
     history: &mut History,
     now: Timestamp,
 ) -> Result<(), CallError> {
@@ -44,8 +44,8 @@ pub async fn strike_forged<N: Notary>(
     if let Some(pause) = &history.pause
         && pause.until.is_none_or(|until| until > now)
     {
-        let message = pause_message(subject.account().as_str(), pause);
-        if let Some(why) = doubt(notary, &message, &pause.proof).await? {
+        let message = pause_message(resource.account().as_str(), pause);
+        if let Some(why) = doubt(attestor, &message, &pause.proof).await? {
             forged.push(format!("the pause in the ledger's table {why}; it is ignored"));
             history.pause = None;
         }
@@ -53,8 +53,9 @@ pub async fn strike_forged<N: Notary>(
     for (surface, state) in &mut history.surfaces {
         let mut kept = Vec::new();
         for acceptance in std::mem::take(&mut state.acceptances) {
-            let message = acceptance_message(subject, surface, &acceptance);
-            let doubt = if acceptance.until <= now { None } else { doubt(notary, &message, &acceptance.proof).await? };
+            let message = acceptance_message(resource, surface, &acceptance);
+            let doubt =
+                if acceptance.until <= now { None } else { doubt(attestor, &message, &acceptance.proof).await? };
             match doubt {
                 None => kept.push(acceptance),
                 Some(why) => {
@@ -72,19 +73,19 @@ pub async fn strike_forged<N: Notary>(
 ///
 /// # Errors
 /// As [`strike_forged`].
-pub async fn is_withdrawn<N: Notary>(notary: &N, hash: KeyedHash, known: &Known) -> Result<bool, CallError> {
+pub async fn is_withdrawn<N: Attestor>(attestor: &N, hash: KeyedHash, known: &Known) -> Result<bool, CallError> {
     match &known.withdrawn {
         None => Ok(false),
         Some(Withdrawal { by, proof }) => {
-            let doubt = doubt(notary, &Withdrawal::message(hash, by), proof).await?;
+            let doubt = doubt(attestor, &Withdrawal::message(hash, by), proof).await?;
             Ok(doubt.is_none())
         }
     }
 }
 
 /// What speaks against a proof.
-async fn doubt<N: Notary>(notary: &N, message: &[u8], proof: &str) -> Result<Option<String>, CallError> {
-    match notary.holds(message, proof).await {
+async fn doubt<N: Attestor>(attestor: &N, message: &[u8], proof: &str) -> Result<Option<String>, CallError> {
+    match attestor.holds(message, proof).await {
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("does not come from the operator role".into())),
         Err(error) => match error.kind {

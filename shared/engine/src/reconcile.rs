@@ -3,15 +3,15 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
-    decide::{Ending, Gone, Hold, Remediation, compliant, conclude, decide, gone, learnt, put_away},
-    guard::{Facts, Guard, Look, Observe, Sighting},
+    decide::{Ending, Gone, Hold, Remediation, cleanup, compliant, conclude, decide, gone, learnt},
+    guard::{Facts, Fetch, Guard, ReconcileRequest, SurfaceSnapshot},
     plan::{Change, RevisionId},
     ports::{Clock, Commit, CommitError, World},
     proof::strike_forged,
     record::{Draft, Record, Step, seal},
     settings::Settings,
     state::{Head, History, SurfaceState},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::Mode,
 };
 use futures::future;
@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// How often a run looks again, after a conflict or while another run holds a surface.
-pub(crate) const LOOKS: u32 = 12;
-/// How many commits a run makes for one subject with many surfaces: a stop that no function of AWS reaches.
+pub(crate) const MAX_PASSES: u32 = 12;
+/// How many commits a run makes for one resource with many surfaces: a stop that no function of AWS reaches.
 const COMMITS: u32 = 200;
 /// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts may be
 /// older than that: they are read again, or another run's revert would be made twice. It covers the run's own reads and what
@@ -35,15 +35,15 @@ const SETTLING: u32 = 2;
 /// What a run did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// The subject's mode; none where it is gone.
+    /// The resource's mode; none where it is gone.
     pub mode: Option<Mode>,
     /// The records that were written.
     pub records: Vec<Record>,
     /// What is to be looked at next because of what was seen.
-    pub follows: Vec<Look>,
+    pub follows: Vec<ReconcileRequest>,
 }
 
-/// Why a run did not come to an end. The trigger is to be delivered again.
+/// Why a run did not come to an end. The event is to be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReconcileError {
     /// AWS did not do what was asked.
@@ -51,12 +51,12 @@ pub enum ReconcileError {
     Call(#[from] CallError),
     /// Another run holds a surface for too long.
     #[error("another run works on {0}; delivered again, this one will find its work done or resume it")]
-    Busy(Subject),
+    Busy(Resource),
     /// A record could not be serialised.
-    #[error("a record of {subject} could not be written as JSON: {message}")]
+    #[error("a record of {resource} could not be written as JSON: {message}")]
     Unwritable {
         /// Whose.
-        subject: Subject,
+        resource: Resource,
         /// What serde says.
         message: String,
     },
@@ -65,31 +65,31 @@ pub enum ReconcileError {
     NotAnnounced(CallError),
 }
 
-/// Looks at one subject and puts right what is to be put right.
+/// Looks at one resource and puts right what is to be put right.
 ///
 /// # Errors
-/// See [`ReconcileError`]; whatever was begun is in the ledger, and the next run for the subject resumes it.
-pub async fn reconcile<G: Guard, W: World + Observe<G>>(
+/// See [`ReconcileError`]; whatever was begun is in the ledger, and the next run for the resource resumes it.
+pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
-    look: &Look,
+    request: &ReconcileRequest,
 ) -> Result<Report, ReconcileError> {
-    let run = Run { guard, world, settings, look, began: world.now() };
+    let run = Run { guard, world, settings, request, began: world.now() };
     let mut written = Vec::new();
     let (mut attempt, mut commits) = (0, 0);
-    while attempt < LOOKS && commits < COMMITS {
+    while attempt < MAX_PASSES && commits < COMMITS {
         match run.pass(&mut written).await? {
             Pass::Done { mode, follows } => return Ok(Report { mode, records: written, follows }),
             Pass::More => commits += 1,
             Pass::Again(wait) => {
-                tracing::debug!(subject = %look.subject, attempt, ?wait, "looking again");
+                tracing::debug!(resource = %request.resource, attempt, ?wait, "looking again");
                 world.sleep(wait.unwrap_or_else(|| jittered(world, attempt))).await;
                 attempt += 1;
             }
         }
     }
-    Err(ReconcileError::Busy(look.subject.clone()))
+    Err(ReconcileError::Busy(request.resource.clone()))
 }
 
 /// A growing wait with jitter: half to the whole of 100 ms doubled per attempt, at most 3.2 s.
@@ -102,11 +102,11 @@ pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
 enum Pass {
     Done {
         mode: Option<Mode>,
-        follows: Vec<Look>,
+        follows: Vec<ReconcileRequest>,
     },
     /// A part is done: look again for the rest.
     More,
-    /// Look again, after this time or after a short one.
+    /// ReconcileRequest again, after this time or after a short one.
     Again(Option<SignedDuration>),
 }
 
@@ -124,30 +124,30 @@ struct Run<'a, G, W> {
     guard: &'a G,
     world: &'a W,
     settings: &'a Settings,
-    look: &'a Look,
+    request: &'a ReconcileRequest,
     began: Timestamp,
 }
 
-impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
+impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
-        let subject = &self.look.subject;
+        let resource = &self.request.resource;
         let now = self.world.now();
-        let (facts, history) = future::try_join(self.observe(), self.world.history(subject, now)).await?;
+        let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
-        strike_forged(self.world, subject, &mut history, now).await?;
-        self.complete(&mut facts, &history).await?;
+        strike_forged(self.world, resource, &mut history, now).await?;
+        self.fetch_more(&mut facts, &history).await?;
 
-        let mut decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+        let mut decision = decide(self.guard, self.request, &facts, &history, self.settings, now);
         let recent = |surface: &Surface| {
             let reverts = history.surfaces.get(surface).map(|state| state.reverts.as_slice()).unwrap_or_default();
             reverts.iter().any(|revert| now.duration_since(*revert) < RECENT)
         };
         if decision.states.keys().any(recent) {
-            let Some(fresh) = self.observe().await? else { return Ok(Pass::Again(None)) };
+            let Some(fresh) = self.fetch().await? else { return Ok(Pass::Again(None)) };
             facts = fresh;
-            self.complete(&mut facts, &history).await?;
-            decision = decide(self.guard, self.look, &facts, &history, self.settings, now);
+            self.fetch_more(&mut facts, &history).await?;
+            decision = decide(self.guard, self.request, &facts, &history, self.settings, now);
         }
         match decision.hold {
             Some(Hold::Lease(_)) => return Ok(Pass::Again(None)),
@@ -162,7 +162,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
 
         let (records, head) = self.seal(std::mem::take(&mut decision.drafts), &decision.head, now)?;
         let commit = Commit {
-            subject: subject.clone(),
+            resource: resource.clone(),
             head,
             records,
             surfaces: decision.states.iter().map(|(surface, state)| (surface.clone(), state.clone())).collect(),
@@ -179,21 +179,21 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         })
     }
 
-    async fn observe(&self) -> Result<Option<Facts<G::Context>>, CallError> {
-        self.world.observe(self.guard, self.look, self.settings).await
+    async fn fetch(&self) -> Result<Option<Facts<G::Context>>, CallError> {
+        self.world.fetch(self.guard, self.request, self.settings).await
     }
 
-    async fn complete(&self, facts: &mut Facts<G::Context>, history: &History) -> Result<(), CallError> {
-        self.world.complete(self.guard, self.look, facts, history, self.settings).await?;
-        self.guard.recall(self.look, facts, history);
+    async fn fetch_more(&self, facts: &mut Facts<G::Context>, history: &History) -> Result<(), CallError> {
+        self.world.fetch_more(self.guard, self.request, facts, history, self.settings).await?;
+        self.guard.add_history(self.request, facts, history);
         Ok(())
     }
 
-    fn follows(&self, facts: &Facts<G::Context>) -> Vec<Look> {
-        self.guard.follows(self.look, facts, self.settings)
+    fn follows(&self, facts: &Facts<G::Context>) -> Vec<ReconcileRequest> {
+        self.guard.follows(self.request, facts, self.settings)
     }
 
-    /// With a subject that is gone there is nothing to put right: only to say how what was begun on it ended, and to put away what
+    /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to put away what
     /// Warden keeps for it.
     async fn gone(
         &self,
@@ -201,28 +201,28 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         now: Timestamp,
         written: &mut Vec<Record>,
     ) -> Result<Pass, ReconcileError> {
-        let subject = &self.look.subject;
+        let resource = &self.request.resource;
         let mode = history.head.guards.get(&G::KIND).map(|known| known.mode);
         let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
         // Where no environment was ever looked at, say, nothing is kept.
-        let surface = self.guard.keeps(subject).filter(|surface| history.surfaces.contains_key(surface));
+        let surface = self.guard.retains(resource).filter(|surface| history.surfaces.contains_key(surface));
         let intent = surface.as_ref().and_then(|surface| history.surfaces.get(surface)?.intent.as_ref());
         if intent.is_some_and(|intent| intent.lease > now) {
             return Ok(Pass::Again(None));
         }
         let kept = match &surface {
-            Some(surface) => self.world.sight(subject, surface).await?.map(|sighting| (surface, sighting.content)),
+            Some(surface) => self.world.snapshot(resource, surface).await?.map(|snapshot| (surface, snapshot.content)),
             None => None,
         };
-        strike_forged(self.world, subject, &mut history, now).await?;
+        strike_forged(self.world, resource, &mut history, now).await?;
         let content = kept.as_ref().map(|(surface, content)| (*surface, content));
         let Gone { mut drafts, states: mut surfaces, known, mut remediations } =
             gone(&history, content, &template, self.settings, now);
         if surfaces.is_empty()
             && let Some((surface, content)) = &kept
-            && let Some(plan) = self.guard.put_away(subject, surface, content)
+            && let Some(plan) = self.guard.cleanup(resource, surface, content)
         {
-            let put = put_away(subject, (surface, content), plan, &history, &template, self.settings, now);
+            let put = cleanup(resource, (surface, content), plan, &history, &template, self.settings, now);
             if let Some((draft, state, then)) = put {
                 drafts.push(draft);
                 surfaces.push(((*surface).clone(), state));
@@ -235,7 +235,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         let more = remediations.is_empty();
         let (records, head) = self.seal(drafts, &history.head, now)?;
         let commit =
-            Commit { subject: subject.clone(), head, records, surfaces, counted: None, pause: None, known, now };
+            Commit { resource: resource.clone(), head, records, surfaces, counted: None, pause: None, known, now };
         match self.write(commit, remediations, None, written).await? {
             Written::Conflict => Ok(Pass::Again(None)),
             Written::Overtaken => Ok(Pass::Again(Some(SignedDuration::ZERO))),
@@ -245,7 +245,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     }
 
     /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts` are those that
-    /// were decided on; none where the subject is gone.
+    /// were decided on; none where the resource is gone.
     async fn write(
         &self,
         commit: Commit,
@@ -277,9 +277,9 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
     }
 
     fn seal(&self, drafts: Vec<Draft>, head: &Head, now: Timestamp) -> Result<(Vec<Record>, Head), ReconcileError> {
-        let subject = &self.look.subject;
-        seal(subject, &self.look.cause, drafts, head, now, || self.world.entropy())
-            .map_err(|error| ReconcileError::Unwritable { subject: subject.clone(), message: error.to_string() })
+        let resource = &self.request.resource;
+        seal(resource, &self.request.cause, drafts, head, now, || self.world.entropy())
+            .map_err(|error| ReconcileError::Unwritable { resource: resource.clone(), message: error.to_string() })
     }
 
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
@@ -299,7 +299,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         for (remediation, lock) in remediations {
             let carried = carry_out(
                 self.world,
-                &self.look.subject,
+                &self.request.resource,
                 &remediation.surface,
                 &remediation.changes,
                 remediation.revision.clone(),
@@ -309,7 +309,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 Ok(Carried::Done) => {
                     let content = remediation.intent.plan.after().clone();
                     if let Some(facts) = &mut facts {
-                        facts.surfaces.insert(remediation.surface.clone(), Sighting { content, revision: None });
+                        facts.surfaces.insert(remediation.surface.clone(), SurfaceSnapshot { content, revision: None });
                     }
                     endings.push((remediation, Ending::Done));
                 }
@@ -324,7 +324,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                     let why = "somebody changed the content in the meantime; it was read and decided on again";
                     endings.push((remediation, Ending::Failed(why.into())));
                 }
-                // Its intent stays open: delivered again, the trigger resumes it.
+                // Its intent stays open: delivered again, the event resumes it.
                 Err(error) => unfinished = Some(error),
             }
         }
@@ -343,7 +343,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
         facts: Option<&Facts<G::Context>>,
         mut head: Head,
     ) -> Result<Vec<Record>, ReconcileError> {
-        let subject = &self.look.subject;
+        let resource = &self.request.resource;
         // The commit that wrote the intents has moved every version on by one.
         head.version += 1;
         let mut states: Vec<SurfaceState> = endings
@@ -353,7 +353,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 ..remediation.state.clone()
             })
             .collect();
-        for attempt in 0..LOOKS {
+        for attempt in 0..MAX_PASSES {
             let now = self.world.now();
             let mut drafts = Vec::new();
             let mut surfaces = Vec::new();
@@ -382,7 +382,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
             }
             let (records, sealed) = self.seal(drafts, &head, now)?;
             let commit = Commit {
-                subject: subject.clone(),
+                resource: resource.clone(),
                 head: sealed,
                 records,
                 surfaces,
@@ -396,7 +396,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 Err(CommitError::Failed(error)) => return Err(error.into()),
                 Err(CommitError::Conflict) => {
                     self.world.sleep(jittered(self.world, attempt)).await;
-                    let history = self.world.history(subject, now).await?;
+                    let history = self.world.history(resource, now).await?;
                     head = history.head;
                     states = endings
                         .iter()
@@ -405,7 +405,7 @@ impl<G: Guard, W: World + Observe<G>> Run<'_, G, W> {
                 }
             }
         }
-        Err(ReconcileError::Busy(subject.clone()))
+        Err(ReconcileError::Busy(resource.clone()))
     }
 }
 
@@ -429,7 +429,7 @@ pub(crate) enum Carried {
 /// AWS did not answer, or another update of the function is still under way: to be resumed later.
 pub(crate) async fn carry_out<W: World>(
     world: &W,
-    subject: &Subject,
+    resource: &Resource,
     surface: &Surface,
     changes: &[Change],
     mut revision: Option<RevisionId>,
@@ -438,7 +438,7 @@ pub(crate) async fn carry_out<W: World>(
     for (index, change) in changes.iter().enumerate() {
         if index > 0 {
             // The change before moved the lock on.
-            match sight(world, subject, surface, change).await? {
+            match snapshot(world, resource, surface, change).await? {
                 Seen::Before(fresh) => revision = fresh,
                 Seen::After if change.call().goes_on_unseen() => {}
                 Seen::After => continue,
@@ -473,7 +473,7 @@ pub(crate) async fn carry_out<W: World>(
                 world.sleep(jittered(world, tries)).await;
             }
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
-            match sight(world, subject, surface, change).await? {
+            match snapshot(world, resource, surface, change).await? {
                 Seen::After if !change.call().goes_on_unseen() => break,
                 Seen::Other => return Ok(Carried::Overtaken),
                 Seen::Before(_) | Seen::After if error.kind == ErrorKind::Gone => {
@@ -496,13 +496,18 @@ enum Seen {
     Other,
 }
 
-async fn sight<W: World>(world: &W, subject: &Subject, surface: &Surface, change: &Change) -> Result<Seen, CallError> {
-    let Some(sighting) = world.sight(subject, surface).await? else { return Ok(Seen::Other) };
-    let now = sighting.content.fingerprint();
+async fn snapshot<W: World>(
+    world: &W,
+    resource: &Resource,
+    surface: &Surface,
+    change: &Change,
+) -> Result<Seen, CallError> {
+    let Some(snapshot) = world.snapshot(resource, surface).await? else { return Ok(Seen::Other) };
+    let now = snapshot.content.fingerprint();
     Ok(if now == change.leaves() {
         Seen::After
     } else if now == change.expects() {
-        Seen::Before(sighting.revision)
+        Seen::Before(snapshot.revision)
     } else {
         Seen::Other
     })

@@ -1,13 +1,13 @@
-//! The audit log's records and the hash chain that each subject's records form.
+//! The audit log's records and the hash chain that each resource's records form.
 
 use crate::{
-    arn::{BadName, as_text},
+    arn::{NameError, as_text},
+    cloudtrail::Cause,
     content::{Content, Fingerprint},
     plan::Change,
     state::Head,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
-    trigger::Cause,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize, de};
@@ -16,7 +16,7 @@ use ulid::Ulid;
 use warden_finding::{Finding, Severity};
 use warden_policy::AccountId;
 
-/// A record's id: a ULID. Within one subject the ids rise in the order of the chain.
+/// A record's id: a ULID. Within one resource the ids rise in the order of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(Ulid);
 
@@ -50,10 +50,10 @@ impl fmt::Display for RecordId {
 }
 
 impl FromStr for RecordId {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        Ulid::from_string(text).map(RecordId).map_err(|_| BadName::new(text, "a record's id (26 letters and digits)"))
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Ulid::from_string(text).map(RecordId).map_err(|_| NameError::new(text, "a record's id (26 letters and digits)"))
     }
 }
 
@@ -79,9 +79,9 @@ pub enum Step {
     Rotated,
     /// Content with findings is let be until a time.
     Accepted,
-    /// A subject came into scope.
+    /// A resource came into scope.
     OptedIn,
-    /// A subject went out of scope.
+    /// A resource went out of scope.
     OptedOut,
     /// Everything was stopped by the switch.
     Paused,
@@ -132,11 +132,11 @@ impl fmt::Display for Step {
 }
 
 impl FromStr for Step {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let found = Step::ALL.into_iter().find(|step| step.as_str() == text);
-        found.ok_or_else(|| BadName::new(text, "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed"))
+        found.ok_or_else(|| NameError::new(text, "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed"))
     }
 }
 
@@ -144,14 +144,14 @@ impl FromStr for Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum Reason {
-    /// The finding was there before the subject was opted in; `warden apply` acts on it.
-    Standing,
+    /// The finding was there before the resource was opted in; `warden apply` acts on it.
+    PreExisting,
     /// `warden:exempt` lets it pass until the date.
     Exempt {
         /// The last day, UTC.
         until: Date,
     },
-    /// The subject is on the never-touch list.
+    /// The resource is on the never-touch list.
     NeverTouch,
     /// `warden pause` is on.
     Paused,
@@ -173,7 +173,7 @@ impl Reason {
     /// The word in records and on the command line.
     pub const fn code(&self) -> &'static str {
         match self {
-            Reason::Standing => "standing",
+            Reason::PreExisting => "pre-existing",
             Reason::Exempt { .. } => "exempt",
             Reason::NeverTouch => "never-touch",
             Reason::Paused => "paused",
@@ -198,7 +198,7 @@ pub struct Diff {
 pub struct Draft {
     /// The guard that wrote it; none for the account's own records.
     pub guard: Option<GuardKind>,
-    /// The surface; none where the whole subject is meant.
+    /// The surface; none where the whole resource is meant.
     pub surface: Option<Surface>,
     /// What was done.
     pub step: Step,
@@ -206,7 +206,7 @@ pub struct Draft {
     pub findings: Vec<Finding>,
     /// How loud to be: the worst finding's severity, or higher for an alert.
     pub severity: Option<Severity>,
-    /// The subject's mode at the time.
+    /// The resource's mode at the time.
     pub mode: Option<Mode>,
     /// `warden:owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,7 +229,7 @@ pub struct Draft {
     /// The calls, each with its undo.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// For outcomes: milliseconds from the trigger's arrival to the last call's answer.
+    /// For outcomes: milliseconds from the event's arrival to the last call's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
@@ -267,17 +267,17 @@ pub struct Record {
     pub time: Timestamp,
     /// The account.
     pub account: AccountId,
-    /// The subject's Region.
+    /// The resource's Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// What it is about.
-    pub subject: Subject,
+    pub resource: Resource,
     /// What set it off.
     pub cause: Cause,
     /// What happened.
     #[serde(flatten)]
     pub entry: Draft,
-    /// The hash of the subject's previous record.
+    /// The hash of the resource's previous record.
     pub previous: Option<Fingerprint>,
 }
 
@@ -296,12 +296,12 @@ impl Record {
     }
 }
 
-/// Gives drafts their places at the end of a subject's chain; returns the records and the head that follows.
+/// Gives drafts their places at the end of a resource's chain; returns the records and the head that follows.
 ///
 /// # Errors
 /// As [`Record::hash`].
 pub fn seal(
-    subject: &Subject,
+    resource: &Resource,
     cause: &Cause,
     drafts: Vec<Draft>,
     head: &Head,
@@ -315,9 +315,9 @@ pub fn seal(
             schema: 1,
             id: RecordId::after(head.last, now, entropy()),
             time: now,
-            account: *subject.account(),
-            region: subject.region().map(str::to_owned),
-            subject: subject.clone(),
+            account: *resource.account(),
+            region: resource.region().map(str::to_owned),
+            resource: resource.clone(),
             cause: cause.clone(),
             entry,
             previous: head.hash,
@@ -330,7 +330,7 @@ pub fn seal(
     Ok((records, head))
 }
 
-/// Where a subject's chain does not hold.
+/// Where a resource's chain does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenChain {
     /// The record's content is not what was hashed when it was written.
@@ -357,7 +357,7 @@ fn expected_last(expected: Option<RecordId>) -> String {
     expected.map_or_else(|| "its head knows of none".to_owned(), |id| format!("its head says that {id} is the last"))
 }
 
-/// Checks one subject's records, in the order of their ids, each beside the hash stored with it, against its head.
+/// Checks one resource's records, in the order of their ids, each beside the hash stored with it, against its head.
 ///
 /// # Errors
 /// The first place that does not fit.
@@ -391,10 +391,10 @@ mod tests {
     use super::*;
 
     fn chain(length: usize) -> (Vec<(Record, Fingerprint)>, Head) {
-        let subject: Subject = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let resource: Resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
         let drafts = vec![Draft::new(Step::Observed); length];
         let (records, head) =
-            seal(&subject, &Cause::by_hand("test"), drafts, &Head::default(), Timestamp::UNIX_EPOCH, || 7).unwrap();
+            seal(&resource, &Cause::by_hand("test"), drafts, &Head::default(), Timestamp::UNIX_EPOCH, || 7).unwrap();
         (records.into_iter().map(|record| (record.clone(), record.hash().unwrap())).collect(), head)
     }
 

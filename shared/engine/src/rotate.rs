@@ -4,6 +4,7 @@
 use crate::{
     arn::FunctionArn,
     call_error::CallError,
+    cloudtrail::Cause,
     content::Fingerprint,
     decide::{Ending, conclude, intend, learnt},
     environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
@@ -13,14 +14,13 @@ use crate::{
     record::{Diff, Draft, Record, Step},
     settings::Settings,
     state::{Intent, Purpose},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::GuardKind,
-    trigger::Cause,
 };
 use futures::future;
 use serde_json::json;
 use std::collections::BTreeMap;
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 
 /// What Warden keeps for a variable now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +63,13 @@ pub enum RotateRefusal {
     SameValue(VariableName),
     /// The function or the secret is gone.
     #[error("{0} is gone, or does not refer to a secret of its own by this variable any more")]
-    Gone(Subject),
+    Gone(Resource),
     /// Somebody has replaced it since it was read.
     #[error("the secret was changed since it was read: run the command again")]
     Changed,
     /// A remediation, an undo or another rotation is under way.
     #[error("another run works on the secrets of {0}: try again in a minute")]
-    Busy(Subject),
+    Busy(Resource),
     /// AWS did not do what was asked. The intent that was recorded ends by itself; run the same command again.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -139,14 +139,14 @@ impl Rotate {
         settings: &Settings,
         plan: &Plan,
     ) -> Result<Vec<Record>, RotateRefusal> {
-        let subject = Subject::Function(self.function.clone());
+        let resource = Resource::Function(self.function.clone());
         let surface = plan.surface();
         let now = world.now();
-        let (history, sighting) =
-            future::try_join(world.history(&subject, now), world.sight(&subject, surface)).await?;
-        let content = sighting.ok_or_else(|| RotateRefusal::Gone(subject.clone()))?.content;
+        let (history, snapshot) =
+            future::try_join(world.history(&resource, now), world.snapshot(&resource, surface)).await?;
+        let content = snapshot.ok_or_else(|| RotateRefusal::Gone(resource.clone()))?.content;
         if content.is_absent() {
-            return Err(RotateRefusal::Gone(subject));
+            return Err(RotateRefusal::Gone(resource));
         }
         if content != *plan.before() {
             return Err(RotateRefusal::Changed);
@@ -154,7 +154,7 @@ impl Rotate {
         let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
         let held = state.intent.as_ref().is_some_and(|intent| intent.lease > now);
         if held || history.is_held(surface, now).is_some() {
-            return Err(RotateRefusal::Busy(subject));
+            return Err(RotateRefusal::Busy(resource));
         }
         let template = Draft { guard: Some(GuardKind::Secrets), ..Draft::new(Step::Planned) };
         let (mut drafts, mut known, mut values) = (Vec::new(), BTreeMap::new(), None);
@@ -170,7 +170,7 @@ impl Rotate {
             known.extend(learnt(&earlier, &ending));
             state = concluded;
         }
-        let intent = intend(&subject, plan.clone(), Vec::new(), &mut state, settings, now);
+        let intent = intend(&resource, plan.clone(), Vec::new(), &mut state, settings, now);
         let intent = Intent { purpose: Purpose::Rotate, ..intent };
         drafts.push(Draft {
             surface: Some(surface.clone()),
@@ -181,12 +181,12 @@ impl Rotate {
             ..template.clone()
         });
         let stopped = |stopped| match stopped {
-            Stopped::Busy => RotateRefusal::Busy(subject.clone()),
+            Stopped::Busy => RotateRefusal::Busy(resource.clone()),
             Stopped::Call(error) => RotateRefusal::Call(error),
             Stopped::Unwritable(why) => RotateRefusal::Unwritable(why),
         };
         let operation =
-            Operation { world, subject: &subject, cause: &self.cause, intent: &intent, template: &template };
+            Operation { world, resource: &resource, cause: &self.cause, intent: &intent, template: &template };
         let begun = operation.begin(history, state, values, drafts, known).await.map_err(stopped)?;
         let ending = operation.change(plan.changes(), None).await?;
         let records = operation.end(begun, &ending).await.map_err(stopped)?;

@@ -13,9 +13,9 @@ use warden_finding::Severity;
 use warden_policy::{AccountId, Context, OrganizationId};
 use wildmatch::WildMatch;
 
-/// What happens to findings that were there before a subject was opted in.
+/// What happens to findings that were there before a resource was opted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StandingPolicy {
+pub enum PreExistingPolicy {
     /// Withheld until somebody says `warden apply`.
     Withhold,
     /// Put right like any other.
@@ -53,8 +53,8 @@ pub struct Settings {
     pub trusted_accounts: BTreeSet<AccountId>,
     /// Findings from this severity on are acted on.
     pub threshold: Severity,
-    /// What happens to standing findings.
-    pub standing: StandingPolicy,
+    /// What happens to pre-existing findings.
+    pub pre_existing: PreExistingPolicy,
     /// When to stop a fight.
     pub breaker: Breaker,
     /// Surfaces put right in an hour in the account, those with critical findings left out.
@@ -91,7 +91,7 @@ impl Settings {
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
         "WARDEN_SECRET_LAYERS",
-        "WARDEN_STANDING",
+        "WARDEN_PRE_EXISTING",
         "WARDEN_THRESHOLD",
         "WARDEN_TRUSTED_ACCOUNTS",
     ];
@@ -180,9 +180,9 @@ impl Settings {
             organization,
             trusted_accounts: trusted_accounts.collect::<Result<_, _>>()?,
             threshold: parse("WARDEN_THRESHOLD", text("WARDEN_THRESHOLD"), Severity::High, "a severity")?,
-            standing: match word("WARDEN_STANDING", &["withhold", "act"])?.as_str() {
-                "act" => StandingPolicy::Act,
-                _ => StandingPolicy::Withhold,
+            pre_existing: match word("WARDEN_PRE_EXISTING", &["withhold", "act"])?.as_str() {
+                "act" => PreExistingPolicy::Act,
+                _ => PreExistingPolicy::Withhold,
             },
             breaker: Breaker {
                 reverts: parse("WARDEN_BREAKER_REVERTS", text("WARDEN_BREAKER_REVERTS"), 3, "a whole number")?,
@@ -228,8 +228,8 @@ mod tests {
     fn the_defaults_are_those_of_the_design() {
         let settings = read(&[]).unwrap();
         assert_eq!(
-            (settings.threshold, settings.standing, settings.cap),
-            (Severity::High, StandingPolicy::Withhold, 20)
+            (settings.threshold, settings.pre_existing, settings.cap),
+            (Severity::High, PreExistingPolicy::Withhold, 20)
         );
         assert_eq!((settings.breaker.reverts, settings.breaker.window), (3, SignedDuration::from_mins(60)));
         assert_eq!(settings.layers.mode, Mode::Off);
@@ -241,7 +241,7 @@ mod tests {
             ("WARDEN_TRUSTED_ACCOUNTS", "444455556666, 777788889999"),
             ("WARDEN_ORGANIZATION", "o-a1b2c3d4e5"),
             ("WARDEN_THRESHOLD", "critical"),
-            ("WARDEN_STANDING", "act"),
+            ("WARDEN_PRE_EXISTING", "act"),
             ("WARDEN_LAYER_MODE", "enforce"),
             ("WARDEN_LAYER_NAMES", "shop-*,tools"),
             ("WARDEN_NEVER_TOUCH", "arn:aws:lambda:*:*:function:legacy-*"),
@@ -250,7 +250,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(settings.trusted_accounts.len(), 2);
-        assert_eq!((settings.threshold, settings.standing), (Severity::Critical, StandingPolicy::Act));
+        assert_eq!((settings.threshold, settings.pre_existing), (Severity::Critical, PreExistingPolicy::Act));
         assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
         assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
         assert_eq!(settings.secret_layers["x86_64"].version(), 3);
@@ -267,7 +267,7 @@ mod tests {
         }
         check("WARDEN_TRUSTED_ACCOUNTS", "1234", "is not an account id (12 digits)");
         check("WARDEN_THRESHOLD", "severe", "is not a severity");
-        check("WARDEN_STANDING", "maybe", "is none of withhold, act");
+        check("WARDEN_PRE_EXISTING", "maybe", "is none of withhold, act");
         check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");
         let layers = "is not an architecture and a layer version's ARN, like x86_64=arn:aws:lambda:...:1";
         check("WARDEN_SECRET_LAYERS", "sparc=arn:aws:lambda:us-east-1:111122223333:layer:x:3", layers);

@@ -1,4 +1,4 @@
-//! The small mutable items beside a subject's records: what a guard needs to know of the past, so that it never reads all of it.
+//! The small mutable items beside a resource's records: what a guard needs to know of the past, so that it never reads all of it.
 
 use crate::{
     arn::FunctionArn,
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_finding::Finding;
 
-/// Where a subject's chain of records ends, and what each guard knew of the subject last.
+/// Where a resource's chain of records ends, and what each guard knew of the resource last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     /// Optimistic lock: one more with every commit; 0 where there is no item yet.
@@ -26,19 +26,19 @@ pub struct Head {
     pub hash: Option<Fingerprint>,
     /// How many records there are.
     pub records: u64,
-    /// By guard, how the subject was opted in when last looked at.
+    /// By guard, how the resource was opted in when last looked at.
     #[serde(default)]
-    pub guards: BTreeMap<GuardKind, Standing>,
+    pub guards: BTreeMap<GuardKind, Enrolment>,
 }
 
-/// How a subject was opted in with one guard.
+/// How a resource was opted in with one guard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Enrolment {
     /// The mode.
     pub mode: Mode,
     /// Since when it has this mode, by the time of the event that showed it.
     pub since: Timestamp,
-    /// Whether the whole subject was looked at since then: a surface without a state was not there, so that whatever it holds
+    /// Whether the whole resource was looked at since then: a surface without a state was not there, so that whatever it holds
     /// later is new.
     #[serde(default)]
     pub surveyed: bool,
@@ -72,9 +72,9 @@ pub struct SurfaceState {
     /// Findings that are let be.
     #[serde(default)]
     pub acceptances: Vec<Acceptance>,
-    /// Findings that were there before the subject was opted in to `enforce`, and when that was written down.
+    /// Findings that were there before the resource was opted in to `enforce`, and when that was written down.
     #[serde(default)]
-    pub standing: BTreeMap<FindingKey, Timestamp>,
+    pub pre_existing: BTreeMap<FindingKey, Timestamp>,
     /// Of an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
@@ -106,7 +106,7 @@ pub enum Purpose {
 pub struct Intent {
     /// What for.
     pub purpose: Purpose,
-    /// The remediation's key: subject, surface, fingerprint of the bad content, occurrence.
+    /// The remediation's key: resource, surface, fingerprint of the bad content, occurrence.
     pub remediation: String,
     /// The findings that are put right.
     pub findings: Vec<Finding>,
@@ -157,7 +157,7 @@ pub struct Pause {
     pub proof: String,
 }
 
-/// What is known of one subject and its account.
+/// What is known of one resource and its account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Where the chain ends.
@@ -174,7 +174,7 @@ pub struct History {
 }
 
 impl History {
-    /// Until when another surface of the subject keeps a change of `surface` waiting: a secret's next version is made from the one that is
+    /// Until when another surface of the resource keeps a change of `surface` waiting: a secret's next version is made from the one that is
     /// read, so that two changes at once could take from each other.
     pub(crate) fn is_held(&self, surface: &Surface, now: Timestamp) -> Option<Timestamp> {
         let others = self

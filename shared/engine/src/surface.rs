@@ -1,7 +1,7 @@
-//! The parts of a subject that can be read, judged, changed and restored by themselves.
+//! The parts of a resource that can be read, judged, changed and restored by themselves.
 
 use crate::{
-    arn::{AccountArn, BadName, FunctionArn, LayerVersionArn, Qualifier, as_text},
+    arn::{AccountArn, FunctionArn, LayerVersionArn, NameError, Qualifier, as_text},
     environment::VariableName,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
 };
@@ -11,7 +11,7 @@ use warden_policy::AccountId;
 
 /// One AWS resource that a guard reasons about. Its text is its ARN.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub enum Resource {
     /// A function with all its versions and aliases.
     Function(FunctionArn),
     /// One version of a layer.
@@ -24,63 +24,63 @@ pub enum Subject {
     Account(AccountArn),
 }
 
-impl Subject {
-    /// The Region that the subject lives in; IAM's resources and an account live in none.
+impl Resource {
+    /// The Region that the resource lives in; IAM's resources and an account live in none.
     pub fn region(&self) -> Option<&str> {
         match self {
-            Subject::Function(arn) => Some(arn.region()),
-            Subject::LayerVersion(arn) => Some(arn.region()),
-            Subject::Role(_) | Subject::Policy(_) | Subject::Account(_) => None,
+            Resource::Function(arn) => Some(arn.region()),
+            Resource::LayerVersion(arn) => Some(arn.region()),
+            Resource::Role(_) | Resource::Policy(_) | Resource::Account(_) => None,
         }
     }
 
-    /// The account that owns the subject.
+    /// The account that owns the resource.
     pub fn account(&self) -> &AccountId {
         match self {
-            Subject::Function(arn) => arn.account(),
-            Subject::LayerVersion(arn) => arn.account(),
-            Subject::Role(arn) => arn.account(),
-            Subject::Policy(arn) => arn.account(),
-            Subject::Account(arn) => arn.account(),
+            Resource::Function(arn) => arn.account(),
+            Resource::LayerVersion(arn) => arn.account(),
+            Resource::Role(arn) => arn.account(),
+            Resource::Policy(arn) => arn.account(),
+            Resource::Account(arn) => arn.account(),
         }
     }
 
     /// The short name for a person: the function's, the role's, the policy's, or the layer's with its version.
     pub fn name(&self) -> String {
         match self {
-            Subject::Function(arn) => arn.name().to_owned(),
-            Subject::LayerVersion(arn) => format!("{}:{}", arn.name(), arn.version()),
-            Subject::Role(arn) => arn.name().to_owned(),
-            Subject::Policy(arn) => arn.policy().name().to_owned(),
-            Subject::Account(arn) => arn.account().to_string(),
+            Resource::Function(arn) => arn.name().to_owned(),
+            Resource::LayerVersion(arn) => format!("{}:{}", arn.name(), arn.version()),
+            Resource::Role(arn) => arn.name().to_owned(),
+            Resource::Policy(arn) => arn.policy().name().to_owned(),
+            Resource::Account(arn) => arn.account().to_string(),
         }
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::Function(arn) => arn.fmt(f),
-            Subject::LayerVersion(arn) => arn.fmt(f),
-            Subject::Role(arn) => arn.fmt(f),
-            Subject::Policy(arn) => arn.fmt(f),
-            Subject::Account(arn) => arn.fmt(f),
+            Resource::Function(arn) => arn.fmt(f),
+            Resource::LayerVersion(arn) => arn.fmt(f),
+            Resource::Role(arn) => arn.fmt(f),
+            Resource::Policy(arn) => arn.fmt(f),
+            Resource::Account(arn) => arn.fmt(f),
         }
     }
 }
 
-impl FromStr for Subject {
-    type Err = BadName;
+impl FromStr for Resource {
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         text.parse()
-            .map(Subject::Function)
-            .or_else(|_| text.parse().map(Subject::LayerVersion))
-            .or_else(|_| text.parse().map(Subject::Role))
-            .or_else(|_| text.parse().map(Subject::Policy))
-            .or_else(|_| text.parse().map(Subject::Account))
-            .map_err(|_: BadName| {
-                BadName::new(
+            .map(Resource::Function)
+            .or_else(|_| text.parse().map(Resource::LayerVersion))
+            .or_else(|_| text.parse().map(Resource::Role))
+            .or_else(|_| text.parse().map(Resource::Policy))
+            .or_else(|_| text.parse().map(Resource::Account))
+            .map_err(|_: NameError| {
+                NameError::new(
                     text,
                     "the ARN of a function, a layer version, a role, a customer managed policy or an account",
                 )
@@ -88,9 +88,9 @@ impl FromStr for Subject {
     }
 }
 
-/// A part of a subject. Its text (`resource-policy:live`) names it in records and as the key of its state.
+/// A part of a resource. Its text (`resource-policy:live`) names it in records and as the key of its state.
 ///
-/// The order is the order of remediation within one subject: a URL is closed before the statements that opened it go; who may
+/// The order is the order of remediation within one resource: a URL is closed before the statements that opened it go; who may
 /// assume a role, and what bounds it, is put right before its policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Surface {
@@ -177,10 +177,10 @@ impl fmt::Display for Surface {
 }
 
 impl FromStr for Surface {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = || BadName::new(text, "a surface");
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = || NameError::new(text, "a surface");
         if let Some((kind, name)) = text.split_once('/') {
             return match kind {
                 "layer-policy" => name.parse().map(Surface::LayerPolicy).map_err(|_| bad()),
@@ -207,7 +207,7 @@ impl FromStr for Surface {
     }
 }
 
-as_text!(Subject, Surface);
+as_text!(Resource, Surface);
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What a subject's tags say: the mode for each guard, caps, requirements, the owner, exemptions.
+//! What a resource's tags say: the mode for each guard, caps, requirements, the owner, exemptions.
 //!
 //! Tags are hostile input: whoever may tag a function may write anything into them. Whatever is not in the grammar is
 //! reported, never guessed, and makes a guard do less, not more.
@@ -30,7 +30,7 @@ pub const TAG_KEYS: [&str; 11] = [
 /// The longest way ahead that an exemption's date may lie, in days.
 const EXEMPTION_DAYS: i64 = 90;
 
-/// What a guard may do with a subject.
+/// What a guard may do with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -125,7 +125,7 @@ pub enum Requirement {
     CodeSigning,
 }
 
-/// A finding id that is let pass on this subject until a date (inclusive, UTC).
+/// A finding id that is let pass on this resource until a date (inclusive, UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exemption {
     /// What is let pass.
@@ -134,7 +134,7 @@ pub struct Exemption {
     pub until: Date,
 }
 
-/// A subject's tags, read for one guard.
+/// A resource's tags, read for one guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OptIn {
     /// What the guard may do.

@@ -2,8 +2,9 @@
 
 use crate::{
     call_error::CallError,
+    cloudtrail::Cause,
     decide::Ending,
-    environment::{KeyedHash, Remains},
+    environment::{KeyedHash, RetainedSecrets},
     known::{self, Known, Withdrawal},
     operation::{Operation, Stopped},
     plan::{Change, Plan},
@@ -12,8 +13,7 @@ use crate::{
     record::{Diff, Draft, Record, RecordId, Step},
     settings::Settings,
     state::{Acceptance, Intent, Purpose},
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
@@ -33,9 +33,9 @@ pub enum UndoRefusal {
         /// Its step.
         step: Step,
     },
-    /// The subject is gone.
+    /// The resource is gone.
     #[error("{0} is gone: there is nothing to restore it on")]
-    Gone(Subject),
+    Gone(Resource),
     /// Somebody else has changed the surface since.
     #[error("{surface} is not what Warden left: somebody has changed it since, and an undo would overwrite that")]
     Changed {
@@ -111,14 +111,14 @@ impl Undo {
         if self.accept_for > LONGEST_ACCEPTANCE {
             return Err(UndoRefusal::TooLong);
         }
-        let subject = &self.record.subject;
+        let resource = &self.record.resource;
         let surface = plan.surface().clone();
         let now = world.now();
-        let history = world.history(subject, now).await?;
+        let history = world.history(resource, now).await?;
         let mut state = history.surfaces.get(&surface).cloned().unwrap_or_default();
-        let sighting = world.sight(subject, &surface).await?.ok_or_else(|| UndoRefusal::Gone(subject.clone()))?;
-        if Remains::of(&sighting.content).is_some() && Remains::of(plan.before()).is_none() {
-            return Err(UndoRefusal::Gone(subject.clone()));
+        let snapshot = world.snapshot(resource, &surface).await?.ok_or_else(|| UndoRefusal::Gone(resource.clone()))?;
+        if RetainedSecrets::of(&snapshot.content).is_some() && RetainedSecrets::of(plan.before()).is_none() {
+            return Err(UndoRefusal::Gone(resource.clone()));
         }
         let ours = Purpose::Undo { record: self.record.id };
         let resumes = match &state.intent {
@@ -129,18 +129,18 @@ impl Undo {
         if history.is_held(&surface, now).is_some() {
             return Err(UndoRefusal::Busy(surface));
         }
-        let changes: Vec<Change> = match plan.remaining(&sighting.content) {
-            Some(_) if !resumes && sighting.content == *plan.after() => {
+        let changes: Vec<Change> = match plan.remaining(&snapshot.content) {
+            Some(_) if !resumes && snapshot.content == *plan.after() => {
                 return Err(UndoRefusal::AlreadyRestored(surface));
             }
             Some(changes) if resumes || changes.len() == plan.changes().len() => changes.to_vec(),
             Some(_) | None => {
-                let diff = Diff { before: plan.before().clone(), after: sighting.content };
+                let diff = Diff { before: plan.before().clone(), after: snapshot.content };
                 return Err(UndoRefusal::Changed { surface, diff: Box::new(diff) });
             }
         };
 
-        // What was put away after a subject that is gone had no finding.
+        // What was put away after a resource that is gone had no finding.
         if !self.record.entry.findings.is_empty() {
             let acceptance = self.acceptance(world, &plan, &surface, now).await?;
             state.acceptances.retain(|other| other.findings != acceptance.findings);
@@ -173,11 +173,11 @@ impl Undo {
             Stopped::Call(error) => UndoRefusal::Call(error),
             Stopped::Unwritable(problem) => UndoRefusal::Unusable { id: self.record.id, problem },
         };
-        let operation = Operation { world, subject, cause: &self.cause, intent: &intent, template: &template };
+        let operation = Operation { world, resource, cause: &self.cause, intent: &intent, template: &template };
         let known = self.withdrawn(world, &plan).await?;
         let begun =
             operation.begin(history, state, None, planned.into_iter().collect(), known).await.map_err(stopped)?;
-        let ending = operation.change(&changes, sighting.revision).await?;
+        let ending = operation.change(&changes, snapshot.revision).await?;
         let records = operation.end(begun, &ending).await.map_err(stopped)?;
         match ending {
             Ending::Done => Ok(records),
@@ -199,14 +199,14 @@ impl Undo {
             by: self.by.clone(),
             proof: String::new(),
         };
-        acceptance.proof = world.vouch(&acceptance_message(&self.record.subject, surface, &acceptance)).await?;
+        acceptance.proof = world.sign(&acceptance_message(&self.record.resource, surface, &acceptance)).await?;
         Ok(acceptance)
     }
 
     /// What the remediation taught the account, as known no more.
     async fn withdrawn<W: World>(&self, world: &W, plan: &Plan) -> Result<BTreeMap<KeyedHash, Known>, UndoRefusal> {
         let withdrawals = known::by_undone(plan.changes()).into_iter().map(async |(hash, known)| {
-            let proof = world.vouch(&Withdrawal::message(hash, &self.by)).await?;
+            let proof = world.sign(&Withdrawal::message(hash, &self.by)).await?;
             Ok((hash, Known { withdrawn: Some(Withdrawal { by: self.by.clone(), proof }), ..known }))
         });
         future::try_join_all(withdrawals).await.map(|withdrawn| withdrawn.into_iter().collect())

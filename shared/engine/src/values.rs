@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use warden_reference::SecretName;
+use warden_secret_ref::SecretName;
 
 /// How many earlier values of one variable are remembered, the latest ones.
 const EARLIER: usize = 64;

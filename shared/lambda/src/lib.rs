@@ -9,7 +9,7 @@ use warden_aws::{Aws, Deployment, config};
 use warden_engine::{
     Handled,
     arn::FunctionArn,
-    guard::{Guard, Observe},
+    guard::{Fetch, Guard},
     on_event,
     settings::Settings,
 };
@@ -22,7 +22,7 @@ pub use lambda_runtime::Error;
 /// Lambda's environment lacks something that the template sets, or the runtime ended.
 pub async fn serve<G: Guard>(guard: G) -> Result<(), Error>
 where
-    Aws: Observe<G>,
+    Aws: Fetch<G>,
 {
     log::start();
     let variable = |name: &str| env::var(name).ok();

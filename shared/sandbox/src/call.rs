@@ -24,7 +24,7 @@ impl Invocation {
 
 /// One AWS call that went through the proxy. Times are measured from the sandbox's start, as the caller saw them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct ApiCall {
     /// Its number, from 1, in the order of arrival.
     pub sequence: u64,
     /// When the whole request had arrived.
@@ -55,7 +55,7 @@ pub struct Call {
     pub response_bytes: usize,
 }
 
-impl Call {
+impl ApiCall {
     /// Whether it succeeded, as far as the caller knows.
     pub fn succeeded(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
@@ -69,6 +69,6 @@ impl Call {
 
 /// The number of round trips that had to be waited for one after the other, of calls that one invocation made in lockstep
 /// ([`Trail::in_lockstep`](crate::Trail::in_lockstep)). Calls that were waited for together count once.
-pub fn round_trips<'a>(calls: impl IntoIterator<Item = &'a Call>) -> usize {
+pub fn round_trips<'a>(calls: impl IntoIterator<Item = &'a ApiCall>) -> usize {
     calls.into_iter().filter_map(|call| call.step).collect::<HashSet<u32>>().len()
 }

@@ -46,7 +46,7 @@ use tokio::{
 };
 use warden_build::Environment;
 
-pub use call::{Call, Invocation, round_trips};
+pub use call::{ApiCall, Invocation, round_trips};
 pub use delivery::{Delivery, Outcome};
 pub use deploy::Stack;
 pub use error::SandboxError;

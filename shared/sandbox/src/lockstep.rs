@@ -20,7 +20,7 @@ use crate::{call::Invocation, upstream::Upstream};
 /// How often a function is looked at until it sleeps.
 const LOOK: Duration = Duration::from_millis(1);
 /// How often it must be seen to sleep: its threads are not looked at in one instant. Where nobody can look, this is how long it has.
-const LOOKS: u32 = if cfg!(target_os = "linux") { 2 } else { 30 };
+const QUIET_CHECKS: u32 = if cfg!(target_os = "linux") { 2 } else { 30 };
 
 /// What a connection of the proxy is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Lockstep {
         for step in 1.. {
             run.came.notified().await;
             let mut asleep = 0;
-            while asleep < LOOKS {
+            while asleep < QUIET_CHECKS {
                 tokio::time::sleep(LOOK).await;
                 asleep = if process.is_none_or(|process| self.waits(process)) { asleep + 1 } else { 0 };
             }

@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     SandboxError,
-    call::{Call, Invocation},
+    call::{ApiCall, Invocation},
     caller::Caller,
     event::{self, Event, Exchange, now, uuid},
     fault::Fault,
@@ -146,7 +146,7 @@ impl Inner {
         }
         let cut = matches!(fault, Some(Fault::LoseAnswer | Fault::KillBefore | Fault::KillAfter));
         let heard = answer.as_ref().filter(|_| !cut);
-        let call = Call {
+        let call = ApiCall {
             sequence,
             started,
             ended: self.clock(),

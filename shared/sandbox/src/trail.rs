@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
     SandboxError,
-    call::{Call, Invocation},
+    call::{ApiCall, Invocation},
     caller::Caller,
     delivery::{Delivery, Parcel, parcels},
     event::Event,
@@ -31,7 +31,7 @@ pub struct Trail(Arc<Inner>);
 /// Where a text was found: see [`Trail::find`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The [`Call::sequence`] it was in.
+    /// The [`ApiCall::sequence`] it was in.
     pub call: u64,
     /// The call's operation.
     pub operation: String,
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
 
 #[derive(Debug, Default)]
 struct Kept {
-    calls: Vec<Call>,
+    calls: Vec<ApiCall>,
     bodies: Vec<Bodies>,
     deliveries: Vec<Delivery>,
     events: Vec<Value>,
@@ -98,12 +98,12 @@ impl Trail {
     }
 
     /// Every call so far, in the order in which they ended.
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<ApiCall> {
         self.0.kept().calls.clone()
     }
 
     /// The calls that an invocation made, in the order in which they ended.
-    pub fn calls_of(&self, invocation: &Invocation) -> Vec<Call> {
+    pub fn calls_of(&self, invocation: &Invocation) -> Vec<ApiCall> {
         let kept = self.0.kept();
         kept.calls.iter().filter(|call| call.invocation.as_ref() == Some(invocation)).cloned().collect()
     }
@@ -124,7 +124,7 @@ impl Trail {
     }
 
     /// Holds the calls of every function from now on, or of none, and lets those go together that the function waits for together: each
-    /// such step is a round trip, which [`Call::step`] numbers and [`round_trips`](crate::round_trips) counts, however busy the machine is.
+    /// such step is a round trip, which [`ApiCall::step`] numbers and [`round_trips`](crate::round_trips) counts, however busy the machine is.
     pub fn in_lockstep(&self, on: bool) {
         self.0.lockstep.set(on);
     }
@@ -225,7 +225,7 @@ impl Inner {
         self.kept().deliveries.push(delivery);
     }
 
-    pub(crate) fn keep_call(&self, call: Call, bodies: Bodies) {
+    pub(crate) fn keep_call(&self, call: ApiCall, bodies: Bodies) {
         let mut kept = self.kept();
         kept.calls.push(call);
         kept.bodies.push(bodies);

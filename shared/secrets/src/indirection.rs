@@ -2,7 +2,7 @@
 
 use crate::{features::Features, words::REFERENCE_SCHEMES};
 use base64::Engine as _;
-use warden_reference::Reference;
+use warden_secret_ref::Reference;
 
 /// Whether the value says where a secret is to be had.
 pub(crate) fn is_reference(value: &str) -> bool {

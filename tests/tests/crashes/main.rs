@@ -8,10 +8,10 @@ mod secret_guard;
 use serde_json::Value;
 use std::time::Duration;
 use warden_engine::{record::Step, undo::UndoRefusal};
-use warden_sandbox::{Call, CallMatch, Fault, Order};
+use warden_sandbox::{ApiCall, CallMatch, Fault, Order};
 use warden_tests::{Account, UNDO_LEASE};
 
-/// A remediation to interrupt: on one subject, how it is provoked and how the account looks once it is done.
+/// A remediation to interrupt: on one resource, how it is provoked and how the account looks once it is done.
 trait Remediation {
     /// The role of the guard that makes it.
     const GUARD: &str;
@@ -23,7 +23,7 @@ trait Remediation {
         Account::with(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await
     }
 
-    /// Makes the subject of one round, opted in and clean; returns its ARN.
+    /// Makes the resource of one round, opted in and clean; returns its ARN.
     async fn prepare(&self, account: &Account, name: &str) -> String;
     /// The change that is to be put right.
     async fn provoke(&self, account: &Account, name: &str);
@@ -40,27 +40,28 @@ trait Remediation {
 async fn interrupt<R: Remediation>(remediation: R) {
     let account = remediation.account().await;
     let trail = account.sandbox.trail();
-    let subject = remediation.prepare(&account, "shop-0").await;
+    let resource = remediation.prepare(&account, "shop-0").await;
     account.settle().await;
     let before = trail.calls().len();
-    provoke_and_check(&remediation, &account, "shop-0", &subject, "without a fault").await;
-    let calls: Vec<Call> = trail.calls().into_iter().skip(before).filter(|call| call.by_role(R::GUARD)).collect();
+    provoke_and_check(&remediation, &account, "shop-0", &resource, "without a fault").await;
+    let calls: Vec<ApiCall> = trail.calls().into_iter().skip(before).filter(|call| call.by_role(R::GUARD)).collect();
     assert!(calls.len() >= 6, "reads, an intent, a change, an outcome: {calls:?}");
     for (round, (nth, fault)) in every_end(&calls).into_iter().enumerate() {
         let name = format!("shop-{}", round + 1);
-        let subject = remediation.prepare(&account, &name).await;
+        let resource = remediation.prepare(&account, &name).await;
         account.settle().await;
         let what = format!("{fault:?}, call {nth} of {}", calls.len());
         trail.faults().inject(CallMatch::any().by(R::GUARD), nth, fault);
-        provoke_and_check(&remediation, &account, &name, &subject, &what).await;
+        provoke_and_check(&remediation, &account, &name, &resource, &what).await;
         // An invocation may make fewer calls where another was quicker; the fault must not reach the next round.
         trail.faults().clear();
     }
 }
 
 /// At which of the calls, from 1, to end, and how: before and after each one. Before a read and after it is the same to everybody.
-fn every_end(calls: &[Call]) -> Vec<(usize, Fault)> {
-    let reads = |call: &Call| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
+fn every_end(calls: &[ApiCall]) -> Vec<(usize, Fault)> {
+    let reads =
+        |call: &ApiCall| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
     let ends = calls.iter().enumerate().flat_map(|(at, call)| {
         let after = (!reads(call)).then_some((at + 1, Fault::KillAfter));
         [(at + 1, Fault::KillBefore)].into_iter().chain(after)
@@ -90,11 +91,11 @@ async fn provoke_and_undo<U: Undo>(
     account: &Account,
     name: &str,
     fault: Option<(usize, Fault)>,
-) -> Vec<Call> {
+) -> Vec<ApiCall> {
     const OPERATOR: &str = "warden-operator";
     let trail = account.sandbox.trail();
     let calls = || trail.calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect::<Vec<_>>();
-    let subject = remediation.prepare(account, name).await;
+    let resource = remediation.prepare(account, name).await;
     account.settle().await;
     trail.faults().hold_deliveries();
     remediation.provoke(account, name).await;
@@ -102,7 +103,7 @@ async fn provoke_and_undo<U: Undo>(
     trail.release(Order::Happened);
     account.settle().await;
     assert!(remediation.is_right(account, name).await);
-    let applied = account.records(&subject).await.into_iter().find(|record| record.entry.step == Step::Applied);
+    let applied = account.records(&resource).await.into_iter().find(|record| record.entry.step == Step::Applied);
     let applied = applied.expect("a remediation");
 
     let before = calls().len();
@@ -129,13 +130,13 @@ async fn provoke_and_undo<U: Undo>(
     }
     let made = calls().split_off(before);
     account.settle().await;
-    let story = account.story_of(&subject).await;
+    let story = account.story_of(&resource).await;
     assert_eq!(remediation.state(account, name).await, original, "{what}: {story:?}");
     assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}: {story:?}");
     made
 }
 
-async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, name: &str, subject: &str, what: &str) {
+async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, name: &str, resource: &str, what: &str) {
     // Nobody sees half of it.
     account.sandbox.trail().faults().hold_deliveries();
     remediation.provoke(account, name).await;
@@ -144,16 +145,16 @@ async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, n
         () = account.settle() => {}
         () = remediation.watch(account, name) => {}
     }
-    let story = account.story_of(subject).await;
+    let story = account.story_of(resource).await;
     assert!(
         remediation.is_right(account, name).await,
         "{what}: {story:?}\n{:#?}",
         account.sandbox.trail().deliveries()
     );
-    let records = account.records(subject).await;
+    let records = account.records(resource).await;
     for step in [Step::Planned, Step::Applied] {
         let count = records.iter().filter(|record| record.entry.step == step).count();
-        assert_eq!(count, R::SURFACES, "{step} after {what}: {:?}", account.story_of(subject).await);
+        assert_eq!(count, R::SURFACES, "{step} after {what}: {:?}", account.story_of(resource).await);
     }
     assert!(account.ledger.open_intents().await.expect("the index").is_empty(), "{what}");
 }

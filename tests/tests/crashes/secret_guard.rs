@@ -3,7 +3,7 @@
 use crate::{Remediation, every_end, interrupt};
 use std::{fmt::Debug, time::Duration};
 use warden_engine::{record::Step, rotate::RotateRefusal, undo::UndoRefusal};
-use warden_sandbox::{Call, CallMatch, Fault};
+use warden_sandbox::{ApiCall, CallMatch, Fault};
 use warden_tests::{Account, UNDO_LEASE, arn, environment::variables};
 
 struct Secret;
@@ -49,9 +49,9 @@ async fn while_it_takes_a_secret_out_of_an_environment() {
 }
 
 /// The secret of a function that is deleted.
-struct Remains;
+struct RetainedSecrets;
 
-impl Remediation for Remains {
+impl Remediation for RetainedSecrets {
     const GUARD: &str = "warden-secret-guard";
     /// With the one that put a secret there.
     const SURFACES: usize = 2;
@@ -82,7 +82,7 @@ impl Remediation for Remains {
 
 #[tokio::test]
 async fn while_it_puts_away_the_secret_of_a_function_that_is_gone() {
-    interrupt(Remains).await;
+    interrupt(RetainedSecrets).await;
 }
 
 /// A value that was replaced in its secret, set again by a deployment.
@@ -162,7 +162,7 @@ async fn while_it_takes_out_a_value_that_was_never_stored() {
 const OPERATOR: &str = "warden-operator";
 
 /// The operator's calls so far.
-fn by_operator(account: &Account) -> Vec<Call> {
+fn by_operator(account: &Account) -> Vec<ApiCall> {
     account.sandbox.trail().calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect()
 }
 

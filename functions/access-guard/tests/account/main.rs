@@ -3,6 +3,6 @@
 #[path = "../../../../shared/engine/tests/world/mod.rs"]
 mod world;
 
-mod laws;
+mod properties;
 mod remediations;
 mod shop;

@@ -5,7 +5,7 @@ use crate::world::guarded::{self, Violation as _, surface};
 use access_guard::AccessGuard;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, record::Step, surface::Subject};
+use warden_engine::{content::Content, record::Step, surface::Resource};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 
@@ -29,7 +29,7 @@ fn layer_statement(sid: &str, principal: Value) -> Value {
 struct Violation {
     name: &'static str,
     before: Content,
-    changed: Vec<(Subject, &'static str, Content)>,
+    changed: Vec<(Resource, &'static str, Content)>,
     events: Vec<(&'static str, Value)>,
     calls: &'static [&'static str],
 }
@@ -152,8 +152,8 @@ impl guarded::Violation<AccessGuard> for Violation {
         let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
         shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
         shop.pass(SignedDuration::from_secs(1)).await;
-        for (subject, text, content) in &self.changed {
-            shop.put(subject, &surface(text), content.clone());
+        for (resource, text, content) in &self.changed {
+            shop.put(resource, &surface(text), content.clone());
         }
         let events = self.events.iter().map(|(name, parameters)| shop.event(name, parameters.clone())).collect();
         (shop, events)

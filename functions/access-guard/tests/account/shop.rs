@@ -11,24 +11,29 @@ use warden_engine::{
     Severity,
     call_error::CallError,
     content::Content,
-    guard::{Facts, Guard, Look, Observe, Scope, Sighting},
+    guard::{Facts, Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
-impl Observe<AccessGuard> for World {
-    async fn observe(&self, _: &AccessGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-        self.facts(look, AccessGuard::KIND, settings).await
+impl Fetch<AccessGuard> for World {
+    async fn fetch(
+        &self,
+        _: &AccessGuard,
+        request: &ReconcileRequest,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        self.facts(request, AccessGuard::KIND, settings).await
     }
 }
 
 pub(crate) type Shop = Guarded<AccessGuard>;
 
-pub(crate) fn pay() -> Subject {
+pub(crate) fn pay() -> Resource {
     "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap()
 }
 
-pub(crate) fn tools() -> Subject {
+pub(crate) fn tools() -> Resource {
     "arn:aws:lambda:us-east-1:111122223333:layer:tools:7".parse().unwrap()
 }
 
@@ -53,18 +58,18 @@ pub(crate) async fn opt_in(shop: Shop) -> Shop {
 
 /// No baseline ever held a finding of medium or above.
 fn no_baseline_breaks_a_rule(shop: &Shop) {
-    for subject in shop.subjects() {
-        for (surface, state) in shop.states(&subject) {
+    for resource in shop.resources() {
+        for (surface, state) in shop.states(&resource) {
             let (Surface::ResourcePolicy(_) | Surface::LayerPolicy(_), Some(baseline)) = (&surface, state.baseline)
             else {
                 continue;
             };
-            let sighting = Sighting { content: baseline, revision: None };
+            let snapshot = SurfaceSnapshot { content: baseline, revision: None };
             let scope = Scope::Tags(BTreeMap::new());
-            let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), sighting)]), context: () };
+            let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), snapshot)]), context: () };
             let judged = AccessGuard.judge(&facts, &surface, &shop.settings);
             let worst = judged.findings.iter().map(|finding| finding.severity).max();
-            assert!(worst < Some(Severity::Medium), "{subject} {surface}: {facts:?}");
+            assert!(worst < Some(Severity::Medium), "{resource} {surface}: {facts:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use warden_engine::{
     guard::Remedy,
     iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::{Call, Plan},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode, OptIn},
 };
 use warden_policy::{
@@ -112,11 +112,11 @@ impl Task<'_> {
     /// What may stay becomes a managed policy of Warden's own.
     fn copied(&self, role: &RoleArn, policy: &PolicyArn, left: &Content) -> Plan {
         let copy = policy.copy_for(role);
-        let attach = |document| Call::AttachCopy { role: role.clone(), policy: copy.clone(), document };
+        let attach = |document| Call::AttachGeneratedPolicy { role: role.clone(), policy: copy.clone(), document };
         let present = self.content.copy();
         let undo = match present.is_absent() {
             false => attach(present.text()),
-            true => Call::DeleteCopy { role: role.clone(), policy: copy.clone() },
+            true => Call::DeleteGeneratedPolicy { role: role.clone(), policy: copy.clone() },
         };
         let note = format!(
             "what may stay of {} is now the managed policy {copy}, because the role's own policies have no room for it: delete it \
@@ -136,9 +136,9 @@ impl Task<'_> {
 
     /// Why a managed policy that says this cannot be attached beside the others.
     fn no_room_for_a_copy(&self, copy: &CustomerPolicyArn, document: &Content) -> Option<String> {
-        let others = self.facts.surfaces.iter().filter(|(surface, sighting)| {
+        let others = self.facts.surfaces.iter().filter(|(surface, snapshot)| {
             let is_other = surface.attached().is_some_and(|policy| policy != copy.policy());
-            is_other && sighting.content.policy().is_some()
+            is_other && snapshot.content.policy().is_some()
         });
         let others = others.count();
         if others >= ATTACHED {
@@ -195,7 +195,7 @@ impl Task<'_> {
             | Surface::Environment(_)
             | Surface::Secret(_) => false,
         });
-        let others: usize = others.map(|(_, sighting)| characters(&sighting.content)).sum();
+        let others: usize = others.map(|(_, snapshot)| characters(&snapshot.content)).sum();
         let own = characters(document);
         (own > 0 && others + own > INLINE_CHARACTERS).then(|| {
             format!(
@@ -210,8 +210,8 @@ impl Task<'_> {
         let Some(known) = self.facts.context.policies.get(policy) else { return false };
         let tags = OptIn::from_tags(&known.tags, GuardKind::Role, jiff::civil::Date::MIN);
         let shared_by_opted_in = known.users.as_ref().is_some_and(crate::PolicyUsers::all_opted_in);
-        let Ok(subject) = policy.clone().try_into().map(Subject::Policy) else { return false };
-        if tags.mode != Mode::Enforce || !shared_by_opted_in || never_touch(&subject, self.facts, self.settings) {
+        let Ok(resource) = policy.clone().try_into().map(Resource::Policy) else { return false };
+        if tags.mode != Mode::Enforce || !shared_by_opted_in || never_touch(&resource, self.facts, self.settings) {
             return false;
         }
         let document = self.content.policy_document();

@@ -12,22 +12,22 @@ use warden_engine::{
     Severity,
     call_error::CallError,
     content::Content,
-    guard::{Guard, Judgement, Look, Observe, Scope, Sighting},
+    guard::{Fetch, Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     iam::PolicyArn,
     ports::Clock,
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode, OptIn},
 };
 
 pub(crate) type Home = Guarded<RoleGuard>;
 
-pub(crate) fn role(name: &str) -> Subject {
+pub(crate) fn role(name: &str) -> Resource {
     format!("arn:aws:iam::111122223333:role/{name}").parse().unwrap()
 }
 
-pub(crate) fn shop() -> Subject {
+pub(crate) fn shop() -> Resource {
     "arn:aws:lambda:us-east-1:111122223333:function:shop".parse().unwrap()
 }
 
@@ -83,111 +83,117 @@ pub(crate) fn written(document: &Value) -> String {
 }
 
 /// What role-guard reads, from the world.
-impl Observe<RoleGuard> for World {
-    async fn observe(&self, _: &RoleGuard, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-        let Some(seen) = self.facts(look, GuardKind::Role, settings).await? else { return Ok(None) };
+impl Fetch<RoleGuard> for World {
+    async fn fetch(
+        &self,
+        _: &RoleGuard,
+        request: &ReconcileRequest,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        let Some(seen) = self.facts(request, GuardKind::Role, settings).await? else { return Ok(None) };
         Ok(Some(Facts { scope: seen.scope, surfaces: seen.surfaces, context: Context::default() }))
     }
 
-    async fn complete(
+    async fn fetch_more(
         &self,
         _: &RoleGuard,
-        look: &Look,
+        request: &ReconcileRequest,
         facts: &mut Facts,
         history: &History,
         settings: &Settings,
     ) -> Result<(), CallError> {
-        match &look.subject {
-            Subject::Role(role) => {
+        match &request.resource {
+            Resource::Role(role) => {
                 let Scope::Tags(tags) = &facts.scope else { panic!("a role is in scope by its tags") };
                 let untagged = !tags.contains_key("warden") && !tags.contains_key("warden:role");
-                let resource = self.resource(&look.subject);
+                let fake = self.fake(&request.resource);
                 if untagged {
                     let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-                    let functions = look.through.iter().chain(known).cloned();
-                    let uses = |subject: Subject| {
-                        let function = self.resource(&subject);
+                    let functions = request.through.iter().chain(known).cloned();
+                    let uses = |resource: Resource| {
+                        let function = self.fake(&resource);
                         let its =
                             function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
-                        self.opted_in(&subject) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
+                        self.opted_in(&resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
                     };
-                    let through: BTreeSet<_> = functions.filter(|it| uses(Subject::Function(it.clone()))).collect();
+                    let through: BTreeSet<_> = functions.filter(|it| uses(Resource::Function(it.clone()))).collect();
                     if !through.is_empty() {
-                        facts.surfaces = self.role_surfaces(&look.subject);
+                        facts.surfaces = self.role_surfaces(&request.resource);
                     }
                     facts.scope = Scope::Through(through);
                 }
                 facts.context.arn = Some(role.to_string());
-                facts.context.texts = resource.texts;
-                let said = facts.surfaces.values().filter_map(|sighting| sighting.content.policy());
+                facts.context.texts = fake.texts;
+                let said = facts.surfaces.values().filter_map(|snapshot| snapshot.content.policy());
                 let earlier = history.surfaces.values().filter_map(|state| state.baseline.as_ref()?.policy());
                 let policies: BTreeSet<PolicyArn> = said.chain(earlier).collect();
                 facts.context.policies =
                     policies.into_iter().filter_map(|policy| Some((policy.clone(), self.known(&policy)?))).collect();
             }
-            Subject::Policy(policy) => {
+            Resource::Policy(policy) => {
                 let policy = policy.policy();
                 facts.context.policies.extend(self.known(policy).map(|known| (policy.clone(), known)));
             }
-            Subject::Function(_) => {
-                let present = facts.surfaces.get(&Surface::Role(None)).map(|sighting| sighting.content.clone());
+            Resource::Function(_) => {
+                let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
                 let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
                 for content in [present, baseline].into_iter().flatten() {
                     let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
-                    let subject: Subject = arn.parse().unwrap();
-                    if self.resources().contains(&subject) {
-                        facts.context.roles.insert(arn, self.judged(&subject, settings));
+                    let resource: Resource = arn.parse().unwrap();
+                    if self.resources().contains(&resource) {
+                        facts.context.roles.insert(arn, self.judged(&resource, settings));
                     }
                 }
             }
-            Subject::LayerVersion(_) | Subject::Account(_) => {}
+            Resource::LayerVersion(_) | Resource::Account(_) => {}
         }
         Ok(())
     }
 }
 
 impl World {
-    fn opted_in(&self, subject: &Subject) -> Mode {
-        OptIn::from_tags(&self.resource(subject).tags, GuardKind::Role, self.now().to_zoned(TimeZone::UTC).date()).mode
+    fn opted_in(&self, resource: &Resource) -> Mode {
+        OptIn::from_tags(&self.fake(resource).tags, GuardKind::Role, self.now().to_zoned(TimeZone::UTC).date()).mode
     }
 
-    fn role_surfaces(&self, role: &Subject) -> BTreeMap<Surface, Sighting> {
-        let sight =
-            |surface: &Surface| (surface.clone(), Sighting { content: self.content(role, surface), revision: None });
-        self.resource(role).surfaces.keys().map(sight).collect()
+    fn role_surfaces(&self, role: &Resource) -> BTreeMap<Surface, SurfaceSnapshot> {
+        let sight = |surface: &Surface| {
+            (surface.clone(), SurfaceSnapshot { content: self.content(role, surface), revision: None })
+        };
+        self.fake(role).surfaces.keys().map(sight).collect()
     }
 
     /// What is known of a managed policy.
     fn known(&self, policy: &PolicyArn) -> Option<PolicyFacts> {
         let library = self.managed_policy(policy)?;
-        let users = self.resources().into_iter().filter(|subject| {
-            let is_begun = self.state(subject, &attachment(policy)).intent.is_some();
-            matches!(subject, Subject::Role(_))
-                && (is_begun || self.resource(subject).surfaces.contains_key(&attachment(policy)))
+        let users = self.resources().into_iter().filter(|resource| {
+            let is_begun = self.state(resource, &attachment(policy)).intent.is_some();
+            matches!(resource, Resource::Role(_))
+                && (is_begun || self.fake(resource).surfaces.contains_key(&attachment(policy)))
         });
-        let users: Vec<Subject> = users.collect();
-        let strangers = users.iter().filter(|role| self.opted_in(role) != Mode::Enforce).map(Subject::name);
-        let subject = policy.clone().try_into().ok().map(Subject::Policy);
-        let state = subject.as_ref().map(|subject| self.state(subject, &Surface::ManagedPolicy(policy.clone())));
+        let users: Vec<Resource> = users.collect();
+        let strangers = users.iter().filter(|role| self.opted_in(role) != Mode::Enforce).map(Resource::name);
+        let resource = policy.clone().try_into().ok().map(Resource::Policy);
+        let state = resource.as_ref().map(|resource| self.state(resource, &Surface::ManagedPolicy(policy.clone())));
         let bounds = self.resources().into_iter().filter(|role| {
-            self.resource(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
+            self.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
         });
         Some(PolicyFacts {
             document: library.content(),
             version: library.default.clone(),
-            tags: subject.map(|subject| self.resource(&subject).tags).unwrap_or_default(),
+            tags: resource.map(|resource| self.fake(&resource).tags).unwrap_or_default(),
             bounds: bounds.count() as u32,
             versions: library.versions.into_iter().rev().collect(),
             restorable: state.is_some_and(|state| state.baseline.is_some()),
             users: Some(PolicyUsers {
                 strangers: Some(strangers.collect()),
-                roles: users.iter().map(Subject::name).collect(),
+                roles: users.iter().map(Resource::name).collect(),
             }),
         })
     }
 
     /// Everything that is wrong with a role.
-    fn judged(&self, role: &Subject, settings: &Settings) -> Judgement {
+    fn judged(&self, role: &Resource, settings: &Settings) -> Judgement {
         let facts = Facts {
             scope: Scope::Setting(Mode::Observe),
             surfaces: self.role_surfaces(role),
@@ -209,16 +215,16 @@ pub(crate) fn write_version(home: &Home, policy: &PolicyArn, document: &Value) {
     home.world.managed(policy, |managed| managed.add(&written(document), true)).unwrap();
     if let Ok(customer) = policy.clone().try_into() {
         let marker = Content::of_policy(policy, &Content::ABSENT);
-        home.put(&Subject::Policy(customer), &Surface::ManagedPolicy(policy.clone()), marker);
+        home.put(&Resource::Policy(customer), &Surface::ManagedPolicy(policy.clone()), marker);
     }
 }
 
-pub(crate) fn policy_subject(policy: &PolicyArn) -> Subject {
-    Subject::Policy(policy.clone().try_into().unwrap())
+pub(crate) fn policy_resource(policy: &PolicyArn) -> Resource {
+    Resource::Policy(policy.clone().try_into().unwrap())
 }
 
 /// Attaches a managed policy.
-pub(crate) fn attach(home: &Home, role: &Subject, policy: &PolicyArn) {
+pub(crate) fn attach(home: &Home, role: &Resource, policy: &PolicyArn) {
     home.put(role, &attachment(policy), Content::of_policy(policy, &Content::ABSENT));
 }
 
@@ -253,20 +259,20 @@ pub(crate) async fn opt_in(home: Home) -> Home {
 
 /// No baseline ever held a finding of medium or above. Of a role's policies that is a question of what surrounds them: not asked here.
 fn no_baseline_breaks_a_rule(home: &Home) {
-    for subject in home.subjects() {
-        for (surface, state) in home.states(&subject) {
+    for resource in home.resources() {
+        for (surface, state) in home.states(&resource) {
             let (Surface::Trust | Surface::ManagedPolicy(_), Some(baseline)) = (&surface, state.baseline) else {
                 continue;
             };
-            let sighting = Sighting { content: baseline, revision: None };
+            let snapshot = SurfaceSnapshot { content: baseline, revision: None };
             let facts = Facts {
                 scope: Scope::Setting(Mode::Observe),
-                surfaces: BTreeMap::from([(surface.clone(), sighting)]),
+                surfaces: BTreeMap::from([(surface.clone(), snapshot)]),
                 context: Context::default(),
             };
             let judged = RoleGuard.judge(&facts, &surface, &home.settings);
             let worst = judged.findings.iter().map(|finding| finding.severity).max();
-            assert!(worst < Some(Severity::Medium), "{subject} {surface}: {judged:?}");
+            assert!(worst < Some(Severity::Medium), "{resource} {surface}: {judged:?}");
         }
     }
 }

@@ -3,8 +3,8 @@
 #[path = "../../../../shared/engine/tests/world/mod.rs"]
 mod world;
 
-mod copies;
+mod generated_policies;
 mod home;
-mod laws;
+mod properties;
 mod remediations;
 mod withheld;

@@ -3,7 +3,7 @@
 use crate::{
     home::{
         Home, admin, attach, everything, inline, lambda_trust, long_orders, managed, open, opt_in, orders, policy,
-        policy_subject, queue, role, shop, write_version, written,
+        policy_resource, queue, role, shop, write_version, written,
     },
     world::{
         Fault, Port,
@@ -92,7 +92,7 @@ fn violations() -> Vec<Violation> {
         Violation {
             name: "a bad version of a policy that carries the tag",
             before: |home| {
-                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                home.tag(&policy_resource(&managed("data")), "warden", "enforce");
                 attach(home, &role("pay"), &managed("data"));
             },
             change: |home| write_version(home, &managed("data"), &policy(&[everything()])),
@@ -102,7 +102,7 @@ fn violations() -> Vec<Violation> {
         Violation {
             name: "a bad version of a policy that carries the tag, and the good one is deleted",
             before: |home| {
-                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                home.tag(&policy_resource(&managed("data")), "warden", "enforce");
                 attach(home, &role("pay"), &managed("data"));
             },
             change: |home| {
@@ -115,7 +115,7 @@ fn violations() -> Vec<Violation> {
         Violation {
             name: "five versions, none of them as it was",
             before: |home| {
-                home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+                home.tag(&policy_resource(&managed("data")), "warden", "enforce");
                 attach(home, &role("pay"), &managed("data"));
             },
             change: |home| {

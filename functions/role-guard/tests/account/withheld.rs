@@ -2,15 +2,15 @@
 
 use crate::home::{
     Home, admin, attach, everything, inline, lambda_trust, make_role, managed, open, opt_in, orders, policy,
-    policy_subject, queue, role, shop, write_version, written,
+    policy_resource, queue, role, shop, write_version, written,
 };
 use serde_json::{Value, json};
 use warden_engine::{
+    cloudtrail::Cause,
     content::Content,
-    guard::Look,
+    guard::ReconcileRequest,
     record::{Record, Step},
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
 };
 
 async fn guarded() -> Home {
@@ -22,12 +22,12 @@ async fn put(home: &Home, name: &str, document: &Value) {
     home.deliver(&home.event("PutRolePolicy", json!({"roleName": "pay", "policyName": name}))).await;
 }
 
-/// The one record of a subject that was withheld for this reason, and says this.
+/// The one record of a resource that was withheld for this reason, and says this.
 #[track_caller]
-fn withheld(home: &Home, subject: &Subject, reason: &str, words: &str) -> Record {
-    let [record] = home.withheld(subject, reason).try_into().expect("one record");
+fn withheld(home: &Home, resource: &Resource, reason: &str, words: &str) -> Record {
+    let [record] = home.withheld(resource, reason).try_into().expect("one record");
     assert!(record.entry.note.clone().unwrap_or_default().contains(words), "{:?}", record.entry.note);
-    assert_eq!(home.of_step(subject, Step::Applied), vec![]);
+    assert_eq!(home.of_step(resource, Step::Applied), vec![]);
     record
 }
 
@@ -44,7 +44,7 @@ async fn a_role_that_serves_others_than_lambda_is_not_changed() {
 
 #[tokio::test]
 async fn a_role_whose_trust_was_opened_before_it_was_ever_seen_serves_lambda_all_the_same() {
-    let home = open(&[("WARDEN_STANDING", "act")]);
+    let home = open(&[("WARDEN_PRE_EXISTING", "act")]);
     let anybody = json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"});
     home.write(&role("pay"), &Surface::Trust, &written(&policy(&[anybody])));
     let home = opt_in(home).await;
@@ -69,17 +69,17 @@ async fn what_bootstrap_tools_live_by_is_never_touched() {
 async fn a_policy_that_bounds_others_is_never_touched() {
     let home = open(&[]);
     home.put(&role("other"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
-    home.tag(&policy_subject(&managed("bound")), "warden", "enforce");
+    home.tag(&policy_resource(&managed("bound")), "warden", "enforce");
     let home = opt_in(home).await;
     write_version(&home, &managed("bound"), &policy(&[everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
-    withheld(&home, &policy_subject(&managed("bound")), "never-touch", "");
+    withheld(&home, &policy_resource(&managed("bound")), "never-touch", "");
 }
 
 #[tokio::test]
 async fn a_version_that_was_planted_and_never_in_force_is_not_set() {
     let home = open(&[]);
-    home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+    home.tag(&policy_resource(&managed("data")), "warden", "enforce");
     attach(&home, &role("pay"), &managed("data"));
     let home = opt_in(home).await;
     // It complies, but grants something that nobody ever wanted the role to have.
@@ -91,20 +91,20 @@ async fn a_version_that_was_planted_and_never_in_force_is_not_set() {
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
     assert_eq!(home.calls_made(), ["CreatePolicyVersion(data)"]);
     let surface = Surface::ManagedPolicy(managed("data"));
-    assert_eq!(home.content(&policy_subject(&managed("data")), &surface), Content::new(policy(&[queue()])));
+    assert_eq!(home.content(&policy_resource(&managed("data")), &surface), Content::new(policy(&[queue()])));
 }
 
 #[tokio::test]
 async fn a_policy_that_carries_the_tag_and_that_others_have_is_kept_away_from_the_opted_in_role_alone() {
     let home = open(&[]);
-    home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+    home.tag(&policy_resource(&managed("data")), "warden", "enforce");
     for name in ["pay", "other"] {
         attach(&home, &role(name), &managed("data"));
     }
     let home = opt_in(home).await;
     write_version(&home, &managed("data"), &policy(&[orders(), everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("data")}))).await;
-    withheld(&home, &policy_subject(&managed("data")), "no-safe-change", "(other)");
+    withheld(&home, &policy_resource(&managed("data")), "no-safe-change", "(other)");
     assert_eq!(home.calls_made().len(), 2);
     let stand_in = Surface::InlinePolicy(managed("data").stand_in());
     assert_eq!(home.content(&role("pay"), &stand_in), Content::new(policy(&[orders()])));
@@ -141,7 +141,7 @@ async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_go
     home.write(&role("pay"), &inline("orders"), &written(&on_all("ecs:ExecuteCommand")));
     let home = opt_in(home).await;
     put(&home, "look", &on_all("ecs:DescribeTasks")).await;
-    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, look)"]);
+    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, request)"]);
     home.pass(jiff::SignedDuration::from_mins(1)).await;
     home.sweep_all().await;
     assert_eq!(home.steps(Step::Planned).len(), 1);
@@ -150,7 +150,7 @@ async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_go
 #[tokio::test]
 async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
     let home = guarded().await;
-    let new: Subject = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
+    let new: Resource = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
     home.put(&new, &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
     home.tag(&new, "warden", "enforce");
     home.deliver(&home.event("CreateFunction", json!({"functionName": "new"}))).await;
@@ -190,10 +190,11 @@ async fn what_was_there_before_the_opt_in_is_left_until_somebody_applies_it() {
     attach(&home, &role("pay"), &admin());
     home.write(&role("pay"), &inline("all"), &written(&policy(&[orders(), everything()])));
     let home = opt_in(home).await;
-    assert_eq!(home.withheld(&role("pay"), "standing").len(), 2);
+    assert_eq!(home.withheld(&role("pay"), "pre-existing").len(), 2);
     assert_eq!(home.calls_made(), Vec::<String>::new());
-    let look = Look { by_operator: true, ..Look::at(role("pay"), Cause::by_hand("warden apply")) };
-    warden_engine::reconcile(&home.guard, &home.world, &home.settings, &look).await.unwrap();
+    let request =
+        ReconcileRequest { by_operator: true, ..ReconcileRequest::at(role("pay"), Cause::by_hand("warden apply")) };
+    warden_engine::reconcile(&home.guard, &home.world, &home.settings, &request).await.unwrap();
     assert_eq!(home.calls_made(), ["DetachRolePolicy(pay, AdministratorAccess)", "PutRolePolicy(pay, all)"]);
     assert_eq!(home.content(&role("pay"), &inline("all")), Content::new(policy(&[orders()])));
 }

@@ -3,7 +3,7 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use crate::world::{Fault, Port};
 use jiff::SignedDuration;
-use warden_engine::{EventError, ReconcileError, call_error::ErrorKind, record::Step, surface::Surface};
+use warden_engine::{HandlerError, ReconcileError, call_error::ErrorKind, record::Step, surface::Surface};
 
 /// A remediation of two surfaces, `fault` at its `nth` call, and the event delivered again after the lease. Returns whether the
 /// fault came to pass.
@@ -66,7 +66,7 @@ async fn a_call_that_is_throttled_is_made_later() {
 }
 
 /// A remediation, with this in the way of its change; how it ended, and how often the change was tried.
-async fn hindered(faults: &[Fault]) -> (Stage, Result<(), EventError>, usize) {
+async fn hindered(faults: &[Fault]) -> (Stage, Result<(), HandlerError>, usize) {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop"), bad("open", "high")]));
     let event = stage.event("AddPermission", "pay", Some("open"));
@@ -91,7 +91,7 @@ async fn another_update_under_way_is_waited_for() {
 async fn another_update_that_does_not_end_leaves_the_intent_for_the_next_delivery() {
     let (stage, handled, tries) = hindered(&[Fault::Refused(ErrorKind::Busy); 7]).await;
     assert!(
-        matches!(handled, Err(EventError::Reconcile(ReconcileError::Call(error))) if error.kind == ErrorKind::Busy)
+        matches!(handled, Err(HandlerError::Reconcile(ReconcileError::Call(error))) if error.kind == ErrorKind::Busy)
     );
     assert_eq!(tries, 7);
     assert!(stage.world.state(&stage.pay, &policy_of("")).intent.is_some());
@@ -163,7 +163,7 @@ async fn whoever_puts_it_right_first_is_not_overruled() {
 }
 
 #[tokio::test]
-async fn a_subject_that_is_gone_before_its_run_is_resumed_gets_an_outcome() {
+async fn a_resource_that_is_gone_before_its_run_is_resumed_gets_an_outcome() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
     let event = stage.event("AddPermission", "pay", Some("open"));
@@ -174,11 +174,11 @@ async fn a_subject_that_is_gone_before_its_run_is_resumed_gets_an_outcome() {
     stage.world.pass(SignedDuration::from_mins(3)).await;
     stage.deliver(&event).await;
     stage.check_log(&["opted-in", "planned resource-policy", "failed resource-policy"]);
-    assert!(stage.last(Step::Failed).entry.note.unwrap().ends_with("its subject is gone"));
+    assert!(stage.last(Step::Failed).entry.note.unwrap().ends_with("its resource is gone"));
 }
 
 #[tokio::test]
-async fn what_was_begun_is_not_resumed_once_the_subject_is_opted_out() {
+async fn what_was_begun_is_not_resumed_once_the_resource_is_opted_out() {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
     let event = stage.event("AddPermission", "pay", Some("open"));
@@ -202,7 +202,7 @@ async fn a_run_under_way_is_left_alone_until_its_lease_ends() {
     stage.world.heal();
     // Delivered again at once: it waits, gives up, and says so, so that the event comes once more.
     let busy = stage.try_deliver(&event).await.unwrap_err();
-    assert!(matches!(busy, EventError::Reconcile(ReconcileError::Busy(_))));
+    assert!(matches!(busy, HandlerError::Reconcile(ReconcileError::Busy(_))));
     stage.check(&[bad("open", "high")]);
 }
 

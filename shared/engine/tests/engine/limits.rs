@@ -68,7 +68,7 @@ async fn three_hundred_surfaces_are_looked_at_in_several_commits() {
     let stage = Stage::new();
     with_aliases(&stage, 300);
     stage.opt_in("enforce").await;
-    assert_eq!(stage.world.withheld(&stage.pay, "standing").len(), 100);
+    assert_eq!(stage.world.withheld(&stage.pay, "pre-existing").len(), 100);
     let after = stage.world.records(&stage.pay).len();
     stage.look(false).await;
     assert_eq!(stage.world.records(&stage.pay).len(), after);

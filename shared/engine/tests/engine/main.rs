@@ -10,6 +10,6 @@ mod delivery;
 mod fights;
 mod limits;
 mod operators;
+mod pre_existing;
 mod rotating;
-mod standing;
 mod undoing;

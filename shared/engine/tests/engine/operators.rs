@@ -5,13 +5,13 @@ use crate::world::{Fault, Port};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use warden_engine::{
-    EventError, ReconcileError, Severity,
+    HandlerError, ReconcileError, Severity,
     call_error::ErrorKind,
+    cloudtrail::Cause,
     pause::{pause, resume},
     ports::Clock,
     record::Step,
     state::{Acceptance, Pause},
-    trigger::Cause,
 };
 
 async fn paused(until: Option<Timestamp>) -> Stage {
@@ -123,7 +123,7 @@ async fn an_operators_decision_is_not_overruled_because_its_proof_cannot_be_chec
     let event = stage.event("AddPermission", "pay", Some("open"));
     stage.world.fault_at(Port::Holds, 0, Fault::Refused(ErrorKind::Retry));
     let error = stage.try_deliver(&event).await.unwrap_err();
-    assert!(matches!(error, EventError::Reconcile(ReconcileError::Call(_))));
+    assert!(matches!(error, HandlerError::Reconcile(ReconcileError::Call(_))));
     stage.check(&[good("shop"), bad("open", "critical")]);
     stage.deliver(&event).await;
     stage.check_log(&["opted-in", "withheld paused resource-policy"]);

@@ -5,14 +5,14 @@ use crate::world::{Fault, Port};
 use jiff::SignedDuration;
 use warden_engine::{
     call_error::ErrorKind,
+    cloudtrail::Cause,
     content::Content,
     environment::{KeptValue, KeyedHash},
     plan::Plan,
     record::{Record, Step},
     rotate::{Kept, Rotate, RotateRefusal},
     state::{Intent, Purpose},
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
 };
 
 const PLANNED: [&str; 2] = ["planned secret/DB_PASSWORD", "rotated secret/DB_PASSWORD"];
@@ -37,7 +37,7 @@ fn stage() -> Stage {
 }
 
 fn rotate(stage: &Stage) -> Rotate {
-    let Subject::Function(function) = stage.pay.clone() else { panic!("a function") };
+    let Resource::Function(function) = stage.pay.clone() else { panic!("a function") };
     let (by, cause) = ("alice".into(), Cause::by_hand("warden rotate"));
     Rotate { function, variable: "DB_PASSWORD".parse().unwrap(), by, cause }
 }

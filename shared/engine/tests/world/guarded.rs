@@ -5,23 +5,23 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, ops::Deref};
 use warden_engine::{
-    EventError, Handled,
+    Handled, HandlerError,
     arn::Home,
+    cloudtrail::Cause,
     content::Content,
-    guard::{Guard, Look, Observe},
+    guard::{Fetch, Guard, ReconcileRequest},
     on_event,
     plan::Plan,
     ports::Clock,
     reconcile,
     record::{Record, Step},
     settings::Settings,
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
     undo::{Undo, UndoRefusal},
 };
 
 /// What surfaces hold, and how it is written where that counts.
-pub(crate) type Contents = BTreeMap<(Subject, Surface), (Content, Option<String>)>;
+pub(crate) type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
 
 /// A world with a guard in it.
 pub(crate) struct Guarded<G: Guard> {
@@ -56,7 +56,7 @@ pub(crate) fn surface(text: &str) -> Surface {
 
 impl<G: Guard> Guarded<G>
 where
-    World: Observe<G>,
+    World: Fetch<G>,
 {
     /// An empty world with these of the stack's parameters.
     pub(crate) fn new(guard: G, variables: &[(&str, &str)], audit: fn(&Guarded<G>)) -> Guarded<G> {
@@ -82,7 +82,7 @@ where
         })
     }
 
-    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
+    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
         on_event(&self.guard, &self.world, &self.settings, event).await
     }
 
@@ -96,19 +96,19 @@ where
         }
     }
 
-    /// The sweep looks at everything of a subject, and at what that leads to.
-    pub(crate) async fn sweep(&self, subject: &Subject) {
-        let look = Look::at(subject.clone(), Cause::by_hand("sweep"));
-        let report = reconcile(&self.guard, &self.world, &self.settings, &look).await.unwrap();
-        for look in report.follows {
-            reconcile(&self.guard, &self.world, &self.settings, &look).await.unwrap();
+    /// The sweep looks at everything of a resource, and at what that leads to.
+    pub(crate) async fn sweep(&self, resource: &Resource) {
+        let request = ReconcileRequest::at(resource.clone(), Cause::by_hand("sweep"));
+        let report = reconcile(&self.guard, &self.world, &self.settings, &request).await.unwrap();
+        for request in report.follows {
+            reconcile(&self.guard, &self.world, &self.settings, &request).await.unwrap();
         }
     }
 
     /// The sweep looks at everything.
     pub(crate) async fn sweep_all(&self) {
-        for subject in self.world.resources() {
-            self.sweep(&subject).await;
+        for resource in self.world.fakes() {
+            self.sweep(&resource).await;
         }
     }
 
@@ -124,13 +124,14 @@ where
 
     /// Every record of a step.
     pub(crate) fn steps(&self, step: Step) -> Vec<Record> {
-        let subjects = self.world.subjects();
-        subjects.iter().flat_map(|subject| self.world.of_step(subject, step)).collect()
+        let resources = self.world.resources();
+        resources.iter().flat_map(|resource| self.world.of_step(resource, step)).collect()
     }
 
     /// Everything that was put on record, in short and sorted.
     pub(crate) fn story(&self) -> Vec<String> {
-        let mut story: Vec<String> = self.world.subjects().iter().flat_map(|subject| self.world.log(subject)).collect();
+        let mut story: Vec<String> =
+            self.world.resources().iter().flat_map(|resource| self.world.log(resource)).collect();
         story.sort();
         story
     }
@@ -161,7 +162,7 @@ const FAULTS: [Fault; 3] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost];
 /// What somebody does, and what is to become of it.
 pub(crate) trait Violation<G: Guard>
 where
-    World: Observe<G>,
+    World: Fetch<G>,
 {
     /// What it is, in few words.
     fn name(&self) -> &str;

@@ -1,6 +1,6 @@
 //! What IAM makes of a call: roles, their policies, and the versions of managed policies. Documents are kept word for word.
 
-use super::{Resource, target};
+use super::{FakeResource, target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
@@ -8,7 +8,7 @@ use warden_engine::{
     content::Content,
     iam::{CustomerPolicyArn, PolicyArn},
     plan::{Call, PolicyVersion},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// A managed policy.
@@ -69,13 +69,13 @@ pub(crate) fn parsed(document: &str) -> Content {
 }
 
 /// What a surface of a role or a managed policy holds.
-pub(crate) fn sight(
+pub(crate) fn snapshot(
+    fake: &FakeResource,
     resource: &Resource,
-    subject: &Subject,
     surface: &Surface,
     library: &BTreeMap<PolicyArn, Managed>,
 ) -> Content {
-    let stored = resource.surfaces.get(surface).cloned().unwrap_or_default();
+    let stored = fake.surfaces.get(surface).cloned().unwrap_or_default();
     let said = |policy: &PolicyArn| library.get(policy).map(Managed::content).unwrap_or_default();
     match surface {
         Surface::Boundary => match stored.policy() {
@@ -84,10 +84,10 @@ pub(crate) fn sight(
         },
         Surface::Attachment(policy) => {
             let attached = if stored.is_absent() { stored } else { Content::of_policy(policy, &said(policy)) };
-            let stand_in = resource.surfaces.get(&Surface::InlinePolicy(policy.stand_in())).cloned();
-            let Subject::Role(role) = subject else { panic!("{subject} has managed policies attached") };
+            let stand_in = fake.surfaces.get(&Surface::InlinePolicy(policy.stand_in())).cloned();
+            let Resource::Role(role) = resource else { panic!("{resource} has managed policies attached") };
             let copy = policy.copy_for(role).policy().clone();
-            let is_attached = resource.surfaces.contains_key(&Surface::Attachment(copy.clone()));
+            let is_attached = fake.surfaces.contains_key(&Surface::Attachment(copy.clone()));
             let copied = if is_attached { said(&copy) } else { Content::ABSENT };
             attached.with_stand_in(&stand_in.unwrap_or_default()).with_copy(&copied)
         }
@@ -104,66 +104,66 @@ pub(crate) fn sight(
 }
 
 /// At most ten managed policies are attached to a role (IAM quotas).
-fn has_room(resource: &Resource, surface: &Surface) -> Result<(), ErrorKind> {
+fn has_room(fake: &FakeResource, surface: &Surface) -> Result<(), ErrorKind> {
     let is_other = |other: &&Surface| matches!(other, Surface::Attachment(_)) && *other != surface;
-    let others = resource.surfaces.keys().filter(is_other).count();
+    let others = fake.surfaces.keys().filter(is_other).count();
     if matches!(surface, Surface::Attachment(_)) && others >= 10 { Err(ErrorKind::Refused) } else { Ok(()) }
 }
 
 /// Of how many requests a call consists: it can be cut off between them.
 pub(crate) fn requests(call: &Call) -> usize {
     let two = matches!(call, Call::CreatePolicyVersion { in_place_of: Some(_), .. })
-        || matches!(call, Call::AttachCopy { .. } | Call::DeleteCopy { .. });
+        || matches!(call, Call::AttachGeneratedPolicy { .. } | Call::DeleteGeneratedPolicy { .. });
     if two { 2 } else { 1 + 2 * usize::from(matches!(call, Call::TakeVersionBack { .. })) }
 }
 
 /// Makes one request of a call of IAM's.
 pub(crate) fn apply(
-    resources: &mut BTreeMap<Subject, Resource>,
+    fakes: &mut BTreeMap<Resource, FakeResource>,
     library: &mut BTreeMap<PolicyArn, Managed>,
     call: &Call,
     request: usize,
 ) -> Result<(), ErrorKind> {
-    let (subject, surface) = target(call);
-    let resource = resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
+    let (resource, surface) = target(call);
+    let fake = fakes.get_mut(&resource).ok_or(ErrorKind::Gone)?;
     let mut managed = |policy: &CustomerPolicyArn| library.get_mut(policy.policy()).cloned().ok_or(ErrorKind::Gone);
     match call {
         Call::UpdateAssumeRolePolicy { document, .. } | Call::PutRolePolicy { document, .. } => {
-            resource.put(&surface, parsed(document));
-            resource.texts.insert(surface.clone(), document.clone());
+            fake.put(&surface, parsed(document));
+            fake.texts.insert(surface.clone(), document.clone());
             // White space does not count (IAM quotas).
-            let lengths = resource.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::InlinePolicy(_)));
+            let lengths = fake.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::InlinePolicy(_)));
             let length = |content: &Content| content.document().map_or(0, |document| document.to_string().len());
             if lengths.map(|(_, content)| length(content)).sum::<usize>() > 10_240 {
                 return Err(ErrorKind::Refused);
             }
         }
         Call::DeleteRolePolicy { .. } => {
-            resource.texts.remove(&surface);
-            resource.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
+            fake.texts.remove(&surface);
+            fake.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
         }
         Call::PutRolePermissionsBoundary { policy, .. } | Call::AttachRolePolicy { policy, .. } => {
             library.get(policy).ok_or(ErrorKind::Gone)?;
-            has_room(resource, &surface)?;
-            resource.put(&surface, Content::of_policy(policy, &Content::ABSENT));
+            has_room(fake, &surface)?;
+            fake.put(&surface, Content::of_policy(policy, &Content::ABSENT));
         }
         Call::DeleteRolePermissionsBoundary { .. } | Call::DetachRolePolicy { .. } => {
-            resource.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
+            fake.surfaces.remove(&surface).filter(|was| !was.is_absent()).ok_or(ErrorKind::Gone)?;
         }
-        Call::AttachCopy { policy, document, .. } if request == 0 => {
+        Call::AttachGeneratedPolicy { policy, document, .. } if request == 0 => {
             let copy = library.entry(policy.policy().clone()).or_default();
             if copy.content() != parsed(document) {
                 copy.add(document, true)?;
             }
         }
-        Call::AttachCopy { policy, .. } => {
-            has_room(resource, &surface)?;
-            resource.put(&surface, Content::of_policy(policy.policy(), &Content::ABSENT));
+        Call::AttachGeneratedPolicy { policy, .. } => {
+            has_room(fake, &surface)?;
+            fake.put(&surface, Content::of_policy(policy.policy(), &Content::ABSENT));
         }
-        Call::DeleteCopy { .. } if request == 0 => drop(resource.surfaces.remove(&surface)),
-        Call::DeleteCopy { policy, .. } => {
-            let attached = |resource: &Resource| resource.surfaces.contains_key(&surface);
-            if !resources.values().any(attached) {
+        Call::DeleteGeneratedPolicy { .. } if request == 0 => drop(fake.surfaces.remove(&surface)),
+        Call::DeleteGeneratedPolicy { policy, .. } => {
+            let attached = |fake: &FakeResource| fake.surfaces.contains_key(&surface);
+            if !fakes.values().any(attached) {
                 library.remove(policy.policy());
             }
         }

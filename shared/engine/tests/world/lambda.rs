@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
     content::Content,
-    environment::{Held, KeptValue, Portrait},
+    environment::{EnvironmentDigest, Held, KeptValue},
     plan::Call,
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
                 account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
             };
             let mut statement =
-                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "Resource": layer});
+                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "FakeResource": layer});
             if let Some(organization) = organization {
                 statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
             }
@@ -62,8 +62,8 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
         | Call::DeleteRolePolicy { .. }
         | Call::AttachRolePolicy { .. }
         | Call::DetachRolePolicy { .. }
-        | Call::AttachCopy { .. }
-        | Call::DeleteCopy { .. }
+        | Call::AttachGeneratedPolicy { .. }
+        | Call::DeleteGeneratedPolicy { .. }
         | Call::CreatePolicyVersion { .. }
         | Call::SetDefaultPolicyVersion { .. }
         | Call::TakeVersionBack { .. }
@@ -73,14 +73,14 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
             Ok(KeptValue { secret: rotation.secret.clone(), value: rotation.value }.content())
         }
         Call::UpdateEnvironment(update) => {
-            let portrait = Portrait::of(content).map_err(|_| ErrorKind::Refused)?;
+            let digest = EnvironmentDigest::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);
             for (name, hash) in stored {
-                if portrait.variables.get(name) != Some(&Held::Value(*hash)) {
+                if digest.variables.get(name) != Some(&Held::Value(*hash)) {
                     return Err(ErrorKind::Stale);
                 }
             }
-            Ok(update.on(&portrait).content())
+            Ok(update.on(&digest).content())
         }
     }
 }

@@ -28,14 +28,14 @@ use time::SimulatedTime;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     content::{Content, Fingerprint},
-    guard::{Facts, Look, Scope, Sighting},
+    guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
     iam::PolicyArn,
     plan::{Call, Change, RevisionId},
-    ports::{Account, Announcer, Clock, Commit, CommitError, Ledger, Notary},
+    ports::{Account, Attestor, AuditEvents, Clock, Commit, CommitError, Ledger},
     record::{Reason, Record, Step, verify},
     settings::Settings,
     state::{Head, History, HourlyChanges, Pause, SurfaceState},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
 };
 
@@ -72,7 +72,7 @@ pub(crate) enum Fault {
 
 /// A function, a layer version, a role or a managed policy.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Resource {
+pub(crate) struct FakeResource {
     pub(crate) tags: BTreeMap<String, String>,
     /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the library.
     pub(crate) surfaces: BTreeMap<Surface, Content>,
@@ -82,7 +82,7 @@ pub(crate) struct Resource {
     revisions: BTreeMap<Surface, u64>,
 }
 
-impl Resource {
+impl FakeResource {
     fn put(&mut self, surface: &Surface, content: Content) {
         *self.revisions.entry(surface.clone()).or_default() += 1;
         if let Some(document) = content.document() {
@@ -91,11 +91,16 @@ impl Resource {
         self.surfaces.insert(surface.clone(), content);
     }
 
-    fn sight(&self, subject: &Subject, surface: &Surface, library: &BTreeMap<PolicyArn, Managed>) -> Sighting {
-        let content = iam::sight(self, subject, surface, library);
+    fn snapshot(
+        &self,
+        resource: &Resource,
+        surface: &Surface,
+        library: &BTreeMap<PolicyArn, Managed>,
+    ) -> SurfaceSnapshot {
+        let content = iam::snapshot(self, resource, surface, library);
         let locked = !content.is_absent() && offers_lock(surface);
         let number = self.revisions.get(surface).copied().unwrap_or_default();
-        Sighting { revision: locked.then(|| RevisionId(format!("revision-{number}"))), content }
+        SurfaceSnapshot { revision: locked.then(|| RevisionId(format!("revision-{number}"))), content }
     }
 }
 
@@ -115,10 +120,10 @@ type Act = Box<dyn FnOnce(&World)>;
 
 #[derive(Default)]
 struct Inner {
-    resources: BTreeMap<Subject, Resource>,
+    fakes: BTreeMap<Resource, FakeResource>,
     /// Every managed policy.
     library: BTreeMap<PolicyArn, Managed>,
-    records: BTreeMap<Subject, Vec<(Record, Fingerprint)>>,
+    records: BTreeMap<Resource, Vec<(Record, Fingerprint)>>,
     items: HashMap<(String, String), Item>,
     hours: HashMap<String, u32>,
     announced: Vec<Record>,
@@ -148,19 +153,19 @@ impl World {
         self.inner.borrow_mut().entropy = seed;
     }
 
-    /// Makes `subject`, or changes it, as somebody else does.
-    pub(crate) fn change(&self, subject: &Subject, change: impl FnOnce(&mut Resource)) {
-        change(self.inner.borrow_mut().resources.entry(subject.clone()).or_default());
+    /// Makes `resource`, or changes it, as somebody else does.
+    pub(crate) fn change(&self, resource: &Resource, change: impl FnOnce(&mut FakeResource)) {
+        change(self.inner.borrow_mut().fakes.entry(resource.clone()).or_default());
     }
 
-    /// Tags `subject`.
-    pub(crate) fn tag(&self, subject: &Subject, key: &str, value: &str) {
-        self.change(subject, |resource| drop(resource.tags.insert(key.into(), value.into())));
+    /// Tags `resource`.
+    pub(crate) fn tag(&self, resource: &Resource, key: &str, value: &str) {
+        self.change(resource, |fake| drop(fake.tags.insert(key.into(), value.into())));
     }
 
     /// Somebody else changes what `surface` holds.
-    pub(crate) fn put(&self, subject: &Subject, surface: &Surface, content: Content) {
-        self.change(subject, |resource| resource.put(surface, content));
+    pub(crate) fn put(&self, resource: &Resource, surface: &Surface, content: Content) {
+        self.change(resource, |fake| fake.put(surface, content));
     }
 
     /// Writes or changes a managed policy, as somebody else does.
@@ -174,21 +179,21 @@ impl World {
     }
 
     /// Writes a document of a role's, word for word, as somebody else does.
-    pub(crate) fn write(&self, role: &Subject, surface: &Surface, text: &str) {
-        self.change(role, |resource| {
-            resource.put(surface, iam::parsed(text));
-            resource.texts.insert(surface.clone(), text.to_owned());
+    pub(crate) fn write(&self, role: &Resource, surface: &Surface, text: &str) {
+        self.change(role, |fake| {
+            fake.put(surface, iam::parsed(text));
+            fake.texts.insert(surface.clone(), text.to_owned());
         });
     }
 
     /// What a surface is to hold no longer.
-    pub(crate) fn clear(&self, subject: &Subject, surface: &Surface) {
-        self.change(subject, |resource| drop(resource.surfaces.remove(surface)));
+    pub(crate) fn clear(&self, resource: &Resource, surface: &Surface) {
+        self.change(resource, |fake| drop(fake.surfaces.remove(surface)));
     }
 
-    /// Deletes `subject`.
-    pub(crate) fn delete(&self, subject: &Subject) {
-        self.inner.borrow_mut().resources.remove(subject);
+    /// Deletes `resource`.
+    pub(crate) fn delete(&self, resource: &Resource) {
+        self.inner.borrow_mut().fakes.remove(resource);
     }
 
     /// Lets the `nth` call at a port from now on (from 0) go wrong.
@@ -217,11 +222,11 @@ impl World {
     }
 
     /// Writes a state straight into the table, as somebody who may merely do that.
-    pub(crate) fn forge_state(&self, subject: &Subject, surface: &Surface, forge: impl FnOnce(&mut SurfaceState)) {
-        let mut state = self.state(subject, surface);
+    pub(crate) fn forge_state(&self, resource: &Resource, surface: &Surface, forge: impl FnOnce(&mut SurfaceState)) {
+        let mut state = self.state(resource, surface);
         forge(&mut state);
         let item = Item { json: serde_json::to_string(&state).unwrap(), version: state.version.max(1) };
-        self.inner.borrow_mut().items.insert((subject.to_string(), format!("state#{surface}")), item);
+        self.inner.borrow_mut().items.insert((resource.to_string(), format!("state#{surface}")), item);
     }
 
     /// Writes a pause straight into the table, likewise.
@@ -248,46 +253,46 @@ impl World {
 /// Looking at what became of it.
 impl World {
     /// What a surface holds.
-    pub(crate) fn content(&self, subject: &Subject, surface: &Surface) -> Content {
+    pub(crate) fn content(&self, resource: &Resource, surface: &Surface) -> Content {
         let inner = self.inner.borrow();
         inner
-            .resources
-            .get(subject)
-            .map(|resource| resource.sight(subject, surface, &inner.library).content)
+            .fakes
+            .get(resource)
+            .map(|fake| fake.snapshot(resource, surface, &inner.library).content)
             .unwrap_or_default()
     }
 
-    /// A whole resource.
-    pub(crate) fn resource(&self, subject: &Subject) -> Resource {
-        self.inner.borrow().resources.get(subject).cloned().unwrap_or_default()
+    /// A whole fake.
+    pub(crate) fn fake(&self, resource: &Resource) -> FakeResource {
+        self.inner.borrow().fakes.get(resource).cloned().unwrap_or_default()
     }
 
-    /// A subject's records.
-    pub(crate) fn records(&self, subject: &Subject) -> Vec<Record> {
+    /// A resource's records.
+    pub(crate) fn records(&self, resource: &Resource) -> Vec<Record> {
         let inner = self.inner.borrow();
-        inner.records.get(subject).into_iter().flatten().map(|(record, _)| record.clone()).collect()
+        inner.records.get(resource).into_iter().flatten().map(|(record, _)| record.clone()).collect()
     }
 
-    /// A subject's records in short: `planned resource-policy`, `withheld standing function-url`, `opted-in`.
-    pub(crate) fn log(&self, subject: &Subject) -> Vec<String> {
+    /// A resource's records in short: `planned resource-policy`, `withheld pre-existing function-url`, `opted-in`.
+    pub(crate) fn log(&self, resource: &Resource) -> Vec<String> {
         let line = |record: &Record| {
             let reason = record.entry.reason.as_ref().map(|reason| reason.code().to_owned());
             let surface = record.entry.surface.as_ref().map(ToString::to_string);
             let words = [Some(record.entry.step.to_string()), reason, surface];
             words.into_iter().flatten().collect::<Vec<_>>().join(" ")
         };
-        self.records(subject).iter().map(line).collect()
+        self.records(resource).iter().map(line).collect()
     }
 
     /// The records of one step.
-    pub(crate) fn of_step(&self, subject: &Subject, step: Step) -> Vec<Record> {
-        self.records(subject).into_iter().filter(|record| record.entry.step == step).collect()
+    pub(crate) fn of_step(&self, resource: &Resource, step: Step) -> Vec<Record> {
+        self.records(resource).into_iter().filter(|record| record.entry.step == step).collect()
     }
 
     /// The records withheld for a reason, by its code.
-    pub(crate) fn withheld(&self, subject: &Subject, code: &str) -> Vec<Record> {
+    pub(crate) fn withheld(&self, resource: &Resource, code: &str) -> Vec<Record> {
         let is_it = |record: &Record| record.entry.reason.as_ref().map(Reason::code) == Some(code);
-        self.of_step(subject, Step::Withheld).into_iter().filter(is_it).collect()
+        self.of_step(resource, Step::Withheld).into_iter().filter(is_it).collect()
     }
 
     /// What was announced.
@@ -296,15 +301,15 @@ impl World {
     }
 
     /// What is known of a surface.
-    pub(crate) fn state(&self, subject: &Subject, surface: &Surface) -> SurfaceState {
-        self.item(&subject.to_string(), &format!("state#{surface}")).unwrap_or_default()
+    pub(crate) fn state(&self, resource: &Resource, surface: &Surface) -> SurfaceState {
+        self.item(&resource.to_string(), &format!("state#{surface}")).unwrap_or_default()
     }
 
-    /// What is known of every surface of a subject.
-    pub(crate) fn states(&self, subject: &Subject) -> BTreeMap<Surface, SurfaceState> {
+    /// What is known of every surface of a resource.
+    pub(crate) fn states(&self, resource: &Resource) -> BTreeMap<Surface, SurfaceState> {
         let inner = self.inner.borrow();
-        let of_subject = inner.items.iter().filter(|((pk, _), _)| *pk == subject.to_string());
-        of_subject
+        let of_resource = inner.items.iter().filter(|((pk, _), _)| *pk == resource.to_string());
+        of_resource
             .filter_map(|((_, sk), item)| {
                 let surface = sk.strip_prefix("state#")?.parse().unwrap();
                 let state: SurfaceState = serde_json::from_str(&item.json).unwrap();
@@ -318,14 +323,14 @@ impl World {
         self.item("account", "pause")
     }
 
-    /// Every subject with records.
-    pub(crate) fn subjects(&self) -> Vec<Subject> {
+    /// Every resource with records.
+    pub(crate) fn resources(&self) -> Vec<Resource> {
         self.inner.borrow().records.keys().cloned().collect()
     }
 
     /// Every function, layer version, role and managed policy.
-    pub(crate) fn resources(&self) -> Vec<Subject> {
-        self.inner.borrow().resources.keys().cloned().collect()
+    pub(crate) fn fakes(&self) -> Vec<Resource> {
+        self.inner.borrow().fakes.keys().cloned().collect()
     }
 
     /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the version's id
@@ -333,11 +338,11 @@ impl World {
     pub(crate) fn contents(&self) -> guarded::Contents {
         let inner = self.inner.borrow();
         let mut contents = guarded::Contents::new();
-        for (subject, resource) in &inner.resources {
-            for surface in resource.surfaces.keys() {
-                let content = resource.sight(subject, surface, &inner.library).content;
+        for (resource, fake) in &inner.fakes {
+            for surface in fake.surfaces.keys() {
+                let content = fake.snapshot(resource, surface, &inner.library).content;
                 let written = match surface {
-                    Surface::Trust | Surface::InlinePolicy(_) => resource.texts.get(surface).cloned(),
+                    Surface::Trust | Surface::InlinePolicy(_) => fake.texts.get(surface).cloned(),
                     Surface::Boundary
                     | Surface::Attachment(_)
                     | Surface::ManagedPolicy(_)
@@ -349,13 +354,13 @@ impl World {
                     | Surface::Secret(_) => None,
                 };
                 if !content.is_absent() {
-                    contents.insert((subject.clone(), surface.clone()), (content, written));
+                    contents.insert((resource.clone(), surface.clone()), (content, written));
                 }
             }
         }
         for (policy, managed) in &inner.library {
             if let Ok(customer) = policy.clone().try_into() {
-                let at = (Subject::Policy(customer), Surface::ManagedPolicy(policy.clone()));
+                let at = (Resource::Policy(customer), Surface::ManagedPolicy(policy.clone()));
                 contents.insert(at, (managed.content(), Some(managed.all_versions())));
             }
         }
@@ -406,11 +411,11 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
-        let subjects: Vec<Subject> = self.subjects();
-        for subject in subjects {
-            let head = self.item::<Head>(&subject.to_string(), "head").unwrap();
+        let resources: Vec<Resource> = self.resources();
+        for resource in resources {
+            let head = self.item::<Head>(&resource.to_string(), "head").unwrap();
             let inner = self.inner.borrow();
-            let records = &inner.records[&subject];
+            let records = &inner.records[&resource];
             verify(records.iter().map(|(record, hash)| (record, *hash)), &head).unwrap();
             assert_eq!(head.records, records.len() as u64);
             // Every remediation was announced before its outcome, and has one outcome at most.
@@ -422,13 +427,16 @@ impl Drop for World {
                         matches!(other.0.entry.step, Step::Applied | Step::Failed | Step::Undone | Step::Rotated)
                     };
                     let ends = records[..=at].iter().filter(same).filter(ended).count();
-                    assert_eq!(before.count(), ends, "{subject}: {} without its plan", record.entry.step);
+                    assert_eq!(before.count(), ends, "{resource}: {} without its plan", record.entry.step);
                 }
             }
         }
         let inner = self.inner.borrow();
         for record in &inner.announced {
-            assert!(inner.records[&record.subject].iter().any(|(known, _)| known == record), "announced, not recorded");
+            assert!(
+                inner.records[&record.resource].iter().any(|(known, _)| known == record),
+                "announced, not recorded"
+            );
         }
     }
 }
@@ -502,25 +510,26 @@ impl World {
     /// What a guard observes of a look: as access-guard reads it from Lambda.
     pub(crate) async fn facts(
         &self,
-        look: &Look,
+        request: &ReconcileRequest,
         guard: GuardKind,
         settings: &Settings,
     ) -> Result<Option<Facts>, CallError> {
         let today = self.now().to_zoned(jiff::tz::TimeZone::UTC).date();
         self.at(Port::Observe, |inner| {
-            let Some(resource) = inner.resources.get(&look.subject) else { return Ok(None) };
-            let scope = match &look.subject {
-                Subject::LayerVersion(_) => Scope::Setting(settings.layers.mode),
-                Subject::Function(_) | Subject::Role(_) | Subject::Policy(_) | Subject::Account(_) => {
-                    Scope::Tags(resource.tags.clone())
+            let Some(fake) = inner.fakes.get(&request.resource) else { return Ok(None) };
+            let scope = match &request.resource {
+                Resource::LayerVersion(_) => Scope::Setting(settings.layers.mode),
+                Resource::Function(_) | Resource::Role(_) | Resource::Policy(_) | Resource::Account(_) => {
+                    Scope::Tags(fake.tags.clone())
                 }
             };
-            let surfaces: Vec<Surface> = match &look.surfaces {
+            let surfaces: Vec<Surface> = match &request.surfaces {
                 Some(surfaces) => surfaces.iter().cloned().collect(),
                 None if scope.opt_in(guard, today).mode == Mode::Off => Vec::new(),
-                None => resource.surfaces.keys().cloned().collect(),
+                None => fake.surfaces.keys().cloned().collect(),
             };
-            let sight = |surface: Surface| (surface.clone(), resource.sight(&look.subject, &surface, &inner.library));
+            let sight =
+                |surface: Surface| (surface.clone(), fake.snapshot(&request.resource, &surface, &inner.library));
             Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect(), context: () }))
         })
         .await
@@ -532,14 +541,14 @@ fn hour(time: Timestamp) -> String {
 }
 
 impl Ledger for World {
-    async fn history(&self, subject: &Subject, now: Timestamp) -> Result<History, CallError> {
-        let pk = subject.to_string();
+    async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
+        let pk = resource.to_string();
         self.at(Port::History, |_| Ok(())).await?;
         let before = hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap());
         let changes = |hour: String| self.inner.borrow().hours.get(&hour).copied().unwrap_or_default();
         Ok(History {
             head: self.item(&pk, "head").unwrap_or_default(),
-            surfaces: self.states(subject),
+            surfaces: self.states(resource),
             pause: self.item("account", "pause"),
             changes: HourlyChanges { this: changes(hour(now)), previous: changes(before) },
             ..History::default()
@@ -555,7 +564,7 @@ impl Ledger for World {
 
 /// One transaction of DynamoDB: at most 100 items, 400 KB each, 4 MB together; all or nothing.
 fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
-    let pk = commit.subject.to_string();
+    let pk = commit.resource.to_string();
     let mut puts = vec![("head".to_owned(), serde_json::to_string(&commit.head).unwrap(), commit.head.version)];
     for (surface, state) in &commit.surfaces {
         puts.push((format!("state#{surface}"), serde_json::to_string(state).unwrap(), state.version));
@@ -580,7 +589,7 @@ fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
     for (sk, json, version) in puts {
         inner.items.insert((pk.clone(), sk), Item { json, version: version + 1 });
     }
-    let chain = inner.records.entry(commit.subject.clone()).or_default();
+    let chain = inner.records.entry(commit.resource.clone()).or_default();
     for json in &records {
         let record: Record = serde_json::from_str(json).unwrap();
         assert!(chain.iter().all(|(known, _)| known.id < record.id), "a record over another, or out of order");
@@ -598,12 +607,12 @@ fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
 }
 
 impl Account for World {
-    async fn sight(&self, subject: &Subject, surface: &Surface) -> Result<Option<Sighting>, CallError> {
+    async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError> {
         // Lambda answers 404 for a policy that is not there, and for a function that is not there.
         self.at(Port::Sight, |inner| {
-            Ok(Some(inner.resources.get(subject).map_or_else(
-                || Sighting { content: Content::ABSENT, revision: None },
-                |resource| resource.sight(subject, surface, &inner.library),
+            Ok(Some(inner.fakes.get(resource).map_or_else(
+                || SurfaceSnapshot { content: Content::ABSENT, revision: None },
+                |fake| fake.snapshot(resource, surface, &inner.library),
             )))
         })
         .await
@@ -615,24 +624,24 @@ impl Account for World {
     }
 
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
-        let (subject, surface) = target(call);
+        let (resource, surface) = target(call);
         for request in 0..iam::requests(call) {
             let port = if request == 0 { Port::Call } else { Port::Request };
             self.at(port, |inner| {
-                let resource = inner.resources.get_mut(&subject).ok_or(ErrorKind::Gone)?;
-                let sighting = resource.sight(&subject, &surface, &inner.library);
-                match (&sighting.revision, revision) {
+                let fake = inner.fakes.get_mut(&resource).ok_or(ErrorKind::Gone)?;
+                let snapshot = fake.snapshot(&resource, &surface, &inner.library);
+                match (&snapshot.revision, revision) {
                     (Some(current), Some(revision)) if current == revision => {}
                     (_, Some(_)) if !offers_lock(&surface) => panic!("{call} takes no lock"),
                     (_, Some(_)) => return Err(ErrorKind::Stale),
                     (Some(_), None) => panic!("{call} without the lock that Lambda offers"),
                     (None, None) => {}
                 }
-                if matches!(subject, Subject::Role(_) | Subject::Policy(_)) {
-                    return iam::apply(&mut inner.resources, &mut inner.library, call, request);
+                if matches!(resource, Resource::Role(_) | Resource::Policy(_)) {
+                    return iam::apply(&mut inner.fakes, &mut inner.library, call, request);
                 }
-                let after = lambda::apply(&sighting.content, call)?;
-                resource.put(&surface, after);
+                let after = lambda::apply(&snapshot.content, call)?;
+                fake.put(&surface, after);
                 Ok(())
             })
             .await?;
@@ -642,49 +651,49 @@ impl Account for World {
 }
 
 /// What a call changes: nothing else.
-pub(crate) fn target(call: &Call) -> (Subject, Surface) {
+pub(crate) fn target(call: &Call) -> (Resource, Surface) {
     match call {
         Call::RemovePermission { function, qualifier, .. }
         | Call::PutResourcePolicy { function, qualifier, .. }
         | Call::DeleteResourcePolicy { function, qualifier } => {
-            (Subject::Function(function.clone()), Surface::ResourcePolicy(qualifier.clone()))
+            (Resource::Function(function.clone()), Surface::ResourcePolicy(qualifier.clone()))
         }
         Call::UpdateFunctionUrlConfig { function, qualifier, .. } => {
-            (Subject::Function(function.clone()), Surface::FunctionUrl(qualifier.clone()))
+            (Resource::Function(function.clone()), Surface::FunctionUrl(qualifier.clone()))
         }
         Call::RemoveLayerVersionPermission { layer, .. } | Call::AddLayerVersionPermission { layer, .. } => {
-            (Subject::LayerVersion(layer.clone()), Surface::LayerPolicy(layer.version()))
+            (Resource::LayerVersion(layer.clone()), Surface::LayerPolicy(layer.version()))
         }
-        Call::UpdateAssumeRolePolicy { role, .. } => (Subject::Role(role.clone()), Surface::Trust),
+        Call::UpdateAssumeRolePolicy { role, .. } => (Resource::Role(role.clone()), Surface::Trust),
         Call::PutRolePermissionsBoundary { role, .. } | Call::DeleteRolePermissionsBoundary { role } => {
-            (Subject::Role(role.clone()), Surface::Boundary)
+            (Resource::Role(role.clone()), Surface::Boundary)
         }
         Call::PutRolePolicy { role, name, .. } | Call::DeleteRolePolicy { role, name } => {
-            (Subject::Role(role.clone()), Surface::InlinePolicy(name.clone()))
+            (Resource::Role(role.clone()), Surface::InlinePolicy(name.clone()))
         }
         Call::AttachRolePolicy { role, policy } | Call::DetachRolePolicy { role, policy } => {
-            (Subject::Role(role.clone()), Surface::Attachment(policy.clone()))
+            (Resource::Role(role.clone()), Surface::Attachment(policy.clone()))
         }
-        Call::AttachCopy { role, policy, .. } | Call::DeleteCopy { role, policy } => {
-            (Subject::Role(role.clone()), Surface::Attachment(policy.policy().clone()))
+        Call::AttachGeneratedPolicy { role, policy, .. } | Call::DeleteGeneratedPolicy { role, policy } => {
+            (Resource::Role(role.clone()), Surface::Attachment(policy.policy().clone()))
         }
         Call::CreatePolicyVersion { policy, .. }
         | Call::SetDefaultPolicyVersion { policy, .. }
         | Call::TakeVersionBack { policy, .. } => {
-            (Subject::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
+            (Resource::Policy(policy.clone()), Surface::ManagedPolicy(policy.policy().clone()))
         }
-        Call::UpdateFunctionRole { function, .. } => (Subject::Function(function.clone()), Surface::Role(None)),
-        Call::UpdateEnvironment(update) => (Subject::Function(update.function.clone()), Surface::Environment(None)),
+        Call::UpdateFunctionRole { function, .. } => (Resource::Function(function.clone()), Surface::Role(None)),
+        Call::UpdateEnvironment(update) => (Resource::Function(update.function.clone()), Surface::Environment(None)),
         Call::RotateSecret(rotation) => {
-            (Subject::Function(rotation.function.clone()), Surface::Secret(rotation.variable.clone()))
+            (Resource::Function(rotation.function.clone()), Surface::Secret(rotation.variable.clone()))
         }
         Call::DeleteSecrets { function, .. } | Call::RestoreSecrets { function, .. } => {
-            (Subject::Function(function.clone()), Surface::Environment(None))
+            (Resource::Function(function.clone()), Surface::Environment(None))
         }
     }
 }
 
-impl Announcer for World {
+impl AuditEvents for World {
     async fn announce(&self, records: &[Record]) -> Result<(), CallError> {
         if records.is_empty() {
             return Ok(());
@@ -702,8 +711,8 @@ fn proof(message: &[u8]) -> String {
     Fingerprint::of(&serde_json::json!(["the key of this world", message])).to_string()
 }
 
-impl Notary for World {
-    async fn vouch(&self, message: &[u8]) -> Result<String, CallError> {
+impl Attestor for World {
+    async fn sign(&self, message: &[u8]) -> Result<String, CallError> {
         self.at(Port::Vouch, |_| Ok(proof(message))).await
     }
 

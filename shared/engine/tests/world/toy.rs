@@ -5,20 +5,20 @@ use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
-    EventError, Finding, FindingId, Handled, Report, Severity,
+    Finding, FindingId, Handled, HandlerError, Report, Severity,
     arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
+    cloudtrail::{Cause, CloudTrailEvent},
     content::Content,
-    guard::{Facts, Guard, Introduced, Judgement, Look, Observe, Remedy},
+    guard::{Facts, Fetch, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
     on_event,
     plan::{Call, Plan},
     ports::Clock,
     reconcile,
     record::{Record, Step},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::GuardKind,
-    trigger::{Cause, Trigger},
     undo::{Undo, UndoRefusal},
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     Settings::read(home(), get).unwrap()
 }
 
-pub(crate) fn function(name: &str) -> Subject {
+pub(crate) fn function(name: &str) -> Resource {
     format!("arn:aws:lambda:us-east-1:111122223333:function:{name}").parse().unwrap()
 }
 
@@ -79,38 +79,38 @@ impl Guard for Toy {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
 
-    fn looks(&self, trigger: &Trigger, _: &Settings) -> Vec<Look> {
-        let Some(name) = trigger.parameter("functionName") else { return Vec::new() };
-        let (function, qualifier) = FunctionArn::resolve(name, &trigger.home).unwrap();
+    fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
+        let Some(name) = event.parameter("functionName") else { return Vec::new() };
+        let (function, qualifier) = FunctionArn::resolve(name, &event.home).unwrap();
         let surface = Surface::ResourcePolicy(qualifier);
-        let sid = trigger.parameter("statementId").map(str::to_owned);
+        let sid = event.parameter("statementId").map(str::to_owned);
         let of_surface = |introduced| (Some(BTreeSet::from([surface.clone()])), introduced);
-        let (surfaces, introduced) = match trigger.cause.event_name.as_str() {
+        let (surfaces, introduced) = match event.cause.event_name.as_str() {
             "AddPermission" => of_surface(vec![Introduced { surface: Some(surface.clone()), sid }]),
             "RemovePermission" => of_surface(Vec::new()),
             "CreateFunction" => of_surface(vec![Introduced { surface: None, sid: None }]),
             "TagResource" | "UntagResource" => (None, Vec::new()),
             _ => return Vec::new(),
         };
-        let subject = Subject::Function(function);
-        vec![Look { surfaces, introduced, ..Look::at(subject, trigger.cause.clone()) }]
+        let resource = Resource::Function(function);
+        vec![ReconcileRequest { surfaces, introduced, ..ReconcileRequest::at(resource, event.cause.clone()) }]
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, _: &Settings) -> Judgement {
-        facts.surfaces.get(surface).map(|sighting| findings(&sighting.content)).unwrap_or_default()
+        facts.surfaces.get(surface).map(|snapshot| findings(&snapshot.content)).unwrap_or_default()
     }
 
     fn remedy(
         &self,
-        subject: &Subject,
+        resource: &Resource,
         facts: &Facts,
         surface: &Surface,
         addressed: &[Finding],
         _: Option<&Content>,
         _: &Settings,
     ) -> Remedy {
-        let (Subject::Function(function), Surface::ResourcePolicy(qualifier)) = (subject, surface) else {
-            panic!("{subject} has no {surface} here")
+        let (Resource::Function(function), Surface::ResourcePolicy(qualifier)) = (resource, surface) else {
+            panic!("{resource} has no {surface} here")
         };
         let content = &facts.surfaces[surface].content;
         let document = content.document().unwrap();
@@ -146,9 +146,14 @@ impl Guard for Toy {
     }
 }
 
-impl Observe<Toy> for World {
-    async fn observe(&self, _: &Toy, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-        self.facts(look, Toy::KIND, settings).await
+impl Fetch<Toy> for World {
+    async fn fetch(
+        &self,
+        _: &Toy,
+        request: &ReconcileRequest,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        self.facts(request, Toy::KIND, settings).await
     }
 }
 
@@ -156,7 +161,7 @@ impl Observe<Toy> for World {
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) settings: Settings,
-    pub(crate) pay: Subject,
+    pub(crate) pay: Resource,
     events: std::cell::Cell<u32>,
 }
 
@@ -227,7 +232,7 @@ impl Stage {
         }
     }
 
-    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, EventError> {
+    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
         on_event(&Toy, &self.world, &self.settings, event).await
     }
 
@@ -240,10 +245,10 @@ impl Stage {
 
     /// The sweep, or with `by_operator` an operator's `warden apply`, looks at the whole of `pay`.
     pub(crate) async fn look(&self, by_operator: bool) -> Report {
-        let subject = self.pay.clone();
+        let resource = self.pay.clone();
         let cause = Cause::by_hand("test");
-        let look = Look { by_operator, ..Look::at(subject, cause) };
-        reconcile(&Toy, &self.world, &self.settings, &look).await.unwrap()
+        let request = ReconcileRequest { by_operator, ..ReconcileRequest::at(resource, cause) };
+        reconcile(&Toy, &self.world, &self.settings, &request).await.unwrap()
     }
 
     pub(crate) fn undo_of(&self, record: &Record) -> Undo {
@@ -284,11 +289,11 @@ impl Drop for Stage {
         if std::thread::panicking() {
             return;
         }
-        for subject in self.world.subjects() {
-            for (surface, state) in self.world.states(&subject) {
+        for resource in self.world.resources() {
+            for (surface, state) in self.world.states(&resource) {
                 let judged = findings(&state.baseline.unwrap_or_default());
                 let worst = judged.findings.iter().map(|finding| finding.severity).max();
-                assert!(worst < Some(Severity::Medium) && judged.unclear.is_none(), "{subject} {surface}");
+                assert!(worst < Some(Severity::Medium) && judged.unclear.is_none(), "{resource} {surface}");
             }
         }
     }

@@ -71,7 +71,7 @@ const LONGEST: usize = 512;
 
 /// A text that is not of Warden's making. It may be a secret, so it is not part of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotWardens {
+pub enum SecretRefError {
     /// It is no secret's name.
     #[error("the text (not shown) is not the name of a secret of Warden's")]
     SecretName,
@@ -98,15 +98,15 @@ impl fmt::Display for SecretName {
 }
 
 impl FromStr for SecretName {
-    type Err = NotWardens;
+    type Err = SecretRefError;
 
-    fn from_str(text: &str) -> Result<Self, NotWardens> {
+    fn from_str(text: &str) -> Result<Self, SecretRefError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
         match text.strip_prefix(SECRETS) {
             Some(rest) if !rest.is_empty() && text.len() <= LONGEST && rest.bytes().all(allowed) => {
                 Ok(SecretName(text.to_owned()))
             }
-            Some(_) | None => Err(NotWardens::SecretName),
+            Some(_) | None => Err(SecretRefError::SecretName),
         }
     }
 }
@@ -138,11 +138,11 @@ impl fmt::Display for Reference {
 }
 
 impl FromStr for Reference {
-    type Err = NotWardens;
+    type Err = SecretRefError;
 
-    fn from_str(text: &str) -> Result<Self, NotWardens> {
-        let name = text.strip_prefix(SCHEME).ok_or(NotWardens::Reference)?;
-        name.parse().map(Reference).map_err(|_| NotWardens::Reference)
+    fn from_str(text: &str) -> Result<Self, SecretRefError> {
+        let name = text.strip_prefix(SCHEME).ok_or(SecretRefError::Reference)?;
+        name.parse().map(Reference).map_err(|_| SecretRefError::Reference)
     }
 }
 

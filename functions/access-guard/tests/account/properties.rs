@@ -21,10 +21,10 @@ use tokio::runtime::Builder;
 use warden_engine::{
     Finding, Severity,
     content::Content,
-    guard::{Facts, Guard, Scope, Sighting},
+    guard::{Facts, Guard, Scope, SurfaceSnapshot},
     record::{Record, Step},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// A world that the account may hold before and after somebody's change.
@@ -200,7 +200,7 @@ fn account() -> impl Strategy<Value = Account> {
             ("WARDEN_THRESHOLD", threshold),
             ("WARDEN_TRUSTED_ACCOUNTS", trusted),
             ("WARDEN_ORGANIZATION", organization),
-            ("WARDEN_STANDING", standing),
+            ("WARDEN_PRE_EXISTING", standing),
         ]
     });
     // What stays of the old policy beside the new statements.
@@ -288,12 +288,12 @@ fn index_of(finding: &Finding) -> usize {
 }
 
 /// A plan changes its own surface alone; of a URL only AuthType, of a policy only the statements that it was made for.
-fn stays_within(subject: &Subject, record: &Record, baseline: &Content) -> Result<(), TestCaseError> {
+fn stays_within(resource: &Resource, record: &Record, baseline: &Content) -> Result<(), TestCaseError> {
     let plan = plan_of(record);
     let mut content = plan.before().clone();
     for change in plan.changes() {
-        prop_assert_eq!(target(change.call()), (subject.clone(), plan.surface().clone()));
-        prop_assert_eq!(target(change.undo()), (subject.clone(), plan.surface().clone()));
+        prop_assert_eq!(target(change.call()), (resource.clone(), plan.surface().clone()));
+        prop_assert_eq!(target(change.undo()), (resource.clone(), plan.surface().clone()));
         prop_assert_eq!(content.fingerprint(), change.expects());
         content = lambda::apply(&content, change.call()).map_err(|kind| TestCaseError::fail(format!("{kind:?}")))?;
         prop_assert_eq!(content.fingerprint(), change.leaves());
@@ -403,34 +403,34 @@ proptest! {
     fn no_plan_touches_what_it_does_not_declare(account in account()) {
         holds(async {
             let shop = account.changed().await;
-            let baselines: BTreeMap<(Subject, Surface), Content> = [pay(), tools()]
+            let baselines: BTreeMap<(Resource, Surface), Content> = [pay(), tools()]
                 .into_iter()
-                .flat_map(|subject| {
-                    let states = shop.states(&subject).into_iter();
-                    states.map(move |(surface, state)| ((subject.clone(), surface), state.baseline.unwrap_or_default()))
+                .flat_map(|resource| {
+                    let states = shop.states(&resource).into_iter();
+                    states.map(move |(surface, state)| ((resource.clone(), surface), state.baseline.unwrap_or_default()))
                 })
                 .collect();
             account.see(&shop).await;
             for record in shop.steps(Step::Planned) {
-                let key = (record.subject.clone(), record.entry.surface.clone().unwrap());
+                let key = (record.resource.clone(), record.entry.surface.clone().unwrap());
                 let none = Content::ABSENT;
-                stays_within(&record.subject, &record, baselines.get(&key).unwrap_or(&none))?;
+                stays_within(&record.resource, &record, baselines.get(&key).unwrap_or(&none))?;
             }
             Ok(())
         })?;
     }
 
-    /// What is left after a remediation, without the standing findings of before, is not worth acting on, or was said to be beyond
+    /// What is left after a remediation, without the pre-existing findings of before, is not worth acting on, or was said to be beyond
     /// what can be done.
     #[test]
     fn nothing_that_can_be_put_right_is_left(before in contents(), threshold in select(vec!["medium", "high", "critical"])) {
         let settings: Settings = settings(&[("WARDEN_THRESHOLD", threshold)]);
-        let sighting = |content: &Content| Sighting { content: content.clone(), revision: None };
+        let snapshot = |content: &Content| SurfaceSnapshot { content: content.clone(), revision: None };
         let mut facts = Facts {
             scope: Scope::Tags(BTreeMap::new()),
             surfaces: BTreeMap::from([
-                (surface("function-url"), sighting(&before.url)),
-                (surface("resource-policy"), sighting(&before.policy)),
+                (surface("function-url"), snapshot(&before.url)),
+                (surface("resource-policy"), snapshot(&before.policy)),
             ]),
             context: (),
         };
@@ -443,7 +443,7 @@ proptest! {
             }
             let remedy = AccessGuard.remedy(&pay(), &facts, &name, &found, None, &settings);
             if let Some(plan) = &remedy.plan {
-                facts.surfaces.insert(name.clone(), sighting(plan.after()));
+                facts.surfaces.insert(name.clone(), snapshot(plan.after()));
             }
             let left = AccessGuard.judge(&facts, &name, &settings).findings.into_iter().filter(worth).count();
             prop_assert_eq!(left, remedy.unfixable.len());

@@ -3,33 +3,37 @@
 use std::collections::BTreeSet;
 use warden_engine::{
     content::Content,
-    environment::{Fate, Remains},
+    environment::{RetainedSecrets, SecretState},
     plan::{Call, Plan},
-    reference::SecretName,
-    surface::{Subject, Surface},
+    secret_ref::SecretName,
+    surface::{Resource, Surface},
 };
 
 /// They are deleted once the undo window is over, which is how long AWS keeps what is to be deleted: until then an undo, or the function
 /// made anew, has them back. None where nothing is left to be done.
-pub(crate) fn put_away(subject: &Subject, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
-    let Subject::Function(function) = subject else { return None };
-    let mut remains = Remains::of(kept)?;
-    let secrets: BTreeSet<SecretName> =
-        remains.secrets.iter().filter(|(_, fate)| **fate == Fate::Kept).map(|(name, _)| name.clone()).collect();
+pub(crate) fn cleanup(resource: &Resource, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
+    let Resource::Function(function) = resource else { return None };
+    let mut retained = RetainedSecrets::of(kept)?;
+    let secrets: BTreeSet<SecretName> = retained
+        .secrets
+        .iter()
+        .filter(|(_, state)| **state == SecretState::Kept)
+        .map(|(name, _)| name.clone())
+        .collect();
     if secrets.is_empty() {
         return None;
     }
-    if !remains.users.is_empty() {
-        let users = remains.users.into_iter().collect::<Vec<_>>().join(", ");
+    if !retained.users.is_empty() {
+        let users = retained.users.into_iter().collect::<Vec<_>>().join(", ");
         return Some(Err(format!(
             "the function is gone, and others refer to its secret: {users}. It stays; set the values there themselves, and delete the \
              secret once nothing refers to it"
         )));
     }
-    remains.secrets.values_mut().for_each(|fate| *fate = Fate::ToBeDeleted);
+    retained.secrets.values_mut().for_each(|state| *state = SecretState::ToBeDeleted);
     let call = Call::DeleteSecrets { function: function.clone(), secrets: secrets.clone() };
     let undo = Call::RestoreSecrets { function: function.clone(), secrets };
     let note = "the function is gone: its secrets are deleted in 30 days. Until then `warden undo` keeps them, and so does making the \
                 function anew";
-    Some(Ok(Plan::new(surface.clone(), kept.clone()).then(call, undo, remains.content()).noting(note)))
+    Some(Ok(Plan::new(surface.clone(), kept.clone()).then(call, undo, retained.content()).noting(note)))
 }

@@ -4,7 +4,7 @@ use crate::{Aws, error::classify};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    ports::Notary,
+    ports::Attestor,
 };
 
 /// Text in which a MAC is kept.
@@ -12,8 +12,8 @@ fn encode(mac: &[u8]) -> String {
     aws_smithy_types::base64::encode(mac)
 }
 
-impl Notary for Aws {
-    async fn vouch(&self, message: &[u8]) -> Result<String, CallError> {
+impl Attestor for Aws {
+    async fn sign(&self, message: &[u8]) -> Result<String, CallError> {
         let request = self.kms().generate_mac().key_id(&self.key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
         let answer = request.message(Blob::new(message)).send().await;
         let answer = answer.map_err(|error| classify("GenerateMac", &self.key, error))?;

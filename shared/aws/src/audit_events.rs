@@ -7,7 +7,7 @@ use serde_json::Value;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     ocsf,
-    ports::Announcer,
+    ports::AuditEvents,
     record::Record,
 };
 
@@ -27,7 +27,7 @@ fn entry(record: &Record, bus: &str) -> PutEventsRequestEntry {
         .event_bus_name(bus)
         .source("warden")
         .detail_type(ocsf::detail_type(record.entry.step))
-        .resources(record.subject.to_string())
+        .resources(record.resource.to_string())
         .detail(document.to_string());
     if let Ok(time) = DateTime::from_str(&record.time.to_string(), Format::DateTime) {
         entry = entry.time(time);
@@ -35,7 +35,7 @@ fn entry(record: &Record, bus: &str) -> PutEventsRequestEntry {
     entry.build()
 }
 
-impl Announcer for Aws {
+impl AuditEvents for Aws {
     async fn announce(&self, records: &[Record]) -> Result<(), CallError> {
         let failed = |message: String| CallError {
             kind: ErrorKind::Retry,

@@ -15,7 +15,7 @@ const BETWEEN: &[char] =
 const ANY_SECRET: &str = "q7RvX2mKp9LzT4wNc8HbY3sDf6GjA1eU5oZiQxWk";
 
 /// Whether nobody can have this value without having the secret.
-pub fn is_unmistakable(value: &str) -> bool {
+pub fn is_high_entropy(value: &str) -> bool {
     let of_parts = value.contains("://") || value.contains([' ', '\n', ';', '{']);
     if of_parts { value.split(BETWEEN).any(is_random) } else { is_random(value) }
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: &str, expected: bool) {
-        assert_eq!(is_unmistakable(value), expected, "{value}");
+        assert_eq!(is_high_entropy(value), expected, "{value}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! SentiShop: the shop that is attacked. Order processing, a payment gateway, one shared role.
 
-use super::stage::{Stage, say};
+use super::harness::{Harness, say};
 use anyhow::Context;
 use aws_sdk_lambda::{
     primitives::Blob,
@@ -8,74 +8,74 @@ use aws_sdk_lambda::{
 };
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
-use warden_engine::{arn::LayerVersionArn, surface::Subject};
+use warden_engine::{arn::LayerVersionArn, surface::Resource};
 use warden_sandbox::{ACCOUNT, package_text};
 
 /// What the attacks aim at.
 pub(crate) struct Shop {
     /// Opted in to `enforce`.
-    pub(crate) payment: Subject,
+    pub(crate) payment: Resource,
     /// Opted in to `enforce`.
-    pub(crate) orders: Subject,
+    pub(crate) orders: Resource,
     /// Opted in to `enforce`.
-    pub(crate) refunds: Subject,
+    pub(crate) refunds: Resource,
     /// Opted in to `enforce`.
-    pub(crate) thumbnails: Subject,
+    pub(crate) thumbnails: Resource,
     /// Opted in to `observe`.
-    pub(crate) catalog: Subject,
+    pub(crate) catalog: Resource,
     /// Not opted in.
-    pub(crate) legacy: Subject,
+    pub(crate) legacy: Resource,
     /// A layer version in scope by the account's setting.
-    pub(crate) layer: Subject,
+    pub(crate) layer: Resource,
     /// The one role of all functions.
-    pub(crate) role: Subject,
+    pub(crate) role: Resource,
     /// A managed policy of the role's.
-    pub(crate) data: Subject,
+    pub(crate) data: Resource,
 }
 
 /// Builds the shop.
-pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Shop> {
-    let role = role(stage).await?;
-    let data = data(stage).await?;
+pub(crate) async fn open(harness: &Harness) -> anyhow::Result<Shop> {
+    let role = role(harness).await?;
+    let data = data(harness).await?;
 
     let handler = "def handler(event, context):\n    return {\"statusCode\": 200}\n";
     let code = package_text("app.py", handler)?;
     for name in ["order-processing", "payment-gateway", "refunds", "thumbnails", "catalog", "legacy-report"] {
         let code = FunctionCode::builder().zip_file(Blob::new(code.clone())).build();
-        let create = stage.lambda.create_function().function_name(name).runtime(Runtime::Python312);
+        let create = harness.lambda.create_function().function_name(name).runtime(Runtime::Python312);
         create.handler("app.handler").role(&role).code(code).send().await?;
     }
     let content =
         LayerVersionContentInput::builder().zip_file(Blob::new(package_text("shop.py", "RATE = 0.19\n")?)).build();
-    stage.lambda.publish_layer_version().layer_name("sentishop-common").content(content).send().await?;
+    harness.lambda.publish_layer_version().layer_name("sentishop-common").content(content).send().await?;
 
     // What the shop needs: its bucket may send orders, its API may take payments.
-    let grant = stage.lambda.add_permission().function_name("order-processing").statement_id("new-orders");
+    let grant = harness.lambda.add_permission().function_name("order-processing").statement_id("new-orders");
     let grant = grant.principal("s3.amazonaws.com").action("lambda:InvokeFunction");
     grant.source_arn("arn:aws:s3:::sentishop-orders").source_account(ACCOUNT).send().await?;
     for (name, path) in [("payment-gateway", "pay"), ("refunds", "refund")] {
-        let grant = stage.lambda.add_permission().function_name(name).statement_id("shop-api");
+        let grant = harness.lambda.add_permission().function_name(name).statement_id("shop-api");
         let grant = grant.principal("apigateway.amazonaws.com").action("lambda:InvokeFunction");
         grant.source_arn(format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:shop/*/POST/{path}")).send().await?;
     }
 
-    stage.settle().await?;
+    harness.settle().await?;
     say(&format!("{} SentiShop is open: six functions, a layer, one role for all.", "✓".green().bold()))?;
     Ok(Shop {
-        payment: stage.function("payment-gateway")?,
-        orders: stage.function("order-processing")?,
-        refunds: stage.function("refunds")?,
-        thumbnails: stage.function("thumbnails")?,
-        catalog: stage.function("catalog")?,
-        legacy: stage.function("legacy-report")?,
-        layer: Subject::LayerVersion(LayerVersionArn::resolve("sentishop-common", 1, &stage.settings.home)?),
+        payment: harness.function("payment-gateway")?,
+        orders: harness.function("order-processing")?,
+        refunds: harness.function("refunds")?,
+        thumbnails: harness.function("thumbnails")?,
+        catalog: harness.function("catalog")?,
+        legacy: harness.function("legacy-report")?,
+        layer: Resource::LayerVersion(LayerVersionArn::resolve("sentishop-common", 1, &harness.settings.home)?),
         role: role.parse()?,
         data: data.parse()?,
     })
 }
 
 /// Opts the functions in.
-pub(crate) async fn opt_in(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) async fn opt_in(harness: &Harness) -> anyhow::Result<()> {
     let tagged = [
         ("order-processing", "enforce"),
         ("payment-gateway", "enforce"),
@@ -84,10 +84,17 @@ pub(crate) async fn opt_in(stage: &Stage) -> anyhow::Result<()> {
         ("catalog", "observe"),
     ];
     for (name, mode) in tagged {
-        let arn = stage.function(name)?.to_string();
-        stage.lambda.tag_resource().resource(arn).tags("warden", mode).tags("warden:owner", "shop team").send().await?;
+        let arn = harness.function(name)?.to_string();
+        harness
+            .lambda
+            .tag_resource()
+            .resource(arn)
+            .tags("warden", mode)
+            .tags("warden:owner", "shop team")
+            .send()
+            .await?;
     }
-    stage.settle().await?;
+    harness.settle().await?;
     say(&format!("\n{} The functions are opted in by a tag:", "✓".green().bold()))?;
     for (name, mode) in tagged {
         say(&format!("    {name:<18}{}", format!("warden = {mode}").dimmed()))?;
@@ -102,28 +109,28 @@ pub(crate) async fn opt_in(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// One role for all, and it may do more than any of them needs.
-async fn role(stage: &Stage) -> anyhow::Result<String> {
-    let create = stage.iam.create_role().role_name(ROLE).assume_role_policy_document(trust(&[]).to_string());
+async fn role(harness: &Harness) -> anyhow::Result<String> {
+    let create = harness.iam.create_role().role_name(ROLE).assume_role_policy_document(trust(&[]).to_string());
     let role = create.send().await?.role.context("IAM made no role")?;
-    put_policy(stage, &[orders(), json!({"Sid": "Files", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})])
+    put_policy(harness, &[orders(), json!({"Sid": "Files", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})])
         .await?;
     // The next to the highest role of the shop, which nobody needs but its administrator.
     let admin =
-        stage.iam.create_role().role_name("sentishop-admin").assume_role_policy_document(trust(&[]).to_string());
+        harness.iam.create_role().role_name("sentishop-admin").assume_role_policy_document(trust(&[]).to_string());
     admin.send().await?;
     let all = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
-    let put = stage.iam.put_role_policy().role_name("sentishop-admin").policy_name("all");
+    let put = harness.iam.put_role_policy().role_name("sentishop-admin").policy_name("all");
     put.policy_document(all.to_string()).send().await?;
     Ok(role.arn)
 }
 
 /// A managed policy of the role's, opted in by its own tag.
-async fn data(stage: &Stage) -> anyhow::Result<String> {
+async fn data(harness: &Harness) -> anyhow::Result<String> {
     let reads = policy(&[json!({"Sid": "Prices", "Effect": "Allow", "Action": "dynamodb:GetItem",
         "Resource": format!("arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/sentishop-prices")})]);
-    let create = stage.iam.create_policy().policy_name("sentishop-data").policy_document(reads.to_string());
+    let create = harness.iam.create_policy().policy_name("sentishop-data").policy_document(reads.to_string());
     let data = create.send().await?.policy.and_then(|policy| policy.arn).context("IAM made no policy")?;
-    stage.iam.attach_role_policy().role_name(ROLE).policy_arn(&data).send().await?;
+    harness.iam.attach_role_policy().role_name(ROLE).policy_arn(&data).send().await?;
     Ok(data)
 }
 
@@ -137,8 +144,8 @@ pub(crate) fn orders() -> Value {
 }
 
 /// Writes the role's own policy.
-pub(crate) async fn put_policy(stage: &Stage, statements: &[Value]) -> anyhow::Result<()> {
-    let put = stage.iam.put_role_policy().role_name(ROLE).policy_name("shop");
+pub(crate) async fn put_policy(harness: &Harness, statements: &[Value]) -> anyhow::Result<()> {
+    let put = harness.iam.put_role_policy().role_name(ROLE).policy_name("shop");
     put.policy_document(policy(statements).to_string()).send().await?;
     Ok(())
 }

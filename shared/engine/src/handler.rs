@@ -1,11 +1,11 @@
 //! An event's way through a guard.
 
 use crate::{
-    guard::{Guard, Look, Observe},
+    cloudtrail::{CloudTrailEvent, EventParseError},
+    guard::{Fetch, Guard, ReconcileRequest},
     ports::World,
     reconcile::{ReconcileError, Report, reconcile},
     settings::Settings,
-    trigger::{NotATrigger, Trigger},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 pub enum Handled {
     /// It is not about anything that this guard watches.
     NotOurs(String),
-    /// Its subjects were looked at.
+    /// Its resources were looked at.
     Looked(Vec<Report>),
 }
 
@@ -35,49 +35,49 @@ impl Serialize for Handled {
 
 /// Why an event was not dealt with. It is to be delivered again, and kept if that does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EventError {
+pub enum HandlerError {
     /// It does not have the form of an event.
     #[error(transparent)]
-    Malformed(NotATrigger),
-    /// A subject's run did not come to an end.
+    Malformed(EventParseError),
+    /// A resource's run did not come to an end.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
 }
 
-/// Looks at every subject that `event` concerns, and at what those lead to.
+/// Looks at every resource that `event` concerns, and at what those lead to.
 ///
 /// # Errors
-/// See [`EventError`]. With several subjects the first error is given once all were looked at.
-pub async fn on_event<G: Guard, W: World + Observe<G>>(
+/// See [`HandlerError`]. With several resources the first error is given once all were looked at.
+pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
     event: &Value,
-) -> Result<Handled, EventError> {
-    let trigger = match Trigger::from_event(event, &settings.home) {
-        Ok(trigger) => trigger,
-        Err(malformed @ NotATrigger::Malformed { .. }) => return Err(EventError::Malformed(malformed)),
-        Err(other @ (NotATrigger::FailedCall(_) | NotATrigger::OtherAccount(_))) => {
+) -> Result<Handled, HandlerError> {
+    let event = match CloudTrailEvent::from_event(event, &settings.home) {
+        Ok(event) => event,
+        Err(malformed @ EventParseError::Malformed { .. }) => return Err(HandlerError::Malformed(malformed)),
+        Err(other @ (EventParseError::FailedCall(_) | EventParseError::OtherAccount(_))) => {
             return Ok(Handled::NotOurs(other.to_string()));
         }
     };
-    let looks = guard.looks(&trigger, settings);
-    if looks.is_empty() {
-        return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", trigger.cause.event_name)));
+    let requests = guard.requests(&event, settings);
+    if requests.is_empty() {
+        return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", event.cause.event_name)));
     }
     let mut reports = Vec::new();
     let mut failed = None;
-    let mut waiting: VecDeque<(Look, bool)> = looks.into_iter().map(|look| (look, true)).collect();
-    while let Some((look, leads_on)) = waiting.pop_front() {
-        match reconcile(guard, world, settings, &look).await {
+    let mut waiting: VecDeque<(ReconcileRequest, bool)> = requests.into_iter().map(|request| (request, true)).collect();
+    while let Some((request, leads_on)) = waiting.pop_front() {
+        match reconcile(guard, world, settings, &request).await {
             Ok(mut report) => {
                 let follows = std::mem::take(&mut report.follows);
                 if leads_on {
-                    waiting.extend(follows.into_iter().map(|look| (look, false)));
+                    waiting.extend(follows.into_iter().map(|request| (request, false)));
                 }
                 for record in &report.records {
                     tracing::info!(
-                        subject = %record.subject,
+                        resource = %record.resource,
                         record = %record.id,
                         step = %record.entry.step,
                         surface = record.entry.surface.as_ref().map(tracing::field::display),
@@ -87,7 +87,7 @@ pub async fn on_event<G: Guard, W: World + Observe<G>>(
                 reports.push(report);
             }
             Err(error) => {
-                tracing::error!(subject = %look.subject, %error, "not brought to an end");
+                tracing::error!(resource = %request.resource, %error, "not brought to an end");
                 failed = failed.or(Some(error));
             }
         }

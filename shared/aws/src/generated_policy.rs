@@ -12,7 +12,7 @@ use warden_engine::{
 
 impl Aws {
     /// Makes a copy, or gives one that is there such a version, and attaches it. Nothing of that is done twice.
-    pub(crate) async fn attach_copy(
+    pub(crate) async fn attach_generated_policy(
         &self,
         role: &RoleArn,
         copy: &CustomerPolicyArn,
@@ -54,7 +54,11 @@ impl Aws {
     }
 
     /// Detaches a copy, and deletes it unless another has it too. Nothing of that is done twice.
-    pub(crate) async fn delete_copy(&self, role: &RoleArn, copy: &CustomerPolicyArn) -> Result<(), CallError> {
+    pub(crate) async fn delete_generated_policy(
+        &self,
+        role: &RoleArn,
+        copy: &CustomerPolicyArn,
+    ) -> Result<(), CallError> {
         let arn = copy.to_string();
         let detached = self.iam().detach_role_policy().role_name(role.name()).policy_arn(&arn).send().await;
         let detached = detached.map_err(|error| classify("DetachRolePolicy", &role.to_string(), error));

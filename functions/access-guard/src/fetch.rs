@@ -8,28 +8,32 @@ use warden_engine::{
     arn::{FunctionArn, Qualifier},
     call_error::CallError,
     content::Content,
-    guard::{Facts, Look, Scope, Sighting},
+    guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
     ports::{Account, Clock},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
 };
 
 /// GetPolicy has a quota of 15 a second for the account and Region: a look at a whole function uses a part of it.
 const POLICIES_AT_ONCE: usize = 4;
 
-/// Reads what `look` asks for; `None` where the subject is gone.
-pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-    match (&look.subject, &look.surfaces) {
-        (Subject::Function(function), Some(surfaces)) => {
-            let sightings = future::try_join_all(surfaces.iter().map(|surface| async {
-                let sighting = aws.sight(&look.subject, surface).await?;
-                Ok::<_, CallError>(sighting.map(|sighting| (surface.clone(), sighting)))
+/// Reads what `request` asks for; `None` where the resource is gone.
+pub(crate) async fn fetch(
+    aws: &Aws,
+    request: &ReconcileRequest,
+    settings: &Settings,
+) -> Result<Option<Facts>, CallError> {
+    match (&request.resource, &request.surfaces) {
+        (Resource::Function(function), Some(surfaces)) => {
+            let snapshots = future::try_join_all(surfaces.iter().map(|surface| async {
+                let snapshot = aws.snapshot(&request.resource, surface).await?;
+                Ok::<_, CallError>(snapshot.map(|snapshot| (surface.clone(), snapshot)))
             }));
-            let (found, sightings) = future::try_join(aws.function(function), sightings).await?;
+            let (found, snapshots) = future::try_join(aws.function(function), snapshots).await?;
             let Some(found) = found else { return Ok(None) };
             let scope = Scope::Tags(found.tags);
-            let mut surfaces: BTreeMap<Surface, Sighting> = sightings.into_iter().flatten().collect();
+            let mut surfaces: BTreeMap<Surface, SurfaceSnapshot> = snapshots.into_iter().flatten().collect();
             let published = Surface::ResourcePolicy(Some(Qualifier::latest_published()));
             let runs_it = found.on_managed_instances && surfaces.contains_key(&Surface::FunctionUrl(None));
             if runs_it && is_opted_in(aws, &scope) && !surfaces.contains_key(&published) {
@@ -38,14 +42,14 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             }
             Ok(Some(Facts { scope, surfaces, context: () }))
         }
-        (Subject::Function(function), None) => whole_function(aws, function).await,
-        (Subject::LayerVersion(layer), _) => {
+        (Resource::Function(function), None) => whole_function(aws, function).await,
+        (Resource::LayerVersion(layer), _) => {
             let surface = Surface::LayerPolicy(layer.version());
-            let sighting = aws.layer_policy(layer).await?;
+            let snapshot = aws.layer_policy(layer).await?;
             let scope = Scope::Setting(settings.layers.mode);
-            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, sighting)]), context: () }))
+            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, snapshot)]), context: () }))
         }
-        (Subject::Role(_) | Subject::Policy(_) | Subject::Account(_), _) => Ok(None),
+        (Resource::Role(_) | Resource::Policy(_) | Resource::Account(_), _) => Ok(None),
     }
 }
 
@@ -64,7 +68,10 @@ fn is_opted_in(aws: &Aws, scope: &Scope) -> bool {
 }
 
 /// Every version's and alias's policy and URL, whatever the function's tags say.
-pub(crate) async fn surfaces(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, Sighting>, CallError> {
+pub(crate) async fn surfaces(
+    aws: &Aws,
+    function: &FunctionArn,
+) -> Result<BTreeMap<Surface, SurfaceSnapshot>, CallError> {
     let (qualifiers, mut urls) = future::try_join(aws.qualifiers(function), aws.function_urls(function)).await?;
     let policies: Vec<_> = stream::iter(qualifiers)
         .map(|qualifier| async {
@@ -77,7 +84,7 @@ pub(crate) async fn surfaces(aws: &Aws, function: &FunctionArn) -> Result<BTreeM
     let mut surfaces = BTreeMap::new();
     for (qualifier, policy) in policies {
         if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
-            let url = urls.remove(&qualifier).unwrap_or(Sighting { content: Content::ABSENT, revision: None });
+            let url = urls.remove(&qualifier).unwrap_or(SurfaceSnapshot { content: Content::ABSENT, revision: None });
             surfaces.insert(Surface::FunctionUrl(qualifier.clone()), url);
         }
         surfaces.insert(Surface::ResourcePolicy(qualifier), policy);

@@ -4,7 +4,9 @@ use crate::{
     Boundary, Context, Facts, Package,
     judge::{is_ours, own_tag},
 };
-use warden_engine::{arn::FunctionArn, environment::Portrait, reference::WRAPPER_VARIABLE, settings::Settings};
+use warden_engine::{
+    arn::FunctionArn, environment::EnvironmentDigest, secret_ref::WRAPPER_VARIABLE, settings::Settings,
+};
 
 /// Lambda's quota of layers (Lambda developer guide, "Lambda quotas").
 const MOST_LAYERS: usize = 5;
@@ -20,14 +22,14 @@ const RUNTIMES: &[(&str, &[u32])] =
 const BY_HAND: &str = "or set the tag warden:secrets=strip and let the code fetch it";
 
 /// What is in the way of starting the function with the layer; none where it is sure to work.
-pub(crate) fn obstacle(
+pub(crate) fn preflight(
     function: &FunctionArn,
     facts: &Facts,
     known: &Context,
-    portrait: &Portrait,
+    digest: &EnvironmentDigest,
     settings: &Settings,
 ) -> Option<String> {
-    let layered = portrait.layers.iter().any(|layer| is_ours(layer, settings));
+    let layered = digest.layers.iter().any(|layer| is_ours(layer, settings));
     let why = match &known.package {
         Package::Image => {
             Some(format!("a container image has no layers: build the layer's executable into the image, {BY_HAND}"))
@@ -40,7 +42,7 @@ pub(crate) fn obstacle(
             let there = settings.secret_layers.get(&known.architecture).is_some_and(|layer| layer.region() == function.region());
             (!there).then(|| {
                 // Who changed the architecture can change it back.
-                let back = if layered && portrait.is_wrapped() { "go back to the architecture that the function's layer is for, " } else { "" };
+                let back = if layered && digest.is_wrapped() { "go back to the architecture that the function's layer is for, " } else { "" };
                 format!(
                     "the layer secret-env is not deployed for {} in {}: {back}deploy it there, {BY_HAND}",
                     known.architecture,
@@ -49,11 +51,11 @@ pub(crate) fn obstacle(
             })
         })
         .or_else(|| {
-            let other = portrait.variables.contains_key(WRAPPER_VARIABLE) && !portrait.is_wrapped();
+            let other = digest.variables.contains_key(WRAPPER_VARIABLE) && !digest.is_wrapped();
             other.then(|| format!("{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: do without that one, {BY_HAND}"))
         })
         .or_else(|| {
-            let full = !layered && portrait.layers.len() >= MOST_LAYERS;
+            let full = !layered && digest.layers.len() >= MOST_LAYERS;
             full.then(|| format!("the function has {MOST_LAYERS} layers already, which is all it may have: make room for one, {BY_HAND}"))
         })
         .or_else(|| {

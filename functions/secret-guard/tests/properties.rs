@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
     arn::Home,
-    environment::{EnvironmentUpdate, Held, KeyedHash, OddText, Portrait, VersionFacts},
-    guard::{Guard, Look, Scope, Sighting},
+    cloudtrail::Cause,
+    environment::{EnvironmentDigest, EnvironmentUpdate, Held, KeyedHash, OddText, VersionFacts},
+    guard::{Guard, ReconcileRequest, Scope, SurfaceSnapshot},
     known::Known,
     plan::Call,
-    reference::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
+    secret_ref::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
     settings::Settings,
     state::{History, SurfaceState},
-    surface::{Subject, Surface},
-    trigger::Cause,
+    surface::{Resource, Surface},
     values::{Place, Values},
 };
 
@@ -68,7 +68,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 /// Environments, each with the roles that may read what it refers to.
-fn portraits() -> impl Strategy<Value = (Portrait, BTreeSet<String>)> {
+fn digests() -> impl Strategy<Value = (EnvironmentDigest, BTreeSet<String>)> {
     let layers = vec(select(vec![LAYER, ARM_LAYER, OLDER_LAYER, OTHER_LAYER, "odd"]), 0..6);
     let wrapper = prop_oneof![
         2 => Just(None),
@@ -79,19 +79,19 @@ fn portraits() -> impl Strategy<Value = (Portrait, BTreeSet<String>)> {
     (btree_map(name(), held(), 0..8), wrapper, layers, readers).prop_map(|(mut variables, wrapper, layers, readers)| {
         variables.extend(wrapper.map(|wrapper| (WRAPPER_VARIABLE.to_owned(), wrapper)));
         let layers = if variables.is_empty() { Vec::new() } else { layers.into_iter().map(str::to_owned).collect() };
-        let mut portrait = Portrait { variables, layers, readers: BTreeSet::new() };
+        let mut digest = EnvironmentDigest { variables, layers, readers: BTreeSet::new() };
         let mut readers: BTreeSet<String> = readers.into_iter().map(str::to_owned).collect();
-        if !portrait.refers() {
+        if !digest.refers() {
             readers.clear();
         }
-        portrait.readers = readers.iter().filter(|reader| *reader == ROLES[0]).cloned().collect();
-        (portrait, readers)
+        digest.readers = readers.iter().filter(|reader| *reader == ROLES[0]).cloned().collect();
+        (digest, readers)
     })
 }
 
 prop_compose! {
     fn facts()(
-        (mut portrait, mut readers) in portraits(),
+        (mut digest, mut readers) in digests(),
         stored in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         second in option::of((btree_map(name(), hash(), 0..4), any::<bool>())),
         deleted in prop::sample::subsequence(vec![SECRET, SECOND], 0..=2),
@@ -110,11 +110,11 @@ prop_compose! {
         past in btree_map(name(), vec((hash(), option::of(select(vec![SECRET, SECOND]))), 0..5), 0..6),
         odd in option::weighted(0.2, option::of(hash())),
         extension in option::weighted(0.2, option::of(select(vec!["datadog-agent", "agent"]))),
-    ) -> (Portrait, Facts) {
+    ) -> (EnvironmentDigest, Facts) {
         // Nobody can read what is to be deleted.
         let deleted: BTreeSet<SecretName> = deleted.into_iter().map(|name| name.parse().unwrap()).collect();
-        if portrait.references().any(|(_, secret)| deleted.contains(secret)) {
-            portrait.readers.clear();
+        if digest.references().any(|(_, secret)| deleted.contains(secret)) {
+            digest.readers.clear();
             readers.clear();
         }
         let now = |stored: Option<(BTreeMap<String, KeyedHash>, bool)>| {
@@ -130,13 +130,13 @@ prop_compose! {
             stored.values.clear();
             stored.odd = Some(odd.map_or(OddText::Unusable, OddText::Plain));
         }
-        let suspects = portrait.variables.iter().filter_map(|(name, held)| match held {
+        let suspects = digest.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
                 Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High, known: None })
             }
             Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
         });
-        let known = portrait.variables.iter().filter_map(|(name, held)| match held {
+        let known = digest.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if hash.0[0] == elsewhere => {
                 let known = Known {
                     secret: "warden/bank/aaaaaaaaaaaa".parse().unwrap(),
@@ -166,7 +166,7 @@ prop_compose! {
             code_signing: false,
             zipped_bytes: 1000,
             environment_bytes,
-            value_bytes: portrait.variables.keys().map(|name| (name.clone(), 20)).collect(),
+            value_bytes: digest.variables.keys().map(|name| (name.clone(), 20)).collect(),
             boundary: if bounded { Boundary::Lacks } else { Boundary::Allows },
             extensions: extension.map(|brought| {
                 let brought = brought.map(|name| BTreeSet::from([name.to_owned()]));
@@ -184,8 +184,8 @@ prop_compose! {
             values: Values::default(),
         };
         let surface = Surface::Environment(None);
-        let sighting = Sighting { content: portrait.content(), revision: None };
-        let surfaces = BTreeMap::from([(surface.clone(), sighting)]);
+        let snapshot = SurfaceSnapshot { content: digest.content(), revision: None };
+        let surfaces = BTreeMap::from([(surface.clone(), snapshot)]);
         let scope = Scope::Tags(BTreeMap::from([(tag.0.to_owned(), tag.1.to_owned())]));
         let mut facts = Facts { scope, surfaces, context: Some(context) };
         let mut state = SurfaceState::default();
@@ -201,9 +201,9 @@ prop_compose! {
             }
         }
         let history = History { surfaces: BTreeMap::from([(surface, state)]), ..History::default() };
-        let look = Look::at(FUNCTION.parse().unwrap(), Cause::by_hand("a law"));
-        SecretGuard.recall(&look, &mut facts, &history);
-        (portrait, facts)
+        let request = ReconcileRequest::at(FUNCTION.parse().unwrap(), Cause::by_hand("a law"));
+        SecretGuard.add_history(&request, &mut facts, &history);
+        (digest, facts)
     }
 }
 
@@ -216,15 +216,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_plan_is_enough_can_be_taken_back_and_touches_nothing_else((portrait, facts) in facts()) {
+    fn a_plan_is_enough_can_be_taken_back_and_touches_nothing_else((digest, facts) in facts()) {
         let (settings, surface) = (settings(), Surface::Environment(None));
-        let subject: Subject = FUNCTION.parse().unwrap();
+        let resource: Resource = FUNCTION.parse().unwrap();
         let acted_on = |facts: &Facts| -> Vec<_> {
             let findings = SecretGuard.judge(facts, &surface, &settings).findings;
             findings.into_iter().filter(|finding| finding.severity >= Severity::High).collect()
         };
         let findings = acted_on(&facts);
-        let remedy = SecretGuard.remedy(&subject, &facts, &surface, &findings, None, &settings);
+        let remedy = SecretGuard.remedy(&resource, &facts, &surface, &findings, None, &settings);
         let Some(plan) = remedy.plan else {
             // Nothing is left without a word.
             prop_assert_eq!(remedy.unfixable.len(), findings.len());
@@ -232,20 +232,20 @@ proptest! {
         };
         let [change] = plan.changes() else { panic!("one change: {plan:?}") };
         let (there, back) = (update(change.call()), update(change.undo()));
-        let after = there.on(&portrait);
+        let after = there.on(&digest);
         prop_assert_eq!(plan.after(), &after.content());
 
         // Undo gives back exactly what was there.
-        prop_assert_eq!(back.on(&after), portrait.clone());
+        prop_assert_eq!(back.on(&after), digest.clone());
 
         // What was to be put right is, and planning again changes nothing.
         let mut then = facts.clone();
-        then.surfaces.insert(surface.clone(), Sighting { content: after.content(), revision: None });
+        then.surfaces.insert(surface.clone(), SurfaceSnapshot { content: after.content(), revision: None });
         let left = acted_on(&then);
         for finding in &left {
             prop_assert!(remedy.unfixable.iter().any(|(unfixable, _)| unfixable == finding), "{:?} is left", finding);
         }
-        let again = SecretGuard.remedy(&subject, &then, &surface, &left, None, &settings);
+        let again = SecretGuard.remedy(&resource, &then, &surface, &left, None, &settings);
         prop_assert!(again.plan.is_none(), "{:?}", again.plan);
 
         // A value is replaced by a reference only where a finding says so, and only once it is stored, or was before.
@@ -265,7 +265,7 @@ proptest! {
             let is_newer = held.is_some_and(|held| held != hash);
             prop_assert!(!is_newer || !variable.replaced().any(|known| known.hash == *hash), "{} is stale", name);
         }
-        for (name, held) in &portrait.variables {
+        for (name, held) in &digest.variables {
             if after.variables.get(name) == Some(held) {
                 continue;
             }
@@ -277,19 +277,19 @@ proptest! {
             let Held::Value(hash) = held else { panic!("{name} held a reference") };
             prop_assert_eq!(stored.get(name), Some(hash));
         }
-        for name in after.variables.keys().filter(|name| !portrait.variables.contains_key(*name)) {
+        for name in after.variables.keys().filter(|name| !digest.variables.contains_key(*name)) {
             prop_assert_eq!(name.as_str(), WRAPPER_VARIABLE);
         }
         for text in there.set.values() {
             prop_assert!(text == WRAPPER || text.parse::<Reference>().is_ok(), "no value in a plan");
         }
-        let others = |portrait: &Portrait| -> Vec<String> {
+        let others = |digest: &EnvironmentDigest| -> Vec<String> {
             let is_ours = |layer: &String| [LAYER, ARM_LAYER, OLDER_LAYER].contains(&layer.as_str());
-            portrait.layers.iter().filter(|layer| !is_ours(layer)).cloned().collect()
+            digest.layers.iter().filter(|layer| !is_ours(layer)).cloned().collect()
         };
-        prop_assert_eq!(others(&after), others(&portrait));
+        prop_assert_eq!(others(&after), others(&digest));
         if there.layers.is_none() {
-            prop_assert_eq!(&after.layers, &portrait.layers);
+            prop_assert_eq!(&after.layers, &digest.layers);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Managed policies of Warden's own: what may stay of a policy that has no room among the role's own ones.
 
 use crate::home::{
-    Home, attach, attachment, everything, inline, long_orders, managed, open, opt_in, orders, policy, policy_subject,
+    Home, attach, attachment, everything, inline, long_orders, managed, open, opt_in, orders, policy, policy_resource,
     queue, role, write_version, written,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, iam::PolicyArn, record::Step, surface::Subject};
+use warden_engine::{content::Content, iam::PolicyArn, record::Step, surface::Resource};
 
 /// `pay` has a policy that others have as well, and no room among its own ones.
 async fn full() -> Home {
@@ -19,7 +19,7 @@ async fn full() -> Home {
 }
 
 fn copy() -> PolicyArn {
-    let Subject::Role(pay) = role("pay") else { panic!("a role") };
+    let Resource::Role(pay) = role("pay") else { panic!("a role") };
     managed("data").copy_for(&pay).policy().clone()
 }
 
@@ -60,7 +60,7 @@ async fn a_copy_that_somebody_rewrote_is_put_right_and_not_lost() {
         }
         version(&home, &copy(), &[everything()]).await;
         assert!(home.content(&role("pay"), &attachment(&copy())).policy().is_none(), "{:?}", home.log(&role("pay")));
-        let Subject::Role(pay) = role("pay") else { panic!("a role") };
+        let Resource::Role(pay) = role("pay") else { panic!("a role") };
         let second = copy().copy_for(&pay).policy().clone();
         let kept = home.content(&role("pay"), &attachment(&second)).policy_document();
         assert_eq!(kept, Content::new(policy(&[long_orders(5_000)])));
@@ -74,11 +74,11 @@ async fn a_tag_on_a_copy_keeps_nobody_from_putting_it_right() {
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
     home.pass(SignedDuration::from_mins(2)).await;
     write_version(&home, &copy(), &policy(&[long_orders(5_000)]));
-    home.tag(&policy_subject(&copy()), "warden", "enforce");
+    home.tag(&policy_resource(&copy()), "warden", "enforce");
     home.sweep_all().await;
     version(&home, &copy(), &[long_orders(5_000), everything()]).await;
     assert!(home.content(&role("pay"), &attachment(&copy())).policy().is_none(), "{:?}", home.log(&role("pay")));
-    assert_eq!(home.withheld(&policy_subject(&copy()), "never-touch").len(), 1);
+    assert_eq!(home.withheld(&policy_resource(&copy()), "never-touch").len(), 1);
 }
 
 #[tokio::test]

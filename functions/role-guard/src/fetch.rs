@@ -2,9 +2,9 @@
 
 use crate::{
     Facts, RoleGuard,
-    context::{Context, PolicyFacts, PolicyUsers, recall},
+    context::{Context, PolicyFacts, PolicyUsers, add_history},
     judge::{judge, whole_role},
-    looks::role_of,
+    requests::role_of,
 };
 use futures::{
     future,
@@ -17,12 +17,12 @@ use warden_engine::{
     arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
     content::Content,
-    guard::{Guard, Judgement, Look, Scope, Sighting},
+    guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     iam::{CustomerPolicyArn, PolicyArn, RoleArn},
     ports::{Clock, Ledger},
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode, OptIn},
 };
 
@@ -31,19 +31,19 @@ const FUNCTIONS: usize = 20;
 /// IAM's rate limits are unpublished: of a policy's roles so many are read at once.
 const ROLES_AT_ONCE: usize = 8;
 
-fn sighting(content: Content) -> Sighting {
-    Sighting { content, revision: None }
+fn snapshot(content: Content) -> SurfaceSnapshot {
+    SurfaceSnapshot { content, revision: None }
 }
 
 fn today(aws: &Aws) -> Date {
     aws.now().to_zoned(TimeZone::UTC).date()
 }
 
-/// The first reads: what says whether the subject is in scope, and what there is to read of it.
-pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, CallError> {
-    match &look.subject {
-        Subject::Role(role) => observe_role(aws, role).await,
-        Subject::Policy(policy) => {
+/// The first reads: what says whether the resource is in scope, and what there is to read of it.
+pub(crate) async fn fetch(aws: &Aws, request: &ReconcileRequest) -> Result<Option<Facts>, CallError> {
+    match &request.resource {
+        Resource::Role(role) => observe_role(aws, role).await,
+        Resource::Policy(policy) => {
             let (managed, mut users, open) =
                 future::try_join3(aws.managed_policy(policy.policy()), aws.policy_users(policy), aws.open_intents())
                     .await?;
@@ -67,7 +67,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
                 Facts { scope: Scope::Tags(managed.tags), surfaces: BTreeMap::new(), context }
             }))
         }
-        Subject::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
+        Resource::Function(function) => Ok(aws.function(function).await?.map(|function| Facts {
             scope: Scope::Tags(function.tags),
             surfaces: function.role.map(|role| (Surface::Role(None), role)).into_iter().collect(),
             context: Context {
@@ -76,7 +76,7 @@ pub(crate) async fn observe(aws: &Aws, look: &Look) -> Result<Option<Facts>, Cal
                 ..Context::default()
             },
         })),
-        Subject::LayerVersion(_) | Subject::Account(_) => Ok(None),
+        Resource::LayerVersion(_) | Resource::Account(_) => Ok(None),
     }
 }
 
@@ -94,7 +94,7 @@ async fn observe_role(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallEr
     context.inline = inline;
     context.attached = attached;
     context.boundary = found.boundary;
-    let surfaces = BTreeMap::from([(Surface::Trust, sighting(found.trust.content()))]);
+    let surfaces = BTreeMap::from([(Surface::Trust, snapshot(found.trust.content()))]);
     Ok(Some(Facts { scope: Scope::Tags(found.tags), surfaces, context }))
 }
 
@@ -105,26 +105,26 @@ pub(crate) async fn survey(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, C
     Ok(Some(facts))
 }
 
-/// Everything else, of a subject that is in scope.
-pub(crate) async fn complete(
+/// Everything else, of a resource that is in scope.
+pub(crate) async fn fetch_more(
     aws: &Aws,
-    look: &Look,
+    request: &ReconcileRequest,
     facts: &mut Facts,
     history: &History,
     settings: &Settings,
 ) -> Result<(), CallError> {
-    match &look.subject {
-        Subject::Role(role) => complete_role(aws, role, look, facts, history, settings).await,
-        Subject::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
-        Subject::Function(function) => complete_function(aws, function, look, facts, history, settings).await,
-        Subject::LayerVersion(_) | Subject::Account(_) => Ok(()),
+    match &request.resource {
+        Resource::Role(role) => complete_role(aws, role, request, facts, history, settings).await,
+        Resource::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
+        Resource::Function(function) => complete_function(aws, function, request, facts, history, settings).await,
+        Resource::LayerVersion(_) | Resource::Account(_) => Ok(()),
     }
 }
 
 async fn complete_role(
     aws: &Aws,
     role: &RoleArn,
-    look: &Look,
+    request: &ReconcileRequest,
     facts: &mut Facts,
     history: &History,
     settings: &Settings,
@@ -138,7 +138,7 @@ async fn complete_role(
         false => BTreeSet::new(),
         true => {
             let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-            look.through.iter().chain(known).take(FUNCTIONS).cloned().collect()
+            request.through.iter().chain(known).take(FUNCTIONS).cloned().collect()
         }
     };
     if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off && through.is_empty() {
@@ -152,7 +152,7 @@ async fn complete_role(
         }
         facts.scope = Scope::Through(users);
     }
-    recall(look, facts, history);
+    add_history(request, facts, history);
     let boundary = read_earlier_boundary(aws, facts, history, settings);
     if let Some((policy, known)) = boundary.await? {
         facts.context.policies.entry(policy).or_insert(known);
@@ -172,8 +172,8 @@ async fn users(
         if OptIn::from_tags(&found.tags, GuardKind::Role, today).mode == Mode::Off {
             return Ok(None);
         }
-        let is_it = |sighting: &Sighting| {
-            role_of(&sighting.content).and_then(|its| its.parse::<RoleArn>().ok()).as_ref() == Some(role)
+        let is_it = |snapshot: &SurfaceSnapshot| {
+            role_of(&snapshot.content).and_then(|its| its.parse::<RoleArn>().ok()).as_ref() == Some(role)
         };
         let uses = match found.role.as_ref().is_some_and(is_it) {
             false if found.on_managed_instances => {
@@ -204,7 +204,7 @@ async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<
         let Some(document) = document else { continue };
         let surface = Surface::InlinePolicy(name);
         context.texts.insert(surface.clone(), document.text().to_owned());
-        facts.surfaces.insert(surface, sighting(document.content()));
+        facts.surfaces.insert(surface, snapshot(document.content()));
     }
     for (policy, found) in managed {
         let Some((managed, document)) = found else { continue };
@@ -220,16 +220,16 @@ async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<
     let said =
         |policy: &PolicyArn| context.policies.get(policy).map(|known| known.document.clone()).unwrap_or_default();
     let boundary = context.boundary.as_ref().map(|policy| Content::of_policy(policy, &said(policy)));
-    facts.surfaces.insert(Surface::Boundary, sighting(boundary.unwrap_or_default()));
+    facts.surfaces.insert(Surface::Boundary, snapshot(boundary.unwrap_or_default()));
     for policy in &context.attached {
         // One that was deleted in between is detached.
         if context.policies.contains_key(policy) {
             let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-            let stand_in = stand_in.map(|sighting| sighting.content.clone()).unwrap_or_default();
+            let stand_in = stand_in.map(|snapshot| snapshot.content.clone()).unwrap_or_default();
             let copy = policy.copy_for(role);
             let copied = context.attached.get(copy.policy()).map(said).unwrap_or_default();
             let content = Content::of_policy(policy, &said(policy)).with_stand_in(&stand_in).with_copy(&copied);
-            facts.surfaces.insert(Surface::Attachment(policy.clone()), sighting(content));
+            facts.surfaces.insert(Surface::Attachment(policy.clone()), snapshot(content));
         }
     }
     Ok(())
@@ -266,8 +266,8 @@ async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> R
     });
     let violating: Vec<CustomerPolicyArn> = violating.collect();
     for policy in violating {
-        let subject = Subject::Policy(policy.clone());
-        let (users, history) = future::try_join(aws.policy_users(&policy), aws.history(&subject, aws.now())).await?;
+        let resource = Resource::Policy(policy.clone());
+        let (users, history) = future::try_join(aws.policy_users(&policy), aws.history(&resource, aws.now())).await?;
         let state = history.surfaces.get(&Surface::ManagedPolicy(policy.policy().clone()));
         let mut strangers = strangers(aws, &home_of(&policy, settings), &users.roles).await?;
         strangers.extend((users.others > 0).then(|| format!("{} users and groups", users.others)));
@@ -314,7 +314,7 @@ async fn complete_policy(
     let Some(document) = aws.policy_version(policy.policy(), &known.version).await? else { return Ok(()) };
     known.document = document.content();
     let surface = Surface::ManagedPolicy(policy.policy().clone());
-    facts.surfaces.insert(surface.clone(), sighting(document.content()));
+    facts.surfaces.insert(surface.clone(), snapshot(document.content()));
     if !breaks_a_rule(&judge(facts, &surface, settings), settings) {
         return Ok(());
     }
@@ -333,7 +333,7 @@ async fn complete_policy(
 async fn complete_function(
     aws: &Aws,
     function: &FunctionArn,
-    look: &Look,
+    request: &ReconcileRequest,
     facts: &mut Facts,
     history: &History,
     settings: &Settings,
@@ -342,7 +342,7 @@ async fn complete_function(
         return Ok(());
     }
     let running = facts.context.on_managed_instances.then(Qualifier::latest_published);
-    let published = look.introduced.iter().filter_map(|introduced| {
+    let published = request.introduced.iter().filter_map(|introduced| {
         let Some(Surface::Role(version)) = &introduced.surface else { return None };
         version.clone()
     });
@@ -353,8 +353,8 @@ async fn complete_function(
     }));
     facts.surfaces.extend(roles.await?.into_iter().flatten());
     let baseline = |surface| history.surfaces.get(surface).and_then(|state| state.baseline.as_ref());
-    let differing = facts.surfaces.iter().filter(|(surface, sighting)| baseline(surface) != Some(&sighting.content));
-    let contents = differing.flat_map(|(surface, sighting)| [Some(&sighting.content), baseline(surface)]);
+    let differing = facts.surfaces.iter().filter(|(surface, snapshot)| baseline(surface) != Some(&snapshot.content));
+    let contents = differing.flat_map(|(surface, snapshot)| [Some(&snapshot.content), baseline(surface)]);
     let roles: BTreeSet<&str> = contents.flatten().filter_map(role_of).collect();
     let judged = roles.into_iter().map(|arn| async move {
         let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };

@@ -3,7 +3,7 @@
 
 use crate::{
     home::{
-        Home, admin, attach, attachment, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_subject,
+        Home, admin, attach, attachment, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_resource,
         queue, role, write_version, written,
     },
     world::{
@@ -26,7 +26,7 @@ use warden_engine::{
     content::Content,
     iam::PolicyArn,
     record::{Record, Step},
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
 };
 
 /// What the role `pay` may hold.
@@ -129,7 +129,7 @@ fn contents() -> impl Strategy<Value = Contents> {
 
 fn account() -> impl Strategy<Value = Account> {
     let variables = (select(vec!["medium", "high", "high", "critical"]), select(vec!["withhold", "act"]))
-        .prop_map(|(threshold, standing)| vec![("WARDEN_THRESHOLD", threshold), ("WARDEN_STANDING", standing)]);
+        .prop_map(|(threshold, standing)| vec![("WARDEN_THRESHOLD", threshold), ("WARDEN_PRE_EXISTING", standing)]);
     // As often as not the account is in order before the change.
     let tidy = Contents {
         trust: lambda_trust(),
@@ -171,7 +171,7 @@ impl Account {
     async fn changed(&self) -> Home {
         let home = open(&self.variables);
         if self.tagged {
-            home.tag(&policy_subject(&managed("data")), "warden", "enforce");
+            home.tag(&policy_resource(&managed("data")), "warden", "enforce");
         }
         if self.shared {
             attach(&home, &role("other"), &managed("data"));
@@ -204,12 +204,12 @@ fn stays_within(record: &Record) -> Result<(), TestCaseError> {
     let mut declared = vec![plan.surface().clone()];
     if let Surface::Attachment(policy) = plan.surface() {
         declared.push(Surface::InlinePolicy(policy.stand_in()));
-        let Subject::Role(role) = &record.subject else { panic!("policies are attached to roles") };
+        let Resource::Role(role) = &record.resource else { panic!("policies are attached to roles") };
         declared.push(attachment(policy.copy_for(role).policy()));
     }
     for change in plan.changes() {
-        for (subject, surface) in [target(change.call()), target(change.undo())] {
-            prop_assert_eq!(&subject, &record.subject);
+        for (resource, surface) in [target(change.call()), target(change.undo())] {
+            prop_assert_eq!(&resource, &record.resource);
             prop_assert!(declared.contains(&surface), "{surface}");
         }
     }
@@ -278,9 +278,9 @@ proptest! {
     fn no_plan_touches_what_it_does_not_declare(account in account()) {
         holds(async {
             let home = account.changed().await;
-            let bystanders: Vec<(Subject, Surface)> =
+            let bystanders: Vec<(Resource, Surface)> =
                 [(role("other"), Surface::Trust), (role("strong"), inline("all")), (role("shop"), surface("trust"))].into();
-            let before: Vec<Content> = bystanders.iter().map(|(subject, surface)| home.content(subject, surface)).collect();
+            let before: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource, surface)).collect();
             account.see(&home).await;
             for record in home.steps(Step::Planned) {
                 stays_within(&record)?;
@@ -296,7 +296,7 @@ proptest! {
                     }
                 }
             }
-            let after: Vec<Content> = bystanders.iter().map(|(subject, surface)| home.content(subject, surface)).collect();
+            let after: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource, surface)).collect();
             prop_assert_eq!(before, after);
             Ok(())
         })?;

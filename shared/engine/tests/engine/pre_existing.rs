@@ -1,4 +1,4 @@
-//! What was there before a subject was opted in, and what came with the opt-in.
+//! What was there before a resource was opted in, and what came with the opt-in.
 
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ async fn what_was_there_before_is_withheld_until_an_operator_says_so() {
     let stage = opted_in_with(&[bad("old", "critical")]).await;
     stage.look(false).await;
     stage.check(&[bad("old", "critical")]);
-    stage.check_log(&["opted-in", "withheld standing resource-policy"]);
+    stage.check_log(&["opted-in", "withheld pre-existing resource-policy"]);
     stage.look(true).await;
     stage.check(&[]);
     // Put back by hand, it is new.
@@ -55,7 +55,7 @@ async fn what_went_away_and_comes_back_is_new() {
 
 #[tokio::test]
 async fn the_account_can_have_it_acted_on() {
-    let stage = Stage::set(&[("WARDEN_STANDING", "act")]);
+    let stage = Stage::set(&[("WARDEN_PRE_EXISTING", "act")]);
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("old", "high")]));
     stage.opt_in("enforce").await;
     stage.check(&[]);
@@ -106,7 +106,7 @@ async fn what_was_seen_while_observing_stands_under_enforce() {
     stage.check(&[bad("open", "critical")]);
     stage.opt_in("enforce").await;
     stage.check(&[bad("open", "critical")]);
-    stage.check_log(&["opted-in", "observed resource-policy", "opted-in", "withheld standing resource-policy"]);
+    stage.check_log(&["opted-in", "observed resource-policy", "opted-in", "withheld pre-existing resource-policy"]);
     stage.add(&[bad("open", "critical"), bad("more", "high")]).await;
     stage.check(&[bad("open", "critical")]);
 }
@@ -118,7 +118,7 @@ async fn opting_out_and_in_again_makes_everything_stand() {
     stage.add(&[good("shop"), bad("open", "critical")]).await;
     stage.opt_in("enforce").await;
     stage.check(&[good("shop"), bad("open", "critical")]);
-    stage.check_log(&["opted-in", "opted-out", "opted-in", "withheld standing resource-policy"]);
+    stage.check_log(&["opted-in", "opted-out", "opted-in", "withheld pre-existing resource-policy"]);
     let out = stage.last(Step::OptedOut);
     assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/deploy/ci"));
 }

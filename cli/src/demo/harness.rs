@@ -17,9 +17,9 @@ use warden_engine::{
     arn::{FunctionArn, Home},
     record::{Record, Step},
     settings::Settings,
-    surface::Subject,
+    surface::Resource,
 };
-use warden_sandbox::{ACCOUNT, Call, Options, Sandbox, Stack, build_guards, round_trips, workspace};
+use warden_sandbox::{ACCOUNT, ApiCall, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
 /// The guards that are deployed.
 const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
@@ -27,7 +27,7 @@ const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// What every scene plays on.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     pub(crate) sandbox: Sandbox,
     /// The clients of the one who attacks: an ordinary user of the account.
     pub(crate) lambda: Client,
@@ -38,9 +38,9 @@ pub(crate) struct Stage {
     began: Instant,
 }
 
-impl Stage {
+impl Harness {
     /// Builds the guards, starts the account and deploys the template.
-    pub(crate) async fn set() -> anyhow::Result<Stage> {
+    pub(crate) async fn set() -> anyhow::Result<Harness> {
         let began = Instant::now();
         let bar = progress();
         let step = |what: &str| show(&bar, what);
@@ -94,16 +94,16 @@ impl Stage {
             began.elapsed().as_secs_f64(),
             LATENCY.as_millis()
         ))?;
-        Ok(Stage { sandbox, lambda, iam, operator, settings, began })
+        Ok(Harness { sandbox, lambda, iam, operator, settings, began })
     }
 
-    pub(crate) fn function(&self, name: &str) -> anyhow::Result<Subject> {
-        Ok(Subject::Function(FunctionArn::resolve(name, &self.settings.home)?.0))
+    pub(crate) fn function(&self, name: &str) -> anyhow::Result<Resource> {
+        Ok(Resource::Function(FunctionArn::resolve(name, &self.settings.home)?.0))
     }
 
-    /// All records of a subject.
-    pub(crate) async fn records(&self, subject: &Subject) -> anyhow::Result<Vec<Record>> {
-        Ok(self.operator.chain(subject).await?.0.into_iter().map(|stored| stored.record).collect())
+    /// All records of a resource.
+    pub(crate) async fn records(&self, resource: &Resource) -> anyhow::Result<Vec<Record>> {
+        Ok(self.operator.chain(resource).await?.0.into_iter().map(|stored| stored.record).collect())
     }
 
     /// Waits until every guard is done with what has happened so far.
@@ -114,7 +114,7 @@ impl Stage {
     /// Opens a scene: what is about to happen, from here on.
     pub(crate) fn scene(&self, title: &str) -> anyhow::Result<Scene<'_>> {
         say(&format!("\n{} {}", "▶".red().bold(), title.bold()))?;
-        Ok(Scene { stage: self, since: self.sandbox.trail().calls().len() })
+        Ok(Scene { harness: self, since: self.sandbox.trail().calls().len() })
     }
 
     /// Leaves the account running until Ctrl-C.
@@ -154,25 +154,25 @@ impl Stage {
 
 /// One attack and what becomes of it.
 pub(crate) struct Scene<'a> {
-    stage: &'a Stage,
+    harness: &'a Harness,
     /// How many calls there were before.
     since: usize,
 }
 
 impl Scene<'_> {
-    /// Waits for the guards, then shows what they did to `subject` since the scene began. Returns whether they did `expected`.
-    pub(crate) async fn ends(self, subject: &Subject, expected: &[Step]) -> anyhow::Result<bool> {
-        self.stage.settle().await?;
-        let calls = self.stage.sandbox.trail().calls().split_off(self.since);
+    /// Waits for the guards, then shows what they did to `resource` since the scene began. Returns whether they did `expected`.
+    pub(crate) async fn ends(self, resource: &Resource, expected: &[Step]) -> anyhow::Result<bool> {
+        self.harness.settle().await?;
+        let calls = self.harness.sandbox.trail().calls().split_off(self.since);
         let attack = calls.iter().rfind(|call| call.invocation.is_none() && is_change(call));
         let attacked = attack.map(|call| call.started).unwrap_or_default();
         let began = calls.first().map(|call| call.started).unwrap_or_default();
-        let records = self.stage.records(subject).await?;
+        let records = self.harness.records(resource).await?;
         // Records carry wall-clock times, calls the sandbox's own: the count of this scene's invocations tells which are new.
         let invocations = by_invocation(&calls);
         let new: Vec<&Record> = records
             .iter()
-            .filter(|record| since(record, self.stage, began))
+            .filter(|record| since(record, self.harness, began))
             .filter(|record| !matches!(record.entry.step, Step::OptedIn))
             .collect();
         for record in &new {
@@ -245,14 +245,14 @@ fn words(steps: &[Step]) -> String {
 }
 
 /// Whether a record is younger than a time on the sandbox's clock.
-fn since(record: &Record, stage: &Stage, began: Duration) -> bool {
-    let ago = stage.sandbox.trail().now().saturating_sub(began);
+fn since(record: &Record, harness: &Harness, began: Duration) -> bool {
+    let ago = harness.sandbox.trail().now().saturating_sub(began);
     let age = jiff::Timestamp::now().duration_since(record.time);
     Duration::try_from(age).unwrap_or_default() <= ago
 }
 
-fn by_invocation(calls: &[Call]) -> BTreeMap<String, Vec<&Call>> {
-    let mut invocations: BTreeMap<String, Vec<&Call>> = BTreeMap::new();
+fn by_invocation(calls: &[ApiCall]) -> BTreeMap<String, Vec<&ApiCall>> {
+    let mut invocations: BTreeMap<String, Vec<&ApiCall>> = BTreeMap::new();
     for call in calls {
         if let Some(invocation) = &call.invocation {
             invocations.entry(format!("{invocation:?}")).or_default().push(call);
@@ -262,13 +262,13 @@ fn by_invocation(calls: &[Call]) -> BTreeMap<String, Vec<&Call>> {
 }
 
 /// Round trips from the event to the outcome: what is sent out after the last commit does not count.
-fn trips(calls: &[&Call]) -> usize {
+fn trips(calls: &[&ApiCall]) -> usize {
     let last = calls.iter().rposition(|call| call.operation == "TransactWriteItems");
     let until = last.map_or(calls.len(), |last| last + 1);
     round_trips(calls.iter().take(until).copied())
 }
 
-fn is_change(call: &Call) -> bool {
+fn is_change(call: &ApiCall) -> bool {
     ["lambda", "iam"].contains(&call.service.as_str())
         && !call.operation.starts_with("Get")
         && !call.operation.starts_with("List")

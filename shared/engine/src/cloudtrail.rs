@@ -46,7 +46,7 @@ impl Cause {
 
 /// An API call that CloudTrail reported through EventBridge.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trigger {
+pub struct CloudTrailEvent {
     /// What stands in the records.
     pub cause: Cause,
     /// When the call was made.
@@ -61,7 +61,7 @@ pub struct Trigger {
 
 /// An event that says nothing a guard can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotATrigger {
+pub enum EventParseError {
     /// The call was refused or failed: it changed nothing.
     #[error("the call failed with {0}: it changed nothing")]
     FailedCall(String),
@@ -87,22 +87,22 @@ fn operation(event_name: &str) -> &str {
     if without_version.len() - name.len() == 8 { name } else { event_name }
 }
 
-impl Trigger {
+impl CloudTrailEvent {
     /// Reads an EventBridge event with a CloudTrail record in it. `home` is the guard's own account and partition.
     ///
     /// # Errors
     /// Whatever makes the event nothing to act on.
-    pub fn from_event(event: &Value, home: &Home) -> Result<Trigger, NotATrigger> {
-        let malformed = |field| NotATrigger::Malformed { field };
+    pub fn from_event(event: &Value, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
+        let malformed = |field| EventParseError::Malformed { field };
         let detail = event.get("detail").filter(|detail| detail.is_object()).ok_or(malformed("detail"))?;
         let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
         if let Some(error) = detail.get("errorCode").filter(|code| !code.is_null()) {
-            return Err(NotATrigger::FailedCall(short(error.as_str().unwrap_or("an error"), 128)));
+            return Err(EventParseError::FailedCall(short(error.as_str().unwrap_or("an error"), 128)));
         }
         let account: AccountId =
             text(event, "account").and_then(|account| account.parse().ok()).ok_or(malformed("account"))?;
         if account != home.account {
-            return Err(NotATrigger::OtherAccount(account));
+            return Err(EventParseError::OtherAccount(account));
         }
         let name = text(detail, "eventName").ok_or(malformed("detail.eventName"))?;
         let region = text(detail, "awsRegion").ok_or(malformed("detail.awsRegion"))?;
@@ -110,7 +110,7 @@ impl Trigger {
         let parameters = detail.get("requestParameters").cloned().unwrap_or_default();
         let identity = detail.get("userIdentity").cloned().unwrap_or_default();
         let from_aws = |field, prefix: &str| text(event, field).is_some_and(|value| value.starts_with(prefix));
-        Ok(Trigger {
+        Ok(CloudTrailEvent {
             cause: Cause {
                 event_id: text(detail, "eventID").or_else(|| text(event, "id")),
                 event_name: operation(&name).to_owned(),
@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn a_cloudtrail_event_says_where_to_look_and_who_it_was() {
-        let trigger = Trigger::from_event(&event(), &home()).unwrap();
-        assert_eq!(trigger.cause.event_name, "AddPermission");
-        assert_eq!(trigger.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
-        assert_eq!((trigger.home.region.as_str(), trigger.parameter("functionName")), ("eu-west-1", Some("pay")));
-        assert!(trigger.cause.verified);
+        let event = CloudTrailEvent::from_event(&event(), &home()).unwrap();
+        assert_eq!(event.cause.event_name, "AddPermission");
+        assert_eq!(event.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
+        assert_eq!((event.home.region.as_str(), event.parameter("functionName")), ("eu-west-1", Some("pay")));
+        assert!(event.cause.verified);
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         fn check(version: &str, expected: Option<&str>) {
             let mut event = event();
             event["detail"]["responseElements"] = json!({ "version": version });
-            let published = Trigger::from_event(&event, &home()).unwrap().published_version();
+            let published = CloudTrailEvent::from_event(&event, &home()).unwrap().published_version();
             assert_eq!(published.as_ref().map(Qualifier::as_str), expected);
         }
         check("3", Some("3"));
@@ -228,7 +228,7 @@ mod tests {
     fn what_did_not_come_from_aws_is_marked() {
         let mut forged = event();
         forged["source"] = "shop".into();
-        assert!(!Trigger::from_event(&forged, &home()).unwrap().cause.verified);
+        assert!(!CloudTrailEvent::from_event(&forged, &home()).unwrap().cause.verified);
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
         fn check(change: impl Fn(&mut Value), expected: &str) {
             let mut event = event();
             change(&mut event);
-            assert_eq!(Trigger::from_event(&event, &home()).unwrap_err().to_string(), expected);
+            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap_err().to_string(), expected);
         }
         check(
             |e| e["detail"]["errorCode"] = "AccessDenied".into(),
@@ -282,7 +282,7 @@ mod tests {
         fn check(parameters: Value, expected: bool) {
             let mut event = event();
             event["detail"]["requestParameters"] = parameters;
-            assert_eq!(Trigger::from_event(&event, &home()).unwrap().is_about_our_tags(), expected);
+            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap().is_about_our_tags(), expected);
         }
         check(json!({"tags": {"Warden:Access": "off"}}), true);
         check(json!({"tags": [{"key": "WARDEN", "value": "off"}]}), true);
@@ -295,7 +295,7 @@ mod tests {
     fn hostile_text_is_cut_before_it_reaches_a_record() {
         let mut event = event();
         event["detail"]["userAgent"] = "\u{1b}[2J".repeat(100_000).into();
-        let agent = Trigger::from_event(&event, &home()).unwrap().cause.user_agent.unwrap();
+        let agent = CloudTrailEvent::from_event(&event, &home()).unwrap().cause.user_agent.unwrap();
         assert!(agent.len() <= 1024 && !agent.contains('\u{1b}'));
     }
 }

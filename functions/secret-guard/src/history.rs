@@ -3,8 +3,8 @@
 use crate::{Context, Facts};
 use std::collections::BTreeSet;
 use warden_engine::{
-    environment::{Held, OddText, Portrait},
-    reference::SecretName,
+    environment::{EnvironmentDigest, Held, OddText},
+    secret_ref::SecretName,
     state::History,
     surface::Surface,
     values::{Place, Values},
@@ -12,9 +12,9 @@ use warden_engine::{
 
 /// Adds what the ledger knows. Values that stood here, in an environment without a finding, before they became known to the account are marked:
 /// what is introduced is acted on, what was there is reported; nobody changes this function by putting its values into another one.
-pub(crate) fn recall(facts: &mut Facts, history: &History) {
+pub(crate) fn add_history(facts: &mut Facts, history: &History) {
     let surface = Surface::Environment(None);
-    let now = facts.surfaces.get(&surface).and_then(|sighting| Portrait::of(&sighting.content).ok());
+    let now = facts.surfaces.get(&surface).and_then(|snapshot| EnvironmentDigest::of(&snapshot.content).ok());
     let Some(function) = &mut facts.context else { return };
     let state = history.surfaces.get(&surface);
     function.values = state.map(|state| state.values.clone()).unwrap_or_default();
@@ -27,21 +27,21 @@ pub(crate) fn recall(facts: &mut Facts, history: &History) {
     });
     function.lacking = lacks.map(|(name, _)| name.to_owned()).collect();
     let baseline = state.and_then(|state| state.baseline.as_ref());
-    let Some(Ok(before)) = baseline.map(Portrait::of) else { return };
+    let Some(Ok(before)) = baseline.map(EnvironmentDigest::of) else { return };
     for value in &mut function.known {
         value.was_there = before.variables.get(&value.name) == Some(&Held::Value(value.hash));
     }
 }
 
 /// A text that is no JSON object is the value of the one variable that refers to its secret, or did so last; of several it is nobody's.
-fn read_odd_texts(function: &mut Context, portrait: &Portrait) {
+fn read_odd_texts(function: &mut Context, digest: &EnvironmentDigest) {
     let values = function.values.clone();
     let own = function.secret.clone();
     let first = function.stored.iter_mut().map(|stored| (&own, stored));
     let others = function.others.iter_mut().filter_map(|(name, stored)| Some((name, stored.as_mut()?)));
     for (secret, stored) in first.chain(others) {
         let Some(OddText::Plain(hash)) = stored.odd else { continue };
-        let names = users(secret, portrait, &values);
+        let names = users(secret, digest, &values);
         match names.first() {
             Some(name) if names.len() == 1 => drop(stored.values.insert((*name).to_owned(), hash)),
             Some(_) | None => stored.odd = Some(OddText::Unusable),
@@ -50,12 +50,12 @@ fn read_odd_texts(function: &mut Context, portrait: &Portrait) {
 }
 
 /// The variables whose values are in a secret.
-fn users<'a>(secret: &SecretName, portrait: &'a Portrait, values: &'a Values) -> BTreeSet<&'a str> {
-    let referring = portrait.references().filter(|(_, referred)| *referred == secret).map(|(name, _)| name);
+fn users<'a>(secret: &SecretName, digest: &'a EnvironmentDigest, values: &'a Values) -> BTreeSet<&'a str> {
+    let referring = digest.references().filter(|(_, referred)| *referred == secret).map(|(name, _)| name);
     let kept = values.iter().filter(|(name, variable)| {
         // What is not there any more refers to nothing.
         let last = variable.current.as_ref().and_then(|current| current.place.as_ref());
-        portrait.variables.contains_key(*name) && last.is_some_and(|place| place.secret == *secret)
+        digest.variables.contains_key(*name) && last.is_some_and(|place| place.secret == *secret)
     });
     referring.chain(kept.map(|(name, _)| name)).collect()
 }
@@ -63,12 +63,12 @@ fn users<'a>(secret: &SecretName, portrait: &'a Portrait, values: &'a Values) ->
 /// Remembers what the function's secrets hold now, and what stands in the environment in plaintext.
 pub(crate) fn remember(facts: &Facts, surface: &Surface, values: &mut Values) {
     let (Surface::Environment(None), Some(function)) = (surface, &facts.context) else { return };
-    let Some(sighting) = facts.surfaces.get(surface) else { return };
-    let Ok(portrait) = Portrait::of(&sighting.content) else { return };
+    let Some(snapshot) = facts.surfaces.get(surface) else { return };
+    let Ok(digest) = EnvironmentDigest::of(&snapshot.content) else { return };
     for (secret, now) in function.holding().filter(|(secret, _)| !function.deleted.contains(*secret)) {
         for (name, hash) in &now.values {
             let last = values.get(name).and_then(|variable| variable.current.as_ref());
-            let referred = portrait.references().find(|(referring, _)| referring == name).map(|(_, secret)| secret);
+            let referred = digest.references().find(|(referring, _)| referring == name).map(|(_, secret)| secret);
             let its = referred.or_else(|| last.and_then(|last| last.place.as_ref()).map(|place| &place.secret));
             // A version with a label of Warden's outlives the others.
             let is_news = last.is_none_or(|last| last.hash != *hash || now.label.is_some());
@@ -79,9 +79,9 @@ pub(crate) fn remember(facts: &Facts, surface: &Surface, values: &mut Values) {
     }
     let suspects = function.suspects.iter().map(|suspect| (&suspect.name, suspect.hash));
     for (name, hash) in suspects.chain(function.known.iter().map(|known| (&known.name, known.hash))) {
-        if portrait.variables.get(name) == Some(&Held::Value(hash)) {
+        if digest.variables.get(name) == Some(&Held::Value(hash)) {
             values.see(name, hash);
         }
     }
-    values.forget(|name| portrait.variables.contains_key(name));
+    values.forget(|name| digest.variables.contains_key(name));
 }

@@ -3,72 +3,75 @@
 use std::collections::BTreeSet;
 use warden_engine::{
     arn::{FunctionArn, LayerVersionArn, Qualifier},
-    guard::{Introduced, Look},
+    cloudtrail::CloudTrailEvent,
+    guard::{Introduced, ReconcileRequest},
     settings::Settings,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::Mode,
-    trigger::Trigger,
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub(crate) fn looks(trigger: &Trigger, settings: &Settings) -> Option<Look> {
-    match trigger.cause.event_name.as_str() {
+pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<ReconcileRequest> {
+    match event.cause.event_name.as_str() {
         "AddPermission" => {
-            let (function, qualifier) = function(trigger, "functionName")?;
-            let sid = trigger.parameter("statementId").map(str::to_owned);
+            let (function, qualifier) = function(event, "functionName")?;
+            let sid = event.parameter("statementId").map(str::to_owned);
             let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid };
-            Some(access(trigger, function, qualifier, vec![introduced]))
+            Some(access(event, function, qualifier, vec![introduced]))
         }
         // What only takes something away brings nothing new; but what was there before is looked at without it.
         "RemovePermission" | "DeleteFunctionUrlConfig" => {
-            let (function, qualifier) = function(trigger, "functionName")?;
-            Some(access(trigger, function, qualifier, Vec::new()))
+            let (function, qualifier) = function(event, "functionName")?;
+            Some(access(event, function, qualifier, Vec::new()))
         }
         // The event names of this API are unconfirmed: they follow the operations' names.
         "PutResourcePolicy" => {
-            let (function, qualifier) = function(trigger, "resourceArn")?;
+            let (function, qualifier) = function(event, "resourceArn")?;
             let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid: None };
-            Some(access(trigger, function, qualifier, vec![introduced]))
+            Some(access(event, function, qualifier, vec![introduced]))
         }
         "DeleteResourcePolicy" => {
-            let (function, qualifier) = function(trigger, "resourceArn")?;
-            Some(access(trigger, function, qualifier, Vec::new()))
+            let (function, qualifier) = function(event, "resourceArn")?;
+            Some(access(event, function, qualifier, Vec::new()))
         }
         "CreateFunctionUrlConfig" | "UpdateFunctionUrlConfig" => {
-            let (function, qualifier) = function(trigger, "functionName")?;
+            let (function, qualifier) = function(event, "functionName")?;
             let introduced = Introduced { surface: Some(Surface::FunctionUrl(qualifier.clone())), sid: None };
-            Some(access(trigger, function, qualifier, vec![introduced]))
+            Some(access(event, function, qualifier, vec![introduced]))
         }
         // A new qualifier has neither policy nor URL: seen now, whatever it is given later is new.
         "CreateAlias" => {
-            let (function, _) = function(trigger, "functionName")?;
-            Some(new_qualifier(trigger, function, trigger.parameter("name")?.parse().ok()?))
+            let (function, _) = function(event, "functionName")?;
+            Some(new_qualifier(event, function, event.parameter("name")?.parse().ok()?))
         }
         // UpdateFunctionCode publishes a version where it is asked to.
         "PublishVersion" | "UpdateFunctionCode" => {
-            let (function, _) = function(trigger, "functionName")?;
-            Some(new_qualifier(trigger, function, trigger.published_version()?))
+            let (function, _) = function(event, "functionName")?;
+            Some(new_qualifier(event, function, event.published_version()?))
         }
         // Everything about a new function is new, a version that is published along with it too.
         "CreateFunction" => {
-            let (function, _) = function(trigger, "functionName")?;
-            let look = access(trigger, function, None, vec![Introduced { surface: None, sid: None }]);
-            let version = trigger.published_version().map(|version| Surface::ResourcePolicy(Some(version)));
-            Some(Look { surfaces: look.surfaces.map(|surfaces| surfaces.into_iter().chain(version).collect()), ..look })
+            let (function, _) = function(event, "functionName")?;
+            let request = access(event, function, None, vec![Introduced { surface: None, sid: None }]);
+            let version = event.published_version().map(|version| Surface::ResourcePolicy(Some(version)));
+            Some(ReconcileRequest {
+                surfaces: request.surfaces.map(|surfaces| surfaces.into_iter().chain(version).collect()),
+                ..request
+            })
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
-        "TagResource" | "UntagResource" if trigger.is_about_our_tags() => {
-            let (function, _) = function(trigger, "resource")?;
-            Some(Look { surfaces: None, ..access(trigger, function, None, Vec::new()) })
+        "TagResource" | "UntagResource" if event.is_about_our_tags() => {
+            let (function, _) = function(event, "resource")?;
+            Some(ReconcileRequest { surfaces: None, ..access(event, function, None, Vec::new()) })
         }
-        "AddLayerVersionPermission" | "RemoveLayerVersionPermission" => layer(trigger, settings),
+        "AddLayerVersionPermission" | "RemoveLayerVersionPermission" => layer(event, settings),
         _ => None,
     }
 }
 
-fn function(trigger: &Trigger, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
-    let (function, qualifier) = trigger.function(parameter)?;
-    let given = match trigger.parameter("qualifier") {
+fn function(event: &CloudTrailEvent, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
+    let (function, qualifier) = event.function(parameter)?;
+    let given = match event.parameter("qualifier") {
         None | Some("$LATEST") => None,
         Some(given) => Some(given.parse().ok()?),
     };
@@ -92,18 +95,23 @@ pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
     }
 }
 
-fn access(trigger: &Trigger, function: FunctionArn, qualifier: Option<Qualifier>, introduced: Vec<Introduced>) -> Look {
+fn access(
+    event: &CloudTrailEvent,
+    function: FunctionArn,
+    qualifier: Option<Qualifier>,
+    introduced: Vec<Introduced>,
+) -> ReconcileRequest {
     let surfaces = Some(with_url(qualifier));
-    Look { surfaces, introduced, ..Look::at(Subject::Function(function), trigger.cause.clone()) }
+    ReconcileRequest { surfaces, introduced, ..ReconcileRequest::at(Resource::Function(function), event.cause.clone()) }
 }
 
-fn new_qualifier(trigger: &Trigger, function: FunctionArn, qualifier: Qualifier) -> Look {
+fn new_qualifier(event: &CloudTrailEvent, function: FunctionArn, qualifier: Qualifier) -> ReconcileRequest {
     // What is published again may have had its policy for long.
     let is_new = !qualifier.is_latest_published();
     let introduced = [Surface::ResourcePolicy(Some(qualifier.clone())), Surface::FunctionUrl(Some(qualifier.clone()))]
         .map(|surface| Introduced { surface: Some(surface), sid: None });
     let introduced = introduced.into_iter().filter(|_| is_new).collect();
-    access(trigger, function, Some(qualifier), introduced)
+    access(event, function, Some(qualifier), introduced)
 }
 
 fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
@@ -119,25 +127,25 @@ fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
 }
 
 /// Layers cannot be tagged: the account's settings say which are guarded, so that the others cost no call.
-fn layer(trigger: &Trigger, settings: &Settings) -> Option<Look> {
-    let version = trigger.parameters.get("versionNumber")?;
+fn layer(event: &CloudTrailEvent, settings: &Settings) -> Option<ReconcileRequest> {
+    let version = event.parameters.get("versionNumber")?;
     let version = version.as_u64().or_else(|| version.as_str()?.parse().ok())?;
-    let layer = LayerVersionArn::resolve(trigger.parameter("layerName")?, version, &trigger.home).ok()?;
+    let layer = LayerVersionArn::resolve(event.parameter("layerName")?, version, &event.home).ok()?;
     let guarded = settings.layers.mode != Mode::Off
         && settings.layers.names.iter().any(|pattern| pattern.matches(layer.name()))
-        && *layer.account() == trigger.home.account;
+        && *layer.account() == event.home.account;
     guarded.then(|| {
         let surface = Surface::LayerPolicy(layer.version());
-        Look {
+        ReconcileRequest {
             surfaces: Some(BTreeSet::from([surface.clone()])),
-            introduced: match trigger.cause.event_name.as_str() {
+            introduced: match event.cause.event_name.as_str() {
                 "AddLayerVersionPermission" => {
-                    let sid = trigger.parameter("statementId").map(str::to_owned);
+                    let sid = event.parameter("statementId").map(str::to_owned);
                     vec![Introduced { surface: Some(surface), sid }]
                 }
                 _ => Vec::new(),
             },
-            ..Look::at(Subject::LayerVersion(layer), trigger.cause.clone())
+            ..ReconcileRequest::at(Resource::LayerVersion(layer), event.cause.clone())
         }
     })
 }

@@ -4,23 +4,23 @@
 use crate::{
     Boundary, Context, Facts, KnownValue, Published, Suspect,
     boundary::boundary,
+    high_entropy::{is_high_entropy, may_name_a_secret},
     judge::is_ours,
-    unmistakable::{is_unmistakable, may_name_a_secret},
 };
 use futures::future;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::{Aws, HashKey, Keeping, Reading};
+use warden_aws::{Aws, FunctionConfig, HashKey, Keeping};
 use warden_engine::{
     Severity,
     arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{Held, KeyedHash, Portrait, VersionFacts},
-    guard::{Look, Scope, Sighting},
+    environment::{EnvironmentDigest, Held, KeyedHash, VersionFacts},
+    guard::{ReconcileRequest, Scope, SurfaceSnapshot},
     ports::{Account, Clock},
     settings::Settings,
     state::History,
-    surface::{Subject, Surface},
+    surface::{Resource, Surface},
     tags::{GuardKind, Mode},
     values::Values,
 };
@@ -37,10 +37,14 @@ pub fn suspect(name: &str, value: &str, hash: KeyedHash, known: Option<KeyedHash
     Some(Suspect { name: name.to_owned(), hash, kind: verdict.kind.to_string(), severity, known })
 }
 
-/// Reads what `look` asks for; `None` where the function is gone.
-pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Result<Option<Facts>, CallError> {
-    let Subject::Function(function) = &look.subject else { return Ok(None) };
-    let versions: BTreeSet<Qualifier> = look
+/// Reads what `request` asks for; `None` where the function is gone.
+pub(crate) async fn fetch(
+    aws: &Aws,
+    request: &ReconcileRequest,
+    settings: &Settings,
+) -> Result<Option<Facts>, CallError> {
+    let Resource::Function(function) = &request.resource else { return Ok(None) };
+    let versions: BTreeSet<Qualifier> = request
         .surfaces
         .iter()
         .flatten()
@@ -58,19 +62,24 @@ pub(crate) async fn observe(aws: &Aws, look: &Look, settings: &Settings) -> Resu
             | Surface::Secret(_) => None,
         })
         .collect();
-    let wants_itself = look.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
+    let wants_itself = request.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
     read(aws, function, versions, wants_itself, None, settings).await
 }
 
 /// Rotations that were begun and not ended, once nobody works on them any more: what their secrets hold tells how they ended.
-pub(crate) async fn complete(aws: &Aws, look: &Look, facts: &mut Facts, history: &History) -> Result<(), CallError> {
+pub(crate) async fn fetch_more(
+    aws: &Aws,
+    request: &ReconcileRequest,
+    facts: &mut Facts,
+    history: &History,
+) -> Result<(), CallError> {
     let now = aws.now();
     let open = history.surfaces.iter().filter(|(surface, state)| {
         matches!(surface, Surface::Secret(_)) && state.intent.as_ref().is_some_and(|intent| intent.lease <= now)
     });
-    let seen = open.map(async |(surface, _)| Ok((surface.clone(), aws.sight(&look.subject, surface).await?)));
-    for (surface, sighting) in future::try_join_all(seen).await? {
-        facts.surfaces.extend(sighting.map(|sighting| (surface, sighting)));
+    let seen = open.map(async |(surface, _)| Ok((surface.clone(), aws.snapshot(&request.resource, surface).await?)));
+    for (surface, snapshot) in future::try_join_all(seen).await? {
+        facts.surfaces.extend(snapshot.map(|snapshot| (surface, snapshot)));
     }
     Ok(())
 }
@@ -104,34 +113,34 @@ async fn read(
     let Some(itself) = itself else { return Ok(None) };
     let scope = Scope::Tags(tags.unwrap_or(&itself.tags).clone());
     let mode = scope.opt_in(GuardKind::Secrets, aws.now().to_zoned(TimeZone::UTC).date()).mode;
-    let mut versions: BTreeMap<Qualifier, Reading> = published.into_iter().flatten().collect();
+    let mut versions: BTreeMap<Qualifier, FunctionConfig> = published.into_iter().flatten().collect();
     let running = Qualifier::latest_published();
     if itself.on_managed_instances && wants_itself && mode != Mode::Off && !versions.contains_key(&running) {
         let reading = aws.reading(function, Some(&running)).await?;
         versions.extend(reading.map(|reading| (running.clone(), reading)));
     }
     let mut seen = Seen { key, suspects: Vec::new(), candidates: Vec::new() };
-    let mut surfaces: BTreeMap<Surface, Sighting> = BTreeMap::new();
+    let mut surfaces: BTreeMap<Surface, SurfaceSnapshot> = BTreeMap::new();
     for (version, reading) in &versions {
         seen.look_at(reading, mode);
-        surfaces.insert(Surface::Environment(Some(version.clone())), reading.sighting(key, BTreeSet::new()));
+        surfaces.insert(Surface::Environment(Some(version.clone())), reading.snapshot(key, BTreeSet::new()));
     }
     let running = versions.get(&running);
     if !wants_itself || mode == Mode::Off {
         if wants_itself {
-            surfaces.insert(Surface::Environment(None), itself.sighting(key, BTreeSet::new()));
+            surfaces.insert(Surface::Environment(None), itself.snapshot(key, BTreeSet::new()));
         }
-        let started: Vec<&Reading> = running.into_iter().filter(|_| mode != Mode::Off).collect();
+        let started: Vec<&FunctionConfig> = running.into_iter().filter(|_| mode != Mode::Off).collect();
         let (known, layers) = future::try_join(seen.known(aws), architectures(aws, started, key, settings)).await?;
         let facts = seen.facts(function, &itself, running, Around { known, layers, ..Around::default() })?;
         return Ok(Some(Facts { scope, surfaces, context: Some(facts) }));
     }
     seen.look_at(&itself, mode);
-    let started: Vec<&Reading> = running.into_iter().chain([&itself]).collect();
+    let started: Vec<&FunctionConfig> = running.into_iter().chain([&itself]).collect();
     let around = around(aws, function, &itself, &seen, settings);
     let (around, layers) = future::try_join(around, architectures(aws, started, key, settings)).await?;
     let readers = around.keeping.as_ref().map(|keeping| keeping.readers.clone()).unwrap_or_default();
-    surfaces.insert(Surface::Environment(None), itself.sighting(key, readers));
+    surfaces.insert(Surface::Environment(None), itself.snapshot(key, readers));
     let facts = seen.facts(function, &itself, running, Around { layers, ..around })?;
     Ok(Some(Facts { scope, surfaces, context: Some(facts) }))
 }
@@ -139,14 +148,14 @@ async fn read(
 /// For which architectures the start-up layers of these functions are, where the settings do not say so and something depends on it.
 async fn architectures(
     aws: &Aws,
-    functions: Vec<&Reading>,
+    functions: Vec<&FunctionConfig>,
     key: &HashKey,
     settings: &Settings,
 ) -> Result<BTreeMap<String, BTreeSet<String>>, CallError> {
-    let portraits = functions.into_iter().filter_map(|reading| reading.portrait(key).ok());
-    let layers: BTreeSet<LayerVersionArn> = portraits
-        .filter(Portrait::is_wrapped)
-        .flat_map(|portrait| portrait.layers)
+    let digests = functions.into_iter().filter_map(|reading| reading.digest(key).ok());
+    let layers: BTreeSet<LayerVersionArn> = digests
+        .filter(EnvironmentDigest::is_wrapped)
+        .flat_map(|digest| digest.layers)
         .filter(|layer| is_ours(layer, settings))
         .filter_map(|layer| layer.parse().ok())
         .filter(|layer| !settings.secret_layers.values().any(|known| known == layer))
@@ -173,13 +182,13 @@ struct Candidate {
 }
 
 impl Seen<'_> {
-    fn look_at(&mut self, reading: &Reading, mode: Mode) {
+    fn look_at(&mut self, reading: &FunctionConfig, mode: Mode) {
         if mode == Mode::Off {
             return;
         }
         reading.inspect(|name, value| {
             if let Held::Value(hash) = Held::of(name, value, |value| self.key.hash(value)) {
-                let known = is_unmistakable(value).then(|| self.key.known(value));
+                let known = is_high_entropy(value).then(|| self.key.known(value));
                 let suspect = suspect(name, value, hash, known);
                 if let Some(known) = known.filter(|_| suspect.is_some() || may_name_a_secret(name)) {
                     self.candidates.push(Candidate { name: name.to_owned(), hash, known });
@@ -206,8 +215,8 @@ impl Seen<'_> {
     fn facts(
         self,
         function: &FunctionArn,
-        reading: &Reading,
-        running: Option<&Reading>,
+        reading: &FunctionConfig,
+        running: Option<&FunctionConfig>,
         around: Around,
     ) -> Result<Context, CallError> {
         let (environment_bytes, value_bytes) = reading.lengths();
@@ -280,23 +289,23 @@ impl Default for Bounded {
 async fn around(
     aws: &Aws,
     function: &FunctionArn,
-    reading: &Reading,
+    reading: &FunctionConfig,
     seen: &Seen<'_>,
     settings: &Settings,
 ) -> Result<Around, CallError> {
     // What cannot be decrypted is reported, and nothing is done about it.
-    let Ok(portrait) = reading.portrait(seen.key) else { return Ok(Around::default()) };
-    if portrait.variables.is_empty() {
+    let Ok(digest) = reading.digest(seen.key) else { return Ok(Around::default()) };
+    if digest.variables.is_empty() {
         return Ok(Around::default());
     }
-    let others = portrait.layers.iter().filter(|layer| !is_ours(layer, settings));
+    let others = digest.layers.iter().filter(|layer| !is_ours(layer, settings));
     let details = async {
         let signing = aws.has_code_signing(function);
         let extensions = aws.extensions(function, others);
         future::try_join4(signing, bounded(aws, &reading.role), aws.versions(function), extensions).await
     };
-    let kept = future::try_join(aws.keeping(function, &portrait), seen.known(aws));
-    let suspicious = !seen.suspects.is_empty() || portrait.refers() || portrait.is_wrapped();
+    let kept = future::try_join(aws.keeping(function, &digest), seen.known(aws));
+    let suspicious = !seen.suspects.is_empty() || digest.refers() || digest.is_wrapped();
     let ((keeping, known), details) = if suspicious {
         let (kept, details) = future::try_join(kept, details).await?;
         (kept, Some(details))
@@ -304,7 +313,7 @@ async fn around(
         let (keeping, known) = kept.await?;
         let own = keeping.stored.iter().chain(keeping.others.values().flatten()).flat_map(|now| now.values.values());
         let own: BTreeSet<&KeyedHash> = own.collect();
-        let is_back = portrait.variables.values().any(|held| matches!(held, Held::Value(hash) if own.contains(hash)));
+        let is_back = digest.variables.values().any(|held| matches!(held, Held::Value(hash) if own.contains(hash)));
         let details = if is_back || !known.is_empty() { Some(details.await?) } else { None };
         ((keeping, known), details)
     };

@@ -1,0 +1,148 @@
+//! Which events concern role-guard, and where each says to look.
+
+use crate::Facts;
+use jiff::{Timestamp, tz::TimeZone};
+use std::collections::BTreeSet;
+use warden_engine::{
+    arn::Home,
+    cloudtrail::CloudTrailEvent,
+    guard::{Introduced, ReconcileRequest},
+    iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+    settings::Settings,
+    surface::{Resource, Surface},
+    tags::{GuardKind, Mode},
+};
+
+/// The look that an event asks for; `None` where it changes nothing that this guard watches.
+pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
+    match event.cause.event_name.as_str() {
+        "PutRolePolicy" => {
+            let name = event.parameter("policyName")?.parse().ok()?;
+            role(event, Some(Surface::InlinePolicy(name)))
+        }
+        "AttachRolePolicy" => role(event, Some(Surface::Attachment(policy(event)?))),
+        "UpdateAssumeRolePolicy" => role(event, Some(Surface::Trust)),
+        "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => role(event, Some(Surface::Boundary)),
+        // What only takes something away brings nothing new; but what was there before is looked at without it.
+        "DeleteRolePolicy" | "DetachRolePolicy" => role(event, None),
+        // Everything about a new role is new.
+        "CreateRole" => {
+            let request = role(event, None)?;
+            Some(ReconcileRequest { introduced: vec![Introduced { surface: None, sid: None }], ..request })
+        }
+        // A new role too, made from a template: only the answer says what it is called (botocore's model). That the event is named like
+        // the operation, as all of IAM's are, is unconfirmed (?).
+        "AcquireRole" => {
+            let role = RoleArn::named(event.results.get("role")?.get("roleName")?.as_str()?, &event.home).ok()?;
+            let introduced = vec![Introduced { surface: None, sid: None }];
+            Some(ReconcileRequest { introduced, ..ReconcileRequest::at(Resource::Role(role), event.cause.clone()) })
+        }
+        "TagRole" | "UntagRole" if event.is_about_our_tags() => role(event, None),
+        "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
+            let policy = customer_policy(event)?;
+            let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
+            let request = ReconcileRequest::at(Resource::Policy(policy), event.cause.clone());
+            Some(ReconcileRequest { introduced: vec![introduced], ..request })
+        }
+        "TagPolicy" | "UntagPolicy" if event.is_about_our_tags() => {
+            Some(ReconcileRequest::at(Resource::Policy(customer_policy(event)?), event.cause.clone()))
+        }
+        // A version that is published along with it too.
+        "CreateFunction" => {
+            let new = [Introduced { surface: None, sid: None }];
+            function(event, "functionName", new.into_iter().chain(published(event)).collect())
+        }
+        // UploadFunction is of the API of 2014, which botocore still has.
+        "UpdateFunctionConfiguration" | "UploadFunction" => {
+            function(event, "functionName", vec![Introduced { surface: Some(Surface::Role(None)), sid: None }])
+        }
+        // The role of the moment, kept for ever. UpdateFunctionCode publishes a version where it is asked to.
+        "PublishVersion" | "UpdateFunctionCode" => function(event, "functionName", vec![published(event)?]),
+        "TagResource" | "UntagResource" if event.is_about_our_tags() => function(event, "resource", Vec::new()),
+        _ => None,
+    }
+}
+
+fn role(event: &CloudTrailEvent, introduced: Option<Surface>) -> Option<ReconcileRequest> {
+    let role = RoleArn::named(event.parameter("roleName")?, &event.home).ok()?;
+    let introduced = introduced.map(|surface| Introduced { surface: Some(surface), sid: None });
+    Some(ReconcileRequest {
+        introduced: introduced.into_iter().collect(),
+        ..ReconcileRequest::at(Resource::Role(role), event.cause.clone())
+    })
+}
+
+fn policy(event: &CloudTrailEvent) -> Option<PolicyArn> {
+    event.parameter("policyArn")?.parse().ok()
+}
+
+/// AWS's own policies are AWS's to change, and another account's cannot be.
+fn customer_policy(event: &CloudTrailEvent) -> Option<CustomerPolicyArn> {
+    let policy: CustomerPolicyArn = policy(event)?.try_into().ok()?;
+    (*policy.account() == event.home.account).then_some(policy)
+}
+
+/// The role of the version that the call published, where it did.
+fn published(event: &CloudTrailEvent) -> Option<Introduced> {
+    let version = event.published_version()?;
+    Some(Introduced { surface: Some(Surface::Role(Some(version))), sid: None })
+}
+
+fn function(event: &CloudTrailEvent, parameter: &str, introduced: Vec<Introduced>) -> Option<ReconcileRequest> {
+    let (function, _) = event.function(parameter)?;
+    Some(ReconcileRequest { introduced, ..ReconcileRequest::at(Resource::Function(function), event.cause.clone()) })
+}
+
+/// What else is to be looked at: an opted-in function's role, the roles that have a managed policy.
+pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
+    match &request.resource {
+        Resource::Function(function) => {
+            let today = request.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
+            if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
+                return Vec::new();
+            }
+            // What was published may have another one than what is changed.
+            let roles = facts.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
+            let roles = roles.filter_map(|(_, snapshot)| role_of(&snapshot.content)?.parse().ok());
+            let request = |role| ReconcileRequest {
+                through: Some(function.clone()),
+                by_operator: request.by_operator,
+                ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+            };
+            roles.collect::<BTreeSet<RoleArn>>().into_iter().map(request).collect()
+        }
+        Resource::Policy(policy) => {
+            let users = facts.context.policies.get(policy.policy()).and_then(|known| known.users.as_ref());
+            let home = home(settings, policy);
+            let roles = users.into_iter().flat_map(|users| &users.roles);
+            let introduced = request
+                .introduced
+                .iter()
+                .map(|_| Introduced { surface: Some(Surface::Attachment(policy.policy().clone())), sid: None });
+            let introduced: Vec<Introduced> = introduced.collect();
+            let request = |role| ReconcileRequest {
+                introduced: introduced.clone(),
+                ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+            };
+            roles.filter_map(|name| RoleArn::named(name, &home).ok()).map(request).collect()
+        }
+        // IAM may take a name in other letters than it keeps it in. One role is one resource.
+        Resource::Role(role) => {
+            let arn = facts.context.arn.as_ref();
+            let kept = arn.and_then(|arn| arn.parse::<RoleArn>().ok()).filter(|kept| kept != role);
+            kept.map(|kept| ReconcileRequest { resource: Resource::Role(kept), ..request.clone() })
+                .into_iter()
+                .collect()
+        }
+        Resource::LayerVersion(_) | Resource::Account(_) => Vec::new(),
+    }
+}
+
+fn home(settings: &Settings, policy: &CustomerPolicyArn) -> Home {
+    Home { account: *policy.account(), ..settings.home.clone() }
+}
+
+/// The ARN of the role that a function has.
+pub(crate) fn role_of(content: &warden_engine::content::Content) -> Option<&str> {
+    content.document()?.get("Role")?.as_str()
+}
