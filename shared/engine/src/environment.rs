@@ -476,7 +476,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_portrait_is_read_back_from_content() {
+    fn a_digest_is_read_back_from_content() {
         let mut digest = EnvironmentDigest { layers: vec!["arn:layer:1".into()], ..EnvironmentDigest::default() };
         digest.variables.insert("A".into(), Held::Value(KeyedHash([7; 16])));
         assert_eq!(EnvironmentDigest::of(&digest.content()).unwrap(), digest);
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_decrypted_has_no_portrait() {
+    fn what_could_not_be_decrypted_has_no_digest() {
         let why = EnvironmentDigest::of(&EnvironmentDigest::unreadable("KMSAccessDeniedException")).unwrap_err();
         assert!(why.contains("KMSAccessDeniedException"), "{why}");
     }

@@ -46,7 +46,7 @@ pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind
                 account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
             };
             let mut statement =
-                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "FakeResource": layer});
+                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "Resource": layer});
             if let Some(organization) = organization {
                 statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
             }
