@@ -140,7 +140,7 @@ impl Fetch<RoleGuard> for World {
                 for content in [present, baseline].into_iter().flatten() {
                     let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
                     let resource: Resource = arn.parse().unwrap();
-                    if self.resources().contains(&resource) {
+                    if self.existing().contains(&resource) {
                         facts.context.roles.insert(arn, self.judged(&resource, settings));
                     }
                 }
@@ -166,7 +166,7 @@ impl World {
     /// What is known of a managed policy.
     fn known(&self, policy: &PolicyArn) -> Option<PolicyFacts> {
         let library = self.managed_policy(policy)?;
-        let users = self.resources().into_iter().filter(|resource| {
+        let users = self.existing().into_iter().filter(|resource| {
             let is_begun = self.state(resource, &attachment(policy)).intent.is_some();
             matches!(resource, Resource::Role(_))
                 && (is_begun || self.fake(resource).surfaces.contains_key(&attachment(policy)))
@@ -175,7 +175,7 @@ impl World {
         let strangers = users.iter().filter(|role| self.opted_in(role) != Mode::Enforce).map(Resource::name);
         let resource = policy.clone().try_into().ok().map(Resource::Policy);
         let state = resource.as_ref().map(|resource| self.state(resource, &Surface::ManagedPolicy(policy.clone())));
-        let bounds = self.resources().into_iter().filter(|role| {
+        let bounds = self.existing().into_iter().filter(|role| {
             self.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
         });
         Some(PolicyFacts {

@@ -141,7 +141,7 @@ async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_go
     home.write(&role("pay"), &inline("orders"), &written(&on_all("ecs:ExecuteCommand")));
     let home = opt_in(home).await;
     put(&home, "look", &on_all("ecs:DescribeTasks")).await;
-    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, request)"]);
+    assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, look)"]);
     home.pass(jiff::SignedDuration::from_mins(1)).await;
     home.sweep_all().await;
     assert_eq!(home.steps(Step::Planned).len(), 1);

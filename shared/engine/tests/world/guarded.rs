@@ -107,7 +107,7 @@ where
 
     /// The sweep looks at everything.
     pub(crate) async fn sweep_all(&self) {
-        for resource in self.world.fakes() {
+        for resource in self.world.existing() {
             self.sweep(&resource).await;
         }
     }

@@ -262,7 +262,7 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// A whole fake.
+    /// All that a resource holds.
     pub(crate) fn fake(&self, resource: &Resource) -> FakeResource {
         self.inner.borrow().fakes.get(resource).cloned().unwrap_or_default()
     }
@@ -329,7 +329,7 @@ impl World {
     }
 
     /// Every function, layer version, role and managed policy.
-    pub(crate) fn fakes(&self) -> Vec<Resource> {
+    pub(crate) fn existing(&self) -> Vec<Resource> {
         self.inner.borrow().fakes.keys().cloned().collect()
     }
 
