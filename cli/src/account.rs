@@ -20,10 +20,8 @@ use jiff::Timestamp;
 use std::{collections::BTreeSet, env, error::Error, fmt, fs};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
-    arn::{FunctionArn, Home},
-    cloudtrail::Cause,
-    settings::Settings,
-    tags::GuardKind,
+    model::{cloudtrail::Cause, settings::Settings, tags::GuardKind},
+    name::lambda::{FunctionArn, Home},
 };
 use warden_policy::AccountId;
 

@@ -23,13 +23,16 @@ use warden_engine::{
     Report,
     decide::{Decision, Hold, decide},
     guard::{Fetch, Guard, Introduced, ReconcileRequest},
-    iam::RoleArn,
+    ledger::record::Step,
+    model::{
+        content::Diff,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::iam::RoleArn,
     ports::{Clock, Ledger},
-    proof::strike_forged,
     reconcile,
-    record::{Diff, Step},
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
+    run::proof::strike_forged,
 };
 
 /// Do what was withheld: findings from before the opt-in, and what the breaker, the cap or a pause held back

@@ -4,7 +4,7 @@ use crate::output::printable;
 use owo_colors::OwoColorize;
 use similar::{ChangeTag, TextDiff};
 use std::io::{self, Write};
-use warden_engine::{content::Content, record::Diff};
+use warden_engine::model::content::{Content, Diff};
 
 /// Lines around each change.
 const AROUND: usize = 3;

@@ -25,11 +25,13 @@ use std::{
 };
 use warden_engine::{
     Finding,
-    arn::FunctionArn,
     guard::{Facts, Guard, Judgement, Scope},
-    settings::{PreExistingPolicy, Settings},
-    surface::Surface,
-    tags::{GuardKind, OptIn as TagsRead},
+    model::{
+        settings::{PreExistingPolicy, Settings},
+        surface::Surface,
+        tags::{GuardKind, OptIn as TagsRead},
+    },
+    name::lambda::FunctionArn,
 };
 
 /// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
@@ -213,7 +215,7 @@ struct Then<'a> {
 
 impl Then<'_> {
     fn write(&self, found: &[(Surface, Judgement)], fine: &str, out: &mut dyn Write) -> io::Result<()> {
-        use warden_engine::tags::Mode;
+        use warden_engine::model::tags::Mode;
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         let opt_in = TagsRead::from_tags(self.tags, self.kind, today);
         for problem in &opt_in.problems {

@@ -9,7 +9,7 @@ use crate::{
     span,
 };
 use jiff::{SignedDuration, Timestamp};
-use warden_engine::{arn::AccountArn, pause, ports::Ledger, state, surface::Resource};
+use warden_engine::{ledger::state, model::surface::Resource, name::lambda::AccountArn, ports::Ledger, run::pause};
 
 /// Stop every guard at once: nothing is changed until the time is over or `warden resume`
 ///

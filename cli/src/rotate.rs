@@ -13,9 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use std::io::{self, IsTerminal, Read, Write};
 use warden_aws::MOST_BYTES;
 use warden_engine::{
-    environment::{VariableName, WHEN_IT_STARTS},
     plan::Plan,
-    rotate::{Kept, Rotate as Rotation, RotateRefusal},
+    secret::{
+        environment::{VariableName, WHEN_IT_STARTS},
+        rotate::{Kept, Rotate as Rotation, RotateRefusal},
+    },
     secret_ref::Reference,
 };
 use zeroize::Zeroizing;

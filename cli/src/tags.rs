@@ -3,7 +3,7 @@
 use crate::account::{Caller, said};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
-use warden_engine::arn::FunctionArn;
+use warden_engine::name::lambda::FunctionArn;
 
 /// The longest value of a tag (Lambda API reference, TagResource).
 const LONGEST: usize = 256;

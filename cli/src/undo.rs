@@ -15,12 +15,15 @@ use std::io::{self, Write};
 use warden_aws::Aws;
 use warden_engine::{
     call_error::CallError,
-    environment::WHEN_IT_STARTS,
-    managed_instances::not_in_service,
+    ledger::record::Record,
+    model::{
+        content::Diff,
+        managed_instances::not_in_service,
+        surface::{Resource, Surface},
+    },
     plan::Plan,
-    record::{Diff, Record},
-    surface::{Resource, Surface},
-    undo::{Undo as Reversal, UndoRefusal},
+    run::undo::{Undo as Reversal, UndoRefusal},
+    secret::environment::WHEN_IT_STARTS,
 };
 
 /// Take a remediation back: restore exactly what was there before, and let the guards leave it alone for a time

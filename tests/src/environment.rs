@@ -8,8 +8,8 @@ use aws_sdk_lambda::{
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
 use warden_engine::{
+    model::tags::GuardKind,
     secret_ref::{Reference, WRAPPER, WRAPPER_VARIABLE},
-    tags::GuardKind,
 };
 use warden_sandbox::{ACCOUNT, Reply};
 

@@ -25,9 +25,11 @@ use std::{
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
     Severity,
-    record::{Record, Step, verify},
-    surface::Resource,
-    tags::GuardKind,
+    ledger::{
+        chain::verify,
+        record::{Record, Step},
+    },
+    model::{surface::Resource, tags::GuardKind},
 };
 use warden_sandbox::{ACCOUNT, Options, Sandbox, SandboxError, Stack, build_guards, workspace};
 

@@ -6,13 +6,14 @@ use secrecy::SecretString;
 use std::time::Duration;
 use warden_aws::Aws;
 use warden_engine::{
-    arn::{FunctionArn, Home},
-    cloudtrail::Cause,
-    environment::VariableName,
-    record::Record,
-    rotate::{Rotate, RotateRefusal},
-    settings::Settings,
-    undo::{Undo, UndoRefusal},
+    ledger::record::Record,
+    model::{cloudtrail::Cause, settings::Settings},
+    name::lambda::{FunctionArn, Home},
+    run::undo::{Undo, UndoRefusal},
+    secret::{
+        environment::VariableName,
+        rotate::{Rotate, RotateRefusal},
+    },
 };
 use warden_sandbox::ACCOUNT;
 

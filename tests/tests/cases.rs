@@ -25,16 +25,12 @@ use std::{
     path::{Path, PathBuf},
 };
 use warden_engine::{
-    arn::Home,
-    cloudtrail::CloudTrailEvent,
-    content::Content,
     decide::{Decision, decide},
     guard::{Facts, Guard, ReconcileRequest},
+    ledger::state::{Enrolment, Head, History, SurfaceState},
+    model::{cloudtrail::CloudTrailEvent, content::Content, settings::Settings, surface::Surface, tags::Mode},
+    name::lambda::Home,
     plan::Call,
-    settings::Settings,
-    state::{Enrolment, Head, History, SurfaceState},
-    surface::Surface,
-    tags::Mode,
 };
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];

@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 use warden_sandbox::{ApiCall, Order, Outcome, round_trips};
 use warden_tests::{Account, arn, policy, role_arn};
 

@@ -1,7 +1,7 @@
 //! The same bad change again and again, a decoy, a function that was open before it was opted in.
 
 use std::time::Duration;
-use warden_engine::{Severity, record::Step};
+use warden_engine::{Severity, ledger::record::Step};
 use warden_sandbox::{CallMatch, Fault};
 use warden_tests::{Account, arn};
 

@@ -2,11 +2,13 @@
 
 use warden_engine::{
     FindingId, Severity,
-    environment::KeyedHash,
-    known::{Known, Withdrawal},
+    ledger::record::{Record, Step},
+    model::surface::Resource,
     ports::{Commit, Ledger},
-    record::{Record, Step},
-    surface::Resource,
+    secret::{
+        environment::KeyedHash,
+        known_secret::{Known, Withdrawal},
+    },
 };
 use warden_tests::{Account, arn, environment::variables};
 

@@ -8,7 +8,7 @@ use aws_sdk_lambda::{
     },
 };
 use serde_json::json;
-use warden_engine::{record::Step, tags::GuardKind};
+use warden_engine::{ledger::record::Step, model::tags::GuardKind};
 use warden_sandbox::{Order, Reply};
 use warden_tests::{
     Account, arn,

@@ -6,7 +6,11 @@ use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_engine::{arn::Home, cloudtrail::CloudTrailEvent, guard::Guard, settings::Settings};
+use warden_engine::{
+    guard::Guard,
+    model::{cloudtrail::CloudTrailEvent, settings::Settings},
+    name::lambda::Home,
+};
 use warden_sandbox::{ACCOUNT, Options, models};
 use warden_tests::template::Template;
 

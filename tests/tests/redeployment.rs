@@ -1,6 +1,6 @@
 //! Warden's stack over the years: a first deployment that fails, a stack that is removed, and one that is deployed after it.
 
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 use warden_sandbox::{Options, Sandbox};
 use warden_tests::{Account, STACK, arn, deploy, environment::variables};
 

@@ -2,7 +2,7 @@
 //! holds afterwards and at the ledger.
 
 use serde_json::{Value, json};
-use warden_engine::{record::Step, tags::GuardKind};
+use warden_engine::{ledger::record::Step, model::tags::GuardKind};
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn};
 
 fn read_orders() -> Value {

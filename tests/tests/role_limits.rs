@@ -2,7 +2,7 @@
 //! not Warden's to change.
 
 use serde_json::{Value, json};
-use warden_engine::{record::Step, tags::GuardKind};
+use warden_engine::{ledger::record::Step, model::tags::GuardKind};
 use warden_sandbox::ACCOUNT;
 use warden_tests::{Account, arn, environment::variables, lambda_trust, policy, role_arn, tag};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use warden_engine::record::{Record, Step};
+use warden_engine::ledger::record::{Record, Step};
 use warden_sandbox::{CallMatch, Fault, Order};
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};
 

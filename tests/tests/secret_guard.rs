@@ -4,13 +4,12 @@ use secret_guard::SecretGuard;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
-    cloudtrail::Cause,
     guard::{Introduced, ReconcileRequest},
+    ledger::record::Step,
+    model::{cloudtrail::Cause, tags::GuardKind},
     reconcile,
-    record::Step,
+    run::undo::UndoRefusal,
     secret_ref::{WRAPPER, WRAPPER_VARIABLE},
-    tags::GuardKind,
-    undo::UndoRefusal,
 };
 use warden_sandbox::{ACCOUNT, CallMatch, Fault, round_trips};
 use warden_tests::{

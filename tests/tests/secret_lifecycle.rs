@@ -1,7 +1,7 @@
 //! What becomes of secrets in the long run: when one is full, and when its function is gone.
 
 use std::{collections::BTreeSet, time::Duration};
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 use warden_sandbox::{CallMatch, Fault, Order};
 use warden_tests::{
     Account, arn,

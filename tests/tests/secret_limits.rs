@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::{primitives::Blob, types::LayerVersionContentInput};
 use serde_json::Value;
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 use warden_tests::{Account, arn, environment::variables, role_arn};
 
 const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";

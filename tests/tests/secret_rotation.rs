@@ -4,8 +4,8 @@
 use serde_json::json;
 use std::time::Duration;
 use warden_engine::{
-    record::{Record, Step},
-    rotate::{NotKept, RotateRefusal},
+    ledger::record::{Record, Step},
+    secret::rotate::{NotKept, RotateRefusal},
 };
 use warden_sandbox::{CallMatch, Fault};
 use warden_tests::{

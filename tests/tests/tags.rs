@@ -10,8 +10,8 @@ use aws_sdk_lambda::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
-    record::Step,
-    tags::{GuardKind, TAG_KEYS},
+    ledger::record::Step,
+    model::tags::{GuardKind, TAG_KEYS},
 };
 use warden_sandbox::workspace;
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};

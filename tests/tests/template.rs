@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Deployment, permissions};
-use warden_engine::settings::Settings;
+use warden_engine::model::settings::Settings;
 use warden_tests::template::{TEMPLATE, Template, actions, list, text, verb};
 
 /// Each guard by its name in the template and in the README, with what it calls.

@@ -5,7 +5,7 @@ use aws_sdk_lambda::{
     types::{Architecture, LayerVersionContentInput},
 };
 use serde_json::json;
-use warden_engine::{record::Step, tags::GuardKind};
+use warden_engine::{ledger::record::Step, model::tags::GuardKind};
 use warden_sandbox::package_text;
 use warden_tests::{Account, arn, environment::variables, policy, role_arn};
 

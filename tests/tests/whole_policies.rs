@@ -4,8 +4,8 @@
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
 use warden_engine::{
-    record::{Record, Step},
-    undo::UndoRefusal,
+    ledger::record::{Record, Step},
+    run::undo::UndoRefusal,
 };
 use warden_tests::{Account, arn};
 

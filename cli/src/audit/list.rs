@@ -18,14 +18,16 @@ use std::{
 };
 use warden_engine::{
     FindingId,
-    arn::AccountArn,
     call_error::CallError,
-    decide::still_holds,
+    decide::report::still_holds,
+    ledger::{
+        record::{Reason, Record, Step},
+        state::Purpose,
+    },
+    model::surface::{Resource, Surface},
+    name::lambda::AccountArn,
     ports::{Account, Ledger},
-    proof::strike_forged,
-    record::{Reason, Record, Step},
-    state::Purpose,
-    surface::{Resource, Surface},
+    run::proof::strike_forged,
 };
 
 /// List the records, newest first

@@ -5,7 +5,7 @@ use anyhow::bail;
 use jiff::{SignedDuration, Timestamp};
 use std::{fmt::Write, str::FromStr};
 use warden_aws::{Aws, StoredRecord};
-use warden_engine::record::RecordId;
+use warden_engine::ledger::record::RecordId;
 
 /// Letters in an id.
 const WHOLE: usize = 26;

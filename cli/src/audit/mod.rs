@@ -10,7 +10,7 @@ use crate::{account::Operator, exit::Exit, output::printable};
 use clap::Subcommand;
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
-use warden_engine::record::{Reason, Record, Step};
+use warden_engine::ledger::record::{Reason, Record, Step};
 
 /// Show the audit log: what the guards saw and did, newest first
 #[derive(clap::Args)]

@@ -10,7 +10,7 @@ use anyhow::Context;
 use owo_colors::OwoColorize;
 use std::io::{self, Write};
 use warden_aws::StoredRecord;
-use warden_engine::record::{Record, Step};
+use warden_engine::ledger::record::{Record, Step};
 
 /// Show one record: who did what, when and from where, what Warden did about it, and what takes that back
 #[derive(clap::Args)]

@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use warden_aws::Aws;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    record::{BrokenChain, verify},
-    surface::Resource,
+    ledger::chain::{BrokenChain, verify},
+    model::surface::Resource,
 };
 
 /// Subjects that are read at once.

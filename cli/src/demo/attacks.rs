@@ -9,7 +9,11 @@ use aws_sdk_lambda::types::FunctionUrlAuthType;
 use jiff::SignedDuration;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
-use warden_engine::{cloudtrail::Cause, record::Step, surface::Surface, undo::Undo};
+use warden_engine::{
+    ledger::record::Step,
+    model::{cloudtrail::Cause, surface::Surface},
+    run::undo::Undo,
+};
 
 /// Plays every scene; returns whether each ended as it should.
 pub(crate) async fn all(harness: &Harness, shop: &Shop) -> anyhow::Result<bool> {

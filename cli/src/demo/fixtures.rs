@@ -8,7 +8,7 @@ use aws_sdk_lambda::{
 };
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
-use warden_engine::{arn::LayerVersionArn, surface::Resource};
+use warden_engine::{model::surface::Resource, name::lambda::LayerVersionArn};
 use warden_sandbox::{ACCOUNT, package_text};
 
 /// What the attacks aim at.

@@ -14,10 +14,9 @@ use std::{
 };
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
-    arn::{FunctionArn, Home},
-    record::{Record, Step},
-    settings::Settings,
-    surface::Resource,
+    ledger::record::{Record, Step},
+    model::{settings::Settings, surface::Resource},
+    name::lambda::{FunctionArn, Home},
 };
 use warden_sandbox::{ACCOUNT, ApiCall, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 

@@ -9,10 +9,10 @@ use owo_colors::OwoColorize;
 use role_guard::RoleGuard;
 use serde_json::{Value, json};
 use warden_engine::{
-    cloudtrail::Cause,
     guard::{Introduced, ReconcileRequest},
+    ledger::record::Step,
+    model::cloudtrail::Cause,
     reconcile,
-    record::Step,
 };
 use warden_policy::decode_iam_document;
 use warden_sandbox::ACCOUNT;

@@ -9,7 +9,7 @@ use aws_sdk_lambda::{
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 use warden_sandbox::{ACCOUNT, Reply, package_text};
 
 /// A function that says what it finds in its environment.

@@ -16,10 +16,8 @@ use std::{
 use warden_engine::{
     FindingId, Severity,
     guard::{Guard, Scope},
-    iam::RoleArn,
-    settings::Settings,
-    surface::Resource,
-    tags::GuardKind,
+    model::{settings::Settings, surface::Resource, tags::GuardKind},
+    name::iam::RoleArn,
 };
 
 /// How many of a role's functions are named.

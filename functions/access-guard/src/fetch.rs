@@ -5,14 +5,16 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
-    arn::{FunctionArn, Qualifier},
     call_error::CallError,
-    content::Content,
     guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::lambda::{FunctionArn, Qualifier},
     ports::{Account, Clock},
-    settings::Settings,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
 };
 
 /// GetPolicy has a quota of 15 a second for the account and Region: a look at a whole function uses a part of it.

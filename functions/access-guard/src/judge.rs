@@ -3,11 +3,9 @@
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId,
-    arn::Qualifier,
-    content::Content,
     guard::{Facts, Judgement},
-    settings::Settings,
-    surface::Surface,
+    model::{content::Content, settings::Settings, surface::Surface},
+    name::lambda::Qualifier,
 };
 use warden_policy::{Document, Kind, Statement, UrlAuth, function_policy, function_url, layer_policy};
 

@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
-    arn::FunctionArn,
     call_error::CallError,
-    cloudtrail::CloudTrailEvent,
-    content::Content,
     guard::{Facts, Fetch, Guard, Judgement, ReconcileRequest, Remedy, SurfaceSnapshot},
-    settings::Settings,
-    surface::{Resource, Surface},
-    tags::GuardKind,
+    model::{
+        cloudtrail::CloudTrailEvent,
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
+    name::lambda::FunctionArn,
 };
 
 /// The guard.

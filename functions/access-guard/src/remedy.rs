@@ -4,12 +4,14 @@ use crate::judge::policy_text;
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId, Severity,
-    arn::{FunctionArn, LayerVersionArn, Qualifier},
-    content::Content,
     guard::{Facts, Otherwise, Remedy},
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     plan::{Call, Plan, UrlAuthType},
-    settings::Settings,
-    surface::{Resource, Surface},
 };
 use warden_policy::{Edit, EditKind, Narrowed, function_policy, layer_policy};
 

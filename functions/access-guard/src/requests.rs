@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use warden_engine::{
-    arn::{FunctionArn, LayerVersionArn, Qualifier},
-    cloudtrail::CloudTrailEvent,
     guard::{Introduced, ReconcileRequest},
-    settings::Settings,
-    surface::{Resource, Surface},
-    tags::Mode,
+    model::{
+        cloudtrail::CloudTrailEvent,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::Mode,
+    },
+    name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.

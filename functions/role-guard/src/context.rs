@@ -4,13 +4,15 @@ use crate::Facts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    content::Content,
     guard::{Judgement, ReconcileRequest, SurfaceSnapshot},
-    iam::{PolicyArn, PolicyName},
+    ledger::state::History,
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::iam::{PolicyArn, PolicyName},
     plan::PolicyVersion,
-    state::History,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
 };
 
 /// Beside the surfaces.
@@ -82,7 +84,7 @@ impl PolicyUsers {
 /// Adds what the ledger knows.
 pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history: &History) {
     let context = &mut facts.context;
-    let baseline = |(surface, state): (&Surface, &warden_engine::state::SurfaceState)| {
+    let baseline = |(surface, state): (&Surface, &warden_engine::ledger::state::SurfaceState)| {
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();

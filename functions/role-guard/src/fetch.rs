@@ -14,16 +14,20 @@ use jiff::{civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
-    arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
-    content::Content,
     guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
-    iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+    ledger::state::History,
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode, OptIn},
+    },
+    name::{
+        iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+        lambda::{FunctionArn, Home, Qualifier},
+    },
     ports::{Clock, Ledger},
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode, OptIn},
 };
 
 /// A role used by more opted-in functions than this is kept in scope by so many of them.

@@ -5,10 +5,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
     Finding, FindingId, Severity,
-    content::Content,
     guard::{Judgement, SurfaceSnapshot},
-    settings::Settings,
-    surface::Surface,
+    model::{content::Content, settings::Settings, surface::Surface},
 };
 use warden_policy::{
     Document, Kind,

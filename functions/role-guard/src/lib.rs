@@ -20,14 +20,16 @@ use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
-    cloudtrail::CloudTrailEvent,
-    content::Content,
     guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
-    iam::RoleArn,
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::GuardKind,
+    ledger::state::History,
+    model::{
+        cloudtrail::CloudTrailEvent,
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
+    name::iam::RoleArn,
 };
 
 /// What the guard sees of a role, a managed policy or a function.

@@ -1,7 +1,7 @@
 //! What is never changed, whatever its tags say.
 
 use crate::Facts;
-use warden_engine::{settings::Settings, surface::Resource};
+use warden_engine::model::{settings::Settings, surface::Resource};
 
 /// Paths of roles and policies that are AWS's to change, and of Warden's own.
 const PATHS: [&str; 3] = ["/aws-service-role/", "/aws-reserved/", "/warden/"];

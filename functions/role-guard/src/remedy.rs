@@ -9,15 +9,19 @@ pub(crate) use trust::strangers;
 use crate::{Facts, judge::can_come_back, requests::role_of};
 use warden_engine::{
     Finding,
-    arn::{FunctionArn, Qualifier},
-    content::Content,
-    environment::KEY_RIGHTS,
     guard::Remedy,
-    iam::RoleArn,
-    managed_instances::{not_in_service, publish_again},
+    model::{
+        content::Content,
+        managed_instances::{not_in_service, publish_again},
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::{
+        iam::RoleArn,
+        lambda::{FunctionArn, Qualifier},
+    },
     plan::{Call, Plan},
-    settings::Settings,
-    surface::{Resource, Surface},
+    secret::environment::KEY_RIGHTS,
 };
 
 /// Plans how to put `findings` on `surface` right.

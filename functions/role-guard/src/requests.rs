@@ -4,13 +4,17 @@ use crate::Facts;
 use jiff::{Timestamp, tz::TimeZone};
 use std::collections::BTreeSet;
 use warden_engine::{
-    arn::Home,
-    cloudtrail::CloudTrailEvent,
     guard::{Introduced, ReconcileRequest},
-    iam::{CustomerPolicyArn, PolicyArn, RoleArn},
-    settings::Settings,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
+    model::{
+        cloudtrail::CloudTrailEvent,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::{
+        iam::{CustomerPolicyArn, PolicyArn, RoleArn},
+        lambda::Home,
+    },
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
@@ -143,6 +147,6 @@ fn home(settings: &Settings, policy: &CustomerPolicyArn) -> Home {
 }
 
 /// The ARN of the role that a function has.
-pub(crate) fn role_of(content: &warden_engine::content::Content) -> Option<&str> {
+pub(crate) fn role_of(content: &warden_engine::model::content::Content) -> Option<&str> {
     content.document()?.get("Role")?.as_str()
 }

@@ -1,7 +1,7 @@
 //! Whether a role may read its function's secret in spite of its permissions boundary.
 
 use crate::Boundary;
-use warden_engine::{arn::FunctionArn, secret_ref::SecretName};
+use warden_engine::{name::lambda::FunctionArn, secret_ref::SecretName};
 use warden_policy::{Document, Kind, surely_allows};
 
 /// What the document of a role's boundary says to reading `secret`; `None` is no boundary.

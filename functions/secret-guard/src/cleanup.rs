@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use warden_engine::{
-    content::Content,
-    environment::{RetainedSecrets, SecretState},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
     plan::{Call, Plan},
+    secret::environment::{RetainedSecrets, SecretState},
     secret_ref::SecretName,
-    surface::{Resource, Surface},
 };
 
 /// They are deleted once the undo window is over, which is how long AWS keeps what is to be deleted: until then an undo, or the function

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-pub use warden_engine::environment::{Package, StoredNow};
+pub use warden_engine::secret::environment::{Package, StoredNow};
 use warden_engine::{
     Severity,
-    environment::{KeyedHash, OddText, VersionFacts},
-    known::Known,
+    secret::{
+        environment::{KeyedHash, OddText, VersionFacts},
+        known_secret::Known,
+        values::{Place, Values},
+    },
     secret_ref::SecretName,
-    values::{Place, Values},
 };
 
 /// What a role's permissions boundary says to reading a secret of Warden's.

@@ -6,7 +6,7 @@
 
 use crate::Context;
 use std::collections::{BTreeMap, BTreeSet};
-use warden_engine::tags::extension_reads;
+use warden_engine::model::tags::extension_reads;
 
 /// Extensions of which it is known by what the variables that they read begin with: by the names of their files.
 const KNOWN: &[(&str, &[&str])] = &[

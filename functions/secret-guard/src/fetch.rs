@@ -13,16 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Aws, FunctionConfig, HashKey, Keeping};
 use warden_engine::{
     Severity,
-    arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    environment::{EnvironmentDigest, Held, KeyedHash, VersionFacts},
     guard::{ReconcileRequest, Scope, SurfaceSnapshot},
+    ledger::state::History,
+    model::{
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     ports::{Account, Clock},
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
-    values::Values,
+    secret::{
+        environment::{EnvironmentDigest, Held, KeyedHash, VersionFacts},
+        values::Values,
+    },
 };
 use warden_secrets::Confidence;
 

@@ -3,11 +3,13 @@
 use crate::{Context, Facts};
 use std::collections::BTreeSet;
 use warden_engine::{
-    environment::{EnvironmentDigest, Held, OddText},
+    ledger::state::History,
+    model::surface::Surface,
+    secret::{
+        environment::{EnvironmentDigest, Held, OddText},
+        values::{Place, Values},
+    },
     secret_ref::SecretName,
-    state::History,
-    surface::Surface,
-    values::{Place, Values},
 };
 
 /// Adds what the ledger knows. Values that stood here, in an environment without a finding, before they became known to the account are marked:

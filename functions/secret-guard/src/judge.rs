@@ -4,12 +4,11 @@ use crate::{Context, Facts, KnownValue, context::Stale};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
-    arn::LayerVersionArn,
-    environment::{EnvironmentDigest, Held, KeyedHash},
     guard::{Judgement, Scope},
+    model::{settings::Settings, surface::Surface},
+    name::lambda::LayerVersionArn,
+    secret::environment::{EnvironmentDigest, Held, KeyedHash},
     secret_ref::SecretName,
-    settings::Settings,
-    surface::Surface,
 };
 
 /// Judges one surface.

@@ -25,17 +25,19 @@ use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
-    arn::FunctionArn,
     call_error::CallError,
-    cloudtrail::CloudTrailEvent,
-    content::Content,
     guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
+    ledger::state::History,
+    model::{
+        cloudtrail::CloudTrailEvent,
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
+    name::lambda::FunctionArn,
     plan::Plan,
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::GuardKind,
-    values::Values,
+    secret::values::Values,
 };
 
 /// What the guard sees of a function.

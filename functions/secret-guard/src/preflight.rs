@@ -5,7 +5,8 @@ use crate::{
     judge::{is_ours, own_tag},
 };
 use warden_engine::{
-    arn::FunctionArn, environment::EnvironmentDigest, secret_ref::WRAPPER_VARIABLE, settings::Settings,
+    model::settings::Settings, name::lambda::FunctionArn, secret::environment::EnvironmentDigest,
+    secret_ref::WRAPPER_VARIABLE,
 };
 
 /// Lambda's quota of layers (Lambda developer guide, "Lambda quotas").

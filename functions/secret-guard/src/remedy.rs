@@ -11,19 +11,25 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId,
-    arn::{FunctionArn, Qualifier},
-    content::Fingerprint,
-    environment::{
-        EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Replaced, Stored, StoredNow,
-        VersionFacts, WHEN_IT_STARTS,
-    },
     guard::Remedy,
-    managed_instances::{not_in_service, publish_again},
+    model::{
+        managed_instances::{not_in_service, publish_again},
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::{
+        fingerprint::Fingerprint,
+        lambda::{FunctionArn, Qualifier},
+    },
     plan::{Call, Plan},
+    secret::{
+        environment::{
+            EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Replaced, Stored, StoredNow,
+            VersionFacts, WHEN_IT_STARTS,
+        },
+        values::Place,
+    },
     secret_ref::{READ_BEFORE, Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
-    settings::Settings,
-    surface::{Resource, Surface},
-    values::Place,
 };
 
 /// All variables together, as JSON (Lambda developer guide, "Lambda quotas").

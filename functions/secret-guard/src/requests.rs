@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 use warden_engine::{
-    arn::FunctionArn,
-    cloudtrail::CloudTrailEvent,
     guard::{Introduced, ReconcileRequest},
-    surface::{Resource, Surface},
+    model::{
+        cloudtrail::CloudTrailEvent,
+        surface::{Resource, Surface},
+    },
+    name::lambda::FunctionArn,
 };
 
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.

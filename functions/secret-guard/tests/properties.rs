@@ -11,17 +11,21 @@ use secret_guard::{Boundary, Context, Facts, KnownValue, Package, SecretGuard, S
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
-    arn::Home,
-    cloudtrail::Cause,
-    environment::{EnvironmentDigest, EnvironmentUpdate, Held, KeyedHash, OddText, VersionFacts},
     guard::{Guard, ReconcileRequest, Scope, SurfaceSnapshot},
-    known::Known,
+    ledger::state::{History, SurfaceState},
+    model::{
+        cloudtrail::Cause,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::lambda::Home,
     plan::Call,
+    secret::{
+        environment::{EnvironmentDigest, EnvironmentUpdate, Held, KeyedHash, OddText, VersionFacts},
+        known_secret::Known,
+        values::{Place, Values},
+    },
     secret_ref::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE},
-    settings::Settings,
-    state::{History, SurfaceState},
-    surface::{Resource, Surface},
-    values::{Place, Values},
 };
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";

@@ -6,14 +6,18 @@ use crate::{
     lambda::{auth, version, with_key_rights},
 };
 use warden_engine::{
-    arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    content::Content,
     guard::SurfaceSnapshot,
-    iam::CustomerPolicyArn,
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
+    name::{
+        iam::CustomerPolicyArn,
+        lambda::{FunctionArn, Qualifier},
+    },
     plan::{Call, Change, PolicyVersion, RevisionId},
     ports::Account,
-    surface::{Resource, Surface},
 };
 
 /// What IAM shows: it hands out no locks.

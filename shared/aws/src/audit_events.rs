@@ -6,9 +6,8 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use serde_json::Value;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    ocsf,
+    ledger::{ocsf, record::Record},
     ports::AuditEvents,
-    record::Record,
 };
 
 /// PutEvents takes 256 KB a call (EventBridge quotas); beyond this an event goes out without the contents, which the ledger has.

@@ -18,16 +18,18 @@ use std::{
     fmt, io, mem,
 };
 use warden_engine::{
-    arn::{FunctionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    content::Content,
-    environment::{
-        EnvironmentDigest, EnvironmentUpdate, Held, KeptValue, KeyedHash, Package, RetainedSecrets, SecretState,
-        Stored, VariableName, VersionFacts,
-    },
     guard::SurfaceSnapshot,
+    model::content::Content,
+    name::lambda::{FunctionArn, Qualifier},
     plan::RevisionId,
-    rotate::{Kept, NotKept},
+    secret::{
+        environment::{
+            EnvironmentDigest, EnvironmentUpdate, Held, KeptValue, KeyedHash, Package, RetainedSecrets, SecretState,
+            Stored, VariableName, VersionFacts,
+        },
+        rotate::{Kept, NotKept},
+    },
     secret_ref::{Reference, SecretName},
 };
 

@@ -6,7 +6,7 @@ use aws_sdk_iam::operation::{
 };
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    iam::{CustomerPolicyArn, RoleArn},
+    name::iam::{CustomerPolicyArn, RoleArn},
     plan::PolicyVersion,
 };
 

@@ -7,9 +7,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
 use warden_engine::{
-    arn::FunctionArn,
     call_error::{CallError, ErrorKind},
-    environment::KeyedHash,
+    name::lambda::FunctionArn,
+    secret::environment::KeyedHash,
     secret_ref::{SECRETS, SecretName},
 };
 use zeroize::Zeroizing;

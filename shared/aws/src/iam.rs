@@ -7,11 +7,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    content::Content,
     guard::SurfaceSnapshot,
-    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+    model::{content::Content, tags::with_folded_keys},
+    name::iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::PolicyVersion,
-    tags::with_folded_keys,
 };
 use warden_policy::{Document, Kind, decode_iam_document};
 

@@ -9,12 +9,12 @@ use futures::future;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    arn::{FunctionArn, LayerVersionArn, Qualifier},
     call_error::{CallError, ErrorKind},
-    content::Content,
-    environment::KEY_RIGHTS,
     guard::SurfaceSnapshot,
+    model::content::Content,
+    name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     plan::{RevisionId, UrlAuthType},
+    secret::environment::KEY_RIGHTS,
 };
 use warden_policy::{Document, Kind};
 

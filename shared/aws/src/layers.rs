@@ -17,8 +17,8 @@ use std::{
     sync::PoisonError,
 };
 use warden_engine::{
-    arn::{FunctionArn, LayerVersionArn},
     call_error::{CallError, ErrorKind},
+    name::lambda::{FunctionArn, LayerVersionArn},
 };
 use zip::ZipArchive;
 

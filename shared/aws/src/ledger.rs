@@ -20,14 +20,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    content::Fingerprint,
-    environment::KeyedHash,
-    known::Known,
+    ledger::{
+        record::{Record, RecordId},
+        state::{Head, History, Pause, SurfaceState},
+    },
+    model::surface::{Resource, Surface},
+    name::fingerprint::Fingerprint,
     ports::{Commit, CommitError, Ledger},
-    proof::is_withdrawn,
-    record::{Record, RecordId},
-    state::{Head, History, Pause, SurfaceState},
-    surface::{Resource, Surface},
+    run::proof::is_withdrawn,
+    secret::{environment::KeyedHash, known_secret::Known},
 };
 
 type Item = HashMap<String, AttributeValue>;

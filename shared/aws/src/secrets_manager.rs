@@ -11,14 +11,16 @@ use std::{
     fmt,
 };
 use warden_engine::{
-    arn::FunctionArn,
     call_error::{CallError, ErrorKind},
-    content::Content,
-    environment::{
-        EnvironmentDigest, Grant, Held, KeptValue, KeyedHash, OddText, Replaced, Rotation, SecretState, Stored,
-        StoredNow, VariableName,
+    model::content::Content,
+    name::lambda::FunctionArn,
+    secret::{
+        environment::{
+            EnvironmentDigest, Grant, Held, KeptValue, KeyedHash, OddText, Replaced, Rotation, SecretState, Stored,
+            StoredNow, VariableName,
+        },
+        rotate::{Kept, NotKept},
     },
-    rotate::{Kept, NotKept},
     secret_ref::{Reference, SecretName, plain},
 };
 use zeroize::Zeroizing;

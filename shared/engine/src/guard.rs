@@ -1,16 +1,18 @@
 //! What a guard supplies, and what it is given.
 
 use crate::{
-    arn::FunctionArn,
     call_error::CallError,
-    cloudtrail::{Cause, CloudTrailEvent},
-    content::Content,
+    ledger::state::History,
+    model::{
+        cloudtrail::{Cause, CloudTrailEvent},
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode, OptIn},
+    },
+    name::lambda::FunctionArn,
     plan::{Plan, RevisionId},
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode, OptIn},
-    values::Values,
+    secret::values::Values,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

@@ -2,13 +2,14 @@
 
 use crate::{
     call_error::CallError,
-    environment::KeyedHash,
     guard::SurfaceSnapshot,
-    known::Known,
+    ledger::{
+        record::Record,
+        state::{Head, History, Pause, SurfaceState},
+    },
+    model::surface::{Resource, Surface},
     plan::{Call, Change, RevisionId},
-    record::Record,
-    state::{Head, History, Pause, SurfaceState},
-    surface::{Resource, Surface},
+    secret::{environment::KeyedHash, known_secret::Known},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;

@@ -8,10 +8,10 @@ use std::env;
 use warden_aws::{Aws, Deployment, config};
 use warden_engine::{
     Handled,
-    arn::FunctionArn,
     guard::{Fetch, Guard},
+    model::settings::Settings,
+    name::lambda::FunctionArn,
     on_event,
-    settings::Settings,
 };
 
 pub use lambda_runtime::Error;

@@ -7,7 +7,7 @@ mod secret_guard;
 
 use serde_json::Value;
 use std::time::Duration;
-use warden_engine::{record::Step, undo::UndoRefusal};
+use warden_engine::{ledger::record::Step, run::undo::UndoRefusal};
 use warden_sandbox::{ApiCall, CallMatch, Fault, Order};
 use warden_tests::{Account, UNDO_LEASE};
 

@@ -2,7 +2,7 @@
 
 use crate::{Remediation, every_end, interrupt};
 use std::{fmt::Debug, time::Duration};
-use warden_engine::{record::Step, rotate::RotateRefusal, undo::UndoRefusal};
+use warden_engine::{ledger::record::Step, run::undo::UndoRefusal, secret::rotate::RotateRefusal};
 use warden_sandbox::{ApiCall, CallMatch, Fault};
 use warden_tests::{Account, UNDO_LEASE, arn, environment::variables};
 

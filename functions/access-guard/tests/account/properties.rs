@@ -20,11 +20,13 @@ use std::collections::BTreeMap;
 use tokio::runtime::Builder;
 use warden_engine::{
     Finding, Severity,
-    content::Content,
     guard::{Facts, Guard, Scope, SurfaceSnapshot},
-    record::{Record, Step},
-    settings::Settings,
-    surface::{Resource, Surface},
+    ledger::record::{Record, Step},
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
 };
 
 /// A world that the account may hold before and after somebody's change.

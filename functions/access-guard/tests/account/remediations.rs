@@ -5,7 +5,10 @@ use crate::world::guarded::{self, Violation as _, surface};
 use access_guard::AccessGuard;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, record::Step, surface::Resource};
+use warden_engine::{
+    ledger::record::Step,
+    model::{content::Content, surface::Resource},
+};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use warden_engine::{
     Severity,
     call_error::CallError,
-    content::Content,
     guard::{Facts, Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
-    settings::Settings,
-    surface::{Resource, Surface},
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
 };
 
 impl Fetch<AccessGuard> for World {

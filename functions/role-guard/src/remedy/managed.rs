@@ -3,9 +3,9 @@
 use super::Task;
 use crate::judge::text_of;
 use warden_engine::{
-    content::Content,
     guard::Remedy,
-    iam::CustomerPolicyArn,
+    model::content::Content,
+    name::iam::CustomerPolicyArn,
     plan::{Call, PolicyVersion},
 };
 use warden_policy::role_policy::{self, RoleTexts};

@@ -8,12 +8,14 @@ use crate::{
 use serde_json::Value;
 use warden_engine::{
     Finding,
-    content::Content,
     guard::Remedy,
-    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode, OptIn},
+    },
+    name::iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::{Call, Plan},
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode, OptIn},
 };
 use warden_policy::{
     Edit, EditKind, Narrowed,

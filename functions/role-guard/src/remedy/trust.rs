@@ -4,7 +4,11 @@ use super::Task;
 use crate::{Facts, judge::text_of};
 use std::collections::BTreeSet;
 use warden_engine::{
-    Severity, content::Content, guard::Remedy, iam::RoleArn, plan::Call, settings::Settings, surface::Surface,
+    Severity,
+    guard::Remedy,
+    model::{content::Content, settings::Settings, surface::Surface},
+    name::iam::RoleArn,
+    plan::Call,
 };
 use warden_policy::{
     Document, Effect, Kind, PrincipalType, Principals, Selection,

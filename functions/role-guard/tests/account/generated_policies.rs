@@ -6,7 +6,11 @@ use crate::home::{
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, iam::PolicyArn, record::Step, surface::Resource};
+use warden_engine::{
+    ledger::record::Step,
+    model::{content::Content, surface::Resource},
+    name::iam::PolicyArn,
+};
 
 /// `pay` has a policy that others have as well, and no room among its own ones.
 async fn full() -> Home {

@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
     call_error::CallError,
-    content::Content,
     guard::{Fetch, Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
-    iam::PolicyArn,
+    ledger::state::History,
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode, OptIn},
+    },
+    name::iam::PolicyArn,
     ports::Clock,
-    settings::Settings,
-    state::History,
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode, OptIn},
 };
 
 pub(crate) type Home = Guarded<RoleGuard>;

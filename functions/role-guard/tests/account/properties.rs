@@ -23,10 +23,12 @@ use proptest::{
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use warden_engine::{
-    content::Content,
-    iam::PolicyArn,
-    record::{Record, Step},
-    surface::{Resource, Surface},
+    ledger::record::{Record, Step},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
+    name::iam::PolicyArn,
 };
 
 /// What the role `pay` may hold.

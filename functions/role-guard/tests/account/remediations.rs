@@ -13,7 +13,10 @@ use crate::{
 use jiff::SignedDuration;
 use role_guard::RoleGuard;
 use serde_json::{Value, json};
-use warden_engine::{content::Content, record::Step, surface::Surface};
+use warden_engine::{
+    ledger::record::Step,
+    model::{content::Content, surface::Surface},
+};
 
 /// Something bad: how the account was before, what happens, the events that say so, and the calls that put it right.
 struct Violation {

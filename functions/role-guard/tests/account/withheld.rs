@@ -6,11 +6,13 @@ use crate::home::{
 };
 use serde_json::{Value, json};
 use warden_engine::{
-    cloudtrail::Cause,
-    content::Content,
     guard::ReconcileRequest,
-    record::{Record, Step},
-    surface::{Resource, Surface},
+    ledger::record::{Record, Step},
+    model::{
+        cloudtrail::Cause,
+        content::Content,
+        surface::{Resource, Surface},
+    },
 };
 
 async fn guarded() -> Home {

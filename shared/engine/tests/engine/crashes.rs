@@ -3,7 +3,9 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use crate::world::{Fault, Port};
 use jiff::SignedDuration;
-use warden_engine::{HandlerError, ReconcileError, call_error::ErrorKind, record::Step, surface::Surface};
+use warden_engine::{
+    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface,
+};
 
 /// A remediation of two surfaces, `fault` at its `nth` call, and the event delivered again after the lease. Returns whether the
 /// fault came to pass.

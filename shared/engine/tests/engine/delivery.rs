@@ -4,7 +4,7 @@ use crate::toy::{Stage, bad, function, good, policy, policy_of};
 use crate::world::Port;
 use futures::future;
 use jiff::SignedDuration;
-use warden_engine::record::Step;
+use warden_engine::ledger::record::Step;
 
 const ONE_REMEDIATION: [&str; 3] = ["opted-in", "planned resource-policy", "applied resource-policy"];
 

@@ -4,9 +4,9 @@ use crate::toy::{Stage, bad, function, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
     Severity,
-    decide::still_holds,
+    decide::report::still_holds,
+    ledger::record::{Record, Step},
     ports::{Clock, Ledger},
-    record::{Record, Step},
 };
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use serde_json::{Value, json};
 use warden_engine::{
-    content::Content,
-    record::{Reason, Step},
+    ledger::record::{Reason, Step},
+    model::content::Content,
 };
 
 #[tokio::test]

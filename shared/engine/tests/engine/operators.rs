@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use warden_engine::{
     HandlerError, ReconcileError, Severity,
     call_error::ErrorKind,
-    cloudtrail::Cause,
-    pause::{pause, resume},
+    ledger::{
+        record::Step,
+        state::{Acceptance, Pause},
+    },
+    model::cloudtrail::Cause,
     ports::Clock,
-    record::Step,
-    state::{Acceptance, Pause},
+    run::pause::{pause, resume},
 };
 
 async fn paused(until: Option<Timestamp>) -> Stage {

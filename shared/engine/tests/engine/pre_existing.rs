@@ -3,7 +3,7 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use jiff::SignedDuration;
 use serde_json::Value;
-use warden_engine::{Severity, record::Step, tags::Mode};
+use warden_engine::{Severity, ledger::record::Step, model::tags::Mode};
 
 async fn opted_in_with(statements: &[Value]) -> Stage {
     let stage = Stage::new();

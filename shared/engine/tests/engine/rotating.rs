@@ -5,14 +5,20 @@ use crate::world::{Fault, Port};
 use jiff::SignedDuration;
 use warden_engine::{
     call_error::ErrorKind,
-    cloudtrail::Cause,
-    content::Content,
-    environment::{KeptValue, KeyedHash},
+    ledger::{
+        record::{Record, Step},
+        state::{Intent, Purpose},
+    },
+    model::{
+        cloudtrail::Cause,
+        content::Content,
+        surface::{Resource, Surface},
+    },
     plan::Plan,
-    record::{Record, Step},
-    rotate::{Kept, Rotate, RotateRefusal},
-    state::{Intent, Purpose},
-    surface::{Resource, Surface},
+    secret::{
+        environment::{KeptValue, KeyedHash},
+        rotate::{Kept, Rotate, RotateRefusal},
+    },
 };
 
 const PLANNED: [&str; 2] = ["planned secret/DB_PASSWORD", "rotated secret/DB_PASSWORD"];

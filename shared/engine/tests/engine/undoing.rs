@@ -6,8 +6,8 @@ use futures::future;
 use jiff::SignedDuration;
 use warden_engine::{
     call_error::ErrorKind,
-    record::{Record, Step},
-    undo::UndoRefusal,
+    ledger::record::{Record, Step},
+    run::undo::UndoRefusal,
 };
 
 /// A remediation of `pay`, and its `applied` record.

@@ -6,18 +6,20 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, ops::Deref};
 use warden_engine::{
     Handled, HandlerError,
-    arn::Home,
-    cloudtrail::Cause,
-    content::Content,
     guard::{Fetch, Guard, ReconcileRequest},
+    ledger::record::{Record, Step},
+    model::{
+        cloudtrail::Cause,
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::lambda::Home,
     on_event,
     plan::Plan,
     ports::Clock,
     reconcile,
-    record::{Record, Step},
-    settings::Settings,
-    surface::{Resource, Surface},
-    undo::{Undo, UndoRefusal},
+    run::undo::{Undo, UndoRefusal},
 };
 
 /// What surfaces hold, and how it is written where that counts.

@@ -5,10 +5,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
     call_error::ErrorKind,
-    content::Content,
-    iam::{CustomerPolicyArn, PolicyArn},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
+    name::iam::{CustomerPolicyArn, PolicyArn},
     plan::{Call, PolicyVersion},
-    surface::{Resource, Surface},
 };
 
 /// A managed policy.

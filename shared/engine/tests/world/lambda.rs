@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
-    content::Content,
-    environment::{EnvironmentDigest, Held, KeptValue},
+    model::content::Content,
     plan::Call,
+    secret::environment::{EnvironmentDigest, Held, KeptValue},
 };
 
 /// The content that `call` leaves where `content` was; a call of IAM's is none of Lambda's.

@@ -27,16 +27,21 @@ use std::{
 use time::SimulatedTime;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    content::{Content, Fingerprint},
     guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
-    iam::PolicyArn,
+    ledger::{
+        chain::verify,
+        record::{Reason, Record, Step},
+        state::{Head, History, HourlyChanges, Pause, SurfaceState},
+    },
+    model::{
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{GuardKind, Mode},
+    },
+    name::{fingerprint::Fingerprint, iam::PolicyArn},
     plan::{Call, Change, RevisionId},
     ports::{Account, Attestor, AuditEvents, Clock, Commit, CommitError, Ledger},
-    record::{Reason, Record, Step, verify},
-    settings::Settings,
-    state::{Head, History, HourlyChanges, Pause, SurfaceState},
-    surface::{Resource, Surface},
-    tags::{GuardKind, Mode},
 };
 
 /// When every world begins.

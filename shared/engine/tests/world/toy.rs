@@ -6,20 +6,22 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
     Finding, FindingId, Handled, HandlerError, Report, Severity,
-    arn::{FunctionArn, Home, Qualifier},
     call_error::CallError,
-    cloudtrail::{Cause, CloudTrailEvent},
-    content::Content,
     guard::{Facts, Fetch, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
+    ledger::record::{Record, Step},
+    model::{
+        cloudtrail::{Cause, CloudTrailEvent},
+        content::Content,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
+    name::lambda::{FunctionArn, Home, Qualifier},
     on_event,
     plan::{Call, Plan},
     ports::Clock,
     reconcile,
-    record::{Record, Step},
-    settings::Settings,
-    surface::{Resource, Surface},
-    tags::GuardKind,
-    undo::{Undo, UndoRefusal},
+    run::undo::{Undo, UndoRefusal},
 };
 
 pub(crate) struct Toy;

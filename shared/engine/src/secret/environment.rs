@@ -4,10 +4,10 @@
 //! serialises; facts, plans, records and events hold a [`EnvironmentDigest`].
 
 use crate::{
-    arn::{FunctionArn, NameError, as_text},
-    content::Content,
+    model::content::Content,
+    name::{NameError, as_text, lambda::FunctionArn},
 };
-use serde::{Deserialize, Serialize, de};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,8 +2,8 @@
 //! are used.
 
 use crate::{
-    arn::{FunctionArn, Home, Qualifier},
-    tags::is_tag_key,
+    model::tags::is_tag_key,
+    name::lambda::{FunctionArn, Home, Qualifier},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

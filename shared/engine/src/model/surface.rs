@@ -1,11 +1,13 @@
 //! The parts of a resource that can be read, judged, changed and restored by themselves.
 
 use crate::{
-    arn::{AccountArn, FunctionArn, LayerVersionArn, NameError, Qualifier, as_text},
-    environment::VariableName,
-    iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+    name::{
+        NameError, as_text,
+        iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
+        lambda::{AccountArn, FunctionArn, LayerVersionArn, Qualifier},
+    },
+    secret::environment::VariableName,
 };
-use serde::{Deserialize, Serialize, de};
 use std::{fmt, str::FromStr};
 use warden_policy::AccountId;
 

@@ -1,11 +1,13 @@
 //! An event's way through a guard.
 
 use crate::{
-    cloudtrail::{CloudTrailEvent, EventParseError},
     guard::{Fetch, Guard, ReconcileRequest},
+    model::{
+        cloudtrail::{CloudTrailEvent, EventParseError},
+        settings::Settings,
+    },
     ports::World,
-    reconcile::{ReconcileError, Report, reconcile},
-    settings::Settings,
+    run::reconcile::{ReconcileError, Report, reconcile},
 };
 use serde::Serialize;
 use serde_json::Value;

@@ -4,8 +4,8 @@
 //! function's records, so that they outlive the versions of its secrets, and no call is made for them.
 
 use crate::{
-    environment::{KeyedHash, Stored},
     plan::{Call, Change},
+    secret::environment::{KeyedHash, Stored},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,23 +1,40 @@
 //! The decision: facts, history, settings and the time in; records, states and changes out. Pure: no I/O, no clock, cannot fail.
 
-use crate::{
-    content::{Content, FindingKey, Fingerprint},
-    environment::{KeyedHash, WHEN_IT_STARTS},
-    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
-    known::{self, Known},
-    plan::{Change, Plan, RevisionId},
-    record::{Diff, Draft, Reason, Record, Step},
-    settings::{PreExistingPolicy, Settings},
-    state::{Acceptance, Enrolment, Head, History, Intent, Purpose, SurfaceState},
-    surface::{Resource, Surface},
-    tags::{Mode, OptIn},
+mod breaker;
+pub mod gone;
+pub mod intent;
+pub mod outcome;
+mod pre_existing;
+pub mod report;
+
+use self::{
+    breaker::Breaker,
+    intent::{Remediation, intend, resume},
+    outcome::{Ending, conclude, learnt},
+    pre_existing::PreExisting,
+    report::Once,
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use crate::{
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
+    ledger::{
+        record::{Draft, Reason, Step},
+        state::{Enrolment, Head, History, Intent, Purpose, SurfaceState},
+    },
+    model::{
+        content::{Content, Diff},
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::{Mode, OptIn},
+    },
+    name::fingerprint::Fingerprint,
+    plan::Plan,
+    secret::{environment::KeyedHash, known_secret::Known},
+};
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
-use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    iter, mem,
+    mem,
 };
 use warden_finding::{Finding, Severity};
 
@@ -30,11 +47,6 @@ const LARGEST_CONTENT: usize = 32 * 1024;
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
-/// The longest pause before a critical finding is reverted again: it must fit into a guard's time.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
-/// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
-const REVERTS_KEPT: usize = 64;
-
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -67,174 +79,6 @@ pub enum Hold {
     Pause(Timestamp),
 }
 
-/// One surface to put right.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Remediation {
-    /// Where.
-    pub surface: Surface,
-    /// What, as it stands in the ledger.
-    pub intent: Intent,
-    /// The changes that are left.
-    pub changes: Vec<Change>,
-    /// The lock on the content as it was read.
-    pub revision: Option<RevisionId>,
-    /// The state that the intent was written into.
-    pub state: SurfaceState,
-    /// Whether another run began it.
-    pub resumed: bool,
-}
-
-/// How an intent ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Everything was changed as planned.
-    Done,
-    /// Not everything was, for the reason given.
-    Failed(String),
-    /// AWS refused the change because what it leaves would let the public in.
-    Public(String),
-}
-
-/// Ends an intent: the records of its outcome, and the state without it.
-pub fn conclude(
-    intent: &Intent,
-    ending: &Ending,
-    state: &SurfaceState,
-    compliant: bool,
-    template: &Draft,
-    now: Timestamp,
-) -> (Vec<Draft>, SurfaceState) {
-    let mut state = state.clone();
-    state.intent = None;
-    let mut accepted = None;
-    let mut draft = Draft {
-        surface: Some(intent.plan.surface().clone()),
-        findings: intent.findings.clone(),
-        severity: worst(&intent.findings),
-        remediation: Some(intent.remediation.clone()),
-        diff: Some(Diff { before: intent.plan.before().clone(), after: intent.plan.after().clone() }),
-        changes: intent.plan.changes().to_vec(),
-        ..template.clone()
-    };
-    match (ending, &intent.purpose) {
-        (Ending::Done, Purpose::Rotate) => {
-            draft.step = Step::Rotated;
-            draft.note = noted(draft.note, intent.plan.note());
-        }
-        (Ending::Done, Purpose::Remedy) => {
-            draft.step = Step::Applied;
-            draft.note = noted(draft.note, intent.plan.note());
-            state.values.learn(intent.plan.changes());
-            // What is put away after a resource that is gone was no revert.
-            if !intent.findings.is_empty() {
-                state.reverts.push(now);
-            }
-            let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
-            state.reverts.drain(..surplus);
-            state.refused.clear();
-            // What an operator had removed does not stand any more: put back, it is new.
-            let left = intent.plan.after().fragments();
-            state.pre_existing.retain(|key, _| left.contains(&key.fragment));
-            if compliant {
-                state.baseline = Some(intent.plan.after().clone());
-            }
-        }
-        (Ending::Done, Purpose::Undo { record }) => {
-            draft.step = Step::Undone;
-            draft.undoes = Some(*record);
-            let known = known::by_undone(intent.plan.changes());
-            let names: Vec<&str> = known.values().map(|known| known.variable.as_str()).collect();
-            let unlearnt = (!names.is_empty()).then(|| {
-                format!(
-                    "what {} held is no known secret any more: it may be set in other functions too",
-                    names.join(", ")
-                )
-            });
-            let rotated = matches!(intent.plan.surface(), Surface::Secret(_)).then_some(WHEN_IT_STARTS);
-            draft.note = noted(unlearnt, rotated);
-            let keys = intent.restored();
-            accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
-                let Acceptance { until, by, .. } = acceptance;
-                let note = Some(format!("left alone until {until} or until it changes; decided by {by}"));
-                let (diff, changes) = (None, Vec::new());
-                Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
-            });
-        }
-        (Ending::Failed(why) | Ending::Public(why), purpose) => {
-            draft.step = Step::Failed;
-            draft.note = Some(why.clone());
-            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
-                state.refused.push(intent.plan.fingerprint());
-            }
-            if let Purpose::Undo { record } = purpose {
-                draft.undoes = Some(*record);
-                let keys = intent.restored();
-                state.acceptances.retain(|acceptance| acceptance.findings != keys);
-            }
-        }
-    }
-    (iter::once(draft).chain(accepted).collect(), state)
-}
-
-/// What the account learns about values by how an intent ended.
-pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
-    match (ending, &intent.purpose) {
-        (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known::by(intent.plan.changes()),
-        // Withdrawn when the undo began.
-        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known::by_undone(intent.plan.changes()),
-        (Ending::Done, Purpose::Undo { .. })
-        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
-    }
-}
-
-/// What ends the intents that were left open on a resource that is gone.
-pub struct Gone {
-    /// Records to write.
-    pub drafts: Vec<Draft>,
-    /// States that change.
-    pub states: Vec<(Surface, SurfaceState)>,
-    /// What the account learns about values.
-    pub known: BTreeMap<KeyedHash, Known>,
-    /// What is resumed.
-    pub remediations: Vec<Remediation>,
-}
-
-/// Ends the intents that were left open on a resource that is gone; `kept` is what Warden keeps for it, and on which surface.
-pub fn gone(
-    history: &History,
-    kept: Option<(&Surface, &Content)>,
-    template: &Draft,
-    settings: &Settings,
-    now: Timestamp,
-) -> Gone {
-    let mut gone = Gone { drafts: Vec::new(), states: Vec::new(), known: BTreeMap::new(), remediations: Vec::new() };
-    for (surface, state) in &history.surfaces {
-        if let Some(intent) = state.intent.as_ref().filter(|intent| intent.lease <= now) {
-            let kept = kept.filter(|(kept, _)| *kept == surface);
-            let ending = match kept.and_then(|(_, content)| intent.plan.remaining(content)) {
-                Some([]) => Ending::Done,
-                Some(changes) if intent.purpose == Purpose::Remedy && !history.is_paused(now) => {
-                    let resumed = resume(surface, intent, changes, None, state, settings, now);
-                    gone.states.push((surface.clone(), resumed.state.clone()));
-                    gone.remediations.push(resumed);
-                    continue;
-                }
-                Some(_) | None => {
-                    Ending::Failed("the run that began this was cut off, and its resource is gone".into())
-                }
-            };
-            let (outcome, state) = conclude(intent, &ending, state, false, template, now);
-            gone.drafts.extend(outcome);
-            gone.known.extend(learnt(intent, &ending));
-            gone.states.push((surface.clone(), state));
-        }
-        if gone.states.len() == ITEMS_PER_COMMIT / 2 {
-            break;
-        }
-    }
-    gone
-}
-
 /// The severity of the worst finding.
 pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).max()
@@ -257,7 +101,7 @@ pub fn decide<G: Guard>(
     now: Timestamp,
 ) -> Decision {
     let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
-    let mut deciding = Decider {
+    let mut decider = Decider {
         guard,
         request,
         facts,
@@ -288,16 +132,16 @@ pub fn decide<G: Guard>(
         },
         opt_in,
     };
-    deciding.scope();
+    decider.scope();
     for (surface, snapshot) in &facts.surfaces {
-        if deciding.is_full() {
-            deciding.decision.more = true;
+        if decider.is_full() {
+            decider.decision.more = true;
             break;
         }
-        deciding.surface(surface, snapshot);
+        decider.surface(surface, snapshot);
     }
-    deciding.survey();
-    deciding.decision
+    decider.survey();
+    decider.decision
 }
 
 struct Decider<'a, G: Guard> {
@@ -511,7 +355,15 @@ impl<G: Guard> Decider<'_, G> {
         if compliant(&judgement, self.settings) && fits(content) {
             state.baseline = Some(content.clone());
         }
-        let pre_existing = self.pre_existing(surface, content, &judgement.findings, state);
+        let asked = PreExisting {
+            known: self.known,
+            request: self.request,
+            mode: self.opt_in.mode,
+            policy: self.settings.pre_existing,
+            happened: self.happened(),
+            now: self.now,
+        };
+        let pre_existing = asked.among(surface, content, &judgement.findings, state);
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
@@ -551,53 +403,11 @@ impl<G: Guard> Decider<'_, G> {
         }
     }
 
-    /// Which of the findings were there before the resource was opted in to `enforce`; brings the state's list up to date.
-    fn pre_existing(
-        &self,
-        surface: &Surface,
-        content: &Content,
-        findings: &[Finding],
-        state: &mut SurfaceState,
-    ) -> Vec<FindingKey> {
-        let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
-        // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at all.
-        let surveyed = self.known.is_some_and(|known| known.surveyed);
-        let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
-        let happened = self.happened();
-        let recorded = state.pre_existing.clone();
-        let mut pre_existing = Vec::new();
-        for finding in findings {
-            let key = content.finding_key(finding);
-            let named = self.request.introduces(surface, sid(content, &finding.at));
-            // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
-            let written =
-                recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
-            let is_pre_existing = match written {
-                // An event may be read after the opt-in that it came after: what it names is new if it happened after the
-                // opt-in and before the finding was written down as pre-existing.
-                Some(written) => {
-                    !(named && enforced_since.is_some_and(|since| since <= happened) && happened <= written)
-                }
-                None => first_look && !named,
-            };
-            if !is_pre_existing && self.opt_in.mode == Mode::Enforce {
-                state.pre_existing.retain(|known, _| known.fragment != key.fragment);
-            } else {
-                state.pre_existing.insert(key, written.unwrap_or(self.now));
-            }
-            if is_pre_existing && !self.request.by_operator && self.settings.pre_existing == PreExistingPolicy::Withhold
-            {
-                pre_existing.push(key);
-            }
-        }
-        pre_existing
-    }
-
     fn never_touch(&self) -> bool {
         self.guard.never_touch(self.resource(), self.facts, self.settings)
     }
 
-    /// The breaker. Returns what is still to be acted on; `None` to wait first.
+    /// What the breaker lets through; `None` to wait first.
     fn fight(
         &mut self,
         surface: &Surface,
@@ -605,8 +415,9 @@ impl<G: Guard> Decider<'_, G> {
         state: &mut SurfaceState,
         addressed: Vec<Finding>,
     ) -> Option<Vec<Finding>> {
-        let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
-        if reverts < self.settings.breaker.reverts || self.request.by_operator || addressed.is_empty() {
+        let breaker = Breaker::read(&state.reverts, &self.settings.breaker);
+        let Breaker::Open { reverts, until } = breaker else { return Some(addressed) };
+        if self.request.by_operator || addressed.is_empty() {
             return Some(addressed);
         }
         let (critical, rest): (Vec<_>, Vec<_>) =
@@ -619,10 +430,6 @@ impl<G: Guard> Decider<'_, G> {
             let reason = Some(Reason::Breaker { reverts });
             self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
         }
-        let beyond = reverts.saturating_sub(self.settings.breaker.reverts).min(16);
-        let pause = self.settings.breaker.pause.saturating_mul(1 << beyond).min(LONGEST_PAUSE);
-        let last = state.reverts.iter().max().copied().unwrap_or(Timestamp::MIN);
-        let until = last.saturating_add(pause).unwrap_or(Timestamp::MAX);
         if !critical.is_empty() && self.now < until {
             self.hold(Hold::Pause(until));
             return None;
@@ -713,8 +520,10 @@ impl<G: Guard> Decider<'_, G> {
         }
         let intent = intend(self.resource(), plan.clone(), fixed.clone(), state, self.settings, self.now);
         let remediation = intent.remediation.clone();
-        let reverts = u32::try_from(state.reverts.len()).unwrap_or(u32::MAX);
-        let repeated = reverts >= self.settings.breaker.reverts && !self.request.by_operator;
+        let repeated = match Breaker::read(&state.reverts, &self.settings.breaker) {
+            Breaker::Open { reverts, .. } if !self.request.by_operator => Some(reverts),
+            Breaker::Open { .. } | Breaker::Closed => None,
+        };
         self.decision.drafts.push(Draft {
             step: Step::Planned,
             surface: Some(surface.clone()),
@@ -722,8 +531,9 @@ impl<G: Guard> Decider<'_, G> {
             findings: fixed,
             remediation: Some(remediation),
             note: noted(
-                repeated
-                    .then(|| self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")),
+                repeated.map(|reverts| {
+                    self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")
+                }),
                 plan.note(),
             ),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
@@ -778,19 +588,8 @@ impl<G: Guard> Decider<'_, G> {
         note: Option<String>,
         alert: Option<Severity>,
     ) {
-        let mut is_news = |what: String| {
-            let once = said(step, reason.as_ref(), &what, self.since);
-            if !state.reported.contains(&once) {
-                state.reported.push(once);
-            }
-            !self.reported.contains(&once)
-        };
-        let news: Vec<Finding> =
-            findings.iter().filter(|finding| is_news(content.finding_key(finding).to_string())).cloned().collect();
-        // Content that cannot be judged has no findings.
-        if news.is_empty() && !(findings.is_empty() && is_news(content.fingerprint().to_string())) {
-            return;
-        }
+        let once = Once { step, reason: reason.as_ref(), since: self.since };
+        let Some(news) = once.news(content, findings, &self.reported, &mut state.reported) else { return };
         self.decision.drafts.push(Draft {
             step,
             surface: Some(surface.clone()),
@@ -805,136 +604,6 @@ impl<G: Guard> Decider<'_, G> {
     }
 }
 
-/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the resource came to its
-/// mode.
-fn said(step: Step, reason: Option<&Reason>, what: &str, since: Timestamp) -> Fingerprint {
-    Fingerprint::of(&json!([step, reason.map(Reason::code), what, since]))
-}
-
-/// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same reason, and the
-/// resource is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
-pub fn still_holds(record: &Record, history: &History) -> bool {
-    let Draft { guard: Some(guard), surface: Some(surface), step, findings, reason, diff, mode, .. } = &record.entry
-    else {
-        return false;
-    };
-    let (Some(enrolment), Some(state)) = (history.head.guards.get(guard), history.surfaces.get(surface)) else {
-        return false;
-    };
-    let holds = |finding: &Finding| match diff {
-        Some(diff) => {
-            let key = diff.before.finding_key(finding).to_string();
-            state.reported.contains(&said(*step, reason.as_ref(), &key, enrolment.since))
-        }
-        // Of content that no record can hold the state alone says that there is something to report.
-        None => !state.reported.is_empty(),
-    };
-    *mode == Some(enrolment.mode) && findings.iter().any(holds)
-}
-
-/// Takes over an intent that another run left open, for the changes that are left.
-fn resume(
-    surface: &Surface,
-    intent: &Intent,
-    changes: &[Change],
-    revision: Option<RevisionId>,
-    state: &SurfaceState,
-    settings: &Settings,
-    now: Timestamp,
-) -> Remediation {
-    let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
-    let intent = Intent { lease, ..intent.clone() };
-    let state = SurfaceState { intent: Some(intent.clone()), ..state.clone() };
-    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, state, resumed: true }
-}
-
-/// Writes the intent to carry out `plan` into the surface's state.
-pub(crate) fn intend(
-    resource: &Resource,
-    plan: Plan,
-    findings: Vec<Finding>,
-    state: &mut SurfaceState,
-    settings: &Settings,
-    now: Timestamp,
-) -> Intent {
-    state.occurrences += 1;
-    let key = json!([resource, plan.surface(), plan.before().fingerprint(), state.occurrences]);
-    let intent = Intent {
-        purpose: Purpose::Remedy,
-        remediation: format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences),
-        findings,
-        plan,
-        lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
-    };
-    state.intent = Some(intent.clone());
-    intent
-}
-
-/// What is to be written and done about what Warden keeps for a resource that is gone, on which surface: the record, the surface's state, and
-/// the change if it may be made now. `None` where that was said already.
-pub fn cleanup(
-    resource: &Resource,
-    (surface, kept): (&Surface, &Content),
-    plan: Result<Plan, String>,
-    history: &History,
-    template: &Draft,
-    settings: &Settings,
-    now: Timestamp,
-) -> Option<(Draft, SurfaceState, Option<Remediation>)> {
-    let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
-    let plan = match plan {
-        Ok(_) if history.is_paused(now) => Err((Reason::Paused, "it stays while everything is paused".to_owned())),
-        Ok(plan) => Ok(plan),
-        Err(why) => Err((Reason::NoSafeChange, why)),
-    };
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err((reason, note)) => {
-            let once = Fingerprint::of(&json!([Step::Withheld, reason.code(), kept.fingerprint()]));
-            if state.reported.contains(&once) {
-                return None;
-            }
-            state.reported.push(once);
-            let draft = Draft {
-                step: Step::Withheld,
-                surface: Some(surface.clone()),
-                reason: Some(reason),
-                note: Some(note),
-                diff: Some(Diff { before: kept.clone(), after: kept.clone() }),
-                ..template.clone()
-            };
-            return Some((draft, state, None));
-        }
-    };
-    let intent = intend(resource, plan, Vec::new(), &mut state, settings, now);
-    let draft = Draft {
-        step: Step::Planned,
-        surface: Some(surface.clone()),
-        remediation: Some(intent.remediation.clone()),
-        note: intent.plan.note().map(str::to_owned),
-        diff: Some(Diff { before: intent.plan.before().clone(), after: intent.plan.after().clone() }),
-        changes: intent.plan.changes().to_vec(),
-        ..template.clone()
-    };
-    let remediation = Remediation {
-        surface: surface.clone(),
-        changes: intent.plan.changes().to_vec(),
-        intent,
-        revision: None,
-        state: state.clone(),
-        resumed: false,
-    };
-    Some((draft, state, Some(remediation)))
-}
-
-/// A note with a plan's own behind it.
-fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
-    match (note, more) {
-        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
-        (note, more) => note.or_else(|| more.map(str::to_owned)),
-    }
-}
-
 /// Whether the ledger can hold such content.
 fn fits(content: &Content) -> bool {
     content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT)
@@ -945,7 +614,10 @@ fn length(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |text| text.len())
 }
 
-/// The Sid of the statement that a place points into.
-fn sid<'a>(content: &'a Content, at: &str) -> Option<&'a str> {
-    content.fragment(at)?.get("Sid")?.as_str()
+/// A note with a plan's own behind it.
+fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+    match (note, more) {
+        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
+        (note, more) => note.or_else(|| more.map(str::to_owned)),
+    }
 }

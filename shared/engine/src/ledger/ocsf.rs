@@ -3,7 +3,7 @@
 //!
 //! Class and attribute numbers: schema.ocsf.io, classes `remediation_activity` and `compliance_finding`.
 
-use crate::record::{Record, Step};
+use crate::ledger::record::{Record, Step};
 use serde_json::{Value, json};
 use warden_finding::Severity;
 
@@ -138,9 +138,8 @@ fn compliance_finding(record: &Record, ids: &[&str], what: &str) -> Value {
 mod tests {
     use super::*;
     use crate::{
-        cloudtrail::Cause,
-        record::{Draft, seal},
-        state::Head,
+        ledger::{chain::seal, record::Draft, state::Head},
+        model::cloudtrail::Cause,
     };
     use jiff::Timestamp;
 

@@ -5,7 +5,7 @@
 //! whatever else is new on `$LATEST` into service, and that is for the owner to decide
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html>).
 
-use crate::arn::FunctionArn;
+use crate::name::lambda::FunctionArn;
 
 /// How the owner brings `$LATEST` into service.
 fn publish(function: &FunctionArn) -> String {

@@ -3,12 +3,14 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
-    content::canonical,
-    environment::KeyedHash,
-    known::{Known, Withdrawal},
+    ledger::state::{Acceptance, History, Pause},
+    model::surface::{Resource, Surface},
+    name::fingerprint::canonical,
     ports::Attestor,
-    state::{Acceptance, History, Pause},
-    surface::{Resource, Surface},
+    secret::{
+        environment::KeyedHash,
+        known_secret::{Known, Withdrawal},
+    },
 };
 use jiff::Timestamp;
 use serde_json::json;

@@ -2,18 +2,27 @@
 
 use crate::{
     call_error::CallError,
-    cloudtrail::Cause,
-    decide::Ending,
-    environment::{KeyedHash, RetainedSecrets},
-    known::{self, Known, Withdrawal},
-    operation::{Operation, Stopped},
+    decide::outcome::Ending,
+    ledger::{
+        record::{Draft, Record, RecordId, Step},
+        state::{Acceptance, Intent, Purpose},
+    },
+    model::{
+        cloudtrail::Cause,
+        content::Diff,
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
     plan::{Change, Plan},
     ports::World,
-    proof::acceptance_message,
-    record::{Diff, Draft, Record, RecordId, Step},
-    settings::Settings,
-    state::{Acceptance, Intent, Purpose},
-    surface::{Resource, Surface},
+    run::{
+        operation::{Operation, Stopped},
+        proof::acceptance_message,
+    },
+    secret::{
+        environment::{KeyedHash, RetainedSecrets},
+        known_secret::{self, Known, Withdrawal},
+    },
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
@@ -205,7 +214,7 @@ impl Undo {
 
     /// What the remediation taught the account, as known no more.
     async fn withdrawn<W: World>(&self, world: &W, plan: &Plan) -> Result<BTreeMap<KeyedHash, Known>, UndoRefusal> {
-        let withdrawals = known::by_undone(plan.changes()).into_iter().map(async |(hash, known)| {
+        let withdrawals = known_secret::by_undone(plan.changes()).into_iter().map(async |(hash, known)| {
             let proof = world.sign(&Withdrawal::message(hash, &self.by)).await?;
             Ok((hash, Known { withdrawn: Some(Withdrawal { by: self.by.clone(), proof }), ..known }))
         });

@@ -2,16 +2,23 @@
 
 use crate::{
     call_error::CallError,
-    cloudtrail::Cause,
-    decide::{Ending, conclude, learnt},
-    environment::KeyedHash,
-    known::Known,
+    decide::outcome::{Ending, conclude, learnt},
+    ledger::{
+        chain::seal,
+        record::{Draft, Record},
+        state::{History, Intent, SurfaceState},
+    },
+    model::{
+        cloudtrail::Cause,
+        surface::{Resource, Surface},
+    },
     plan::{Change, RevisionId},
     ports::{Commit, CommitError, World},
-    reconcile::{Carried, MAX_PASSES, carry_out, jittered},
-    record::{Draft, Record, seal},
-    state::{History, Intent, SurfaceState},
-    surface::{Resource, Surface},
+    run::{
+        carry_out::{Carried, carry_out, jittered},
+        reconcile::MAX_PASSES,
+    },
+    secret::{environment::KeyedHash, known_secret::Known},
 };
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! The account's settings: the stack's parameters, which the guards read from their environment.
 
 use crate::{
-    arn::{Home, LayerVersionArn},
-    tags::Mode,
+    model::tags::Mode,
+    name::lambda::{Home, LayerVersionArn},
 };
 use jiff::SignedDuration;
 use std::{

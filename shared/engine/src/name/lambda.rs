@@ -1,24 +1,8 @@
 //! Names of Lambda resources, parsed once at the edge.
 
-use serde::{Deserialize, Serialize, de};
+use super::{NameError, as_text};
 use std::{fmt, str::FromStr};
 use warden_policy::{AccountId, Partition};
-
-/// A text that is not the name or ARN it should be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {expected}")]
-pub struct NameError {
-    text: String,
-    expected: &'static str,
-}
-
-impl NameError {
-    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
-        // Hostile input: an error message quotes no more than a line of it.
-        let text = text.chars().take(200).filter(|c| !c.is_control()).collect();
-        NameError { text, expected }
-    }
-}
 
 /// What runs where a function on Lambda Managed Instances is invoked without a qualifier: the version that it was last published as,
 /// with the code and the configuration of then. Such a function's `$LATEST` cannot be invoked at all
@@ -370,23 +354,6 @@ impl FromStr for AccountArn {
         }
     }
 }
-
-/// Serialises a type as its text.
-macro_rules! as_text {
-    ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-            }
-        }
-    )*};
-}
-pub(crate) use as_text;
 
 as_text!(FunctionArn, LayerVersionArn, Qualifier);
 

@@ -1,10 +1,6 @@
 //! Names of IAM resources: roles, their inline policies, managed policies.
 
-use crate::{
-    arn::{Home, NameError, as_text},
-    content::Fingerprint,
-};
-use serde::{Deserialize, Serialize, de};
+use crate::name::{NameError, as_text, fingerprint::Fingerprint, lambda::Home};
 use serde_json::json;
 use std::{fmt, str::FromStr};
 use warden_policy::{AccountId, Partition};

@@ -4,10 +4,9 @@
 //! may write to its table, can make a harmless value known.
 
 use crate::{
-    arn::FunctionArn,
-    content::canonical,
-    environment::KeyedHash,
+    name::{fingerprint::canonical, lambda::FunctionArn},
     plan::{Call, Change},
+    secret::environment::KeyedHash,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -2,20 +2,27 @@
 //! intent is in the ledger before it is made, and its undo brings the earlier value back.
 
 use crate::{
-    arn::FunctionArn,
     call_error::CallError,
-    cloudtrail::Cause,
-    content::Fingerprint,
-    decide::{Ending, conclude, intend, learnt},
-    environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
-    operation::{Operation, Stopped, values_after},
+    decide::{
+        intent::intend,
+        outcome::{Ending, conclude, learnt},
+    },
+    ledger::{
+        record::{Draft, Record, Step},
+        state::{Intent, Purpose},
+    },
+    model::{
+        cloudtrail::Cause,
+        content::Diff,
+        settings::Settings,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::{Call, Plan},
     ports::World,
-    record::{Diff, Draft, Record, Step},
-    settings::Settings,
-    state::{Intent, Purpose},
-    surface::{Resource, Surface},
-    tags::GuardKind,
+    run::operation::{Operation, Stopped, values_after},
+    secret::environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
 };
 use futures::future;
 use serde_json::json;

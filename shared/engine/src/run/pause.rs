@@ -1,15 +1,16 @@
 //! The switch: `warden pause` and `warden resume`.
 
 use crate::{
-    arn::{AccountArn, Home},
     call_error::CallError,
-    cloudtrail::Cause,
+    ledger::{
+        chain::seal,
+        record::{Draft, Record, Step},
+        state::Pause,
+    },
+    model::{cloudtrail::Cause, surface::Resource},
+    name::lambda::{AccountArn, Home},
     ports::{Commit, CommitError, World},
-    proof::pause_message,
-    reconcile::ReconcileError,
-    record::{Draft, Record, Step, seal},
-    state::Pause,
-    surface::Resource,
+    run::{proof::pause_message, reconcile::ReconcileError},
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -1,13 +1,15 @@
 //! The small mutable items beside a resource's records: what a guard needs to know of the past, so that it never reads all of it.
 
 use crate::{
-    arn::FunctionArn,
-    content::{Content, FindingKey, Fingerprint},
+    ledger::record::RecordId,
+    model::{
+        content::{Content, FindingKey},
+        surface::Surface,
+        tags::{GuardKind, Mode},
+    },
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::Plan,
-    record::RecordId,
-    surface::Surface,
-    tags::{GuardKind, Mode},
-    values::Values,
+    secret::values::Values,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

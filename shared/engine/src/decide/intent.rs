@@ -1,0 +1,69 @@
+//! Intents: a plan that is in the ledger before its first call is made, and the taking over of one that was left.
+
+use crate::{
+    ledger::state::{Intent, Purpose, SurfaceState},
+    model::{
+        settings::Settings,
+        surface::{Resource, Surface},
+    },
+    name::fingerprint::Fingerprint,
+    plan::{Change, Plan, RevisionId},
+};
+use jiff::Timestamp;
+use serde_json::json;
+use warden_finding::Finding;
+
+/// One surface to put right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remediation {
+    /// Where.
+    pub surface: Surface,
+    /// What, as it stands in the ledger.
+    pub intent: Intent,
+    /// The changes that are left.
+    pub changes: Vec<Change>,
+    /// The lock on the content as it was read.
+    pub revision: Option<RevisionId>,
+    /// The state that the intent was written into.
+    pub state: SurfaceState,
+    /// Whether another run began it.
+    pub resumed: bool,
+}
+
+/// Takes over an intent that another run left open, for the changes that are left.
+pub(super) fn resume(
+    surface: &Surface,
+    intent: &Intent,
+    changes: &[Change],
+    revision: Option<RevisionId>,
+    state: &SurfaceState,
+    settings: &Settings,
+    now: Timestamp,
+) -> Remediation {
+    let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
+    let intent = Intent { lease, ..intent.clone() };
+    let state = SurfaceState { intent: Some(intent.clone()), ..state.clone() };
+    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, state, resumed: true }
+}
+
+/// Writes the intent to carry out `plan` into the surface's state.
+pub(crate) fn intend(
+    resource: &Resource,
+    plan: Plan,
+    findings: Vec<Finding>,
+    state: &mut SurfaceState,
+    settings: &Settings,
+    now: Timestamp,
+) -> Intent {
+    state.occurrences += 1;
+    let key = json!([resource, plan.surface(), plan.before().fingerprint(), state.occurrences]);
+    let intent = Intent {
+        purpose: Purpose::Remedy,
+        remediation: format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences),
+        findings,
+        plan,
+        lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
+    };
+    state.intent = Some(intent.clone());
+    intent
+}

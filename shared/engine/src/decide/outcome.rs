@@ -1,0 +1,122 @@
+//! How an intent ended: its records, its state, what is learnt by it.
+
+use super::{noted, worst};
+use crate::{
+    ledger::{
+        record::{Draft, Step},
+        state::{Acceptance, Intent, Purpose, SurfaceState},
+    },
+    model::{content::Diff, surface::Surface},
+    secret::{
+        environment::{KeyedHash, WHEN_IT_STARTS},
+        known_secret::{self, Known},
+    },
+};
+use jiff::Timestamp;
+use std::{collections::BTreeMap, iter};
+
+/// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
+const REVERTS_KEPT: usize = 64;
+
+/// How an intent ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything was changed as planned.
+    Done,
+    /// Not everything was, for the reason given.
+    Failed(String),
+    /// AWS refused the change because what it leaves would let the public in.
+    Public(String),
+}
+
+/// Ends an intent: the records of its outcome, and the state without it.
+pub fn conclude(
+    intent: &Intent,
+    ending: &Ending,
+    state: &SurfaceState,
+    compliant: bool,
+    template: &Draft,
+    now: Timestamp,
+) -> (Vec<Draft>, SurfaceState) {
+    let mut state = state.clone();
+    state.intent = None;
+    let mut accepted = None;
+    let mut draft = Draft {
+        surface: Some(intent.plan.surface().clone()),
+        findings: intent.findings.clone(),
+        severity: worst(&intent.findings),
+        remediation: Some(intent.remediation.clone()),
+        diff: Some(Diff { before: intent.plan.before().clone(), after: intent.plan.after().clone() }),
+        changes: intent.plan.changes().to_vec(),
+        ..template.clone()
+    };
+    match (ending, &intent.purpose) {
+        (Ending::Done, Purpose::Rotate) => {
+            draft.step = Step::Rotated;
+            draft.note = noted(draft.note, intent.plan.note());
+        }
+        (Ending::Done, Purpose::Remedy) => {
+            draft.step = Step::Applied;
+            draft.note = noted(draft.note, intent.plan.note());
+            state.values.learn(intent.plan.changes());
+            // What is put away after a resource that is gone was no revert.
+            if !intent.findings.is_empty() {
+                state.reverts.push(now);
+            }
+            let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
+            state.reverts.drain(..surplus);
+            state.refused.clear();
+            // What an operator had removed does not stand any more: put back, it is new.
+            let left = intent.plan.after().fragments();
+            state.pre_existing.retain(|key, _| left.contains(&key.fragment));
+            if compliant {
+                state.baseline = Some(intent.plan.after().clone());
+            }
+        }
+        (Ending::Done, Purpose::Undo { record }) => {
+            draft.step = Step::Undone;
+            draft.undoes = Some(*record);
+            let known = known_secret::by_undone(intent.plan.changes());
+            let names: Vec<&str> = known.values().map(|known| known.variable.as_str()).collect();
+            let unlearnt = (!names.is_empty()).then(|| {
+                format!(
+                    "what {} held is no known secret any more: it may be set in other functions too",
+                    names.join(", ")
+                )
+            });
+            let rotated = matches!(intent.plan.surface(), Surface::Secret(_)).then_some(WHEN_IT_STARTS);
+            draft.note = noted(unlearnt, rotated);
+            let keys = intent.restored();
+            accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
+                let Acceptance { until, by, .. } = acceptance;
+                let note = Some(format!("left alone until {until} or until it changes; decided by {by}"));
+                let (diff, changes) = (None, Vec::new());
+                Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
+            });
+        }
+        (Ending::Failed(why) | Ending::Public(why), purpose) => {
+            draft.step = Step::Failed;
+            draft.note = Some(why.clone());
+            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
+                state.refused.push(intent.plan.fingerprint());
+            }
+            if let Purpose::Undo { record } = purpose {
+                draft.undoes = Some(*record);
+                let keys = intent.restored();
+                state.acceptances.retain(|acceptance| acceptance.findings != keys);
+            }
+        }
+    }
+    (iter::once(draft).chain(accepted).collect(), state)
+}
+
+/// What the account learns about values by how an intent ended.
+pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
+    match (ending, &intent.purpose) {
+        (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known_secret::by(intent.plan.changes()),
+        // Withdrawn when the undo began.
+        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known_secret::by_undone(intent.plan.changes()),
+        (Ending::Done, Purpose::Undo { .. })
+        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
+    }
+}

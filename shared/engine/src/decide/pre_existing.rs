@@ -1,0 +1,76 @@
+//! What was there before a resource was opted in to `enforce`.
+
+use crate::{
+    guard::ReconcileRequest,
+    ledger::state::{Enrolment, SurfaceState},
+    model::{
+        content::{Content, FindingKey},
+        settings::PreExistingPolicy,
+        surface::Surface,
+        tags::Mode,
+    },
+};
+use jiff::Timestamp;
+use warden_finding::Finding;
+
+/// What tells a finding that was there before from one that came since.
+pub(super) struct PreExisting<'a> {
+    /// What the guard knew of the resource.
+    pub(super) known: Option<&'a Enrolment>,
+    /// What it is looked at for.
+    pub(super) request: &'a ReconcileRequest,
+    /// How it is opted in now.
+    pub(super) mode: Mode,
+    /// What is to become of findings from before.
+    pub(super) policy: PreExistingPolicy,
+    /// When the event happened.
+    pub(super) happened: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+impl PreExisting<'_> {
+    /// Which of the findings were there before and are therefore left; brings the state's list of them up to date.
+    pub(super) fn among(
+        &self,
+        surface: &Surface,
+        content: &Content,
+        findings: &[Finding],
+        state: &mut SurfaceState,
+    ) -> Vec<FindingKey> {
+        let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
+        // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at all.
+        let surveyed = self.known.is_some_and(|known| known.surveyed);
+        let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
+        let recorded = state.pre_existing.clone();
+        let mut left = Vec::new();
+        for finding in findings {
+            let key = content.finding_key(finding);
+            let named = self.request.introduces(surface, sid(content, &finding.at));
+            // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
+            let written =
+                recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
+            let is_pre_existing = match written {
+                // An event may be read after the opt-in that it came after: what it names is new if it happened after the
+                // opt-in and before the finding was written down as pre-existing.
+                Some(written) => {
+                    !(named && enforced_since.is_some_and(|since| since <= self.happened) && self.happened <= written)
+                }
+                None => first_look && !named,
+            };
+            if !is_pre_existing && self.mode == Mode::Enforce {
+                state.pre_existing.retain(|known, _| known.fragment != key.fragment);
+            } else {
+                state.pre_existing.insert(key, written.unwrap_or(self.now));
+            }
+            if is_pre_existing && !self.request.by_operator && self.policy == PreExistingPolicy::Withhold {
+                left.push(key);
+            }
+        }
+        left
+    }
+}
+
+/// The Sid of the statement that a place points into.
+fn sid<'a>(content: &'a Content, at: &str) -> Option<&'a str> {
+    content.fragment(at)?.get("Sid")?.as_str()
+}

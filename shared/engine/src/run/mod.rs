@@ -1,0 +1,9 @@
+//! What runs: an event's way, the loop, changes one after the other, and what operators do.
+
+pub(crate) mod carry_out;
+pub(crate) mod handler;
+pub(crate) mod operation;
+pub mod pause;
+pub mod proof;
+pub(crate) mod reconcile;
+pub mod undo;
