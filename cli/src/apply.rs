@@ -9,20 +9,15 @@ use crate::{
     output::{self, printable},
     tags,
 };
-use access_guard::AccessGuard;
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow};
 use owo_colors::OwoColorize;
-use role_guard::RoleGuard;
-use secret_guard::SecretGuard;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
-use warden_aws::Aws;
 use warden_engine::{
-    Report,
-    decide::{Decision, Hold, decide},
-    guard::{Fetch, Guard, Introduced, ReconcileRequest},
+    decide::{Decision, Hold},
+    guard::{Introduced, ReconcileRequest},
     ledger::record::Step,
     model::{
         content::Diff,
@@ -30,10 +25,8 @@ use warden_engine::{
         tags::{GuardKind, Mode},
     },
     name::iam::RoleArn,
-    ports::{Clock, Ledger},
-    reconcile,
-    run::proof::strike_forged,
 };
+use warden_guards::{AnyGuard, GUARDS, Proposal, guard};
 
 /// Do what was withheld: findings from before the opt-in, and what the breaker, the cap or a pause held back
 ///
@@ -70,9 +63,9 @@ impl Apply {
         let operator = caller.operator().await?;
         let mut wanted: BTreeMap<(Resource, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
         if let Some(function) = &function {
-            for kind in GUARDS {
-                if kind != GuardKind::Secrets || operator.has_guard(kind, &caller).await? {
-                    wanted.insert((Resource::Function(function.clone()), kind), None);
+            for guard in GUARDS {
+                if operator.has_guard(guard.kind(), &caller).await? {
+                    wanted.insert((Resource::Function(function.clone()), guard.kind()), None);
                 }
             }
         }
@@ -91,11 +84,7 @@ impl Apply {
                 ));
                 return Ok(Exit::Findings);
             };
-            let together = match kind {
-                GuardKind::Role => RoleGuard.together(&surface),
-                GuardKind::Secrets => SecretGuard.together(&surface),
-                GuardKind::Access | GuardKind::Concurrency => AccessGuard.together(&surface),
-            };
+            let together = named(kind)?.together(&surface);
             let surfaces = wanted.entry((record.resource, kind)).or_insert_with(|| Some(BTreeSet::new()));
             match (surfaces.as_mut(), together) {
                 (Some(surfaces), Some(together)) => surfaces.extend(together),
@@ -105,25 +94,20 @@ impl Apply {
         let mut proposals = Vec::new();
         for ((resource, kind), surfaces) in wanted {
             let request = request(&operator, resource, surfaces);
-            proposals.push(match kind {
-                GuardKind::Role => Proposal::of(&operator, &RoleGuard, request).await?,
-                GuardKind::Access => Proposal::of(&operator, &AccessGuard, request).await?,
-                GuardKind::Secrets => Proposal::of(&operator, &SecretGuard, request).await?,
-                GuardKind::Concurrency => bail!("this release has no {kind} guard"),
-            });
+            proposals.push(Proposed::of(&operator, named(kind)?, request).await?);
         }
         if self.ids.is_empty()
-            && let Some(Proposal { request, decision: None, .. }) = proposals.first()
+            && let Some(Proposed { request, proposal: None, .. }) = proposals.first()
         {
             let no_role = || anyhow!("there is no role `{}`", request.resource.name());
             return Err(function.as_ref().map_or_else(no_role, tags::no_function));
         }
-        let resources: Vec<&[Proposal]> =
+        let resources: Vec<&[Proposed]> =
             proposals.chunk_by(|one, next| one.request.resource == next.request.resource).collect();
         output::plan(|out| resources.iter().try_for_each(|proposals| write(proposals, out)))?;
         let mut exit =
             if resources.iter().all(|proposals| is_complete(proposals)) { Exit::Fine } else { Exit::Findings };
-        let changing: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.changes_something()).collect();
+        let changing: Vec<&Proposed> = proposals.iter().filter(|proposal| proposal.changes_something()).collect();
         if changing.is_empty() {
             output::done("There is nothing to change.");
             return Ok(exit);
@@ -134,7 +118,7 @@ impl Apply {
             return Ok(Exit::Findings);
         }
         for proposal in changing {
-            let report = proposal.carry_out(&operator).await?;
+            let report = proposal.guard.reconcile(&operator.aws, &proposal.request, &operator.settings).await?;
             for record in &report.records {
                 let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
                 output::done(format_args!(
@@ -153,8 +137,10 @@ impl Apply {
     }
 }
 
-/// The guards that there are.
-pub(crate) const GUARDS: [GuardKind; 3] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets];
+/// The guard of a record.
+fn named(kind: GuardKind) -> anyhow::Result<&'static dyn AnyGuard> {
+    guard(kind).with_context(|| format!("this release has no {kind} guard"))
+}
 
 fn request(operator: &Operator, resource: Resource, surfaces: Option<BTreeSet<Surface>>) -> ReconcileRequest {
     let introduced = vec![Introduced { surface: None, sid: None }];
@@ -167,78 +153,47 @@ fn request(operator: &Operator, resource: Resource, surfaces: Option<BTreeSet<Su
 }
 
 /// What would be done about one resource.
-struct Proposal {
-    /// Whose it is.
-    kind: GuardKind,
+struct Proposed {
+    guard: &'static dyn AnyGuard,
     request: ReconcileRequest,
     /// None where the resource is gone.
-    decision: Option<Decision>,
-    /// What is let be by acceptances, one line each.
-    accepted: Vec<String>,
+    proposal: Option<Proposal>,
 }
 
-impl Proposal {
-    /// Observes and decides as the guard would, and writes nothing.
-    async fn of<G: Guard>(operator: &Operator, guard: &G, request: ReconcileRequest) -> anyhow::Result<Proposal>
-    where
-        Aws: Fetch<G>,
-    {
-        let now = operator.aws.now();
-        let Some(mut facts) = operator.aws.fetch(guard, &request, &operator.settings).await? else {
-            return Ok(Proposal { kind: G::KIND, request, decision: None, accepted: Vec::new() });
-        };
-        let mut history = operator.aws.history(&request.resource, now).await?;
-        strike_forged(&operator.aws, &request.resource, &mut history, now).await?;
-        operator.aws.fetch_more(guard, &request, &mut facts, &history, &operator.settings).await?;
-        guard.add_history(&request, &mut facts, &history);
-        // What was reported before is to be said here all the same.
-        history.surfaces.values_mut().for_each(|state| state.reported.clear());
-        let decision = decide(guard, &request, &facts, &history, &operator.settings, now);
-        let mut accepted = Vec::new();
-        for (surface, snapshot) in &facts.surfaces {
-            let acceptances =
-                history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
-            for finding in guard.judge(&facts, surface, &operator.settings).findings {
-                let key = snapshot.content.finding_key(&finding);
-                let by = acceptances.iter().find(|kept| kept.until > now && kept.covers(&key));
-                accepted.extend(by.map(|by| {
-                    format!("{} on {surface}: accepted by {} until {} UTC", finding.id, by.by, shown(by.until))
-                }));
-            }
-        }
-        Ok(Proposal { kind: G::KIND, request, decision: Some(decision), accepted })
+impl Proposed {
+    async fn of(
+        operator: &Operator,
+        guard: &'static dyn AnyGuard,
+        request: ReconcileRequest,
+    ) -> anyhow::Result<Proposed> {
+        let proposal = guard.propose(&operator.aws, &request, &operator.settings).await?;
+        Ok(Proposed { guard, request, proposal })
     }
 
-    async fn carry_out(&self, operator: &Operator) -> anyhow::Result<Report> {
-        let Operator { aws, settings, .. } = operator;
-        Ok(match self.kind {
-            GuardKind::Role => reconcile(&RoleGuard, aws, settings, &self.request).await?,
-            GuardKind::Access => reconcile(&AccessGuard, aws, settings, &self.request).await?,
-            GuardKind::Secrets => reconcile(&SecretGuard, aws, settings, &self.request).await?,
-            GuardKind::Concurrency => bail!("this release has no {} guard", self.kind),
-        })
+    fn decision(&self) -> Option<&Decision> {
+        self.proposal.as_ref().map(|proposal| &proposal.decision)
     }
 
     fn changes_something(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| !decision.remediations.is_empty() || decision.more)
+        self.decision().is_some_and(|decision| !decision.remediations.is_empty() || decision.more)
     }
 
     /// Whether nothing that this guard is to do is left out.
     fn is_complete(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| {
+        self.proposal.as_ref().is_some_and(|Proposal { decision, accepted }| {
             decision.mode == Mode::Enforce
                 && decision.hold.is_none()
-                && self.accepted.is_empty()
+                && accepted.is_empty()
                 && !decision.drafts.iter().any(|draft| draft.step == Step::Withheld)
         })
     }
 
     fn is_off(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| decision.mode == Mode::Off)
+        self.decision().is_some_and(|decision| decision.mode == Mode::Off)
     }
 
-    fn write(&self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
-        let guard = self.kind.name();
+    fn write(&self, Proposal { decision, accepted }: &Proposal, out: &mut dyn Write) -> io::Result<()> {
+        let guard = self.guard.kind().name();
         match decision.mode {
             Mode::Off => writeln!(out, "  {guard}: not opted in; see `warden opt-in`")?,
             Mode::Observe => {
@@ -275,33 +230,34 @@ impl Proposal {
                 writeln!(out, "  {} {} on {surface}: {}", "left".yellow(), finding.id, printable(&why))?;
             }
         }
-        for line in &self.accepted {
-            writeln!(out, "  {} {}", "left".yellow(), printable(line))?;
+        for (finding, surface, by) in accepted {
+            let line = format!("{finding} on {surface}: accepted by {} until {} UTC", by.by, shown(by.until));
+            writeln!(out, "  {} {}", "left".yellow(), printable(&line))?;
         }
         Ok(())
     }
 }
 
 /// Whether nothing that was asked for of one resource is left out. A guard that is off for it was not asked, where another is on.
-fn is_complete(proposals: &[Proposal]) -> bool {
+fn is_complete(proposals: &[Proposed]) -> bool {
     let mut on = proposals.iter().filter(|proposal| !proposal.is_off()).peekable();
-    on.peek().is_some() && on.all(Proposal::is_complete)
+    on.peek().is_some() && on.all(Proposed::is_complete)
 }
 
 /// What would be done about one resource, by each guard that has something to say.
-fn write(proposals: &[Proposal], out: &mut dyn Write) -> io::Result<()> {
+fn write(proposals: &[Proposed], out: &mut dyn Write) -> io::Result<()> {
     let Some(first) = proposals.first() else { return Ok(()) };
     let name = first.request.resource.name();
-    if proposals.iter().all(|proposal| proposal.decision.is_none()) {
+    if proposals.iter().all(|proposal| proposal.proposal.is_none()) {
         return writeln!(out, "{} is gone.", name.bold());
     }
-    if proposals.iter().all(Proposal::is_off) {
+    if proposals.iter().all(Proposed::is_off) {
         return writeln!(out, "{} is not opted in; see `warden opt-in`.", name.bold());
     }
     writeln!(out, "{}", name.bold())?;
     for proposal in proposals {
-        if let Some(decision) = &proposal.decision {
-            proposal.write(decision, out)?;
+        if let Some(shown) = &proposal.proposal {
+            proposal.write(shown, out)?;
         }
     }
     Ok(())

@@ -4,13 +4,11 @@ mod role;
 
 use crate::{
     account::{self, Caller},
-    apply::GUARDS,
     consent::Consent,
     exit::Exit,
     output::{self, printable},
     tags,
 };
-use access_guard::AccessGuard;
 use anyhow::bail;
 use clap::{
     ValueEnum,
@@ -18,26 +16,24 @@ use clap::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use owo_colors::OwoColorize;
-use secret_guard::SecretGuard;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 use warden_engine::{
-    Finding,
-    guard::{Facts, Guard, Judgement, Scope},
     model::{
         settings::{PreExistingPolicy, Settings},
-        surface::Surface,
+        surface::Resource,
         tags::{GuardKind, OptIn as TagsRead},
     },
     name::lambda::FunctionArn,
 };
+use warden_guards::{GUARDS, Outlook as Found};
 
 /// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
 ///
 /// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter
-/// Enrolment says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
+/// PreExisting says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
 pub(crate) struct OptIn {
     /// The functions, by name or ARN
@@ -77,8 +73,9 @@ enum Mode {
 }
 
 fn guards() -> impl TypedValueParser<Value = GuardKind> {
-    PossibleValuesParser::new(GUARDS.iter().map(|kind| kind.as_str()))
-        .try_map(|word| GUARDS.into_iter().find(|kind| kind.as_str() == word).ok_or("no such guard"))
+    let kinds = || GUARDS.iter().map(|guard| guard.kind());
+    PossibleValuesParser::new(kinds().map(GuardKind::as_str))
+        .try_map(move |word| kinds().find(|kind| kind.as_str() == word).ok_or("no such guard"))
 }
 
 fn owner(text: &str) -> Result<String, String> {
@@ -98,25 +95,24 @@ impl OptIn {
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
         let tags = self.tags();
-        let guards_secrets = operator.has_guard(GuardKind::Secrets, &caller).await?;
+        let mut asked = Vec::new();
+        for guard in GUARDS.iter().filter(|guard| self.guard.is_none_or(|named| named == guard.kind())) {
+            if operator.has_guard(guard.kind(), &caller).await? {
+                asked.push(*guard);
+            }
+        }
         let mut outlooks = Vec::new();
         for function in &functions {
             let present = tags::read(&caller, function).await?;
             let mut then = present.clone();
             then.extend(tags.iter().cloned());
-            let of = |guard| self.guard.is_none_or(|named| named == guard);
-            let secrets = if guards_secrets && of(GuardKind::Secrets) {
-                SecretGuard::survey(&operator.aws, function, &then, &operator.settings).await?
-            } else {
-                None
-            };
-            let access = if of(GuardKind::Secrets) && !of(GuardKind::Access) {
-                None
-            } else {
-                let surfaces = AccessGuard::survey(&operator.aws, function).await?;
-                Some(Facts { scope: Scope::Tags(then.clone()), surfaces, context: () })
-            };
-            outlooks.push(Outlook { function, present, then, tags: &tags, access, secrets });
+            let mut found = Vec::new();
+            for guard in &asked {
+                let resource = Resource::Function(function.clone());
+                let outlook = guard.outlook(&operator.aws, &resource, &then, &operator.settings).await?;
+                found.extend(outlook.map(|outlook| (guard.kind(), outlook)));
+            }
+            outlooks.push(Outlook { function, present, then, tags: &tags, found });
         }
         let mut roles = Vec::new();
         for name in self.role.iter().collect::<BTreeSet<_>>() {
@@ -161,10 +157,8 @@ struct Outlook<'a> {
     present: BTreeMap<String, String>,
     then: BTreeMap<String, String>,
     tags: &'a [(String, String)],
-    /// What access-guard sees, where it is asked.
-    access: Option<Facts>,
-    /// What secret-guard sees, where it is there and asked.
-    secrets: Option<secret_guard::Facts>,
+    /// What each guard finds that is there and asked.
+    found: Vec<(GuardKind, Found)>,
 }
 
 impl Outlook<'_> {
@@ -172,14 +166,8 @@ impl Outlook<'_> {
         let name = self.function.name();
         writeln!(out, "{}", name.bold())?;
         write_tags(self.tags, &self.present, out)?;
-        let then = |kind| Then { kind, tags: &self.then, settings, apply: format!("--function {name}") };
-        if let Some(facts) = &self.access {
-            let found = findings_of(&AccessGuard, facts, settings);
-            then(GuardKind::Access).write(&found, "nothing is wrong with who may invoke it", out)?;
-        }
-        if let Some(facts) = &self.secrets {
-            let found = findings_of(&SecretGuard, facts, settings);
-            then(GuardKind::Secrets).write(&found, "no secret is seen in its environment", out)?;
+        for (kind, found) in &self.found {
+            Then { kind: *kind, tags: &self.then, settings, apply: format!("--function {name}") }.write(found, out)?;
         }
         Ok(())
     }
@@ -193,16 +181,6 @@ fn write_tags(tags: &[(String, String)], present: &BTreeMap<String, String>, out
     Ok(())
 }
 
-/// What a guard finds, the worst first on each surface.
-fn findings_of<G: Guard>(guard: &G, facts: &Facts<G::Context>, settings: &Settings) -> Vec<(Surface, Judgement)> {
-    let judged = facts.surfaces.keys().map(|surface| {
-        let mut judgement = guard.judge(facts, surface, settings);
-        judgement.findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
-        (surface.clone(), judgement)
-    });
-    judged.filter(|(_, judgement)| !judgement.findings.is_empty() || judgement.unclear.is_some()).collect()
-}
-
 /// What becomes of findings after the opt-in.
 struct Then<'a> {
     kind: GuardKind,
@@ -214,19 +192,22 @@ struct Then<'a> {
 }
 
 impl Then<'_> {
-    fn write(&self, found: &[(Surface, Judgement)], fine: &str, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, outlook: &Found, out: &mut dyn Write) -> io::Result<()> {
         use warden_engine::model::tags::Mode;
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         let opt_in = TagsRead::from_tags(self.tags, self.kind, today);
         for problem in &opt_in.problems {
             writeln!(out, "  {} {}", "mind".yellow(), printable(problem))?;
         }
+        for reservation in &outlook.reservations {
+            writeln!(out, "  {} {}", "mind".yellow(), printable(reservation))?;
+        }
         writeln!(out, "  {}: {}", self.kind.name(), opt_in.mode)?;
-        if found.is_empty() {
-            return writeln!(out, "  {fine}");
+        if outlook.found.is_empty() {
+            return writeln!(out, "  {}", outlook.nothing_found);
         }
         let mut acted_on = false;
-        for (surface, judgement) in found {
+        for (surface, judgement) in &outlook.found {
             for finding in &judgement.findings {
                 let severity = output::severity(finding.severity);
                 writeln!(out, "  {severity} {} on {surface}: {}", finding.id.bold(), printable(&finding.message))?;
@@ -243,7 +224,7 @@ impl Then<'_> {
                 format!("this is recorded and left as it is until `warden apply {}`", self.apply)
             }
             (Mode::Enforce, PreExistingPolicy::Act) => {
-                "this is put right at once: the stack's parameter Enrolment is `act`".to_owned()
+                "this is put right at once: the stack's parameter PreExisting is `act`".to_owned()
             }
             (Mode::Observe, _) => "this is recorded; nothing is changed".to_owned(),
             (Mode::Off, _) => format!("this is left alone: another tag turns {} off", self.kind.name()),

@@ -1,6 +1,5 @@
 //! The template `infra/warden.yaml`, read from the file itself.
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -13,8 +12,7 @@ pub struct Template(Value);
 impl Template {
     /// Reads the template.
     pub fn read() -> Self {
-        let documents = Yaml::load_from_str(TEMPLATE).expect("the template is YAML");
-        Self(long_form(&documents[0]))
+        Self(warden_generate::yaml::read(TEMPLATE).expect("the template is YAML"))
     }
 
     /// A section of it.
@@ -93,29 +91,4 @@ pub fn list(value: &Value) -> Vec<Value> {
 #[track_caller]
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("text expected: {value}"))
-}
-
-fn long_form(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Tagged(tag, inner) => {
-            let function = match tag.suffix.as_str() {
-                word @ ("Ref" | "Condition") => word.to_owned(),
-                word => format!("Fn::{word}"),
-            };
-            Value::Object(Map::from_iter([(function, long_form(inner))]))
-        }
-        Yaml::Mapping(mapping) => mapping
-            .iter()
-            .map(|(key, value)| (key.as_str().expect("keys are text").to_owned(), long_form(value)))
-            .collect(),
-        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => json!(value),
-        Yaml::Value(Scalar::Integer(value)) => json!(value),
-        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
-        Yaml::Value(Scalar::String(value)) => json!(value),
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
-            panic!("CloudFormation does not take {node:?}")
-        }
-    }
 }

@@ -13,9 +13,6 @@
 //! The resource was opted in an hour before the event and looked at as a whole, so that what is found is new.
 //! `BLESS=1 cargo test --workspace --test cases` writes `plan.json` anew; read the difference before you commit it.
 
-use access_guard::AccessGuard;
-use role_guard::RoleGuard;
-use secret_guard::SecretGuard;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use similar::TextDiff;
@@ -24,14 +21,16 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
 };
+use warden_aws::Aws;
 use warden_engine::{
     decide::{Decision, decide},
-    guard::{Facts, Guard, ReconcileRequest},
+    guard::{Facts, Guard, ReconcileRequest, Survey},
     ledger::state::{Enrolment, Head, History, SurfaceState},
     model::{cloudtrail::CloudTrailEvent, content::Content, settings::Settings, surface::Surface, tags::Mode},
     name::lambda::Home,
     plan::Call,
 };
+use warden_guards::{Visitor, each};
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
 const OPTIONAL: [&str; 3] = ["baseline.json", "settings.json", "values.json"];
@@ -212,32 +211,28 @@ fn check<G: Guard>(guard: &G, folder: &Path) -> Result<(), String> {
     Err(format!("{name}: {}\n{diff}", why.trim()))
 }
 
-/// Every folder of `tests/cases/<name>`.
-fn every_case<G: Guard>(guard: &G, name: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name);
-    let mut folders: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    assert!(!folders.is_empty());
-    let wrong: Vec<String> = folders
-        .iter()
-        .filter_map(|folder| {
+/// What is wrong with the cases of each guard, which stand in `tests/cases/<guard>`.
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Visitor for Wrong {
+    fn visit<G: Guard + Sync>(&mut self, guard: &'static G)
+    where
+        Aws: Survey<G>,
+    {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(G::KIND.name());
+        let mut folders: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        assert!(!folders.is_empty());
+        self.0.extend(folders.iter().filter_map(|folder| {
             if folder.is_dir() { check(guard, folder).err() } else { Some(format!("{} is no case", folder.display())) }
-        })
-        .collect();
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+        }));
+    }
 }
 
 #[test]
-fn every_case_of_access_guard_is_decided_as_its_plan_says() {
-    every_case(&AccessGuard, "access-guard");
-}
-
-#[test]
-fn every_case_of_secret_guard_is_decided_as_its_plan_says() {
-    every_case(&SecretGuard, "secret-guard");
-}
-
-#[test]
-fn every_case_of_role_guard_is_decided_as_its_plan_says() {
-    every_case(&RoleGuard, "role-guard");
+fn every_case_is_decided_as_its_plan_says() {
+    let mut wrong = Wrong::default();
+    each(&mut wrong);
+    assert!(wrong.0.is_empty(), "\n{}", wrong.0.join("\n"));
 }

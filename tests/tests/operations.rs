@@ -1,16 +1,14 @@
 //! Every operation of Lambda and IAM that changes something is classified in `infra/OPERATIONS.md`, and the classification holds: against
 //! AWS's own models, the rules in `infra/warden.yaml`, and the guards.
 
-use access_guard::AccessGuard;
-use role_guard::RoleGuard;
-use secret_guard::SecretGuard;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    guard::Guard,
     model::{cloudtrail::CloudTrailEvent, settings::Settings},
     name::lambda::Home,
 };
+use warden_generate::id;
+use warden_guards::{AnyGuard, GUARDS};
 use warden_sandbox::{ACCOUNT, Options, models};
 use warden_tests::template::Template;
 
@@ -21,10 +19,6 @@ const SERVICES: [(&str, &str); 2] = [("Lambda", "lambda"), ("IAM", "iam")];
 
 /// What begins with one of these changes nothing.
 const READS: [&str; 4] = ["Get", "List", "Simulate", "Generate"];
-
-/// The guards, by their name in the table and in the template.
-const GUARDS: [(&str, &str); 3] =
-    [("access-guard", "AccessGuard"), ("role-guard", "RoleGuard"), ("secret-guard", "SecretGuard")];
 
 #[derive(Debug)]
 enum Class {
@@ -66,9 +60,10 @@ fn table(heading: &str) -> BTreeMap<String, Row> {
     rows
 }
 
+/// The name of a guard that there is.
 fn guard(name: &str) -> &'static str {
-    let known = GUARDS.iter().find(|(known, _)| *known == name);
-    known.unwrap_or_else(|| panic!("no guard is called {name}")).0
+    let mut known = GUARDS.iter().map(|guard| guard.kind().name());
+    known.find(|known| *known == name).unwrap_or_else(|| panic!("no guard is called {name}"))
 }
 
 /// An operation that changes something.
@@ -152,7 +147,7 @@ fn home() -> Home {
 }
 
 /// Whether a guard looks anywhere when it is given the event.
-fn is_concerned(guard: &str, event: &Value) -> bool {
+fn is_concerned(guard: &dyn AnyGuard, event: &Value) -> bool {
     let setting = |name: &str| match name {
         "WARDEN_LAYER_MODE" => Some("enforce".to_owned()),
         "WARDEN_LAYER_NAMES" => Some("tools".to_owned()),
@@ -160,19 +155,13 @@ fn is_concerned(guard: &str, event: &Value) -> bool {
     };
     let settings = Settings::read(home(), setting).expect("settings");
     let event = CloudTrailEvent::from_event(event, &home()).expect("an event");
-    let requests = match guard {
-        "access-guard" => AccessGuard.requests(&event, &settings),
-        "role-guard" => RoleGuard.requests(&event, &settings),
-        "secret-guard" => SecretGuard.requests(&event, &settings),
-        other => panic!("no guard is called {other}"),
-    };
-    !requests.is_empty()
+    !guard.requests(&event, &settings).is_empty()
 }
 
 /// The guards whose rules deliver an event of this name.
 fn delivered(template: &Template, service: &str, name: &str) -> BTreeSet<&'static str> {
-    let delivers = |resource: &str| {
-        let pattern = &template.resource(&format!("{resource}Rule"))["Properties"]["EventPattern"];
+    let delivers = |guard: &&&dyn AnyGuard| {
+        let pattern = &template.resource(&format!("{}Rule", id(guard.kind().name())))["Properties"]["EventPattern"];
         let from = |list: &Value, text: &str| list.as_array().expect("a list").contains(&json!(text));
         let names = pattern["detail"]["eventName"].as_array().expect("names").clone();
         from(&pattern["source"], &format!("aws.{service}"))
@@ -182,7 +171,7 @@ fn delivered(template: &Template, service: &str, name: &str) -> BTreeSet<&'stati
                 None => name.starts_with(test["prefix"].as_str().expect("a name, or a prefix")),
             })
     };
-    GUARDS.iter().filter(|(_, resource)| delivers(resource)).map(|(guard, _)| *guard).collect()
+    GUARDS.iter().filter(delivers).map(|guard| guard.kind().name()).collect()
 }
 
 #[test]
@@ -216,29 +205,31 @@ fn what_is_watched_reaches_its_guards_and_makes_each_of_them_look() {
             for name in [&row.event, &operation] {
                 assert_eq!(delivered(&template, service, name), expected, "the rules that deliver {name}");
             }
-            for (guard, _) in GUARDS {
+            for guard in GUARDS {
                 // What runs on Managed Instances is a version too.
                 let versions = ["7", "$LATEST.PUBLISHED"].map(|version| event(service, &row.event, write, version));
-                let looked = versions.iter().any(|event| is_concerned(guard, event));
+                let looked = versions.iter().any(|event| is_concerned(*guard, event));
+                let guard = guard.kind().name();
                 assert_eq!(looked, expected.contains(guard), "whether {guard} looks for {}", row.event);
             }
         }
     }
 }
 
-/// So that nothing in a rule stands for an operation that no table and no model has.
+/// So that nothing in a guard's events stands for an operation that no table and no model has.
 #[test]
-fn every_name_in_a_rule_is_that_of_an_operation() {
-    let template = Template::read();
-    let rows: Vec<Row> = SERVICES.iter().flat_map(|(heading, _)| table(heading).into_values()).collect();
-    for (guard, resource) in GUARDS {
-        let pattern = &template.resource(&format!("{resource}Rule"))["Properties"]["EventPattern"];
-        for test in pattern["detail"]["eventName"].as_array().expect("names") {
-            let name = test["prefix"].as_str().or(test.as_str()).expect("a name, or a prefix");
-            let stands_for = |row: &Row| {
-                matches!(&row.class, Class::Watched(guards) if guards.contains(guard)) && row.event.starts_with(name)
-            };
-            assert!(rows.iter().any(stands_for), "{guard}: nothing that it watches has an event {name}");
+fn every_event_of_a_guard_is_that_of_an_operation() {
+    for guard in GUARDS {
+        let name = guard.kind().name();
+        for events in guard.events() {
+            let (heading, _) = SERVICES.iter().find(|(_, service)| *service == events.service).expect("a service");
+            let rows = table(heading);
+            for event in events.names {
+                let stands_for = |row: &Row| {
+                    matches!(&row.class, Class::Watched(guards) if guards.contains(name)) && event.matches(&row.event)
+                };
+                assert!(rows.values().any(stands_for), "{name}: nothing that it watches has an event {event:?}");
+            }
         }
     }
 }

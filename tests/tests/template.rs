@@ -4,15 +4,15 @@
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Deployment, permissions};
-use warden_engine::model::settings::Settings;
+use warden_engine::model::{settings::Settings, tags::GuardKind};
+use warden_generate::id;
+use warden_guards::{AnyGuard, GUARDS};
 use warden_tests::template::{TEMPLATE, Template, actions, list, text, verb};
 
-/// Each guard by its name in the template and in the README, with what it calls.
-const GUARDS: [(&str, &str, &[&str]); 3] = [
-    ("AccessGuard", "access-guard", permissions::ACCESS_GUARD),
-    ("RoleGuard", "role-guard", permissions::ROLE_GUARD),
-    ("SecretGuard", "secret-guard", permissions::SECRET_GUARD),
-];
+/// What a guard's role is called in the template.
+fn role(guard: &dyn AnyGuard) -> String {
+    format!("{}Role", id(guard.kind().name()))
+}
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
 const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
@@ -191,24 +191,15 @@ fn what_the_code_calls_is_what_the_roles_allow() {
     let set = |lists: &[&[&str]]| -> BTreeSet<String> {
         lists.iter().flat_map(|list| list.iter()).map(|call| (*call).to_owned()).collect()
     };
-    for (guard, _, calls) in GUARDS {
-        let allowed = template.actions(&[&format!("{guard}Role"), "GuardPolicy"]);
-        assert_eq!(allowed, set(&[calls, PLATFORM_CALLS]), "{guard}");
+    for guard in GUARDS {
+        let role = role(*guard);
+        assert!(guard.calls().is_sorted(), "{role}");
+        let allowed = template.actions(&[&role, "GuardPolicy"]);
+        assert_eq!(allowed, set(&[guard.calls(), PLATFORM_CALLS]), "{role}");
     }
     let operator = template.actions(&["OperatorRole"]);
-    let guards: Vec<&[&str]> = GUARDS.iter().map(|(_, _, calls)| *calls).collect();
+    let guards: Vec<&[&str]> = GUARDS.iter().map(|guard| guard.calls()).collect();
     assert_eq!(operator, set(&[&guards[..], &[permissions::OPERATOR]].concat()));
-}
-
-#[test]
-fn the_readme_names_the_calls_that_the_code_makes() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("README.md");
-    for (_, heading, calls) in GUARDS {
-        let (_, table) = readme.split_once(&format!("| {heading} | actions |")).expect("the table of calls");
-        let (table, _) = table.split_once("\n\n").expect("its end");
-        let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).collect();
-        assert_eq!(named, calls.iter().copied().collect(), "{heading}");
-    }
 }
 
 #[test]
@@ -236,11 +227,12 @@ fn a_guard_changes_only_what_is_opted_in() {
         ["lambda:", "iam:"].iter().any(|service| action.starts_with(service))
             && !["Get", "List"].contains(&verb(action))
     };
-    for (guard, heading, _) in GUARDS {
-        let (word, enforced) = match heading {
+    for guard in GUARDS {
+        let (word, guard_role) = (guard.kind().as_str(), role(*guard));
+        let enforced = match guard.kind() {
             // `strip` is enforce without the start-up layer.
-            "secret-guard" => ("secrets", json!(["enforce", "strip"])),
-            other => (other.trim_end_matches("-guard"), json!("enforce")),
+            GuardKind::Secrets => json!(["enforce", "strip"]),
+            GuardKind::Role | GuardKind::Access | GuardKind::Concurrency => json!("enforce"),
         };
         let tag = format!("aws:ResourceTag/warden:{word}");
         let own_tag = json!({tag.as_str(): enforced});
@@ -249,7 +241,7 @@ fn a_guard_changes_only_what_is_opted_in() {
         // Each set of actions twice: for those opted in to this guard, and to all.
         let mut pairs: BTreeMap<Vec<String>, Vec<(Value, Value)>> = BTreeMap::new();
         for (role, statement) in template.statements() {
-            if role != format!("{guard}Role") || !actions(&statement).iter().any(|action| writes(action)) {
+            if role != guard_role || !actions(&statement).iter().any(|action| writes(action)) {
                 continue;
             }
             let condition = &statement["Condition"];
@@ -286,10 +278,10 @@ fn a_guard_changes_only_what_is_opted_in() {
             let found = (equals, condition["Null"].clone());
             pairs.entry(actions(&statement)).or_default().push(found);
         }
-        assert!(!pairs.is_empty(), "{guard}");
+        assert!(!pairs.is_empty(), "{guard_role}");
         for (actions, pair) in pairs {
             let expected = [(own_tag.clone(), Value::Null), (general_tag.clone(), without_own_tag.clone())];
-            assert_eq!(pair, expected, "{guard}: {actions:?}");
+            assert_eq!(pair, expected, "{guard_role}: {actions:?}");
         }
     }
 }
@@ -369,7 +361,8 @@ fn keys_are_for_exact_roles() {
             }
         }
     }
-    for name in ["AccessGuard", "RoleGuard", "SecretGuard", "Operator"] {
+    let guards = GUARDS.iter().map(|guard| id(guard.kind().name()));
+    for name in guards.chain(["Operator".to_owned()]) {
         let role = &template.resource(&format!("{name}Role"))["Properties"];
         let (path, name) = (text(&role["Path"]), text(&role["RoleName"]["Fn::Sub"]));
         for roles in seen.values_mut() {

@@ -18,10 +18,14 @@ use warden_engine::{
     model::{settings::Settings, surface::Resource},
     name::lambda::{FunctionArn, Home},
 };
+use warden_guards::GUARDS;
 use warden_sandbox::{ACCOUNT, ApiCall, Options, Sandbox, Stack, build_guards, round_trips, workspace};
 
-/// The guards that are deployed.
-const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
+/// The guards that are deployed: all of them.
+fn names() -> Vec<&'static str> {
+    GUARDS.iter().map(|guard| guard.kind().name()).collect()
+}
+
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -46,11 +50,11 @@ impl Harness {
         step("Building the guards (the first time takes minutes)");
         let build = {
             let bar = bar.clone();
-            move || build_guards(&workspace(), &[&GUARDS[..], &["secret-env"]].concat(), &|text| show(&bar, text))
+            move || build_guards(&workspace(), &[&names()[..], &["secret-env"]].concat(), &|text| show(&bar, text))
         };
         let binaries = tokio::task::spawn_blocking(build).await??;
         let [guards @ .., layer] = binaries.as_slice() else { anyhow::bail!("cargo built nothing") };
-        let guards: Vec<(&str, &Path)> = GUARDS.into_iter().zip(guards.iter().map(PathBuf::as_path)).collect();
+        let guards: Vec<(&str, &Path)> = names().into_iter().zip(guards.iter().map(PathBuf::as_path)).collect();
 
         let bar_of_sandbox = bar.clone();
         let progress: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| show(&bar_of_sandbox, text));

@@ -4,16 +4,16 @@ use super::{
     fixtures::{self, ROLE, Shop, orders, policy},
     harness::{Harness, say},
 };
+use anyhow::Context;
 use aws_sdk_iam::types::Tag;
 use owo_colors::OwoColorize;
-use role_guard::RoleGuard;
 use serde_json::{Value, json};
 use warden_engine::{
     guard::{Introduced, ReconcileRequest},
     ledger::record::Step,
-    model::cloudtrail::Cause,
-    reconcile,
+    model::{cloudtrail::Cause, tags::GuardKind},
 };
+use warden_guards::guard;
 use warden_policy::decode_iam_document;
 use warden_sandbox::ACCOUNT;
 
@@ -75,7 +75,8 @@ pub(crate) async fn opt_in(harness: &Harness, shop: &Shop) -> anyhow::Result<boo
             Cause { actor: Some("demo".to_owned()), ..Cause::by_hand("warden apply") },
         )
     };
-    reconcile(&RoleGuard, &harness.operator, &harness.settings, &request).await?;
+    let role_guard = guard(GuardKind::Role).context("role-guard")?;
+    role_guard.reconcile(&harness.operator, &request, &harness.settings).await?;
     let applied = scene.ends(&shop.role, &[Step::Applied]).await?;
     say(&format!("    what it is allowed now: {}", allowed(harness).await?.dimmed()))?;
     Ok(withheld && applied)

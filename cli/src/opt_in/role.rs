@@ -1,24 +1,23 @@
 //! What role-guard will find on a role, who has the role besides, and its tag.
 
-use super::{Then, findings_of};
+use super::Then;
 use crate::{
     account::{Caller, Operator, said},
-    output::{self, printable},
+    output,
 };
 use anyhow::{Context, anyhow};
 use aws_sdk_iam::types::Tag;
 use owo_colors::OwoColorize;
-use role_guard::{Facts, RoleGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 use warden_engine::{
     FindingId, Severity,
-    guard::{Guard, Scope},
     model::{settings::Settings, surface::Resource, tags::GuardKind},
     name::iam::RoleArn,
 };
+use warden_guards::{GUARDS, Outlook as Found};
 
 /// How many of a role's functions are named.
 const SHOWN: usize = 20;
@@ -27,7 +26,9 @@ const SHOWN: usize = 20;
 pub(super) struct Outlook {
     role: RoleArn,
     present: BTreeMap<String, String>,
-    facts: Facts,
+    then: BTreeMap<String, String>,
+    /// What each guard finds that looks at roles.
+    found: Vec<(GuardKind, Found)>,
     /// The functions of the Region that have the role, by name.
     functions: BTreeSet<String>,
 }
@@ -44,14 +45,16 @@ impl Outlook {
             Some(_) => name.parse()?,
             None => RoleArn::named(name, &caller.home)?,
         };
-        let facts = RoleGuard::survey(&operator.aws, &role).await?;
-        let mut facts = facts.with_context(|| format!("there is no role `{}`", role.name()))?;
-        let present = match &facts.scope {
-            Scope::Tags(tags) => tags.clone(),
-            Scope::Setting(_) | Scope::Through(_) => BTreeMap::new(),
-        };
-        let then = present.iter().map(|(key, value)| (key.clone(), value.clone())).chain(tags.iter().cloned());
-        facts.scope = Scope::Tags(then.collect());
+        let present = operator.aws.role(&role).await?;
+        let present = present.with_context(|| format!("there is no role `{}`", role.name()))?.tags;
+        let mut then = present.clone();
+        then.extend(tags.iter().cloned());
+        let resource = Resource::Role(role.clone());
+        let mut found = Vec::new();
+        for guard in GUARDS {
+            let outlook = guard.outlook(&operator.aws, &resource, &then, &operator.settings).await?;
+            found.extend(outlook.map(|outlook| (guard.kind(), outlook)));
+        }
         let mut functions = BTreeSet::new();
         let mut pages = caller.lambda(&caller.home.region).list_functions().into_paginator().items().send();
         while let Some(function) = pages.next().await {
@@ -60,7 +63,7 @@ impl Outlook {
             let its = function.role.as_deref().and_then(|arn| arn.parse::<RoleArn>().ok());
             functions.extend(function.function_name.filter(|_| its.as_ref() == Some(&role)));
         }
-        Ok(Outlook { role, present, facts, functions })
+        Ok(Outlook { role, present, then, found, functions })
     }
 
     pub(super) fn write(&self, tags: &[(String, String)], settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
@@ -77,17 +80,11 @@ impl Outlook {
                 writeln!(out, "  {severity} {}: {all} functions in this Region have it: {names}", id.bold())?;
             }
         }
-        if let Some(strangers) = RoleGuard::strangers(&self.facts, settings) {
-            let mind = "others than Lambda may assume it, so it is judged and never changed";
-            writeln!(out, "  {} {mind}: {}", "mind".yellow(), printable(&strangers))?;
+        for (kind, found) in &self.found {
+            let apply = format!("--role {}", self.role.name());
+            Then { kind: *kind, tags: &self.then, settings, apply }.write(found, out)?;
         }
-        if RoleGuard.never_touch(&Resource::Role(self.role.clone()), &self.facts, settings) {
-            writeln!(out, "  {} it is one that no guard ever changes", "mind".yellow())?;
-        }
-        let Scope::Tags(tags) = &self.facts.scope else { return Ok(()) };
-        let found = findings_of(&RoleGuard, &self.facts, settings);
-        let then = Then { kind: GuardKind::Role, tags, settings, apply: format!("--role {}", self.role.name()) };
-        then.write(&found, "nothing is wrong with what it may do and who may assume it", out)
+        Ok(())
     }
 
     /// Sets the tags with the caller's own permissions.

@@ -12,7 +12,10 @@ use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
-    guard::{Facts, Fetch, Guard, Judgement, ReconcileRequest, Remedy, SurfaceSnapshot},
+    guard::{
+        EventName::{Exact, Prefix},
+        Events, Facts, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
+    },
     model::{
         cloudtrail::CloudTrailEvent,
         content::Content,
@@ -20,26 +23,66 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
-    name::lambda::FunctionArn,
 };
 
 /// The guard.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessGuard;
 
-impl AccessGuard {
-    /// Everything that the guard watches on a function, also on one that is not opted in: to say beforehand what it would find.
-    ///
-    /// # Errors
-    /// The call that failed; the function must be there.
-    pub async fn survey(aws: &Aws, function: &FunctionArn) -> Result<BTreeMap<Surface, SurfaceSnapshot>, CallError> {
-        fetch::surfaces(aws, function).await
-    }
-}
-
 impl Guard for AccessGuard {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
+
+    const EVENTS: &'static [Events] = &[Events {
+        service: "lambda",
+        names: &[
+            Exact("CreateFunction"),
+            Prefix("AddLayerVersionPermission"),
+            Prefix("AddPermission"),
+            Prefix("CreateAlias"),
+            Prefix("CreateFunction20"),
+            Prefix("CreateFunctionUrlConfig"),
+            Prefix("DeleteFunctionUrlConfig"),
+            Prefix("DeleteResourcePolicy"),
+            Prefix("PublishVersion"),
+            Prefix("PutResourcePolicy"),
+            Prefix("RemoveLayerVersionPermission"),
+            Prefix("RemovePermission"),
+            Prefix("TagResource"),
+            Prefix("UntagResource"),
+            Prefix("UpdateFunctionCode"),
+            Prefix("UpdateFunctionUrlConfig"),
+        ],
+    }];
+
+    const CALLS: &'static [&'static str] = &[
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "kms:VerifyMac",
+        "lambda:DeleteResourcePolicy",
+        "lambda:GetFunction",
+        "lambda:GetFunctionUrlConfig",
+        "lambda:GetLayerVersionPolicy",
+        "lambda:GetPolicy",
+        "lambda:GetResourcePolicy",
+        "lambda:ListAliases",
+        "lambda:ListFunctionUrlConfigs",
+        "lambda:ListTags",
+        "lambda:ListVersionsByFunction",
+        "lambda:PutResourcePolicy",
+        "lambda:RemoveLayerVersionPermission",
+        "lambda:RemovePermission",
+        "lambda:UpdateFunctionUrlConfig",
+    ];
+
+    const NOTHING_FOUND: &'static str = "nothing is wrong with who may invoke it";
+
+    fn owns(surface: &Surface) -> bool {
+        matches!(surface, Surface::FunctionUrl(_) | Surface::ResourcePolicy(_) | Surface::LayerPolicy(_))
+    }
 
     fn requests(&self, event: &CloudTrailEvent, settings: &Settings) -> Vec<ReconcileRequest> {
         requests::requests(event, settings).into_iter().collect()
@@ -74,5 +117,19 @@ impl Fetch<AccessGuard> for Aws {
         settings: &Settings,
     ) -> Result<Option<Facts>, CallError> {
         fetch::fetch(self, request, settings).await
+    }
+}
+
+impl Survey<AccessGuard> for Aws {
+    async fn survey(
+        &self,
+        _: &AccessGuard,
+        resource: &Resource,
+        tags: &BTreeMap<String, String>,
+        _: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        let Resource::Function(function) = resource else { return Ok(None) };
+        let surfaces = fetch::surfaces(self, function).await?;
+        Ok(Some(Facts { scope: Scope::Tags(tags.clone()), surfaces, context: () }))
     }
 }

@@ -15,12 +15,15 @@ mod requests;
 
 pub use context::{Context, PolicyFacts, PolicyUsers};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
-    guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
+    guard::{
+        EventName::{Exact, Prefix},
+        Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
+    },
     ledger::state::History,
     model::{
         cloudtrail::CloudTrailEvent,
@@ -29,7 +32,6 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
-    name::iam::RoleArn,
 };
 
 /// What the guard sees of a role, a managed policy or a function.
@@ -39,25 +41,91 @@ pub type Facts = warden_engine::guard::Facts<Context>;
 #[derive(Clone, Copy, Debug)]
 pub struct RoleGuard;
 
-impl RoleGuard {
-    /// Everything that the guard watches on a role, also on one that is not opted in: to say beforehand what it would find. `None`
-    /// where there is no such role.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub async fn survey(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallError> {
-        fetch::survey(aws, role).await
-    }
-
-    /// Whom beside Lambda a role serves, in words: with them it is never changed.
-    pub fn strangers(facts: &Facts, settings: &Settings) -> Option<String> {
-        remedy::strangers(facts, settings)
-    }
-}
-
 impl Guard for RoleGuard {
     const KIND: GuardKind = GuardKind::Role;
     type Context = Context;
+
+    const EVENTS: &'static [Events] = &[
+        Events {
+            service: "iam",
+            names: &[
+                Exact("AcquireRole"),
+                Exact("AttachRolePolicy"),
+                Exact("CreatePolicyVersion"),
+                Exact("CreateRole"),
+                Exact("DeleteRolePermissionsBoundary"),
+                Exact("DeleteRolePolicy"),
+                Exact("DetachRolePolicy"),
+                Exact("PutRolePermissionsBoundary"),
+                Exact("PutRolePolicy"),
+                Exact("SetDefaultPolicyVersion"),
+                Exact("TagPolicy"),
+                Exact("TagRole"),
+                Exact("UntagPolicy"),
+                Exact("UntagRole"),
+                Exact("UpdateAssumeRolePolicy"),
+            ],
+        },
+        Events {
+            service: "lambda",
+            names: &[
+                Exact("CreateFunction"),
+                Prefix("CreateFunction20"),
+                Prefix("PublishVersion"),
+                Prefix("TagResource"),
+                Prefix("UntagResource"),
+                Prefix("UpdateFunctionCode"),
+                Prefix("UpdateFunctionConfiguration"),
+                Prefix("UploadFunction"),
+            ],
+        },
+    ];
+
+    /// UpdateFunctionConfiguration with a role asks for `iam:PassRole`.
+    const CALLS: &'static [&'static str] = &[
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "iam:AttachRolePolicy",
+        "iam:CreatePolicy",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicyVersion",
+        "iam:DeleteRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListEntitiesForPolicy",
+        "iam:ListPolicyVersions",
+        "iam:ListRolePolicies",
+        "iam:PassRole",
+        "iam:PutRolePermissionsBoundary",
+        "iam:PutRolePolicy",
+        "iam:SetDefaultPolicyVersion",
+        "iam:UpdateAssumeRolePolicy",
+        "kms:VerifyMac",
+        "lambda:GetFunction",
+        "lambda:ListTags",
+        "lambda:UpdateFunctionConfiguration",
+    ];
+
+    const NOTHING_FOUND: &'static str = "nothing is wrong with what it may do and who may assume it";
+
+    fn owns(surface: &Surface) -> bool {
+        matches!(
+            surface,
+            Surface::Trust
+                | Surface::Boundary
+                | Surface::Attachment(_)
+                | Surface::InlinePolicy(_)
+                | Surface::ManagedPolicy(_)
+                | Surface::Role(_)
+        )
+    }
 
     fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
         requests::requests(event).into_iter().collect()
@@ -92,6 +160,16 @@ impl Guard for RoleGuard {
         requests::follows(request, facts, settings)
     }
 
+    fn reservations(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> Vec<String> {
+        let strangers = matches!(resource, Resource::Role(_)).then(|| remedy::strangers(facts, settings)).flatten();
+        let strangers = strangers.map(|strangers| {
+            format!("others than Lambda may assume it, so it is judged and never changed: {strangers}")
+        });
+        let never = self.never_touch(resource, facts, settings);
+        let never = never.then(|| "it is one that no guard ever changes".to_owned());
+        strangers.into_iter().chain(never).collect()
+    }
+
     fn never_touch(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> bool {
         protection::never_touch(resource, facts, settings)
     }
@@ -111,5 +189,19 @@ impl Fetch<RoleGuard> for Aws {
         settings: &Settings,
     ) -> Result<(), CallError> {
         fetch::fetch_more(self, request, facts, history, settings).await
+    }
+}
+
+impl Survey<RoleGuard> for Aws {
+    async fn survey(
+        &self,
+        _: &RoleGuard,
+        resource: &Resource,
+        tags: &BTreeMap<String, String>,
+        _: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        let Resource::Role(role) = resource else { return Ok(None) };
+        let facts = fetch::survey(self, role).await?;
+        Ok(facts.map(|facts| Facts { scope: Scope::Tags(tags.clone()), ..facts }))
     }
 }

@@ -26,7 +26,10 @@ use warden_aws::Aws;
 use warden_engine::{
     Finding,
     call_error::CallError,
-    guard::{Fetch, Guard, Judgement, ReconcileRequest, Remedy},
+    guard::{
+        EventName::{Exact, Prefix},
+        Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Survey,
+    },
     ledger::state::History,
     model::{
         cloudtrail::CloudTrailEvent,
@@ -35,7 +38,6 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
-    name::lambda::FunctionArn,
     plan::Plan,
     secret::values::Values,
 };
@@ -47,24 +49,64 @@ pub type Facts = warden_engine::guard::Facts<Option<Context>>;
 #[derive(Clone, Copy, Debug)]
 pub struct SecretGuard;
 
-impl SecretGuard {
-    /// What the guard would see of a function that had these tags; `None` where it is gone.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub async fn survey(
-        aws: &Aws,
-        function: &FunctionArn,
-        tags: &BTreeMap<String, String>,
-        settings: &Settings,
-    ) -> Result<Option<Facts>, CallError> {
-        fetch::survey(aws, function, tags, settings).await
-    }
-}
-
 impl Guard for SecretGuard {
     const KIND: GuardKind = GuardKind::Secrets;
     type Context = Option<Context>;
+
+    const EVENTS: &'static [Events] = &[Events {
+        service: "lambda",
+        names: &[
+            Exact("CreateFunction"),
+            Exact("DeleteFunction"),
+            Prefix("CreateFunction20"),
+            Prefix("DeleteFunction20"),
+            Prefix("DeleteFunctionCodeSigningConfig"),
+            Prefix("PublishVersion"),
+            Prefix("TagResource"),
+            Prefix("UntagResource"),
+            Prefix("UpdateFunctionCode"),
+            Prefix("UpdateFunctionConfiguration"),
+            Prefix("UploadFunction"),
+        ],
+    }];
+
+    /// GetLayerVersion is also what Lambda asks of whoever sets layers, TagResource what Secrets Manager asks of whoever creates a secret
+    /// with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
+    const CALLS: &'static [&'static str] = &[
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:GetRole",
+        "kms:GenerateMac",
+        "kms:VerifyMac",
+        "lambda:GetFunction",
+        "lambda:GetFunctionCodeSigningConfig",
+        "lambda:GetLayerVersion",
+        "lambda:ListFunctions",
+        "lambda:ListTags",
+        "lambda:ListVersionsByFunction",
+        "lambda:UpdateFunctionConfiguration",
+        "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutResourcePolicy",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:RestoreSecret",
+        "secretsmanager:TagResource",
+        "secretsmanager:UpdateSecretVersionStage",
+    ];
+
+    const NOTHING_FOUND: &'static str = "no secret is seen in its environment";
+
+    fn owns(surface: &Surface) -> bool {
+        matches!(surface, Surface::Environment(_) | Surface::Secret(_))
+    }
 
     fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
         requests::requests(event).into_iter().collect()
@@ -122,5 +164,18 @@ impl Fetch<SecretGuard> for Aws {
         _: &Settings,
     ) -> Result<(), CallError> {
         fetch::fetch_more(self, request, facts, history).await
+    }
+}
+
+impl Survey<SecretGuard> for Aws {
+    async fn survey(
+        &self,
+        _: &SecretGuard,
+        resource: &Resource,
+        tags: &BTreeMap<String, String>,
+        settings: &Settings,
+    ) -> Result<Option<Facts>, CallError> {
+        let Resource::Function(function) = resource else { return Ok(None) };
+        fetch::survey(self, function, tags, settings).await
     }
 }

@@ -154,14 +154,54 @@ pub struct Otherwise {
     pub unfixable: Vec<(Finding, String)>,
 }
 
+/// The events of one service that concern a guard: its rule delivers these, and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// The service, as in its event source: `lambda` of `lambda.amazonaws.com`.
+    pub service: &'static str,
+    /// Names of events, as CloudTrail has them.
+    pub names: &'static [EventName],
+}
+
+/// How an event's name is matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventName {
+    /// By the whole name.
+    Exact(&'static str),
+    /// By its beginning: CloudTrail appends the API's date to most names of Lambda (`AddPermission20150331v2`).
+    Prefix(&'static str),
+}
+
+impl EventName {
+    /// Whether an event of this name is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            EventName::Exact(exact) => name == *exact,
+            EventName::Prefix(prefix) => name.starts_with(prefix),
+        }
+    }
+}
+
 /// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at. What it reads
 /// is [`Fetch`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
 pub trait Guard {
     /// Which one.
     const KIND: GuardKind;
 
+    /// The events that its rule delivers. [`Guard::requests`] says what each of them asks for.
+    const EVENTS: &'static [Events];
+
+    /// The calls that it makes, as IAM actions in the order of the alphabet. Its role allows these and no others.
+    const CALLS: &'static [&'static str];
+
+    /// What is said of a resource on which it finds nothing, such as "nothing is wrong with who may invoke it".
+    const NOTHING_FOUND: &'static str;
+
     /// What it needs to know of a resource beside what the surfaces hold; `()` where that is nothing.
     type Context: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
+
+    /// Whether a surface is one that it judges and changes. No surface has two guards.
+    fn owns(surface: &Surface) -> bool;
 
     /// The resources that an event concerns; none where it is not this guard's.
     fn requests(&self, event: &CloudTrailEvent, settings: &Settings) -> Vec<ReconcileRequest>;
@@ -218,6 +258,12 @@ pub trait Guard {
         None
     }
 
+    /// What whoever opts a resource in has to know beside the findings, one sentence each.
+    fn reservations(&self, resource: &Resource, facts: &Facts<Self::Context>, settings: &Settings) -> Vec<String> {
+        let never = self.never_touch(resource, facts, settings);
+        never.then(|| "it is one that no guard ever changes".to_owned()).into_iter().collect()
+    }
+
     /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.
     fn never_touch(&self, resource: &Resource, facts: &Facts<Self::Context>, settings: &Settings) -> bool {
         let _ = facts;
@@ -255,4 +301,21 @@ pub trait Fetch<G: Guard> {
         let _ = (guard, request, facts, history, settings);
         Ok(())
     }
+}
+
+/// How a guard looks at a resource before it is opted in.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait Survey<G: Guard>: Fetch<G> {
+    /// Reads everything that the guard watches on a resource as it would be with these tags, also where it is not opted in. `None` where
+    /// it is gone, or where the guard has nothing to say of such a resource by itself.
+    ///
+    /// # Errors
+    /// The AWS call that failed.
+    async fn survey(
+        &self,
+        guard: &G,
+        resource: &Resource,
+        tags: &BTreeMap<String, String>,
+        settings: &Settings,
+    ) -> Result<Option<Facts<G::Context>>, CallError>;
 }

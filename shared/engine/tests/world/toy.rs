@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use warden_engine::{
     Finding, FindingId, Handled, HandlerError, Report, Severity,
     call_error::CallError,
-    guard::{Facts, Fetch, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
+    guard::{Events, Facts, Fetch, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
     ledger::record::{Record, Step},
     model::{
         cloudtrail::{Cause, CloudTrailEvent},
@@ -80,6 +80,14 @@ fn findings(content: &Content) -> Judgement {
 impl Guard for Toy {
     const KIND: GuardKind = GuardKind::Access;
     type Context = ();
+
+    const EVENTS: &'static [Events] = &[];
+    const CALLS: &'static [&'static str] = &[];
+    const NOTHING_FOUND: &'static str = "nothing is found";
+
+    fn owns(surface: &Surface) -> bool {
+        matches!(surface, Surface::ResourcePolicy(_))
+    }
 
     fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
         let Some(name) = event.parameter("functionName") else { return Vec::new() };

@@ -1,0 +1,57 @@
+//! `docs/findings.md`: what `warden explain` says of each finding, on one page.
+
+use std::fmt::Write as _;
+use warden_finding::{ExemptedBy, FindingId};
+
+const HEAD: &str = "\
+# Findings
+
+What each finding means, which attack it stops, what Warden does about it, and what to do instead.
+`warden explain ID` says the same in a terminal.
+
+This file is written by `cargo run -p warden-generate`; do not edit it.
+";
+
+/// The document.
+pub(crate) fn text() -> anyhow::Result<String> {
+    let mut text = HEAD.to_owned();
+    let judged = || FindingId::ALL.iter().filter_map(|id| Some((id, id.explanation()?)));
+    write!(text, "\n| finding | fires on |\n|---|---|\n")?;
+    for (id, _) in judged() {
+        writeln!(text, "| [`{id}`](#{id}) | {} |", id.title())?;
+    }
+    for (id, explanation) in judged() {
+        write!(text, "\n## {id}\n\n{}\n", id.title())?;
+        let mut instead = sentences(explanation.instead);
+        if let Some(by) = id.exempted_by() {
+            let whom = match by {
+                ExemptedBy::Function => "function",
+                ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
+            };
+            let tag = format!("tag the {whom} `warden:exempt` with `{id}@YYYY-MM-DD`.");
+            write!(instead, "\nFor this finding alone, and for 90 days at most, {tag}")?;
+        }
+        for (title, said) in [
+            ("What it means", sentences(explanation.meaning)),
+            ("The attack", sentences(explanation.attack)),
+            ("What Warden does", sentences(explanation.remedy)),
+            ("What to do instead", instead),
+        ] {
+            write!(text, "\n**{title}.**\n{said}\n")?;
+        }
+    }
+    Ok(text)
+}
+
+/// One sentence a line.
+fn sentences(text: &str) -> String {
+    let mut lines = String::new();
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        lines.push_str(word);
+        let Some(next) = words.peek() else { break };
+        let ends = word.ends_with(['.', '!', '?']) && next.starts_with(|letter: char| letter.is_uppercase());
+        lines.push(if ends { '\n' } else { ' ' });
+    }
+    lines
+}
