@@ -23,7 +23,7 @@ pub use elf::{GlibcVersion, Unfit, check};
 pub use environment::{Environment, Finish};
 pub use error::BuildError;
 pub use package::{package, package_guard, package_layer, package_text};
-pub use release::{GUARDS, LAYER, System, link, link_guards, link_layer, linkable};
+pub use release::{LAYER, System, guards, link, link_guards, link_layer, linkable};
 
 /// The workspace this crate was built in.
 pub fn workspace() -> PathBuf {

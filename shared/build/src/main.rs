@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf, process::ExitCode}
 use clap::Parser;
 use sha2::{Digest, Sha256};
 use warden_build::{
-    Architecture, BuildError, GUARDS, LAYER, link_guards, link_layer, linkable, package_guard, package_layer, target,
+    Architecture, BuildError, LAYER, guards, link_guards, link_layer, linkable, package_guard, package_layer, target,
     workspace,
 };
 
@@ -48,7 +48,8 @@ fn run(arguments: &Arguments) -> Result<(), BuildError> {
     linkable(&workspace, architecture)?;
     fs::create_dir_all(&folder).map_err(BuildError::io("creating", &folder))?;
     // What an earlier build left is not to be taken for this one's where this one fails.
-    for name in GUARDS.iter().chain([&LAYER]).map(|name| file(name)).chain([SUMS.to_owned()]) {
+    let names = guards(&workspace)?;
+    for name in names.iter().map(String::as_str).chain([LAYER]).map(file).chain([SUMS.to_owned()]) {
         let path = folder.join(name);
         if path.exists() {
             fs::remove_file(&path).map_err(BuildError::io("removing", &path))?;
@@ -56,10 +57,10 @@ fn run(arguments: &Arguments) -> Result<(), BuildError> {
     }
 
     let say = |step: &str| eprintln!("{step}");
-    let guards = link_guards(&workspace, &target, architecture, &say)?;
+    let binaries = link_guards(&workspace, &target, architecture, &say)?;
     let layer = link_layer(&workspace, &target, architecture, &say)?;
     let mut packages = Vec::new();
-    for (name, binary) in GUARDS.iter().zip(&guards) {
+    for (name, binary) in names.iter().zip(&binaries) {
         packages.push((file(name), package_guard(binary)?));
     }
     packages.push((file(LAYER), package_layer(&layer)?));

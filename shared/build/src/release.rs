@@ -15,8 +15,23 @@ use crate::{
     environment::ZIG,
 };
 
-/// The guards, each a package with a binary of its name.
-pub const GUARDS: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
+/// The guards, each a package with a binary of its name: the folders of `functions` that say what the stack has for them. In the order of
+/// the alphabet.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn guards(workspace: &Path) -> Result<Vec<String>, BuildError> {
+    let folder = workspace.join("functions");
+    let mut guards = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(BuildError::io("reading", &folder))? {
+        let entry = entry.map_err(BuildError::io("reading", &folder))?;
+        if entry.path().join("infra.yaml").is_file() {
+            guards.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    guards.sort();
+    Ok(guards)
+}
 
 /// The start-up layer, likewise.
 pub const LAYER: &str = "secret-env";
@@ -65,7 +80,7 @@ const CHANGES_A_BINARY: [&str; 16] = [
 /// The time that programs are told which would write the present one into a file: 1 January 1980, as in the packages.
 const TIME: &str = "315532800";
 
-/// Links the guards for Lambda; returns where they are, in the order of [`GUARDS`]. Blocks, for minutes where there is something to compile.
+/// Links the guards for Lambda; returns where they are, in the order of [`guards`]. Blocks, for minutes where there is something to compile.
 ///
 /// # Errors
 /// As [`link`].
@@ -75,7 +90,9 @@ pub fn link_guards(
     architecture: Architecture,
     progress: &dyn Fn(&str),
 ) -> Result<Vec<PathBuf>, BuildError> {
-    link(workspace, target, &GUARDS, System::AmazonLinux2023, architecture, progress)
+    let guards = guards(workspace)?;
+    let names: Vec<&str> = guards.iter().map(String::as_str).collect();
+    link(workspace, target, &names, System::AmazonLinux2023, architecture, progress)
 }
 
 /// Links the start-up layer's binary for every managed runtime; returns where it is. Blocks: a minute the first time.

@@ -231,10 +231,10 @@ mod tests {
         for surface in [
             "resource-policy",
             "function-url",
-            "layer-policy:1",
+            "layer-policy/1",
             "trust",
             "boundary",
-            "inline/a",
+            "inline-policy/a",
             "role",
             "environment",
             "secret/A",
