@@ -237,7 +237,7 @@ mod tests {
             "inline-policy/a",
             "role",
             "environment",
-            "secret/A",
+            "secret/DB_PASSWORD",
             "attachment/arn:aws:iam::aws:policy/A",
             "managed-policy/arn:aws:iam::111122223333:policy/a",
         ] {
