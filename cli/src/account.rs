@@ -1,5 +1,6 @@
-//! How a command reaches the account: as the caller, with the credentials of every AWS tool, and as the operator, through the
-//! stack's operator role. What reads or changes anything of Warden's goes through the operator; tags are set by the caller.
+//! How a command reaches the account: as the caller, with the credentials of every AWS tool, and as the operator,
+//! through the stack's operator role. What reads or changes anything of Warden's goes through the operator; tags are
+//! set by the caller.
 
 mod profile;
 
@@ -32,8 +33,9 @@ use warden_policy::AccountId;
 pub(crate) struct Args {
     /// The profile of the AWS configuration to use, whatever the environment says
     ///
-    /// It goes before AWS_ACCESS_KEY_ID and before AWS_PROFILE. Without it, as in the AWS CLI: AWS_ACCESS_KEY_ID goes before
-    /// AWS_PROFILE, and that before AWS_DEFAULT_PROFILE. A profile that does not exist is an error, wherever its name comes from.
+    /// It goes before AWS_ACCESS_KEY_ID and before AWS_PROFILE. Without it, as in the AWS CLI: AWS_ACCESS_KEY_ID goes
+    /// before AWS_PROFILE, and that before AWS_DEFAULT_PROFILE. A profile that does not exist is an error, wherever its
+    /// name comes from.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -271,7 +273,8 @@ impl fmt::Display for Place<'_> {
 const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or use --profile (after `aws sso login` where it is one of SSO), \
                               or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
-/// The name of a user or a session in its ARN, as a source identity may be: `[\w+=,.@-]{2,64}` (STS API reference, AssumeRole).
+/// The name of a user or a session in its ARN, as a source identity may be: `[\w+=,.@-]{2,64}` (STS API reference,
+/// AssumeRole).
 fn operator_name(arn: &str) -> String {
     let last = arn.rsplit(['/', ':']).next().unwrap_or_default();
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_+=,.@-".contains(letter);

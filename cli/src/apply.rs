@@ -30,8 +30,8 @@ use warden_guards::{AnyGuard, GUARDS, Proposal, guard};
 
 /// Do what was withheld: findings from before the opt-in, and what the breaker, the cap or a pause held back
 ///
-/// Everything is read and judged afresh, so that what is done is what is right now. Not done, and said so: what an exemption, an
-/// acceptance or the stack's parameter NeverTouch lets be, and what is not opted in to `enforce`.
+/// Everything is read and judged afresh, so that what is done is what is right now. Not done, and said so: what an
+/// exemption, an acceptance or the stack's parameter NeverTouch lets be, and what is not opted in to `enforce`.
 #[derive(clap::Args)]
 #[command(
     override_usage = "warden apply [OPTIONS] <ID>...\n       warden apply [OPTIONS] --function <FUNCTION>\n       warden apply [OPTIONS] --role <ROLE>"
@@ -238,7 +238,8 @@ impl Proposed {
     }
 }
 
-/// Whether nothing that was asked for of one resource is left out. A guard that is off for it was not asked, where another is on.
+/// Whether nothing that was asked for of one resource is left out. A guard that is off for it was not asked, where
+/// another is on.
 fn is_complete(proposals: &[Proposed]) -> bool {
     let mut on = proposals.iter().filter(|proposal| !proposal.is_off()).peekable();
     on.peek().is_some() && on.all(Proposed::is_complete)

@@ -38,8 +38,9 @@ pub(crate) struct Check {
 
     /// Each line of the input is a document, and each line of the output answers the line of the same number
     ///
-    /// `{"line":1,"findings":[...]}`, or `{"line":1,"error":"..."}` where the line could not be judged. What of a template is
-    /// known only at deployment is listed under `not_judged`. Input of any size is read in constant memory. Several files are read as one, one after the other.
+    /// `{"line":1,"findings":[...]}`, or `{"line":1,"error":"..."}` where the line could not be judged. What of a
+    /// template is known only at deployment is listed under `not_judged`. Input of any size is read in constant memory.
+    /// Several files are read as one, one after the other.
     #[arg(long)]
     jsonl: bool,
 
@@ -55,8 +56,8 @@ pub(crate) struct Check {
 struct Whose {
     /// The own account
     ///
-    /// Without it, the account in a resource policy's own `Resource`. A trust policy does not say whose it is: without this
-    /// option, each account in it that is not trusted is an outside one.
+    /// Without it, the account in a resource policy's own `Resource`. A trust policy does not say whose it is: without
+    /// this option, each account in it that is not trusted is an outside one.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<AccountId>,
 
@@ -64,7 +65,8 @@ struct Whose {
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<OrganizationId>,
 
-    /// An account that may have access; several by commas or by repeating the option. With a list, any other is a high finding
+    /// An account that may have access; several by commas or by repeating the option. With a list, any other is a high
+    /// finding
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     trusted_account: Vec<AccountId>,
 }
@@ -95,13 +97,14 @@ enum Kind {
     LayerPolicy,
     /// The environment of a function, an object of names and values; no value is ever printed
     Environment,
-    /// A whole CloudFormation template, YAML or JSON, or a plan of `terraform show -json`: its roles, functions and permissions
+    /// A whole CloudFormation template, YAML or JSON, or a plan of `terraform show -json`: its roles, functions and
+    /// permissions
     Template,
 }
 
 impl Kind {
-    /// The longest document that is held in memory, in bytes, and what to say of a longer one. For a policy that is four
-    /// times what the judge reads at all; a plan names each resource several times.
+    /// The longest document that is held in memory, in bytes, and what to say of a longer one. For a policy that is
+    /// four times what the judge reads at all; a plan names each resource several times.
     const fn longest(self) -> (usize, &'static str) {
         match self {
             Kind::RolePolicy | Kind::TrustPolicy | Kind::Role | Kind::FunctionPolicy | Kind::LayerPolicy => {

@@ -20,7 +20,8 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-/// The exit code of a command; an error is reported here. A reader that has seen enough (`warden check ... | head`) is none.
+/// The exit code of a command; an error is reported here. A reader that has seen enough (`warden check ... | head`) is
+/// none.
 pub(crate) fn code(done: anyhow::Result<Exit>) -> ExitCode {
     match done {
         Ok(Exit::Fine) => ExitCode::SUCCESS,

@@ -70,7 +70,8 @@ fn main() -> ExitCode {
     exit::code(done)
 }
 
-/// Runs a command that reaches an account. The engine's warnings go to the standard error; the SDK's own log is left out.
+/// Runs a command that reaches an account. The engine's warnings go to the standard error; the SDK's own log is left
+/// out.
 fn in_account(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     let ours = filter::Targets::new().with_target("warden_engine", tracing::Level::WARN);
     // Where nobody reads them, that is no trouble worth a panic.

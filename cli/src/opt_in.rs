@@ -32,8 +32,9 @@ use warden_guards::{GUARDS, Outlook as Found};
 
 /// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
 ///
-/// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter
-/// PreExisting says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
+/// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who
+/// does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter PreExisting
+/// says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
 pub(crate) struct OptIn {
     /// The functions, by name or ARN

@@ -71,7 +71,8 @@ pub(crate) fn list<T: Serialize>(
     out.flush()
 }
 
-/// Writes what a command is about to change. Where nobody can read it, nothing is to be changed, so a closed pipe is an error here.
+/// Writes what a command is about to change. Where nobody can read it, nothing is to be changed, so a closed pipe is an
+/// error here.
 ///
 /// # Errors
 ///
@@ -104,8 +105,8 @@ pub(crate) fn warning(what: impl Display) {
     note(format_args!("{} {}", "warning:".yellow().bold(), printable(&what.to_string())));
 }
 
-/// An empty table in the one style, as wide as the terminal. Colours are in it always: the stream takes them out again where
-/// nobody wants them (NO_COLOR, a pipe).
+/// An empty table in the one style, as wide as the terminal. Colours are in it always: the stream takes them out again
+/// where nobody wants them (NO_COLOR, a pipe).
 pub(crate) fn table(header: &[&str]) -> Table {
     // A terminal that does not know its width says 0; below this the words themselves would be cut up.
     const NARROWEST: u16 = 72;
@@ -144,8 +145,8 @@ pub(crate) fn severity(severity: Severity) -> String {
     }
 }
 
-/// Text from outside, made harmless for a terminal: a policy can hold escape sequences and characters that turn the direction of
-/// what follows.
+/// Text from outside, made harmless for a terminal: a policy can hold escape sequences and characters that turn the
+/// direction of what follows.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let dangerous = |letter: char| {
         letter.is_control()

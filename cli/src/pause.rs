@@ -13,7 +13,8 @@ use warden_engine::{ledger::state, model::surface::Resource, name::lambda::Accou
 
 /// Stop every guard at once: nothing is changed until the time is over or `warden resume`
 ///
-/// The guards go on looking and recording; what they would have changed is `withheld`, and `warden apply` does it afterwards.
+/// The guards go on looking and recording; what they would have changed is `withheld`, and `warden apply` does it
+/// afterwards.
 #[derive(clap::Args)]
 pub(crate) struct Pause {
     /// For how long; without it, until `warden resume`

@@ -24,9 +24,10 @@ use zeroize::Zeroizing;
 
 /// Give a variable another value, in the secret that its reference names
 ///
-/// The value is read from the standard input, less one line end, or asked for on the terminal without being shown; it stands on no command
-/// line. The other values in the secret stay. A function has the new value from its next start. The earlier value stays in Secrets Manager, so
-/// that `warden undo` brings it back; set again by a deployment, it is taken out again and not stored.
+/// The value is read from the standard input, less one line end, or asked for on the terminal without being shown; it
+/// stands on no command line. The other values in the secret stay. A function has the new value from its next start.
+/// The earlier value stays in Secrets Manager, so that `warden undo` brings it back; set again by a deployment, it is
+/// taken out again and not stored.
 #[derive(clap::Args)]
 pub(crate) struct Rotate {
     /// The function, by its name or ARN

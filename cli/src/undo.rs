@@ -28,8 +28,8 @@ use warden_engine::{
 
 /// Take a remediation back: restore exactly what was there before, and let the guards leave it alone for a time
 ///
-/// Refused when somebody has changed the setting since: an undo would overwrite that. The guards leave the restored content alone
-/// until it changes or the time given is over; then they put it right again.
+/// Refused when somebody has changed the setting since: an undo would overwrite that. The guards leave the restored
+/// content alone until it changes or the time given is over; then they put it right again.
 #[derive(clap::Args)]
 pub(crate) struct Undo {
     /// The id of an `applied` or `rotated` record, or so much of its beginning as is unique

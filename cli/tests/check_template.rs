@@ -29,8 +29,8 @@ fn wardens_own_roles_pass_wardens_own_rules() {
     let findings = answer["findings"].as_array().expect("findings").iter();
     let acted_on = findings.filter(|finding| finding["severity"] == "critical" || finding["severity"] == "high");
     let acted_on: Vec<String> = acted_on.map(|it| format!("{} {}", it["id"], it["at"])).collect();
-    // The operator undoes remediations of functions that may have lost their tag since, which is why no tag can limit it. It
-    // is assumed by people, and no function has it.
+    // The operator undoes remediations of functions that may have lost their tag since, which is why no tag can limit
+    // it. It is assumed by people, and no function has it.
     assert_eq!(
         acted_on,
         [

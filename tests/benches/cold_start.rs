@@ -2,14 +2,14 @@
 //!
 //!     cargo bench -p warden-tests --bench cold_start
 //!
-//! The guard is built as it is deployed, as `cargo run -p warden-build` does it, whatever this program is built as: `cargo bench --profile
-//! dev ...` finds what `cargo test` built and saves compiling the AWS SDK once more, at the price of a slower server in the first
-//! answer's time.
+//! The guard is built as it is deployed, as `cargo run -p warden-build` does it, whatever this program is built as:
+//! `cargo bench --profile dev ...` finds what `cargo test` built and saves compiling the AWS SDK once more, at the
+//! price of a slower server in the first answer's time.
 //!
-//! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's variables. A server
-//! in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or role that is not opted in, or that
-//! is opted in to `observe` and breaks a rule, which the guard records.
-//! AWS is answered at once and without TLS, so what is measured is the guard's own time.
+//! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's
+//! variables. A server in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or
+//! role that is not opted in, or that is opted in to `observe` and breaks a rule, which the guard records. AWS is
+//! answered at once and without TLS, so what is measured is the guard's own time.
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;

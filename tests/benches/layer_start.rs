@@ -2,9 +2,10 @@
 //!
 //!     cargo bench -p warden-tests --bench layer_start
 //!
-//! The layer is built as it is deployed, whatever this program is built as. Each run starts `/bin/true` as Lambda starts a runtime: alone,
-//! behind the layer without a reference, and behind the layer with references to a secret that a server in this process hands out over
-//! TLS at once. The last includes both ends of the handshake, and everything of the one call but the network.
+//! The layer is built as it is deployed, whatever this program is built as. Each run starts `/bin/true` as Lambda
+//! starts a runtime: alone, behind the layer without a reference, and behind the layer with references to a secret that
+//! a server in this process hands out over TLS at once. The last includes both ends of the handshake, and everything of
+//! the one call but the network.
 
 use serde_json::json;
 use std::{

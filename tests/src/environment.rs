@@ -34,7 +34,8 @@ fn sent(variables: &Variables) -> Environment {
 }
 
 impl Account {
-    /// Makes a Python function with this environment, and waits until Lambda is done with it. Its event may be on its way.
+    /// Makes a Python function with this environment, and waits until Lambda is done with it. Its event may be on its
+    /// way.
     pub async fn python(&self, name: &str, tags: &[(&str, &str)], environment: &Variables) {
         let code = warden_sandbox::package_text("app.py", CODE).expect("a package");
         let code = FunctionCode::builder().zip_file(Blob::new(code)).build();
@@ -103,7 +104,8 @@ impl Account {
         found.layers.unwrap_or_default().into_iter().filter_map(|layer| layer.arn).collect()
     }
 
-    /// Makes a KMS key that roles, by path and name, may use for these actions, and whose other use is left to IAM; says its ARN.
+    /// Makes a KMS key that roles, by path and name, may use for these actions, and whose other use is left to IAM;
+    /// says its ARN.
     pub async fn customers_key(&self, users: &[&str], actions: &[&str]) -> String {
         let root = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*",
             "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}});

@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an administrator who
-//! changes things there with an ordinary SDK client.
+//! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an
+//! administrator who changes things there with an ordinary SDK client.
 
 pub mod environment;
 mod iam;
@@ -285,8 +285,8 @@ impl Account {
     }
 }
 
-/// Deploys Warden's stack with these guards, or deploys it again, its layers guarded and its lease short enough for a test unless the
-/// parameters say otherwise. Says its outputs.
+/// Deploys Warden's stack with these guards, or deploys it again, its layers guarded and its lease short enough for a
+/// test unless the parameters say otherwise. Says its outputs.
 ///
 /// # Errors
 /// Why CloudFormation did not.

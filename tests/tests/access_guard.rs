@@ -1,5 +1,5 @@
-//! access-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what the account
-//! holds afterwards and at the ledger.
+//! access-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what
+//! the account holds afterwards and at the ledger.
 
 use serde_json::json;
 use warden_tests::{Account, arn};

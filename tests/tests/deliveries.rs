@@ -1,4 +1,5 @@
-//! Events that come twice, late, in the wrong order, all at once, or not in a form to be used; and what the guard costs in calls.
+//! Events that come twice, late, in the wrong order, all at once, or not in a form to be used; and what the guard costs
+//! in calls.
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
@@ -6,8 +7,8 @@ use warden_engine::ledger::record::Step;
 use warden_sandbox::{ApiCall, Order, Outcome, round_trips};
 use warden_tests::{Account, arn, policy, role_arn};
 
-/// A guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells others
-/// afterwards does not count.
+/// A guard's calls since the `since`th, one list for each invocation, up to the commit of its outcome: what it tells
+/// others afterwards does not count.
 fn runs(account: &Account, guard: &str, since: usize) -> Vec<Vec<ApiCall>> {
     let trail = account.sandbox.trail();
     let calls = trail.calls().split_off(since);
@@ -65,7 +66,8 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
     account.settle().await;
     check(&account, since, 4);
 
-    // What was reverted a moment ago is read again after the ledger, so that facts from before the revert are not acted on.
+    // What was reverted a moment ago is read again after the ledger, so that facts from before the revert are not acted
+    // on.
     let since = trail.calls().len();
     account.grant("pay", None, "again", "*").await;
     account.settle().await;

@@ -1,5 +1,5 @@
-//! What a package asks of the crates that the AWS SDK is built on is what the whole workspace asks: else `cargo test -p` compiles all of
-//! the SDK once more.
+//! What a package asks of the crates that the AWS SDK is built on is what the whole workspace asks: else `cargo test
+//! -p` compiles all of the SDK once more.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

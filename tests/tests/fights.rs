@@ -108,7 +108,8 @@ async fn losing_the_tag_is_allowed_and_recorded_with_the_actor() {
     assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/administrator"));
 }
 
-/// What `warden audit verify` reads while a guard writes: its records arrive late, after the guard's, and the end of the chain early.
+/// What `warden audit verify` reads while a guard writes: its records arrive late, after the guard's, and the end of
+/// the chain early.
 #[tokio::test]
 async fn a_chain_that_is_read_while_a_guard_writes_it_holds() {
     let account = Account::guarded().await;

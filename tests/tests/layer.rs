@@ -70,7 +70,8 @@ fn it_says_what_is_missing() {
     check(&["/bin/true"], &[reference, region, ("AWS_CA_BUNDLE", "/dev/null")], "no certificate in it");
 }
 
-/// What it must be like on AWS: TLS, and the request that Secrets Manager's API reference describes, signed for the function's role.
+/// What it must be like on AWS: TLS, and the request that Secrets Manager's API reference describes, signed for the
+/// function's role.
 #[test]
 fn it_asks_over_tls_and_signs() {
     let server = SecureServer::start(1, &json!({"Name": "warden/pay/1", "SecretString": r#"{"KEY": "the value"}"#}));

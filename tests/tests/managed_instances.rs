@@ -1,4 +1,5 @@
-//! Functions on Lambda Managed Instances: what is changed does not run there until it is published again, and Warden never says otherwise.
+//! Functions on Lambda Managed Instances: what is changed does not run there until it is published again, and Warden
+//! never says otherwise.
 
 use aws_sdk_lambda::{
     primitives::Blob,

@@ -1,5 +1,5 @@
-//! Every operation of Lambda and IAM that changes something is classified in `infra/OPERATIONS.md`, and the classification holds: against
-//! AWS's own models, the rules in `infra/warden.yaml`, and the guards.
+//! Every operation of Lambda and IAM that changes something is classified in `infra/OPERATIONS.md`, and the
+//! classification holds: against AWS's own models, the rules in `infra/warden.yaml`, and the guards.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! Warden's stack over the years: a first deployment that fails, a stack that is removed, and one that is deployed after it.
+//! Warden's stack over the years: a first deployment that fails, a stack that is removed, and one that is deployed
+//! after it.
 
 use warden_engine::ledger::record::Step;
 use warden_sandbox::{Options, Sandbox};
@@ -12,7 +13,8 @@ fn parameters(take_over: &str) -> Vec<(&str, &str)> {
     take_over.split(' ').map(|pair| pair.split_once('=').expect("a name and a value")).collect()
 }
 
-/// What is forgotten here is a zip file: the role of role-guard is there when its function fails, and half of the stack with it.
+/// What is forgotten here is a zip file: the role of role-guard is there when its function fails, and half of the stack
+/// with it.
 #[tokio::test]
 async fn a_first_deployment_that_failed_is_deleted_and_repeated() {
     let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");

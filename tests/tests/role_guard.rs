@@ -1,5 +1,5 @@
-//! role-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what the account
-//! holds afterwards and at the ledger.
+//! role-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what the
+//! account holds afterwards and at the ledger.
 
 use serde_json::{Value, json};
 use warden_engine::{ledger::record::Step, model::tags::GuardKind};

@@ -1,5 +1,5 @@
-//! role-guard where there is no simple answer: what other people have too, what does not fit, what nobody saw in force, what is
-//! not Warden's to change.
+//! role-guard where there is no simple answer: what other people have too, what does not fit, what nobody saw in force,
+//! what is not Warden's to change.
 
 use serde_json::{Value, json};
 use warden_engine::{ledger::record::Step, model::tags::GuardKind};
@@ -28,7 +28,8 @@ fn long(characters: usize) -> Value {
     json!({"Sid": "Long", "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": tables})
 }
 
-/// A role `pay`, opted in and known, with the managed policy `shop-data` that carries the tag too; says the policy's ARN.
+/// A role `pay`, opted in and known, with the managed policy `shop-data` that carries the tag too; says the policy's
+/// ARN.
 async fn with_policy(account: &Account, statements: &[Value], tags: &[(&str, &str)]) -> String {
     account.role("pay", &[("warden", "enforce")]).await;
     let arn = account.managed_policy("shop-data", &policy(statements), tags).await;

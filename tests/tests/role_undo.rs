@@ -1,4 +1,5 @@
-//! Undo of role-guard's remediations: what was there before the remediation comes back exactly, and the guard leaves it alone.
+//! Undo of role-guard's remediations: what was there before the remediation comes back exactly, and the guard leaves it
+//! alone.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

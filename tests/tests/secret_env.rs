@@ -1,4 +1,5 @@
-//! The start-up layer in front of AWS's own runtime clients: what a stripped function sees, and what its log says when it cannot start.
+//! The start-up layer in front of AWS's own runtime clients: what a stripped function sees, and what its log says when
+//! it cannot start.
 
 use aws_sdk_lambda::{
     Client,

@@ -344,7 +344,8 @@ async fn a_version_that_keeps_the_secret_is_named() {
 
 #[tokio::test]
 async fn a_violating_function_takes_eight_round_trips_and_one_that_is_not_opted_in_takes_one() {
-    // What looks like no secret, and is known, takes one more: what stands in the way of a strip is read only once that is seen.
+    // What looks like no secret, and is known, takes one more: what stands in the way of a strip is read only once that
+    // is seen.
     let deployed = [("free", "DB_PASSWORD"), ("pay", "DB_PASSWORD"), ("ship", "DB_PASSWORD"), ("store", "LEGACY")];
     let account = Account::with_secrets_guarded(&[]).await;
     account.python("free", &[], &variables(&[("STAGE", "test")])).await;

@@ -133,7 +133,8 @@ async fn a_function_that_is_replaced_ends_right_in_whichever_order_its_events_co
         assert_eq!(deleted_in(&account, &secret).await, None);
     }
 
-    // The deletion is through before the function is there again: with plaintext, and with the text that the record names.
+    // The deletion is through before the function is there again: with plaintext, and with the text that the record
+    // names.
     for name in ["plain", "referring"] {
         let secret = stripped(&account, name).await;
         let mut template = account.environment(name).await;

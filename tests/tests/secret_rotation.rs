@@ -1,5 +1,5 @@
-//! What is rotated stays rotated: values that were replaced, set again by a deployment that does not know; rotation by an operator; and what
-//! people put into a secret by hand.
+//! What is rotated stays rotated: values that were replaced, set again by a deployment that does not know; rotation by
+//! an operator; and what people put into a secret by hand.
 
 use serde_json::json;
 use std::time::Duration;

@@ -18,8 +18,8 @@ use warden_tests::{Account, arn, lambda_trust, policy, role_arn, tag};
 
 const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
-/// A role's tag keys are the same in any letters, and a new spelling takes the place of the old one (IAM user guide, "Tags for IAM
-/// resources").
+/// A role's tag keys are the same in any letters, and a new spelling takes the place of the old one (IAM user guide,
+/// "Tags for IAM resources").
 #[tokio::test]
 async fn a_role_is_opted_in_and_out_by_a_key_in_any_letters() {
     let account = Account::guarded().await;
@@ -83,8 +83,8 @@ struct Bound {
 }
 
 impl Bound {
-    /// A session of a new role of that name. The local account has no organisation: the policy stands in the role itself, where a Deny
-    /// works in the same way.
+    /// A session of a new role of that name. The local account has no organisation: the policy stands in the role
+    /// itself, where a Deny works in the same way.
     async fn new(account: &Account, role: &str) -> Bound {
         account.role(role, &[]).await;
         account.attach(role, ADMINISTRATOR).await;

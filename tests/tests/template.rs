@@ -72,7 +72,8 @@ fn what_a_stack_before_it_has_left_takes_the_place_of_its_own_everywhere() {
     }
 }
 
-/// How often a node chooses between the resource and the parameter by the condition. It may refer to the resource nowhere else.
+/// How often a node chooses between the resource and the parameter by the condition. It may refer to the resource
+/// nowhere else.
 fn choices_between(node: &Value, resource: &str, condition: &str, parameter: &str, place: &str) -> usize {
     let text = node.to_string();
     let names = |text: &str, name: &str| {
@@ -118,7 +119,8 @@ fn an_output_says_with_which_parameters_a_later_stack_takes_over_what_stays() {
     assert!(named.iter().all(|name| template.section("Parameters").contains_key(*name)));
 }
 
-/// IAM's events arrive in one Region of each partition (sources beside the condition), and nobody is subscribed by itself.
+/// IAM's events arrive in one Region of each partition (sources beside the condition), and nobody is subscribed by
+/// itself.
 #[test]
 fn outputs_say_what_is_not_guarded_and_that_nobody_is_told() {
     let template = Template::read();

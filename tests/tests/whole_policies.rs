@@ -1,5 +1,5 @@
-//! Policies that are replaced as a whole: their lock, patterns over versions and aliases, and what happens where Lambda takes no policy
-//! that lets the public in.
+//! Policies that are replaced as a whole: their lock, patterns over versions and aliases, and what happens where Lambda
+//! takes no policy that lets the public in.
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
@@ -71,7 +71,8 @@ async fn an_undo_that_would_let_the_public_in_says_plainly_that_aws_refuses_it()
     assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
 }
 
-/// What stood there before the opt-in lets the public in, and stays. So Lambda takes no other whole policy, however narrow.
+/// What stood there before the opt-in lets the public in, and stays. So Lambda takes no other whole policy, however
+/// narrow.
 #[tokio::test]
 async fn a_narrowing_that_aws_refuses_falls_back_on_remove_permission() {
     let account = Account::guarded().await;

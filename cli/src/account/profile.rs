@@ -1,14 +1,15 @@
 //! The profile that was asked for: that it is there, and its credentials alone.
 //!
-//! As in the AWS CLI (version 2): `--profile` goes before keys in the environment, AWS_PROFILE and AWS_DEFAULT_PROFILE do not, and a profile
-//! that does not exist is an error, wherever its name comes from. The AWS SDK for Rust does none of that by itself: keys in the environment go
-//! before everything, AWS_DEFAULT_PROFILE is not read, and from a profile that is not there it goes on to the next source of credentials,
-//! which may be those of another account.
+//! As in the AWS CLI (version 2): `--profile` goes before keys in the environment, AWS_PROFILE and AWS_DEFAULT_PROFILE
+//! do not, and a profile that does not exist is an error, wherever its name comes from. The AWS SDK for Rust does none
+//! of that by itself: keys in the environment go before everything, AWS_DEFAULT_PROFILE is not read, and from a profile
+//! that is not there it goes on to the next source of credentials, which may be those of another account.
 //!
-//! Sources: <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html> (an option goes before a variable, a variable before
-//! a profile's settings); botocore's `credentials.create_credential_resolver`, which leaves the environment's keys out where the profile is
-//! explicit but not for a variable; `session.get_scoped_config`, which raises ProfileNotFound, for an empty variable too; `configprovider` as the
-//! CLI bundles it, which reads AWS_PROFILE, then AWS_DEFAULT_PROFILE.
+//! Sources: <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html> (an option goes before a
+//! variable, a variable before a profile's settings); botocore's `credentials.create_credential_resolver`, which leaves
+//! the environment's keys out where the profile is explicit but not for a variable; `session.get_scoped_config`, which
+//! raises ProfileNotFound, for an empty variable too; `configprovider` as the CLI bundles it, which reads AWS_PROFILE,
+//! then AWS_DEFAULT_PROFILE.
 
 use crate::output::printable;
 use anyhow::{Context, bail};
@@ -29,7 +30,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The profile that `--profile` names, or else a variable; it is there, and so is each that it takes its credentials from.
+/// The profile that `--profile` names, or else a variable; it is there, and so is each that it takes its credentials
+/// from.
 ///
 /// # Errors
 /// The profile that is not there, the files that were looked in, and the profiles that they hold.

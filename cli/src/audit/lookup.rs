@@ -55,7 +55,8 @@ impl IdPrefix {
         }
         let (first, last) = self.times();
         let now = Timestamp::now();
-        // An id made after a faster clock's may be ahead of its record's time: a day on either side is looked at as well.
+        // An id made after a faster clock's may be ahead of its record's time: a day on either side is looked at as
+        // well.
         let day = SignedDuration::from_hours(24);
         let from = first.saturating_sub(day)?.max(now.saturating_sub(BACK)?);
         let to = last.saturating_add(day)?.min(now.saturating_add(day)?);

@@ -25,9 +25,10 @@ const READS: u32 = 3;
 
 /// Check the hash chain of every resource, and name the first record that does not fit
 ///
-/// Each record holds the hash of the one before it, and each resource's head the hash of the last, so that a record that was
-/// edited, removed or put in later is found. Whoever can rewrite a resource's whole chain and its head is found by comparing with
-/// the copy in the audit log group. A table that nothing keeps from being deleted is reported too.
+/// Each record holds the hash of the one before it, and each resource's head the hash of the last, so that a record
+/// that was edited, removed or put in later is found. Whoever can rewrite a resource's whole chain and its head is
+/// found by comparing with the copy in the audit log group. A table that nothing keeps from being deleted is reported
+/// too.
 #[derive(clap::Args)]
 pub(crate) struct Verify {
     #[command(flatten)]

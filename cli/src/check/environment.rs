@@ -1,4 +1,5 @@
-//! A function's environment: an object of names and values, each pair judged by itself. No value is ever printed, in an error neither.
+//! A function's environment: an object of names and values, each pair judged by itself. No value is ever printed, in an
+//! error neither.
 
 use serde::{
     Deserialize, Deserializer, Serialize,

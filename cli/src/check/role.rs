@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use warden_finding::Finding;
 use warden_policy::{Context, Document, Kind, role_policy, trust_policy};
 
-/// `{"policies":[...],"trust":{...},"boundary":{...}}`. The documents are kept as they stand, because the strict reader wants
-/// their text: it refuses what a JSON value has long forgotten, such as a key that is there twice.
+/// `{"policies":[...],"trust":{...},"boundary":{...}}`. The documents are kept as they stand, because the strict reader
+/// wants their text: it refuses what a JSON value has long forgotten, such as a key that is there twice.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Role<'a> {

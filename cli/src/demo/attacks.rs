@@ -24,8 +24,8 @@ pub(crate) async fn all(harness: &Harness, shop: &Shop) -> anyhow::Result<bool> 
     well &= scene.ends(&shop.payment, &[Step::Applied]).await?;
 
     let scene = harness.scene("Someone gives order-processing a public URL")?;
-    // As the console does it: the URL and its two permissions within a moment. The trail holds the events back until all are
-    // made, so that this shows one remediation of both surfaces.
+    // As the console does it: the URL and its two permissions within a moment. The trail holds the events back until
+    // all are made, so that this shows one remediation of both surfaces.
     let trail = harness.sandbox.trail();
     trail.faults().hold_deliveries();
     public_url(harness, "order-processing").await?;

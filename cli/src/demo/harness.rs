@@ -163,7 +163,8 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Waits for the guards, then shows what they did to `resource` since the scene began. Returns whether they did `expected`.
+    /// Waits for the guards, then shows what they did to `resource` since the scene began. Returns whether they did
+    /// `expected`.
     pub(crate) async fn ends(self, resource: &Resource, expected: &[Step]) -> anyhow::Result<bool> {
         self.harness.settle().await?;
         let calls = self.harness.sandbox.trail().calls().split_off(self.since);
@@ -171,7 +172,8 @@ impl Scene<'_> {
         let attacked = attack.map(|call| call.started).unwrap_or_default();
         let began = calls.first().map(|call| call.started).unwrap_or_default();
         let records = self.harness.records(resource).await?;
-        // Records carry wall-clock times, calls the sandbox's own: the count of this scene's invocations tells which are new.
+        // Records carry wall-clock times, calls the sandbox's own: the count of this scene's invocations tells which
+        // are new.
         let invocations = by_invocation(&calls);
         let new: Vec<&Record> = records
             .iter()

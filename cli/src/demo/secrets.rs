@@ -19,8 +19,8 @@ def handler(event, context):
     return {name: os.environ.get(name) for name in event}
 ";
 
-/// What a deployment puts into the environment: secrets, and what only looks like them. The values are made up, in the formats
-/// that the providers document; those that scanners of repositories know are put together here.
+/// What a deployment puts into the environment: secrets, and what only looks like them. The values are made up, in the
+/// formats that the providers document; those that scanners of repositories know are put together here.
 fn variables() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("DATABASE_URL", "postgres://checkout:fR7qLm29xTvB4k@db.sentishop.internal:5432/shop".to_owned()),

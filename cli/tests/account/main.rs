@@ -177,7 +177,8 @@ impl Account {
         command
     }
 
-    /// Adds a trigger that any account's bucket can pull and takes the narrowed one away again, until the breaker leaves it.
+    /// Adds a trigger that any account's bucket can pull and takes the narrowed one away again, until the breaker
+    /// leaves it.
     async fn fight(&self, function: &str) {
         for revert in 0..4 {
             let add = self.lambda.add_permission().function_name(function).statement_id("bucket");

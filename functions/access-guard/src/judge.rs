@@ -54,7 +54,8 @@ fn document(content: &Content, judge: impl Fn(&Document<'_>) -> Vec<Finding>) ->
     }
 }
 
-/// Whether a policy has statements about others than the qualifier that it belongs to. Which URLs those have was not looked at.
+/// Whether a policy has statements about others than the qualifier that it belongs to. Which URLs those have was not
+/// looked at.
 fn is_about_others(document: &Document<'_>, qualifier: Option<&Qualifier>) -> bool {
     const UNGUESSABLE: &str = "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
     let own = qualifier.map(Qualifier::as_str);
@@ -64,8 +65,8 @@ fn is_about_others(document: &Document<'_>, qualifier: Option<&Qualifier>) -> bo
     !document.statements.iter().all(is_own)
 }
 
-/// What is wrong with the policies that a URL is opened by: that of its own qualifier, and for an alias what of the function's own policy is
-/// about it. The function's own URL runs what is published.
+/// What is wrong with the policies that a URL is opened by: that of its own qualifier, and for an alias what of the
+/// function's own policy is about it. The function's own URL runs what is published.
 fn policies(facts: &Facts, qualifier: Option<&Qualifier>, settings: &Settings) -> Judgement {
     let mut judgement = judge(facts, &Surface::ResourcePolicy(qualifier.cloned()), settings);
     let (more, place) = match qualifier {

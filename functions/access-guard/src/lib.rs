@@ -1,6 +1,7 @@
 //! access-guard: who may invoke a function, through its policies and URLs, and who may use a layer version.
 //!
-//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Everything else is the engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Everything else is the
+//! engine's.
 
 mod fetch;
 mod judge;

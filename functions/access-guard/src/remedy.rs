@@ -54,8 +54,8 @@ fn nothing_safe(findings: &[Finding], advice: String) -> Remedy {
     Remedy { unfixable, ..Remedy::default() }
 }
 
-/// One statement is taken out by its Sid; whatever else there is to do is one PutResourcePolicy, which is atomic: an open grant is
-/// narrowed in place, so that a live trigger never loses its permission.
+/// One statement is taken out by its Sid; whatever else there is to do is one PutResourcePolicy, which is atomic: an
+/// open grant is narrowed in place, so that a live trigger never loses its permission.
 fn resource_policy(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,
@@ -103,11 +103,11 @@ fn resource_policy(
     Remedy { plan: Some(plan), unfixable, otherwise }
 }
 
-/// What is left to do where Lambda takes no whole policy, because another statement of it lets the public in: what is at fault goes
-/// statement by statement.
+/// What is left to do where Lambda takes no whole policy, because another statement of it lets the public in: what is
+/// at fault goes statement by statement.
 ///
-/// A statement goes as a whole then, with what of it is right. That is done where it lets the public in, and where it is no more than the
-/// change brought; an older one that a trigger may live by stays, and a person is told.
+/// A statement goes as a whole then, with what of it is right. That is done where it lets the public in, and where it
+/// is no more than the change brought; an older one that a trigger may live by stays, and a person is told.
 fn statement_by_statement(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,
@@ -188,8 +188,8 @@ fn is_statement_id(sid: &str) -> bool {
         && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.')
 }
 
-/// The URL stays, since a deleted one never comes back with the same address; callers have to sign. From which web origins they
-/// may call is for its owner to say.
+/// The URL stays, since a deleted one never comes back with the same address; callers have to sign. From which web
+/// origins they may call is for its owner to say.
 fn function_url(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,

@@ -80,8 +80,8 @@ fn function(event: &CloudTrailEvent, parameter: &str) -> Option<(FunctionArn, Op
     Some((function, given.or(qualifier)))
 }
 
-/// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own policy, whose
-/// statements may be about its aliases too.
+/// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own
+/// policy, whose statements may be about its aliases too.
 pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
     match surface {
         Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => with_url(qualifier.clone()),
@@ -119,7 +119,8 @@ fn new_qualifier(event: &CloudTrailEvent, function: FunctionArn, qualifier: Qual
 fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
     let policy = Surface::ResourcePolicy(qualifier.clone());
     let url = match qualifier {
-        // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented nowhere (?).
+        // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented
+        // nowhere (?).
         Some(version) if version.is_latest_published() => None,
         // A version has no URL: only the function itself and its aliases have.
         Some(version) if version.is_version() => return BTreeSet::from([policy]),

@@ -31,7 +31,8 @@ pub struct Context {
     pub boundary: Option<PolicyArn>,
     /// What is known of managed policies.
     pub policies: BTreeMap<PolicyArn, PolicyFacts>,
-    /// For a function: whether it runs on Lambda Managed Instances, where what is changed does not run until it is published again.
+    /// For a function: whether it runs on Lambda Managed Instances, where what is changed does not run until it is
+    /// published again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_managed_instances: bool,
     /// For a function: what is wrong with its role, and with the one it had, by ARN.

@@ -332,8 +332,8 @@ async fn complete_policy(
     Ok(())
 }
 
-/// A function's role, and the one that it had, are judged when they differ; also that of a version that was just published, and on Managed
-/// Instances that of what runs.
+/// A function's role, and the one that it had, are judged when they differ; also that of a version that was just
+/// published, and on Managed Instances that of what runs.
 async fn complete_function(
     aws: &Aws,
     function: &FunctionArn,

@@ -1,4 +1,5 @@
-//! What is wrong with a role, a managed policy, or the role that a function was given. The rules for documents are `warden-policy`'s.
+//! What is wrong with a role, a managed policy, or the role that a function was given. The rules for documents are
+//! `warden-policy`'s.
 
 use crate::{Facts, requests::role_of};
 use serde_json::Value;
@@ -212,8 +213,8 @@ impl Policies {
         judged
     }
 
-    /// The policies whose change brought a finding about in another that did not change: the other half of an escalation, a Deny that
-    /// was taken away. None where the finding does not hang on any.
+    /// The policies whose change brought a finding about in another that did not change: the other half of an
+    /// escalation, a Deny that was taken away. None where the finding does not hang on any.
     fn introduced_by(&self, found: &RoleFinding, boundary: Option<&str>, settings: &Settings) -> Vec<&Held> {
         let holds_without = |taken_back: &dyn Fn(&Held) -> bool| {
             let text = |held: &'_ Held| -> Option<String> {
@@ -249,8 +250,8 @@ fn judge_together(texts: &[Option<&str>], boundary: Option<&str>, settings: &Set
     role_policy::judge_role(&all, boundary.as_ref(), &settings.context())
 }
 
-/// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within it are not at
-/// fault then.
+/// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within
+/// it are not at fault then.
 fn boundary_to_judge_by(facts: &Facts, settings: &Settings) -> Content {
     let Some(present) = facts.surfaces.get(&Surface::Boundary) else { return Content::ABSENT };
     match facts.context.baselines.get(&Surface::Boundary) {

@@ -1,10 +1,10 @@
 //! role-guard: what a function's role may do, who may assume it, and which role the function has.
 //!
-//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide, `context` is what they need to know beside
-//! documents. Everything else is the engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide, `context` is what they need to
+//! know beside documents. Everything else is the engine's.
 //!
-//! A role is looked at as a whole, because its policies are judged together. It is changed only with a tag of its own; an opted-in
-//! function's role without one is judged and reported.
+//! A role is looked at as a whole, because its policies are judged together. It is changed only with a tag of its own;
+//! an opted-in function's role without one is judged and reported.
 
 mod context;
 mod fetch;

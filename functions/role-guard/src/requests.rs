@@ -34,8 +34,8 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             let request = role(event, None)?;
             Some(ReconcileRequest { introduced: vec![Introduced { surface: None, sid: None }], ..request })
         }
-        // A new role too, made from a template: only the answer says what it is called (botocore's model). That the event is named like
-        // the operation, as all of IAM's are, is unconfirmed (?).
+        // A new role too, made from a template: only the answer says what it is called (botocore's model). That the
+        // event is named like the operation, as all of IAM's are, is unconfirmed (?).
         "AcquireRole" => {
             let role = RoleArn::named(event.results.get("role")?.get("roleName")?.as_str()?, &event.home).ok()?;
             let introduced = vec![Introduced { surface: None, sid: None }];

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use std::{env, time::Duration};
 use zeroize::Zeroizing;
 
-/// How the function gets its credentials: in its environment, or, where it starts from a snapshot (SnapStart), from a local endpoint
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html>).
+/// How the function gets its credentials: in its environment, or, where it starts from a snapshot (SnapStart), from a
+/// local endpoint (<https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html>).
 pub(crate) enum Source {
     Environment(Credentials),
     Endpoint { url: String, token: Option<SecretString> },

@@ -17,8 +17,8 @@ pub(crate) struct Settings {
     pub(crate) dual_stack: bool,
 }
 
-/// What the Regions of a partition begin with, its domain, and the domain of its dual-stack endpoints. The standard partition, which
-/// begins with anything, comes last. From the partitions file of the AWS SDKs (November 2026).
+/// What the Regions of a partition begin with, its domain, and the domain of its dual-stack endpoints. The standard
+/// partition, which begins with anything, comes last. From the partitions file of the AWS SDKs (November 2026).
 const PARTITIONS: [(&str, &str, &str); 8] = [
     ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),

@@ -1,9 +1,10 @@
 //! The start-up layer: gives a function the secrets that Warden took out of its environment.
 //!
-//! Lambda runs this in front of a managed runtime (`AWS_LAMBDA_EXEC_WRAPPER=/opt/warden/secret-env`) with the runtime's command line as
-//! arguments. Every variable that holds a reference of Warden's gets its value, by one call of GetSecretValue for each secret, and the runtime
-//! takes this process's place. Without a reference nothing is called. Either all references are resolved or the start fails, with one line
-//! on standard error that says why; no value is ever printed.
+//! Lambda runs this in front of a managed runtime (`AWS_LAMBDA_EXEC_WRAPPER=/opt/warden/secret-env`) with the runtime's
+//! command line as arguments. Every variable that holds a reference of Warden's gets its value, by one call of
+//! GetSecretValue for each secret, and the runtime takes this process's place. Without a reference nothing is called.
+//! Either all references are resolved or the start fails, with one line on standard error that says why; no value is
+//! ever printed.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 

@@ -27,8 +27,8 @@ pub(crate) trait Store {
     fn get(&self, secret: &SecretName) -> Result<SecretString, Failure>;
 }
 
-/// How long to try where the trouble may pass, for all secrets together. Lambda gives the start of extensions, runtime and function 10 s together
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
+/// How long to try where the trouble may pass, for all secrets together. Lambda gives the start of extensions, runtime
+/// and function 10 s together (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long to try where AWS has refused: a secret or a permission that is seconds old may not be known everywhere yet.

@@ -8,13 +8,15 @@ use ureq::{
     tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem},
 };
 
-/// Amazon Trust Services' roots, the same that the guards have. Reading the system's store instead costs milliseconds of every start.
+/// Amazon Trust Services' roots, the same that the guards have. Reading the system's store instead costs milliseconds
+/// of every start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../../../shared/aws/roots/amazon-trust-services.pem");
 
 /// How long a connection may take: long for a handshake within a Region, short enough to try again.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// A client for AWS: `AWS_CA_BUNDLE` replaces the roots, a proxy is taken from the environment (`HTTPS_PROXY`, `NO_PROXY`).
+/// A client for AWS: `AWS_CA_BUNDLE` replaces the roots, a proxy is taken from the environment (`HTTPS_PROXY`,
+/// `NO_PROXY`).
 pub(crate) fn client() -> Result<Agent, Failure> {
     let (path, pem) = match env::var("AWS_CA_BUNDLE") {
         Ok(path) if !path.is_empty() => {

@@ -6,8 +6,8 @@ use warden_policy::{Document, Kind, surely_allows};
 
 /// What the document of a role's boundary says to reading `secret`; `None` is no boundary.
 ///
-/// A resource policy that names the role does not help against a boundary that leaves the action out (IAM user guide, "Policy
-/// evaluation logic"). Where nobody can be sure, the answer is no: the function would not start.
+/// A resource policy that names the role does not help against a boundary that leaves the action out (IAM user guide,
+/// "Policy evaluation logic"). Where nobody can be sure, the answer is no: the function would not start.
 pub(crate) fn boundary(document: Option<&str>, function: &FunctionArn, secret: &SecretName) -> Boundary {
     let Some(document) = document else { return Boundary::Allows };
     let home = function.home();

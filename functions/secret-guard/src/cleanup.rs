@@ -11,8 +11,8 @@ use warden_engine::{
     secret_ref::SecretName,
 };
 
-/// They are deleted once the undo window is over, which is how long AWS keeps what is to be deleted: until then an undo, or the function
-/// made anew, has them back. None where nothing is left to be done.
+/// They are deleted once the undo window is over, which is how long AWS keeps what is to be deleted: until then an
+/// undo, or the function made anew, has them back. None where nothing is left to be done.
 pub(crate) fn cleanup(resource: &Resource, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
     let Resource::Function(function) = resource else { return None };
     let mut retained = RetainedSecrets::of(kept)?;

@@ -34,7 +34,8 @@ pub struct Suspect {
     pub kind: String,
     /// How sure that is.
     pub severity: Severity,
-    /// What the whole account is to know the value by once it is taken out; none where it could be mistaken for something else.
+    /// What the whole account is to know the value by once it is taken out; none where it could be mistaken for
+    /// something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
 }
@@ -73,7 +74,8 @@ pub struct Context {
     pub role: String,
     /// Whether it runs in a VPC of the account.
     pub in_vpc: bool,
-    /// On Lambda Managed Instances what runs, which what is changed does not until it is published again; none where nothing was published.
+    /// On Lambda Managed Instances what runs, which what is changed does not until it is published again; none where
+    /// nothing was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
     /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
@@ -89,7 +91,8 @@ pub struct Context {
     pub value_bytes: BTreeMap<String, u64>,
     /// What the role's boundary says.
     pub boundary: Boundary,
-    /// By layer that is not Warden's own, the names of the extensions that it brings; none where nobody could look into it.
+    /// By layer that is not Warden's own, the names of the extensions that it brings; none where nobody could look into
+    /// it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     /// The variables that look like secrets, in all environments that were read.
@@ -101,7 +104,8 @@ pub struct Context {
     pub secret: SecretName,
     /// What that holds now; none where there is no such secret yet.
     pub stored: Option<StoredNow>,
-    /// The function's other secrets: those that have no room for a further version, and those that its environment refers to.
+    /// The function's other secrets: those that have no room for a further version, and those that its environment
+    /// refers to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<SecretName, Option<StoredNow>>,
     /// The roles that may read all of those that its environment refers to.
@@ -168,7 +172,8 @@ impl Context {
         stored.filter(|stored| !matches!(stored.odd, Some(OddText::Plain(_))) || !stored.values.is_empty())
     }
 
-    /// Whether a variable's value was replaced before, so that it is not to be stored again. Once its secret is gone, nothing is newer.
+    /// Whether a variable's value was replaced before, so that it is not to be stored again. Once its secret is gone,
+    /// nothing is newer.
     pub(crate) fn stale(&self, name: &str, hash: KeyedHash) -> Option<Stale<'_>> {
         let variable = self.values.get(name)?;
         let last = variable.current.as_ref()?;

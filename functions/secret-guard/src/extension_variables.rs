@@ -1,8 +1,8 @@
-//! Variables that an extension reads. Extensions are processes of their own beside the runtime: the layer changes the runtime's
-//! environment alone, so that an extension would find the reference in place of its key.
+//! Variables that an extension reads. Extensions are processes of their own beside the runtime: the layer changes the
+//! runtime's environment alone, so that an extension would find the reference in place of its key.
 //!
-//! Which extensions a function has is told by its layers' files; what one of a vendor that is on no list here reads, nobody can know: it may be
-//! any variable, until the owner says which by a tag.
+//! Which extensions a function has is told by its layers' files; what one of a vendor that is on no list here reads,
+//! nobody can know: it may be any variable, until the owner says which by a tag.
 
 use crate::Context;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +18,8 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("cloudwatch_lambda_agent", &[]),
 ];
 
-/// Variables by name, each from its vendor's documentation. They stay also where no extension is seen: a container that the function talks to, or
-/// a layer of tomorrow, reads them.
+/// Variables by name, each from its vendor's documentation. They stay also where no extension is seen: a container that
+/// the function talks to, or a layer of tomorrow, reads them.
 const NAMES: &[&str] = &[
     // Datadog: https://docs.datadoghq.com/serverless/aws_lambda/configuration/
     "DD_API_KEY",
@@ -31,7 +31,8 @@ const NAMES: &[&str] = &[
     "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    // Dynatrace: https://docs.dynatrace.com/docs/ingest-from/amazon-web-services/integrate-into-aws/aws-lambda-integration
+    // Dynatrace:
+    // https://docs.dynatrace.com/docs/ingest-from/amazon-web-services/integrate-into-aws/aws-lambda-integration
     "DT_CONNECTION_AUTH_TOKEN",
     "DT_LOG_COLLECTION_AUTH_TOKEN",
     // Elastic: https://www.elastic.co/docs/reference/apm/aws-lambda

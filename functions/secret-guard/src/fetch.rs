@@ -1,5 +1,5 @@
-//! Reading an environment. This is the one place where values are looked at: each goes to the detector, and what comes back holds
-//! nothing of it.
+//! Reading an environment. This is the one place where values are looked at: each goes to the detector, and what comes
+//! back holds nothing of it.
 
 use crate::{
     Boundary, Context, Facts, KnownValue, Published, Suspect,
@@ -70,7 +70,8 @@ pub(crate) async fn fetch(
     read(aws, function, versions, wants_itself, None, settings).await
 }
 
-/// Rotations that were begun and not ended, once nobody works on them any more: what their secrets hold tells how they ended.
+/// Rotations that were begun and not ended, once nobody works on them any more: what their secrets hold tells how they
+/// ended.
 pub(crate) async fn fetch_more(
     aws: &Aws,
     request: &ReconcileRequest,
@@ -98,8 +99,8 @@ pub(crate) async fn survey(
     read(aws, function, BTreeSet::new(), true, Some(tags), settings).await
 }
 
-/// Reads published versions, and the function itself; `tags` are in the place of its own. On Lambda Managed Instances what runs is read
-/// with it.
+/// Reads published versions, and the function itself; `tags` are in the place of its own. On Lambda Managed Instances
+/// what runs is read with it.
 async fn read(
     aws: &Aws,
     function: &FunctionArn,
@@ -149,7 +150,8 @@ async fn read(
     Ok(Some(Facts { scope, surfaces, context: Some(facts) }))
 }
 
-/// For which architectures the start-up layers of these functions are, where the settings do not say so and something depends on it.
+/// For which architectures the start-up layers of these functions are, where the settings do not say so and something
+/// depends on it.
 async fn architectures(
     aws: &Aws,
     functions: Vec<&FunctionConfig>,

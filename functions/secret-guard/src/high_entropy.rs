@@ -1,6 +1,7 @@
-//! Values that are secrets wherever they stand. Only these does the whole account know once one of them was taken out of an
-//! environment: whoever may set one function's environment must not get at another's by it. What names a thing (an id, a hash, a table),
-//! what is short, and what people choose themselves is known in its own function alone, whatever name somebody gave it.
+//! Values that are secrets wherever they stand. Only these does the whole account know once one of them was taken out
+//! of an environment: whoever may set one function's environment must not get at another's by it. What names a thing
+//! (an id, a hash, a table), what is short, and what people choose themselves is known in its own function alone,
+//! whatever name somebody gave it.
 
 use warden_secrets::{Confidence, judge};
 
@@ -25,7 +26,8 @@ pub(crate) fn may_name_a_secret(name: &str) -> bool {
     judge(name, ANY_SECRET).is_some()
 }
 
-/// Small letters, capitals and digits without a word in them. Hashes, UUIDs and most ids that AWS makes have two of these at most.
+/// Small letters, capitals and digits without a word in them. Hashes, UUIDs and most ids that AWS makes have two of
+/// these at most.
 fn is_random(part: &str) -> bool {
     let mut bytes: Vec<u8> = part.bytes().collect();
     let has = |is: fn(&u8) -> bool| bytes.iter().any(is);

@@ -12,8 +12,9 @@ use warden_engine::{
     secret_ref::SecretName,
 };
 
-/// Adds what the ledger knows. Values that stood here, in an environment without a finding, before they became known to the account are marked:
-/// what is introduced is acted on, what was there is reported; nobody changes this function by putting its values into another one.
+/// Adds what the ledger knows. Values that stood here, in an environment without a finding, before they became known to
+/// the account are marked: what is introduced is acted on, what was there is reported; nobody changes this function by
+/// putting its values into another one.
 pub(crate) fn add_history(facts: &mut Facts, history: &History) {
     let surface = Surface::Environment(None);
     let now = facts.surfaces.get(&surface).and_then(|snapshot| EnvironmentDigest::of(&snapshot.content).ok());
@@ -35,7 +36,8 @@ pub(crate) fn add_history(facts: &mut Facts, history: &History) {
     }
 }
 
-/// A text that is no JSON object is the value of the one variable that refers to its secret, or did so last; of several it is nobody's.
+/// A text that is no JSON object is the value of the one variable that refers to its secret, or did so last; of several
+/// it is nobody's.
 fn read_odd_texts(function: &mut Context, digest: &EnvironmentDigest) {
     let values = function.values.clone();
     let own = function.secret.clone();

@@ -1,4 +1,5 @@
-//! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not here.
+//! What is wrong with an environment. What looks like a secret was found when it was read, since the values are not
+//! here.
 
 use crate::{Context, Facts, KnownValue, context::Stale};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +28,8 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Held::Reference(_) | Held::Wrapper => None,
     });
     let mut findings: Vec<Finding> = values.collect();
-    // A published version cannot be changed any more: what it needs is granted through the function itself. But one of them is what runs
-    // on Managed Instances.
+    // A published version cannot be changed any more: what it needs is granted through the function itself. But one of
+    // them is what runs on Managed Instances.
     let architecture = match version {
         None => Some(&function.architecture),
         Some(version) if version.is_latest_published() => function.published.as_ref().map(|it| &it.architecture),
@@ -201,8 +202,8 @@ pub(crate) fn start_up_layer<'a>(digest: &'a EnvironmentDigest, settings: &Setti
     digest.layers.iter().map(String::as_str).rfind(|layer| is_ours(layer, settings))
 }
 
-/// Whether a start-up layer holds an executable for the architecture. Of one that no setting names it is known where the layer says so;
-/// where it does not, nothing speaks against it.
+/// Whether a start-up layer holds an executable for the architecture. Of one that no setting names it is known where
+/// the layer says so; where it does not, nothing speaks against it.
 pub(crate) fn serves(layer: &str, architecture: &str, function: &Context, settings: &Settings) -> bool {
     let named = settings.secret_layers.iter().find(|(_, known)| known.to_string() == layer);
     match (named, function.layer_architectures.get(layer)) {
@@ -212,7 +213,8 @@ pub(crate) fn serves(layer: &str, architecture: &str, function: &Context, settin
     }
 }
 
-/// References to secrets of the function's own that hold nothing for them: nothing that could be changed here brings a value there.
+/// References to secrets of the function's own that hold nothing for them: nothing that could be changed here brings a
+/// value there.
 pub(crate) fn lacking(digest: &EnvironmentDigest, function: &Context) -> Vec<Finding> {
     let lacks = digest.references().filter(|(name, _)| function.lacking.contains(*name)).map(|(name, secret)| {
         let unusable = function.stored_in(secret).is_some_and(|stored| stored.odd.is_some());

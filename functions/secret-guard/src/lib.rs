@@ -1,7 +1,8 @@
 //! secret-guard: plaintext secrets in environment variables.
 //!
-//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Values are seen by `fetch` alone, which hands
-//! them to the detector and to nobody else; what leaves it is a digest. Everything else is the engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Values are seen by `fetch`
+//! alone, which hands them to the detector and to nobody else; what leaves it is a digest. Everything else is the
+//! engine's.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -70,8 +71,8 @@ impl Guard for SecretGuard {
         ],
     }];
 
-    /// GetLayerVersion is also what Lambda asks of whoever sets layers, TagResource what Secrets Manager asks of whoever creates a secret
-    /// with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
+    /// GetLayerVersion is also what Lambda asks of whoever sets layers, TagResource what Secrets Manager asks of
+    /// whoever creates a secret with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
     const CALLS: &'static [&'static str] = &[
         "dynamodb:BatchGetItem",
         "dynamodb:PutItem",

@@ -14,8 +14,9 @@ const MOST_LAYERS: usize = 5;
 /// Code and layers, unzipped (same page).
 const MOST_BYTES: u64 = 250 * 1024 * 1024;
 /// The runtimes that start a wrapper script, by family, with the first version on Amazon Linux 2
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html> and "Lambda runtimes"). Amazon Linux 1 lacks what the layer needs.
-/// A version that is not out yet counts as its family: a new release of a language must not end the stripping.
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html> and "Lambda runtimes"). Amazon Linux 1 lacks
+/// what the layer needs. A version that is not out yet counts as its family: a new release of a language must not end
+/// the stripping.
 const RUNTIMES: &[(&str, &[u32])] =
     &[("nodejs", &[10]), ("python", &[3, 8]), ("ruby", &[2, 7]), ("java", &[11]), ("dotnet", &[6])];
 
@@ -96,7 +97,8 @@ fn runtime(runtime: Option<&str>) -> Option<String> {
     (!starts_wrappers).then(|| format!("the runtime {runtime} starts no wrapper, so that nothing could fetch the secret at the start: use a managed runtime, {BY_HAND}"))
 }
 
-/// What stands behind a runtime's family: the version (`3.14`, and the 24 of `24.x`), and whether the name says that it runs on Amazon Linux
+/// What stands behind a runtime's family: the version (`3.14`, and the 24 of `24.x`), and whether the name says that it
+/// runs on Amazon Linux
 /// 2 or later (`8.al2`, `25.al2023`). `None` where it is no version.
 fn version(rest: &str) -> Option<(Vec<u32>, bool)> {
     let mut numbers = Vec::new();

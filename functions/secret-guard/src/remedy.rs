@@ -269,8 +269,8 @@ impl<'a> RemedyPlanner<'a> {
         others(before).into_iter().chain([right.to_owned()]).chain(others(after)).collect()
     }
 
-    /// Where the replaced values are found by an undo: the version that is made for those that are nowhere yet, and the versions that hold the
-    /// others.
+    /// Where the replaced values are found by an undo: the version that is made for those that are nowhere yet, and the
+    /// versions that hold the others.
     fn replaced(&self, secrets: &Secrets<'_>) -> (Option<Stored>, Vec<Stored>) {
         let in_version = |secret: &SecretName, version: &str, label: String| Stored {
             secret: secret.clone(),

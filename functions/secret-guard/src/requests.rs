@@ -1,5 +1,5 @@
-//! Which events concern secret-guard, and where each says to look. CloudTrail leaves environments out of its events, so that none says
-//! what was set.
+//! Which events concern secret-guard, and where each says to look. CloudTrail leaves environments out of its events, so
+//! that none says what was set.
 
 use std::collections::BTreeSet;
 use warden_engine::{
@@ -20,8 +20,8 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             let introduced = vec![Introduced { surface: None, sid: None }];
             Some(with_published(event, request(event, function, Surface::Environment(None), introduced)))
         }
-        // Layers, role and runtime too decide whether a stripped secret can be reached. (UploadFunction is of the API of 2014, which
-        // botocore still has.)
+        // Layers, role and runtime too decide whether a stripped secret can be reached. (UploadFunction is of the API
+        // of 2014, which botocore still has.)
         "UpdateFunctionConfiguration" | "UploadFunction" => {
             let (function, _) = event.function("functionName")?;
             let surface = Surface::Environment(None);
@@ -30,8 +30,8 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             let introduced = sent.then(|| Introduced { surface: Some(surface.clone()), sid: None });
             Some(request(event, function, surface, introduced.into_iter().collect()))
         }
-        // The architecture may be another now, and with a layer of the one before the function does not start. A version may be published
-        // with it.
+        // The architecture may be another now, and with a layer of the one before the function does not start. A
+        // version may be published with it.
         "UpdateFunctionCode" => {
             let (function, _) = event.function("functionName")?;
             Some(with_published(event, request(event, function, Surface::Environment(None), Vec::new())))

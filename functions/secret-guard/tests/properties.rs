@@ -1,5 +1,5 @@
-//! What holds for every environment: the plan's result needs no further plan, undo gives back what was there, and nothing is touched
-//! that was not to be.
+//! What holds for every environment: the plan's result needs no further plan, undo gives back what was there, and
+//! nothing is touched that was not to be.
 
 use proptest::{
     collection::{btree_map, vec},

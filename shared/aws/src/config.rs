@@ -1,4 +1,5 @@
-//! The SDK's configuration inside a guard: explicit credentials, Region and roots, so that a cold start looks nothing up.
+//! The SDK's configuration inside a guard: explicit credentials, Region and roots, so that a cold start looks nothing
+//! up.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -14,7 +15,8 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use std::{env, fs, time::Duration};
 
-/// Amazon Trust Services' roots (<https://www.amazontrust.com/repository/>). Reading the system's store instead costs 3 ms of start.
+/// Amazon Trust Services' roots (<https://www.amazontrust.com/repository/>). Reading the system's store instead costs 3
+/// ms of start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../roots/amazon-trust-services.pem");
 
 /// What the Lambda environment must say and does not.
@@ -33,8 +35,8 @@ pub enum ConfigError {
     },
 }
 
-/// The configuration of a guard: the credentials, Region and endpoint (`AWS_ENDPOINT_URL`, for the sandbox) of the environment that
-/// Lambda gives it; `AWS_CA_BUNDLE` replaces the roots.
+/// The configuration of a guard: the credentials, Region and endpoint (`AWS_ENDPOINT_URL`, for the sandbox) of the
+/// environment that Lambda gives it; `AWS_CA_BUNDLE` replaces the roots.
 ///
 /// # Errors
 /// See [`ConfigError`].

@@ -1,5 +1,5 @@
-//! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
-//! that does not print; everybody else sees a digest.
+//! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten
+//! when it goes and that does not print; everybody else sees a digest.
 
 use crate::{
     Aws, HashKey,
@@ -33,7 +33,8 @@ use warden_engine::{
     secret_ref::{Reference, SecretName},
 };
 
-/// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`FunctionConfig::inspect`].
+/// A function's configuration with its environment. Its values do not print; whoever may look at them is in
+/// [`FunctionConfig::inspect`].
 pub struct FunctionConfig {
     /// The tags.
     pub tags: BTreeMap<String, String>,
@@ -45,8 +46,8 @@ pub struct FunctionConfig {
     pub package: Package,
     /// `x86_64` or `arm64`.
     pub architecture: String,
-    /// Whether it runs in a VPC of the account: attached to one, or on Lambda Managed Instances, which are in one always
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-capacity-providers.html>).
+    /// Whether it runs in a VPC of the account: attached to one, or on Lambda Managed Instances, which are in one
+    /// always (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-capacity-providers.html>).
     pub in_vpc: bool,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
     pub on_managed_instances: bool,
@@ -260,7 +261,8 @@ impl Aws {
         Ok(Some(reading.snapshot(key, readers)))
     }
 
-    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment or not.
+    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment
+    /// or not.
     pub(crate) async fn kept_value(
         &self,
         function: &FunctionArn,
@@ -281,7 +283,8 @@ impl Aws {
         if secrets.is_empty() {
             return Ok(None);
         }
-        // Others have their own secrets; but a function that was made anew under another name, with the same role, may refer to these.
+        // Others have their own secrets; but a function that was made anew under another name, with the same role, may
+        // refer to these.
         let users = if secrets.values().all(|state| *state == SecretState::ToBeDeleted) {
             BTreeSet::new()
         } else {
@@ -316,7 +319,8 @@ impl Aws {
         secrets: &BTreeSet<SecretName>,
     ) -> Result<(), CallError> {
         self.delete_secrets(function, secrets).await?;
-        // Made anew in between, with references from its template, it would not start: nobody else may hear of it any more.
+        // Made anew in between, with references from its template, it would not start: nobody else may hear of it any
+        // more.
         if self.reading(function, None).await?.is_none() {
             return Ok(());
         }
@@ -411,7 +415,8 @@ impl Aws {
                 "the environment cannot be decrypted, so that it cannot be written either",
             ));
         }
-        // Whoever judged the environment judged this revision of it; values stand in no plan, so it must be this very one.
+        // Whoever judged the environment judged this revision of it; values stand in no plan, so it must be this very
+        // one.
         if revision.is_some() && reading.revision.as_ref() != revision {
             return Err(failed(ErrorKind::Stale, "the function was changed since it was read"));
         }
@@ -473,7 +478,8 @@ mod tests {
     use proptest::{collection::hash_map, prelude::*};
     use warden_engine::secret_ref::{WRAPPER, WRAPPER_VARIABLE};
 
-    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
+    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing
+    /// at all.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),

@@ -1,4 +1,5 @@
-//! Managed policies of Warden's own: they hold what may stay of another one on a role whose own policies have no room for it.
+//! Managed policies of Warden's own: they hold what may stay of another one on a role whose own policies have no room
+//! for it.
 
 use crate::{Aws, error::classify, lambda::none_if_gone};
 use aws_sdk_iam::operation::{
@@ -96,8 +97,8 @@ impl Aws {
     }
 }
 
-/// IAM is eventually consistent: what was just made is not known everywhere at once, and what was just taken off is still in the way of
-/// a deletion.
+/// IAM is eventually consistent: what was just made is not known everywhere at once, and what was just taken off is
+/// still in the way of a deletion.
 fn ask_again_if(too_early: bool, error: CallError) -> CallError {
     if too_early { CallError { kind: ErrorKind::Retry, ..error } } else { error }
 }

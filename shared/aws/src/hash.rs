@@ -1,5 +1,5 @@
-//! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of secrets and the
-//! operator can try out guesses against the hashes in the ledger.
+//! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of
+//! secrets and the operator can try out guesses against the hashes in the ledger.
 
 use crate::{Aws, error::classify_redacted, secrets_manager::no_name};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
@@ -14,8 +14,8 @@ use warden_engine::{
 };
 use zeroize::Zeroizing;
 
-/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108). One call
-/// serves all environments that a process sees, and no value leaves it.
+/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108).
+/// One call serves all environments that a process sees, and no value leaves it.
 const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values, 1";
 
 /// How many secrets a function can have. Each takes the values of some 17 remediations.
@@ -45,14 +45,15 @@ impl HashKey {
         KeyedHash(self.mac(b"value:", value))
     }
 
-    /// What the whole account knows a value by. It stands beside no name but the one that the value was taken out of, so that nobody
-    /// finds the one of a value that was never taken out in the ledger: see [`warden_engine::known`].
+    /// What the whole account knows a value by. It stands beside no name but the one that the value was taken out of,
+    /// so that nobody finds the one of a value that was never taken out in the ledger: see [`warden_engine::known`].
     pub fn known(&self, value: &str) -> KeyedHash {
         KeyedHash(self.mac(b"known:", value))
     }
 
-    /// The names of the secrets that hold what is taken out of a function's environment, in the order in which they are filled. They end
-    /// in letters that nobody can guess: a secret of such a name cannot have been laid there by somebody who waits for its values.
+    /// The names of the secrets that hold what is taken out of a function's environment, in the order in which they are
+    /// filled. They end in letters that nobody can guess: a secret of such a name cannot have been laid there by
+    /// somebody who waits for its values.
     ///
     /// # Errors
     /// Never for a function's name.

@@ -22,7 +22,8 @@ pub struct IamDocument {
 }
 
 impl IamDocument {
-    /// IAM sends documents URL-encoded. What is no text after decoding is kept as it came: no judge takes it for a policy.
+    /// IAM sends documents URL-encoded. What is no text after decoding is kept as it came: no judge takes it for a
+    /// policy.
     fn decoded(sent: &str, kind: Kind) -> IamDocument {
         let text = decode_iam_document(sent).map_or_else(|_| sent.to_owned(), |text| text.into_owned());
         IamDocument { text, kind }
@@ -33,7 +34,8 @@ impl IamDocument {
         &self.text
     }
 
-    /// As content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a policy.
+    /// As content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a
+    /// policy.
     pub fn content(&self) -> Content {
         let strictly = Document::parse(&self.text, self.kind).is_ok();
         match serde_json::from_str(&self.text) {

@@ -1,8 +1,9 @@
 //! Which extensions a function's layers bring. AWS names a function's layers and says nothing of what is in them.
 //!
-//! Lambda unpacks a layer under `/opt` and starts every file in `/opt/extensions` ("Configuring Lambda extensions" in the Lambda developer
-//! guide), so the names of the files in a layer's archive tell. They stand at the archive's end, of which some kilobytes are read from the
-//! address that GetLayerVersion gives out. A version of a layer never changes: each is looked into once in a process.
+//! Lambda unpacks a layer under `/opt` and starts every file in `/opt/extensions` ("Configuring Lambda extensions" in
+//! the Lambda developer guide), so the names of the files in a layer's archive tell. They stand at the archive's end,
+//! of which some kilobytes are read from the address that GetLayerVersion gives out. A version of a layer never
+//! changes: each is looked into once in a process.
 
 use crate::{Aws, config::connector, error::classify, lambda::none_if_gone};
 use aws_smithy_runtime_api::client::{
@@ -35,8 +36,8 @@ const REMEMBERED: usize = 256;
 type Brought = Option<BTreeSet<String>>;
 
 impl Aws {
-    /// By layer, the names of the extensions that it brings; none where that cannot be seen: the layer is gone, or is not for everybody to
-    /// read, or its archive is none that is understood here.
+    /// By layer, the names of the extensions that it brings; none where that cannot be seen: the layer is gone, or is
+    /// not for everybody to read, or its archive is none that is understood here.
     ///
     /// # Errors
     /// The call that failed and may succeed later.

@@ -1,4 +1,5 @@
-//! The engine's ports on the AWS SDK: Lambda, IAM, Secrets Manager, the ledger on DynamoDB, audit events on EventBridge, proofs by KMS.
+//! The engine's ports on the AWS SDK: Lambda, IAM, Secrets Manager, the ledger on DynamoDB, audit events on
+//! EventBridge, proofs by KMS.
 
 pub mod config;
 pub mod permissions;
@@ -114,7 +115,8 @@ impl Aws {
         }
     }
 
-    /// The same with the value that a rotation is to put into a secret. It stands in no call that could be written down.
+    /// The same with the value that a rotation is to put into a secret. It stands in no call that could be written
+    /// down.
     #[must_use]
     pub fn with_value(self, value: SecretString) -> Aws {
         Aws { given: Some(value), ..self }

@@ -1,5 +1,5 @@
-//! The secrets that Warden stores: one for each function, a JSON object by variable; a further one where that has no room for another
-//! version, which takes a label of its own for the undo.
+//! The secrets that Warden stores: one for each function, a JSON object by variable; a further one where that has no
+//! room for another version, which takes a label of its own for the undo.
 
 use crate::{Aws, HashKey, error::classify_redacted};
 use aws_sdk_secretsmanager::{operation::get_secret_value::GetSecretValueOutput, types::Tag};
@@ -191,7 +191,8 @@ impl Aws {
             }),
             None => None,
         };
-        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation (AWSPENDING).
+        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation
+        // (AWSPENDING).
         let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
         let readers = readers.map(|readers| if is_deleted { BTreeSet::new() } else { readers });
         Ok(One { stored, has_room, is_deleted, readers })
@@ -339,8 +340,8 @@ impl Aws {
         self.version(function, secret, CURRENT).await
     }
 
-    /// Puts values into a function's secret beside those that it holds, lets the roles read it, and reads the values back. Done
-    /// again after an interruption it does nothing twice: the version's id was chosen beforehand.
+    /// Puts values into a function's secret beside those that it holds, lets the roles read it, and reads the values
+    /// back. Done again after an interruption it does nothing twice: the version's id was chosen beforehand.
     pub(crate) async fn store(
         &self,
         function: &FunctionArn,
@@ -412,8 +413,8 @@ impl Aws {
         }
     }
 
-    /// Puts values into a version of their own that is not the current one, for an undo alone, and reads them back. Done again after an
-    /// interruption it does nothing twice.
+    /// Puts values into a version of their own that is not the current one, for an undo alone, and reads them back.
+    /// Done again after an interruption it does nothing twice.
     pub(crate) async fn set_aside(
         &self,
         function: &FunctionArn,
@@ -482,8 +483,8 @@ impl Aws {
         Ok(content)
     }
 
-    /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done again after an
-    /// interruption it does nothing twice.
+    /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done
+    /// again after an interruption it does nothing twice.
     pub(crate) async fn rotate(&self, rotation: &Rotation) -> Result<(), CallError> {
         let Rotation { function, secret, variable, version, from, value, .. } = rotation;
         let refused = |message| refused(secret, message);
@@ -582,7 +583,8 @@ impl Aws {
         answer.map(drop).map_err(|error| classify_redacted("UpdateSecretVersionStage", secret.as_str(), error))
     }
 
-    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may look at stays.
+    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may
+    /// look at stays.
     pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
         let seen = grant.readers.iter().map(async |reader| {
             let Ok(role) = reader.parse() else { return Ok(None) };
@@ -631,7 +633,8 @@ pub(crate) fn no_name(function: &FunctionArn) -> CallError {
     }
 }
 
-/// Roles that IAM knows and Secrets Manager does not: one was made or deleted a moment ago, and IAM takes seconds to tell everybody.
+/// Roles that IAM knows and Secrets Manager does not: one was made or deleted a moment ago, and IAM takes seconds to
+/// tell everybody.
 fn unsettled(error: CallError) -> CallError {
     if error.message.starts_with("MalformedPolicyDocumentException") {
         let message = "MalformedPolicyDocumentException: a role that may read the secret is not known to Secrets Manager yet, or not any more";
@@ -685,8 +688,8 @@ fn policy(function: &FunctionArn, readers: &BTreeSet<String>) -> Value {
     }]})
 }
 
-/// Whom a secret's policy lets read. A role that was deleted stands there as an id, also once another is made under its name, and is nobody
-/// (IAM user guide, "AWS JSON policy elements: Principal").
+/// Whom a secret's policy lets read. A role that was deleted stands there as an id, also once another is made under its
+/// name, and is nobody (IAM user guide, "AWS JSON policy elements: Principal").
 fn principals(policy: &str) -> BTreeSet<String> {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return BTreeSet::new() };
     let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]) };

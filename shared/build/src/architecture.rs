@@ -18,8 +18,8 @@ impl Architecture {
         }
     }
 
-    /// Where glibc's dynamic loader is, which starts a program (`shlib-versions` and `sysdeps` of glibc; the ABI of each architecture
-    /// fixes the path).
+    /// Where glibc's dynamic loader is, which starts a program (`shlib-versions` and `sysdeps` of glibc; the ABI of
+    /// each architecture fixes the path).
     pub const fn loader(self) -> &'static str {
         match self {
             Architecture::X86_64 => "/lib64/ld-linux-x86-64.so.2",

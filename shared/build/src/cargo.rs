@@ -47,7 +47,8 @@ pub fn build_guards(workspace: &Path, names: &[&str], progress: &dyn Fn(&str)) -
     run(&mut command, names, progress)
 }
 
-/// Runs a build by cargo, or by what passes its arguments on to cargo, and returns where the binaries of those names are, in their order.
+/// Runs a build by cargo, or by what passes its arguments on to cargo, and returns where the binaries of those names
+/// are, in their order.
 pub(crate) fn run(command: &mut Command, names: &[&str], progress: &dyn Fn(&str)) -> Result<Vec<PathBuf>, BuildError> {
     let failed =
         |detail: String| BuildError::Cargo { names: names.iter().map(|name| (*name).to_owned()).collect(), detail };
@@ -83,8 +84,8 @@ pub(crate) fn run(command: &mut Command, names: &[&str], progress: &dyn Fn(&str)
         .collect()
 }
 
-/// Takes from a command what cargo says to a test about its package. It would be news to build scripts that watch these, ring's for one:
-/// they would run again here, and again in the next build outside, with everything above them.
+/// Takes from a command what cargo says to a test about its package. It would be news to build scripts that watch
+/// these, ring's for one: they would run again here, and again in the next build outside, with everything above them.
 pub(crate) fn outside_cargo(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {

@@ -1,5 +1,6 @@
-//! Whether a binary starts on Lambda: what it is compiled for, who loads it, and which C library it needs. Lambda's provided.al2023 has
-//! glibc 2.34; a binary that was linked against a later one may need symbols that are not there, and then does not start at all.
+//! Whether a binary starts on Lambda: what it is compiled for, who loads it, and which C library it needs. Lambda's
+//! provided.al2023 has glibc 2.34; a binary that was linked against a later one may need symbols that are not there,
+//! and then does not start at all.
 
 use object::{
     Endian, Endianness, Error,
@@ -15,7 +16,8 @@ use crate::Architecture;
 pub struct GlibcVersion(pub u32, pub u32);
 
 impl GlibcVersion {
-    /// Amazon Linux 2's, under the oldest managed runtimes (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>).
+    /// Amazon Linux 2's, under the oldest managed runtimes
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>).
     pub const AMAZON_LINUX_2: GlibcVersion = GlibcVersion(2, 26);
 
     /// Amazon Linux 2023's (<https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html>).
@@ -39,7 +41,8 @@ impl fmt::Display for GlibcVersion {
     }
 }
 
-/// The oldest glibc that has every symbol `binary` (64-bit ELF) cannot start without; `None` where it needs none of glibc's.
+/// The oldest glibc that has every symbol `binary` (64-bit ELF) cannot start without; `None` where it needs none of
+/// glibc's.
 ///
 /// # Errors
 /// What is wrong with the ELF file.
@@ -62,8 +65,8 @@ fn glibc_needed(binary: &[u8]) -> Result<Option<GlibcVersion>, Error> {
     Ok(newest)
 }
 
-/// The libraries that a binary may ask for: glibc's own, which every runtime has. Rust's unwinder is linked in by Zig, so that not even
-/// GCC's is needed.
+/// The libraries that a binary may ask for: glibc's own, which every runtime has. Rust's unwinder is linked in by Zig,
+/// so that not even GCC's is needed.
 const LIBRARIES: [&str; 5] = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"];
 
 /// Why a binary would not start on Lambda.
@@ -173,7 +176,8 @@ mod tests {
     };
 
     impl Program<'_> {
-        /// The file, laid out by the System V ABI and, for the versions, the Linux Standard Base (5.0, "Symbol Versioning").
+        /// The file, laid out by the System V ABI and, for the versions, the Linux Standard Base (5.0, "Symbol
+        /// Versioning").
         fn file(self) -> Vec<u8> {
             fn put(file: &mut Vec<u8>, fields: &[(u64, usize)]) {
                 fields.iter().for_each(|(value, bytes)| file.extend(&value.to_le_bytes()[..*bytes]));
@@ -323,7 +327,8 @@ mod tests {
         assert!(GlibcVersion(2, 35) > GlibcVersion::AMAZON_LINUX_2023);
     }
 
-    /// Rust 1.95 itself needs 2.17 (<https://doc.rust-lang.org/rustc/platform-support.html>): a reading below that has missed something.
+    /// Rust 1.95 itself needs 2.17 (<https://doc.rust-lang.org/rustc/platform-support.html>): a reading below that has
+    /// missed something.
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
     fn this_test_needs_what_rust_needs() {

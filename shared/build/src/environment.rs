@@ -31,7 +31,8 @@ pub type Finish = fn(&Path, &dyn Fn(&str)) -> Result<(), BuildError>;
 pub(crate) const ZIG: Environment = Environment::new("zig", "Zig", include_str!("../requirements/zig.txt"));
 
 impl Environment {
-    /// An environment by the first part of its directory's name, what people call it, and its requirements, with hashes.
+    /// An environment by the first part of its directory's name, what people call it, and its requirements, with
+    /// hashes.
     pub const fn new(name: &'static str, title: &'static str, requirements: &'static str) -> Self {
         Self { name, title, requirements, finish: None }
     }
@@ -42,11 +43,12 @@ impl Environment {
         Self { finish: Some(finish), ..self }
     }
 
-    /// Finds or makes the environment under `<target>/sandbox` and returns its directory; its Python is `bin/python` there. Blocks
-    /// for some seconds the first time.
+    /// Finds or makes the environment under `<target>/sandbox` and returns its directory; its Python is `bin/python`
+    /// there. Blocks for some seconds the first time.
     ///
-    /// The environment is named after the requirements' hash, so that a new version gets a new one, and takes its place by a
-    /// rename, so that it is whole or absent. A lock makes a second process wait for the first rather than install again.
+    /// The environment is named after the requirements' hash, so that a new version gets a new one, and takes its place
+    /// by a rename, so that it is whole or absent. A lock makes a second process wait for the first rather than install
+    /// again.
     ///
     /// # Errors
     /// What is missing and how to get it, or what pip said.

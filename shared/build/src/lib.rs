@@ -1,8 +1,9 @@
 //! Guards and start-up layer as Lambda takes them, and the programs from PyPI that this and the sandbox need.
 //!
-//! `cargo run -p warden-build` makes the packages that are deployed: [`link_guards`] and [`link_layer`] link for Amazon Linux whatever
-//! the machine's own C library is, [`check`] says whether a binary starts there, [`package_guard`] and [`package_layer`] pack it. The same
-//! sources give the same bytes in any folder. [`build_guards`] builds for this machine, for the local account.
+//! `cargo run -p warden-build` makes the packages that are deployed: [`link_guards`] and [`link_layer`] link for Amazon
+//! Linux whatever the machine's own C library is, [`check`] says whether a binary starts there, [`package_guard`] and
+//! [`package_layer`] pack it. The same sources give the same bytes in any folder. [`build_guards`] builds for this
+//! machine, for the local account.
 
 mod architecture;
 mod cargo;

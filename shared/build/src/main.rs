@@ -16,9 +16,10 @@ const SUMS: &str = "SHA256SUMS";
 
 /// Build the packages that Warden's stack is deployed from: the guards and the start-up layer
 ///
-/// Links for Amazon Linux with Zig, which is installed under `target` from PyPI, whatever this machine's own C library is, and checks that
-/// each binary will start. The same sources give the same bytes in any folder. Needs Rust, a C compiler, and Python 3.10 or later with venv;
-/// runs on Linux. Nobody here has tried it on macOS; on Windows it runs in the Windows Subsystem for Linux alone.
+/// Links for Amazon Linux with Zig, which is installed under `target` from PyPI, whatever this machine's own C library
+/// is, and checks that each binary will start. The same sources give the same bytes in any folder. Needs Rust, a C
+/// compiler, and Python 3.10 or later with venv; runs on Linux. Nobody here has tried it on macOS; on Windows it runs
+/// in the Windows Subsystem for Linux alone.
 #[derive(Parser)]
 #[command(name = "warden-build", version, max_term_width = 120)]
 struct Arguments {

@@ -11,7 +11,8 @@ use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::BuildError;
 
-/// A function's package for the local account: the binary as an executable `bootstrap`. Stored, not compressed: it stays on this machine.
+/// A function's package for the local account: the binary as an executable `bootstrap`. Stored, not compressed: it
+/// stays on this machine.
 ///
 /// # Errors
 /// [`BuildError::Io`] when the binary cannot be read.

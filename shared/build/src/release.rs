@@ -15,8 +15,8 @@ use crate::{
     environment::ZIG,
 };
 
-/// The guards, each a package with a binary of its name: the folders of `functions` that say what the stack has for them. In the order of
-/// the alphabet.
+/// The guards, each a package with a binary of its name: the folders of `functions` that say what the stack has for
+/// them. In the order of the alphabet.
 ///
 /// # Errors
 /// A folder that cannot be read.
@@ -46,8 +46,8 @@ pub enum System {
 }
 
 impl System {
-    /// The glibc to link for: no newer than what is there. On Amazon Linux 2 that is 2.26, and the oldest that Rust supports is 2.17
-    /// (<https://doc.rust-lang.org/rustc/platform-support.html>).
+    /// The glibc to link for: no newer than what is there. On Amazon Linux 2 that is 2.26, and the oldest that Rust
+    /// supports is 2.17 (<https://doc.rust-lang.org/rustc/platform-support.html>).
     const fn glibc(self) -> GlibcVersion {
         match self {
             System::AmazonLinux2 => GlibcVersion(2, 17),
@@ -56,8 +56,8 @@ impl System {
     }
 }
 
-/// What of the environment would change a binary, with every name that goes on with a `_` behind one of these: the same sources are to
-/// give the same binary, by the compiler that `rust-toolchain.toml` names.
+/// What of the environment would change a binary, with every name that goes on with a `_` behind one of these: the same
+/// sources are to give the same binary, by the compiler that `rust-toolchain.toml` names.
 const CHANGES_A_BINARY: [&str; 16] = [
     "AR",
     "CARGO_BUILD",
@@ -80,7 +80,8 @@ const CHANGES_A_BINARY: [&str; 16] = [
 /// The time that programs are told which would write the present one into a file: 1 January 1980, as in the packages.
 const TIME: &str = "315532800";
 
-/// Links the guards for Lambda; returns where they are, in the order of [`guards`]. Blocks, for minutes where there is something to compile.
+/// Links the guards for Lambda; returns where they are, in the order of [`guards`]. Blocks, for minutes where there is
+/// something to compile.
 ///
 /// # Errors
 /// As [`link`].
@@ -110,11 +111,12 @@ pub fn link_layer(
     built.into_iter().next().ok_or_else(|| BuildError::Cargo { names: vec![LAYER.to_owned()], detail: String::new() })
 }
 
-/// Builds the binaries of packages in the release profile, with Zig as the linker, and checks each; returns where they are, in the order
-/// of the packages. Zig is installed under `target` the first time.
+/// Builds the binaries of packages in the release profile, with Zig as the linker, and checks each; returns where they
+/// are, in the order of the packages. Zig is installed under `target` the first time.
 ///
-/// The same sources give the same bytes, in whatever folder they are: no path of this machine gets into a binary, and nothing of the
-/// environment that would change it reaches the compilers. What is built lies under `target/lambda`, apart from other builds.
+/// The same sources give the same bytes, in whatever folder they are: no path of this machine gets into a binary, and
+/// nothing of the environment that would change it reaches the compilers. What is built lies under `target/lambda`,
+/// apart from other builds.
 ///
 /// # Errors
 /// What is missing, what cargo printed, or why a binary would not start where it is deployed.

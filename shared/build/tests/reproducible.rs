@@ -10,8 +10,8 @@ use std::{
 
 use warden_build::{Architecture, BuildError, System, link, package_guard, target, workspace};
 
-/// Sources with all that a compiler likes to write places down for: a panic of their own, one of a library's beside them, one of the
-/// standard library's, and one in a file that a build script wrote.
+/// Sources with all that a compiler likes to write places down for: a panic of their own, one of a library's beside
+/// them, one of the standard library's, and one in a file that a build script wrote.
 const SOURCES: [(&str, &str); 6] = [
     (
         "Cargo.toml",

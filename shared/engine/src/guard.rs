@@ -29,10 +29,11 @@ pub struct ReconcileRequest {
     pub resource: Resource,
     /// Which of its surfaces; none means all of them.
     pub surfaces: Option<BTreeSet<Surface>>,
-    /// What the event says it has just changed. A hint: it decides only whether a finding on a resource that was never looked at
-    /// counts as new or as pre-existing.
+    /// What the event says it has just changed. A hint: it decides only whether a finding on a resource that was never
+    /// looked at counts as new or as pre-existing.
     pub introduced: Vec<Introduced>,
-    /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not hold it back.
+    /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not
+    /// hold it back.
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
@@ -182,8 +183,8 @@ impl EventName {
     }
 }
 
-/// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at. What it reads
-/// is [`Fetch`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
+/// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at.
+/// What it reads is [`Fetch`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
 pub trait Guard {
     /// Which one.
     const KIND: GuardKind;
@@ -246,7 +247,8 @@ pub trait Guard {
         Vec::new()
     }
 
-    /// The surface of a resource on which Warden keeps something for it that outlives it; its content, once the resource is gone, says what.
+    /// The surface of a resource on which Warden keeps something for it that outlives it; its content, once the
+    /// resource is gone, says what.
     fn retains(&self, resource: &Resource) -> Option<Surface> {
         let _ = resource;
         None
@@ -285,8 +287,8 @@ pub trait Fetch<G: Guard> {
         settings: &Settings,
     ) -> Result<Option<Facts<G::Context>>, CallError>;
 
-    /// Reads what turns out to be needed once the first facts and the past are known; before [`Guard::add_history`]. For most resources
-    /// that is nothing.
+    /// Reads what turns out to be needed once the first facts and the past are known; before [`Guard::add_history`].
+    /// For most resources that is nothing.
     ///
     /// # Errors
     /// The AWS call that failed.
@@ -306,8 +308,8 @@ pub trait Fetch<G: Guard> {
 /// How a guard looks at a resource before it is opted in.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Survey<G: Guard>: Fetch<G> {
-    /// Reads everything that the guard watches on a resource as it would be with these tags, also where it is not opted in. `None` where
-    /// it is gone, or where the guard has nothing to say of such a resource by itself.
+    /// Reads everything that the guard watches on a resource as it would be with these tags, also where it is not opted
+    /// in. `None` where it is gone, or where the guard has nothing to say of such a resource by itself.
     ///
     /// # Errors
     /// The AWS call that failed.

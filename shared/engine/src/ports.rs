@@ -1,4 +1,5 @@
-//! What the engine needs from outside. Each port has two implementations: the real one (`warden-aws`) and a strict fake.
+//! What the engine needs from outside. Each port has two implementations: the real one (`warden-aws`) and a strict
+//! fake.
 
 use crate::{
     call_error::CallError,
@@ -71,8 +72,8 @@ pub trait Account {
     /// The read that failed.
     async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError>;
 
-    /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own, what that API gives
-    /// once it shows the content that the change expects.
+    /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own,
+    /// what that API gives once it shows the content that the change expects.
     ///
     /// # Errors
     /// What AWS answered; stale where the content is not what the change expects.
@@ -95,8 +96,8 @@ pub trait AuditEvents {
     async fn announce(&self, records: &[Record]) -> Result<(), CallError>;
 }
 
-/// Vouches for decisions of operators that stand in the ledger's mutable items, so that nobody who may merely write to the table
-/// can make one.
+/// Vouches for decisions of operators that stand in the ledger's mutable items, so that nobody who may merely write to
+/// the table can make one.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Attestor {
     /// Makes the proof of `message`.

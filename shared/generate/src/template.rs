@@ -105,7 +105,8 @@ fn capitalised(word: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// What stands below a key at the left margin, word for word and without its indentation; nothing where the key is not there.
+/// What stands below a key at the left margin, word for word and without its indentation; nothing where the key is not
+/// there.
 fn section(text: &str, key: &str) -> String {
     let below = text.lines().skip_while(|line| *line != format!("{key}:")).skip(1);
     let lines = below.take_while(|line| line.is_empty() || line.starts_with(' '));

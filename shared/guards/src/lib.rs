@@ -1,7 +1,7 @@
 //! The one list of guards. Command line, demo, tests and template take theirs from here.
 //!
-//! [`AnyGuard`] is a guard whose own types are out of sight, so that one list can hold them all. Everything that it does is written once,
-//! for every [`Guard`].
+//! [`AnyGuard`] is a guard whose own types are out of sight, so that one list can hold them all. Everything that it
+//! does is written once, for every [`Guard`].
 
 use access_guard::AccessGuard;
 use futures::future::LocalBoxFuture;
@@ -96,8 +96,8 @@ pub trait AnyGuard: Sync {
     /// See [`Guard::together`].
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>>;
 
-    /// Says beforehand what the guard finds on a resource that gets these tags; `None` where it is gone, or where the guard has nothing to
-    /// say of such a resource by itself.
+    /// Says beforehand what the guard finds on a resource that gets these tags; `None` where it is gone, or where the
+    /// guard has nothing to say of such a resource by itself.
     ///
     /// # Errors
     /// The call that failed.
@@ -109,8 +109,8 @@ pub trait AnyGuard: Sync {
         settings: &'a Settings,
     ) -> LocalBoxFuture<'a, Result<Option<Outlook>, CallError>>;
 
-    /// Reads and decides as the guard would, and writes nothing; `None` where the resource is gone. What was reported before is reported
-    /// again.
+    /// Reads and decides as the guard would, and writes nothing; `None` where the resource is gone. What was reported
+    /// before is reported again.
     ///
     /// # Errors
     /// The call that failed.

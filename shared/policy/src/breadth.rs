@@ -1,8 +1,9 @@
 //! Which actions a resource element leaves open: breadth, not the literal `*`.
 //!
-//! A resource pattern is broad for an action when it amounts to `*`, or when it fits one of the action's own ARN templates
-//! filled with names that nobody could have guessed. The own account is no secret, and neither is the Region or partition
-//! that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function there is.
+//! A resource pattern is broad for an action when it amounts to `*`, or when it fits one of the action's own ARN
+//! templates filled with names that nobody could have guessed. The own account is no secret, and neither is the Region
+//! or partition that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function
+//! there is.
 
 use crate::{
     AccountId, Context,
@@ -18,9 +19,9 @@ const REGION: u8 = 2;
 const ACCOUNT: u8 = 3;
 const NAME: u8 = 4;
 
-/// What stands for a name nobody could have guessed: no character of an ARN, and longer than anybody would write `?`. In
-/// between stands each letter once and a few dashes, for `*e*` and `*-*` fit about every name there is; and it ends like a
-/// secret, of which `*-??????` is every one.
+/// What stands for a name nobody could have guessed: no character of an ARN, and longer than anybody would write `?`.
+/// In between stands each letter once and a few dashes, for `*e*` and `*-*` fit about every name there is; and it ends
+/// like a secret, of which `*-??????` is every one.
 const UNGUESSABLE: &str = "\u{5}a\u{5}b\u{5}c\u{5}d\u{5}e\u{5}f\u{5}g\u{5}h\u{5}i\u{5}j\u{5}k\u{5}l\u{5}m\u{5}n\u{5}o\u{5}p\u{5}q\u{5}\
                            r\u{5}s\u{5}t\u{5}u\u{5}v\u{5}w\u{5}x\u{5}y\u{5}z\u{5}-\u{5}-\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
 
@@ -148,8 +149,8 @@ fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
 }
 
 /// How many comparisons are made before a pattern is taken to fit everything it could, which errs on the side of a
-/// finding. The largest AWS managed policies need a tenth of this, and a comparison takes at most a tenth of a microsecond:
-/// so a document that was written to be slow is judged in a few hundredths of a second.
+/// finding. The largest AWS managed policies need a tenth of this, and a comparison takes at most a tenth of a
+/// microsecond: so a document that was written to be slow is judged in a few hundredths of a second.
 const MOST_WORK: usize = 250_000;
 
 /// Room that is kept from one statement to the next, and the comparisons so far.

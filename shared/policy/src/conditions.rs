@@ -1,9 +1,9 @@
 //! What truly limits a statement.
 //!
-//! A condition limits only if its operator is positive (no negation, no `IfExists`, no `ForAllValues`, no `Null`), its key
-//! identifies the caller or the source, and every one of its values is fixed: no wildcard, no policy variable; of an ARN
-//! at least the account. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the MFA keys, ...)
-//! may narrow a grant, but not to anybody in particular.
+//! A condition limits only if its operator is positive (no negation, no `IfExists`, no `ForAllValues`, no `Null`), its
+//! key identifies the caller or the source, and every one of its values is fixed: no wildcard, no policy variable; of
+//! an ARN at least the account. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the
+//! MFA keys, ...) may narrow a grant, but not to anybody in particular.
 //!
 //! Keys and their meaning: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>,
 //! operators: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>.
@@ -228,7 +228,8 @@ impl Key {
         .find_map(|(name, key)| name.eq_ignore_ascii_case(text).then_some(key))
     }
 
-    /// Whether the operator makes sense for the key. What does not is no limit, since nobody knows what AWS makes of it.
+    /// Whether the operator makes sense for the key. What does not is no limit, since nobody knows what AWS makes of
+    /// it.
     fn takes(self, operator: Operator) -> bool {
         match operator {
             Operator::Equals | Operator::Like => true,
@@ -297,8 +298,8 @@ fn account_ids<'v>(values: impl Iterator<Item = &'v str>) -> Vec<AccountId> {
     values.filter_map(|value| value.parse().ok()).collect()
 }
 
-/// Ranges that no caller from the internet has (<https://www.iana.org/assignments/iana-ipv4-special-registry>): a list that
-/// leaves out nothing but these still lets everybody in.
+/// Ranges that no caller from the internet has (<https://www.iana.org/assignments/iana-ipv4-special-registry>): a list
+/// that leaves out nothing but these still lets everybody in.
 const UNROUTED: &[&str] = &[
     "0.0.0.0/8",
     "10.0.0.0/8",

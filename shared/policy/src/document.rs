@@ -68,7 +68,8 @@ pub enum DocumentError {
     NotUtf8,
 }
 
-/// The policy language's version (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
+/// The policy language's version
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// `2008-10-17`, or none given: policy variables are literal text.

@@ -67,7 +67,8 @@ impl<'d> EffectivePrincipals<'d> {
         self.least(None, |_| true)
     }
 
-    /// Somebody who is named, and of whom the conditions may ask more. An address makes a stranger no less of a stranger.
+    /// Somebody who is named, and of whom the conditions may ask more. An address makes a stranger no less of a
+    /// stranger.
     pub(crate) fn somebody(&self, verdict: Verdict) -> Option<Verdict> {
         self.least(Some(verdict), |limit| match limit {
             Limit::Accounts { .. } | Limit::Organizations { .. } => true,

@@ -3,8 +3,9 @@
 use crate::{Context, Document, DocumentError, Effect, Kind, Statement, conditions, principal};
 use warden_finding::{Finding, FindingId, Severity};
 
-/// What is open about a layer version's policy: a statement for everybody that no condition limits, say to an organisation.
-/// A Deny is never a finding. The context does not matter yet: to share a layer with an account is no finding.
+/// What is open about a layer version's policy: a statement for everybody that no condition limits, say to an
+/// organisation. A Deny is never a finding. The context does not matter yet: to share a layer with an account is no
+/// finding.
 pub fn judge(document: &Document<'_>, _context: &Context) -> Vec<Finding> {
     document
         .statements
@@ -33,7 +34,8 @@ fn is_public(statement: &Statement<'_>, document: &Document<'_>) -> bool {
 }
 
 /// The Sids of the statements with the named findings: a layer's statements can only be removed, with
-/// RemoveLayerVersionPermission. A statement of a layer always has a Sid; one without cannot be removed and is left out.
+/// RemoveLayerVersionPermission. A statement of a layer always has a Sid; one without cannot be removed and is left
+/// out.
 ///
 /// # Errors
 ///

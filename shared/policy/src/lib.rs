@@ -1,8 +1,8 @@
 //! The judge of IAM documents: parses a policy strictly, says what is open about it, and narrows it.
 //!
-//! Everything here is a plain function of its arguments: no I/O, no clock, no AWS SDK. A document is parsed once, straight
-//! from its JSON text to borrowed types ([`Document`]); a judge turns it into findings; a narrower takes the findings and
-//! gives back the least change that puts them right.
+//! Everything here is a plain function of its arguments: no I/O, no clock, no AWS SDK. A document is parsed once,
+//! straight from its JSON text to borrowed types ([`Document`]); a judge turns it into findings; a narrower takes the
+//! findings and gives back the least change that puts them right.
 //!
 //! | what | judge | narrower |
 //! |---|---|---|
@@ -14,7 +14,8 @@
 //! A finding's `at` names the smallest element at fault:
 //!
 //! - `Statement[2]`: the statement as a whole, also where its only principal or only action is at fault;
-//! - `Statement[2].Principal.AWS[1]`, `Statement[2].Principal.Service`: one of several principals (the index is there only
+//! - `Statement[2].Principal.AWS[1]`, `Statement[2].Principal.Service`: one of several principals (the index is there
+//!   only
 //!   where the JSON has a list);
 //! - `Statement[2].Action[0]`: one of several actions.
 //!

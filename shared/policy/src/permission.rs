@@ -5,8 +5,9 @@ use crate::{
     pattern,
 };
 
-/// Whether an identity policy or a boundary allows `action` on `resource`, whatever the circumstances of the call: a condition on what
-/// allows, or any Deny that could be meant, count as a no. Policy variables are not filled in, so that what hangs on one is a no too.
+/// Whether an identity policy or a boundary allows `action` on `resource`, whatever the circumstances of the call: a
+/// condition on what allows, or any Deny that could be meant, count as a no. Policy variables are not filled in, so
+/// that what hangs on one is a no too.
 pub fn surely_allows(document: &Document<'_>, action: &str, resource: &str) -> bool {
     let mut allowed = false;
     for statement in &document.statements {

@@ -10,7 +10,8 @@ use warden_finding::Finding;
 pub struct Narrowed {
     /// The document that is left, or none when no statement is.
     pub document: Option<Value>,
-    /// What became of which statement, in the order of the old document. Statements that are not named stay as they were.
+    /// What became of which statement, in the order of the old document. Statements that are not named stay as they
+    /// were.
     pub edits: Vec<Edit>,
     /// Nothing legitimate was left, so the document is the whole baseline.
     pub baseline_restored: bool,
@@ -120,7 +121,8 @@ impl Rewriting<'_> {
             let rewritten = (self.rewrite)(index, statement, text, &parsed);
             let helpless = !rewritten.unfixable.is_empty();
             let before = baseline.as_ref().and_then(|baseline| baseline.in_place_of(index, statement, text, &texts));
-            // Without a Sid it may be another statement that moved up to this index: one that has to stay is not replaced by it.
+            // Without a Sid it may be another statement that moved up to this index: one that has to stay is not
+            // replaced by it.
             let surely = |before: &&Value| {
                 !helpless || statement.sid.is_some() || before.get("Principal") == text.get("Principal")
             };
@@ -235,7 +237,8 @@ impl Baseline {
     }
 
     /// The compliant statement that an offending one took the place of: the one of the same Sid, or, where neither has
-    /// a Sid, one with the same principals, or the one at the same index. One that the document still has did not lose its place.
+    /// a Sid, one with the same principals, or the one at the same index. One that the document still has did not lose
+    /// its place.
     fn in_place_of(&self, index: usize, statement: &Statement<'_>, text: &Value, now: &[Value]) -> Option<&Value> {
         let sid_of = |value: &Value| value.get("Sid").and_then(Value::as_str).map(str::to_owned);
         let (before, compliant) = match statement.sid.as_deref() {

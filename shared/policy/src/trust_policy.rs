@@ -37,8 +37,8 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
 ///
 /// Of a list of principals only the offending ones go, otherwise the statement does. Where the baseline had a compliant
 /// statement in its place, that one comes back; when nothing of the document is left, the whole baseline does, and
-/// without a compliant baseline [`STANDARD_TRUST`] is what to write. Which services send their source when they assume a
-/// role is not known here, so `trust-confused-deputy` cannot be put right.
+/// without a compliant baseline [`STANDARD_TRUST`] is what to write. Which services send their source when they assume
+/// a role is not known here, so `trust-confused-deputy` cannot be put right.
 ///
 /// # Errors
 ///
@@ -97,7 +97,8 @@ fn violations(index: usize, statement: &Statement<'_>, document: &Document<'_>, 
         .collect()
 }
 
-/// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do not.
+/// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do
+/// not.
 fn lets_in(statement: &Statement<'_>) -> bool {
     const WAYS: [&str; 4] =
         ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoot"];

@@ -67,8 +67,8 @@ impl ApiCall {
     }
 }
 
-/// The number of round trips that had to be waited for one after the other, of calls that one invocation made in lockstep
-/// ([`Trail::in_lockstep`](crate::Trail::in_lockstep)). Calls that were waited for together count once.
+/// The number of round trips that had to be waited for one after the other, of calls that one invocation made in
+/// lockstep ([`Trail::in_lockstep`](crate::Trail::in_lockstep)). Calls that were waited for together count once.
 pub fn round_trips<'a>(calls: impl IntoIterator<Item = &'a ApiCall>) -> usize {
     calls.into_iter().filter_map(|call| call.step).collect::<HashSet<u32>>().len()
 }

@@ -39,7 +39,8 @@ impl Sandbox {
     /// [`SandboxError::Deploy`] with the events of the resources that failed.
     pub async fn deploy(&self, stack: &Stack<'_>) -> Result<Vec<(String, String)>, SandboxError> {
         let template = std::fs::read_to_string(stack.template).map_err(SandboxError::io("reading", stack.template))?;
-        // A bucket is in us-east-1 unless it says otherwise, and must say otherwise elsewhere (S3 API reference, CreateBucket).
+        // A bucket is in us-east-1 unless it says otherwise, and must say otherwise elsewhere (S3 API reference,
+        // CreateBucket).
         let place = match self.region() {
             "us-east-1" => String::new(),
             region => format!(

@@ -191,7 +191,8 @@ fn from_form(body: &[u8]) -> Map<String, Value> {
     parameters
 }
 
-/// The result of a query-protocol answer, `<CreateRoleResult><Role>...</Role></CreateRoleResult>`; none where there is none.
+/// The result of a query-protocol answer, `<CreateRoleResult><Role>...</Role></CreateRoleResult>`; none where there is
+/// none.
 fn from_xml(text: &str) -> Option<Value> {
     let document = roxmltree::Document::parse(text).ok()?;
     let mut parts = document.root_element().children().filter(roxmltree::Node::is_element);

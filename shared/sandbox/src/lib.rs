@@ -131,7 +131,8 @@ impl Sandbox {
     pub async fn start(options: Options) -> Result<Self, SandboxError> {
         let runtime = OwnRuntime::start()?;
         let handle = &runtime.handle;
-        // Everything from here on runs there: the pooled connections of the client belong to the runtime that made them.
+        // Everything from here on runs there: the pooled connections of the client belong to the runtime that made
+        // them.
         let started = handle.spawn(Parts::start(options.clone(), handle.clone())).await;
         match started {
             Ok(Ok(parts)) => Ok(Self {
@@ -214,7 +215,8 @@ impl Sandbox {
         }
     }
 
-    /// Sets whether Lambda refuses policies of functions that let the public in (`PublicPolicyException`). At first it does not.
+    /// Sets whether Lambda refuses policies of functions that let the public in (`PublicPolicyException`). At first it
+    /// does not.
     ///
     /// # Errors
     /// When the account does not answer.
@@ -270,8 +272,9 @@ impl Sandbox {
     }
 }
 
-/// The proxy's own runtime, so that a caller that blocks its thread does not block the account. It may be dropped anywhere, in the midst of a
-/// start too: waiting is not allowed there, and what is cut off has nobody to serve any more.
+/// The proxy's own runtime, so that a caller that blocks its thread does not block the account. It may be dropped
+/// anywhere, in the midst of a start too: waiting is not allowed there, and what is cut off has nobody to serve any
+/// more.
 #[derive(Debug)]
 struct OwnRuntime {
     runtime: Option<Runtime>,

@@ -1,8 +1,8 @@
 //! Round trips counted by cause and effect, whatever else the machine is doing.
 //!
-//! In lockstep, the calls of a function's invocation are held until the function can do no more without an answer: all its threads
-//! sleep, and nothing lies unread between it and the proxy. Then they go on together, which is one round trip. A call that had to wait
-//! for an answer is held for the next.
+//! In lockstep, the calls of a function's invocation are held until the function can do no more without an answer: all
+//! its threads sleep, and nothing lies unread between it and the proxy. Then they go on together, which is one round
+//! trip. A call that had to wait for an answer is held for the next.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,8 @@ use crate::{call::Invocation, upstream::Upstream};
 
 /// How often a function is looked at until it sleeps.
 const LOOK: Duration = Duration::from_millis(1);
-/// How often it must be seen to sleep: its threads are not looked at in one instant. Where nobody can look, this is how long it has.
+/// How often it must be seen to sleep: its threads are not looked at in one instant. Where nobody can look, this is how
+/// long it has.
 const QUIET_CHECKS: u32 = if cfg!(target_os = "linux") { 2 } else { 30 };
 
 /// What a connection of the proxy is doing.
@@ -93,7 +94,8 @@ impl Lockstep {
         self.inner().connections.remove(&port);
     }
 
-    /// Holds a call of `invocation` that came from `port` until its turn; says in which step of the invocation that is, counted from 1.
+    /// Holds a call of `invocation` that came from `port` until its turn; says in which step of the invocation that is,
+    /// counted from 1.
     /// `None` where nothing is held.
     pub(crate) async fn hold(
         self: &Arc<Self>,

@@ -1,5 +1,5 @@
-//! Functions on managed runtimes, started as AWS starts them: code and layers unpacked, the wrapper in front, and AWS's own
-//! runtime client inside. MiniStack runs such functions in a way of its own, without wrappers.
+//! Functions on managed runtimes, started as AWS starts them: code and layers unpacked, the wrapper in front, and AWS's
+//! own runtime client inside. MiniStack runs such functions in a way of its own, without wrappers.
 
 use std::{
     collections::BTreeMap,
@@ -52,12 +52,12 @@ pub struct ManagedFunction {
 }
 
 impl Sandbox {
-    /// Starts a function of the account, or one version of it, with the environment, code, layers and role that the account holds,
-    /// and waits until it asks for its first event. Python and Node.js functions; the first start of each installs AWS's runtime client for
-    /// it, which for Node.js takes a C++ compiler, make and a minute or two.
+    /// Starts a function of the account, or one version of it, with the environment, code, layers and role that the
+    /// account holds, and waits until it asks for its first event. Python and Node.js functions; the first start of
+    /// each installs AWS's runtime client for it, which for Node.js takes a C++ compiler, make and a minute or two.
     ///
-    /// Layers are unpacked into a directory that stands for `/opt`: a program that AWS_LAMBDA_EXEC_WRAPPER names under `/opt` is run
-    /// from there, and the variable keeps its value.
+    /// Layers are unpacked into a directory that stands for `/opt`: a program that AWS_LAMBDA_EXEC_WRAPPER names under
+    /// `/opt` is run from there, and the variable keeps its value.
     ///
     /// # Errors
     /// [`SandboxError::FunctionStart`] with the function's log when it does not start.

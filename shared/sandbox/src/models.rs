@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::{MINISTACK, SandboxError};
 
-/// Prints every version of a service's model. botocore's own data alone, whatever else lies in the user's `~/.aws/models`.
+/// Prints every version of a service's model. botocore's own data alone, whatever else lies in the user's
+/// `~/.aws/models`.
 const SCRIPT: &str = "
 import json, sys
 from botocore.loaders import Loader
@@ -19,8 +20,8 @@ versions = loader.list_api_versions(sys.argv[1], 'service-2')
 print(json.dumps([loader.load_service_model(sys.argv[1], 'service-2', version) for version in versions]))
 ";
 
-/// The models of every version of a service's API (`lambda` has two), the oldest first, in botocore's form: `operations`, `shapes`.
-/// Installs botocore under `<target>/sandbox` if need be; blocks.
+/// The models of every version of a service's API (`lambda` has two), the oldest first, in botocore's form:
+/// `operations`, `shapes`. Installs botocore under `<target>/sandbox` if need be; blocks.
 ///
 /// # Errors
 /// What is missing and how to get it, or that botocore has no such service.

@@ -13,7 +13,8 @@ use warden_build::BuildError;
 
 const TITLE: &str = "AWS's Node.js runtime client";
 
-/// What npm installs, every package by its hash. To move to another version: `npm install aws-lambda-ric@VERSION` beside these.
+/// What npm installs, every package by its hash. To move to another version: `npm install aws-lambda-ric@VERSION`
+/// beside these.
 const PACKAGES: [(&str, &str); 2] = [
     ("package.json", include_str!("../requirements/node/package.json")),
     ("package-lock.json", include_str!("../requirements/node/package-lock.json")),
@@ -22,8 +23,8 @@ const PACKAGES: [(&str, &str); 2] = [
 /// `npm` as a program on the PATH: the one in Node's wheel has lost its way to its own modules.
 const NPM: &str = "#!/bin/sh\nexec node \"${0%/*}/../node/lib/node_modules/npm/bin/npm-cli.js\" \"$@\"\n";
 
-/// Completes an environment that has Node.js and CMake: `bin/node`, and the client under `node_modules`. A minute or two, for the
-/// client compiles the HTTP library it uses.
+/// Completes an environment that has Node.js and CMake: `bin/node`, and the client under `node_modules`. A minute or
+/// two, for the client compiles the HTTP library it uses.
 pub(crate) fn finish(environment: &Path, progress: &dyn Fn(&str)) -> Result<(), BuildError> {
     let node = node_in(environment)?;
     let bin = environment.join("bin");

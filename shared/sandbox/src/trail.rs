@@ -123,8 +123,9 @@ impl Trail {
         &self.0.faults
     }
 
-    /// Holds the calls of every function from now on, or of none, and lets those go together that the function waits for together: each
-    /// such step is a round trip, which [`ApiCall::step`] numbers and [`round_trips`](crate::round_trips) counts, however busy the machine is.
+    /// Holds the calls of every function from now on, or of none, and lets those go together that the function waits
+    /// for together: each such step is a round trip, which [`ApiCall::step`] numbers and
+    /// [`round_trips`](crate::round_trips) counts, however busy the machine is.
     pub fn in_lockstep(&self, on: bool) {
         self.0.lockstep.set(on);
     }

@@ -18,8 +18,8 @@ use crate::SandboxError;
 pub(crate) struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
     port: u16,
-    /// The sandbox's own runtime. The client's connections are kept and used again, so each must be driven by a runtime that is
-    /// never blocked, as a test's is while it waits for a process.
+    /// The sandbox's own runtime. The client's connections are kept and used again, so each must be driven by a runtime
+    /// that is never blocked, as a test's is while it waits for a process.
     runtime: Handle,
 }
 

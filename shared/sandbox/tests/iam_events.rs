@@ -1,4 +1,5 @@
-//! What CloudTrail says of changes in IAM: names, the one Region, parameters and answers, in the shapes of recorded events.
+//! What CloudTrail says of changes in IAM: names, the one Region, parameters and answers, in the shapes of recorded
+//! events.
 
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};

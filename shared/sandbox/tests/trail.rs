@@ -1,4 +1,5 @@
-//! The trail with a real bootstrap: events reach it, its calls are attributed, and what goes wrong goes wrong as on AWS.
+//! The trail with a real bootstrap: events reach it, its calls are attributed, and what goes wrong goes wrong as on
+//! AWS.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,10 +1,12 @@
-//! What stands in a function's environment in the place of a secret, and how the start-up layer is called: the contract between
-//! the secret-guard, which writes it, the detector, which must not take it for a secret, and the layer `secret-env`, which resolves it.
+//! What stands in a function's environment in the place of a secret, and how the start-up layer is called: the contract
+//! between the secret-guard, which writes it, the detector, which must not take it for a secret, and the layer
+//! `secret-env`, which resolves it.
 //!
-//! A stripped variable keeps its name and holds `warden-secret:NAME`, NAME being that of a secret in Secrets Manager, in the function's
-//! own account and Region. The secret's current version is a JSON object of strings; the variable's own name is the key in it. So a
-//! function has one secret however many variables were stripped (a further one only where that has no room for another version), the layer
-//! reads it in one call, and a reference costs the 4 KB that Lambda allows an environment only the secret's name:
+//! A stripped variable keeps its name and holds `warden-secret:NAME`, NAME being that of a secret in Secrets Manager,
+//! in the function's own account and Region. The secret's current version is a JSON object of strings; the variable's
+//! own name is the key in it. So a function has one secret however many variables were stripped (a further one only
+//! where that has no room for another version), the layer reads it in one call, and a reference costs the 4 KB that
+//! Lambda allows an environment only the secret's name:
 //!
 //! | variable | before | after |
 //! |---|---|---|
@@ -13,10 +15,11 @@
 //! | `STAGE` | `prod` | `prod` |
 //! | `AWS_LAMBDA_EXEC_WRAPPER` | absent | `/opt/warden/secret-env` |
 //!
-//! The secret is named without its ARN, which ends in letters that nobody knows before the secret is made, while the plan is written down
-//! before that. The version is the current one (`AWSCURRENT`), so that a value rotated in Secrets Manager reaches the function at its next
-//! start; the labels that Warden puts on versions are for undo. A published version of the function holds the same references, so a key
-//! must stay in the current version for as long as any version of the function refers to it.
+//! The secret is named without its ARN, which ends in letters that nobody knows before the secret is made, while the
+//! plan is written down before that. The version is the current one (`AWSCURRENT`), so that a value rotated in Secrets
+//! Manager reaches the function at its next start; the labels that Warden puts on versions are for undo. A published
+//! version of the function holds the same references, so a key must stay in the current version for as long as any
+//! version of the function refers to it.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -30,9 +33,10 @@ pub const WRAPPER_VARIABLE: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 /// The value of that variable: where a function finds the layer's executable. Lambda unpacks layers under `/opt`.
 pub const WRAPPER: &str = "/opt/warden/secret-env";
 
-/// What is read of a function's environment before the layer has put any value back, by the layer itself or by the loader that starts it: the
-/// way to Secrets Manager, and what runs on it. A reference in one of these cuts the layer off from its value. (What the runtimes read,
-/// NODE_OPTIONS say, they read afterwards. Lambda's own AWS_REGION and credentials nobody can set.)
+/// What is read of a function's environment before the layer has put any value back, by the layer itself or by the
+/// loader that starts it: the way to Secrets Manager, and what runs on it. A reference in one of these cuts the layer
+/// off from its value. (What the runtimes read, NODE_OPTIONS say, they read afterwards. Lambda's own AWS_REGION and
+/// credentials nobody can set.)
 pub const READ_BEFORE: &[&str] = &[
     // The HTTP client's proxy, in both spellings.
     "ALL_PROXY",
@@ -80,7 +84,8 @@ pub enum SecretRefError {
     Reference,
 }
 
-/// The name of a secret that Warden stores: `warden/` and then letters, digits and `/_+=.@-`, at most 512 characters in all.
+/// The name of a secret that Warden stores: `warden/` and then letters, digits and `/_+=.@-`, at most 512 characters in
+/// all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretName(String);
 
@@ -118,8 +123,9 @@ impl SecretName {
     }
 }
 
-/// The text of a secret as the one value that somebody has put there in the place of the JSON object, in a console say: for the one variable that
-/// refers to it. None where it looks like JSON: a broken object is no value, and holds other variables' too. One line end at its end, which
+/// The text of a secret as the one value that somebody has put there in the place of the JSON object, in a console say:
+/// for the one variable that refers to it. None where it looks like JSON: a broken object is no value, and holds other
+/// variables' too. One line end at its end, which
 /// `echo` leaves there, is no part of it.
 pub fn plain(text: &str) -> Option<&str> {
     let value = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));

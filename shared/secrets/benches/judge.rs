@@ -1,7 +1,8 @@
 //! Environments judged a second, on one core.
 //!
-//! `WARDEN_ENVIRONMENTS=environments.jsonl cargo bench -p warden-secrets` measures on the environments of a file, one JSON object of names
-//! and values a line. Without it, on one of our own with twenty variables, of which four hold a secret.
+//! `WARDEN_ENVIRONMENTS=environments.jsonl cargo bench -p warden-secrets` measures on the environments of a file, one
+//! JSON object of names and values a line. Without it, on one of our own with twenty variables, of which four hold a
+//! secret.
 
 use divan::{Bencher, counter::ItemsCount};
 use std::collections::BTreeMap;
@@ -11,7 +12,8 @@ fn main() {
     divan::main();
 }
 
-/// What stands in the environment of a function that takes orders; what is random is made up by counting, so that no secret stands here.
+/// What stands in the environment of a function that takes orders; what is random is made up by counting, so that no
+/// secret stands here.
 fn own() -> Vec<(String, String)> {
     let random = |length: usize| -> String {
         const CHARACTERS: &[u8; 62] = b"q7Wz0LmXc9RtYb3KvNp5Hs8DfGj2Qa6UeIo1Pw4TxZyMnVrBhSkJlFgCdEuAiO";

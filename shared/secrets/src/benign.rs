@@ -6,7 +6,8 @@ use crate::{
     words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
-/// Whether the value is a number, a duration, a date, a version, a path, a file, a host, an address, a Region or the like.
+/// Whether the value is a number, a duration, a date, a version, a path, a file, a host, an address, a Region or the
+/// like.
 pub(crate) fn is_benign(value: &str, features: &Features) -> bool {
     is_number(value)
         || is_measure(value)
@@ -206,7 +207,8 @@ fn is_file(value: &str) -> bool {
         && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/ @+~$\\:*{}%#()".contains(&byte))
 }
 
-/// Names that CloudFormation makes, `stack-Resource-1A2B3C4D5E6F`, and ids of AWS resources: words, and one short random piece.
+/// Names that CloudFormation makes, `stack-Resource-1A2B3C4D5E6F`, and ids of AWS resources: words, and one short
+/// random piece.
 pub(crate) fn is_cloudformation(value: &str) -> bool {
     const IDS: &[&str] = &[
         "vpc-",
@@ -242,12 +244,14 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
     id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value)
 }
 
-/// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's suffix.
+/// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's
+/// suffix.
 fn is_generated_name(value: &str) -> bool {
     let Some((names, suffix)) = value.rsplit_once('-') else { return false };
     let has = |is: fn(&u8) -> bool| suffix.as_bytes().iter().any(is);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    // CloudFormation's have 12 characters where small letters and capitals are mixed, in few services 16, and Secrets Manager's 6.
+    // CloudFormation's have 12 characters where small letters and capitals are mixed, in few services 16, and Secrets
+    // Manager's 6.
     let is_suffix = match suffix.len() {
         6 | 12 => true,
         16 => !mixed || names.contains('-'),
@@ -260,8 +264,8 @@ fn is_generated_name(value: &str) -> bool {
     is_suffix && value.len() <= 255 && names.split('-').all(is_name) && names.split('-').any(|name| name.len() >= 3)
 }
 
-/// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and before a
-/// hash of eight digits `Queue5C0A09CF`.
+/// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and
+/// before a hash of eight digits `Queue5C0A09CF`.
 fn is_name(name: &str) -> bool {
     let without_hash = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
         let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -2,8 +2,9 @@
 
 use crate::words::RARE_PAIRS;
 
-/// For each pair of letters, how many bits it takes to guess the second from the first, in words as they occur in code and its
-/// documentation; 9 is nine or more. (Counted over the words of Rust and Python sources and of the AWS SDK's documentation.)
+/// For each pair of letters, how many bits it takes to guess the second from the first, in words as they occur in code
+/// and its documentation; 9 is nine or more. (Counted over the words of Rust and Python sources and of the AWS SDK's
+/// documentation.)
 const SURPRISE: [&[u8; 26]; 26] = [
     b"74449759596343959343667768",
     b"36563689368267479446489959",
@@ -35,8 +36,8 @@ const SURPRISE: [&[u8; 26]; 26] = [
 
 /// Whether the letters, in any case, could well be a word or a piece of one. Fewer than three letters never are.
 ///
-/// About one random run in six is taken for a word, and one word in twenty is not: what a whole value is, is decided by all of its
-/// runs together.
+/// About one random run in six is taken for a word, and one word in twenty is not: what a whole value is, is decided by
+/// all of its runs together.
 pub(crate) fn is_wordlike(letters: &[u8]) -> bool {
     let pairs = letters.len().saturating_sub(1);
     if pairs < 2 {

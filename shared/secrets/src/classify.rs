@@ -131,7 +131,8 @@ fn default_of(value: &str) -> Option<&str> {
     [":-", ":=", "-", "="].iter().find_map(|sign| rest.strip_prefix(sign))
 }
 
-/// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with it.
+/// The 32 bytes of an account's private key, which are also how hashes are written: by the name of whoever signs with
+/// it.
 fn is_chain_key(name: &Name, value: &str) -> bool {
     const OWNERS: &[&str] = &[
         "wallet",
@@ -157,7 +158,8 @@ fn is_chain_key(name: &Name, value: &str) -> bool {
         && !name.words().any(|word| HASHES.contains(&word))
 }
 
-/// 64 bytes in base64 under a name that says key of whatever kind, as Azure's services give theirs out: `COSMOSDB_PRIMARY_KEY`.
+/// 64 bytes in base64 under a name that says key of whatever kind, as Azure's services give theirs out:
+/// `COSMOSDB_PRIMARY_KEY`.
 fn is_64_bytes(name: &Name, value: &Candidate<'_>) -> bool {
     let body = value.strip_suffix("==").unwrap_or_default();
     body.len() == 86

@@ -133,8 +133,9 @@ pub(crate) fn is_ciphertext(value: &str) -> bool {
     if STARTS.begin_in_any_case(value) {
         return true;
     }
-    // KMS: 01 02 02 00 78, 01 02 01 00 78 or, of a data key, 01 02 03 00 78; the AWS Encryption SDK: version and type; OpenSSL's `Salted__`; Fernet's version and
-    // time; Google Cloud KMS: the field and length of the key's name; Sealed Secrets: the length of a wrapped RSA key.
+    // KMS: 01 02 02 00 78, 01 02 01 00 78 or, of a data key, 01 02 03 00 78; the AWS Encryption SDK: version and type;
+    // OpenSSL's `Salted__`; Fernet's version and time; Google Cloud KMS: the field and length of the key's name; Sealed
+    // Secrets: the length of a wrapped RSA key.
     const HEADS: &[(&str, usize)] = &[
         ("AQICAH", 100),
         ("AQIBAH", 100),

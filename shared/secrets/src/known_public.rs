@@ -1,8 +1,9 @@
-//! Layer 0: keys that are no secret any more, because their makers published them: of emulators, of documentation, of examples.
+//! Layer 0: keys that are no secret any more, because their makers published them: of emulators, of documentation, of
+//! examples.
 //!
-//! Hiding one protects nothing. They do not stand here themselves, or every scanner would find them in this repository: of each there is
-//! the CRC-32 and the length, in bytes, without `0x` before it. That nobody is deceived by a collision is no aim: who wants to hide a
-//! secret from its own guard need only encrypt it.
+//! Hiding one protects nothing. They do not stand here themselves, or every scanner would find them in this repository:
+//! of each there is the CRC-32 and the length, in bytes, without `0x` before it. That nobody is deceived by a collision
+//! is no aim: who wants to hide a secret from its own guard need only encrypt it.
 
 /// CRC-32, length, and where it was published. Sorted.
 #[rustfmt::skip]

@@ -1,7 +1,8 @@
 //! The detector of secrets in pairs of a name and a value, such as the variables of a Lambda function's environment.
 //!
-//! [`judge`] looks at one pair at a time and says what kind of secret it holds and how sure that is. It is a plain function of the
-//! two: no I/O, no clock, no state, and nothing of the value in its answer. The layers, of which the first decisive one wins:
+//! [`judge`] looks at one pair at a time and says what kind of secret it holds and how sure that is. It is a plain
+//! function of the two: no I/O, no clock, no state, and nothing of the value in its answer. The layers, of which the
+//! first decisive one wins:
 //!
 //! | layer | what it knows | where |
 //! |---|---|---|

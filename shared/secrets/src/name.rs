@@ -35,7 +35,8 @@ pub(crate) struct Name {
     /// Its words in lower case, joined by `_`.
     words: String,
     pub(crate) role: Role,
-    /// The word that gave the role is not the last one (`TOKEN_GITHUB`), or is a weak one (`SALT`): the value has to be plainly random.
+    /// The word that gave the role is not the last one (`TOKEN_GITHUB`), or is a weak one (`SALT`): the value has to be
+    /// plainly random.
     pub(crate) distant: bool,
     /// What a browser gets to see, by the framework's convention or by the word `public`.
     pub(crate) public: bool,
@@ -57,7 +58,8 @@ impl Name {
         Self { role, distant, public, words }
     }
 
-    /// The name of a part that has only a label: `{"acme": "..."}` under `API_KEYS` holds keys. It is never as sure as a name of its own.
+    /// The name of a part that has only a label: `{"acme": "..."}` under `API_KEYS` holds keys. It is never as sure as
+    /// a name of its own.
     pub(crate) fn or_of(self, whole: &Name) -> Self {
         let holds = matches!(whole.role, Role::Password | Role::Secret | Role::Token | Role::ApiKey);
         if self.role == Role::Neutral && holds { Self { distant: true, ..whole.clone() } } else { self }
@@ -96,7 +98,8 @@ fn split(name: &str) -> String {
             let after_small = previous.is_ascii_lowercase() || previous.is_ascii_digit();
             let next_small = letters.peek().is_some_and(char::is_ascii_lowercase);
             let starts = letter.is_ascii_uppercase() && (after_small || (previous.is_ascii_uppercase() && next_small));
-            // `OAuth`, `GitHub` and the plural of an abbreviation (`APIs`) are one word; a wrong split there does no harm.
+            // `OAuth`, `GitHub` and the plural of an abbreviation (`APIs`) are one word; a wrong split there does no
+            // harm.
             if starts && (next_small || !previous.is_ascii_digit()) {
                 words.push('_');
             }
@@ -115,7 +118,8 @@ fn without_digits(word: &str) -> &str {
 fn role(words: &str) -> (Role, bool) {
     let list: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
     let mut rest = list.as_slice();
-    // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant; in `API_KEY_HEADER_VALUE` the one before that.
+    // `DB_PASSWORD_PROD`, `API_KEY_V2`, `TOKEN_1`: the word before is meant; in `API_KEY_HEADER_VALUE` the one before
+    // that.
     while let [before @ .., last] = rest {
         let last = *last;
         let numbered = last.bytes().all(|byte| byte.is_ascii_digit());

@@ -180,8 +180,8 @@ const AT_A_WORD: &[&str] = &[
     "sample-", "sample_", "template", "unset",
 ];
 
-/// Built at the first value that is looked at so closely, in some ten microseconds. A build of so few words cannot fail; if it did,
-/// a placeholder would be reported, not a secret overlooked.
+/// Built at the first value that is looked at so closely, in some ten microseconds. A build of so few words cannot
+/// fail; if it did, a placeholder would be reported, not a secret overlooked.
 static MARKERS: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().build(WITHIN.iter().chain(AT_A_WORD)).ok());
 

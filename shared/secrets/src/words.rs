@@ -1,4 +1,5 @@
-//! Lists of words, as text files under `words/`: one word a line, sorted by its bytes. Lines that begin with `#` say what the list is.
+//! Lists of words, as text files under `words/`: one word a line, sorted by its bytes. Lines that begin with `#` say
+//! what the list is.
 
 use std::{cmp::Ordering, sync::OnceLock};
 

@@ -1,8 +1,9 @@
-//! Pairs as they stand in the environments of real functions, written for these tests: what is found, and what is left alone.
+//! Pairs as they stand in the environments of real functions, written for these tests: what is found, and what is left
+//! alone.
 //!
-//! The files of `corpus/` have a line for each value: names with `|` between them, ` = `, the value. What is random in a value stands
-//! as a mark, and is made anew for each name and each of several rounds, by a generator with a fixed seed: so no secret stands in this
-//! repository, and a rule that knows one value is of no use.
+//! The files of `corpus/` have a line for each value: names with `|` between them, ` = `, the value. What is random in
+//! a value stands as a mark, and is made anew for each name and each of several rounds, by a generator with a fixed
+//! seed: so no secret stands in this repository, and a rule that knows one value is of no use.
 //!
 //! | mark | what it becomes |
 //! |---|---|
@@ -27,7 +28,8 @@ use warden_secrets::{Confidence, judge};
 
 const ROUNDS: usize = 12;
 
-/// A random value looks like words once in some hundred times, and is then reported instead of acted on, or the other way round.
+/// A random value looks like words once in some hundred times, and is then reported instead of acted on, or the other
+/// way round.
 const BY_CHANCE: usize = 1;
 
 struct Maker(TestRng);

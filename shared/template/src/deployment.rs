@@ -1,5 +1,5 @@
-//! What a template says about roles, functions and layers, in the words that both formats share, and what there is to say
-//! about it.
+//! What a template says about roles, functions and layers, in the words that both formats share, and what there is to
+//! say about it.
 
 use crate::{
     NotJudged, Report, TemplateError, aws_managed, aws_managed::AwsManaged, node::Node, policy::Policy, unknown,
@@ -80,7 +80,8 @@ pub(crate) enum Setting {
 }
 
 impl Role {
-    /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its place.
+    /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its
+    /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
         match aws_managed::policy(arn) {
             Some(AwsManaged::Document(name, document)) => self.policies.push(Policy::of_aws(at, name, document)),

@@ -1,8 +1,9 @@
-//! What a guard would say of a deployment before it happens: reads a whole CloudFormation template (YAML or JSON, also the
-//! functions of AWS SAM) or a plan of `terraform show -json`, and judges its roles, functions and permissions by the same
-//! rules that the guards use.
+//! What a guard would say of a deployment before it happens: reads a whole CloudFormation template (YAML or JSON, also
+//! the functions of AWS SAM) or a plan of `terraform show -json`, and judges its roles, functions and permissions by
+//! the same rules that the guards use.
 //!
-//! Roles are judged whole: what stands in them, the managed policies that the template defines for them, and their boundary.
+//! Roles are judged whole: what stands in them, the managed policies that the template defines for them, and their
+//! boundary.
 //!
 //! A value that is known only at deployment stands for one value that nobody could have guessed: neither a wildcard nor
 //! anybody's account. What cannot be judged without it is listed beside the findings, so that silence means "fine".
@@ -65,7 +66,8 @@ pub struct NotJudged {
 ///
 /// # Errors
 ///
-/// [`TemplateError`] for text that is neither, and for a policy that AWS would not accept; it says what is wrong, and where.
+/// [`TemplateError`] for text that is neither, and for a policy that AWS would not accept; it says what is wrong, and
+/// where.
 pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
     let template = if text.trim_start().starts_with('{') { json::read(text)? } else { yaml::read(text)? };
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());

@@ -97,8 +97,8 @@ impl Policy {
     }
 }
 
-/// Says what cannot be judged about a statement, and gives ARNs that are not known yet the form of one: an ARN that names
-/// whatever it will be limits a statement, and whether it is somebody else's nobody can say now.
+/// Says what cannot be judged about a statement, and gives ARNs that are not known yet the form of one: an ARN that
+/// names whatever it will be limits a statement, and whether it is somebody else's nobody can say now.
 fn settle(at: &str, statement: &mut Node, own: Option<AccountId>, note: &mut impl FnMut(&str, &str)) {
     for key in ["Action", "NotAction", "Effect"] {
         let values = statement.get(key).map(Node::items).unwrap_or_default();

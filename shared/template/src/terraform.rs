@@ -1,7 +1,7 @@
 //! Plans of Terraform: `terraform show -json PLAN` (<https://developer.hashicorp.com/terraform/internals/json-format>).
 //!
-//! What is "known after apply" is absent from the planned values and marked in `after_unknown`; what it refers to stands in
-//! the configuration, and links a policy to its role.
+//! What is "known after apply" is absent from the planned values and marked in `after_unknown`; what it refers to
+//! stands in the configuration, and links a policy to its role.
 
 use crate::{
     NotJudged, TemplateError,

@@ -1,5 +1,5 @@
-//! A guard that is killed before and after each of its calls, and delivered its event again: the right end state, one remediation, a
-//! chain that holds. One test for each remediation.
+//! A guard that is killed before and after each of its calls, and delivered its event again: the right end state, one
+//! remediation, a chain that holds. One test for each remediation.
 
 mod access_guard;
 mod role_guard;
@@ -58,7 +58,8 @@ async fn interrupt<R: Remediation>(remediation: R) {
     }
 }
 
-/// At which of the calls, from 1, to end, and how: before and after each one. Before a read and after it is the same to everybody.
+/// At which of the calls, from 1, to end, and how: before and after each one. Before a read and after it is the same to
+/// everybody.
 fn every_end(calls: &[ApiCall]) -> Vec<(usize, Fault)> {
     let reads =
         |call: &ApiCall| ["Get", "List", "BatchGet", "Query"].iter().any(|verb| call.operation.starts_with(verb));
@@ -75,8 +76,8 @@ trait Undo: Remediation {
     async fn state(&self, account: &Account, name: &str) -> Value;
 }
 
-/// Goes through the calls of the operator who takes the remediation back, with an end before each and after each. The same command
-/// once more, and everything is as it was, and stays so.
+/// Goes through the calls of the operator who takes the remediation back, with an end before each and after each. The
+/// same command once more, and everything is as it was, and stays so.
 async fn interrupt_undo<U: Undo>(remediation: U) {
     let account = remediation.account().await;
     let calls = provoke_and_undo(&remediation, &account, "shop-0", None).await;

@@ -192,8 +192,8 @@ async fn cut_off<T: Debug>(account: &Account, (nth, fault): (usize, Fault), comm
     tokio::time::sleep(UNDO_LEASE).await;
 }
 
-/// An operator's command that ends before and after each of its calls: the secret holds the one value or the other, the same command once more
-/// makes it the new one, and the records say one rotation that was done.
+/// An operator's command that ends before and after each of its calls: the secret holds the one value or the other, the
+/// same command once more makes it the new one, and the records say one rotation that was done.
 #[tokio::test]
 async fn while_an_operator_rotates_a_secret() {
     let account = Secret.account().await;

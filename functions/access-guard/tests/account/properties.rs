@@ -1,5 +1,5 @@
-//! The four laws, over generated policies and baselines: planning again after applying gives no plan, applying twice is applying
-//! once, undo restores the original exactly, and no plan touches what it does not declare.
+//! The four laws, over generated policies and baselines: planning again after applying gives no plan, applying twice is
+//! applying once, undo restores the original exactly, and no plan touches what it does not declare.
 
 use crate::shop::{Shop, open, opt_in, pay, tools};
 use crate::world::{
@@ -124,7 +124,8 @@ fn statement() -> impl Strategy<Value = Value> {
     )
 }
 
-/// A policy as Lambda may hold it: Sids are unique where there are any, some of them such as RemovePermission does not take.
+/// A policy as Lambda may hold it: Sids are unique where there are any, some of them such as RemovePermission does not
+/// take.
 fn policy() -> impl Strategy<Value = Content> {
     let statements = vec((statement(), 0..6), 0..6);
     (statements, any::<bool>(), any::<bool>()).prop_map(|(statements, version, as_object)| {
@@ -422,8 +423,8 @@ proptest! {
         })?;
     }
 
-    /// What is left after a remediation, without the pre-existing findings of before, is not worth acting on, or was said to be beyond
-    /// what can be done.
+    /// What is left after a remediation, without the pre-existing findings of before, is not worth acting on, or was
+    /// said to be beyond what can be done.
     #[test]
     fn nothing_that_can_be_put_right_is_left(before in contents(), threshold in select(vec!["medium", "high", "critical"])) {
         let settings: Settings = settings(&[("WARDEN_THRESHOLD", threshold)]);

@@ -27,7 +27,8 @@ use warden_policy::{
 const INLINE_CHARACTERS: usize = 10_240;
 /// A managed policy has so many at most (same page).
 const MANAGED_CHARACTERS: usize = 6_144;
-/// So many managed policies can be attached to a role (same page). The quota can be raised; where it was, Warden uses no more of it.
+/// So many managed policies can be attached to a role (same page). The quota can be raised; where it was, Warden uses
+/// no more of it.
 const ATTACHED: usize = 10;
 
 /// As IAM counts them: without white space.
@@ -58,8 +59,8 @@ impl Task<'_> {
         Remedy::from(self.plan().then(call, put(self.text()), after))
     }
 
-    /// A policy that the role did not have goes. Of one that it had, what may stay takes its place: first that is put there, then
-    /// the other goes, so that the function never lacks what it may have.
+    /// A policy that the role did not have goes. Of one that it had, what may stay takes its place: first that is put
+    /// there, then the other goes, so that the function never lacks what it may have.
     pub(super) fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Remedy {
         if self.is_put_right_at_the_policy(policy) {
             return self.nothing_safe(&format!(

@@ -38,8 +38,9 @@ impl Task<'_> {
     }
 }
 
-/// Whom beside Lambda a role serves, in words: both by its present trust policy, less what is wrong with that, and by the one that
-/// was last seen to comply. Somebody who was let in a moment ago holds nothing up, and neither does one who is out again.
+/// Whom beside Lambda a role serves, in words: both by its present trust policy, less what is wrong with that, and by
+/// the one that was last seen to comply. Somebody who was let in a moment ago holds nothing up, and neither does one
+/// who is out again.
 pub(crate) fn strangers(facts: &Facts, settings: &Settings) -> Option<String> {
     let present = facts.surfaces.get(&Surface::Trust).and_then(|snapshot| snapshot.content.document());
     let present = match present {

@@ -96,7 +96,8 @@ async fn attached_again_the_policy_goes_and_the_copy_stays_as_it_is() {
     is_contained(&home);
 }
 
-/// Attached again, it had become harmless and was seen so: what may stay of its next bad version is another than before.
+/// Attached again, it had become harmless and was seen so: what may stay of its next bad version is another than
+/// before.
 #[tokio::test]
 async fn a_copy_that_is_there_is_given_a_version_and_undone_back_to_what_it_said() {
     let home = full().await;

@@ -1,4 +1,5 @@
-//! An account with a guarded role `pay`, another role `other`, a guarded function `shop` with a role of its own, and managed policies.
+//! An account with a guarded role `pay`, another role `other`, a guarded function `shop` with a role of its own, and
+//! managed policies.
 
 use crate::world::{
     World,
@@ -259,7 +260,8 @@ pub(crate) async fn opt_in(home: Home) -> Home {
     home
 }
 
-/// No baseline ever held a finding of medium or above. Of a role's policies that is a question of what surrounds them: not asked here.
+/// No baseline ever held a finding of medium or above. Of a role's policies that is a question of what surrounds them:
+/// not asked here.
 fn no_baseline_breaks_a_rule(home: &Home) {
     for resource in home.resources() {
         for (surface, state) in home.states(&resource) {

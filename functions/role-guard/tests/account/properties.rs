@@ -1,5 +1,5 @@
-//! The four laws, over generated roles: planning again after applying gives no plan, applying twice is applying once, undo restores
-//! the original exactly, and no plan touches what it does not declare.
+//! The four laws, over generated roles: planning again after applying gives no plan, applying twice is applying once,
+//! undo restores the original exactly, and no plan touches what it does not declare.
 
 use crate::{
     home::{

@@ -192,8 +192,8 @@ impl guarded::Violation<RoleGuard> for Violation {
 
 guarded::holds_for_every!(violations());
 
-/// What the default version says is back, but not yet what had made room: that shows nowhere. The guard does not take it for done,
-/// and leaves it alone as long as it is accepted; then it puts it right.
+/// What the default version says is back, but not yet what had made room: that shows nowhere. The guard does not take
+/// it for done, and leaves it alone as long as it is accepted; then it puts it right.
 #[tokio::test]
 async fn an_undo_that_was_cut_off_where_no_content_shows_it_waits_for_its_person() {
     let violation = violations().into_iter().find(|it| it.name == "five versions, none of them as it was").unwrap();

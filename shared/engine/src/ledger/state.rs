@@ -1,4 +1,5 @@
-//! The small mutable items beside a resource's records: what a guard needs to know of the past, so that it never reads all of it.
+//! The small mutable items beside a resource's records: what a guard needs to know of the past, so that it never reads
+//! all of it.
 
 use crate::{
     ledger::record::RecordId,
@@ -40,8 +41,8 @@ pub struct Enrolment {
     pub mode: Mode,
     /// Since when it has this mode, by the time of the event that showed it.
     pub since: Timestamp,
-    /// Whether the whole resource was looked at since then: a surface without a state was not there, so that whatever it holds
-    /// later is new.
+    /// Whether the whole resource was looked at since then: a surface without a state was not there, so that whatever
+    /// it holds later is new.
     #[serde(default)]
     pub surveyed: bool,
     /// The problems in its tags that were reported already.
@@ -58,7 +59,8 @@ pub struct Enrolment {
 /// What is known of one surface.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SurfaceState {
-    /// Optimistic lock: one more with every commit; 0 where there is no item yet, so that the surface was never looked at.
+    /// Optimistic lock: one more with every commit; 0 where there is no item yet, so that the surface was never looked
+    /// at.
     #[serde(skip)]
     pub version: u64,
     /// The last content without a finding of medium or above that was seen in force; what a revert restores.
@@ -80,7 +82,8 @@ pub struct SurfaceState {
     /// Of an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
-    /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and reason.
+    /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and
+    /// reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
     /// Plans for the content as it is now that AWS refused, because what they leave would let the public in.
@@ -139,8 +142,8 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// Whether it lets the statement or setting of `key` be, whichever rule that breaks: which one it is can hang on a setting
-    /// elsewhere (a URL's, say).
+    /// Whether it lets the statement or setting of `key` be, whichever rule that breaks: which one it is can hang on a
+    /// setting elsewhere (a URL's, say).
     pub fn covers(&self, key: &FindingKey) -> bool {
         self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
     }
@@ -168,7 +171,8 @@ pub struct History {
     pub surfaces: BTreeMap<Surface, SurfaceState>,
     /// The switch, if it was ever used.
     pub pause: Option<Pause>,
-    /// Pauses and acceptances that were struck out because no operator made them, a sentence each: see [`crate::proof`].
+    /// Pauses and acceptances that were struck out because no operator made them, a sentence each: see
+    /// [`crate::proof`].
     #[serde(skip)]
     pub forged: Vec<String>,
     /// Surfaces put right in this clock hour and the one before, those for critical findings left out.
@@ -176,8 +180,8 @@ pub struct History {
 }
 
 impl History {
-    /// Until when another surface of the resource keeps a change of `surface` waiting: a secret's next version is made from the one that is
-    /// read, so that two changes at once could take from each other.
+    /// Until when another surface of the resource keeps a change of `surface` waiting: a secret's next version is made
+    /// from the one that is read, so that two changes at once could take from each other.
     pub(crate) fn is_held(&self, surface: &Surface, now: Timestamp) -> Option<Timestamp> {
         let others = self
             .surfaces
@@ -203,7 +207,8 @@ pub struct HourlyChanges {
 }
 
 impl HourlyChanges {
-    /// About how many changes the last 60 minutes saw: the part of the previous hour that they reach into counts in proportion.
+    /// About how many changes the last 60 minutes saw: the part of the previous hour that they reach into counts in
+    /// proportion.
     pub fn in_last_hour(self, now: Timestamp) -> u32 {
         let into_hour = now.as_second().rem_euclid(3600);
         let reach = u64::try_from(3600 - into_hour).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and the actor
-//! are used.
+//! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and
+//! the actor are used.
 
 use crate::{
     model::tags::is_tag_key,
@@ -25,7 +25,8 @@ pub struct Cause {
     pub source_address: Option<String>,
     /// With what.
     pub user_agent: Option<String>,
-    /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents refuses to forge that.
+    /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents
+    /// refuses to forge that.
     pub verified: bool,
 }
 
@@ -133,15 +134,15 @@ impl CloudTrailEvent {
         self.parameters.get(name).and_then(Value::as_str)
     }
 
-    /// The function that a parameter names, and the version or alias in that name; none where it is another account's, which cannot be
-    /// changed from here.
+    /// The function that a parameter names, and the version or alias in that name; none where it is another account's,
+    /// which cannot be changed from here.
     pub fn function(&self, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
         let (function, qualifier) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
         (*function.account() == self.home.account).then_some((function, qualifier))
     }
 
-    /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry a list of keys and
-    /// values, Lambda's an object; untagging carries keys.
+    /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry
+    /// a list of keys and values, Lambda's an object; untagging carries keys.
     pub fn is_about_our_tags(&self) -> bool {
         let keys = self.parameters.get("tagKeys").and_then(Value::as_array);
         let named = keys.into_iter().flatten().filter_map(Value::as_str).any(is_tag_key);
@@ -153,9 +154,10 @@ impl CloudTrailEvent {
             }
     }
 
-    /// The version that the call published, by its answer: its number, or `$LATEST.PUBLISHED`; none where it published none. PublishVersion
-    /// always publishes one, CreateFunction and UpdateFunctionCode where `Publish` or `PublishTo` is sent; otherwise the answer is
-    /// that of `$LATEST` (seen on live AWS: <https://github.com/floci-io/floci/issues/2820>).
+    /// The version that the call published, by its answer: its number, or `$LATEST.PUBLISHED`; none where it published
+    /// none. PublishVersion always publishes one, CreateFunction and UpdateFunctionCode where `Publish` or `PublishTo`
+    /// is sent; otherwise the answer is that of `$LATEST` (seen on live AWS:
+    /// <https://github.com/floci-io/floci/issues/2820>).
     pub fn published_version(&self) -> Option<Qualifier> {
         self.result("version")?.parse().ok().filter(Qualifier::is_version)
     }

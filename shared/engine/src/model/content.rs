@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt, iter, str::FromStr};
 use warden_finding::{Finding, FindingId};
 
-/// The keys of content that is about a managed policy on a role: which it is, what it says, and what stands in for it, as a policy of
-/// the role's own or as a managed policy of Warden's.
+/// The keys of content that is about a managed policy on a role: which it is, what it says, and what stands in for it,
+/// as a policy of the role's own or as a managed policy of Warden's.
 const POLICY_ARN: &str = "PolicyArn";
 const STAND_IN: &str = "StandIn";
 const COPY: &str = "Copy";
@@ -33,8 +33,8 @@ impl Content {
         Content(Some(json!({POLICY_ARN: policy, DOCUMENT: document})))
     }
 
-    /// The same, with the inline policy that stands in for the managed one where there is one. `attached` is what `of_policy` makes,
-    /// or nothing.
+    /// The same, with the inline policy that stands in for the managed one where there is one. `attached` is what
+    /// `of_policy` makes, or nothing.
     #[must_use]
     pub fn with_stand_in(self, stand_in: &Content) -> Content {
         self.with(STAND_IN, stand_in)

@@ -92,8 +92,8 @@ impl FromStr for Resource {
 
 /// A part of a resource. Its text (`resource-policy:live`) names it in records and as the key of its state.
 ///
-/// The order is the order of remediation within one resource: a URL is closed before the statements that opened it go; who may
-/// assume a role, and what bounds it, is put right before its policies.
+/// The order is the order of remediation within one resource: a URL is closed before the statements that opened it go;
+/// who may assume a role, and what bounds it, is put right before its policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Surface {
     /// `function-url[:QUALIFIER]`

@@ -172,8 +172,8 @@ impl OptIn {
 
     /// Reads `tags` for `guard`; `today` (UTC) decides which exemptions are in force.
     ///
-    /// Values are taken as they stand: IAM, which holds the guards to them, compares them letter by letter, so that it would refuse
-    /// every change to what is tagged `enforce` with a space behind it.
+    /// Values are taken as they stand: IAM, which holds the guards to them, compares them letter by letter, so that it
+    /// would refuse every change to what is tagged `enforce` with a space behind it.
     pub fn from_tags(tags: &BTreeMap<String, String>, guard: GuardKind, today: Date) -> OptIn {
         let mut read = OptIn::by_setting(Mode::Off);
         let mut own_mode = None;
@@ -201,7 +201,8 @@ impl OptIn {
                     _ => read.problem(key, value, "no tag of Warden's has this key"),
                 }
             } else if key.eq_ignore_ascii_case("warden") || key.eq_ignore_ascii_case(&own_key) {
-                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the order and wins.
+                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the
+                // order and wins.
                 read.problem(key, value, "the keys of Warden's tags are in small letters; treated as observe");
                 read.mode = Mode::Observe;
             } else if is_tag_key(key) {
@@ -261,8 +262,8 @@ impl OptIn {
     }
 }
 
-/// What `warden:extension-reads` says: the variables that the function's extensions read, all of them; none where the tag is not there or
-/// cannot be followed.
+/// What `warden:extension-reads` says: the variables that the function's extensions read, all of them; none where the
+/// tag is not there or cannot be followed.
 pub fn extension_reads(tags: &BTreeMap<String, String>) -> Option<BTreeSet<&str>> {
     let value = tags.get("warden:extension-reads")?;
     let names: BTreeSet<&str> = value.split_whitespace().collect();
@@ -286,9 +287,9 @@ pub fn is_tag_key(key: &str) -> bool {
 
 /// A role's tags with Warden's keys in small letters.
 ///
-/// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that differ in case alone
-/// (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case sensitive"). On managed policies and
-/// Lambda functions they are case-sensitive.
+/// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that
+/// differ in case alone (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case
+/// sensitive"). On managed policies and Lambda functions they are case-sensitive.
 pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let folded = |key: String| if is_tag_key(&key) { key.to_ascii_lowercase() } else { key };
     tags.into_iter().map(|(key, value)| (folded(key), value)).collect()
@@ -354,7 +355,8 @@ mod tests {
         );
     }
 
-    /// IAM compares the value letter by letter: it would refuse every change to what is tagged `enforce` with a space behind it.
+    /// IAM compares the value letter by letter: it would refuse every change to what is tagged `enforce` with a space
+    /// behind it.
     #[test]
     fn a_value_with_anything_around_it_is_a_bad_value() {
         for value in ["enforce ", " enforce", "\tenforce", "enforce\n", "enforce\u{a0}"] {

@@ -173,8 +173,8 @@ pub enum Call {
         /// Which policy.
         policy: PolicyArn,
     },
-    /// Attaches a managed policy of Warden's own, with this document: it is made, or, where it is there and says something else, given
-    /// a new version. Up to four requests that count as one change: content shows the last.
+    /// Attaches a managed policy of Warden's own, with this document: it is made, or, where it is there and says
+    /// something else, given a new version. Up to four requests that count as one change: content shows the last.
     AttachGeneratedPolicy {
         /// To which role.
         role: RoleArn,
@@ -183,7 +183,8 @@ pub enum Call {
         /// What it says, word for word.
         document: String,
     },
-    /// Detaches a managed policy of Warden's own, and deletes it unless somebody else has it: several requests that count as one change.
+    /// Detaches a managed policy of Warden's own, and deletes it unless somebody else has it: several requests that
+    /// count as one change.
     DeleteGeneratedPolicy {
         /// From which role.
         role: RoleArn,
@@ -207,8 +208,9 @@ pub enum Call {
         /// The version's id.
         version: String,
     },
-    /// Takes a `CreatePolicyVersion` back: the version before is the default again, the one that was written is deleted, and what made
-    /// room for it is a version again, under a new id. Up to three requests that count as one change.
+    /// Takes a `CreatePolicyVersion` back: the version before is the default again, the one that was written is
+    /// deleted, and what made room for it is a version again, under a new id. Up to three requests that count as one
+    /// change.
     TakeVersionBack {
         /// Which policy.
         policy: CustomerPolicyArn,
@@ -229,15 +231,15 @@ pub enum Call {
         /// The role's whole ARN, path and all.
         role: String,
     },
-    /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager and were read
-    /// back from there: several requests, which count as one change because the environment alone tells how far it came. Made
-    /// again after an interruption, each of them does nothing twice.
+    /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager
+    /// and were read back from there: several requests, which count as one change because the environment alone tells
+    /// how far it came. Made again after an interruption, each of them does nothing twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
-    /// Gives one variable another value, in the secret that its reference names. The value itself stands nowhere but there: only the command
-    /// that was given it can make the call, or an undo that finds it in an earlier version.
+    /// Gives one variable another value, in the secret that its reference names. The value itself stands nowhere but
+    /// there: only the command that was given it can make the call, or an undo that finds it in an earlier version.
     RotateSecret(Box<Rotation>),
-    /// Has the secrets of a function that is gone deleted once AWS's recovery window of 30 days is over. Where the function turns out to
-    /// be there again, they are kept.
+    /// Has the secrets of a function that is gone deleted once AWS's recovery window of 30 days is over. Where the
+    /// function turns out to be there again, they are kept.
     DeleteSecrets {
         /// Whose they were.
         function: FunctionArn,
@@ -315,8 +317,9 @@ impl Call {
         }
     }
 
-    /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is done. Such a call
-    /// is the last of its plan; made again after an interruption, each of its requests does nothing twice.
+    /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is
+    /// done. Such a call is the last of its plan; made again after an interruption, each of its requests does nothing
+    /// twice.
     pub const fn goes_on_unseen(&self) -> bool {
         matches!(self, Call::TakeVersionBack { .. } | Call::DeleteGeneratedPolicy { .. })
     }

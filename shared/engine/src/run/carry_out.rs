@@ -8,7 +8,8 @@ use crate::{
 };
 use jiff::SignedDuration;
 
-/// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own retries.
+/// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own
+/// retries.
 const TRIES: u32 = 6;
 
 /// So many steps further on, the waits for another update to end begin: at half to the whole of 400 ms.
@@ -34,8 +35,8 @@ pub(crate) enum Carried {
     Overtaken,
 }
 
-/// Makes `changes` in order, each only on the content that it expects. `lock` is what [`Account::lock`](crate::ports::Account::lock) said
-/// of the first change, where it was asked already.
+/// Makes `changes` in order, each only on the content that it expects. `lock` is what
+/// [`Account::lock`](crate::ports::Account::lock) said of the first change, where it was asked already.
 ///
 /// # Errors
 /// AWS did not answer, or another update of the function is still under way: to be resumed later.
@@ -73,8 +74,9 @@ pub(crate) async fn carry_out<W: World>(
                 ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
-            // AWS did nothing, because another update is under way: a new function's takes a second or more. Where there is a lock, it
-            // says whether that changes the content; until it moves, each look is one call on the same quota as everybody's.
+            // AWS did nothing, because another update is under way: a new function's takes a second or more. Where
+            // there is a lock, it says whether that changes the content; until it moves, each look is one call on the
+            // same quota as everybody's.
             if error.kind == ErrorKind::Busy {
                 world.sleep(jittered(world, tries + SETTLING)).await;
                 if revision.is_some() && tries < TRIES {

@@ -1,4 +1,5 @@
-//! What an operator's command does to one surface: the intent is written down, the change is made, the outcome is written down.
+//! What an operator's command does to one surface: the intent is written down, the change is made, the outcome is
+//! written down.
 
 use crate::{
     call_error::CallError,

@@ -1,5 +1,5 @@
-//! The one loop: fetch, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden apply` all
-//! enter here.
+//! The one loop: fetch, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden
+//! apply` all enter here.
 
 use crate::{
     call_error::CallError,
@@ -35,9 +35,9 @@ use std::collections::BTreeMap;
 pub(crate) const MAX_PASSES: u32 = 12;
 /// How many commits a run makes for one resource with many surfaces: a stop that no function of AWS reaches.
 const COMMITS: u32 = 200;
-/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts may be
-/// older than that: they are read again, or another run's revert would be made twice. It covers the run's own reads and what
-/// the clocks of two Lambda environments differ by.
+/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts
+/// may be older than that: they are read again, or another run's revert would be made twice. It covers the run's own
+/// reads and what the clocks of two Lambda environments differ by.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a run did.
@@ -194,8 +194,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         self.guard.follows(self.request, facts, self.settings)
     }
 
-    /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to put away what
-    /// Warden keeps for it.
+    /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to
+    /// put away what Warden keeps for it.
     async fn gone(
         &self,
         mut history: History,
@@ -245,8 +245,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
     }
 
-    /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts` are those that
-    /// were decided on; none where the resource is gone.
+    /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts`
+    /// are those that were decided on; none where the resource is gone.
     async fn write(
         &self,
         commit: Commit,

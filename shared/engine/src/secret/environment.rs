@@ -1,7 +1,7 @@
 //! A function's environment as far as it may be written down: no value, only what tells one value from another.
 //!
-//! The values themselves never come here. They are read, compared and written by `warden-aws`, in a type that neither prints nor
-//! serialises; facts, plans, records and events hold a [`EnvironmentDigest`].
+//! The values themselves never come here. They are read, compared and written by `warden-aws`, in a type that neither
+//! prints nor serialises; facts, plans, records and events hold a [`EnvironmentDigest`].
 
 use crate::{
     model::content::Content,
@@ -16,8 +16,8 @@ use std::{
 };
 use warden_secret_ref::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE};
 
-/// The first 128 bits of an HMAC-SHA256 of a value. Without the key nobody can try out guesses; with the same key the same value
-/// has the same hash, under whatever name it stands.
+/// The first 128 bits of an HMAC-SHA256 of a value. Without the key nobody can try out guesses; with the same key the
+/// same value has the same hash, under whatever name it stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyedHash(pub [u8; 16]);
 
@@ -123,9 +123,10 @@ impl Held {
     }
 }
 
-/// What a customer's KMS key asks of whoever changes a function whose environment it encrypts: Lambda decrypts, encrypts and grants the
-/// function's role the use of the key with the caller's own permissions ("Securing Lambda environment variables" in the Lambda developer
-/// guide; that an update with the same role needs the grant too is not said there (?)).
+/// What a customer's KMS key asks of whoever changes a function whose environment it encrypts: Lambda decrypts,
+/// encrypts and grants the function's role the use of the key with the caller's own permissions ("Securing Lambda
+/// environment variables" in the Lambda developer guide; that an update with the same role needs the grant too is not
+/// said there (?)).
 pub const KEY_RIGHTS: &str = "kms:Decrypt, kms:Encrypt and kms:CreateGrant on that key";
 
 /// Keys that no variable can have.
@@ -133,16 +134,16 @@ const LAYERS: &str = "$layers";
 const READERS: &str = "$readers";
 const UNREADABLE: &str = "$unreadable";
 
-/// A function's environment with what decides whether its references can be followed. Content holds it as one flat object: names to
-/// texts, `$layers`, and where there is a reference, `$readers`.
+/// A function's environment with what decides whether its references can be followed. Content holds it as one flat
+/// object: names to texts, `$layers`, and where there is a reference, `$readers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvironmentDigest {
     /// The variables.
     pub variables: BTreeMap<String, Held>,
     /// The ARNs of the function's layers, in their order.
     pub layers: Vec<String>,
-    /// The function's own role, where a variable refers to a secret and the secret's policy lets that role read. Who else may read is no
-    /// part of an environment: a role of an old version that somebody deletes changes nothing here.
+    /// The function's own role, where a variable refers to a secret and the secret's policy lets that role read. Who
+    /// else may read is no part of an environment: a role of an old version that somebody deletes changes nothing here.
     pub readers: BTreeSet<String>,
 }
 
@@ -223,7 +224,8 @@ impl EnvironmentDigest {
     }
 }
 
-/// What Warden keeps of a function that is gone: the content of its environment then. `{"$stored": {"warden/pay/1f2e": "kept"}}`
+/// What Warden keeps of a function that is gone: the content of its environment then. `{"$stored": {"warden/pay/1f2e":
+/// "kept"}}`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetainedSecrets {
     /// Its secrets.
@@ -317,7 +319,8 @@ pub struct Stored {
     /// By variable, what the account is to know those values by that nobody could mistake: see [`crate::known`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, KeyedHash>,
-    /// What is made of a text that is no JSON object, where somebody has put that into the secret: it becomes an object again.
+    /// What is made of a text that is no JSON object, where somebody has put that into the secret: it becomes an object
+    /// again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_place_of: Option<Replaced>,
 }
@@ -337,8 +340,8 @@ pub enum Replaced {
 pub struct Grant {
     /// The secrets.
     pub secrets: BTreeSet<SecretName>,
-    /// The roles' ARNs; nobody else. Published versions name their roles for ever: those that do not exist any more are left out when the
-    /// policy is written, since Secrets Manager refuses a policy that names one.
+    /// The roles' ARNs; nobody else. Published versions name their roles for ever: those that do not exist any more are
+    /// left out when the policy is written, since Secrets Manager refuses a policy that names one.
     pub readers: BTreeSet<String>,
     /// The function's own role: whether it may read is part of the environment's content.
     pub role: String,
@@ -351,8 +354,8 @@ impl Grant {
     }
 }
 
-/// One change of a function's environment, with what has to be true in Secrets Manager before it. What it does not name stays byte
-/// for byte as it is.
+/// One change of a function's environment, with what has to be true in Secrets Manager before it. What it does not name
+/// stays byte for byte as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentUpdate {
     /// Whose environment.
@@ -363,7 +366,8 @@ pub struct EnvironmentUpdate {
     /// Values that are stored, and read back, before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Stored>,
-    /// Values that are kept for an undo alone, in a version of their own that no function reads: they were replaced before, and are nowhere else.
+    /// Values that are kept for an undo alone, in a version of their own that no function reads: they were replaced
+    /// before, and are nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<Stored>,
     /// Who may read them, from before the environment changes.
@@ -442,7 +446,8 @@ impl KeptValue {
     }
 }
 
-/// Another value for one variable, in the secret that its reference names: a new version, which holds the others' values as they were.
+/// Another value for one variable, in the secret that its reference names: a new version, which holds the others'
+/// values as they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
     /// Whose variable it is.
@@ -455,8 +460,8 @@ pub struct Rotation {
     pub value: Option<KeyedHash>,
     /// The id of the new version, chosen before it is made, so that making it twice makes it once.
     pub version: String,
-    /// The version that holds the value already; none where only the operator who sets it has it. Where no value is to come back, and the
-    /// text of that version is no JSON object, that text comes back as it was.
+    /// The version that holds the value already; none where only the operator who sets it has it. Where no value is to
+    /// come back, and the text of that version is no JSON object, that text comes back as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// What the account is to know the value by, where nobody could mistake it: see [`crate::known`].
@@ -464,9 +469,9 @@ pub struct Rotation {
     pub known: Option<KeyedHash>,
 }
 
-/// When another value reaches a function, for every record and every command that says so. An update of the configuration brings new
-/// environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an instance of the function"). How long those of before go on
-/// is not said there (?), so nothing is promised of them.
+/// When another value reaches a function, for every record and every command that says so. An update of the
+/// configuration brings new environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an
+/// instance of the function"). How long those of before go on is not said there (?), so nothing is promised of them.
 pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start again: any update of the \
                                   function's configuration does that, and a newly published version where an alias, provisioned concurrency \
                                   or SnapStart is in use";

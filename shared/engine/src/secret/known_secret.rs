@@ -1,7 +1,8 @@
-//! What the whole account knows of a value that was taken out of one environment: that it is a secret, wherever it is set again.
+//! What the whole account knows of a value that was taken out of one environment: that it is a secret, wherever it is
+//! set again.
 //!
-//! The hash of such a value is made for this alone. Digests have another one, so that nobody who reads digests in the ledger, and
-//! may write to its table, can make a harmless value known.
+//! The hash of such a value is made for this alone. Digests have another one, so that nobody who reads digests in the
+//! ledger, and may write to its table, can make a harmless value known.
 
 use crate::{
     name::{fingerprint::canonical, lambda::FunctionArn},

@@ -1,5 +1,5 @@
-//! `warden rotate`: a person gives a variable another value, in the secret that Warden keeps for it. A first-class change like any other: its
-//! intent is in the ledger before it is made, and its undo brings the earlier value back.
+//! `warden rotate`: a person gives a variable another value, in the secret that Warden keeps for it. A first-class
+//! change like any other: its intent is in the ledger before it is made, and its undo brings the earlier value back.
 
 use crate::{
     call_error::CallError,

@@ -1,7 +1,9 @@
-//! What is known of the values that a function's variables held: which one is the current one in Secrets Manager, and which ones were before.
+//! What is known of the values that a function's variables held: which one is the current one in Secrets Manager, and
+//! which ones were before.
 //!
-//! Only hashes and places; a value that was replaced stays replaced by them. They stand in the state of the surface `environment`, beside the
-//! function's records, so that they outlive the versions of its secrets, and no call is made for them.
+//! Only hashes and places; a value that was replaced stays replaced by them. They stand in the state of the surface
+//! `environment`, beside the function's records, so that they outlive the versions of its secrets, and no call is made
+//! for them.
 
 use crate::{
     plan::{Call, Change},

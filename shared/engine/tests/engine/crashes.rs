@@ -7,8 +7,8 @@ use warden_engine::{
     HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface,
 };
 
-/// A remediation of two surfaces, `fault` at its `nth` call, and the event delivered again after the lease. Returns whether the
-/// fault came to pass.
+/// A remediation of two surfaces, `fault` at its `nth` call, and the event delivered again after the lease. Returns
+/// whether the fault came to pass.
 async fn cut_off(nth: usize, fault: Fault) -> bool {
     let stage = Stage::enforced().await;
     stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop"), bad("open", "critical"), bad("ajar", "high")]));

@@ -1,4 +1,5 @@
-//! What IAM makes of a call: roles, their policies, and the versions of managed policies. Documents are kept word for word.
+//! What IAM makes of a call: roles, their policies, and the versions of managed policies. Documents are kept word for
+//! word.
 
 use super::{FakeResource, target};
 use serde_json::Value;
@@ -52,7 +53,8 @@ impl Managed {
         Ok(())
     }
 
-    /// The id of the default version, and what they all say. The others' ids are nobody's business: IAM gives none twice.
+    /// The id of the default version, and what they all say. The others' ids are nobody's business: IAM gives none
+    /// twice.
     pub(crate) fn all_versions(&self) -> String {
         let mut documents: Vec<&str> = self.versions.iter().map(|version| version.document.as_str()).collect();
         documents.sort_unstable();

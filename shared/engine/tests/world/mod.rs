@@ -1,6 +1,6 @@
-//! An AWS account and a ledger in memory, strict: whatever the real ones would refuse is refused, and whatever the engine must
-//! never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is simulated, so
-//! that sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
+//! An AWS account and a ledger in memory, strict: whatever the real ones would refuse is refused, and whatever the
+//! engine must never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is
+//! simulated, so that sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
 
 #![allow(
     dead_code,
@@ -79,7 +79,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct FakeResource {
     pub(crate) tags: BTreeMap<String, String>,
-    /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the library.
+    /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the
+    /// library.
     pub(crate) surfaces: BTreeMap<Surface, Content>,
     /// Of IAM's documents: how they were written, word for word.
     pub(crate) texts: BTreeMap<Surface, String>,
@@ -338,8 +339,8 @@ impl World {
         self.inner.borrow().fakes.keys().cloned().collect()
     }
 
-    /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the version's id
-    /// and what the other versions say.
+    /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the
+    /// version's id and what the other versions say.
     pub(crate) fn contents(&self) -> guarded::Contents {
         let inner = self.inner.borrow();
         let mut contents = guarded::Contents::new();

@@ -8,7 +8,8 @@ use std::{
     task::Poll,
 };
 
-/// A clock that stands still while anything works, and jumps to the next deadline once all sleep. All of its sleepers are in one task.
+/// A clock that stands still while anything works, and jumps to the next deadline once all sleep. All of its sleepers
+/// are in one task.
 #[derive(Default)]
 pub(crate) struct SimulatedTime {
     passed: Cell<SignedDuration>,
@@ -45,7 +46,8 @@ impl SimulatedTime {
         let sleeper = Sleeper { time: self, until };
         let mut seen = None;
         while self.passed.get() < until.0 {
-            // Everybody else in the task has a turn; if nobody has gone to sleep anew until this one's next, all of them sleep.
+            // Everybody else in the task has a turn; if nobody has gone to sleep anew until this one's next, all of
+            // them sleep.
             let slept = self.slept.get();
             if seen == Some(slept) && self.sleepers.borrow().first() == Some(&until) {
                 self.passed.set(until.0);

@@ -1,5 +1,5 @@
-//! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), and `"Stuck": true` when
-//! no change would be safe.
+//! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), and `"Stuck":
+//! true` when no change would be safe.
 
 use crate::world::World;
 use serde_json::{Value, json};

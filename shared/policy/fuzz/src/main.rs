@@ -11,7 +11,8 @@ use warden_policy::{
 #[path = "../../hostile/documents.rs"]
 mod documents;
 
-/// Twenty times what the benchmark allows a document of 100 KB: the fuzzer's own counting slows everything down tenfold.
+/// Twenty times what the benchmark allows a document of 100 KB: the fuzzer's own counting slows everything down
+/// tenfold.
 const LONGEST: Duration = Duration::from_secs(1);
 
 fuzz_target!(

@@ -17,8 +17,9 @@ use warden_finding::{Finding, FindingId};
 ///
 /// Of a list of principals only the offending ones go; `lambda:*` becomes `lambda:InvokeFunction`, or goes when other
 /// actions remain; an open service principal gets `aws:SourceAccount` or an `aws:SourceArn` of the own and the trusted
-/// accounts where the service is documented to send it. Otherwise the statement goes. Where the baseline had a compliant
-/// statement in its place, that one comes back; when nothing of the document is left, the whole baseline does.
+/// accounts where the service is documented to send it. Otherwise the statement goes. Where the baseline had a
+/// compliant statement in its place, that one comes back; when nothing of the document is left, the whole baseline
+/// does.
 ///
 /// Findings that are not those of [`super::judge`] on this document are left out of account.
 ///

@@ -52,10 +52,12 @@ pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Fi
         .collect()
 }
 
-/// Whether a statement of a function's policy may be about the version or alias `qualifier`, or about the function itself (`None`).
+/// Whether a statement of a function's policy may be about the version or alias `qualifier`, or about the function
+/// itself (`None`).
 ///
-/// A policy that was written as a whole may name its resources by patterns over versions and aliases, and IAM's `*` also takes the colon
-/// before a qualifier. The function's name is not compared: Lambda takes no policy that is about another function.
+/// A policy that was written as a whole may name its resources by patterns over versions and aliases, and IAM's `*`
+/// also takes the colon before a qualifier. The function's name is not compared: Lambda takes no policy that is about
+/// another function.
 pub fn may_cover(statement: &Statement<'_>, qualifier: Option<&str>) -> bool {
     let may_fit = |pattern: &str| match pattern.split_once(":function:") {
         None => pattern.contains('*'),
@@ -159,7 +161,8 @@ impl Grant {
         let (url_action, other_action, shown) = match actions {
             Selection::Only(actions) => (
                 actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
-                // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that action.
+                // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that
+                // action.
                 actions.iter().filter(matches_something).any(|action| {
                     !(pattern::fits_ignoring_case(action, URL_ACTION)
                         && action.get(..22).is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))

@@ -85,7 +85,8 @@ impl<'d> Grants<'d> {
         self.spans.get(granter.spans.clone()).unwrap_or_default()
     }
 
-    /// Whether the first action of a path may be used on everything that it takes at once, some of it here and some there.
+    /// Whether the first action of a path may be used on everything that it takes at once, some of it here and some
+    /// there.
     pub(super) fn reach_all(&self, route: &Route) -> bool {
         if route.path.on.is_empty() {
             return true;

@@ -22,17 +22,17 @@ pub struct RoleTexts<'t> {
 
 /// Takes the named findings out of one of a role's policies and changes nothing else.
 ///
-/// The actions at fault go; where the statement also names resources, they stay for those. The rest of the statement stays
-/// word for word. Where the baseline had a compliant statement in its place, that one comes back when nothing is left; when
-/// nothing of the document is left, the whole baseline does.
+/// The actions at fault go; where the statement also names resources, they stay for those. The rest of the statement
+/// stays word for word. Where the baseline had a compliant statement in its place, that one comes back when nothing is
+/// left; when nothing of the document is left, the whole baseline does.
 ///
 /// The findings are those of [`judge_role`] in that policy. The result is judged again with the rest of the role, and a
 /// statement that still breaks a rule that was named goes as a whole.
 ///
 /// # Errors
 ///
-/// [`DocumentError`] when a document does not parse: then nothing may be changed. A policy that is not in the list is left
-/// alone.
+/// [`DocumentError`] when a document does not parse: then nothing may be changed. A policy that is not in the list is
+/// left alone.
 pub fn narrow(
     role: RoleTexts<'_>,
     policy: usize,
@@ -155,8 +155,8 @@ impl Narrowing<'_> {
         }
     }
 
-    /// Judges the whole role again: of each rule, nothing more may be left than what was not named. `wildcard-admin` says
-    /// nothing of what else a statement breaks, so there may be more now than before.
+    /// Judges the whole role again: of each rule, nothing more may be left than what was not named. `wildcard-admin`
+    /// says nothing of what else a statement breaks, so there may be more now than before.
     fn is_clean(&self, narrowed: &Narrowed) -> bool {
         let text = match &narrowed.document {
             Some(document) => document.to_string(),

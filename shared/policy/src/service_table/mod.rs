@@ -1,7 +1,7 @@
 //! The service authorization table: which actions exist, what they may do, and what ARNs they act on.
 //!
-//! The bytes are written by `table/generate.mjs` and read in place: nothing is parsed or allocated at start. Actions are
-//! numbered by service and lower-case name, so that a service, and a pattern like `s3:Get*`, is a range of numbers.
+//! The bytes are written by `table/generate.mjs` and read in place: nothing is parsed or allocated at start. Actions
+//! are numbered by service and lower-case name, so that a service, and a pattern like `s3:Get*`, is a range of numbers.
 
 mod action_set;
 mod layout;

@@ -5,14 +5,16 @@
 pub(crate) enum Checksum {
     /// The format has none, or none that is documented.
     None,
-    /// The last six characters are the CRC-32 of what stands after the first `_` and before them, in base 62 (digits, capitals,
-    /// small letters), filled up with zeros. GitHub: <https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>;
-    /// npm: <https://github.blog/changelog/2021-09-23-npm-has-a-new-access-token-format/>.
+    /// The last six characters are the CRC-32 of what stands after the first `_` and before them, in base 62 (digits,
+    /// capitals, small letters), filled up with zeros. GitHub:
+    /// <https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>; npm:
+    /// <https://github.blog/changelog/2021-09-23-npm-has-a-new-access-token-format/>.
     Base62AfterPrefix,
     /// The last seven characters are the CRC-32 of all that stands before them, in base 36.
     /// GitLab: <https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/>.
     Base36OfAll,
-    /// The last eight characters are the CRC-32 of all that stands before them, in capital hexadecimal digits. Atlassian.
+    /// The last eight characters are the CRC-32 of all that stands before them, in capital hexadecimal digits.
+    /// Atlassian.
     Base16OfAll,
 }
 

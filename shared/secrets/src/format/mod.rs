@@ -270,7 +270,8 @@ fn is_mixed(bytes: &[u8]) -> bool {
     [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].iter().all(|is| bytes.iter().any(is))
 }
 
-/// Formats longer than this are tried once for each stretch of a text, so that the time stays in proportion to its length.
+/// Formats longer than this are tried once for each stretch of a text, so that the time stays in proportion to its
+/// length.
 const LONG: usize = 256;
 
 /// The surest secret whose format stands somewhere within the text, between characters that are no part of it.

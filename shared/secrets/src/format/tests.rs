@@ -1,7 +1,7 @@
 //! Each format against values made from its own parts, and against values that are nearly such.
 //!
-//! No example stands in the source: a scanner that looks after this repository would take it for a leak, and it would be right
-//! to. The values are made by a generator with a fixed seed, so that a failure can be repeated.
+//! No example stands in the source: a scanner that looks after this repository would take it for a leak, and it would
+//! be right to. The values are made by a generator with a fixed seed, so that a failure can be repeated.
 
 use super::*;
 use proptest::prelude::Rng as _;

@@ -1,4 +1,5 @@
-//! Command lines and options: `--password x`, `-Dkey=value`, `mysql -px`, `curl -u user:password -H 'Authorization: ...'`.
+//! Command lines and options: `--password x`, `-Dkey=value`, `mysql -px`, `curl -u user:password -H 'Authorization:
+//! ...'`.
 
 use super::{Found, fields, url};
 use crate::{

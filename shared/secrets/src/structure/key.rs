@@ -25,7 +25,8 @@ pub(super) fn examine(_: &Name, value: &str, _: Depth) -> Found {
     }
 }
 
-/// The key in a text: PEM (RFC 7468), also with its line ends escaped or lost; PuTTY. A private one counts before a public one.
+/// The key in a text: PEM (RFC 7468), also with its line ends escaped or lost; PuTTY. A private one counts before a
+/// public one.
 pub(crate) fn key_in(text: &str) -> Option<Key> {
     const BEGIN: &str = "-----BEGIN ";
     if !text.contains("-----BEGIN") {
@@ -54,7 +55,8 @@ pub(crate) fn key_in(text: &str) -> Option<Key> {
     best
 }
 
-/// The key in DER (X.690): PKCS#8, PKCS#1, SEC 1 and PKCS#12 hold private keys; a certificate or a SubjectPublicKeyInfo a public one.
+/// The key in DER (X.690): PKCS#8, PKCS#1, SEC 1 and PKCS#12 hold private keys; a certificate or a SubjectPublicKeyInfo
+/// a public one.
 pub(super) fn key_in_der(bytes: &[u8]) -> Option<Key> {
     let content = sequence(bytes)?;
     match content {

@@ -17,7 +17,8 @@ use crate::{classify::Depth, name::Name, verdict::Verdict};
 pub(crate) enum Found {
     /// It has no structure that is known.
     Nothing,
-    /// It is of a kind that its parts decide about, and none of them is a secret: the name of the whole does not matter any more.
+    /// It is of a kind that its parts decide about, and none of them is a secret: the name of the whole does not matter
+    /// any more.
     Harmless,
     Secret(Verdict),
 }

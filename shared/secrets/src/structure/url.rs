@@ -145,7 +145,8 @@ fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option
     {
         return None;
     }
-    // `redis://:ourredis@redis`, `mysql://root:root123@localhost`: a developer's machine, or a word that may stand for anything.
+    // `redis://:ourredis@redis`, `mysql://root:root123@localhost`: a developer's machine, or a word that may stand for
+    // anything.
     let features = password.features();
     let host = host.split(['/', ':', '?', ',', ')']).next().unwrap_or_default();
     let at_home = !host.contains('.') || host == "127.0.0.1" || host == "host.docker.internal";

@@ -24,8 +24,8 @@ use warden_policy::Context;
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MOST_RESOURCES: usize = 500;
 
-/// Judges a template as it is deployed with the defaults of its parameters, and in every other shape that its conditions and
-/// mappings can give it.
+/// Judges a template as it is deployed with the defaults of its parameters, and in every other shape that its
+/// conditions and mappings can give it.
 pub(crate) fn judge(
     template: &Value,
     resources: &Map<String, Value>,

@@ -11,8 +11,8 @@ impl<'t> Parameter<'t> {
         template.get("Parameters")?.get(name).map(Self)
     }
 
-    /// Its default, as text. Neither that of a parameter whose value is kept elsewhere (the default is the name of an SSM
-    /// parameter), nor one that the template calls secret.
+    /// Its default, as text. Neither that of a parameter whose value is kept elsewhere (the default is the name of an
+    /// SSM parameter), nor one that the template calls secret.
     pub(super) fn default(self) -> Option<String> {
         if self.kind().starts_with("AWS::SSM::Parameter") || self.is_secret() {
             return None;

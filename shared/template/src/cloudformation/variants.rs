@@ -31,9 +31,11 @@ impl Variant {
     }
 }
 
-/// All shapes that the resources can have, the one by defaults first. With too many, each parameter is varied by itself, which is said.
+/// All shapes that the resources can have, the one by defaults first. With too many, each parameter is varied by
+/// itself, which is said.
 ///
-/// Only what these resources ask about counts: a template may have many more conditions, of its outputs and of resources that nobody judges.
+/// Only what these resources ask about counts: a template may have many more conditions, of its outputs and of
+/// resources that nobody judges.
 pub(super) fn of<'t>(template: &'t Value, resources: &[&'t Value]) -> (Vec<Variant>, Option<NotJudged>) {
     let choices = choices(template, resources);
     let first = Variant {
@@ -62,8 +64,8 @@ pub(super) fn of<'t>(template: &'t Value, resources: &[&'t Value]) -> (Vec<Varia
     (variants, shortened)
 }
 
-/// The parameters, pseudo parameters among them, that conditions compare and that choose from mappings, with the values worth
-/// a look; the default first.
+/// The parameters, pseudo parameters among them, that conditions compare and that choose from mappings, with the values
+/// worth a look; the default first.
 fn choices<'t>(template: &'t Value, resources: &[&'t Value]) -> BTreeMap<String, Vec<String>> {
     let mut choices = BTreeMap::new();
     let conditions = conditions(template, resources);

@@ -1,7 +1,7 @@
 //! The formats, one line each: kind, documentation, parts from the first character to the last.
 //!
-//! Where published descriptions of a format differ, the wider one stands here: lengths are ranges. No example stands here: the tests
-//! make them from the parts.
+//! Where published descriptions of a format differ, the wider one stands here: lengths are ranges. No example stands
+//! here: the tests make them from the parts.
 
 use super::{Checksum, Format, Part, Says};
 use crate::verdict::Kind;
