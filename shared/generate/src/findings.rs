@@ -28,8 +28,10 @@ pub(crate) fn text() -> anyhow::Result<String> {
                 ExemptedBy::Function => "function",
                 ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
             };
-            let tag = format!("tag the {whom} `warden:exempt` with `{id}@YYYY-MM-DD`.");
-            write!(instead, "\nFor this finding alone, and for 90 days at most, {tag}")?;
+            let tag = format!(
+                "For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{id}@YYYY-MM-DD`."
+            );
+            write!(instead, "\n{}", sentences(&tag))?;
         }
         for (title, said) in [
             ("What it means", sentences(explanation.meaning)),
@@ -43,15 +45,20 @@ pub(crate) fn text() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// One sentence a line.
+/// One sentence a line, and none longer than a line may be.
 fn sentences(text: &str) -> String {
+    const WIDTH: usize = 120;
     let mut lines = String::new();
+    let mut width = 0;
     let mut words = text.split(' ').peekable();
     while let Some(word) = words.next() {
         lines.push_str(word);
+        width += word.chars().count();
         let Some(next) = words.peek() else { break };
-        let ends = word.ends_with(['.', '!', '?']) && next.starts_with(|letter: char| letter.is_uppercase());
-        lines.push(if ends { '\n' } else { ' ' });
+        let begins = next.trim_start_matches('`').starts_with(|letter: char| letter.is_uppercase());
+        let is_new = (word.ends_with(['.', '!', '?']) && begins) || width + 1 + next.chars().count() > WIDTH;
+        lines.push(if is_new { '\n' } else { ' ' });
+        width = if is_new { 0 } else { width + 1 };
     }
     lines
 }
