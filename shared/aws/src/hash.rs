@@ -22,7 +22,7 @@ const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values
 const MOST_SECRETS: u32 = 16;
 
 /// The key; in memory only, and overwritten at the end.
-pub struct HashKey(Zeroizing<Vec<u8>>);
+pub struct HashKey(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,12 +32,16 @@ impl fmt::Debug for HashKey {
 
 impl HashKey {
     fn mac(&self, what: &[u8], text: &str) -> [u8; 16] {
-        // An HMAC takes a key of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 16] };
+        // A key that fills a block of SHA-256 is taken as it is, and a shorter one filled up with zeros (RFC 2104):
+        // given as a block, it cannot be refused.
+        let mut block = Zeroizing::new([0; 64]);
+        block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
         mac.update(what);
         mac.update(text.as_bytes());
-        let whole = mac.finalize().into_bytes();
-        std::array::from_fn(|index| whole.get(index).copied().unwrap_or_default())
+        let mut half = [0; 16];
+        half.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        half
     }
 
     /// The hash of a value.
@@ -79,7 +83,8 @@ impl Aws {
                     self.kms().generate_mac().key_id(&self.hash_key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
                 let answer = request.message(Blob::new(MESSAGE)).send().await;
                 let answer = answer.map_err(|error| classify_redacted("GenerateMac", &self.hash_key, error))?;
-                let key = answer.mac.map(Blob::into_inner).filter(|mac| mac.len() == 32).ok_or_else(|| CallError {
+                let key = answer.mac.map(|mac| Zeroizing::new(mac.into_inner()));
+                let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok()).ok_or_else(|| CallError {
                     kind: ErrorKind::Retry,
                     operation: "GenerateMac",
                     target: self.hash_key.clone(),
@@ -98,14 +103,20 @@ pub(crate) mod tests {
 
     /// A key for tests.
     pub(crate) fn key() -> HashKey {
-        HashKey(Zeroizing::new(vec![7; 32]))
+        HashKey(Zeroizing::new([7; 32]))
+    }
+
+    /// The first half of what OpenSSL gives: `printf value:hunter2 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707...`.
+    #[test]
+    fn the_hash_is_hmac_sha_256() {
+        assert_eq!(key().hash("hunter2").to_string(), "hmac:517867f3b22f4f30efc5186beb7f8cd9");
     }
 
     #[test]
     fn the_same_value_has_the_same_hash_and_another_key_another_one() {
         assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
         assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
-        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new(vec![8; 32])).hash("hunter2"));
+        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new([8; 32])).hash("hunter2"));
         // What stands in digests is no help to whoever wants to make a value known.
         assert_ne!(key().hash("hunter2"), key().known("hunter2"));
     }
@@ -122,9 +133,7 @@ pub(crate) mod tests {
         let all: BTreeSet<_> = names.iter().collect();
         assert_eq!(all.len(), 16);
         assert!(key().secrets(&other).unwrap().iter().all(|name| !all.contains(name)));
-        assert!(
-            HashKey(Zeroizing::new(vec![8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name))
-        );
+        assert!(HashKey(Zeroizing::new([8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name)));
     }
 
     #[test]

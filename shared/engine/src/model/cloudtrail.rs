@@ -143,7 +143,7 @@ impl CloudTrailEvent {
 
     /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry
     /// a list of keys and values, Lambda's an object; untagging carries keys.
-    pub fn is_about_our_tags(&self) -> bool {
+    pub fn touches_warden_tags(&self) -> bool {
         let keys = self.parameters.get("tagKeys").and_then(Value::as_array);
         let named = keys.into_iter().flatten().filter_map(Value::as_str).any(is_tag_key);
         named
@@ -284,7 +284,7 @@ mod tests {
         fn check(parameters: Value, expected: bool) {
             let mut event = event();
             event["detail"]["requestParameters"] = parameters;
-            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap().is_about_our_tags(), expected);
+            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap().touches_warden_tags(), expected);
         }
         check(json!({"tags": {"Warden:Access": "off"}}), true);
         check(json!({"tags": [{"key": "WARDEN", "value": "off"}]}), true);
