@@ -1,3 +1,5 @@
+//! Why a function does not start, in a line that says what to do.
+
 use std::{ffi::OsString, io};
 use warden_secret_ref::SecretName;
 

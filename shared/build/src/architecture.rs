@@ -1,3 +1,5 @@
+//! The processors that Lambda has.
+
 use std::{fmt, str::FromStr};
 
 /// What a function's code is compiled for.

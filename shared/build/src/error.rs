@@ -1,3 +1,5 @@
+//! What can go wrong with a build.
+
 use crate::Unfit;
 use std::{io, path::PathBuf};
 
@@ -28,7 +30,7 @@ pub enum BuildError {
         "{what} could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
     )]
     Install {
-        /// What.
+        /// What could not be installed.
         what: &'static str,
         /// The last lines pip printed.
         detail: String,
@@ -36,7 +38,7 @@ pub enum BuildError {
     /// Something that comes as sources could not be compiled.
     #[error("{what} could not be compiled: it needs a C++ compiler and make (Debian: apt install g++ make)\n{detail}")]
     Compile {
-        /// What.
+        /// What could not be compiled.
         what: &'static str,
         /// The last lines that were printed.
         detail: String,

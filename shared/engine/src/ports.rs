@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// Everything that one commit writes: all of it or nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
-    /// Whose.
+    /// The resource that the commit belongs to.
     pub resource: Resource,
     /// The head as it will be. Its `version` is the one that was read: the commit fails when another came in between.
     pub head: Head,
@@ -122,7 +122,7 @@ pub trait Clock {
     /// Random bits.
     fn entropy(&self) -> u128;
 
-    /// Waits.
+    /// Waits for so long.
     async fn sleep(&self, duration: SignedDuration);
 }
 

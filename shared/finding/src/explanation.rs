@@ -1,3 +1,5 @@
+//! What `warden explain` says of each finding.
+
 use crate::FindingId;
 
 mod role;

@@ -1,3 +1,5 @@
+//! The ids of findings, and whose tag exempts each.
+
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 

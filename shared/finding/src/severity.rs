@@ -1,3 +1,5 @@
+//! How bad a finding is.
+
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 

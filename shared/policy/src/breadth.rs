@@ -77,7 +77,7 @@ fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {
 
 /// How far a statement's resources reach.
 pub(crate) enum Reach<'d> {
-    /// Everything.
+    /// Every resource.
     All,
     /// Named resources only.
     Named,

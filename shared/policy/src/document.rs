@@ -107,7 +107,7 @@ pub struct Statement<'a> {
 /// An element or its `Not` form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection<T> {
-    /// These.
+    /// What is named, and nothing else.
     Only(T),
     /// All but these.
     Except(T),

@@ -1,3 +1,5 @@
+//! One API call that went through the proxy.
+
 use std::{collections::HashSet, time::Duration};
 
 use hyper::http::request::Parts;

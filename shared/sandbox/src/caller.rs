@@ -1,3 +1,5 @@
+//! Who made a call, by the key that it was signed with.
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! What can go wrong with a sandbox.
+
 use std::{io, path::PathBuf, time::Duration};
 use warden_build::BuildError;
 

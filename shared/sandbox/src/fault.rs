@@ -1,3 +1,5 @@
+//! Faults that the proxy brings about: delays, errors, answers that are lost.
+
 use std::{sync::Mutex, time::Duration};
 
 /// What may go wrong with one call.

@@ -16,7 +16,7 @@ use warden_finding::Finding;
 /// One surface to put right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Remediation {
-    /// Where.
+    /// The surface that is put right.
     pub surface: Surface,
     /// What, as it stands in the ledger.
     pub intent: Intent,

@@ -156,7 +156,7 @@ pub struct Pause {
     pub until: Option<Timestamp>,
     /// Who stopped it.
     pub by: String,
-    /// Why.
+    /// The reason that they gave.
     pub reason: Option<String>,
     /// Proof that the decision came through the operator role: see [`crate::proof`].
     pub proof: String,

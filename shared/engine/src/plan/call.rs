@@ -147,7 +147,7 @@ pub enum Call {
     PutRolePolicy {
         /// Whose policy.
         role: RoleArn,
-        /// Which.
+        /// The inline policy.
         name: PolicyName,
         /// The new document, word for word.
         document: String,
@@ -156,7 +156,7 @@ pub enum Call {
     DeleteRolePolicy {
         /// Whose policy.
         role: RoleArn,
-        /// Which.
+        /// The inline policy.
         name: PolicyName,
     },
     /// Attaches a managed policy.
@@ -243,14 +243,14 @@ pub enum Call {
     DeleteSecrets {
         /// Whose they were.
         function: FunctionArn,
-        /// Which.
+        /// The secrets, of those that are the function's own.
         secrets: BTreeSet<SecretName>,
     },
     /// Keeps secrets that were to be deleted.
     RestoreSecrets {
         /// Whose they were.
         function: FunctionArn,
-        /// Which.
+        /// The secrets, of those that are the function's own.
         secrets: BTreeSet<SecretName>,
     },
 }

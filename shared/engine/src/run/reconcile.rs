@@ -63,7 +63,7 @@ pub enum ReconcileError {
     /// A record could not be serialised.
     #[error("a record of {resource} could not be written as JSON: {message}")]
     Unwritable {
-        /// Whose.
+        /// The resource whose record it is.
         resource: Resource,
         /// What serde says.
         message: String,
