@@ -17,13 +17,15 @@ use aws_smithy_http_client::{
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 use aws_types::SdkConfig;
+use futures::future;
 use jiff::Timestamp;
 use std::{collections::BTreeSet, env, error::Error, fmt, fs};
 use warden_aws::{Aws, Deployment};
 use warden_engine::{
-    model::{cloudtrail::Cause, settings::Settings, tags::GuardKind},
+    model::{cloudtrail::Cause, settings::Settings},
     name::lambda::{FunctionArn, Home},
 };
+use warden_guards::{AnyGuard, GUARDS};
 use warden_policy::AccountId;
 
 /// Where the account is and who asks, for every command that reaches one.
@@ -229,13 +231,16 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Whether the stack has that guard: one may be left out.
+    /// The guards that the stack has: one may be left out. All are asked for at once.
     ///
     /// # Errors
     /// The call that failed.
-    pub(crate) async fn has_guard(&self, guard: GuardKind, caller: &Caller) -> anyhow::Result<bool> {
-        let function = caller.function(&format!("{}-{}", caller.prefix, guard.name()))?;
-        Ok(self.aws.function(&function).await?.is_some())
+    pub(crate) async fn guards(&self, caller: &Caller) -> anyhow::Result<Vec<&'static dyn AnyGuard>> {
+        let there = GUARDS.iter().map(async |guard| {
+            let function = caller.function(&format!("{}-{}", caller.prefix, guard.kind().name()))?;
+            Ok::<_, anyhow::Error>(self.aws.function(&function).await?.map(|_| *guard))
+        });
+        Ok(future::try_join_all(there).await?.into_iter().flatten().collect())
     }
 
     /// What a command is about to change that touches these Regions.

@@ -26,7 +26,7 @@ use warden_engine::{
     },
     name::iam::RoleArn,
 };
-use warden_guards::{AnyGuard, GUARDS, Proposal, guard};
+use warden_guards::{AnyGuard, Proposal, guard};
 
 /// Do what was withheld: findings from before the opt-in, and what the breaker, the cap or a pause held back
 ///
@@ -63,10 +63,8 @@ impl Apply {
         let operator = caller.operator().await?;
         let mut wanted: BTreeMap<(Resource, GuardKind), Option<BTreeSet<Surface>>> = BTreeMap::new();
         if let Some(function) = &function {
-            for guard in GUARDS {
-                if operator.has_guard(guard.kind(), &caller).await? {
-                    wanted.insert((Resource::Function(function.clone()), guard.kind()), None);
-                }
+            for guard in operator.guards(&caller).await? {
+                wanted.insert((Resource::Function(function.clone()), guard.kind()), None);
             }
         }
         if let Some(role) = &self.role {

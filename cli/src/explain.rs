@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::io::{self, Write};
-use warden_finding::{ExemptedBy, FindingId};
+use warden_finding::FindingId;
 
 /// Say what a finding means, the attack it stops, what Warden does about it and how to allow what one needs
 #[derive(clap::Args)]
@@ -86,14 +86,9 @@ fn page(id: FindingId, out: &mut dyn Write) -> io::Result<()> {
         return out.flush();
     };
     let mut instead = text.instead.to_owned();
-    if let Some(by) = id.exempted_by() {
-        let whom = match by {
-            ExemptedBy::Function => "function",
-            ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
-        };
-        instead += &format!(
-            " For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{id}@YYYY-MM-DD`."
-        );
+    if let Some(exemption) = id.exemption() {
+        instead.push(' ');
+        instead.push_str(&exemption);
     }
     for (title, text) in [
         ("What it means", text.meaning),

@@ -96,12 +96,8 @@ impl OptIn {
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
         let operator = caller.operator().await?;
         let tags = self.tags();
-        let mut asked = Vec::new();
-        for guard in GUARDS.iter().filter(|guard| self.guard.is_none_or(|named| named == guard.kind())) {
-            if operator.has_guard(guard.kind(), &caller).await? {
-                asked.push(*guard);
-            }
-        }
+        let mut asked = operator.guards(&caller).await?;
+        asked.retain(|guard| self.guard.is_none_or(|named| named == guard.kind()));
         let mut outlooks = Vec::new();
         for function in &functions {
             let present = tags::read(&caller, function).await?;

@@ -98,19 +98,13 @@ impl Undo {
 
 /// Why what is restored will not run yet, where that is so.
 async fn out_of_service(aws: &Aws, resource: &Resource, surface: &Surface) -> Result<Option<String>, CallError> {
-    let what = match surface {
-        Surface::Role(_) => "role",
-        Surface::Environment(_) => "environment and the layers",
-        // Policies and URLs take effect where they are, and a secret is fetched when an environment starts.
-        Surface::FunctionUrl(_)
-        | Surface::ResourcePolicy(_)
-        | Surface::LayerPolicy(_)
-        | Surface::Trust
-        | Surface::Boundary
-        | Surface::Attachment(_)
-        | Surface::InlinePolicy(_)
-        | Surface::ManagedPolicy(_)
-        | Surface::Secret(_) => return Ok(None),
+    // Policies and URLs take effect where they are, and a secret is fetched when an environment starts.
+    let what = if matches!(surface, Surface::Role(_)) {
+        "role"
+    } else if matches!(surface, Surface::Environment(_)) {
+        "environment and the layers"
+    } else {
+        return Ok(None);
     };
     let Resource::Function(function) = resource else { return Ok(None) };
     let found = aws.function(function).await?;

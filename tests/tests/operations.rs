@@ -8,7 +8,7 @@ use warden_engine::{
     name::lambda::Home,
 };
 use warden_generate::id;
-use warden_guards::{AnyGuard, GUARDS};
+use warden_guards::{AnyGuard, GUARDS, names};
 use warden_sandbox::{ACCOUNT, Options, models};
 use warden_tests::template::Template;
 
@@ -62,8 +62,7 @@ fn table(heading: &str) -> BTreeMap<String, Row> {
 
 /// The name of a guard that there is.
 fn guard(name: &str) -> &'static str {
-    let mut known = GUARDS.iter().map(|guard| guard.kind().name());
-    known.find(|known| *known == name).unwrap_or_else(|| panic!("no guard is called {name}"))
+    names().into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("no guard is called {name}"))
 }
 
 /// An operation that changes something.

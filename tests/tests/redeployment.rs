@@ -2,10 +2,10 @@
 //! after it.
 
 use warden_engine::ledger::record::Step;
+use warden_guards::names;
 use warden_sandbox::{Options, Sandbox};
 use warden_tests::{Account, STACK, arn, deploy, environment::variables};
 
-const ALL: [&str; 3] = ["access-guard", "role-guard", "secret-guard"];
 const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";
 
 /// The output `TakeOver` as it is written behind `--parameter-overrides`.
@@ -20,11 +20,11 @@ async fn a_first_deployment_that_failed_is_deleted_and_repeated() {
     let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
     let failed = deploy(&sandbox, &["access-guard"], &[]).await.expect_err("a zip file is missing").to_string();
     assert!(failed.contains("ROLLBACK_COMPLETE") && failed.contains("RoleGuard "), "{failed}");
-    let still = deploy(&sandbox, &ALL, &[]).await.expect_err("the stack has to be deleted").to_string();
+    let still = deploy(&sandbox, &names(), &[]).await.expect_err("the stack has to be deleted").to_string();
     assert!(still.contains("ROLLBACK_COMPLETE"), "{still}");
     sandbox.delete_stack(STACK).await.expect("deleted");
 
-    let outputs = deploy(&sandbox, &ALL, &[]).await.expect("it succeeds");
+    let outputs = deploy(&sandbox, &names(), &[]).await.expect("it succeeds");
     let account = Account::of(sandbox, outputs);
     account.role("shop", &[]).await;
     account.opted_in("shop", "enforce").await;
@@ -38,7 +38,7 @@ async fn a_stack_takes_over_what_one_before_it_has_left() {
     let account = Account::with_secrets_guarded(&[]).await;
     // The second deployment that the README asks for.
     let protected = [("ProtectLedger", "on")];
-    let outputs = deploy(&account.sandbox, &ALL, &protected).await.expect("deployed again");
+    let outputs = deploy(&account.sandbox, &names(), &protected).await.expect("deployed again");
     assert_eq!(outputs["TakeOver"], account.outputs["TakeOver"]);
     let plain = variables(&[("DB_PASSWORD", VALUE)]);
     account.guarded_python("pay").await;
@@ -52,12 +52,12 @@ async fn a_stack_takes_over_what_one_before_it_has_left() {
         plain,
         "a function does not need the stack to read its secret"
     );
-    let blocked = deploy(&account.sandbox, &ALL, &[]).await.expect_err("the names are taken").to_string();
+    let blocked = deploy(&account.sandbox, &names(), &[]).await.expect_err("the names are taken").to_string();
     assert!(blocked.contains("already exists"), "{blocked}");
     account.sandbox.delete_stack(STACK).await.expect("deleted");
 
     let take_over = account.outputs["TakeOver"].clone();
-    let outputs = deploy(&account.sandbox, &ALL, &parameters(&take_over)).await.expect("deployed after it");
+    let outputs = deploy(&account.sandbox, &names(), &parameters(&take_over)).await.expect("deployed after it");
     assert_eq!(outputs["TakeOver"], take_over);
     let account = Account::of(account.sandbox, outputs);
     assert!(account.ledger.ledger_is_protected().await.expect("the table"), "as the stack before it left it");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Deployment, permissions};
 use warden_engine::model::{settings::Settings, tags::GuardKind};
 use warden_generate::id;
-use warden_guards::{AnyGuard, GUARDS};
+use warden_guards::{AnyGuard, GUARDS, names};
 use warden_tests::template::{TEMPLATE, Template, actions, list, text, verb};
 
 /// What a guard's role is called in the template.
@@ -364,8 +364,7 @@ fn keys_are_for_exact_roles() {
             }
         }
     }
-    let guards = GUARDS.iter().map(|guard| id(guard.kind().name()));
-    for name in guards.chain(["Operator".to_owned()]) {
+    for name in names().into_iter().map(id).chain(["Operator".to_owned()]) {
         let role = &template.resource(&format!("{name}Role"))["Properties"];
         let (path, name) = (text(&role["Path"]), text(&role["RoleName"]["Fn::Sub"]));
         for roles in seen.values_mut() {
@@ -375,9 +374,9 @@ fn keys_are_for_exact_roles() {
         }
     }
     let operator = "${Prefix}-operator";
-    let mut names: Vec<&str> = GUARDS.iter().map(|guard| guard.kind().name()).collect();
-    names.sort_unstable();
-    let verified = names.into_iter().map(|name| format!("VerifyMac ${{Prefix}}-{name}"));
+    let mut guards = names();
+    guards.sort_unstable();
+    let verified = guards.into_iter().map(|name| format!("VerifyMac ${{Prefix}}-{name}"));
     let operators = [format!("GenerateMac {operator}"), format!("VerifyMac {operator}")];
     let proof: Vec<String> = operators.into_iter().chain(verified).collect();
     let hash = vec!["GenerateMac ${Prefix}-secret-guard".to_owned(), format!("GenerateMac {operator}")];

@@ -18,13 +18,8 @@ use warden_engine::{
     model::{settings::Settings, surface::Resource},
     name::lambda::{FunctionArn, Home},
 };
-use warden_guards::GUARDS;
+use warden_guards::names;
 use warden_sandbox::{ACCOUNT, ApiCall, Options, Sandbox, Stack, build_guards, round_trips, workspace};
-
-/// The guards that are deployed: all of them.
-fn names() -> Vec<&'static str> {
-    GUARDS.iter().map(|guard| guard.kind().name()).collect()
-}
 
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);

@@ -52,19 +52,7 @@ pub(crate) async fn fetch(
         .surfaces
         .iter()
         .flatten()
-        .filter_map(|surface| match surface {
-            Surface::Environment(version) => version.clone(),
-            Surface::FunctionUrl(_)
-            | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_)
-            | Surface::Trust
-            | Surface::Boundary
-            | Surface::Attachment(_)
-            | Surface::InlinePolicy(_)
-            | Surface::ManagedPolicy(_)
-            | Surface::Role(_)
-            | Surface::Secret(_) => None,
-        })
+        .filter_map(|surface| if let Surface::Environment(version) = surface { version.clone() } else { None })
         .collect();
     let wants_itself = request.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));
     read(aws, function, versions, wants_itself, None, settings).await

@@ -1,6 +1,6 @@
 //! What `warden explain` says of each finding.
 
-use crate::FindingId;
+use crate::{ExemptedBy, FindingId};
 
 mod role;
 mod secret;
@@ -19,6 +19,17 @@ pub struct Explanation {
 }
 
 impl FindingId {
+    /// How the rule is exempted by a tag, in one sentence; none for a rule that no tag exempts.
+    pub fn exemption(self) -> Option<String> {
+        let whom = match self.exempted_by()? {
+            ExemptedBy::Function => "function",
+            ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
+        };
+        Some(format!(
+            "For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{self}@YYYY-MM-DD`."
+        ))
+    }
+
     /// The explanation of the rule; none for a rule that no judge of this release knows.
     pub const fn explanation(self) -> Option<&'static Explanation> {
         match self {

@@ -1,7 +1,7 @@
 //! `docs/findings.md`: what `warden explain` says of each finding, on one page.
 
 use std::fmt::Write as _;
-use warden_finding::{ExemptedBy, FindingId};
+use warden_finding::FindingId;
 
 const HEAD: &str = "\
 # Findings
@@ -23,15 +23,8 @@ pub(crate) fn text() -> anyhow::Result<String> {
     for (id, explanation) in judged() {
         write!(text, "\n## {id}\n\n{}\n", id.title())?;
         let mut instead = sentences(explanation.instead);
-        if let Some(by) = id.exempted_by() {
-            let whom = match by {
-                ExemptedBy::Function => "function",
-                ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
-            };
-            let tag = format!(
-                "For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{id}@YYYY-MM-DD`."
-            );
-            write!(instead, "\n{}", sentences(&tag))?;
+        if let Some(exemption) = id.exemption() {
+            write!(instead, "\n{}", sentences(&exemption))?;
         }
         for (title, said) in [
             ("What it means", sentences(explanation.meaning)),

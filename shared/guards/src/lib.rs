@@ -51,6 +51,11 @@ macro_rules! guards {
 
 guards![RoleGuard, AccessGuard, SecretGuard];
 
+/// The names of all guards, such as `access-guard`, in the order of the list.
+pub fn names() -> Vec<&'static str> {
+    GUARDS.iter().map(|guard| guard.kind().name()).collect()
+}
+
 /// The guard of a kind; `None` where this release has none.
 pub fn guard(kind: GuardKind) -> Option<&'static dyn AnyGuard> {
     GUARDS.iter().copied().find(|guard| guard.kind() == kind)
