@@ -17,6 +17,7 @@ pub(crate) enum Exit {
     /// A part failed; it was reported where it occurred.
     Failed,
     /// Ctrl-C.
+    #[cfg(feature = "demo")]
     Interrupted,
 }
 
@@ -27,6 +28,7 @@ pub(crate) fn code(done: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Findings) => ExitCode::from(1),
         Ok(Exit::Failed) => ExitCode::from(2),
         // As a shell says it of a process that SIGINT ended.
+        #[cfg(feature = "demo")]
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

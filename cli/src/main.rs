@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod completions;
 mod consent;
+#[cfg(feature = "demo")]
 mod demo;
 mod diff;
 mod exempt;
@@ -38,6 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Audit(audit::Audit),
     Undo(undo::Undo),
@@ -54,6 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(),
         Command::Audit(command) => in_account(command.run()),
         Command::Undo(command) => in_account(command.run()),

@@ -49,3 +49,11 @@ fn every_package_is_built_on_the_same_sdk() {
     }
     assert!(compiled_again.is_empty(), "add to shared/unify/Cargo.toml: {compiled_again:#?}");
 }
+
+/// What is released has no demo, and so no local account in it.
+#[test]
+fn a_release_carries_no_sandbox() {
+    let released = features(&["--package", "warden", "--no-default-features", "--edges", "normal"]);
+    assert!(released.keys().any(|package| package.starts_with("warden-engine ")));
+    assert!(!released.keys().any(|package| package.starts_with("warden-sandbox ")), "{:?}", released.keys());
+}
