@@ -26,6 +26,18 @@ fn features(of: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
+/// What is deployed holds nothing that only tests and builds need.
+#[test]
+fn no_guard_and_no_layer_carries_the_sandbox() {
+    let of_tests = ["warden-sandbox", "warden-build", "warden-tests", "warden-testing"];
+    for deployed in ["access-guard", "role-guard", "secret-guard", "secret-env"] {
+        let packages = features(&["--package", deployed, "--edges", "normal"]);
+        let names = packages.keys().filter_map(|package| package.split(' ').next());
+        let carried: Vec<&str> = names.filter(|name| of_tests.contains(name)).collect();
+        assert!(carried.is_empty(), "{deployed}: {carried:?}");
+    }
+}
+
 #[test]
 fn every_package_is_built_on_the_same_sdk() {
     let below: BTreeSet<String> = features(&["--package", "aws-sdk-lambda", "--edges", "normal"]).into_keys().collect();
@@ -47,6 +59,7 @@ fn every_package_is_built_on_the_same_sdk() {
     for package in ["access-guard", "role-guard", "secret-guard", "warden"] {
         check(&["--package", package, "--edges", "normal"]);
     }
+    check(&["--package", "warden", "--no-default-features", "--edges", "normal"]);
     assert!(compiled_again.is_empty(), "add to shared/unify/Cargo.toml: {compiled_again:#?}");
 }
 
