@@ -36,7 +36,7 @@ pub struct CallMatch {
 }
 
 impl CallMatch {
-    /// Every call.
+    /// Matches every call.
     pub fn any() -> Self {
         Self::default()
     }

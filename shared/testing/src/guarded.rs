@@ -27,7 +27,7 @@ pub type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
 
 /// A world with a guard in it.
 pub struct Guarded<G: Guard> {
-    /// The guard.
+    /// The guard that is tested.
     pub guard: G,
     /// Everything outside it.
     pub world: World<G::Context>,

@@ -78,7 +78,7 @@ pub enum Fault {
 /// A function, a layer version, a role or a managed policy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FakeResource {
-    /// Its tags.
+    /// The resource's tags.
     pub tags: BTreeMap<String, String>,
     /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the library.
     pub surfaces: BTreeMap<Surface, Content>,
@@ -354,7 +354,7 @@ impl<C> World<C> {
             .collect()
     }
 
-    /// The switch.
+    /// The pause of the whole account, where one is on record.
     pub fn pause(&self) -> Option<Pause> {
         self.item("account", "pause")
     }
@@ -477,7 +477,7 @@ impl<C> Drop for World<C> {
     }
 }
 
-/// The ports.
+/// What every port does when it is called.
 impl<C> World<C> {
     /// A call arrives at a port.
     async fn arrive(&self, port: Port) -> Result<Option<Fault>, ErrorKind> {
