@@ -12,7 +12,7 @@ use anyhow::bail;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use warden_finding::{ExemptedBy, FindingId};
 
-/// The tag.
+/// The tag that exempts a function from findings.
 const KEY: &str = "warden:exempt";
 /// The longest way ahead that the last day may lie: the guards take no more.
 const DAYS: i64 = 90;

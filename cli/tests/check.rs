@@ -306,3 +306,12 @@ fn shells_get_their_completions() {
         assert_eq!(script.status.code(), Some(0));
     }
 }
+
+#[test]
+fn the_help_offers_the_demo_only_where_it_is_built_in() {
+    let help = run(&["--help"], "");
+    assert!(text(&help.stdout).contains("\n  check "));
+    assert_eq!(text(&help.stdout).contains("demo"), cfg!(feature = "demo"));
+    let refused = run(&["demo", "--no-such-option"], "");
+    assert_eq!(text(&refused.stderr).contains("unrecognized subcommand"), !cfg!(feature = "demo"));
+}

@@ -38,7 +38,7 @@ pub const STACK: &str = "lambda-warden";
 
 /// A guarded account.
 pub struct Account {
-    /// The account.
+    /// The local account that Warden is deployed in.
     pub sandbox: Sandbox,
     /// The administrator's client.
     pub lambda: Client,

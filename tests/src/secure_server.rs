@@ -20,7 +20,7 @@ pub struct SecureServer {
 }
 
 impl SecureServer {
-    /// Starts it.
+    /// Starts the server.
     pub fn start(connections: usize, answer: &Value) -> SecureServer {
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());

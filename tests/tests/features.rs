@@ -26,6 +26,36 @@ fn features(of: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
+/// What is deployed holds nothing that only tests and builds need.
+#[test]
+fn no_guard_and_no_layer_carries_the_sandbox() {
+    let of_tests = ["warden-sandbox", "warden-build", "warden-tests", "warden-testing"];
+    for deployed in ["access-guard", "role-guard", "secret-guard", "secret-env"] {
+        let packages = features(&["--package", deployed, "--edges", "normal"]);
+        let names = packages.keys().filter_map(|package| package.split(' ').next());
+        let carried: Vec<&str> = names.filter(|name| of_tests.contains(name)).collect();
+        assert!(carried.is_empty(), "{deployed}: {carried:?}");
+    }
+}
+
+/// What `.cargo/config.toml` says after `test` for an alias.
+fn alias(name: &str) -> Vec<String> {
+    let config = std::fs::read_to_string(workspace().join(".cargo/config.toml")).expect("cargo's configuration");
+    let text = config.split_once(&format!("{name} = \"\"\"")).and_then(|(_, rest)| rest.split_once("\"\"\""));
+    let words = text.expect("an alias").0.split_whitespace().map(str::to_owned);
+    words.skip_while(|word| word != "test").skip(1).collect()
+}
+
+#[test]
+fn the_two_groups_of_tests_are_all_of_the_packages() {
+    let value = |words: Vec<String>, option: &str| -> BTreeSet<String> {
+        words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1].clone()).collect()
+    };
+    let left_out = value(alias("quick"), "--exclude");
+    assert!(left_out.contains("warden-sandbox"), "{left_out:?}");
+    assert_eq!(left_out, value(alias("end-to-end"), "--package"));
+}
+
 #[test]
 fn every_package_is_built_on_the_same_sdk() {
     let below: BTreeSet<String> = features(&["--package", "aws-sdk-lambda", "--edges", "normal"]).into_keys().collect();
@@ -40,6 +70,9 @@ fn every_package_is_built_on_the_same_sdk() {
         }
     };
     check(&["--workspace", "--edges", "normal,dev"]);
+    let quick = alias("quick");
+    let quick: Vec<&str> = quick.iter().map(String::as_str).chain(["--edges", "normal,dev"]).collect();
+    check(&quick);
     for package in PACKAGES {
         check(&["--package", package, "--edges", "normal,dev"]);
     }
@@ -47,6 +80,7 @@ fn every_package_is_built_on_the_same_sdk() {
     for package in ["access-guard", "role-guard", "secret-guard", "warden"] {
         check(&["--package", package, "--edges", "normal"]);
     }
+    check(&["--package", "warden", "--no-default-features", "--edges", "normal"]);
     assert!(compiled_again.is_empty(), "add to shared/unify/Cargo.toml: {compiled_again:#?}");
 }
 

@@ -15,7 +15,7 @@ use warden_secrets::judge as judge_pair;
 pub(super) struct Variable {
     id: FindingId,
     severity: Severity,
-    /// Its name.
+    /// The variable's name.
     at: String,
     /// What kind of secret, as `warden-secrets` names it.
     kind: &'static str,

@@ -28,7 +28,7 @@ pub enum ConfigError {
     /// The roots named by `AWS_CA_BUNDLE` cannot be used.
     #[error("AWS_CA_BUNDLE names `{path}`, which cannot be used: {problem}")]
     Roots {
-        /// The file.
+        /// The file that the variable names.
         path: String,
         /// What is wrong.
         problem: String,

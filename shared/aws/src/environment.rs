@@ -36,7 +36,7 @@ use warden_engine::{
 /// A function's configuration with its environment. Its values do not print; whoever may look at them is in
 /// [`FunctionConfig::inspect`].
 pub struct FunctionConfig {
-    /// The tags.
+    /// The function's tags.
     pub tags: BTreeMap<String, String>,
     /// The execution role's ARN.
     pub role: String,

@@ -106,7 +106,8 @@ pub(crate) mod tests {
         HashKey(Zeroizing::new([7; 32]))
     }
 
-    /// The first half of what OpenSSL gives: `printf value:hunter2 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707...`.
+    /// The first half of what OpenSSL gives: `printf value:hunter2 | openssl dgst -sha256 -mac HMAC -macopt
+    /// hexkey:0707...`.
     #[test]
     fn the_hash_is_hmac_sha_256() {
         assert_eq!(key().hash("hunter2").to_string(), "hmac:517867f3b22f4f30efc5186beb7f8cd9");

@@ -45,7 +45,7 @@ impl IamDocument {
     }
 }
 
-/// A role.
+/// A role as IAM shows it.
 #[derive(Clone, Debug)]
 pub struct Role {
     /// Its whole ARN, path and all.
@@ -63,7 +63,7 @@ pub struct Role {
 /// A managed policy.
 #[derive(Clone, Debug)]
 pub struct ManagedPolicy {
-    /// Its tags.
+    /// The policy's tags.
     pub tags: BTreeMap<String, String>,
     /// How many principals have it attached.
     pub attachments: u32,

@@ -21,7 +21,7 @@ use warden_policy::{Document, Kind};
 /// A function, as far as guards look at it.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Its tags.
+    /// The function's tags.
     pub tags: BTreeMap<String, String>,
     /// Which role it has (`{"Role": "arn:..."}`), with the lock on its configuration.
     pub role: Option<SurfaceSnapshot>,

@@ -44,7 +44,7 @@ const MOST_ITEMS: usize = 100;
 /// A record beside the hash that was stored with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRecord {
-    /// The record.
+    /// The record as it was written.
     pub record: Record,
     /// The SHA-256 stored with it.
     pub hash: Fingerprint,

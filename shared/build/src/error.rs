@@ -59,13 +59,13 @@ pub enum BuildError {
     /// Rust's standard library for the target is not there.
     #[error("Rust's standard library for {target} is not installed: run `rustup target add {target}` in this folder")]
     NoTarget {
-        /// The target.
+        /// The target that rustup lacks.
         target: &'static str,
     },
     /// What was built would not start, or cannot be deployed.
     #[error("{name} must not be deployed: {why}")]
     Unfit {
-        /// The binary.
+        /// The binary that would not start.
         name: String,
         /// What is wrong with it.
         why: Unfit,
@@ -75,9 +75,9 @@ pub enum BuildError {
         "{name} has {bytes} bytes, and may have {most}: a guard's start is paid by the byte. See what has come into its dependencies"
     )]
     Large {
-        /// The package.
+        /// The package that is too large.
         name: String,
-        /// Its size.
+        /// The package's size, in bytes.
         bytes: usize,
         /// The largest size.
         most: usize,

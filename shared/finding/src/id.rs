@@ -88,7 +88,7 @@ pub enum FindingId {
 /// Whose tag `warden:exempt` lets a finding pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExemptedBy {
-    /// The function's.
+    /// The function's own tag.
     Function,
     /// The role's, or the customer managed policy's where the finding is on that.
     Role,

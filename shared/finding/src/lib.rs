@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// A rule that the facts break.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
-    /// Which rule.
+    /// The rule that is broken.
     pub id: FindingId,
     /// The rule's severity, lowered where a condition or a known-good shape truly limits it.
     pub severity: Severity,

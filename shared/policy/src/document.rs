@@ -81,16 +81,16 @@ pub enum Version {
 /// Whether a statement gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It gives.
+    /// It grants what the statement says.
     Allow,
-    /// It takes away.
+    /// It takes away what the statement says, whoever grants it.
     Deny,
 }
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement<'a> {
-    /// Its id.
+    /// The statement's id, where it has one.
     pub sid: Option<Cow<'a, str>>,
     /// Allow or Deny.
     pub effect: Effect,

@@ -66,7 +66,7 @@ pub enum EditKind {
 /// A finding that no change can put right without breaking a trigger that may be legitimate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfixable {
-    /// The finding.
+    /// The finding that stays.
     pub finding: Finding,
     /// What a person can do about it.
     pub advice: String,

@@ -20,15 +20,15 @@ pub enum SandboxError {
     /// A request of the sandbox's own to the local account failed.
     #[error("the local account refused {what}: {detail}")]
     Account {
-        /// Which request.
+        /// The request that was refused.
         what: String,
-        /// Its answer.
+        /// What the account answered.
         detail: String,
     },
     /// A function on a managed runtime did not start, or ended.
     #[error("the function {function} does not run: {problem}\n{log}")]
     FunctionStart {
-        /// Its name.
+        /// The function's name.
         function: String,
         /// What was seen.
         problem: String,

@@ -38,7 +38,7 @@ pub struct CallMatch {
 }
 
 impl CallMatch {
-    /// Every call.
+    /// Matches every call.
     pub fn any() -> Self {
         Self::default()
     }

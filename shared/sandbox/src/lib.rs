@@ -63,7 +63,7 @@ use upstream::{Upstream, element};
 /// The local account's id, which is the one AWS uses in its examples.
 pub const ACCOUNT: &str = "111122223333";
 
-/// The account.
+/// The program that plays the account.
 const MINISTACK: Environment =
     Environment::new("ministack", "MiniStack", include_str!("../requirements/ministack.txt"));
 

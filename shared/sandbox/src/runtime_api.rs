@@ -39,7 +39,7 @@ pub enum Reply {
 pub(crate) enum Progress {
     /// It has not asked for an event yet.
     Starting,
-    /// It has.
+    /// It has asked for an event.
     Ready,
     /// It could not start, and said so.
     Failed(Value),

@@ -5,7 +5,13 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
 };
+use warden_sandbox::{build_guards, workspace};
+
+/// The program of `tests/bin` that starts a sandbox.
+static KEEPER: LazyLock<PathBuf> =
+    LazyLock::new(|| build_guards(&workspace(), &["keeper"], &|_| {}).expect("the keeper").remove(0));
 
 /// A machine with nothing on its PATH but a `python3` of the test's own, which does what the script says.
 struct Machine {
@@ -28,13 +34,7 @@ impl Machine {
 
     /// A start of the sandbox that installs under this machine's directory.
     fn start(&self) -> Child {
-        let test = std::env::current_exe().expect("this test");
-        let keeper = test.ancestors().nth(2).expect("the profile's directory").join("examples/keeper");
-        assert!(
-            keeper.exists(),
-            "`cargo test` builds the examples, `cargo test --test installation` does not: build them first"
-        );
-        let mut command = Command::new(keeper);
+        let mut command = Command::new(&*KEEPER);
         command.arg(self.path("target")).env("PATH", self.path("bin")).env("MACHINE", self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the keeper")
     }

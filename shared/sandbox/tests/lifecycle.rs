@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use warden_sandbox::{Options, Sandbox};
+use warden_sandbox::{Options, Sandbox, build_guards, workspace};
 
 /// The processes whose working directory is in a sandbox's directory, by id.
 fn processes_in(directory: &Path) -> BTreeSet<u32> {
@@ -93,12 +93,7 @@ async fn a_start_may_be_cut_off() {
 
 #[test]
 fn killing_the_parent_leaves_nothing() {
-    let test = std::env::current_exe().expect("this test");
-    let keeper = test.ancestors().nth(2).expect("the profile's directory").join("examples/keeper");
-    assert!(
-        keeper.exists(),
-        "`cargo test` builds the examples, `cargo test --test lifecycle` does not: build them first"
-    );
+    let keeper = build_guards(&workspace(), &["keeper"], &|_| {}).expect("the keeper").remove(0);
     let mut keeper = Command::new(keeper).stdout(Stdio::piped()).spawn().expect("the keeper");
     let mut directory = String::new();
     BufReader::new(keeper.stdout.take().expect("its output")).read_line(&mut directory).expect("a line");

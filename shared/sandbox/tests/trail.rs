@@ -1,14 +1,17 @@
 //! The trail with a real bootstrap: events reach it, its calls are attributed, and what goes wrong goes wrong as on
 //! AWS.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::{Value, json};
-use warden_sandbox::{ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, round_trips};
+use warden_sandbox::{
+    ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, build_guards, round_trips,
+    workspace,
+};
 
 /// An account with the guest deployed as a guard is, and a function `shop` that it watches.
 struct Account {
@@ -22,7 +25,7 @@ impl Account {
         let sandbox = sandbox.expect("a sandbox");
         let template = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/guest.yaml");
         let stack =
-            Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &guest())], layer: None };
+            Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &GUEST)], layer: None };
         let outputs = sandbox.deploy(&stack).await.expect("the stack");
         assert_eq!(outputs, [("Guest".to_owned(), "arn:aws:lambda:us-east-1:111122223333:function:guest".to_owned())]);
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
@@ -70,12 +73,9 @@ impl Account {
     }
 }
 
-fn guest() -> PathBuf {
-    let test = std::env::current_exe().expect("this test");
-    let guest = test.ancestors().nth(2).expect("the profile's directory").join("examples/guest");
-    assert!(guest.exists(), "`cargo test` builds the examples, `cargo test --test trail` does not: build them first");
-    guest
-}
+/// The small guard of `tests/bin`.
+static GUEST: LazyLock<PathBuf> =
+    LazyLock::new(|| build_guards(&workspace(), &["guest"], &|_| {}).expect("the guest").remove(0));
 
 #[tokio::test]
 async fn a_change_is_put_right_by_a_function_that_an_event_woke() {

@@ -90,7 +90,7 @@ pub enum SecretRefError {
 pub struct SecretName(String);
 
 impl SecretName {
-    /// The name.
+    /// The secret's name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

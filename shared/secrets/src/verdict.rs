@@ -85,7 +85,7 @@ impl fmt::Display for Confidence {
 pub struct Verdict {
     /// What kind of secret.
     pub kind: Kind,
-    /// How sure.
+    /// How sure the verdict is.
     pub confidence: Confidence,
 }
 

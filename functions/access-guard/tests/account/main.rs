@@ -1,7 +1,4 @@
-//! access-guard on the strict account and ledger in memory that the engine's own tests use.
-
-#[path = "../../../../shared/engine/tests/world/mod.rs"]
-mod world;
+//! access-guard on the strict account and ledger in memory of `warden-testing`.
 
 mod properties;
 mod remediations;

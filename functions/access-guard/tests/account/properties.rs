@@ -2,11 +2,6 @@
 //! applying once, undo restores the original exactly, and no plan touches what it does not declare.
 
 use crate::shop::{Shop, open, opt_in, pay, tools};
-use crate::world::{
-    Port,
-    guarded::{plan_of, settings, surface},
-    lambda, target,
-};
 use access_guard::AccessGuard;
 use proptest::{
     collection::vec,
@@ -27,6 +22,11 @@ use warden_engine::{
         settings::Settings,
         surface::{Resource, Surface},
     },
+};
+use warden_testing::{
+    Port,
+    guarded::{plan_of, settings, surface},
+    lambda, target,
 };
 
 /// A world that the account may hold before and after somebody's change.

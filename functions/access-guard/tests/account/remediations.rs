@@ -1,7 +1,6 @@
 //! Every remediation of access-guard, and its undo, cut off before and after each of its calls.
 
 use crate::shop::{Shop, open, opt_in, pay, tools};
-use crate::world::guarded::{self, Violation as _, surface};
 use access_guard::AccessGuard;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -9,6 +8,7 @@ use warden_engine::{
     ledger::record::Step,
     model::{content::Content, surface::Resource},
 };
+use warden_testing::guarded::{self, Violation as _, surface};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 
@@ -163,7 +163,7 @@ impl guarded::Violation<AccessGuard> for Violation {
     }
 }
 
-guarded::holds_for_every!(violations());
+warden_testing::holds_for_every!(violations());
 
 #[tokio::test]
 async fn one_half_of_a_public_url_undone_stays_undone() {

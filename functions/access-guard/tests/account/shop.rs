@@ -1,33 +1,20 @@
 //! An account with a guarded function `pay` and a guarded layer `tools`.
 
-use crate::world::{
-    World,
-    guarded::{Guarded, surface},
-};
 use access_guard::AccessGuard;
 use serde_json::json;
 use std::collections::BTreeMap;
 use warden_engine::{
     Severity,
-    call_error::CallError,
-    guard::{Facts, Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Facts, Guard, Scope, SurfaceSnapshot},
     model::{
         content::Content,
-        settings::Settings,
         surface::{Resource, Surface},
     },
 };
-
-impl Fetch<AccessGuard> for World {
-    async fn fetch(
-        &self,
-        _: &AccessGuard,
-        request: &ReconcileRequest,
-        settings: &Settings,
-    ) -> Result<Option<Facts>, CallError> {
-        self.facts(request, AccessGuard::KIND, settings).await
-    }
-}
+use warden_testing::{
+    World,
+    guarded::{Guarded, surface},
+};
 
 pub(crate) type Shop = Guarded<AccessGuard>;
 
@@ -42,7 +29,7 @@ pub(crate) fn tools() -> Resource {
 /// `pay` and `tools`, as good as empty, not opted in yet.
 pub(crate) fn open(variables: &[(&str, &str)]) -> Shop {
     let guarded = [("WARDEN_LAYER_MODE", "enforce"), ("WARDEN_LAYER_NAMES", "tools")];
-    let shop = Shop::new(AccessGuard, &[variables, &guarded].concat(), no_baseline_breaks_a_rule);
+    let shop = Shop::new(AccessGuard, World::default(), &[variables, &guarded].concat(), no_baseline_breaks_a_rule);
     for text in ["function-url", "resource-policy"] {
         shop.put(&pay(), &surface(text), Content::ABSENT);
     }

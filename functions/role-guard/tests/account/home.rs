@@ -1,18 +1,13 @@
 //! An account with a guarded role `pay`, another role `other`, a guarded function `shop` with a role of its own, and
 //! managed policies.
 
-use crate::world::{
-    World,
-    guarded::{Guarded, surface},
-};
 use jiff::{SignedDuration, tz::TimeZone};
 use role_guard::{Context, Facts, PolicyFacts, PolicyUsers, RoleGuard};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
-    call_error::CallError,
-    guard::{Fetch, Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
@@ -22,6 +17,10 @@ use warden_engine::{
     },
     name::iam::PolicyArn,
     ports::Clock,
+};
+use warden_testing::{
+    World,
+    guarded::{Guarded, surface},
 };
 
 pub(crate) type Home = Guarded<RoleGuard>;
@@ -85,126 +84,112 @@ pub(crate) fn written(document: &Value) -> String {
     serde_json::to_string_pretty(document).unwrap()
 }
 
-/// What role-guard reads, from the world.
-impl Fetch<RoleGuard> for World {
-    async fn fetch(
-        &self,
-        _: &RoleGuard,
-        request: &ReconcileRequest,
-        settings: &Settings,
-    ) -> Result<Option<Facts>, CallError> {
-        let Some(seen) = self.facts(request, GuardKind::Role, settings).await? else { return Ok(None) };
-        Ok(Some(Facts { scope: seen.scope, surfaces: seen.surfaces, context: Context::default() }))
-    }
-
-    async fn fetch_more(
-        &self,
-        _: &RoleGuard,
-        request: &ReconcileRequest,
-        facts: &mut Facts,
-        history: &History,
-        settings: &Settings,
-    ) -> Result<(), CallError> {
-        match &request.resource {
-            Resource::Role(role) => {
-                let Scope::Tags(tags) = &facts.scope else { panic!("a role is in scope by its tags") };
-                let untagged = !tags.contains_key("warden") && !tags.contains_key("warden:role");
-                let fake = self.fake(&request.resource);
-                if untagged {
-                    let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-                    let functions = request.through.iter().chain(known).cloned();
-                    let uses = |resource: Resource| {
-                        let function = self.fake(&resource);
-                        let its =
-                            function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
-                        self.opted_in(&resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
-                    };
-                    let through: BTreeSet<_> = functions.filter(|it| uses(Resource::Function(it.clone()))).collect();
-                    if !through.is_empty() {
-                        facts.surfaces = self.role_surfaces(&request.resource);
-                    }
-                    facts.scope = Scope::Through(through);
+/// What role-guard reads beside a resource's surfaces, from the world.
+fn fetch_more(
+    world: &World<Context>,
+    request: &ReconcileRequest,
+    facts: &mut Facts,
+    history: &History,
+    settings: &Settings,
+) {
+    match &request.resource {
+        Resource::Role(role) => {
+            let Scope::Tags(tags) = &facts.scope else { panic!("a role is in scope by its tags") };
+            let untagged = !tags.contains_key("warden") && !tags.contains_key("warden:role");
+            let fake = world.fake(&request.resource);
+            if untagged {
+                let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
+                let functions = request.through.iter().chain(known).cloned();
+                let uses = |resource: Resource| {
+                    let function = world.fake(&resource);
+                    let its =
+                        function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
+                    mode(world, &resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
+                };
+                let through: BTreeSet<_> = functions.filter(|it| uses(Resource::Function(it.clone()))).collect();
+                if !through.is_empty() {
+                    facts.surfaces = role_surfaces(world, &request.resource);
                 }
-                facts.context.arn = Some(role.to_string());
-                facts.context.texts = fake.texts;
-                let said = facts.surfaces.values().filter_map(|snapshot| snapshot.content.policy());
-                let earlier = history.surfaces.values().filter_map(|state| state.baseline.as_ref()?.policy());
-                let policies: BTreeSet<PolicyArn> = said.chain(earlier).collect();
-                facts.context.policies =
-                    policies.into_iter().filter_map(|policy| Some((policy.clone(), self.known(&policy)?))).collect();
+                facts.scope = Scope::Through(through);
             }
-            Resource::Policy(policy) => {
-                let policy = policy.policy();
-                facts.context.policies.extend(self.known(policy).map(|known| (policy.clone(), known)));
-            }
-            Resource::Function(_) => {
-                let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
-                let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
-                for content in [present, baseline].into_iter().flatten() {
-                    let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
-                    let resource: Resource = arn.parse().unwrap();
-                    if self.existing().contains(&resource) {
-                        facts.context.roles.insert(arn, self.judged(&resource, settings));
-                    }
-                }
-            }
-            Resource::LayerVersion(_) | Resource::Account(_) => {}
+            facts.context.arn = Some(role.to_string());
+            facts.context.texts = fake.texts;
+            let said = facts.surfaces.values().filter_map(|snapshot| snapshot.content.policy());
+            let earlier = history.surfaces.values().filter_map(|state| state.baseline.as_ref()?.policy());
+            let policies: BTreeSet<PolicyArn> = said.chain(earlier).collect();
+            let known = policies.into_iter().filter_map(|policy| Some((policy.clone(), policy_facts(world, &policy)?)));
+            facts.context.policies = known.collect();
         }
-        Ok(())
+        Resource::Policy(policy) => {
+            let policy = policy.policy();
+            facts.context.policies.extend(policy_facts(world, policy).map(|known| (policy.clone(), known)));
+        }
+        Resource::Function(_) => {
+            let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
+            let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
+            for content in [present, baseline].into_iter().flatten() {
+                let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
+                let resource: Resource = arn.parse().unwrap();
+                if world.existing().contains(&resource) {
+                    facts.context.roles.insert(arn, judged(world, &resource, settings));
+                }
+            }
+        }
+        Resource::LayerVersion(_) | Resource::Account(_) => {}
     }
 }
 
-impl World {
-    fn opted_in(&self, resource: &Resource) -> Mode {
-        OptIn::from_tags(&self.fake(resource).tags, GuardKind::Role, self.now().to_zoned(TimeZone::UTC).date()).mode
-    }
+/// The mode that a resource's tags ask for.
+fn mode(world: &World<Context>, resource: &Resource) -> Mode {
+    let today = world.now().to_zoned(TimeZone::UTC).date();
+    OptIn::from_tags(&world.fake(resource).tags, GuardKind::Role, today).mode
+}
 
-    fn role_surfaces(&self, role: &Resource) -> BTreeMap<Surface, SurfaceSnapshot> {
-        let sight = |surface: &Surface| {
-            (surface.clone(), SurfaceSnapshot { content: self.content(role, surface), revision: None })
-        };
-        self.fake(role).surfaces.keys().map(sight).collect()
-    }
+fn role_surfaces(world: &World<Context>, role: &Resource) -> BTreeMap<Surface, SurfaceSnapshot> {
+    let snapshot = |surface: &Surface| {
+        (surface.clone(), SurfaceSnapshot { content: world.content(role, surface), revision: None })
+    };
+    world.fake(role).surfaces.keys().map(snapshot).collect()
+}
 
-    /// What is known of a managed policy.
-    fn known(&self, policy: &PolicyArn) -> Option<PolicyFacts> {
-        let library = self.managed_policy(policy)?;
-        let users = self.existing().into_iter().filter(|resource| {
-            let is_begun = self.state(resource, &attachment(policy)).intent.is_some();
-            matches!(resource, Resource::Role(_))
-                && (is_begun || self.fake(resource).surfaces.contains_key(&attachment(policy)))
-        });
-        let users: Vec<Resource> = users.collect();
-        let strangers = users.iter().filter(|role| self.opted_in(role) != Mode::Enforce).map(Resource::name);
-        let resource = policy.clone().try_into().ok().map(Resource::Policy);
-        let state = resource.as_ref().map(|resource| self.state(resource, &Surface::ManagedPolicy(policy.clone())));
-        let bounds = self.existing().into_iter().filter(|role| {
-            self.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
-        });
-        Some(PolicyFacts {
-            document: library.content(),
-            version: library.default.clone(),
-            tags: resource.map(|resource| self.fake(&resource).tags).unwrap_or_default(),
-            bounds: bounds.count() as u32,
-            versions: library.versions.into_iter().rev().collect(),
-            restorable: state.is_some_and(|state| state.baseline.is_some()),
-            users: Some(PolicyUsers {
-                strangers: Some(strangers.collect()),
-                roles: users.iter().map(Resource::name).collect(),
-            }),
-        })
-    }
+/// What is known of a managed policy.
+fn policy_facts(world: &World<Context>, policy: &PolicyArn) -> Option<PolicyFacts> {
+    let library = world.managed_policy(policy)?;
+    let users = world.existing().into_iter().filter(|resource| {
+        let is_begun = world.state(resource, &attachment(policy)).intent.is_some();
+        matches!(resource, Resource::Role(_))
+            && (is_begun || world.fake(resource).surfaces.contains_key(&attachment(policy)))
+    });
+    let users: Vec<Resource> = users.collect();
+    let strangers = users.iter().filter(|role| mode(world, role) != Mode::Enforce).map(Resource::name);
+    let resource = policy.clone().try_into().ok().map(Resource::Policy);
+    let state = resource.as_ref().map(|resource| world.state(resource, &Surface::ManagedPolicy(policy.clone())));
+    let bounds = world.existing().into_iter().filter(|role| {
+        world.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
+    });
+    Some(PolicyFacts {
+        document: library.content(),
+        version: library.default.clone(),
+        tags: resource.map(|resource| world.fake(&resource).tags).unwrap_or_default(),
+        bounds: bounds.count() as u32,
+        versions: library.versions.into_iter().rev().collect(),
+        restorable: state.is_some_and(|state| state.baseline.is_some()),
+        users: Some(PolicyUsers {
+            strangers: Some(strangers.collect()),
+            roles: users.iter().map(Resource::name).collect(),
+        }),
+    })
+}
 
-    /// Everything that is wrong with a role.
-    fn judged(&self, role: &Resource, settings: &Settings) -> Judgement {
-        let facts = Facts {
-            scope: Scope::Setting(Mode::Observe),
-            surfaces: self.role_surfaces(role),
-            context: Context::default(),
-        };
-        let judged = facts.surfaces.keys().map(|surface| RoleGuard.judge(&facts, surface, settings));
-        Judgement { findings: judged.flat_map(|judged| judged.findings).collect(), unclear: None }
-    }
+/// Everything that is wrong with a role.
+fn judged(world: &World<Context>, role: &Resource, settings: &Settings) -> Judgement {
+    let facts = Facts {
+        scope: Scope::Setting(Mode::Observe),
+        surfaces: role_surfaces(world, role),
+        context: Context::default(),
+    };
+    let judged = facts.surfaces.keys().map(|surface| RoleGuard.judge(&facts, surface, settings));
+    Judgement { findings: judged.flat_map(|judged| judged.findings).collect(), unclear: None }
 }
 
 /// Makes a role that Lambda alone may assume.
@@ -233,7 +218,7 @@ pub(crate) fn attach(home: &Home, role: &Resource, policy: &PolicyArn) {
 
 /// The account before anything happens, `pay` and `shop` not opted in yet.
 pub(crate) fn open(variables: &[(&str, &str)]) -> Home {
-    let home = Home::new(RoleGuard, variables, no_baseline_breaks_a_rule);
+    let home = Home::new(RoleGuard, World::new(fetch_more), variables, no_baseline_breaks_a_rule);
     for name in ["pay", "other", "strong", "shop"] {
         make_role(&home, name);
     }

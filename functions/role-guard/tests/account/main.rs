@@ -1,7 +1,4 @@
-//! role-guard on the strict account and ledger in memory that the engine's own tests use.
-
-#[path = "../../../../shared/engine/tests/world/mod.rs"]
-mod world;
+//! role-guard on the strict account and ledger in memory of `warden-testing`.
 
 mod generated_policies;
 mod home;

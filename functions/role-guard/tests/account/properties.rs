@@ -1,16 +1,9 @@
 //! The four laws, over generated roles: planning again after applying gives no plan, applying twice is applying once,
 //! undo restores the original exactly, and no plan touches what it does not declare.
 
-use crate::{
-    home::{
-        Home, admin, attach, attachment, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_resource,
-        queue, role, write_version, written,
-    },
-    world::{
-        Port,
-        guarded::{plan_of, surface},
-        target,
-    },
+use crate::home::{
+    Home, admin, attach, attachment, inline, lambda_trust, managed, open, opt_in, orders, policy, policy_resource,
+    queue, role, write_version, written,
 };
 use jiff::SignedDuration;
 use proptest::{
@@ -29,6 +22,11 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     name::iam::PolicyArn,
+};
+use warden_testing::{
+    Port,
+    guarded::{plan_of, surface},
+    target,
 };
 
 /// What the role `pay` may hold.

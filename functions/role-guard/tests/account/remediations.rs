@@ -1,14 +1,8 @@
 //! Every remediation of role-guard, and its undo, cut off before and after each of its calls.
 
-use crate::{
-    home::{
-        Home, admin, attach, everything, inline, lambda_trust, long_orders, managed, open, opt_in, orders, policy,
-        policy_resource, queue, role, shop, write_version, written,
-    },
-    world::{
-        Fault, Port,
-        guarded::{self, Violation as _},
-    },
+use crate::home::{
+    Home, admin, attach, everything, inline, lambda_trust, long_orders, managed, open, opt_in, orders, policy,
+    policy_resource, queue, role, shop, write_version, written,
 };
 use jiff::SignedDuration;
 use role_guard::RoleGuard;
@@ -16,6 +10,10 @@ use serde_json::{Value, json};
 use warden_engine::{
     ledger::record::Step,
     model::{content::Content, surface::Surface},
+};
+use warden_testing::{
+    Fault, Port,
+    guarded::{self, Violation as _},
 };
 
 /// Something bad: how the account was before, what happens, the events that say so, and the calls that put it right.
@@ -190,7 +188,7 @@ impl guarded::Violation<RoleGuard> for Violation {
     }
 }
 
-guarded::holds_for_every!(violations());
+warden_testing::holds_for_every!(violations());
 
 /// What the default version says is back, but not yet what had made room: that shows nowhere. The guard does not take
 /// it for done, and leaves it alone as long as it is accepted; then it puts it right.

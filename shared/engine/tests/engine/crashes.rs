@@ -1,11 +1,11 @@
 //! A run that is cut off before or after any of its calls, and answers that do not come.
 
 use crate::toy::{Stage, bad, good, policy, policy_of};
-use crate::world::{Fault, Port};
 use jiff::SignedDuration;
 use warden_engine::{
     HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface,
 };
+use warden_testing::{Fault, Port};
 
 /// A remediation of two surfaces, `fault` at its `nth` call, and the event delivered again after the lease. Returns
 /// whether the fault came to pass.

@@ -1,10 +1,10 @@
 //! Events twice, late, out of order, and ten at once: one remediation.
 
 use crate::toy::{Stage, bad, function, good, policy, policy_of};
-use crate::world::Port;
 use futures::future;
 use jiff::SignedDuration;
 use warden_engine::ledger::record::Step;
+use warden_testing::Port;
 
 const ONE_REMEDIATION: [&str; 3] = ["opted-in", "planned resource-policy", "applied resource-policy"];
 

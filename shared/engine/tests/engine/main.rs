@@ -1,10 +1,5 @@
 //! The engine on a strict world in memory, with a toy guard.
 
-#[path = "../world/toy.rs"]
-mod toy;
-#[path = "../world/mod.rs"]
-mod world;
-
 mod crashes;
 mod delivery;
 mod fights;
@@ -12,4 +7,5 @@ mod limits;
 mod operators;
 mod pre_existing;
 mod rotating;
+mod toy;
 mod undoing;

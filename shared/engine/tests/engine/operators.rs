@@ -1,7 +1,6 @@
 //! The switch, and decisions that no operator made.
 
 use crate::toy::{Stage, bad, good, home, policy_of};
-use crate::world::{Fault, Port};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use warden_engine::{
@@ -15,6 +14,7 @@ use warden_engine::{
     ports::Clock,
     run::pause::{pause, resume},
 };
+use warden_testing::{Fault, Port};
 
 async fn paused(until: Option<Timestamp>) -> Stage {
     let stage = Stage::enforced().await;

@@ -1,7 +1,6 @@
 //! Rotation: written down before it is made, alone at its function's secrets, and taken back like anything.
 
 use crate::toy::Stage;
-use crate::world::{Fault, Port};
 use jiff::SignedDuration;
 use warden_engine::{
     call_error::ErrorKind,
@@ -20,6 +19,7 @@ use warden_engine::{
         rotate::{Kept, Rotate, RotateRefusal},
     },
 };
+use warden_testing::{Fault, Port};
 
 const PLANNED: [&str; 2] = ["planned secret/DB_PASSWORD", "rotated secret/DB_PASSWORD"];
 

@@ -1,7 +1,6 @@
 //! Undo: exact, refused where it would overwrite somebody's work, and accepted by the guards afterwards.
 
 use crate::toy::{Stage, bad, good, policy, policy_of};
-use crate::world::{Fault, Port};
 use futures::future;
 use jiff::SignedDuration;
 use warden_engine::{
@@ -9,6 +8,7 @@ use warden_engine::{
     ledger::record::{Record, Step},
     run::undo::UndoRefusal,
 };
+use warden_testing::{Fault, Port};
 
 /// A remediation of `pay`, and its `applied` record.
 async fn remediated() -> (Stage, Record) {

@@ -221,7 +221,7 @@ impl Route {
         self.needs.first().copied()
     }
 
-    /// Its name.
+    /// The name of the first action that it needs.
     pub(super) fn first(&self) -> &'static str {
         self.path.needs.first().copied().unwrap_or_default()
     }

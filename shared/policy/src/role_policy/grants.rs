@@ -40,7 +40,7 @@ impl Span {
         self.pattern as usize
     }
 
-    /// The actions.
+    /// The actions in the range.
     pub(super) fn actions(self) -> Range<Action> {
         self.start as usize..self.end as usize
     }
@@ -69,7 +69,7 @@ pub(super) enum WholeService {
 
 /// What some policies grant broadly together, their Denies taken off.
 pub(super) struct Grants<'d> {
-    /// Every action.
+    /// Every action that is granted broadly.
     pub(super) all: ActionSet,
     /// Every action that no condition scopes to named resources.
     pub(super) unscoped: ActionSet,

@@ -10,7 +10,7 @@ const WORDS: usize = ACTIONS.div_ceil(64);
 pub(crate) struct ActionSet([u64; WORDS]);
 
 impl ActionSet {
-    /// No action.
+    /// A set without an action.
     pub(crate) const fn new() -> Self {
         Self([0; WORDS])
     }

@@ -76,7 +76,7 @@ pub(crate) fn service(prefix: &str) -> Option<Service> {
     None
 }
 
-/// Every service.
+/// Every service of the table.
 pub(crate) fn services() -> Range<Service> {
     0..layout::SERVICES
 }

@@ -1,13 +1,11 @@
 //! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), and `"Stuck":
 //! true` when no change would be safe.
 
-use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
     Finding, FindingId, Handled, HandlerError, Report, Severity,
-    call_error::CallError,
-    guard::{Events, Facts, Fetch, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
+    guard::{Events, Facts, Guard, Introduced, Judgement, ReconcileRequest, Remedy},
     ledger::record::{Record, Step},
     model::{
         cloudtrail::{Cause, CloudTrailEvent},
@@ -23,6 +21,7 @@ use warden_engine::{
     reconcile,
     run::undo::{Undo, UndoRefusal},
 };
+use warden_testing::World;
 
 pub(crate) struct Toy;
 
@@ -153,17 +152,6 @@ impl Guard for Toy {
         };
         let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
         Remedy { plan: Some(plan), unfixable, ..Remedy::default() }
-    }
-}
-
-impl Fetch<Toy> for World {
-    async fn fetch(
-        &self,
-        _: &Toy,
-        request: &ReconcileRequest,
-        settings: &Settings,
-    ) -> Result<Option<Facts>, CallError> {
-        self.facts(request, Toy::KIND, settings).await
     }
 }
 

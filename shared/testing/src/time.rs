@@ -11,7 +11,7 @@ use std::{
 /// A clock that stands still while anything works, and jumps to the next deadline once all sleep. All of its sleepers
 /// are in one task.
 #[derive(Default)]
-pub(crate) struct SimulatedTime {
+pub struct SimulatedTime {
     passed: Cell<SignedDuration>,
     /// Who sleeps, and until when.
     sleepers: RefCell<BTreeSet<(SignedDuration, u64)>>,
@@ -33,12 +33,12 @@ impl Drop for Sleeper<'_> {
 
 impl SimulatedTime {
     /// How much time has passed.
-    pub(crate) fn passed(&self) -> SignedDuration {
+    pub fn passed(&self) -> SignedDuration {
         self.passed.get()
     }
 
     /// Waits until so much more time has passed.
-    pub(crate) async fn sleep(&self, duration: SignedDuration) {
+    pub async fn sleep(&self, duration: SignedDuration) {
         let number = self.slept.get();
         self.slept.set(number + 1);
         let until = (self.passed.get() + duration, number);

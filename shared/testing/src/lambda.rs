@@ -9,7 +9,10 @@ use warden_engine::{
 };
 
 /// The content that `call` leaves where `content` was; a call of IAM's is none of Lambda's.
-pub(crate) fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
+///
+/// # Errors
+/// What Lambda answers.
+pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
     match call {
         Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
         Call::PutResourcePolicy { policy, .. } => {

@@ -1,12 +1,12 @@
 //! A guard on a world in memory: what every guard's tests do with it, and what holds for each of them.
 
-use super::{BEGIN, Fault, Port, World};
+use crate::{BEGIN, Fault, Port, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, ops::Deref};
 use warden_engine::{
     Handled, HandlerError,
-    guard::{Fetch, Guard, ReconcileRequest},
+    guard::{Guard, ReconcileRequest},
     ledger::record::{Record, Step},
     model::{
         cloudtrail::Cause,
@@ -23,26 +23,30 @@ use warden_engine::{
 };
 
 /// What surfaces hold, and how it is written where that counts.
-pub(crate) type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
+pub type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
 
 /// A world with a guard in it.
-pub(crate) struct Guarded<G: Guard> {
-    pub(crate) guard: G,
-    pub(crate) world: World,
-    pub(crate) settings: Settings,
+pub struct Guarded<G: Guard> {
+    /// The guard that is tested.
+    pub guard: G,
+    /// Everything outside it.
+    pub world: World<G::Context>,
+    /// The settings of its stack.
+    pub settings: Settings,
     /// What must be so in the end, whatever happened.
-    pub(crate) audit: fn(&Guarded<G>),
+    pub audit: fn(&Guarded<G>),
 }
 
 impl<G: Guard> Deref for Guarded<G> {
-    type Target = World;
+    type Target = World<G::Context>;
 
-    fn deref(&self) -> &World {
+    fn deref(&self) -> &World<G::Context> {
         &self.world
     }
 }
 
-pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
+/// The settings of a stack, with these of its parameters, by their environment variables.
+pub fn settings(variables: &[(&str, &str)]) -> Settings {
     let home = Home {
         partition: "aws".parse().unwrap(),
         region: "us-east-1".into(),
@@ -52,24 +56,22 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     Settings::read(home, get).unwrap()
 }
 
-pub(crate) fn surface(text: &str) -> Surface {
+/// The surface with this name.
+pub fn surface(text: &str) -> Surface {
     text.parse().unwrap()
 }
 
-impl<G: Guard> Guarded<G>
-where
-    World: Fetch<G>,
-{
-    /// An empty world with these of the stack's parameters.
-    pub(crate) fn new(guard: G, variables: &[(&str, &str)], audit: fn(&Guarded<G>)) -> Guarded<G> {
+impl<G: Guard> Guarded<G> {
+    /// This guard in a world, with these of the stack's parameters.
+    pub fn new(guard: G, world: World<G::Context>, variables: &[(&str, &str)], audit: fn(&Guarded<G>)) -> Guarded<G> {
         let begin: Timestamp = BEGIN.parse().unwrap();
-        let guarded = Guarded { guard, world: World::default(), settings: settings(variables), audit };
+        let guarded = Guarded { guard, world, settings: settings(variables), audit };
         assert_eq!(guarded.world.now(), begin, "a paused clock");
         guarded
     }
 
     /// An event of now.
-    pub(crate) fn event(&self, name: &str, parameters: Value) -> Value {
+    pub fn event(&self, name: &str, parameters: Value) -> Value {
         json!({
             "source": "aws.lambda",
             "detail-type": "AWS API Call via CloudTrail",
@@ -84,22 +86,28 @@ where
         })
     }
 
-    pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
+    /// Lets the guard handle an event.
+    ///
+    /// # Errors
+    /// The guard's own.
+    pub async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
         on_event(&self.guard, &self.world, &self.settings, event).await
     }
 
-    pub(crate) async fn deliver(&self, event: &Value) {
+    /// Lets the guard handle an event, which must succeed and concern it.
+    pub async fn deliver(&self, event: &Value) {
         assert!(matches!(self.try_deliver(event).await.unwrap(), Handled::Looked(_)), "{event}");
     }
 
-    pub(crate) async fn deliver_all(&self, events: &[Value]) {
+    /// Lets the guard handle events, one after the other.
+    pub async fn deliver_all(&self, events: &[Value]) {
         for event in events {
             self.deliver(event).await;
         }
     }
 
     /// The sweep looks at everything of a resource, and at what that leads to.
-    pub(crate) async fn sweep(&self, resource: &Resource) {
+    pub async fn sweep(&self, resource: &Resource) {
         let request = ReconcileRequest::at(resource.clone(), Cause::by_hand("sweep"));
         let report = reconcile(&self.guard, &self.world, &self.settings, &request).await.unwrap();
         for request in report.follows {
@@ -108,13 +116,17 @@ where
     }
 
     /// The sweep looks at everything.
-    pub(crate) async fn sweep_all(&self) {
+    pub async fn sweep_all(&self) {
         for resource in self.world.existing() {
             self.sweep(&resource).await;
         }
     }
 
-    pub(crate) async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
+    /// Undoes a remediation, as `warden undo` does.
+    ///
+    /// # Errors
+    /// Why it is not undone.
+    pub async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
         let undo = Undo {
             record: record.clone(),
             accept_for: SignedDuration::from_hours(24),
@@ -125,13 +137,13 @@ where
     }
 
     /// Every record of a step.
-    pub(crate) fn steps(&self, step: Step) -> Vec<Record> {
+    pub fn steps(&self, step: Step) -> Vec<Record> {
         let resources = self.world.resources();
         resources.iter().flat_map(|resource| self.world.of_step(resource, step)).collect()
     }
 
     /// Everything that was put on record, in short and sorted.
-    pub(crate) fn story(&self) -> Vec<String> {
+    pub fn story(&self) -> Vec<String> {
         let mut story: Vec<String> =
             self.world.resources().iter().flat_map(|resource| self.world.log(resource)).collect();
         story.sort();
@@ -139,7 +151,7 @@ where
     }
 
     /// The calls of every remediation that was made.
-    pub(crate) fn calls_made(&self) -> Vec<String> {
+    pub fn calls_made(&self) -> Vec<String> {
         let applied = self.steps(Step::Applied);
         applied.iter().flat_map(|record| &record.entry.changes).map(|change| change.call().to_string()).collect()
     }
@@ -154,7 +166,7 @@ impl<G: Guard> Drop for Guarded<G> {
 }
 
 /// The plan that a record holds.
-pub(crate) fn plan_of(record: &Record) -> Plan {
+pub fn plan_of(record: &Record) -> Plan {
     let entry = &record.entry;
     Plan::recorded(entry.surface.clone().unwrap(), entry.diff.clone().unwrap(), entry.changes.clone())
 }
@@ -162,10 +174,8 @@ pub(crate) fn plan_of(record: &Record) -> Plan {
 const FAULTS: [Fault; 3] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost];
 
 /// What somebody does, and what is to become of it.
-pub(crate) trait Violation<G: Guard>
-where
-    World: Fetch<G>,
-{
+#[allow(async_fn_in_trait, reason = "used in tests, which run on one thread")]
+pub trait Violation<G: Guard> {
     /// What it is, in few words.
     fn name(&self) -> &str;
 
@@ -266,6 +276,7 @@ where
 }
 
 /// What holds for each of a guard's violations: three tests.
+#[macro_export]
 macro_rules! holds_for_every {
     ($violations:expr) => {
         #[tokio::test]
@@ -290,4 +301,3 @@ macro_rules! holds_for_every {
         }
     };
 }
-pub(crate) use holds_for_every;

@@ -2,20 +2,13 @@
 //! engine must never do (a change without its lock, a transaction that DynamoDB would not take) fails the test. Time is
 //! simulated, so that sleeping costs nothing. When a world is dropped, every chain of records in it is verified.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "every test crate that shares this module uses a part of it"
-)]
+pub mod guarded;
+pub mod iam;
+pub mod lambda;
+pub mod time;
 
-pub(crate) mod guarded;
-pub(crate) mod iam;
-pub(crate) mod lambda;
-pub(crate) mod time;
-
+use crate::{iam::Managed, time::SimulatedTime};
 use futures::future::{self, Either};
-use iam::Managed;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     cell::RefCell,
@@ -24,10 +17,9 @@ use std::{
     pin::pin,
     task::Poll,
 };
-use time::SimulatedTime;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Facts, Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::{
         chain::verify,
         record::{Reason, Record, Step},
@@ -37,7 +29,7 @@ use warden_engine::{
         content::Content,
         settings::Settings,
         surface::{Resource, Surface},
-        tags::{GuardKind, Mode},
+        tags::Mode,
     },
     name::{fingerprint::Fingerprint, iam::PolicyArn},
     plan::{Call, Change, RevisionId},
@@ -45,26 +37,34 @@ use warden_engine::{
 };
 
 /// When every world begins.
-pub(crate) const BEGIN: &str = "2026-11-21T10:00:00Z";
+pub const BEGIN: &str = "2026-11-21T10:00:00Z";
 
 /// The ways out of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Port {
-    Observe,
+pub enum Port {
+    /// A guard reads a resource ([`Fetch::fetch`]).
+    Fetch,
+    /// The ledger is read.
     History,
+    /// The ledger is written.
     Commit,
-    Sight,
+    /// One surface is read again.
+    Snapshot,
+    /// A call changes something: its first request.
     Call,
     /// A further request of a call that makes several.
     Request,
+    /// Records are sent out as events.
     Announce,
-    Vouch,
+    /// An operator's decision is signed.
+    Sign,
+    /// A signature is verified.
     Holds,
 }
 
 /// What goes wrong at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The run ends before the call was made.
     CrashBefore,
     /// The run ends once the call was made, before its answer.
@@ -77,13 +77,14 @@ pub(crate) enum Fault {
 
 /// A function, a layer version, a role or a managed policy.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct FakeResource {
-    pub(crate) tags: BTreeMap<String, String>,
+pub struct FakeResource {
+    /// The resource's tags.
+    pub tags: BTreeMap<String, String>,
     /// What is stored. Of a managed policy on a role that is no more than that it is there: what it says stands in the
     /// library.
-    pub(crate) surfaces: BTreeMap<Surface, Content>,
+    pub surfaces: BTreeMap<Surface, Content>,
     /// Of IAM's documents: how they were written, word for word.
-    pub(crate) texts: BTreeMap<Surface, String>,
+    pub texts: BTreeMap<Surface, String>,
     /// The locks on the surfaces: one more with every change.
     revisions: BTreeMap<Surface, u64>,
 }
@@ -122,10 +123,9 @@ struct Item {
     version: u64,
 }
 
-type Act = Box<dyn FnOnce(&World)>;
+type Act<C> = Box<dyn FnOnce(&World<C>)>;
 
-#[derive(Default)]
-struct Inner {
+struct Inner<C> {
     fakes: BTreeMap<Resource, FakeResource>,
     /// Every managed policy.
     library: BTreeMap<PolicyArn, Managed>,
@@ -140,52 +140,83 @@ struct Inner {
     /// By port, and how many calls there from now on.
     faults_at: Vec<(Port, usize, Fault)>,
     /// Run once, just before the next call at a port.
-    acts: Vec<(Port, Act)>,
+    acts: Vec<(Port, Act<C>)>,
     crashed: bool,
     entropy: u64,
 }
 
-/// Everything outside the engine.
-#[derive(Default)]
-pub(crate) struct World {
-    inner: RefCell<Inner>,
+/// What a guard reads beside what its surfaces hold, from the world: its [`Fetch::fetch_more`], without the waiting.
+pub type FetchMore<C> = fn(&World<C>, &ReconcileRequest, &mut Facts<C>, &History, &Settings);
+
+/// Everything outside the engine, for a guard with such a [`Guard::Context`].
+pub struct World<C = ()> {
+    inner: RefCell<Inner<C>>,
     time: SimulatedTime,
+    fetch_more: FetchMore<C>,
+}
+
+/// A world in which a guard reads no more than what its surfaces hold.
+impl<C> Default for World<C> {
+    fn default() -> Self {
+        World::new(|_, _, _, _, _| ())
+    }
+}
+
+impl<C> World<C> {
+    /// An empty world, in which a guard also reads what `fetch_more` adds.
+    pub fn new(fetch_more: FetchMore<C>) -> World<C> {
+        let inner = Inner {
+            fakes: BTreeMap::new(),
+            library: BTreeMap::new(),
+            records: BTreeMap::new(),
+            items: HashMap::new(),
+            hours: HashMap::new(),
+            announced: Vec::new(),
+            log: Vec::new(),
+            faults: HashMap::new(),
+            faults_at: Vec::new(),
+            acts: Vec::new(),
+            crashed: false,
+            entropy: 0,
+        };
+        World { inner: RefCell::new(inner), time: SimulatedTime::default(), fetch_more }
+    }
 }
 
 /// Setting the scene.
-impl World {
+impl<C> World<C> {
     /// Lets chance fall otherwise.
-    pub(crate) fn seed(&self, seed: u64) {
+    pub fn seed(&self, seed: u64) {
         self.inner.borrow_mut().entropy = seed;
     }
 
     /// Makes `resource`, or changes it, as somebody else does.
-    pub(crate) fn change(&self, resource: &Resource, change: impl FnOnce(&mut FakeResource)) {
+    pub fn change(&self, resource: &Resource, change: impl FnOnce(&mut FakeResource)) {
         change(self.inner.borrow_mut().fakes.entry(resource.clone()).or_default());
     }
 
     /// Tags `resource`.
-    pub(crate) fn tag(&self, resource: &Resource, key: &str, value: &str) {
+    pub fn tag(&self, resource: &Resource, key: &str, value: &str) {
         self.change(resource, |fake| drop(fake.tags.insert(key.into(), value.into())));
     }
 
     /// Somebody else changes what `surface` holds.
-    pub(crate) fn put(&self, resource: &Resource, surface: &Surface, content: Content) {
+    pub fn put(&self, resource: &Resource, surface: &Surface, content: Content) {
         self.change(resource, |fake| fake.put(surface, content));
     }
 
     /// Writes or changes a managed policy, as somebody else does.
-    pub(crate) fn managed<T>(&self, policy: &PolicyArn, change: impl FnOnce(&mut Managed) -> T) -> T {
+    pub fn managed<T>(&self, policy: &PolicyArn, change: impl FnOnce(&mut Managed) -> T) -> T {
         change(self.inner.borrow_mut().library.entry(policy.clone()).or_default())
     }
 
     /// A managed policy.
-    pub(crate) fn managed_policy(&self, policy: &PolicyArn) -> Option<Managed> {
+    pub fn managed_policy(&self, policy: &PolicyArn) -> Option<Managed> {
         self.inner.borrow().library.get(policy).cloned()
     }
 
     /// Writes a document of a role's, word for word, as somebody else does.
-    pub(crate) fn write(&self, role: &Resource, surface: &Surface, text: &str) {
+    pub fn write(&self, role: &Resource, surface: &Surface, text: &str) {
         self.change(role, |fake| {
             fake.put(surface, iam::parsed(text));
             fake.texts.insert(surface.clone(), text.to_owned());
@@ -193,29 +224,29 @@ impl World {
     }
 
     /// What a surface is to hold no longer.
-    pub(crate) fn clear(&self, resource: &Resource, surface: &Surface) {
+    pub fn clear(&self, resource: &Resource, surface: &Surface) {
         self.change(resource, |fake| drop(fake.surfaces.remove(surface)));
     }
 
     /// Deletes `resource`.
-    pub(crate) fn delete(&self, resource: &Resource) {
+    pub fn delete(&self, resource: &Resource) {
         self.inner.borrow_mut().fakes.remove(resource);
     }
 
     /// Lets the `nth` call at a port from now on (from 0) go wrong.
-    pub(crate) fn fault(&self, nth: usize, fault: Fault) {
+    pub fn fault(&self, nth: usize, fault: Fault) {
         let mut inner = self.inner.borrow_mut();
         let at = inner.log.len() + nth;
         inner.faults.insert(at, fault);
     }
 
     /// Lets the `nth` call at this port from now on (from 0) go wrong.
-    pub(crate) fn fault_at(&self, port: Port, nth: usize, fault: Fault) {
+    pub fn fault_at(&self, port: Port, nth: usize, fault: Fault) {
         self.inner.borrow_mut().faults_at.push((port, nth, fault));
     }
 
     /// Lets everything go well from now on.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.faults.clear();
         inner.faults_at.clear();
@@ -223,12 +254,12 @@ impl World {
     }
 
     /// Lets `act` happen just before the next call at `port`.
-    pub(crate) fn meanwhile(&self, port: Port, act: impl FnOnce(&World) + 'static) {
+    pub fn meanwhile(&self, port: Port, act: impl FnOnce(&World<C>) + 'static) {
         self.inner.borrow_mut().acts.push((port, Box::new(act)));
     }
 
     /// Writes a state straight into the table, as somebody who may merely do that.
-    pub(crate) fn forge_state(&self, resource: &Resource, surface: &Surface, forge: impl FnOnce(&mut SurfaceState)) {
+    pub fn forge_state(&self, resource: &Resource, surface: &Surface, forge: impl FnOnce(&mut SurfaceState)) {
         let mut state = self.state(resource, surface);
         forge(&mut state);
         let item = Item { json: serde_json::to_string(&state).unwrap(), version: state.version.max(1) };
@@ -236,18 +267,18 @@ impl World {
     }
 
     /// Writes a pause straight into the table, likewise.
-    pub(crate) fn forge_pause(&self, pause: &Pause) {
+    pub fn forge_pause(&self, pause: &Pause) {
         let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };
         self.inner.borrow_mut().items.insert(("account".into(), "pause".into()), item);
     }
 
     /// Lets time pass.
-    pub(crate) async fn pass(&self, time: SignedDuration) {
+    pub async fn pass(&self, time: SignedDuration) {
         self.sleep(time).await;
     }
 
     /// Runs `work` until it ends, or until it crashes at a port: then it is dropped there, and `None` comes back.
-    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let crash = future::poll_fn(|_| if self.inner.borrow().crashed { Poll::Ready(()) } else { Poll::Pending });
         match future::select(pin!(work), pin!(crash)).await {
             Either::Left((done, _)) => Some(done),
@@ -257,9 +288,9 @@ impl World {
 }
 
 /// Looking at what became of it.
-impl World {
+impl<C> World<C> {
     /// What a surface holds.
-    pub(crate) fn content(&self, resource: &Resource, surface: &Surface) -> Content {
+    pub fn content(&self, resource: &Resource, surface: &Surface) -> Content {
         let inner = self.inner.borrow();
         inner
             .fakes
@@ -269,18 +300,18 @@ impl World {
     }
 
     /// All that a resource holds.
-    pub(crate) fn fake(&self, resource: &Resource) -> FakeResource {
+    pub fn fake(&self, resource: &Resource) -> FakeResource {
         self.inner.borrow().fakes.get(resource).cloned().unwrap_or_default()
     }
 
     /// A resource's records.
-    pub(crate) fn records(&self, resource: &Resource) -> Vec<Record> {
+    pub fn records(&self, resource: &Resource) -> Vec<Record> {
         let inner = self.inner.borrow();
         inner.records.get(resource).into_iter().flatten().map(|(record, _)| record.clone()).collect()
     }
 
     /// A resource's records in short: `planned resource-policy`, `withheld pre-existing function-url`, `opted-in`.
-    pub(crate) fn log(&self, resource: &Resource) -> Vec<String> {
+    pub fn log(&self, resource: &Resource) -> Vec<String> {
         let line = |record: &Record| {
             let reason = record.entry.reason.as_ref().map(|reason| reason.code().to_owned());
             let surface = record.entry.surface.as_ref().map(ToString::to_string);
@@ -291,28 +322,28 @@ impl World {
     }
 
     /// The records of one step.
-    pub(crate) fn of_step(&self, resource: &Resource, step: Step) -> Vec<Record> {
+    pub fn of_step(&self, resource: &Resource, step: Step) -> Vec<Record> {
         self.records(resource).into_iter().filter(|record| record.entry.step == step).collect()
     }
 
     /// The records withheld for a reason, by its code.
-    pub(crate) fn withheld(&self, resource: &Resource, code: &str) -> Vec<Record> {
+    pub fn withheld(&self, resource: &Resource, code: &str) -> Vec<Record> {
         let is_it = |record: &Record| record.entry.reason.as_ref().map(Reason::code) == Some(code);
         self.of_step(resource, Step::Withheld).into_iter().filter(is_it).collect()
     }
 
     /// What was announced.
-    pub(crate) fn announced(&self) -> Vec<Record> {
+    pub fn announced(&self) -> Vec<Record> {
         self.inner.borrow().announced.clone()
     }
 
     /// What is known of a surface.
-    pub(crate) fn state(&self, resource: &Resource, surface: &Surface) -> SurfaceState {
+    pub fn state(&self, resource: &Resource, surface: &Surface) -> SurfaceState {
         self.item(&resource.to_string(), &format!("state#{surface}")).unwrap_or_default()
     }
 
     /// What is known of every surface of a resource.
-    pub(crate) fn states(&self, resource: &Resource) -> BTreeMap<Surface, SurfaceState> {
+    pub fn states(&self, resource: &Resource) -> BTreeMap<Surface, SurfaceState> {
         let inner = self.inner.borrow();
         let of_resource = inner.items.iter().filter(|((pk, _), _)| *pk == resource.to_string());
         of_resource
@@ -324,24 +355,24 @@ impl World {
             .collect()
     }
 
-    /// The switch.
-    pub(crate) fn pause(&self) -> Option<Pause> {
+    /// The pause of the whole account, where one is on record.
+    pub fn pause(&self) -> Option<Pause> {
         self.item("account", "pause")
     }
 
     /// Every resource with records.
-    pub(crate) fn resources(&self) -> Vec<Resource> {
+    pub fn resources(&self) -> Vec<Resource> {
         self.inner.borrow().records.keys().cloned().collect()
     }
 
     /// Every function, layer version, role and managed policy.
-    pub(crate) fn existing(&self) -> Vec<Resource> {
+    pub fn existing(&self) -> Vec<Resource> {
         self.inner.borrow().fakes.keys().cloned().collect()
     }
 
     /// What everything holds, where it holds something: of IAM's documents word for word, of managed policies with the
     /// version's id and what the other versions say.
-    pub(crate) fn contents(&self) -> guarded::Contents {
+    pub fn contents(&self) -> guarded::Contents {
         let inner = self.inner.borrow();
         let mut contents = guarded::Contents::new();
         for (resource, fake) in &inner.fakes {
@@ -374,12 +405,12 @@ impl World {
     }
 
     /// How many calls were made at ports.
-    pub(crate) fn calls(&self) -> usize {
+    pub fn calls(&self) -> usize {
         self.inner.borrow().log.len()
     }
 
     /// How many calls were made at one port.
-    pub(crate) fn calls_at(&self, port: Port) -> usize {
+    pub fn calls_at(&self, port: Port) -> usize {
         self.inner.borrow().log.iter().filter(|logged| **logged == port).count()
     }
 
@@ -412,7 +443,7 @@ impl Versioned for Pause {
     fn set_version(&mut self, _: u64) {}
 }
 
-impl Drop for World {
+impl<C> Drop for World<C> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -447,8 +478,8 @@ impl Drop for World {
     }
 }
 
-/// The ports.
-impl World {
+/// What every port does when it is called.
+impl<C> World<C> {
     /// A call arrives at a port.
     async fn arrive(&self, port: Port) -> Result<Option<Fault>, ErrorKind> {
         // Calls take their time, and not always the same: runs at once overtake each other.
@@ -504,24 +535,30 @@ impl World {
         CallError { kind, operation: "call", target: format!("{port:?}"), message: format!("{kind:?}, says the test") }
     }
 
-    async fn at<T>(&self, port: Port, answer: impl FnOnce(&mut Inner) -> Result<T, ErrorKind>) -> Result<T, CallError> {
+    async fn at<T>(
+        &self,
+        port: Port,
+        answer: impl FnOnce(&mut Inner<C>) -> Result<T, ErrorKind>,
+    ) -> Result<T, CallError> {
         let answered = async {
             let fault = self.arrive(port).await?;
             let answer = answer(&mut self.inner.borrow_mut());
             self.leave(fault, answer).await?
         };
-        answered.await.map_err(|kind| World::error(kind, port))
+        answered.await.map_err(|kind| Self::error(kind, port))
     }
+}
 
-    /// What a guard observes of a look: as access-guard reads it from Lambda.
-    pub(crate) async fn facts(
+impl<G: Guard> Fetch<G> for World<G::Context> {
+    /// Everything that the request asks for, as access-guard reads it from Lambda.
+    async fn fetch(
         &self,
+        _: &G,
         request: &ReconcileRequest,
-        guard: GuardKind,
         settings: &Settings,
-    ) -> Result<Option<Facts>, CallError> {
+    ) -> Result<Option<Facts<G::Context>>, CallError> {
         let today = self.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        self.at(Port::Observe, |inner| {
+        self.at(Port::Fetch, |inner| {
             let Some(fake) = inner.fakes.get(&request.resource) else { return Ok(None) };
             let scope = match &request.resource {
                 Resource::LayerVersion(_) => Scope::Setting(settings.layers.mode),
@@ -531,14 +568,27 @@ impl World {
             };
             let surfaces: Vec<Surface> = match &request.surfaces {
                 Some(surfaces) => surfaces.iter().cloned().collect(),
-                None if scope.opt_in(guard, today).mode == Mode::Off => Vec::new(),
+                None if scope.opt_in(G::KIND, today).mode == Mode::Off => Vec::new(),
                 None => fake.surfaces.keys().cloned().collect(),
             };
-            let sight =
+            let snapshot =
                 |surface: Surface| (surface.clone(), fake.snapshot(&request.resource, &surface, &inner.library));
-            Ok(Some(Facts { scope, surfaces: surfaces.into_iter().map(sight).collect(), context: () }))
+            let surfaces = surfaces.into_iter().map(snapshot).collect();
+            Ok(Some(Facts { scope, surfaces, context: G::Context::default() }))
         })
         .await
+    }
+
+    async fn fetch_more(
+        &self,
+        _: &G,
+        request: &ReconcileRequest,
+        facts: &mut Facts<G::Context>,
+        history: &History,
+        settings: &Settings,
+    ) -> Result<(), CallError> {
+        (self.fetch_more)(self, request, facts, history, settings);
+        Ok(())
     }
 }
 
@@ -546,7 +596,7 @@ fn hour(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H").to_string()
 }
 
-impl Ledger for World {
+impl<C> Ledger for World<C> {
     async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
         let pk = resource.to_string();
         self.at(Port::History, |_| Ok(())).await?;
@@ -562,14 +612,14 @@ impl Ledger for World {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
-        let fault = self.arrive(Port::Commit).await.map_err(|kind| World::error(kind, Port::Commit))?;
+        let fault = self.arrive(Port::Commit).await.map_err(|kind| Self::error(kind, Port::Commit))?;
         let answer = write(&mut self.inner.borrow_mut(), commit);
-        self.leave(fault, answer).await.map_err(|kind| World::error(kind, Port::Commit))?
+        self.leave(fault, answer).await.map_err(|kind| Self::error(kind, Port::Commit))?
     }
 }
 
 /// One transaction of DynamoDB: at most 100 items, 400 KB each, 4 MB together; all or nothing.
-fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
+fn write<C>(inner: &mut Inner<C>, commit: &Commit) -> Result<(), CommitError> {
     let pk = commit.resource.to_string();
     let mut puts = vec![("head".to_owned(), serde_json::to_string(&commit.head).unwrap(), commit.head.version)];
     for (surface, state) in &commit.surfaces {
@@ -612,10 +662,10 @@ fn write(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
     Ok(())
 }
 
-impl Account for World {
+impl<C> Account for World<C> {
     async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError> {
         // Lambda answers 404 for a policy that is not there, and for a function that is not there.
-        self.at(Port::Sight, |inner| {
+        self.at(Port::Snapshot, |inner| {
             Ok(Some(inner.fakes.get(resource).map_or_else(
                 || SurfaceSnapshot { content: Content::ABSENT, revision: None },
                 |fake| fake.snapshot(resource, surface, &inner.library),
@@ -657,7 +707,7 @@ impl Account for World {
 }
 
 /// What a call changes: nothing else.
-pub(crate) fn target(call: &Call) -> (Resource, Surface) {
+pub fn target(call: &Call) -> (Resource, Surface) {
     match call {
         Call::RemovePermission { function, qualifier, .. }
         | Call::PutResourcePolicy { function, qualifier, .. }
@@ -699,7 +749,7 @@ pub(crate) fn target(call: &Call) -> (Resource, Surface) {
     }
 }
 
-impl AuditEvents for World {
+impl<C> AuditEvents for World<C> {
     async fn announce(&self, records: &[Record]) -> Result<(), CallError> {
         if records.is_empty() {
             return Ok(());
@@ -717,9 +767,9 @@ fn proof(message: &[u8]) -> String {
     Fingerprint::of(&serde_json::json!(["the key of this world", message])).to_string()
 }
 
-impl Attestor for World {
+impl<C> Attestor for World<C> {
     async fn sign(&self, message: &[u8]) -> Result<String, CallError> {
-        self.at(Port::Vouch, |_| Ok(proof(message))).await
+        self.at(Port::Sign, |_| Ok(proof(message))).await
     }
 
     async fn holds(&self, message: &[u8], claimed: &str) -> Result<bool, CallError> {
@@ -727,7 +777,7 @@ impl Attestor for World {
     }
 }
 
-impl Clock for World {
+impl<C> Clock for World<C> {
     fn now(&self) -> Timestamp {
         BEGIN.parse::<Timestamp>().unwrap() + self.time.passed()
     }

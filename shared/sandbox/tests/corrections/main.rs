@@ -1,7 +1,6 @@
 //! Where MiniStack differs from AWS: each probe must hold on the corrected account and must not on the bare one. A
 //! probe that holds on the bare account means that MiniStack no longer needs that correction: take it out.
 
-#[path = "corrections/stacks.rs"]
 mod stacks;
 
 use aws_sdk_lambda::{

@@ -1,7 +1,7 @@
 //! What IAM makes of a call: roles, their policies, and the versions of managed policies. Documents are kept word for
 //! word.
 
-use super::{FakeResource, target};
+use crate::{FakeResource, target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
@@ -16,16 +16,21 @@ use warden_engine::{
 
 /// A managed policy.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Managed {
-    pub(crate) versions: Vec<PolicyVersion>,
-    pub(crate) default: String,
+pub struct Managed {
+    /// Its versions, the oldest first.
+    pub versions: Vec<PolicyVersion>,
+    /// The id of the default version.
+    pub default: String,
     /// How many versions there ever were.
     made: usize,
 }
 
 impl Managed {
     /// Adds a version, as CreatePolicyVersion does.
-    pub(crate) fn add(&mut self, document: &str, as_default: bool) -> Result<String, ErrorKind> {
+    ///
+    /// # Errors
+    /// Refused where there are five versions, or the document is too long.
+    pub fn add(&mut self, document: &str, as_default: bool) -> Result<String, ErrorKind> {
         if self.versions.len() == 5 || parsed(document).text().len() > 6_144 {
             return Err(ErrorKind::Refused);
         }
@@ -47,7 +52,11 @@ impl Managed {
         });
     }
 
-    pub(crate) fn set_default(&mut self, id: &str) -> Result<(), ErrorKind> {
+    /// Makes a version the default one, as SetDefaultPolicyVersion does.
+    ///
+    /// # Errors
+    /// Gone where there is no such version.
+    pub fn set_default(&mut self, id: &str) -> Result<(), ErrorKind> {
         self.versions.iter().find(|version| version.id == id).ok_or(ErrorKind::Gone)?;
         self.default = id.to_owned();
         Ok(())
@@ -55,20 +64,21 @@ impl Managed {
 
     /// The id of the default version, and what they all say. The others' ids are nobody's business: IAM gives none
     /// twice.
-    pub(crate) fn all_versions(&self) -> String {
+    pub fn all_versions(&self) -> String {
         let mut documents: Vec<&str> = self.versions.iter().map(|version| version.document.as_str()).collect();
         documents.sort_unstable();
         format!("{}: {documents:?}", self.default)
     }
 
-    pub(crate) fn content(&self) -> Content {
+    /// What its default version says.
+    pub fn content(&self) -> Content {
         let default = self.versions.iter().find(|version| version.id == self.default);
         default.map(|version| parsed(&version.document)).unwrap_or_default()
     }
 }
 
 /// What a document says.
-pub(crate) fn parsed(document: &str) -> Content {
+pub fn parsed(document: &str) -> Content {
     Content::new(serde_json::from_str(document).unwrap_or_else(|_| Value::String(document.to_owned())))
 }
 
