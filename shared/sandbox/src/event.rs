@@ -96,7 +96,7 @@ pub(crate) fn of(exchange: &Exchange<'_>) -> Option<Event> {
     let body = json!({
         "version": "0",
         "id": id,
-        "detail-type": "AWS API ApiCall via CloudTrail",
+        "detail-type": "AWS API Call via CloudTrail",
         "source": format!("aws.{}", operation.service),
         "account": exchange.account,
         "time": now,

@@ -127,7 +127,7 @@ async fn events_have_the_shape_that_cloudtrail_gives_them() {
     let added = of("AddPermission20150331v2");
     assert_eq!(
         (&added["source"], &added["detail-type"]),
-        (&json!("aws.lambda"), &json!("AWS API ApiCall via CloudTrail"))
+        (&json!("aws.lambda"), &json!("AWS API Call via CloudTrail"))
     );
     assert_eq!((&added["account"], &added["region"]), (&json!("111122223333"), &json!("us-east-1")));
     assert_eq!(

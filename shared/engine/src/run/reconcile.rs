@@ -107,7 +107,7 @@ enum Pass {
     },
     /// A part is done: look again for the rest.
     More,
-    /// ReconcileRequest again, after this time or after a short one.
+    /// To be looked at again, after this time or after a short one.
     Again(Option<SignedDuration>),
 }
 
