@@ -62,7 +62,7 @@ pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<R
             })
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
-        "TagResource" | "UntagResource" if event.is_about_our_tags() => {
+        "TagResource" | "UntagResource" if event.touches_warden_tags() => {
             let (function, _) = function(event, "resource")?;
             Some(ReconcileRequest { surfaces: None, ..access(event, function, None, Vec::new()) })
         }

@@ -41,14 +41,14 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             let introduced = vec![Introduced { surface: None, sid: None }];
             Some(ReconcileRequest { introduced, ..ReconcileRequest::at(Resource::Role(role), event.cause.clone()) })
         }
-        "TagRole" | "UntagRole" if event.is_about_our_tags() => role(event, None),
+        "TagRole" | "UntagRole" if event.touches_warden_tags() => role(event, None),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
             let policy = customer_policy(event)?;
             let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
             let request = ReconcileRequest::at(Resource::Policy(policy), event.cause.clone());
             Some(ReconcileRequest { introduced: vec![introduced], ..request })
         }
-        "TagPolicy" | "UntagPolicy" if event.is_about_our_tags() => {
+        "TagPolicy" | "UntagPolicy" if event.touches_warden_tags() => {
             Some(ReconcileRequest::at(Resource::Policy(customer_policy(event)?), event.cause.clone()))
         }
         // A version that is published along with it too.
@@ -62,7 +62,7 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         }
         // The role of the moment, kept for ever. UpdateFunctionCode publishes a version where it is asked to.
         "PublishVersion" | "UpdateFunctionCode" => function(event, "functionName", vec![published(event)?]),
-        "TagResource" | "UntagResource" if event.is_about_our_tags() => function(event, "resource", Vec::new()),
+        "TagResource" | "UntagResource" if event.touches_warden_tags() => function(event, "resource", Vec::new()),
         _ => None,
     }
 }

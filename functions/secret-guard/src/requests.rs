@@ -54,7 +54,7 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             Some(request(event, function, surface, vec![introduced]))
         }
         // Opting in or out: nothing of it is new.
-        "TagResource" | "UntagResource" if event.is_about_our_tags() => {
+        "TagResource" | "UntagResource" if event.touches_warden_tags() => {
             let (function, _) = event.function("resource")?;
             Some(ReconcileRequest {
                 surfaces: None,

@@ -3,14 +3,13 @@
 use crate::{
     guard::{Fetch, Guard, ReconcileRequest},
     model::{
-        cloudtrail::{CloudTrailEvent, EventParseError},
+        cloudtrail::{CloudTrailEvent, Envelope, EventParseError},
         settings::Settings,
     },
     ports::World,
     run::reconcile::{ReconcileError, Report, reconcile},
 };
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::VecDeque;
 
 /// What became of an event.
@@ -54,7 +53,7 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
-    event: &Value,
+    event: &Envelope,
 ) -> Result<Handled, HandlerError> {
     let event = match CloudTrailEvent::from_event(event, &settings.home) {
         Ok(event) => event,

@@ -85,7 +85,7 @@ where
     }
 
     pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
-        on_event(&self.guard, &self.world, &self.settings, event).await
+        on_event(&self.guard, &self.world, &self.settings, &serde_json::from_value(event.clone()).unwrap()).await
     }
 
     pub(crate) async fn deliver(&self, event: &Value) {
