@@ -181,11 +181,17 @@ impl CloudTrailEvent {
         self.parameters.get(name).and_then(Value::as_str)
     }
 
-    /// The function that a parameter names, and the version or alias in that name; none where it is another account's, which cannot be
-    /// changed from here.
+    /// The function that a parameter names, and the version or alias that the call is about: the one that its parameter `qualifier`
+    /// gives, or else the one in the function's name. None where the function is another account's, which cannot be changed from here,
+    /// and where the name or the qualifier is not one that Lambda takes.
     pub fn function(&self, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
-        let (function, qualifier) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
-        (*function.account() == self.home.account).then_some((function, qualifier))
+        let (function, in_name) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
+        let given = match self.parameter("qualifier") {
+            // `$LATEST` is the function itself.
+            None | Some("$LATEST") => None,
+            Some(given) => Some(given.parse().ok()?),
+        };
+        (*function.account() == self.home.account).then(|| (function, given.or(in_name)))
     }
 
     /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry a list of keys and
@@ -258,6 +264,29 @@ mod tests {
         assert_eq!(event.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
         assert_eq!((event.home.region.as_str(), event.parameter("functionName")), ("eu-west-1", Some("pay")));
         assert!(event.cause.verified);
+    }
+
+    #[test]
+    fn a_parameter_names_a_function_of_this_account_and_its_version_or_alias() {
+        #[track_caller]
+        fn check(parameters: Value, expected: Option<(&str, Option<&str>)>) {
+            let mut event = event();
+            event["detail"]["requestParameters"] = parameters;
+            let found = read(&event).unwrap().function("functionName");
+            let found = found
+                .as_ref()
+                .map(|(function, qualifier)| (function.name(), qualifier.as_ref().map(Qualifier::as_str)));
+            assert_eq!(found, expected);
+        }
+        let arn = |account: &str| format!("arn:aws:lambda:eu-west-1:{account}:function:pay:live");
+        check(json!({"functionName": "pay"}), Some(("pay", None)));
+        check(json!({"functionName": "pay", "qualifier": "3"}), Some(("pay", Some("3"))));
+        check(json!({"functionName": "pay", "qualifier": "$LATEST"}), Some(("pay", None)));
+        check(json!({"functionName": arn("111122223333")}), Some(("pay", Some("live"))));
+        check(json!({"functionName": arn("444455556666")}), None);
+        check(json!({"functionName": "pay", "qualifier": "no alias"}), None);
+        check(json!({"functionName": 7}), None);
+        check(json!({"resource": "pay"}), None);
     }
 
     #[test]
