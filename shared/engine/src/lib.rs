@@ -18,6 +18,7 @@ pub mod run;
 pub mod secret;
 
 pub use run::{
+    commit::Unwritable,
     handler::{Handled, HandlerError, on_event},
     reconcile::{ReconcileError, Report, reconcile},
 };

@@ -50,9 +50,9 @@ pub fn gone(
             let ending = match kept.and_then(|(_, content)| intent.plan.remaining(content)) {
                 Some([]) => Ending::Done,
                 Some(changes) if intent.purpose == Purpose::Remedy && !history.is_paused(now) => {
-                    let resumed = resume(surface, intent, changes, None, state, settings, now);
-                    gone.states.push((surface.clone(), resumed.state.clone()));
-                    gone.remediations.push(resumed);
+                    let mut state = state.clone();
+                    gone.remediations.push(resume(surface, intent, changes, None, &mut state, settings, now));
+                    gone.states.push((surface.clone(), state));
                     continue;
                 }
                 Some(_) | None => {
@@ -122,7 +122,6 @@ pub fn cleanup(
         changes: intent.plan.changes().to_vec(),
         intent,
         revision: None,
-        state: state.clone(),
         resumed: false,
     };
     Some((draft, state, Some(remediation)))

@@ -307,7 +307,6 @@ impl<G: Guard> Decider<'_, G> {
             {
                 let revision = snapshot.revision.clone();
                 let resumed = resume(surface, &intent, changes, revision, state, self.settings, self.now);
-                *state = resumed.state.clone();
                 self.decision.remediations.push(resumed);
                 self.decision.states.insert(surface.clone(), state.clone());
                 return false;
@@ -545,7 +544,6 @@ impl<G: Guard> Decider<'_, G> {
             intent,
             changes: plan.changes().to_vec(),
             revision: snapshot.revision.clone(),
-            state: state.clone(),
             resumed: false,
         });
     }
