@@ -12,7 +12,7 @@ use self::{
     intent::{Remediation, intend, resume},
     outcome::{Ending, conclude, learnt},
     pre_existing::PreExisting,
-    report::Once,
+    report::{Once, noted, worst},
 };
 use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
@@ -47,6 +47,7 @@ const LARGEST_CONTENT: usize = 32 * 1024;
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
+
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -77,11 +78,6 @@ pub enum Hold {
     Lease(Timestamp),
     /// The growing pause before a critical finding is reverted once more.
     Pause(Timestamp),
-}
-
-/// The severity of the worst finding.
-pub fn worst(findings: &[Finding]) -> Option<Severity> {
-    findings.iter().map(|finding| finding.severity).max()
 }
 
 /// Whether content with such findings may become a baseline: none of medium or above, and none that would be acted on when the
@@ -610,12 +606,4 @@ fn fits(content: &Content) -> bool {
 /// How long something is as JSON.
 fn length(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |text| text.len())
-}
-
-/// A note with a plan's own behind it.
-fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
-    match (note, more) {
-        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
-        (note, more) => note.or_else(|| more.map(str::to_owned)),
-    }
 }

@@ -1,6 +1,6 @@
 //! How an intent ended: its records, its state, what is learnt by it.
 
-use super::{noted, worst};
+use super::report::{noted, worst};
 use crate::{
     ledger::{
         record::{Draft, Step},

@@ -11,7 +11,20 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use warden_finding::Finding;
+use warden_finding::{Finding, Severity};
+
+/// The severity of the worst finding.
+pub(super) fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings.iter().map(|finding| finding.severity).max()
+}
+
+/// A note with a plan's own behind it.
+pub(super) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+    match (note, more) {
+        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
+        (note, more) => note.or_else(|| more.map(str::to_owned)),
+    }
+}
 
 /// What a record would say, beside its findings.
 pub(super) struct Once<'a> {
