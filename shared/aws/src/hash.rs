@@ -3,7 +3,7 @@
 
 use crate::{Aws, error::classify_redacted, secrets_manager::no_name};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit, Mac, digest::consts::U16};
 use sha2::Sha256;
 use std::fmt;
 use warden_engine::{
@@ -22,7 +22,7 @@ const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values
 const MOST_SECRETS: u32 = 16;
 
 /// The key; in memory only, and overwritten at the end.
-pub struct HashKey(Zeroizing<Vec<u8>>);
+pub struct HashKey(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,13 +31,16 @@ impl fmt::Debug for HashKey {
 }
 
 impl HashKey {
+    /// The first half of the HMAC.
     fn mac(&self, what: &[u8], text: &str) -> [u8; 16] {
-        // An HMAC takes a key of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 16] };
+        // As long as a block of SHA-256: a shorter key is one with zeros behind it (RFC 2104, section 2).
+        let mut block = Zeroizing::new([0; 64]);
+        block.iter_mut().zip(self.0.iter()).for_each(|(to, byte)| *to = *byte);
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
         mac.update(what);
         mac.update(text.as_bytes());
-        let whole = mac.finalize().into_bytes();
-        std::array::from_fn(|index| whole.get(index).copied().unwrap_or_default())
+        let (half, _) = mac.finalize().into_bytes().split::<U16>();
+        half.into()
     }
 
     /// The hash of a value.
@@ -78,13 +81,14 @@ impl Aws {
                     self.kms().generate_mac().key_id(&self.hash_key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
                 let answer = request.message(Blob::new(MESSAGE)).send().await;
                 let answer = answer.map_err(|error| classify_redacted("GenerateMac", &self.hash_key, error))?;
-                let key = answer.mac.map(Blob::into_inner).filter(|mac| mac.len() == 32).ok_or_else(|| CallError {
+                let key = answer.mac.map(|mac| Zeroizing::new(mac.into_inner()));
+                let key = key.and_then(|key| Some(HashKey(Zeroizing::new(key.as_slice().try_into().ok()?))));
+                key.ok_or_else(|| CallError {
                     kind: ErrorKind::Retry,
                     operation: "GenerateMac",
                     target: self.hash_key.clone(),
-                    message: "the answer holds no MAC".into(),
-                })?;
-                Ok(HashKey(Zeroizing::new(key)))
+                    message: "the answer holds no MAC of 32 bytes".into(),
+                })
             })
             .await
     }
@@ -97,16 +101,22 @@ pub(crate) mod tests {
 
     /// A key for tests.
     pub(crate) fn key() -> HashKey {
-        HashKey(Zeroizing::new(vec![7; 32]))
+        HashKey(Zeroizing::new([7; 32]))
     }
 
     #[test]
     fn the_same_value_has_the_same_hash_and_another_key_another_one() {
         assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
         assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
-        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new(vec![8; 32])).hash("hunter2"));
+        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new([8; 32])).hash("hunter2"));
         // What stands in digests is no help to whoever wants to make a value known.
         assert_ne!(key().hash("hunter2"), key().known("hunter2"));
+    }
+
+    /// Python: `hmac.new(b"\x07" * 32, b"value:hunter2", "sha256").hexdigest()[:32]`. Hashes stay in the ledger, so that they stay the same.
+    #[test]
+    fn a_hash_is_half_an_hmac_of_sha_256() {
+        assert_eq!(key().hash("hunter2").to_string(), "hmac:517867f3b22f4f30efc5186beb7f8cd9");
     }
 
     #[test]
@@ -121,9 +131,7 @@ pub(crate) mod tests {
         let all: BTreeSet<_> = names.iter().collect();
         assert_eq!(all.len(), 16);
         assert!(key().secrets(&other).unwrap().iter().all(|name| !all.contains(name)));
-        assert!(
-            HashKey(Zeroizing::new(vec![8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name))
-        );
+        assert!(HashKey(Zeroizing::new([8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name)));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The audit log's records and the hash chain that each resource's records form.
 
-use crate::model::content::Diff;
 use crate::{
     model::{
         cloudtrail::Cause,
+        content::Diff,
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
@@ -13,6 +13,7 @@ use crate::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, IntoStaticStr};
 use ulid::Ulid;
 use warden_finding::{Finding, Severity};
 use warden_policy::AccountId;
@@ -61,8 +62,9 @@ impl FromStr for RecordId {
 as_text!(RecordId);
 
 /// What a record says was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = NameError, parse_err_fn = no_step)]
 pub enum Step {
     /// A finding was seen; nothing was to be done.
     Observed,
@@ -91,54 +93,17 @@ pub enum Step {
 }
 
 impl Step {
-    /// Every step.
-    pub const ALL: [Step; 12] = [
-        Step::Observed,
-        Step::Withheld,
-        Step::Planned,
-        Step::Applied,
-        Step::Failed,
-        Step::Undone,
-        Step::Rotated,
-        Step::Accepted,
-        Step::OptedIn,
-        Step::OptedOut,
-        Step::Paused,
-        Step::Resumed,
-    ];
-
     /// The word in records and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Step::Observed => "observed",
-            Step::Withheld => "withheld",
-            Step::Planned => "planned",
-            Step::Applied => "applied",
-            Step::Failed => "failed",
-            Step::Undone => "undone",
-            Step::Rotated => "rotated",
-            Step::Accepted => "accepted",
-            Step::OptedIn => "opted-in",
-            Step::OptedOut => "opted-out",
-            Step::Paused => "paused",
-            Step::Resumed => "resumed",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Step {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let found = Step::ALL.into_iter().find(|step| step.as_str() == text);
-        found.ok_or_else(|| NameError::new(text, "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed"))
-    }
+fn no_step(text: &str) -> NameError {
+    NameError::new(
+        text,
+        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed",
+    )
 }
 
 /// Why a plan that was right was not applied.
