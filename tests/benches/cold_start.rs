@@ -4,7 +4,8 @@
 //!
 //! The guard is built as it is deployed, as `cargo run -p warden-build` does it, whatever this program is built as: `cargo bench --profile
 //! dev ...` finds what `cargo test` built and saves compiling the AWS SDK once more, at the price of a slower server in the first
-//! answer's time.
+//! answer's time. `cargo test -p warden-tests --bench cold_start` makes one start of each kind with guards built for this machine, to try
+//! whether all this works.
 //!
 //! Each run starts the guard's binary as Lambda does, in an empty environment but for Lambda's and the template's variables. A server
 //! in this process plays Lambda's Runtime API and AWS: it hands over one event, about a function or role that is not opted in, or that
@@ -35,9 +36,14 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::timeout,
 };
-use warden_build::{Architecture, GUARDS, GlibcVersion, check, link_guards, package_guard, target, workspace};
+use warden_build::{
+    Architecture, GUARDS, GlibcVersion, build_guards, check, link_guards, package_guard, target, workspace,
+};
 use warden_sandbox::ACCOUNT;
-use warden_tests::events::{assert_complete, event};
+use warden_tests::{
+    benchmark::{is_short, runs},
+    events::{assert_complete, event},
+};
 
 /// An event that each guard wakes for.
 const EVENTS: [fn() -> Value; GUARDS.len()] = [add_permission, put_role_policy, update_function_configuration];
@@ -49,7 +55,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let say = |text: &str| eprintln!("{text}");
-    let binaries = link_guards(&workspace(), &target(&workspace()), Architecture::X86_64, &say)?;
+    let binaries = match is_short() {
+        true => build_guards(&workspace(), &GUARDS, &say)?,
+        false => link_guards(&workspace(), &target(&workspace()), Architecture::X86_64, &say)?,
+    };
     for ((name, event), binary) in GUARDS.iter().zip(EVENTS).zip(&binaries) {
         let event = event();
         assert_complete(&event, name);
@@ -60,10 +69,6 @@ async fn main() -> Result<()> {
 
 /// Measures a guard and prints what it costs.
 async fn report(name: &str, event: &Value, path: &Path) -> Result<()> {
-    let binary = fs::read(path)?;
-    let there = GlibcVersion::AMAZON_LINUX_2023;
-    let glibc = check(&binary, Architecture::X86_64, there)?.to_string();
-
     // The first brings the binary into the page cache, and is not counted.
     ColdStart::measure(path, name, event, Shop::NotOptedIn).await?;
     let starts = ColdStart::repeat(path, name, event, Shop::NotOptedIn).await?;
@@ -72,13 +77,21 @@ async fn report(name: &str, event: &Value, path: &Path) -> Result<()> {
     let load = fs::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or_default();
     let cores = thread::available_parallelism()?;
-    println!("{name}, release build, {RUNS} cold starts; {cores} cores, load {load}\n");
+    let build = if is_short() { "built for this machine" } else { "release build" };
+    println!("{name}, {build}, {} cold starts; {cores} cores, load {load}\n", runs(RUNS));
     println!("{:<32}{:>10}{:>10}{:>10}", "", "median", "lowest", "budget");
     row("process start to first `next`", milliseconds, starts.iter().map(|start| start.next), "3 ms");
     row("to the answer, not opted in", milliseconds, starts.iter().map(|start| start.answer), "");
     row("to the answer, a finding", milliseconds, records.iter().map(|start| start.answer), "");
     row("peak memory, not opted in", megabytes, starts.iter().map(|start| start.peak), "15 MB");
     row("peak memory, a finding", megabytes, records.iter().map(|start| start.peak), "15 MB");
+    if is_short() {
+        println!();
+        return Ok(());
+    }
+    let binary = fs::read(path)?;
+    let there = GlibcVersion::AMAZON_LINUX_2023;
+    let glibc = check(&binary, Architecture::X86_64, there)?.to_string();
     row("binary", megabytes, [binary.len()], "");
     row("zip", megabytes, [package_guard(path)?.len()], "5 MB");
     println!("{:<32}{glibc:>10}{:>10}{there:>10}\n", "glibc needed", "");
@@ -122,8 +135,8 @@ enum Shop {
 
 impl ColdStart {
     async fn repeat(binary: &Path, name: &str, event: &Value, shop: Shop) -> Result<Vec<ColdStart>> {
-        let mut starts = Vec::with_capacity(RUNS);
-        for _ in 0..RUNS {
+        let mut starts = Vec::new();
+        for _ in 0..runs(RUNS) {
             starts.push(ColdStart::measure(binary, name, event, shop).await?);
         }
         Ok(starts)

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an administrator who
 //! changes things there with an ordinary SDK client.
 
+pub mod benchmark;
 pub mod environment;
 pub mod events;
 mod iam;
