@@ -20,7 +20,7 @@ use warden_engine::{
     ports::Account,
 };
 
-/// What IAM shows: it hands out no locks.
+/// A surface of IAM, which has no locks.
 fn unlocked(content: Content) -> SurfaceSnapshot {
     SurfaceSnapshot { content, revision: None }
 }
@@ -238,12 +238,13 @@ impl Account for Aws {
 }
 
 impl Aws {
-    /// The lock of the API that replaces whole policies, once its policy is sure to be what `change` expects, which GetPolicy showed with
-    /// the revision `judged`.
+    /// The lock of the API that replaces whole policies, once its policy is sure to be what `change` expects, which
+    /// GetPolicy showed with the revision `judged`.
     ///
-    /// PutResourcePolicy and DeleteResourcePolicy take the revision that GetResourcePolicy gives, RemovePermission the one that GetPolicy
-    /// gives (Lambda API reference). Whether the two are the same is said nowhere (?), so neither is taken for the other; nor whether both
-    /// write a policy in the same way (?), so where the texts differ, an unchanged revision of GetPolicy's has the word.
+    /// PutResourcePolicy and DeleteResourcePolicy take the revision that GetResourcePolicy gives, RemovePermission the
+    /// one that GetPolicy gives (Lambda API reference). Whether the two are the same is said nowhere (?), so neither is
+    /// taken for the other; nor whether both write a policy in the same way (?), so where the texts differ, an
+    /// unchanged revision of GetPolicy's has the word.
     async fn whole_policy_lock(
         &self,
         function: &FunctionArn,
@@ -265,8 +266,8 @@ impl Aws {
         })
     }
 
-    /// Deletes what was `written` after the `newest` version, and makes a version again of what had made room for it, unless that is
-    /// there already. Each is known by its document, so that neither is done twice.
+    /// Deletes the version that was `written` after the `newest`, and makes the version again that was deleted to make
+    /// room, unless it is there already. Both are recognised by their documents, so that neither is done twice.
     async fn give_room_back(
         &self,
         policy: &CustomerPolicyArn,

@@ -1,4 +1,5 @@
-//! Proofs by an HMAC key in KMS: the operator role alone may generate them, the guards may verify them, nobody can read the key.
+//! Proofs by an HMAC key in KMS: the operator role alone may generate them, the guards may verify them, nobody can read
+//! the key.
 
 use crate::{Aws, error::classify};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};

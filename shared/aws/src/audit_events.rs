@@ -10,7 +10,8 @@ use warden_engine::{
     ports::AuditEvents,
 };
 
-/// PutEvents takes 256 KB a call (EventBridge quotas); beyond this an event goes out without the contents, which the ledger has.
+/// PutEvents takes 256 KB a call (EventBridge quotas); beyond this an event goes out without the contents, which the
+/// ledger has.
 const LARGEST_DETAIL: usize = 200 * 1024;
 
 fn entry(record: &Record, bus: &str) -> PutEventsRequestEntry {

@@ -1,4 +1,5 @@
-//! The SDK's configuration inside a guard: explicit credentials, Region and roots, so that a cold start looks nothing up.
+//! The SDK's configuration inside a guard: explicit credentials, Region and roots, so that a cold start looks nothing
+//! up.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -14,7 +15,8 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use std::{env, fs, time::Duration};
 
-/// Amazon Trust Services' roots (<https://www.amazontrust.com/repository/>). Reading the system's store instead costs 3 ms of start.
+/// Amazon Trust Services' roots (<https://www.amazontrust.com/repository/>). Reading the system's store instead costs 3
+/// ms of start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../roots/amazon-trust-services.pem");
 
 /// What the Lambda environment must say and does not.
@@ -26,15 +28,15 @@ pub enum ConfigError {
     /// The roots named by `AWS_CA_BUNDLE` cannot be used.
     #[error("AWS_CA_BUNDLE names `{path}`, which cannot be used: {problem}")]
     Roots {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What is wrong.
+        /// What is wrong with it.
         problem: String,
     },
 }
 
-/// The configuration of a guard: the credentials, Region and endpoint (`AWS_ENDPOINT_URL`, for the sandbox) of the environment that
-/// Lambda gives it; `AWS_CA_BUNDLE` replaces the roots.
+/// The configuration of a guard: the credentials, Region and endpoint (`AWS_ENDPOINT_URL`, for the sandbox) of the
+/// environment that Lambda gives it; `AWS_CA_BUNDLE` replaces the roots.
 ///
 /// # Errors
 /// See [`ConfigError`].
@@ -72,7 +74,7 @@ fn http_client() -> Result<SharedHttpClient, ConfigError> {
     Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls()?).build_https())
 }
 
-/// For what is no call of the SDK's.
+/// The HTTP client for requests that the SDK does not make.
 pub(crate) fn connector() -> Result<Connector, ConfigError> {
     let settings =
         HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(2)).read_timeout(Duration::from_secs(6));

@@ -1,5 +1,5 @@
-//! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten when it goes and
-//! that does not print; everybody else sees a digest.
+//! Reading and changing environments. Values are here alone and in `secrets_manager`, in a type that is overwritten
+//! when it goes and that does not print; everybody else sees a digest.
 
 use crate::{
     Aws, HashKey,
@@ -33,9 +33,10 @@ use warden_engine::{
     secret_ref::{Reference, SecretName},
 };
 
-/// A function's configuration with its environment. Its values do not print; whoever may look at them is in [`FunctionConfig::inspect`].
+/// A function's configuration with its environment. Its values do not print; whoever may look at them is in
+/// [`FunctionConfig::inspect`].
 pub struct FunctionConfig {
-    /// The tags.
+    /// The function's tags.
     pub tags: BTreeMap<String, String>,
     /// The execution role's ARN.
     pub role: String,
@@ -45,17 +46,17 @@ pub struct FunctionConfig {
     pub package: Package,
     /// `x86_64` or `arm64`.
     pub architecture: String,
-    /// Whether it runs in a VPC of the account: attached to one, or on Lambda Managed Instances, which are in one always
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-capacity-providers.html>).
+    /// Whether it runs in a VPC of the account: attached to one, or on Lambda Managed Instances, which are in one
+    /// always (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-capacity-providers.html>).
     pub in_vpc: bool,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
     pub on_managed_instances: bool,
-    /// Code and layers as far as AWS says their size.
+    /// The size of the code and the layers, as far as AWS says it.
     pub zipped_bytes: u64,
     /// Whether a key of the customer's encrypts the environment.
     has_customers_key: bool,
     variables: BTreeMap<String, SecretString>,
-    /// AWS's code where it could not decrypt the environment.
+    /// AWS's error code, where it could not decrypt the environment.
     unreadable: Option<String>,
     layers: Vec<String>,
     revision: Option<RevisionId>,
@@ -132,7 +133,8 @@ impl FunctionConfig {
         }
     }
 
-    /// The surface as it may be written down; `readers` are the roles that may read the secrets that it refers to.
+    /// The surface as it may be written down; `readers` are the roles that may read the secrets that the environment
+    /// refers to.
     pub fn snapshot(&self, key: &HashKey, mut readers: BTreeSet<String>) -> SurfaceSnapshot {
         readers.retain(|reader| *reader == self.role);
         let content = match self.digest(key) {
@@ -147,7 +149,7 @@ impl FunctionConfig {
         version_facts(self.role.clone(), &self.variables, key)
     }
 
-    /// The values that are to be stored, if they are still those.
+    /// The values that are to be stored, if the environment still holds them.
     fn these<'a>(&'a self, stored: &'a Stored, key: &HashKey) -> Option<BTreeMap<&'a str, &'a SecretString>> {
         let value = |name: &'a String, hash: KeyedHash| {
             let value = self.variables.get(name)?;
@@ -243,7 +245,7 @@ impl Aws {
         }
     }
 
-    /// The surface `environment`: of a function that is gone, what Warden keeps of it.
+    /// The surface `environment`. For a function that is gone, it holds what Warden keeps for it.
     pub(crate) async fn environment(
         &self,
         function: &FunctionArn,
@@ -260,7 +262,8 @@ impl Aws {
         Ok(Some(reading.snapshot(key, readers)))
     }
 
-    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment or not.
+    /// The surface `secret/VARIABLE`: what is kept for the variable, whether the environment refers to it at the moment
+    /// or not.
     pub(crate) async fn kept_value(
         &self,
         function: &FunctionArn,
@@ -281,7 +284,8 @@ impl Aws {
         if secrets.is_empty() {
             return Ok(None);
         }
-        // Others have their own secrets; but a function that was made anew under another name, with the same role, may refer to these.
+        // Others have their own secrets; but a function that was made anew under another name, with the same role, may
+        // refer to these.
         let users = if secrets.values().all(|state| *state == SecretState::ToBeDeleted) {
             BTreeSet::new()
         } else {
@@ -316,7 +320,8 @@ impl Aws {
         secrets: &BTreeSet<SecretName>,
     ) -> Result<(), CallError> {
         self.delete_secrets(function, secrets).await?;
-        // Made anew in between, with references from its template, it would not start: nobody else may hear of it any more.
+        // Made anew in between, with references from its template, it would not start: nobody else may hear of it any
+        // more.
         if self.reading(function, None).await?.is_none() {
             return Ok(());
         }
@@ -411,7 +416,8 @@ impl Aws {
                 "the environment cannot be decrypted, so that it cannot be written either",
             ));
         }
-        // Whoever judged the environment judged this revision of it; values stand in no plan, so it must be this very one.
+        // Whoever judged the environment judged this revision of it; values stand in no plan, so it must be this very
+        // one.
         if revision.is_some() && reading.revision.as_ref() != revision {
             return Err(failed(ErrorKind::Stale, "the function was changed since it was read"));
         }
@@ -473,7 +479,8 @@ mod tests {
     use proptest::{collection::hash_map, prelude::*};
     use warden_engine::secret_ref::{WRAPPER, WRAPPER_VARIABLE};
 
-    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing at all.
+    /// Whatever somebody may put into an environment: references and hashes of ours, JSON, control characters, nothing
+    /// at all.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),

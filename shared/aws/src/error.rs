@@ -26,8 +26,9 @@ where
     CallError { kind, operation, target: target.to_owned(), message: format!("{said}{}", advice(kind)) }
 }
 
-/// The same for calls that carry values of environments: AWS quotes what it was sent in some of its messages (Lambda, where an
-/// environment is too long, all of it), and an answer that could not be read stands in the error. Only the code is kept.
+/// The same for calls that carry values of environments: AWS quotes what it was sent in some of its messages (Lambda,
+/// where an environment is too long, all of it), and an answer that could not be read stands in the error. Only the
+/// code is kept.
 pub(crate) fn classify_redacted<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
 where
     E: Error + ProvideErrorMetadata + CreateUnhandledError + Send + Sync + 'static,
@@ -62,7 +63,8 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         ("PreconditionFailedException", _) | (_, Some(412)) => ErrorKind::Stale,
         // Of AddPermission, RemovePermission and PutResourcePolicy (Lambda API reference): HTTP status 400.
         ("PublicPolicyException", _) => ErrorKind::PublicPolicy,
-        // IAM's words for a change that is under way elsewhere; Secrets Manager's for a secret that another request made in between.
+        // IAM's words for a change that is under way elsewhere; Secrets Manager's for a secret that another request
+        // made in between.
         (
             "ResourceConflictException"
             | "ConcurrentModification"

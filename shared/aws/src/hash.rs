@@ -1,5 +1,5 @@
-//! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of secrets and the
-//! operator can try out guesses against the hashes in the ledger.
+//! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of
+//! secrets and the operator can try out guesses against the hashes in the ledger.
 
 use crate::{Aws, error::classify_redacted, secrets_manager::no_name};
 use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
@@ -14,14 +14,14 @@ use warden_engine::{
 };
 use zeroize::Zeroizing;
 
-/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108). One call
-/// serves all environments that a process sees, and no value leaves it.
+/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108).
+/// One call serves all environments that a process sees, and no value leaves it.
 const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values, 1";
 
-/// How many secrets a function can have. Each takes the values of some 17 remediations.
+/// How many secrets a function can have. Each has room for the values of some 17 remediations.
 const MOST_SECRETS: u32 = 16;
 
-/// The key; in memory only, and overwritten at the end.
+/// The key. It is in memory only, and is overwritten when it is dropped.
 pub struct HashKey(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for HashKey {
@@ -48,14 +48,15 @@ impl HashKey {
         KeyedHash(self.mac(b"value:", value))
     }
 
-    /// What the whole account knows a value by. It stands beside no name but the one that the value was taken out of, so that nobody
-    /// finds the one of a value that was never taken out in the ledger: see [`warden_engine::known`].
+    /// The hash by which the whole account knows a value that was taken out of an environment. The ledger has this hash
+    /// for no other value: see [`warden_engine::secret::known_secret`].
     pub fn known(&self, value: &str) -> KeyedHash {
         KeyedHash(self.mac(b"known:", value))
     }
 
-    /// The names of the secrets that hold what is taken out of a function's environment, in the order in which they are filled. They end
-    /// in letters that nobody can guess: a secret of such a name cannot have been laid there by somebody who waits for its values.
+    /// The names of the secrets that hold what is taken out of a function's environment, in the order in which they are
+    /// filled. They end in letters that nobody can guess: a secret of such a name cannot have been laid there by
+    /// somebody who waits for its values.
     ///
     /// # Errors
     /// Never for a function's name.
@@ -113,7 +114,8 @@ pub(crate) mod tests {
         assert_ne!(key().hash("hunter2"), key().known("hunter2"));
     }
 
-    /// Python: `hmac.new(b"\x07" * 32, b"value:hunter2", "sha256").hexdigest()[:32]`. Hashes stay in the ledger, so that they stay the same.
+    /// Python: `hmac.new(b"\x07" * 32, b"value:hunter2", "sha256").hexdigest()[:32]`. Hashes stay in the ledger, so
+    /// that they stay the same.
     #[test]
     fn a_hash_is_half_an_hmac_of_sha_256() {
         assert_eq!(key().hash("hunter2").to_string(), "hmac:517867f3b22f4f30efc5186beb7f8cd9");

@@ -87,7 +87,8 @@ impl Aws {
         }
     }
 
-    /// The same as the API that replaces whole policies shows it, with the lock that this API takes.
+    /// A function's resource policy as the API that replaces whole policies shows it, with the lock that this API
+    /// takes.
     ///
     /// # Errors
     /// The call that failed.
@@ -143,8 +144,8 @@ impl Aws {
         Ok(urls)
     }
 
-    /// A layer version's policy, its statements in the order of their Sids: Lambda can only add at the end, so that an order
-    /// could not be restored.
+    /// A layer version's policy, its statements in the order of their Sids: Lambda can only add at the end, so that an
+    /// order could not be restored.
     ///
     /// # Errors
     /// The call that failed.
@@ -160,7 +161,8 @@ impl Aws {
         }
     }
 
-    /// The architectures that a layer version says it is for (`x86_64`, `arm64`); none where it says nothing, or nothing can be learnt of it.
+    /// The architectures that a layer version says it is for (`x86_64`, `arm64`); none where it says nothing, or
+    /// nothing can be learnt of it.
     ///
     /// # Errors
     /// The call that failed.
@@ -211,14 +213,16 @@ impl Aws {
     }
 }
 
-/// Whether a function with this configuration runs on Lambda Managed Instances. It was made that way and stays so: Lambda refuses to
-/// turn the one kind into the other (<https://github.com/localstack/localstack>, whose tests are validated against AWS).
+/// Whether a function with this configuration runs on Lambda Managed Instances. It was made that way and stays so:
+/// Lambda refuses to turn the one kind into the other (<https://github.com/localstack/localstack>, whose tests are
+/// validated against AWS).
 pub(crate) fn on_managed_instances(configuration: &FunctionConfiguration) -> bool {
     configuration.capacity_provider_config.is_some()
 }
 
-/// The customer's key that keeps the caller from the environment. Lambda decrypts it with the caller's own permissions ("Securing Lambda
-/// environment variables" in the Lambda developer guide), and says in the environment's place that it could not.
+/// The customer's key that keeps the caller from the environment. Lambda decrypts it with the caller's own permissions
+/// ("Securing Lambda environment variables" in the Lambda developer guide), and says in the environment's place that it
+/// could not.
 fn foreign_key(configuration: &FunctionConfiguration) -> Option<String> {
     let refused = configuration.environment.as_ref().is_some_and(|environment| environment.error.is_some());
     customers_key(configuration).filter(|_| refused)
@@ -257,7 +261,8 @@ fn url_sighting(auth_type: &FunctionUrlAuthType, cors: Option<Cors>) -> SurfaceS
     SurfaceSnapshot { content: Content::new(url.into()), revision: None }
 }
 
-/// The policy as content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a policy.
+/// The policy as content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for
+/// a policy.
 fn policy_content(text: &str) -> Content {
     let strictly = Document::parse(text, Kind::Resource).is_ok();
     match serde_json::from_str(text) {

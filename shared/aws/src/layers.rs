@@ -1,8 +1,9 @@
 //! Which extensions a function's layers bring. AWS names a function's layers and says nothing of what is in them.
 //!
-//! Lambda unpacks a layer under `/opt` and starts every file in `/opt/extensions` ("Configuring Lambda extensions" in the Lambda developer
-//! guide), so the names of the files in a layer's archive tell. They stand at the archive's end, of which some kilobytes are read from the
-//! address that GetLayerVersion gives out. A version of a layer never changes: each is looked into once in a process.
+//! Lambda unpacks a layer under `/opt` and starts every file in `/opt/extensions` ("Configuring Lambda extensions" in
+//! the Lambda developer guide), so the names of the files in a layer's archive tell. They stand at the archive's end,
+//! of which some kilobytes are read from the address that GetLayerVersion gives out. A version of a layer never
+//! changes: each is looked into once in a process.
 
 use crate::{Aws, config::connector, error::classify, lambda::none_if_gone};
 use aws_smithy_runtime_api::client::{
@@ -22,21 +23,23 @@ use warden_engine::{
 };
 use zip::ZipArchive;
 
-/// As much of an archive's end as holds the names of some hundred files, and surely what says where they begin.
+/// How much of an archive's end is read at first, in bytes. It holds the names of some hundred files, and surely the
+/// place that says where they begin.
 const TAIL: u64 = 128 * 1024;
-/// More than the names of all files in a layer have, and little beside the guard's memory.
+/// The most of an archive's end that is read, in bytes: more than the names of all files in a layer take, and little
+/// beside the guard's memory.
 const MOST: u64 = 4 * 1024 * 1024;
 /// How often the end of one archive is read: once, or again from where its names begin.
 const READINGS: usize = 3;
 /// How many layers are remembered.
 const REMEMBERED: usize = 256;
 
-/// What a layer brings: the names of its extensions, or none where nobody can be sure.
+/// The names of the extensions that a layer brings; none where nobody can be sure.
 type Brought = Option<BTreeSet<String>>;
 
 impl Aws {
-    /// By layer, the names of the extensions that it brings; none where that cannot be seen: the layer is gone, or is not for everybody to
-    /// read, or its archive is none that is understood here.
+    /// By layer, the names of the extensions that it brings; none where that cannot be seen: the layer is gone, or is
+    /// not for everybody to read, or its archive is none that is understood here.
     ///
     /// # Errors
     /// The call that failed and may succeed later.
@@ -112,13 +115,13 @@ fn extensions<'a>(files: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     files.filter_map(name).map(|name| name.chars().filter(char::is_ascii_graphic).take(64).collect()).collect()
 }
 
-/// The end of an archive.
+/// The last bytes of an archive.
 struct Tail {
     bytes: Vec<u8>,
     /// How long the whole archive is.
     length: u64,
     position: u64,
-    /// Where something was looked for before what is here.
+    /// The position at which something was looked for, where that lies before these bytes.
     missing: Option<u64>,
 }
 

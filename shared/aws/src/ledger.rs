@@ -151,7 +151,8 @@ impl Aws {
         Ok(found)
     }
 
-    /// What the account knows of values by these hashes ([`crate::HashKey::known`]). What an operator withdrew is left out.
+    /// What the account knows of values by these hashes ([`crate::HashKey::known`]). What an operator withdrew is left
+    /// out.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
@@ -184,8 +185,8 @@ impl Aws {
         Ok(described.table.and_then(|table| table.deletion_protection_enabled).unwrap_or_default())
     }
 
-    /// All records of one resource, in the order of the chain, and its head. A guard may write between the reading of the one and of
-    /// the other: what does not end alike is read again a few times.
+    /// All records of one resource, in the order of the chain, and its head. A guard may write between the reading of
+    /// the one and of the other: what does not end alike is read again a few times.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
@@ -217,8 +218,8 @@ impl Aws {
         Ok((records, head))
     }
 
-    /// The records of one day (UTC) in the whole account, oldest first, by the index. An item that cannot be read is an error in
-    /// its place: a damaged record hides no other.
+    /// The records of one day (UTC) in the whole account, oldest first, by the index. An item that cannot be read is an
+    /// error in its place: a damaged record hides no other.
     ///
     /// # Errors
     /// The call that failed.
@@ -239,7 +240,8 @@ impl Aws {
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn record(&self, id: RecordId) -> Result<Option<StoredRecord>, CallError> {
-        // An id made after a faster clock's may be ahead of its record's time: the days beside it are looked at as well.
+        // An id made after a faster clock's may be ahead of its record's time: the days beside it are looked at as
+        // well.
         for days in [0, -1, 1] {
             let day = id.time().saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
             let query = self.dynamodb.query().table_name(&self.table).index_name("by-day");

@@ -1,4 +1,5 @@
-//! The one list of AWS calls: what the code calls, what each role allows and what the README says are kept equal by tests.
+//! The one list of AWS calls: what the code calls, what each role allows and what the README says are kept equal by
+//! tests.
 
 /// The calls that access-guard makes, as IAM actions.
 pub const ACCESS_GUARD: &[&str] = &[
@@ -24,7 +25,8 @@ pub const ACCESS_GUARD: &[&str] = &[
     "lambda:UpdateFunctionUrlConfig",
 ];
 
-/// The calls that role-guard makes, as IAM actions; `iam:PassRole` is asked for by UpdateFunctionConfiguration with a role.
+/// The calls that role-guard makes, as IAM actions; `iam:PassRole` is asked for by UpdateFunctionConfiguration with a
+/// role.
 pub const ROLE_GUARD: &[&str] = &[
     "dynamodb:BatchGetItem",
     "dynamodb:PutItem",
@@ -56,8 +58,9 @@ pub const ROLE_GUARD: &[&str] = &[
     "lambda:UpdateFunctionConfiguration",
 ];
 
-/// The calls that secret-guard makes, as IAM actions. GetLayerVersion is also what Lambda asks of whoever sets layers, TagResource what
-/// Secrets Manager asks of whoever creates a secret with tags, ListTags what Lambda asks of whoever wants GetFunction to name the tags.
+/// The calls that secret-guard makes, as IAM actions. GetLayerVersion is also what Lambda asks of whoever sets layers,
+/// TagResource what Secrets Manager asks of whoever creates a secret with tags, ListTags what Lambda asks of whoever
+/// wants GetFunction to name the tags.
 pub const SECRET_GUARD: &[&str] = &[
     "dynamodb:BatchGetItem",
     "dynamodb:PutItem",

@@ -1,8 +1,8 @@
-//! The engine that every guard runs in: resources and surfaces, modes, findings against history, plans with their undo, the ledger's
-//! records, the breaker, and the one [`reconcile`] loop.
+//! The engine that every guard runs in: resources and surfaces, modes, findings against history, plans with their undo,
+//! the ledger's records, the breaker, and the one [`reconcile`] loop.
 //!
-//! The decision ([`decide`](decide::decide)) is pure: facts in, records and changes out. It knows no AWS SDK and no clock; what it
-//! needs from outside stands in [`ports`].
+//! The decision ([`decide`](decide::decide)) is pure: facts in, records and changes out. It knows no AWS SDK and no
+//! clock; what it needs from outside stands in [`ports`].
 
 pub mod call_error;
 pub mod decide;

@@ -3,8 +3,8 @@
 use lambda_runtime::tracing::subscriber::{self, filter::LevelFilter};
 use std::env;
 
-/// The level that Lambda's logging settings ask for, and never more than `debug`: at `trace` the AWS SDK prints its requests and
-/// answers whole, with whatever secret stands in them. `RUST_LOG` is not read, for the same reason.
+/// The level that Lambda's logging settings ask for, and never more than `debug`: at `trace` the AWS SDK prints its
+/// requests and answers whole, with whatever secret stands in them. `RUST_LOG` is not read, for the same reason.
 fn level(asked: Option<&str>) -> LevelFilter {
     asked.and_then(|asked| asked.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
 }

@@ -31,11 +31,12 @@ pub struct Gone {
     pub states: Vec<(Surface, SurfaceState)>,
     /// What the account learns about values.
     pub known: BTreeMap<KeyedHash, Known>,
-    /// What is resumed.
+    /// The remediations that are resumed.
     pub remediations: Vec<Remediation>,
 }
 
-/// Ends the intents that were left open on a resource that is gone; `kept` is what Warden keeps for it, and on which surface.
+/// Ends the intents that were left open on a resource that is gone; `kept` is what Warden keeps for it, and on which
+/// surface.
 pub fn gone(
     history: &History,
     kept: Option<(&Surface, &Content)>,
@@ -71,8 +72,9 @@ pub fn gone(
     gone
 }
 
-/// What is to be written and done about what Warden keeps for a resource that is gone, on which surface: the record, the surface's state, and
-/// the change if it may be made now. `None` where that was said already.
+/// What is to be written and done about what Warden keeps for a resource that is gone: the record, the state of the
+/// surface that it is kept on, and the change if it may be made now. `None` where it was reported already that it
+/// stays.
 pub fn cleanup(
     resource: &Resource,
     (surface, kept): (&Surface, &Content),

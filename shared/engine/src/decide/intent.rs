@@ -16,9 +16,9 @@ use warden_finding::Finding;
 /// One surface to put right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Remediation {
-    /// Where.
+    /// The surface that is put right.
     pub surface: Surface,
-    /// What, as it stands in the ledger.
+    /// The intent as it stands in the ledger.
     pub intent: Intent,
     /// The changes that are left.
     pub changes: Vec<Change>,
@@ -28,7 +28,8 @@ pub struct Remediation {
     pub resumed: bool,
 }
 
-/// Takes over an intent that another run left open, for the changes that are left: writes its new lease into the surface's state.
+/// Takes over an intent that another run left open, for the changes that are left: writes its new lease into the
+/// surface's state.
 pub(super) fn resume(
     surface: &Surface,
     intent: &Intent,

@@ -1,4 +1,5 @@
-//! The decision: facts, history, settings and the time in; records, states and changes out. Pure: no I/O, no clock, cannot fail.
+//! The decision: facts, history, settings and the time in; records, states and changes out. Pure: no I/O, no clock,
+//! cannot fail.
 
 mod breaker;
 pub mod gone;
@@ -38,12 +39,12 @@ use std::{
 };
 use warden_finding::{Finding, Severity};
 
-/// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an item
-/// holds 400 KB; a record holds the content up to four times, and a finding for every few dozen bytes of it). Lambda's own
-/// limit for a policy is 20 KB.
+/// A surface whose content is longer than this, as JSON text, is not changed: its records must fit into the ledger (an
+/// item holds 400 KB; a record holds the content up to four times, and a finding for every few dozen bytes of it).
+/// Lambda's own limit for a policy is 20 KB.
 const LARGEST_CONTENT: usize = 32 * 1024;
-/// How many records and states a commit may hold before the next surface waits for another: with what one surface can add,
-/// the head and the cap's counter they must fit into one transaction of 100 items.
+/// How many records and states a commit may hold before the next surface waits for another: with what one surface can
+/// add, the head and the cap's counter they must fit into one transaction of 100 items.
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
@@ -53,7 +54,7 @@ const BYTES_PER_COMMIT: usize = 1024 * 1024;
 pub struct Decision {
     /// The mode that the resource has.
     pub mode: Mode,
-    /// The head, with what this guard knows now; its chain not yet continued.
+    /// The head with what this guard knows now. The new records are not in its chain yet.
     pub head: Head,
     /// Records to write.
     pub drafts: Vec<Draft>,
@@ -61,13 +62,14 @@ pub struct Decision {
     pub states: BTreeMap<Surface, SurfaceState>,
     /// Changes to make, in order, once all that is written.
     pub remediations: Vec<Remediation>,
-    /// Surfaces put right that count against the account's cap.
+    /// How many of the surfaces that are put right count against the account's cap.
     pub counted: u32,
     /// What the account learns about values.
     pub known: BTreeMap<KeyedHash, Known>,
     /// Whether there is more to write than one commit takes: look again after it.
     pub more: bool,
-    /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has to wait.
+    /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has
+    /// to wait.
     pub hold: Option<Hold>,
 }
 
@@ -80,8 +82,8 @@ pub enum Hold {
     Pause(Timestamp),
 }
 
-/// Whether content with such findings may become a baseline: none of medium or above, and none that would be acted on when the
-/// baseline is restored.
+/// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
+/// and none would be acted on when the baseline is restored.
 pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
     let least = settings.threshold.min(Severity::Medium);
     judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
@@ -214,7 +216,7 @@ impl<G: Guard> Decider<'_, G> {
         self.request.cause.time.unwrap_or(self.now).min(self.now)
     }
 
-    /// Remembers that nothing of the resource is unseen any more.
+    /// Remembers that the whole resource has been looked at.
     fn survey(&mut self) {
         let whole = self.request.surfaces.is_none() || self.request.created();
         if whole
@@ -257,8 +259,9 @@ impl<G: Guard> Decider<'_, G> {
             self.guard.remember(self.facts, surface, &mut state.values);
             self.weigh(surface, snapshot, judgement, &mut state);
         }
-        // What did not change need not be written, nor that a surface which was never there is still not there. But where the
-        // event names it (it was just created with its resource), it is known from now on: what comes later is new.
+        // What did not change need not be written, nor that a surface which was never there is still not there. But
+        // where the event names it (it was just created with its resource), it is known from now on: what comes later
+        // is new.
         let known = self.history.surfaces.get(surface);
         let there = !snapshot.content.is_absent() || state.intent.is_some() || self.request.introduces(surface, None);
         let news = known != Some(&state) && (known.is_some() || there);
@@ -295,8 +298,8 @@ impl<G: Guard> Decider<'_, G> {
         let remaining = intent.plan.remaining(&snapshot.content);
         let ending = match remaining {
             Some([]) => Ending::Done,
-            // An undo of which the content does not tell whether it is done: the person who wanted it takes it up again, and the
-            // content that it restored is accepted meanwhile.
+            // An undo of which the content does not tell whether it is done: the person who wanted it takes it up
+            // again, and the content that it restored is accepted meanwhile.
             Some(_) if snapshot.content == *intent.plan.after() && self.is_accepted(&intent, state) => return false,
             Some(changes)
                 if intent.purpose == Purpose::Remedy && self.opt_in.mode == Mode::Enforce && !self.paused() =>
@@ -320,7 +323,7 @@ impl<G: Guard> Decider<'_, G> {
         true
     }
 
-    /// Whether what an undo restores is still to be let be.
+    /// Whether what an undo restores is still accepted.
     fn is_accepted(&self, intent: &Intent, state: &SurfaceState) -> bool {
         let restored = intent.restored();
         state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
@@ -501,7 +504,8 @@ impl<G: Guard> Decider<'_, G> {
         }
         let critical = worst(&fixed) == Some(Severity::Critical);
         if !critical && !self.request.by_operator {
-            // A surface counts once, however many calls it takes: many small findings must not outgrow the cap together.
+            // A surface counts once, however many calls it takes: many small findings must not outgrow the cap
+            // together.
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
@@ -569,7 +573,8 @@ impl<G: Guard> Decider<'_, G> {
         }
     }
 
-    /// Writes an `observed` or `withheld` record of those findings that none was written of for the same reason.
+    /// Writes an `observed` or `withheld` record of those findings for which there is no such record with the same
+    /// reason yet.
     #[allow(clippy::too_many_arguments, reason = "one place builds these records, from everything they say")]
     fn report(
         &mut self,

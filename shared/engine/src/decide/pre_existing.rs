@@ -17,9 +17,9 @@ use warden_finding::Finding;
 pub(super) struct PreExisting<'a> {
     /// What the guard knew of the resource.
     pub(super) known: Option<&'a Enrolment>,
-    /// What it is looked at for.
+    /// Why the resource is looked at.
     pub(super) request: &'a ReconcileRequest,
-    /// How it is opted in now.
+    /// The mode that the resource has now.
     pub(super) mode: Mode,
     /// What is to become of findings from before.
     pub(super) policy: PreExistingPolicy,
@@ -38,7 +38,8 @@ impl PreExisting<'_> {
         state: &mut SurfaceState,
     ) -> Vec<FindingKey> {
         let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
-        // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at all.
+        // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at
+        // all.
         let surveyed = self.known.is_some_and(|known| known.surveyed);
         let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
         let recorded = state.pre_existing.clone();
@@ -50,8 +51,8 @@ impl PreExisting<'_> {
             let written =
                 recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
             let is_pre_existing = match written {
-                // An event may be read after the opt-in that it came after: what it names is new if it happened after the
-                // opt-in and before the finding was written down as pre-existing.
+                // An event may be read after the opt-in that it came after: what it names is new if it happened after
+                // the opt-in and before the finding was written down as pre-existing.
                 Some(written) => {
                     !(named && enforced_since.is_some_and(|since| since <= self.happened) && self.happened <= written)
                 }

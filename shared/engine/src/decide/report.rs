@@ -1,5 +1,5 @@
-//! What is reported only once: an `observed` or `withheld` record says something of a finding that the same guard has not said before,
-//! of this content and for this reason.
+//! What is reported only once: an `observed` or `withheld` record says something of a finding that the same guard has
+//! not said before, of this content and for this reason.
 
 use crate::{
     ledger::{
@@ -18,7 +18,7 @@ pub(super) fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).max()
 }
 
-/// A note with a plan's own behind it.
+/// A note, followed by another one.
 pub(super) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
     match (note, more) {
         (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
@@ -35,8 +35,8 @@ pub(super) struct Once<'a> {
 }
 
 impl Once<'_> {
-    /// Those of the findings of which it was not said `before`; `None` where there is nothing to say. All that is said is added to
-    /// `reported`. Content that cannot be judged has no findings, and something is said of it all the same.
+    /// Those of the findings that were not reported `before`; `None` where there is nothing to report. What is reported
+    /// is added to `reported`. Content that cannot be judged has no findings, and is reported all the same.
     pub(super) fn news(
         &self,
         content: &Content,
@@ -58,14 +58,15 @@ impl Once<'_> {
     }
 }
 
-/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the resource came to its
-/// mode.
+/// What a surface's state keeps of a record that was written of it, so that it is written once; `since` is when the
+/// resource came to its mode.
 fn said(step: Step, reason: Option<&Reason>, what: &str, since: Timestamp) -> Fingerprint {
     Fingerprint::of(&json!([step, reason.map(Reason::code), what, since]))
 }
 
-/// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same reason, and the
-/// resource is still opted in as it was: nobody has put it right or changed it since, as far as the ledger knows.
+/// Whether the guard's last look at the surface found what an `observed` or `withheld` record says of it, for the same
+/// reason, and the resource is still opted in as it was: nobody has put it right or changed it since, as far as the
+/// ledger knows.
 pub fn still_holds(record: &Record, history: &History) -> bool {
     let Draft { guard: Some(guard), surface: Some(surface), step, findings, reason, diff, mode, .. } = &record.entry
     else {

@@ -1,5 +1,5 @@
-//! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and the actor
-//! are used.
+//! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and
+//! the actor are used.
 
 use crate::{
     model::tags::is_tag_key,
@@ -18,15 +18,16 @@ pub struct Cause {
     pub event_id: Option<String>,
     /// The API operation without its date (`AddPermission`), or `warden undo`.
     pub event_name: String,
-    /// When it happened.
+    /// When it happened; none where the event does not say.
     pub time: Option<Timestamp>,
-    /// Who did it.
+    /// The ARN of whoever made the call, or the AWS service that made it.
     pub actor: Option<String>,
-    /// From where.
+    /// The address that the call came from.
     pub source_address: Option<String>,
-    /// With what.
+    /// The program that made the call.
     pub user_agent: Option<String>,
-    /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents refuses to forge that.
+    /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents
+    /// refuses to forge that.
     pub verified: bool,
 }
 
@@ -50,10 +51,11 @@ pub type Envelope = EventBridgeEvent<ApiCallRecord>;
 
 /// The `detail` of an [`Envelope`]: of CloudTrail's record what a guard uses.
 ///
-/// The user guide calls most of these fields always present, and some optional, such as `userAgent` and `responseElements`
-/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>). A field that is too
-/// long is cut, or replaced by an object that says so. So a field that is absent, or not a text, is `None` here, and only what a guard
-/// cannot do without makes an event malformed ([`CloudTrailEvent::from_event`]).
+/// The user guide calls most of these fields always present, and some optional, such as `userAgent` and
+/// `responseElements`
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>). A
+/// field that is too long is cut, or replaced by an object that says so. So a field that is absent, or not a text, is
+/// `None` here, and only what a guard cannot do without makes an event malformed ([`CloudTrailEvent::from_event`]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiCallRecord {
@@ -96,15 +98,15 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 /// An API call that CloudTrail reported through EventBridge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudTrailEvent {
-    /// What stands in the records.
+    /// What the records say of the event.
     pub cause: Cause,
     /// When the call was made.
     pub time: Timestamp,
-    /// Where names in the parameters are at home.
+    /// The account and Region in which names in the parameters are looked up.
     pub home: Home,
-    /// `requestParameters`: hints of where to look.
+    /// `requestParameters`. They only hint at where to look.
     pub parameters: Value,
-    /// `responseElements`: hints as well.
+    /// `responseElements`. They only hint at where to look, too.
     pub results: Value,
 }
 
@@ -181,9 +183,9 @@ impl CloudTrailEvent {
         self.parameters.get(name).and_then(Value::as_str)
     }
 
-    /// The function that a parameter names, and the version or alias that the call is about: the one that its parameter `qualifier`
-    /// gives, or else the one in the function's name. None where the function is another account's, which cannot be changed from here,
-    /// and where the name or the qualifier is not one that Lambda takes.
+    /// The function that a parameter names, and the version or alias that the call is about: the one that its parameter
+    /// `qualifier` gives, or else the one in the function's name. None where the function is another account's, which
+    /// cannot be changed from here, and where the name or the qualifier is not one that Lambda takes.
     pub fn function(&self, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
         let (function, in_name) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
         let given = match self.parameter("qualifier") {
@@ -194,8 +196,8 @@ impl CloudTrailEvent {
         (*function.account() == self.home.account).then(|| (function, given.or(in_name)))
     }
 
-    /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry a list of keys and
-    /// values, Lambda's an object; untagging carries keys.
+    /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry
+    /// a list of keys and values, Lambda's an object; untagging carries keys.
     pub fn touches_warden_tags(&self) -> bool {
         let keys = self.parameters.get("tagKeys").and_then(Value::as_array);
         let named = keys.into_iter().flatten().filter_map(Value::as_str).any(is_tag_key);
@@ -207,9 +209,10 @@ impl CloudTrailEvent {
             }
     }
 
-    /// The version that the call published, by its answer: its number, or `$LATEST.PUBLISHED`; none where it published none. PublishVersion
-    /// always publishes one, CreateFunction and UpdateFunctionCode where `Publish` or `PublishTo` is sent; otherwise the answer is
-    /// that of `$LATEST` (seen on live AWS: <https://github.com/floci-io/floci/issues/2820>).
+    /// The version that the call published, by its answer: its number, or `$LATEST.PUBLISHED`; none where it published
+    /// none. PublishVersion always publishes one, CreateFunction and UpdateFunctionCode where `Publish` or `PublishTo`
+    /// is sent; otherwise the answer is that of `$LATEST` (seen on live AWS:
+    /// <https://github.com/floci-io/floci/issues/2820>).
     pub fn published_version(&self) -> Option<Qualifier> {
         self.result("version")?.parse().ok().filter(Qualifier::is_version)
     }

@@ -1,8 +1,8 @@
 //! Functions on Lambda Managed Instances: what is changed on `$LATEST` does not run there until it is published again.
 //!
-//! Without a qualifier the version `$LATEST.PUBLISHED` is invoked, which keeps code and configuration as they were when it was last
-//! published; `$LATEST` itself cannot be invoked. A guard puts `$LATEST` right and says so. It does not publish: that would bring
-//! whatever else is new on `$LATEST` into service, and that is for the owner to decide
+//! Without a qualifier the version `$LATEST.PUBLISHED` is invoked, which keeps code and configuration as they were when
+//! it was last published; `$LATEST` itself cannot be invoked. A guard puts `$LATEST` right and says so. It does not
+//! publish: that would bring whatever else is new on `$LATEST` into service, and that is for the owner to decide
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html>).
 
 use crate::name::lambda::FunctionArn;
@@ -16,7 +16,8 @@ fn publish(function: &FunctionArn) -> String {
     )
 }
 
-/// What a record of a change to `$LATEST` has to say: that something else runs, and how to bring the change into service.
+/// What a record of a change to `$LATEST` has to say: that something else runs, and how to bring the change into
+/// service.
 pub fn not_in_service(function: &FunctionArn, what: &str) -> String {
     format!(
         "this is not in service yet: the function runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs, and that keeps \

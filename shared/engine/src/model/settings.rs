@@ -18,18 +18,18 @@ use wildmatch::WildMatch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum PreExistingPolicy {
-    /// Withheld until somebody says `warden apply`.
+    /// They are left until somebody says `warden apply`.
     Withhold,
-    /// Put right like any other.
+    /// They are put right like any other.
     Act,
 }
 
 /// When to stop a fight over one surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// So many reverts within the window open it.
+    /// How many reverts within the window open the breaker.
     pub reverts: u32,
-    /// The window.
+    /// How far back reverts are counted.
     pub window: SignedDuration,
     /// The first pause before a critical finding is reverted all the same; it doubles with every further revert.
     pub pause: SignedDuration,
@@ -40,7 +40,7 @@ pub struct Breaker {
 pub struct LayerScope {
     /// What the guard may do with them.
     pub mode: Mode,
-    /// The names, with `*`.
+    /// Patterns with `*` for the names of the layers that are guarded.
     pub names: Vec<WildMatch>,
 }
 
@@ -49,21 +49,21 @@ pub struct LayerScope {
 pub struct Settings {
     /// Where Warden is deployed.
     pub home: Home,
-    /// The own organisation.
+    /// The organisation that the account belongs to.
     pub organization: Option<OrganizationId>,
-    /// Accounts beside the own one that may be given access. Empty: no list is set.
+    /// Other accounts that may be given access. Where it is empty, no list is set.
     pub trusted_accounts: BTreeSet<AccountId>,
-    /// Findings from this severity on are acted on.
+    /// The least severity that is acted on.
     pub threshold: Severity,
     /// What happens to pre-existing findings.
     pub pre_existing: PreExistingPolicy,
-    /// When to stop a fight.
+    /// When to stop a fight over one surface.
     pub breaker: Breaker,
-    /// Surfaces put right in an hour in the account, those with critical findings left out.
+    /// How many surfaces may be put right in an hour in the account. Those with critical findings do not count.
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,
-    /// ARN patterns with `*` of what is never changed.
+    /// Patterns with `*` for the ARNs of resources that are never changed.
     pub never_touch: Vec<WildMatch>,
     /// Which layers are guarded.
     pub layers: LayerScope,

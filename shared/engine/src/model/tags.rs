@@ -27,7 +27,7 @@ pub const TAG_KEYS: [&str; 11] = [
     "warden:secrets",
 ];
 
-/// The longest way ahead that an exemption's date may lie, in days.
+/// How far ahead an exemption's date may be, in days.
 const EXEMPTION_DAYS: i64 = 90;
 
 /// What a guard may do with a resource.
@@ -50,11 +50,11 @@ const EXEMPTION_DAYS: i64 = 90;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Mode {
-    /// Not opted in: nothing is judged, nothing is recorded.
+    /// Not opted in. Nothing is judged and nothing is recorded.
     Off,
-    /// Judged and recorded, never changed.
+    /// It is judged and recorded, and never changed.
     Observe,
-    /// Judged, recorded and put right.
+    /// It is judged, recorded and put right.
     Enforce,
 }
 
@@ -85,13 +85,13 @@ impl Mode {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum GuardKind {
-    /// Execution roles.
+    /// role-guard, which looks after execution roles.
     Role,
-    /// Who may invoke.
+    /// access-guard, which looks after who may invoke a function.
     Access,
-    /// Plaintext secrets in environments.
+    /// secret-guard, which looks after plaintext secrets in environments.
     Secrets,
-    /// Concurrency and recursion.
+    /// concurrency-guard, which looks after concurrency and recursion.
     Concurrency,
 }
 
@@ -115,7 +115,7 @@ impl GuardKind {
     }
 }
 
-/// Something that `warden:require` asks for; reported only.
+/// Something that `warden:require` asks for. Where it is missing, that is only reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -131,9 +131,9 @@ pub enum Requirement {
 /// A finding id that is let pass on this resource until a date (inclusive, UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exemption {
-    /// What is let pass.
+    /// The finding that is let pass.
     pub finding: FindingId,
-    /// The last day.
+    /// The last day on which it is let pass.
     pub until: Date,
 }
 
@@ -144,15 +144,15 @@ pub struct OptIn {
     pub mode: Mode,
     /// `warden:secrets=strip`: strip without the start-up layer.
     pub strip: bool,
-    /// `warden:owner`, for routing.
+    /// The owner (`warden:owner`), to whom alerts are routed.
     pub owner: Option<String>,
-    /// `warden:max-concurrency`.
+    /// The most concurrency that is allowed (`warden:max-concurrency`).
     pub max_concurrency: Option<NonZeroU32>,
-    /// `warden:runaway-at`.
+    /// The load from which it counts as out of control (`warden:runaway-at`).
     pub runaway_at: Option<NonZeroU32>,
-    /// `warden:require`.
+    /// What the function must have (`warden:require`).
     pub require: Vec<Requirement>,
-    /// `warden:exempt`, those in force only.
+    /// The exemptions that are in force (`warden:exempt`).
     pub exemptions: Vec<Exemption>,
     /// What in the tags could not be followed, one sentence each.
     pub problems: Vec<String>,
@@ -175,8 +175,8 @@ impl OptIn {
 
     /// Reads `tags` for `guard`; `today` (UTC) decides which exemptions are in force.
     ///
-    /// Values are taken as they stand: IAM, which holds the guards to them, compares them letter by letter, so that it would refuse
-    /// every change to what is tagged `enforce` with a space behind it.
+    /// Values are taken as they stand: IAM, which holds the guards to them, compares them letter by letter, so that it
+    /// would refuse every change to what is tagged `enforce` with a space behind it.
     pub fn from_tags(tags: &BTreeMap<String, String>, guard: GuardKind, today: Date) -> OptIn {
         let mut read = OptIn::by_setting(Mode::Off);
         let mut own_mode = None;
@@ -204,7 +204,8 @@ impl OptIn {
                     _ => read.problem(key, value, "no tag of Warden's has this key"),
                 }
             } else if key.eq_ignore_ascii_case("warden") || key.eq_ignore_ascii_case(&own_key) {
-                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the order and wins.
+                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the
+                // order and wins.
                 read.problem(key, value, "the keys of Warden's tags are in small letters; treated as observe");
                 read.mode = Mode::Observe;
             } else if is_tag_key(key) {
@@ -262,8 +263,8 @@ impl OptIn {
     }
 }
 
-/// What `warden:extension-reads` says: the variables that the function's extensions read, all of them; none where the tag is not there or
-/// cannot be followed.
+/// What `warden:extension-reads` says: the variables that the function's extensions read, all of them; none where the
+/// tag is not there or cannot be followed.
 pub fn extension_reads(tags: &BTreeMap<String, String>) -> Option<BTreeSet<&str>> {
     let value = tags.get("warden:extension-reads")?;
     let names: BTreeSet<&str> = value.split_whitespace().collect();
@@ -287,9 +288,9 @@ pub fn is_tag_key(key: &str) -> bool {
 
 /// A role's tags with Warden's keys in small letters.
 ///
-/// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that differ in case alone
-/// (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case sensitive"). On managed policies and
-/// Lambda functions they are case-sensitive.
+/// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that
+/// differ in case alone (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case
+/// sensitive"). On managed policies and Lambda functions they are case-sensitive.
 pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let folded = |key: String| if is_tag_key(&key) { key.to_ascii_lowercase() } else { key };
     tags.into_iter().map(|(key, value)| (folded(key), value)).collect()
@@ -355,7 +356,8 @@ mod tests {
         );
     }
 
-    /// IAM compares the value letter by letter: it would refuse every change to what is tagged `enforce` with a space behind it.
+    /// IAM compares the value letter by letter: it would refuse every change to what is tagged `enforce` with a space
+    /// behind it.
     #[test]
     fn a_value_with_anything_around_it_is_a_bad_value() {
         for value in ["enforce ", " enforce", "\tenforce", "enforce\n", "enforce\u{a0}"] {

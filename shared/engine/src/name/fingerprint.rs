@@ -5,7 +5,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 
-/// The SHA-256 of a JSON value in its canonical form (RFC 8785), so that neither white space nor the order of keys counts.
+/// The SHA-256 of a JSON value in its canonical form (RFC 8785), so that neither white space nor the order of keys
+/// counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 

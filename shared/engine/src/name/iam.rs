@@ -19,9 +19,9 @@ fn is_path_and_name(text: &str, longest: usize) -> bool {
 
 /// The ARN of a role, without its path.
 ///
-/// A role's name is unique in the account whatever its path, and it is all that most events and calls carry: the path would make
-/// two resources of one role. What needs the whole ARN (a function's configuration, a pattern of what is never touched) keeps it
-/// as text.
+/// A role's name is unique in the account whatever its path, and it is all that most events and calls carry: the path
+/// would make two resources of one role. What needs the whole ARN (a function's configuration, a pattern of what is
+/// never touched) keeps it as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleArn {
     partition: Partition,
@@ -132,16 +132,16 @@ impl PolicyArn {
         self.account.as_ref()
     }
 
-    /// The name of the inline policy that takes this policy's place on a role where it cannot be edited itself: it holds what may
-    /// stay of it. Always the same for one policy, so that a run that was cut off finds it again.
+    /// The name of the inline policy that takes this policy's place on a role where it cannot be edited itself: it
+    /// holds what may stay of it. Always the same for one policy, so that a run that was cut off finds it again.
     pub fn stand_in(&self) -> PolicyName {
         let digest = Fingerprint::of(&json!(self.to_string())).to_string();
         let name: String = self.name().chars().take(100).collect();
         PolicyName(format!("warden-{name}-{digest:.8}"))
     }
 
-    /// The managed policy of Warden's own that takes this policy's place on `role` where what may stay of it has no room among the
-    /// role's own policies. Always the same for one policy on one role, like [`PolicyArn::stand_in`].
+    /// The managed policy of Warden's own that takes this policy's place on `role` where what may stay of it has no
+    /// room among the role's own policies. Always the same for one policy on one role, like [`PolicyArn::stand_in`].
     pub fn copy_for(&self, role: &RoleArn) -> CustomerPolicyArn {
         let digest = Fingerprint::of(&json!([role.to_string(), self.to_string()])).to_string();
         let name: String = self.name().chars().take(40).collect();

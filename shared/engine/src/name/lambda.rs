@@ -4,8 +4,8 @@ use super::{NameError, as_text};
 use std::{fmt, str::FromStr};
 use warden_policy::{AccountId, Partition};
 
-/// What runs where a function on Lambda Managed Instances is invoked without a qualifier: the version that it was last published as,
-/// with the code and the configuration of then. Such a function's `$LATEST` cannot be invoked at all
+/// What runs where a function on Lambda Managed Instances is invoked without a qualifier: the version that it was last
+/// published as, with the code and the configuration of then. Such a function's `$LATEST` cannot be invoked at all
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html>).
 const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
@@ -26,7 +26,8 @@ impl Qualifier {
         &self.0
     }
 
-    /// Whether it is a version rather than an alias, which cannot consist of digits alone (Lambda API reference, CreateAlias).
+    /// Whether it is a version rather than an alias, which cannot consist of digits alone (Lambda API reference,
+    /// CreateAlias).
     pub fn is_version(&self) -> bool {
         self.is_latest_published() || self.0.bytes().all(|b| b.is_ascii_digit())
     }
@@ -77,8 +78,8 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A function's own name. With dots it is that of a namespaced function (botocore's model, `NamespacedFunctionName`). 140: the longest
-/// `FunctionName` there, for partial names of older functions.
+/// A function's own name. With dots it is that of a namespaced function (botocore's model, `NamespacedFunctionName`).
+/// 140: the longest `FunctionName` there, for partial names of older functions.
 fn is_function_name(text: &str) -> bool {
     is_lambda_name(&text.replace('.', "-"), 140)
 }
@@ -165,13 +166,14 @@ impl FunctionArn {
         }
     }
 
-    /// Reads what AWS accepts as `FunctionName`: a name, with any of what stands before it in an ARN or none of it, and with a qualifier
-    /// or without. What is not named is at `home`.
+    /// Reads what AWS accepts as `FunctionName`: a name, with any of what stands before it in an ARN or none of it, and
+    /// with a qualifier or without. What is not named is at `home`.
     ///
-    /// AWS: `(arn:(aws[a-zA-Z-]*)?:lambda:)?(REGION:)?(\d{12}:)?(function:)?NAME(:QUALIFIER)?` (botocore's model, `FunctionName`; in
-    /// `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be read as a name with a qualifier too. A
-    /// call reaches functions of its own Region alone, and another account's function cannot be changed from here: so what stands
-    /// before the colon is a Region or an account only where it is the one at home. `function:y` is y, as the pattern has it (?).
+    /// AWS: `(arn:(aws[a-zA-Z-]*)?:lambda:)?(REGION:)?(\d{12}:)?(function:)?NAME(:QUALIFIER)?` (botocore's model,
+    /// `FunctionName`; in `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be
+    /// read as a name with a qualifier too. A call reaches functions of its own Region alone, and another account's
+    /// function cannot be changed from here: so what stands before the colon is a Region or an account only where it is
+    /// the one at home. `function:y` is y, as the pattern has it (?).
     ///
     /// # Errors
     /// [`NameError`] where the text is none of these.

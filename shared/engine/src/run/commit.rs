@@ -33,7 +33,8 @@ pub(crate) enum Pass<T> {
     Again(Option<SignedDuration>),
 }
 
-/// Makes passes, each of which reads what it decides on, until one of them is done. None where others are at work for too long.
+/// Makes passes, each of which reads what it decides on, until one of them is done. None where others are at work for
+/// too long.
 ///
 /// # Errors
 /// The first error of a pass.
@@ -65,7 +66,7 @@ pub(crate) struct Entry {
     pub(crate) surfaces: Vec<(Surface, SurfaceState)>,
     /// Surfaces put right to count against the account's cap, and the cap.
     pub(crate) counted: Option<(u32, u32)>,
-    /// The switch, where it is turned.
+    /// The pause, where the commit sets one or ends one.
     pub(crate) pause: Option<Pause>,
     /// What the account learns about values, or unlearns.
     pub(crate) known: BTreeMap<KeyedHash, Known>,
@@ -95,8 +96,8 @@ impl From<CallError> for WriteError {
     }
 }
 
-/// Commits `entry` and moves `history` on to what the ledger holds then. Returns the records; none where somebody else wrote in between,
-/// so that nothing was written.
+/// Commits `entry` and moves `history` on to what the ledger holds then. Returns the records; none where somebody else
+/// wrote in between, so that nothing was written.
 pub(crate) async fn commit<W: Ledger + Clock>(
     world: &W,
     resource: &Resource,
@@ -124,8 +125,8 @@ pub(crate) async fn commit<W: Ledger + Clock>(
     Ok(Some(commit.records))
 }
 
-/// Commits what `compose` makes of `history`, which is read again whenever somebody else wrote in between. Returns the records, which are
-/// none where `compose` has nothing to write; `None` where others write all the time.
+/// Commits what `compose` makes of `history`, which is read again whenever somebody else wrote in between. Returns the
+/// records, which are none where `compose` has nothing to write; `None` where others write all the time.
 pub(crate) async fn commit_until_it_fits<W: Ledger + Clock>(
     world: &W,
     resource: &Resource,

@@ -12,7 +12,7 @@ use crate::{
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// What became of an event.
+/// What a guard did with an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handled {
     /// It is not about anything that this guard watches.
@@ -21,7 +21,7 @@ pub enum Handled {
     Looked(Vec<Report>),
 }
 
-/// A short answer for the log of whoever invoked the guard: how many records of which step were written.
+/// A short answer for whoever invoked the guard: the steps and ids of the records that were written.
 impl Serialize for Handled {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -34,7 +34,7 @@ impl Serialize for Handled {
     }
 }
 
-/// Why an event was not dealt with. It is to be delivered again, and kept if that does not help.
+/// Why an event was not handled. It is to be delivered again, and kept in a queue if that does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
     /// It does not have the form of an event.

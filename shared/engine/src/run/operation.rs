@@ -1,4 +1,5 @@
-//! What an operator's command does to one surface: the intent is written down, the change is made, the outcome is written down.
+//! What an operator's command does to one surface: the intent is written down, the change is made, the outcome is
+//! written down.
 
 use crate::{
     decide::outcome::{Ending, conclude, learnt},
@@ -40,8 +41,8 @@ impl<'a, W: World> Operation<'a, W> {
         self.intent.plan.surface()
     }
 
-    /// Writes the intent into the surface's `state`, together with what `entry` has. None where somebody else wrote since `history` was
-    /// read.
+    /// Writes the intent into the surface's `state`, together with what `entry` has. None where somebody else wrote
+    /// since `history` was read.
     pub(crate) async fn begin(
         self,
         mut history: History,
@@ -56,8 +57,8 @@ impl<'a, W: World> Operation<'a, W> {
 }
 
 impl<W: World> Begun<'_, W> {
-    /// Makes the changes, writes down how that ended, tells of it, and returns the ending with all records. None where others write to
-    /// the resource all the time.
+    /// Makes the changes, records how they ended, announces the records, and returns the ending with all of them. None
+    /// where others write to the resource all the time.
     pub(crate) async fn finish(
         self,
         changes: &[Change],
@@ -96,7 +97,7 @@ impl<W: World> Begun<'_, W> {
     }
 }
 
-/// What is known of a function's values, which stands in the state of its environment, once a rotation is done.
+/// The state of a function's environment with what is known of its values once a rotation is done.
 pub(crate) fn values_after(history: &History, rotation: &Intent) -> (Surface, SurfaceState) {
     let environment = Surface::Environment(None);
     let mut state = history.surfaces.get(&environment).cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What an operator's proof covers. A pause and an acceptance make the guards do nothing, so they count only with a proof that
-//! the operator role alone can make ([`crate::ports::Attestor`]).
+//! What an operator's proof covers. A pause and an acceptance make the guards do nothing, so they count only with a
+//! proof that the operator role alone can make ([`crate::ports::Attestor`]).
 
 use crate::{
     call_error::{CallError, ErrorKind},
@@ -31,7 +31,8 @@ pub fn pause_message(account: &str, pause: &Pause) -> Vec<u8> {
     canonical(&json!({"pause": {"account": account, "until": until, "by": by, "reason": reason}})).into_bytes()
 }
 
-/// Strikes every pause and acceptance in force from `history` whose proof does not hold; `history.forged` has a sentence for each.
+/// Strikes every pause and acceptance in force from `history` whose proof does not hold; `history.forged` has a
+/// sentence for each.
 ///
 /// # Errors
 /// A proof could not be checked because AWS did not answer: to be tried again, since without it an operator's decision might
@@ -71,7 +72,8 @@ pub async fn strike_forged<N: Attestor>(
     Ok(())
 }
 
-/// Whether an operator has withdrawn what the account knows of a value. A withdrawal that no operator made counts for nothing.
+/// Whether an operator has withdrawn what the account knows of a value. A withdrawal that no operator made counts for
+/// nothing.
 ///
 /// # Errors
 /// As [`strike_forged`].

@@ -1,5 +1,5 @@
-//! The one loop: fetch, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden apply` all
-//! enter here.
+//! The one loop: fetch, decide, record the intent, apply, record the outcome. A CloudTrail event, a tag and `warden
+//! apply` all enter here.
 
 use crate::{
     call_error::CallError,
@@ -30,9 +30,9 @@ use crate::{
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 
-/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts may be
-/// older than that: they are read again, or another run's revert would be made twice. It covers the run's own reads and what
-/// the clocks of two Lambda environments differ by.
+/// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts
+/// may be older than that: they are read again, or another run's revert would be made twice. It covers the run's own
+/// reads and what the clocks of two Lambda environments differ by.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a run did.
@@ -92,13 +92,13 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
 /// The resource's mode, and what is to be looked at next.
 type Looked = (Option<Mode>, Vec<ReconcileRequest>);
 
-/// What came of a commit and of the changes that it announced.
+/// How a commit ended, and the changes that it announced.
 enum Written {
     /// Everything is done.
     Done,
-    /// Somebody wrote in between: nothing was done.
+    /// Somebody wrote in between, and nothing was done.
     Conflict,
-    /// Somebody changed something in between: to be looked at again.
+    /// Somebody changed something in between, so that it has to be looked at again.
     Overtaken,
 }
 
@@ -172,8 +172,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         self.guard.follows(self.request, facts, self.settings)
     }
 
-    /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to put away what
-    /// Warden keeps for it.
+    /// A resource that is gone has nothing to put right. What was begun on it is concluded, and what Warden keeps for
+    /// it is removed.
     async fn gone(
         &self,
         mut history: History,
@@ -221,7 +221,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
     }
 
-    /// Commits `entry`, tells of its records, makes the changes that it announces and records how they ended. `facts` are those that
+    /// Commits `entry`, announces its records, makes the changes and records how they ended. `facts` are those that
     /// were decided on; none where the resource is gone.
     async fn write(
         &self,

@@ -38,9 +38,9 @@ pub enum UndoRefusal {
     /// Only what was done can be taken back.
     #[error("record {id} is `{step}`: only an `applied` or a `rotated` one can be undone")]
     NotApplied {
-        /// The record.
+        /// The record that was named.
         id: RecordId,
-        /// Its step.
+        /// The record's step.
         step: Step,
     },
     /// The resource is gone.
@@ -60,7 +60,7 @@ pub enum UndoRefusal {
     /// A remediation of the same surface is under way.
     #[error("another run works on {0}: try again in a minute")]
     Busy(Surface),
-    /// Acceptances end.
+    /// The findings would be accepted for longer than is allowed.
     #[error("a finding can be accepted for 90 days at most")]
     TooLong,
     /// AWS did not do what was asked. An intent that was recorded stays open; the same command resumes it.
@@ -72,7 +72,7 @@ pub enum UndoRefusal {
     /// The record cannot be used.
     #[error("record {id} cannot be used: {problem}")]
     Unusable {
-        /// The record.
+        /// The record that was named.
         id: RecordId,
         /// What is wrong with it.
         problem: String,
@@ -98,9 +98,9 @@ pub struct Undo {
     pub record: Record,
     /// For how long the guards leave the restored content alone.
     pub accept_for: SignedDuration,
-    /// Who wants it: the session's source identity.
+    /// The operator who asks for it: the session's source identity.
     pub by: String,
-    /// What stands in the records.
+    /// What the records say of who asked and why.
     pub cause: Cause,
 }
 

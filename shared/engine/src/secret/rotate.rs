@@ -1,5 +1,5 @@
-//! `warden rotate`: a person gives a variable another value, in the secret that Warden keeps for it. A first-class change like any other: its
-//! intent is in the ledger before it is made, and its undo brings the earlier value back.
+//! `warden rotate`: a person gives a variable another value, in the secret that Warden keeps for it. A first-class
+//! change like any other: its intent is in the ledger before it is made, and its undo brings the earlier value back.
 
 use crate::{
     call_error::CallError,
@@ -48,12 +48,12 @@ pub enum NotKept {
     /// The function has no such variable.
     #[error("the function has no variable of this name")]
     NotSet,
-    /// It holds no reference.
+    /// The variable holds no reference.
     #[error(
         "its value stands in the environment itself, so that Warden keeps none for it: set it where the function is deployed from"
     )]
     NoReference,
-    /// It refers to another function's secret.
+    /// The variable refers to another function's secret.
     #[error("it refers to {0}, which is another function's secret: rotate it there")]
     Foreign(SecretName),
     /// There is no such secret, or it is to be deleted.
@@ -67,7 +67,7 @@ pub enum NotKept {
 /// Why a value was not replaced. Nothing was changed, except where it says so.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RotateRefusal {
-    /// It is the value that is there.
+    /// The variable holds this value already.
     #[error("{0} holds this value already")]
     SameValue(VariableName),
     /// The function or the secret is gone.
@@ -102,18 +102,19 @@ impl From<WriteError> for RotateRefusal {
 /// A variable whose value is to be replaced.
 #[derive(Clone, Debug)]
 pub struct Rotate {
-    /// Whose variable it is.
+    /// The function that the variable belongs to.
     pub function: FunctionArn,
-    /// The variable.
+    /// The variable that gets another value.
     pub variable: VariableName,
-    /// Who wants it: the session's source identity.
+    /// The operator who asks for it: the session's source identity.
     pub by: String,
-    /// What stands in the records.
+    /// What the records say of who asked and why.
     pub cause: Cause,
 }
 
 impl Rotate {
-    /// What would be done with a value of that hash; `known` is what the account is to know it by, if it may.
+    /// What would be done with a value of that hash. `known` is the hash by which the account is to know the value, if
+    /// it may.
     ///
     /// # Errors
     /// [`RotateRefusal::SameValue`].
