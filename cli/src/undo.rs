@@ -153,6 +153,6 @@ fn refused(refusal: UndoRefusal) -> anyhow::Result<Exit> {
         | UndoRefusal::Busy(_)
         | UndoRefusal::TooLong
         | UndoRefusal::Failed(_) => Ok(refuse(&refusal.to_string())),
-        UndoRefusal::Call(_) | UndoRefusal::Unusable { .. } => Err(refusal.into()),
+        UndoRefusal::Call(_) | UndoRefusal::Unusable { .. } | UndoRefusal::Unwritable(_) => Err(refusal.into()),
     }
 }

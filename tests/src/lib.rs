@@ -1,7 +1,9 @@
 //! What the end-to-end tests share: a local account with Warden deployed in it from the real template, and an
 //! administrator who changes things there with an ordinary SDK client.
 
+pub mod benchmark;
 pub mod environment;
+pub mod events;
 mod iam;
 mod operator;
 pub mod secure_server;
@@ -253,6 +255,9 @@ impl Account {
     /// Waits until every event was delivered and every guard is done.
     pub async fn settle(&self) {
         self.sandbox.settle().await.expect("settled");
+        for event in self.sandbox.trail().events() {
+            events::assert_complete(&event, "an event of the sandbox");
+        }
     }
 
     /// A resource's records in the order of the chain, which holds.

@@ -31,6 +31,7 @@ use warden_engine::{
     plan::Call,
 };
 use warden_guards::{Visitor, each};
+use warden_tests::events::assert_complete;
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
 const OPTIONAL: [&str; 3] = ["baseline.json", "settings.json", "values.json"];
@@ -84,6 +85,7 @@ impl<G: Guard> Case<'_, G> {
 
     fn decided(&self) -> Decided {
         let settings = self.settings();
+        assert_complete(&self.must("event.json"), &self.folder.display().to_string());
         let event = match CloudTrailEvent::from_event(&self.must("event.json"), &settings.home) {
             Ok(event) => event,
             Err(why) => return Decided { request: why.to_string().into(), records: vec![], plans: vec![] },

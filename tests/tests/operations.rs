@@ -10,7 +10,10 @@ use warden_engine::{
 use warden_generate::id;
 use warden_guards::{AnyGuard, GUARDS, names};
 use warden_sandbox::{ACCOUNT, Options, models};
-use warden_tests::template::Template;
+use warden_tests::{
+    events::{self, assert_complete},
+    template::Template,
+};
 
 const TABLE: &str = include_str!("../../infra/OPERATIONS.md");
 
@@ -124,21 +127,7 @@ fn event(service: &str, name: &str, write: &Write, version: &str) -> Value {
         "tags": tags, "tagKeys": ["warden"], "templateArn": "arn:aws:iam::aws:role-template/x", "role": format!("arn:aws:iam::{ACCOUNT}:role/pay"),
     });
     let answer = json!({"version": version, "role": {"roleName": "pay"}, "functionName": "pay"});
-    json!({
-        "source": format!("aws.{service}"),
-        "detail-type": "AWS API Call via CloudTrail",
-        "account": ACCOUNT,
-        "detail": {
-            "eventSource": format!("{service}.amazonaws.com"),
-            "eventName": name,
-            "eventTime": "2026-11-21T10:00:00Z",
-            "awsRegion": "us-east-1",
-            "eventID": "5f0c8c1a-0000-4000-8000-000000000002",
-            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::{ACCOUNT}:user/mallory")},
-            "requestParameters": only(&write.request, &request),
-            "responseElements": only(&write.answer, &answer),
-        },
-    })
+    events::event(service, name, &only(&write.request, &request), &only(&write.answer, &answer))
 }
 
 fn home() -> Home {
@@ -153,7 +142,9 @@ fn is_concerned(guard: &dyn AnyGuard, event: &Value) -> bool {
         _ => None,
     };
     let settings = Settings::read(home(), setting).expect("settings");
-    let event = CloudTrailEvent::from_event(event, &home()).expect("an event");
+    assert_complete(event, guard.kind().name());
+    let envelope = serde_json::from_value(event.clone()).expect("an event");
+    let event = CloudTrailEvent::from_event(&envelope, &home()).expect("an event");
     !guard.requests(&event, &settings).is_empty()
 }
 

@@ -122,8 +122,8 @@ impl<'de> Visitor<'de> for Reader {
 /// A hostile name must not become an answer as long as the attack.
 fn shortened(name: &str) -> String {
     const LONGEST: usize = 100;
-    match name.char_indices().nth(LONGEST) {
+    match name.char_indices().nth(LONGEST).and_then(|(end, _)| name.get(..end)) {
         None => name.to_owned(),
-        Some((end, _)) => format!("{}...", &name[..end]),
+        Some(start) => format!("{start}..."),
     }
 }

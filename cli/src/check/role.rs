@@ -61,8 +61,8 @@ fn placed(place: &str, finding: Finding) -> Finding {
 fn shortened(error: &serde_json::Error) -> String {
     const LONGEST: usize = 300;
     let message = error.to_string();
-    match message.char_indices().nth(LONGEST) {
+    match message.char_indices().nth(LONGEST).and_then(|(end, _)| message.get(..end)) {
         None => message,
-        Some((end, _)) => format!("{}... at line {} column {}", &message[..end], error.line(), error.column()),
+        Some(start) => format!("{start}... at line {} column {}", error.line(), error.column()),
     }
 }

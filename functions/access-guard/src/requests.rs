@@ -16,44 +16,44 @@ use warden_engine::{
 pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<ReconcileRequest> {
     match event.cause.event_name.as_str() {
         "AddPermission" => {
-            let (function, qualifier) = function(event, "functionName")?;
+            let (function, qualifier) = event.function("functionName")?;
             let sid = event.parameter("statementId").map(str::to_owned);
             let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid };
             Some(access(event, function, qualifier, vec![introduced]))
         }
         // What only takes something away brings nothing new; but what was there before is looked at without it.
         "RemovePermission" | "DeleteFunctionUrlConfig" => {
-            let (function, qualifier) = function(event, "functionName")?;
+            let (function, qualifier) = event.function("functionName")?;
             Some(access(event, function, qualifier, Vec::new()))
         }
         // The event names of this API are unconfirmed: they follow the operations' names.
         "PutResourcePolicy" => {
-            let (function, qualifier) = function(event, "resourceArn")?;
+            let (function, qualifier) = event.function("resourceArn")?;
             let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid: None };
             Some(access(event, function, qualifier, vec![introduced]))
         }
         "DeleteResourcePolicy" => {
-            let (function, qualifier) = function(event, "resourceArn")?;
+            let (function, qualifier) = event.function("resourceArn")?;
             Some(access(event, function, qualifier, Vec::new()))
         }
         "CreateFunctionUrlConfig" | "UpdateFunctionUrlConfig" => {
-            let (function, qualifier) = function(event, "functionName")?;
+            let (function, qualifier) = event.function("functionName")?;
             let introduced = Introduced { surface: Some(Surface::FunctionUrl(qualifier.clone())), sid: None };
             Some(access(event, function, qualifier, vec![introduced]))
         }
         // A new qualifier has neither policy nor URL: seen now, whatever it is given later is new.
         "CreateAlias" => {
-            let (function, _) = function(event, "functionName")?;
+            let (function, _) = event.function("functionName")?;
             Some(new_qualifier(event, function, event.parameter("name")?.parse().ok()?))
         }
         // UpdateFunctionCode publishes a version where it is asked to.
         "PublishVersion" | "UpdateFunctionCode" => {
-            let (function, _) = function(event, "functionName")?;
+            let (function, _) = event.function("functionName")?;
             Some(new_qualifier(event, function, event.published_version()?))
         }
         // Everything about a new function is new, a version that is published along with it too.
         "CreateFunction" => {
-            let (function, _) = function(event, "functionName")?;
+            let (function, _) = event.function("functionName")?;
             let request = access(event, function, None, vec![Introduced { surface: None, sid: None }]);
             let version = event.published_version().map(|version| Surface::ResourcePolicy(Some(version)));
             Some(ReconcileRequest {
@@ -63,21 +63,12 @@ pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<R
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
         "TagResource" | "UntagResource" if event.touches_warden_tags() => {
-            let (function, _) = function(event, "resource")?;
+            let (function, _) = event.function("resource")?;
             Some(ReconcileRequest { surfaces: None, ..access(event, function, None, Vec::new()) })
         }
         "AddLayerVersionPermission" | "RemoveLayerVersionPermission" => layer(event, settings),
         _ => None,
     }
-}
-
-fn function(event: &CloudTrailEvent, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
-    let (function, qualifier) = event.function(parameter)?;
-    let given = match event.parameter("qualifier") {
-        None | Some("$LATEST") => None,
-        Some(given) => Some(given.parse().ok()?),
-    };
-    Some((function, given.or(qualifier)))
 }
 
 /// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own

@@ -4,8 +4,6 @@
 //! alone, which hands them to the detector and to nobody else; what leaves it is a digest. Everything else is the
 //! engine's.
 
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
-
 mod boundary;
 mod cleanup;
 mod context;

@@ -20,7 +20,7 @@ use warden_engine::{
     ports::Account,
 };
 
-/// What IAM shows: it hands out no locks.
+/// A surface of IAM, which has no locks.
 fn unlocked(content: Content) -> SurfaceSnapshot {
     SurfaceSnapshot { content, revision: None }
 }
@@ -266,8 +266,8 @@ impl Aws {
         })
     }
 
-    /// Deletes what was `written` after the `newest` version, and makes a version again of what had made room for it,
-    /// unless that is there already. Each is known by its document, so that neither is done twice.
+    /// Deletes the version that was `written` after the `newest`, and makes the version again that was deleted to make
+    /// room, unless it is there already. Both are recognised by their documents, so that neither is done twice.
     async fn give_room_back(
         &self,
         policy: &CustomerPolicyArn,

@@ -28,9 +28,9 @@ pub enum ConfigError {
     /// The roots named by `AWS_CA_BUNDLE` cannot be used.
     #[error("AWS_CA_BUNDLE names `{path}`, which cannot be used: {problem}")]
     Roots {
-        /// The file that the variable names.
+        /// The path of the file.
         path: String,
-        /// What is wrong.
+        /// What is wrong with it.
         problem: String,
     },
 }
@@ -74,7 +74,7 @@ fn http_client() -> Result<SharedHttpClient, ConfigError> {
     Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls()?).build_https())
 }
 
-/// For what is no call of the SDK's.
+/// The HTTP client for requests that the SDK does not make.
 pub(crate) fn connector() -> Result<Connector, ConfigError> {
     let settings =
         HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(2)).read_timeout(Duration::from_secs(6));

@@ -51,12 +51,12 @@ pub struct FunctionConfig {
     pub in_vpc: bool,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST.PUBLISHED` runs instead of what is changed.
     pub on_managed_instances: bool,
-    /// Code and layers as far as AWS says their size.
+    /// The size of the code and the layers, as far as AWS says it.
     pub zipped_bytes: u64,
     /// Whether a key of the customer's encrypts the environment.
     has_customers_key: bool,
     variables: BTreeMap<String, SecretString>,
-    /// AWS's code where it could not decrypt the environment.
+    /// AWS's error code, where it could not decrypt the environment.
     unreadable: Option<String>,
     layers: Vec<String>,
     revision: Option<RevisionId>,
@@ -133,7 +133,8 @@ impl FunctionConfig {
         }
     }
 
-    /// The surface as it may be written down; `readers` are the roles that may read the secrets that it refers to.
+    /// The surface as it may be written down; `readers` are the roles that may read the secrets that the environment
+    /// refers to.
     pub fn snapshot(&self, key: &HashKey, mut readers: BTreeSet<String>) -> SurfaceSnapshot {
         readers.retain(|reader| *reader == self.role);
         let content = match self.digest(key) {
@@ -148,7 +149,7 @@ impl FunctionConfig {
         version_facts(self.role.clone(), &self.variables, key)
     }
 
-    /// The values that are to be stored, if they are still those.
+    /// The values that are to be stored, if the environment still holds them.
     fn these<'a>(&'a self, stored: &'a Stored, key: &HashKey) -> Option<BTreeMap<&'a str, &'a SecretString>> {
         let value = |name: &'a String, hash: KeyedHash| {
             let value = self.variables.get(name)?;
@@ -244,7 +245,7 @@ impl Aws {
         }
     }
 
-    /// The surface `environment`: of a function that is gone, what Warden keeps of it.
+    /// The surface `environment`. For a function that is gone, it holds what Warden keeps for it.
     pub(crate) async fn environment(
         &self,
         function: &FunctionArn,

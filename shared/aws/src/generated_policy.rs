@@ -12,7 +12,8 @@ use warden_engine::{
 };
 
 impl Aws {
-    /// Makes a copy, or gives one that is there such a version, and attaches it. Nothing of that is done twice.
+    /// Makes a policy with this document and attaches it to the role. Where the policy is there and says something
+    /// else, it gets a new version. Done again after an interruption, nothing is done twice.
     pub(crate) async fn attach_generated_policy(
         &self,
         role: &RoleArn,
@@ -38,7 +39,7 @@ impl Aws {
         })
     }
 
-    /// Sees to it that a copy that is there says this: a run that was cut off may have made it, or somebody else.
+    /// Makes sure that a policy that is there says this. A run that was cut off may have made it, or somebody else.
     async fn rewrite_copy(&self, copy: &CustomerPolicyArn, document: &str) -> Result<(), CallError> {
         let arn = copy.to_string();
         let Some((managed, present)) = self.default_version(copy.policy()).await? else {
@@ -54,7 +55,8 @@ impl Aws {
         answer.map(drop).map_err(|error| classify("CreatePolicyVersion", &arn, error))
     }
 
-    /// Detaches a copy, and deletes it unless another has it too. Nothing of that is done twice.
+    /// Detaches a policy from the role, and deletes it unless something else has it attached too. Done again after an
+    /// interruption, nothing is done twice.
     pub(crate) async fn delete_generated_policy(
         &self,
         role: &RoleArn,

@@ -50,7 +50,8 @@ impl HashKey {
     }
 
     /// What the whole account knows a value by. It stands beside no name but the one that the value was taken out of,
-    /// so that nobody finds the one of a value that was never taken out in the ledger: see [`warden_engine::known`].
+    /// so that nobody finds the one of a value that was never taken out in the ledger: see
+    /// [`warden_engine::secret::known_secret`].
     pub fn known(&self, value: &str) -> KeyedHash {
         KeyedHash(self.mac(b"known:", value))
     }

@@ -34,8 +34,8 @@ impl IamDocument {
         &self.text
     }
 
-    /// As content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge takes for a
-    /// policy.
+    /// The document as content. What does not parse strictly (a duplicate key, say) is kept as text, which no judge
+    /// takes for a policy.
     pub fn content(&self) -> Content {
         let strictly = Document::parse(&self.text, self.kind).is_ok();
         match serde_json::from_str(&self.text) {
@@ -60,7 +60,7 @@ pub struct Role {
     pub boundary: Option<PolicyArn>,
 }
 
-/// A managed policy.
+/// A managed policy as IAM shows it.
 #[derive(Clone, Debug)]
 pub struct ManagedPolicy {
     /// The policy's tags.
@@ -76,9 +76,9 @@ pub struct ManagedPolicy {
 /// Who has a managed policy attached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
-    /// The names of roles.
+    /// The names of the roles that have it attached.
     pub roles: BTreeSet<String>,
-    /// How many users and groups.
+    /// How many users and groups have it attached.
     pub others: usize,
 }
 
@@ -86,7 +86,7 @@ fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
-/// IAM named something that has not the form of a name: nothing may be decided on it.
+/// The error where IAM names something that does not have the form of a name. Nothing may be decided on it.
 fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
     CallError { kind: ErrorKind::Bug, operation, target: target.to_owned(), message: error.to_string() }
 }
@@ -251,7 +251,7 @@ impl Aws {
         Ok(users)
     }
 
-    /// A managed policy on a role, with what stands in for it.
+    /// A managed policy on a role, with the policy of Warden's own that stands in for it.
     pub(crate) async fn attachment(&self, role: &RoleArn, policy: &PolicyArn) -> Result<SurfaceSnapshot, CallError> {
         let (stand_in, copy) = (policy.stand_in(), policy.copy_for(role));
         let (attached, managed, stand_in, copied) = future::try_join4(

@@ -87,7 +87,8 @@ impl Aws {
         }
     }
 
-    /// The same as the API that replaces whole policies shows it, with the lock that this API takes.
+    /// A function's resource policy as the API that replaces whole policies shows it, with the lock that this API
+    /// takes.
     ///
     /// # Errors
     /// The call that failed.

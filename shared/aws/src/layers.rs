@@ -23,16 +23,18 @@ use warden_engine::{
 };
 use zip::ZipArchive;
 
-/// As much of an archive's end as holds the names of some hundred files, and surely what says where they begin.
+/// How much of an archive's end is read at first, in bytes. It holds the names of some hundred files, and surely the
+/// place that says where they begin.
 const TAIL: u64 = 128 * 1024;
-/// More than the names of all files in a layer have, and little beside the guard's memory.
+/// The most of an archive's end that is read, in bytes: more than the names of all files in a layer take, and little
+/// beside the guard's memory.
 const MOST: u64 = 4 * 1024 * 1024;
 /// How often the end of one archive is read: once, or again from where its names begin.
 const READINGS: usize = 3;
 /// How many layers are remembered.
 const REMEMBERED: usize = 256;
 
-/// What a layer brings: the names of its extensions, or none where nobody can be sure.
+/// The names of the extensions that a layer brings; none where nobody can be sure.
 type Brought = Option<BTreeSet<String>>;
 
 impl Aws {
@@ -113,13 +115,13 @@ fn extensions<'a>(files: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     files.filter_map(name).map(|name| name.chars().filter(char::is_ascii_graphic).take(64).collect()).collect()
 }
 
-/// The end of an archive.
+/// The last bytes of an archive.
 struct Tail {
     bytes: Vec<u8>,
     /// How long the whole archive is.
     length: u64,
     position: u64,
-    /// Where something was looked for before what is here.
+    /// The position at which something was looked for, where that lies before these bytes.
     missing: Option<u64>,
 }
 

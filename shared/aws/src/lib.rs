@@ -50,26 +50,26 @@ pub struct Aws {
     events: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
-    /// By Region, made on demand.
+    /// The Secrets Manager clients by Region, made on demand.
     secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
-    /// By Region, made on demand.
+    /// The Lambda clients by Region, made on demand.
     lambda: Mutex<HashMap<String, aws_sdk_lambda::Client>>,
-    /// For what stands at an address that Lambda gives out.
+    /// The client that reads from the addresses that Lambda gives out.
     connector: OnceLock<Option<Connector>>,
-    /// By the ARN of a layer's version, the extensions in it.
+    /// The extensions in each layer version that was looked into, by its ARN.
     layers: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// The names of what the stack holds in its home Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
-    /// The ledger's table.
+    /// The name of the ledger's table.
     pub table: String,
-    /// The bus for audit events.
+    /// The name of the bus for audit events.
     pub bus: String,
-    /// The key for operators' proofs: its ARN.
+    /// The ARN of the key for operators' proofs.
     pub key: String,
-    /// The key that hashes of environment values are made with: its ARN.
+    /// The ARN of the key that hashes of environment values are made with.
     pub hash_key: String,
 }
 
@@ -115,8 +115,8 @@ impl Aws {
         }
     }
 
-    /// The same with the value that a rotation is to put into a secret. It stands in no call that could be written
-    /// down.
+    /// The same account, with the value that a rotation is to put into a secret. The value is in no `Call`, so that it
+    /// is never written down.
     #[must_use]
     pub fn with_value(self, value: SecretString) -> Aws {
         Aws { given: Some(value), ..self }
@@ -126,7 +126,7 @@ impl Aws {
         self.events.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }
 
-    /// IAM is one for the whole account: the Region only decides where the call goes to.
+    /// The IAM client. IAM is one for the whole account; the Region only decides where the call goes to.
     fn iam(&self) -> &aws_sdk_iam::Client {
         self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.config))
     }

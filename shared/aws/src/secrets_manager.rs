@@ -41,7 +41,8 @@ pub(crate) struct Version {
     id: String,
     labels: Vec<String>,
     text: SecretString,
-    /// None where somebody has put something into the secret that is no JSON object of texts.
+    /// The values by variable; none where somebody has put something into the secret that is not a JSON object of
+    /// texts.
     values: Option<BTreeMap<String, SecretString>>,
 }
 
@@ -62,7 +63,7 @@ impl Version {
         }
     }
 
-    /// The value of a variable, or the whole text where it is no object, if it is the one with that hash.
+    /// The value of a variable, or the whole text where that is not an object, if it has that hash.
     pub(crate) fn value(&self, name: &str, expected: KeyedHash, key: &HashKey) -> Option<SecretString> {
         let value = match &self.values {
             Some(values) => values.get(name)?.clone(),
@@ -76,7 +77,7 @@ impl Version {
         plain(self.text.expose_secret()).map(SecretString::from)
     }
 
-    /// What it holds, without the values.
+    /// What the version holds, with hashes in place of the values.
     fn now(&self, key: &HashKey) -> StoredNow {
         let hash = |value: &SecretString| key.hash(value.expose_secret());
         let odd = || self.plain().as_ref().map(hash).map_or(OddText::Unusable, OddText::Plain);
@@ -88,7 +89,7 @@ impl Version {
         }
     }
 
-    /// Whether it holds all of these.
+    /// Whether the version holds all of these values.
     fn holds(&self, stored: &Stored, key: &HashKey) -> bool {
         stored.values.iter().all(|(name, hash)| self.value(name, *hash, key).is_some())
     }
@@ -99,18 +100,18 @@ impl Version {
 pub struct Keeping {
     /// The secret that takes the next values: the first with room for a further version.
     pub secret: SecretName,
-    /// What that holds now; none where there is no such secret yet, or none that could be used.
+    /// What that secret holds now; none where there is no such secret yet, or none that could be used.
     pub stored: Option<StoredNow>,
-    /// The function's other secrets, as far as they come before that one or its environment refers to them.
+    /// The function's other secrets: those that come before that one, and those that its environment refers to.
     pub others: BTreeMap<SecretName, Option<StoredNow>>,
-    /// Those of them that are to be deleted, so that nobody can read them.
+    /// Those of the function's secrets that are to be deleted, so that nobody can read them.
     pub deleted: BTreeSet<SecretName>,
-    /// The roles that may read all of those that its environment refers to.
+    /// The roles that may read all of the secrets that the environment refers to.
     pub readers: BTreeSet<String>,
 }
 
 impl Keeping {
-    /// Of a function of which nothing was stored, or nobody asked.
+    /// What is kept for a function where nothing was stored, or nobody has asked.
     ///
     /// # Errors
     /// Never for a function's name.
@@ -131,7 +132,7 @@ struct One {
     stored: Option<StoredNow>,
     has_room: bool,
     is_deleted: bool,
-    /// Where the environment refers to it.
+    /// The roles that may read it; asked for only where the environment refers to it.
     readers: Option<BTreeSet<String>>,
 }
 
@@ -250,7 +251,8 @@ impl Aws {
         Ok(secret_states)
     }
 
-    /// Has secrets deleted once the recovery window is over. One that is on its way there already, or gone, is let be.
+    /// Schedules secrets for deletion once the recovery window is over. One that is scheduled already, or gone, is left
+    /// as it is.
     pub(crate) async fn delete_secrets(
         &self,
         function: &FunctionArn,
@@ -267,7 +269,7 @@ impl Aws {
         future::try_join_all(deletions).await.map(drop)
     }
 
-    /// Keeps secrets that were to be deleted. One that was not is let be.
+    /// Restores secrets that are scheduled for deletion. Others are left as they are.
     pub(crate) async fn restore_secrets(
         &self,
         function: &FunctionArn,
@@ -583,8 +585,8 @@ impl Aws {
         answer.map(drop).map_err(|error| classify_redacted("UpdateSecretVersionStage", secret.as_str(), error))
     }
 
-    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may
-    /// look at stays.
+    /// The same grant without the roles that are deleted, and those that were made anew under the same name. A role
+    /// that Warden may not look at stays in it.
     pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
         let seen = grant.readers.iter().map(async |reader| {
             let Ok(role) = reader.parse() else { return Ok(None) };
@@ -658,7 +660,7 @@ fn limited(error: CallError) -> CallError {
     CallError { message: advice.to_owned(), ..error }
 }
 
-/// A secret that is marked for deletion, or is not where it would have to be.
+/// The error where a secret is scheduled for deletion, or is not where it has to be.
 fn is_unusable(error: &CallError) -> bool {
     error.message.starts_with("InvalidRequestException")
 }

@@ -1,13 +1,16 @@
 //! The processors that Lambda has.
 
-use std::{fmt, str::FromStr};
+use strum::{Display, EnumString};
 
 /// What a function's code is compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString)]
+#[strum(parse_err_ty = String, parse_err_fn = unknown)]
 pub enum Architecture {
     /// Intel's and AMD's.
+    #[strum(serialize = "x86_64")]
     X86_64,
     /// Graviton.
+    #[strum(serialize = "arm64")]
     Arm64,
 }
 
@@ -30,23 +33,6 @@ impl Architecture {
     }
 }
 
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Architecture::X86_64 => "x86_64",
-            Architecture::Arm64 => "arm64",
-        })
-    }
-}
-
-impl FromStr for Architecture {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "x86_64" => Ok(Architecture::X86_64),
-            "arm64" => Ok(Architecture::Arm64),
-            other => Err(format!("Lambda has no architecture {other:?}: say x86_64 or arm64")),
-        }
-    }
+fn unknown(text: &str) -> String {
+    format!("Lambda has no architecture {text:?}: say x86_64 or arm64")
 }

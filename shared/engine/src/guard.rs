@@ -25,7 +25,7 @@ use warden_finding::Finding;
 /// One resource to look at, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReconcileRequest {
-    /// What to look at.
+    /// The resource to look at.
     pub resource: Resource,
     /// Which of its surfaces; none means all of them.
     pub surfaces: Option<BTreeSet<Surface>>,
@@ -37,7 +37,7 @@ pub struct ReconcileRequest {
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
-    /// What stands in the records.
+    /// What the records say of why it was looked at.
     pub cause: Cause,
 }
 
@@ -76,7 +76,7 @@ impl ReconcileRequest {
 pub enum Scope {
     /// The resource's own tags.
     Tags(BTreeMap<String, String>),
-    /// An account setting.
+    /// A setting of the account.
     Setting(Mode),
     /// No tag of its own, but these opted-in functions use it: it is judged and never changed.
     Through(BTreeSet<FunctionArn>),
@@ -97,9 +97,9 @@ impl Scope {
 /// One surface as AWS shows it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SurfaceSnapshot {
-    /// What it holds.
+    /// The content of the surface.
     pub content: Content,
-    /// The lock on it, where Lambda has one.
+    /// The lock on the content, where Lambda has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionId>,
 }
@@ -183,10 +183,11 @@ impl EventName {
     }
 }
 
-/// What a guard thinks: which events concern it, what is wrong, what it would do. Pure: it has no account to look at.
-/// What it reads is [`Fetch`]'s, everything else (modes, records, breaker, caps, applying, undoing) the engine's.
+/// What a guard decides: which events concern it, what is wrong, and what it would do about it. It is pure, and cannot
+/// call AWS: [`Fetch`] reads what it needs, and the engine does everything else (modes, records, breaker, caps,
+/// applying, undoing).
 pub trait Guard {
-    /// Which one.
+    /// Which guard this is.
     const KIND: GuardKind;
 
     /// The events that its rule delivers. [`Guard::requests`] says what each of them asks for.
@@ -254,7 +255,8 @@ pub trait Guard {
         None
     }
 
-    /// What becomes of that: the change that puts it away, or why it has to stay; none where nothing is to be done.
+    /// What is to be done about what [`Guard::retains`] says, once the resource is gone: the change that removes it, or
+    /// why it has to stay. None where nothing is to be done.
     fn cleanup(&self, resource: &Resource, surface: &Surface, kept: &Content) -> Option<Result<Plan, String>> {
         let _ = (resource, surface, kept);
         None
@@ -273,7 +275,7 @@ pub trait Guard {
     }
 }
 
-/// What a guard reads.
+/// Reads from AWS what a guard needs.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Fetch<G: Guard> {
     /// Reads a resource afresh; `None` where it is gone.

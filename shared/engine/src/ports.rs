@@ -24,13 +24,13 @@ pub struct Commit {
     pub head: Head,
     /// New records, each with its hash computed by the ledger's writer.
     pub records: Vec<Record>,
-    /// States as they will be, likewise with the version that was read.
+    /// The surfaces' states as they will be, each with the version that was read.
     pub surfaces: Vec<(Surface, SurfaceState)>,
-    /// Surfaces put right to count against the account's cap, and the cap.
+    /// How many surfaces count against the account's cap, and the cap itself.
     pub counted: Option<(u32, u32)>,
-    /// The switch, where it is turned.
+    /// The pause, where the commit sets one or ends one.
     pub pause: Option<Pause>,
-    /// What the account learns about values, or unlearns. Written as it is, whatever was known before.
+    /// What the account is to know about values from now on. It replaces what was known before.
     pub known: BTreeMap<KeyedHash, Known>,
     /// The time of writing; its hour is the one that changes are counted in.
     pub now: Timestamp,
@@ -39,7 +39,7 @@ pub struct Commit {
 /// Why a commit was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// Somebody else wrote in between, or the cap was reached: read again and decide again.
+    /// Somebody else wrote in between, or the cap was reached. Read again and decide again.
     #[error("another run wrote to the ledger in between")]
     Conflict,
     /// The ledger could not be written.
@@ -72,11 +72,13 @@ pub trait Account {
     /// The read that failed.
     async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError>;
 
-    /// The lock for a change to what was `judged`: the one that came with it, or, for an API with locks of its own,
-    /// what that API gives once it shows the content that the change expects.
+    /// The lock for a change to content that was judged. For most APIs it is the lock that was read with the content,
+    /// which is `judged`. An API with locks of its own is asked for its lock, and has to show the content that the
+    /// change expects.
     ///
     /// # Errors
-    /// What AWS answered; stale where the content is not what the change expects.
+    /// What AWS answered; [`Stale`](crate::call_error::ErrorKind::Stale) where the content is not what the change
+    /// expects.
     async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError>;
 
     /// Makes one call, locked by `revision` where Lambda takes a lock.
@@ -86,7 +88,7 @@ pub trait Account {
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError>;
 }
 
-/// Whoever is told of new records.
+/// Where new records are announced.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait AuditEvents {
     /// Sends each record out as an event.
@@ -96,8 +98,8 @@ pub trait AuditEvents {
     async fn announce(&self, records: &[Record]) -> Result<(), CallError>;
 }
 
-/// Vouches for decisions of operators that stand in the ledger's mutable items, so that nobody who may merely write to
-/// the table can make one.
+/// Signs operators' decisions and verifies the signatures. The decisions stand in items of the ledger that can be
+/// changed; without a signature, anybody who may write to the table could make one.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Attestor {
     /// Makes the proof of `message`.
@@ -126,7 +128,7 @@ pub trait Clock {
     async fn sleep(&self, duration: SignedDuration);
 }
 
-/// Everything outside.
+/// Everything that the engine needs from outside.
 pub trait World: Ledger + Account + AuditEvents + Attestor + Clock {}
 
 impl<W: Ledger + Account + AuditEvents + Attestor + Clock> World for W {}

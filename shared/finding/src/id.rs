@@ -1,11 +1,27 @@
 //! The ids of findings, and whose tag exempts each.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The stable id of a rule. Other programs rely on the spelling: an id is never renamed or reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownFindingId, parse_err_fn = unknown)]
 pub enum FindingId {
     /// Effectively every action on a broad resource.
     WildcardAdmin,
@@ -96,89 +112,11 @@ pub enum ExemptedBy {
 
 impl FindingId {
     /// Every id, in the order of the documentation.
-    pub const ALL: &[FindingId] = &[
-        FindingId::WildcardAdmin,
-        FindingId::WildcardNotAction,
-        FindingId::WildcardNotResource,
-        FindingId::PrivilegeEscalation,
-        FindingId::WildcardPassRole,
-        FindingId::WildcardAssumeRole,
-        FindingId::WildcardSensitiveService,
-        FindingId::WildcardPermissions,
-        FindingId::WildcardDataRead,
-        FindingId::WildcardInvoke,
-        FindingId::WildcardService,
-        FindingId::WildcardWrite,
-        FindingId::SharedRole,
-        FindingId::RoleBroadened,
-        FindingId::BoundaryRemoved,
-        FindingId::TrustPublic,
-        FindingId::TrustOidcOpen,
-        FindingId::TrustExternalAccount,
-        FindingId::TrustOrganization,
-        FindingId::TrustConfusedDeputy,
-        FindingId::PublicInvoke,
-        FindingId::PublicUrl,
-        FindingId::OpenServicePrincipal,
-        FindingId::WildcardInvokeAction,
-        FindingId::ExternalInvoke,
-        FindingId::OrganizationInvoke,
-        FindingId::PublicLayer,
-        FindingId::CorsAnyOrigin,
-        FindingId::PlaintextSecret,
-        FindingId::KnownSecret,
-        FindingId::SecretOutOfReach,
-        FindingId::UnboundedConcurrency,
-        FindingId::ConcurrencyAboveCap,
-        FindingId::RunawayConcurrency,
-        FindingId::RecursionAllowed,
-        FindingId::ProvisionedAboveCap,
-        FindingId::GuardTampered,
-        FindingId::OptedOut,
-    ];
+    pub const ALL: &[FindingId] = FindingId::VARIANTS;
 
     /// The id as it stands in records, events, tags and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            FindingId::WildcardAdmin => "wildcard-admin",
-            FindingId::WildcardNotAction => "wildcard-not-action",
-            FindingId::WildcardNotResource => "wildcard-not-resource",
-            FindingId::PrivilegeEscalation => "privilege-escalation",
-            FindingId::WildcardPassRole => "wildcard-pass-role",
-            FindingId::WildcardAssumeRole => "wildcard-assume-role",
-            FindingId::WildcardSensitiveService => "wildcard-sensitive-service",
-            FindingId::WildcardPermissions => "wildcard-permissions",
-            FindingId::WildcardDataRead => "wildcard-data-read",
-            FindingId::WildcardInvoke => "wildcard-invoke",
-            FindingId::WildcardService => "wildcard-service",
-            FindingId::WildcardWrite => "wildcard-write",
-            FindingId::SharedRole => "shared-role",
-            FindingId::RoleBroadened => "role-broadened",
-            FindingId::BoundaryRemoved => "boundary-removed",
-            FindingId::TrustPublic => "trust-public",
-            FindingId::TrustOidcOpen => "trust-oidc-open",
-            FindingId::TrustExternalAccount => "trust-external-account",
-            FindingId::TrustOrganization => "trust-organization",
-            FindingId::TrustConfusedDeputy => "trust-confused-deputy",
-            FindingId::PublicInvoke => "public-invoke",
-            FindingId::PublicUrl => "public-url",
-            FindingId::OpenServicePrincipal => "open-service-principal",
-            FindingId::WildcardInvokeAction => "wildcard-invoke-action",
-            FindingId::ExternalInvoke => "external-invoke",
-            FindingId::OrganizationInvoke => "organization-invoke",
-            FindingId::PublicLayer => "public-layer",
-            FindingId::CorsAnyOrigin => "cors-any-origin",
-            FindingId::PlaintextSecret => "plaintext-secret",
-            FindingId::KnownSecret => "known-secret",
-            FindingId::SecretOutOfReach => "secret-out-of-reach",
-            FindingId::UnboundedConcurrency => "unbounded-concurrency",
-            FindingId::ConcurrencyAboveCap => "concurrency-above-cap",
-            FindingId::RunawayConcurrency => "runaway-concurrency",
-            FindingId::RecursionAllowed => "recursion-allowed",
-            FindingId::ProvisionedAboveCap => "provisioned-above-cap",
-            FindingId::GuardTampered => "guard-tampered",
-            FindingId::OptedOut => "opted-out",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whose tag `warden:exempt` lets the finding pass; none where no tag does.
@@ -273,21 +211,69 @@ impl FindingId {
     }
 }
 
-impl fmt::Display for FindingId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 /// A word that is no finding id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a finding id")]
 pub struct UnknownFindingId(pub String);
 
-impl FromStr for FindingId {
-    type Err = UnknownFindingId;
+fn unknown(word: &str) -> UnknownFindingId {
+    UnknownFindingId(word.to_owned())
+}
 
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|id| id.as_str() == word).ok_or_else(|| UnknownFindingId(word.to_owned()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ids are made from the names of the variants. So that none is renamed with its variant, they stand here once
+    /// more.
+    #[test]
+    fn no_id_is_ever_renamed() {
+        let ids = [
+            "wildcard-admin",
+            "wildcard-not-action",
+            "wildcard-not-resource",
+            "privilege-escalation",
+            "wildcard-pass-role",
+            "wildcard-assume-role",
+            "wildcard-sensitive-service",
+            "wildcard-permissions",
+            "wildcard-data-read",
+            "wildcard-invoke",
+            "wildcard-service",
+            "wildcard-write",
+            "shared-role",
+            "role-broadened",
+            "boundary-removed",
+            "trust-public",
+            "trust-oidc-open",
+            "trust-external-account",
+            "trust-organization",
+            "trust-confused-deputy",
+            "public-invoke",
+            "public-url",
+            "open-service-principal",
+            "wildcard-invoke-action",
+            "external-invoke",
+            "organization-invoke",
+            "public-layer",
+            "cors-any-origin",
+            "plaintext-secret",
+            "known-secret",
+            "secret-out-of-reach",
+            "unbounded-concurrency",
+            "concurrency-above-cap",
+            "runaway-concurrency",
+            "recursion-allowed",
+            "provisioned-above-cap",
+            "guard-tampered",
+            "opted-out",
+        ];
+        let spelled: Vec<&str> = FindingId::ALL.iter().map(|id| id.as_str()).collect();
+        assert_eq!(spelled, ids);
+        for id in FindingId::ALL {
+            assert_eq!(serde_json::to_value(id).unwrap(), id.as_str());
+            assert_eq!(id.to_string().parse(), Ok(*id));
+        }
+        assert_eq!("public".parse::<FindingId>(), Err(UnknownFindingId("public".into())));
     }
 }

@@ -1,11 +1,14 @@
 //! How bad a finding is.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, IntoStaticStr};
 
 /// How bad a finding is, in rising order. The default threshold for acting is [`Severity::High`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownSeverity, parse_err_fn = unknown)]
 pub enum Severity {
     /// Worth knowing; nothing to do.
     Info,
@@ -21,20 +24,8 @@ pub enum Severity {
 
 impl Severity {
     /// The word used in tags, records, events and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -43,17 +34,6 @@ impl fmt::Display for Severity {
 #[error("`{0}` is not a severity: use info, low, medium, high or critical")]
 pub struct UnknownSeverity(pub String);
 
-impl FromStr for Severity {
-    type Err = UnknownSeverity;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        match word {
-            "info" => Ok(Severity::Info),
-            "low" => Ok(Severity::Low),
-            "medium" => Ok(Severity::Medium),
-            "high" => Ok(Severity::High),
-            "critical" => Ok(Severity::Critical),
-            other => Err(UnknownSeverity(other.to_owned())),
-        }
-    }
+fn unknown(word: &str) -> UnknownSeverity {
+    UnknownSeverity(word.to_owned())
 }

@@ -3,13 +3,12 @@
 mod log;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use serde_json::Value;
 use std::env;
 use warden_aws::{Aws, Deployment, config};
 use warden_engine::{
     Handled,
     guard::{Fetch, Guard},
-    model::settings::Settings,
+    model::{cloudtrail::Envelope, settings::Settings},
     name::lambda::FunctionArn,
     on_event,
 };
@@ -28,7 +27,7 @@ where
     let variable = |name: &str| env::var(name).ok();
     let aws = Aws::new(config::lambda()?, Deployment::read(variable)?);
 
-    run(service_fn(async |event: LambdaEvent<Value>| -> Result<Handled, Error> {
+    run(service_fn(async |event: LambdaEvent<Envelope>| -> Result<Handled, Error> {
         // The account and the partition stand in the ARN that this function was invoked by.
         let this: FunctionArn = event.context.invoked_function_arn.parse()?;
         let settings = Settings::read(this.home(), variable)?;

@@ -1,7 +1,8 @@
 //! A policy document as it was parsed: statements that borrow from its JSON text.
 
 use crate::parse;
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The longest document that is read, in bytes. IAM's own limits are far below (a role's inline policies share 10,240
 /// characters, a Lambda resource policy holds 20 KB), so this leaves room for whitespace and nothing more.
@@ -147,9 +148,11 @@ impl<'a> Values<'a> {
 }
 
 /// The type of a principal, the key in the `Principal` object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "PascalCase")]
 pub enum PrincipalType {
     /// An account, a user, a role or a session.
+    #[strum(serialize = "AWS")]
     Aws,
     /// An AWS service.
     Service,
@@ -161,19 +164,8 @@ pub enum PrincipalType {
 
 impl PrincipalType {
     /// The key as it stands in the document.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PrincipalType::Aws => "AWS",
-            PrincipalType::Service => "Service",
-            PrincipalType::Federated => "Federated",
-            PrincipalType::CanonicalUser => "CanonicalUser",
-        }
-    }
-}
-
-impl fmt::Display for PrincipalType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

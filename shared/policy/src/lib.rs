@@ -20,18 +20,6 @@
 //! - `Statement[2].Action[0]`: one of several actions.
 //!
 //! A policy whose `Statement` is one object instead of a list has that object at `Statement[0]`.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::string_slice,
-        clippy::unreachable,
-        clippy::todo
-    )
-)]
 
 mod account;
 mod breadth;

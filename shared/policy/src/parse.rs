@@ -6,6 +6,7 @@ use crate::document::{
 };
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, collections::HashSet, fmt};
+use strum::VariantArray;
 
 pub(crate) fn document(text: &str, kind: Kind) -> Result<Document<'_>, DocumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
@@ -436,14 +437,9 @@ impl<'de> Visitor<'de> for PrincipalsSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut principals: Vec<(PrincipalType, Values<'de>)> = Vec::new();
         while let Some(key) = map.next_key_seed(Text)? {
-            let kind = match key.as_ref() {
-                "AWS" => PrincipalType::Aws,
-                "Service" => PrincipalType::Service,
-                "Federated" => PrincipalType::Federated,
-                "CanonicalUser" => PrincipalType::CanonicalUser,
-                other => {
-                    return Err(unknown_key(other, &["AWS", "Service", "Federated", "CanonicalUser"], "a principal"));
-                }
+            let Ok(kind) = key.parse::<PrincipalType>() else {
+                let known: Vec<&str> = PrincipalType::VARIANTS.iter().map(|kind| kind.as_str()).collect();
+                return Err(unknown_key(&key, &known, "a principal"));
             };
             if principals.iter().any(|(seen, _)| *seen == kind) {
                 return Err(duplicate(kind));

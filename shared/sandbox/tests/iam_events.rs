@@ -1,6 +1,7 @@
 //! What CloudTrail says of changes in IAM: names, the one Region, parameters and answers, in the shapes of recorded
 //! events.
 
+use aws_lambda_events::{cloudwatch_events::cloudtrail::AWSAPICall, eventbridge::EventBridgeEvent};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use warden_sandbox::{Options, Sandbox};
@@ -27,6 +28,7 @@ impl Account {
         let event = self.sandbox.trail().events().pop().expect("an event");
         assert_eq!((&event["source"], &event["region"]), (&json!("aws.iam"), &json!("us-east-1")));
         let detail = event["detail"].clone();
+        serde_json::from_value::<EventBridgeEvent<AWSAPICall>>(event).expect("all that AWS always sends");
         assert_eq!((&detail["eventName"], &detail["eventSource"]), (&json!(name), &json!("iam.amazonaws.com")));
         assert_eq!(detail.get("errorCode"), None);
         detail

@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
+use aws_lambda_events::{cloudwatch_events::cloudtrail::AWSAPICall, eventbridge::EventBridgeEvent};
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
@@ -161,6 +162,11 @@ async fn events_have_the_shape_that_cloudtrail_gives_them() {
     let events = account.sandbox.trail().events();
     let denied = &events.last().expect("an event")["detail"];
     assert_eq!((&denied["errorCode"], &denied["requestParameters"]), (&json!("AccessDenied"), &Value::Null));
+
+    for event in &events {
+        let complete = serde_json::from_value::<EventBridgeEvent<AWSAPICall>>(event.clone());
+        complete.unwrap_or_else(|error| panic!("what AWS always sends is missing: {error}: {event:#}"));
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,6 @@
 //! version of the function holds the same references, so a key must stay in the current version for as long as any
 //! version of the function refers to it.
 
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 

@@ -12,18 +12,6 @@
 //! | 3 | structure: URLs, connection strings, JSON, PEM, headers, command lines, base64 of any of them | `structure` |
 //! | 4 | name and value together | `name`, `features`, `classify` |
 //! | 5 | a long random value under a name that says nothing | `classify` |
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::string_slice,
-        clippy::unreachable,
-        clippy::todo
-    )
-)]
 
 mod benign;
 mod bigrams;

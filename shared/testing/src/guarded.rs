@@ -91,7 +91,7 @@ impl<G: Guard> Guarded<G> {
     /// # Errors
     /// The guard's own.
     pub async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
-        on_event(&self.guard, &self.world, &self.settings, event).await
+        on_event(&self.guard, &self.world, &self.settings, &serde_json::from_value(event.clone()).unwrap()).await
     }
 
     /// Lets the guard handle an event, which must succeed and concern it.

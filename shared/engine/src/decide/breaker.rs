@@ -3,15 +3,15 @@
 use crate::model::settings::Breaker as Limits;
 use jiff::{SignedDuration, Timestamp};
 
-/// The longest pause before a critical finding is reverted again: it must fit into a guard's time.
+/// The longest pause before a critical finding is reverted again. It must fit into a guard's time limit.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Whether a surface was reverted too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Breaker {
-    /// It was not: what is found is put right.
+    /// It was not. What is found is put right.
     Closed,
-    /// It was: only what is critical is still put right, and not before a pause that grows is over.
+    /// It was. Only critical findings are still put right, each after a pause that grows.
     Open {
         /// How often it was reverted within the window.
         reverts: u32,

@@ -31,7 +31,7 @@ pub struct Gone {
     pub states: Vec<(Surface, SurfaceState)>,
     /// What the account learns about values.
     pub known: BTreeMap<KeyedHash, Known>,
-    /// What is resumed.
+    /// The remediations that are resumed.
     pub remediations: Vec<Remediation>,
 }
 
@@ -51,9 +51,9 @@ pub fn gone(
             let ending = match kept.and_then(|(_, content)| intent.plan.remaining(content)) {
                 Some([]) => Ending::Done,
                 Some(changes) if intent.purpose == Purpose::Remedy && !history.is_paused(now) => {
-                    let resumed = resume(surface, intent, changes, None, state, settings, now);
-                    gone.states.push((surface.clone(), resumed.state.clone()));
-                    gone.remediations.push(resumed);
+                    let mut state = state.clone();
+                    gone.remediations.push(resume(surface, intent, changes, None, &mut state, settings, now));
+                    gone.states.push((surface.clone(), state));
                     continue;
                 }
                 Some(_) | None => {
@@ -72,8 +72,9 @@ pub fn gone(
     gone
 }
 
-/// What is to be written and done about what Warden keeps for a resource that is gone, on which surface: the record,
-/// the surface's state, and the change if it may be made now. `None` where that was said already.
+/// What is to be written and done about what Warden keeps for a resource that is gone: the record, the state of the
+/// surface that it is kept on, and the change if it may be made now. `None` where it was reported already that it
+/// stays.
 pub fn cleanup(
     resource: &Resource,
     (surface, kept): (&Surface, &Content),
@@ -123,7 +124,6 @@ pub fn cleanup(
         changes: intent.plan.changes().to_vec(),
         intent,
         revision: None,
-        state: state.clone(),
         resumed: false,
     };
     Some((draft, state, Some(remediation)))

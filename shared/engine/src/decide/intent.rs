@@ -18,32 +18,31 @@ use warden_finding::Finding;
 pub struct Remediation {
     /// The surface that is put right.
     pub surface: Surface,
-    /// What, as it stands in the ledger.
+    /// The intent as it stands in the ledger.
     pub intent: Intent,
     /// The changes that are left.
     pub changes: Vec<Change>,
     /// The lock on the content as it was read.
     pub revision: Option<RevisionId>,
-    /// The state that the intent was written into.
-    pub state: SurfaceState,
     /// Whether another run began it.
     pub resumed: bool,
 }
 
-/// Takes over an intent that another run left open, for the changes that are left.
+/// Takes over an intent that another run left open, for the changes that are left: writes its new lease into the
+/// surface's state.
 pub(super) fn resume(
     surface: &Surface,
     intent: &Intent,
     changes: &[Change],
     revision: Option<RevisionId>,
-    state: &SurfaceState,
+    state: &mut SurfaceState,
     settings: &Settings,
     now: Timestamp,
 ) -> Remediation {
     let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
     let intent = Intent { lease, ..intent.clone() };
-    let state = SurfaceState { intent: Some(intent.clone()), ..state.clone() };
-    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, state, resumed: true }
+    state.intent = Some(intent.clone());
+    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, resumed: true }
 }
 
 /// Writes the intent to carry out `plan` into the surface's state.

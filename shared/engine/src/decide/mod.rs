@@ -13,7 +13,7 @@ use self::{
     intent::{Remediation, intend, resume},
     outcome::{Ending, conclude, learnt},
     pre_existing::PreExisting,
-    report::Once,
+    report::{Once, noted, worst},
 };
 use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
@@ -48,12 +48,13 @@ const LARGEST_CONTENT: usize = 32 * 1024;
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
+
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The mode that the resource has.
     pub mode: Mode,
-    /// The head, with what this guard knows now; its chain not yet continued.
+    /// The head with what this guard knows now. The new records are not in its chain yet.
     pub head: Head,
     /// Records to write.
     pub drafts: Vec<Draft>,
@@ -61,7 +62,7 @@ pub struct Decision {
     pub states: BTreeMap<Surface, SurfaceState>,
     /// Changes to make, in order, once all that is written.
     pub remediations: Vec<Remediation>,
-    /// Surfaces put right that count against the account's cap.
+    /// How many of the surfaces that are put right count against the account's cap.
     pub counted: u32,
     /// What the account learns about values.
     pub known: BTreeMap<KeyedHash, Known>,
@@ -81,13 +82,8 @@ pub enum Hold {
     Pause(Timestamp),
 }
 
-/// The severity of the worst finding.
-pub fn worst(findings: &[Finding]) -> Option<Severity> {
-    findings.iter().map(|finding| finding.severity).max()
-}
-
-/// Whether content with such findings may become a baseline: none of medium or above, and none that would be acted on
-/// when the baseline is restored.
+/// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
+/// and none would be acted on when the baseline is restored.
 pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
     let least = settings.threshold.min(Severity::Medium);
     judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
@@ -220,7 +216,7 @@ impl<G: Guard> Decider<'_, G> {
         self.request.cause.time.unwrap_or(self.now).min(self.now)
     }
 
-    /// Remembers that nothing of the resource is unseen any more.
+    /// Remembers that the whole resource has been looked at.
     fn survey(&mut self) {
         let whole = self.request.surfaces.is_none() || self.request.created();
         if whole
@@ -310,7 +306,6 @@ impl<G: Guard> Decider<'_, G> {
             {
                 let revision = snapshot.revision.clone();
                 let resumed = resume(surface, &intent, changes, revision, state, self.settings, self.now);
-                *state = resumed.state.clone();
                 self.decision.remediations.push(resumed);
                 self.decision.states.insert(surface.clone(), state.clone());
                 return false;
@@ -328,7 +323,7 @@ impl<G: Guard> Decider<'_, G> {
         true
     }
 
-    /// Whether what an undo restores is still to be let be.
+    /// Whether what an undo restores is still accepted.
     fn is_accepted(&self, intent: &Intent, state: &SurfaceState) -> bool {
         let restored = intent.restored();
         state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
@@ -549,7 +544,6 @@ impl<G: Guard> Decider<'_, G> {
             intent,
             changes: plan.changes().to_vec(),
             revision: snapshot.revision.clone(),
-            state: state.clone(),
             resumed: false,
         });
     }
@@ -579,7 +573,8 @@ impl<G: Guard> Decider<'_, G> {
         }
     }
 
-    /// Writes an `observed` or `withheld` record of those findings that none was written of for the same reason.
+    /// Writes an `observed` or `withheld` record of those findings for which there is no such record with the same
+    /// reason yet.
     #[allow(clippy::too_many_arguments, reason = "one place builds these records, from everything they say")]
     fn report(
         &mut self,
@@ -616,12 +611,4 @@ fn fits(content: &Content) -> bool {
 /// How long something is as JSON.
 fn length(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |text| text.len())
-}
-
-/// A note with a plan's own behind it.
-fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
-    match (note, more) {
-        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
-        (note, more) => note.or_else(|| more.map(str::to_owned)),
-    }
 }

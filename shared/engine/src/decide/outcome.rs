@@ -1,6 +1,6 @@
 //! How an intent ended: its records, its state, what is learnt by it.
 
-use super::{noted, worst};
+use super::report::{noted, worst};
 use crate::{
     ledger::{
         record::{Draft, Step},
@@ -21,15 +21,15 @@ const REVERTS_KEPT: usize = 64;
 /// How an intent ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything was changed as planned.
+    /// All changes were made as planned.
     Done,
-    /// Not everything was, for the reason given.
+    /// Not all changes were made, for the reason given.
     Failed(String),
     /// AWS refused the change because what it leaves would let the public in.
     Public(String),
 }
 
-/// Ends an intent: the records of its outcome, and the state without it.
+/// Ends an intent. Returns the records of its outcome, and the surface's state without it.
 pub fn conclude(
     intent: &Intent,
     ending: &Ending,

@@ -17,9 +17,9 @@ use warden_finding::Finding;
 pub(super) struct PreExisting<'a> {
     /// What the guard knew of the resource.
     pub(super) known: Option<&'a Enrolment>,
-    /// What it is looked at for.
+    /// Why the resource is looked at.
     pub(super) request: &'a ReconcileRequest,
-    /// How it is opted in now.
+    /// The mode that the resource has now.
     pub(super) mode: Mode,
     /// What is to become of findings from before.
     pub(super) policy: PreExistingPolicy,

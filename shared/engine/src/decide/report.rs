@@ -11,7 +11,20 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use warden_finding::Finding;
+use warden_finding::{Finding, Severity};
+
+/// The severity of the worst finding.
+pub(super) fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings.iter().map(|finding| finding.severity).max()
+}
+
+/// A note, followed by another one.
+pub(super) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+    match (note, more) {
+        (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
+        (note, more) => note.or_else(|| more.map(str::to_owned)),
+    }
+}
 
 /// What a record would say, beside its findings.
 pub(super) struct Once<'a> {
@@ -22,9 +35,8 @@ pub(super) struct Once<'a> {
 }
 
 impl Once<'_> {
-    /// Those of the findings of which it was not said `before`; `None` where there is nothing to say. All that is said
-    /// is added to
-    /// `reported`. Content that cannot be judged has no findings, and something is said of it all the same.
+    /// Those of the findings that were not reported `before`; `None` where there is nothing to report. What is reported
+    /// is added to `reported`. Content that cannot be judged has no findings, and is reported all the same.
     pub(super) fn news(
         &self,
         content: &Content,

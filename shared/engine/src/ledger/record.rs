@@ -1,9 +1,9 @@
 //! The audit log's records and the hash chain that each resource's records form.
 
-use crate::model::content::Diff;
 use crate::{
     model::{
         cloudtrail::Cause,
+        content::Diff,
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
@@ -13,6 +13,7 @@ use crate::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, IntoStaticStr};
 use ulid::Ulid;
 use warden_finding::{Finding, Severity};
 use warden_policy::AccountId;
@@ -61,12 +62,13 @@ impl FromStr for RecordId {
 as_text!(RecordId);
 
 /// What a record says was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = NameError, parse_err_fn = no_step)]
 pub enum Step {
-    /// A finding was seen; nothing was to be done.
+    /// A finding was seen, and nothing was to be done about it.
     Observed,
-    /// A finding was to be acted on, and was not, for the reason given.
+    /// A finding was not acted on, for the reason given.
     Withheld,
     /// Intent: about to change something.
     Planned,
@@ -78,67 +80,30 @@ pub enum Step {
     Undone,
     /// An operator gave a variable another value, in the secret that Warden keeps for it.
     Rotated,
-    /// Content with findings is let be until a time.
+    /// Content with findings is left as it is until a time.
     Accepted,
-    /// A resource came into scope.
+    /// A resource was opted in, or to a higher mode.
     OptedIn,
-    /// A resource went out of scope.
+    /// A resource was opted out, or to a lower mode.
     OptedOut,
-    /// Everything was stopped by the switch.
+    /// The guards were paused.
     Paused,
-    /// The switch was turned back.
+    /// The pause was ended.
     Resumed,
 }
 
 impl Step {
-    /// Every step.
-    pub const ALL: [Step; 12] = [
-        Step::Observed,
-        Step::Withheld,
-        Step::Planned,
-        Step::Applied,
-        Step::Failed,
-        Step::Undone,
-        Step::Rotated,
-        Step::Accepted,
-        Step::OptedIn,
-        Step::OptedOut,
-        Step::Paused,
-        Step::Resumed,
-    ];
-
     /// The word in records and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Step::Observed => "observed",
-            Step::Withheld => "withheld",
-            Step::Planned => "planned",
-            Step::Applied => "applied",
-            Step::Failed => "failed",
-            Step::Undone => "undone",
-            Step::Rotated => "rotated",
-            Step::Accepted => "accepted",
-            Step::OptedIn => "opted-in",
-            Step::OptedOut => "opted-out",
-            Step::Paused => "paused",
-            Step::Resumed => "resumed",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Step {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let found = Step::ALL.into_iter().find(|step| step.as_str() == text);
-        found.ok_or_else(|| NameError::new(text, "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed"))
-    }
+fn no_step(text: &str) -> NameError {
+    NameError::new(
+        text,
+        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed",
+    )
 }
 
 /// Why a plan that was right was not applied.
@@ -154,16 +119,17 @@ pub enum Reason {
     },
     /// The resource is on the never-touch list.
     NeverTouch,
-    /// `warden pause` is on.
+    /// The guards are paused (`warden pause`).
     Paused,
     /// Too many reverts of this surface: somebody, a pipeline usually, makes the same change again and again.
     Breaker {
-        /// Reverts within the window.
+        /// How often it was reverted within the window.
         reverts: u32,
     },
-    /// The account's changes for this hour are used up: left until `warden apply`, or a later look when there is room.
+    /// The account's changes for this hour are used up. It is left until `warden apply`, or until it is looked at when
+    /// there is room again.
     Cap {
-        /// Changes allowed in an hour.
+        /// How many changes are allowed in an hour.
         cap: u32,
     },
     /// There is no change that would be safe.
@@ -194,34 +160,34 @@ pub struct Draft {
     pub surface: Option<Surface>,
     /// What was done.
     pub step: Step,
-    /// What it is about.
+    /// The findings that it is about.
     pub findings: Vec<Finding>,
-    /// How loud to be: the worst finding's severity, or higher for an alert.
+    /// The worst finding's severity, or a higher one for an alert.
     pub severity: Option<Severity>,
     /// The resource's mode at the time.
     pub mode: Option<Mode>,
-    /// `warden:owner`.
+    /// The resource's owner, by its tag `warden:owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// What one remediation's records have in common.
+    /// The key that all records of one remediation have in common.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
-    /// For `undone` and `accepted`: the record that was taken back.
+    /// For an `undone` or `accepted` record: the record that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<RecordId>,
-    /// For `withheld`.
+    /// For a `withheld` record: why nothing was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// For a person: advice, errors, what an alert is about.
+    /// What a person should know: advice, errors, what an alert is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Before and after.
+    /// The content before and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
     /// The calls, each with its undo.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// For outcomes: milliseconds from the event's arrival to the last call's answer.
+    /// For an outcome: milliseconds from the event's arrival to the last call's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
@@ -257,14 +223,14 @@ pub struct Record {
     pub id: RecordId,
     /// When it was written, UTC.
     pub time: Timestamp,
-    /// The account.
+    /// The account that the resource is in.
     pub account: AccountId,
     /// The resource's Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What it is about.
+    /// The resource that the record is about.
     pub resource: Resource,
-    /// What set it off.
+    /// The event or command that led to it.
     pub cause: Cause,
     /// What happened.
     #[serde(flatten)]

@@ -20,16 +20,16 @@ use warden_finding::Finding;
 /// Where a resource's chain of records ends, and what each guard knew of the resource last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// Optimistic lock: one more with every commit; 0 where there is no item yet.
+    /// The optimistic lock: one more with every commit, and 0 where there is no item yet.
     #[serde(skip)]
     pub version: u64,
     /// The last record.
     pub last: Option<RecordId>,
-    /// Its hash.
+    /// The hash of the last record.
     pub hash: Option<Fingerprint>,
     /// How many records there are.
     pub records: u64,
-    /// By guard, how the resource was opted in when last looked at.
+    /// How the resource was opted in with each guard when it was last looked at.
     #[serde(default)]
     pub guards: BTreeMap<GuardKind, Enrolment>,
 }
@@ -37,12 +37,12 @@ pub struct Head {
 /// How a resource was opted in with one guard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Enrolment {
-    /// The mode.
+    /// The mode that it has.
     pub mode: Mode,
     /// Since when it has this mode, by the time of the event that showed it.
     pub since: Timestamp,
-    /// Whether the whole resource was looked at since then: a surface without a state was not there, so that whatever
-    /// it holds later is new.
+    /// Whether the whole resource was looked at since then. If so, a surface without a state was not there, and
+    /// whatever it holds later is new.
     #[serde(default)]
     pub surveyed: bool,
     /// The problems in its tags that were reported already.
@@ -59,11 +59,11 @@ pub struct Enrolment {
 /// What is known of one surface.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SurfaceState {
-    /// Optimistic lock: one more with every commit; 0 where there is no item yet, so that the surface was never looked
-    /// at.
+    /// The optimistic lock: one more with every commit, and 0 where there is no item yet, because the surface was never
+    /// looked at.
     #[serde(skip)]
     pub version: u64,
-    /// The last content without a finding of medium or above that was seen in force; what a revert restores.
+    /// The last content in force that had no finding of medium severity or above. A revert restores it.
     pub baseline: Option<Content>,
     /// A remediation or an undo under way.
     pub intent: Option<Intent>,
@@ -73,20 +73,20 @@ pub struct SurfaceState {
     /// How many remediations there were.
     #[serde(default)]
     pub occurrences: u64,
-    /// Findings that are let be.
+    /// The findings that somebody decided to leave as they are.
     #[serde(default)]
     pub acceptances: Vec<Acceptance>,
     /// Findings that were there before the resource was opted in to `enforce`, and when that was written down.
     #[serde(default)]
     pub pre_existing: BTreeMap<FindingKey, Timestamp>,
-    /// Of an environment: what is known of the values that its variables held.
+    /// For an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
-    /// What `observed` and `withheld` records say of the content as it is now: each is written once per content and
-    /// reason.
+    /// What `observed` and `withheld` records already say of the present content. Each is written once for a content
+    /// and a reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
-    /// Plans for the content as it is now that AWS refused, because what they leave would let the public in.
+    /// Plans for the present content that AWS refused, because what they leave would let the public in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Fingerprint>,
 }
@@ -97,7 +97,7 @@ pub struct SurfaceState {
 pub enum Purpose {
     /// A guard puts a surface right.
     Remedy,
-    /// A person gives a variable another value. Nobody else has it, so that nobody resumes it.
+    /// A person gives a variable another value. Nobody resumes this, since nobody else has the value.
     Rotate,
     /// A person takes a remediation back. Only a person resumes it.
     Undo {
@@ -109,7 +109,7 @@ pub enum Purpose {
 /// Changes that were announced in the ledger and whose outcome is not there yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What for.
+    /// What the changes are for.
     pub purpose: Purpose,
     /// The remediation's key: resource, surface, fingerprint of the bad content, occurrence.
     pub remediation: String,
@@ -117,7 +117,7 @@ pub struct Intent {
     pub findings: Vec<Finding>,
     /// The changes.
     pub plan: Plan,
-    /// Until then the run that wrote this works on it; afterwards another takes it over.
+    /// The run that wrote the intent works on it until then. Afterwards another run takes it over.
     pub lease: Timestamp,
 }
 
@@ -128,37 +128,37 @@ impl Intent {
     }
 }
 
-/// Findings that somebody decided to let be, until a time.
+/// A decision of an operator to leave findings as they are, until a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// The very statements or settings that are let be.
+    /// The very statements or settings that are left as they are.
     pub findings: BTreeSet<FindingKey>,
-    /// Until when.
+    /// Until when they are left.
     pub until: Timestamp,
-    /// Who decided it.
+    /// The operator who decided it.
     pub by: String,
-    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
 }
 
 impl Acceptance {
-    /// Whether it lets the statement or setting of `key` be, whichever rule that breaks: which one it is can hang on a
-    /// setting elsewhere (a URL's, say).
+    /// Whether it covers the statement or setting of `key`, whichever rule that breaks. Which rule it is can depend on
+    /// a setting elsewhere, such as a URL's.
     pub fn covers(&self, key: &FindingKey) -> bool {
         self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
     }
 }
 
-/// The switch that stops everything.
+/// A pause: while it lasts, no guard changes anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Until when; none is until `warden resume`.
+    /// Until when it lasts; none is until `warden resume`.
     pub until: Option<Timestamp>,
-    /// Who stopped it.
+    /// The operator who paused the guards.
     pub by: String,
-    /// The reason that they gave.
+    /// The reason that the operator gave.
     pub reason: Option<String>,
-    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
 }
 
@@ -169,19 +169,20 @@ pub struct History {
     pub head: Head,
     /// What is known of each surface.
     pub surfaces: BTreeMap<Surface, SurfaceState>,
-    /// The switch, if it was ever used.
+    /// The last pause, if there ever was one.
     pub pause: Option<Pause>,
     /// Pauses and acceptances that were struck out because no operator made them, a sentence each: see
-    /// [`crate::proof`].
+    /// [`crate::run::proof`].
     #[serde(skip)]
     pub forged: Vec<String>,
-    /// Surfaces put right in this clock hour and the one before, those for critical findings left out.
+    /// How many surfaces were put right in this clock hour and in the one before. Those with critical findings do not
+    /// count.
     pub changes: HourlyChanges,
 }
 
 impl History {
-    /// Until when another surface of the resource keeps a change of `surface` waiting: a secret's next version is made
-    /// from the one that is read, so that two changes at once could take from each other.
+    /// Until when a change of `surface` has to wait for another surface of the resource. A secret's next version is
+    /// made from the one that was read, so two changes at once could undo each other.
     pub(crate) fn is_held(&self, surface: &Surface, now: Timestamp) -> Option<Timestamp> {
         let others = self
             .surfaces
@@ -191,7 +192,7 @@ impl History {
         leases.filter(|lease| *lease > now).max()
     }
 
-    /// Whether the switch is on.
+    /// Whether the guards are paused at `now`.
     pub fn is_paused(&self, now: Timestamp) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > now))
     }
@@ -200,15 +201,15 @@ impl History {
 /// Surfaces put right, counted by the clock hour, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourlyChanges {
-    /// In the hour that `now` lies in.
+    /// How many in the hour that `now` lies in.
     pub this: u32,
-    /// In the one before.
+    /// How many in the hour before.
     pub previous: u32,
 }
 
 impl HourlyChanges {
-    /// About how many changes the last 60 minutes saw: the part of the previous hour that they reach into counts in
-    /// proportion.
+    /// About how many changes there were in the last 60 minutes. The previous hour counts in proportion to the part of
+    /// it that they cover.
     pub fn in_last_hour(self, now: Timestamp) -> u32 {
         let into_hour = now.as_second().rem_euclid(3600);
         let reach = u64::try_from(3600 - into_hour).unwrap_or_default();

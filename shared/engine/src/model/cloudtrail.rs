@@ -5,8 +5,9 @@ use crate::{
     model::tags::is_tag_key,
     name::lambda::{FunctionArn, Home, Qualifier},
 };
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use warden_policy::AccountId;
 
@@ -17,13 +18,13 @@ pub struct Cause {
     pub event_id: Option<String>,
     /// The API operation without its date (`AddPermission`), or `warden undo`.
     pub event_name: String,
-    /// When it happened.
+    /// When it happened; none where the event does not say.
     pub time: Option<Timestamp>,
-    /// Who did it.
+    /// The ARN of whoever made the call, or the AWS service that made it.
     pub actor: Option<String>,
-    /// From where.
+    /// The address that the call came from.
     pub source_address: Option<String>,
-    /// With what.
+    /// The program that made the call.
     pub user_agent: Option<String>,
     /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents
     /// refuses to forge that.
@@ -45,18 +46,67 @@ impl Cause {
     }
 }
 
+/// An EventBridge event with a CloudTrail record in it, as it is delivered to a guard.
+pub type Envelope = EventBridgeEvent<ApiCallRecord>;
+
+/// The `detail` of an [`Envelope`]: of CloudTrail's record what a guard uses.
+///
+/// The user guide calls most of these fields always present, and some optional, such as `userAgent` and
+/// `responseElements`
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>). A
+/// field that is too long is cut, or replaced by an object that says so. So a field that is absent, or not a text, is
+/// `None` here, and only what a guard cannot do without makes an event malformed ([`CloudTrailEvent::from_event`]).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiCallRecord {
+    /// The code of the error that the call ended with; null where it succeeded.
+    pub error_code: Value,
+    /// The API operation, with the API's date where the service has it so.
+    #[serde(deserialize_with = "text")]
+    pub event_name: Option<String>,
+    /// The Region that the call was made in.
+    #[serde(deserialize_with = "text")]
+    pub aws_region: Option<String>,
+    /// When the call was made, in RFC 3339.
+    #[serde(deserialize_with = "text")]
+    pub event_time: Option<String>,
+    /// The record's own id.
+    #[serde(rename = "eventID", deserialize_with = "text")]
+    pub event_id: Option<String>,
+    /// The address that the call came from, or the name of an AWS service.
+    #[serde(rename = "sourceIPAddress", deserialize_with = "text")]
+    pub source_ip_address: Option<String>,
+    /// The program that made the call.
+    #[serde(deserialize_with = "text")]
+    pub user_agent: Option<String>,
+    /// Who made the call.
+    pub user_identity: Value,
+    /// The call's parameters.
+    pub request_parameters: Value,
+    /// The call's answer.
+    pub response_elements: Value,
+}
+
+/// A text; none where the value is anything else.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    })
+}
+
 /// An API call that CloudTrail reported through EventBridge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudTrailEvent {
-    /// What stands in the records.
+    /// What the records say of the event.
     pub cause: Cause,
     /// When the call was made.
     pub time: Timestamp,
-    /// Where names in the parameters are at home.
+    /// The account and Region in which names in the parameters are looked up.
     pub home: Home,
-    /// `requestParameters`: hints of where to look.
+    /// `requestParameters`. They only hint at where to look.
     pub parameters: Value,
-    /// `responseElements`: hints as well.
+    /// `responseElements`. They only hint at where to look, too.
     pub results: Value,
 }
 
@@ -89,43 +139,42 @@ fn operation(event_name: &str) -> &str {
 }
 
 impl CloudTrailEvent {
-    /// Reads an EventBridge event with a CloudTrail record in it. `home` is the guard's own account and partition.
+    /// What an event says of the call. `home` is the guard's own account and partition.
     ///
     /// # Errors
-    /// Whatever makes the event nothing to act on.
-    pub fn from_event(event: &Value, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
+    /// The event is not one that a guard can act on: see [`EventParseError`].
+    pub fn from_event(event: &Envelope, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
         let malformed = |field| EventParseError::Malformed { field };
-        let detail = event.get("detail").filter(|detail| detail.is_object()).ok_or(malformed("detail"))?;
-        let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
-        if let Some(error) = detail.get("errorCode").filter(|code| !code.is_null()) {
-            return Err(EventParseError::FailedCall(short(error.as_str().unwrap_or("an error"), 128)));
+        let record = &event.detail;
+        let text = |field: &Option<String>| field.as_deref().map(|text| short(text, 1024));
+        if !record.error_code.is_null() {
+            return Err(EventParseError::FailedCall(short(record.error_code.as_str().unwrap_or("an error"), 128)));
         }
         let account: AccountId =
-            text(event, "account").and_then(|account| account.parse().ok()).ok_or(malformed("account"))?;
+            text(&event.account).and_then(|account| account.parse().ok()).ok_or(malformed("account"))?;
         if account != home.account {
             return Err(EventParseError::OtherAccount(account));
         }
-        let name = text(detail, "eventName").ok_or(malformed("detail.eventName"))?;
-        let region = text(detail, "awsRegion").ok_or(malformed("detail.awsRegion"))?;
-        let time = text(detail, "eventTime").and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
-        let parameters = detail.get("requestParameters").cloned().unwrap_or_default();
-        let identity = detail.get("userIdentity").cloned().unwrap_or_default();
-        let from_aws = |field, prefix: &str| text(event, field).is_some_and(|value| value.starts_with(prefix));
+        let name = text(&record.event_name).ok_or(malformed("detail.eventName"))?;
+        let region = text(&record.aws_region).ok_or(malformed("detail.awsRegion"))?;
+        let time = text(&record.event_time).and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
+        let identity = |field| record.user_identity.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
         Ok(CloudTrailEvent {
             cause: Cause {
-                event_id: text(detail, "eventID").or_else(|| text(event, "id")),
+                event_id: text(&record.event_id).or_else(|| text(&event.id)),
                 event_name: operation(&name).to_owned(),
                 time: Some(time),
                 // Calls of AWS services on somebody's behalf carry no ARN.
-                actor: text(&identity, "arn").or_else(|| text(&identity, "invokedBy")),
-                source_address: text(detail, "sourceIPAddress"),
-                user_agent: text(detail, "userAgent"),
-                verified: from_aws("source", "aws.") && from_aws("detail-type", "AWS API Call via CloudTrail"),
+                actor: identity("arn").or_else(|| identity("invokedBy")),
+                source_address: text(&record.source_ip_address),
+                user_agent: text(&record.user_agent),
+                verified: event.source.starts_with("aws.")
+                    && event.detail_type.starts_with("AWS API Call via CloudTrail"),
             },
             time,
             home: Home { region, ..home.clone() },
-            parameters,
-            results: detail.get("responseElements").cloned().unwrap_or_default(),
+            parameters: record.request_parameters.clone(),
+            results: record.response_elements.clone(),
         })
     }
 
@@ -134,11 +183,17 @@ impl CloudTrailEvent {
         self.parameters.get(name).and_then(Value::as_str)
     }
 
-    /// The function that a parameter names, and the version or alias in that name; none where it is another account's,
-    /// which cannot be changed from here.
+    /// The function that a parameter names, and the version or alias that the call is about: the one that its parameter
+    /// `qualifier` gives, or else the one in the function's name. None where the function is another account's, which
+    /// cannot be changed from here, and where the name or the qualifier is not one that Lambda takes.
     pub fn function(&self, parameter: &str) -> Option<(FunctionArn, Option<Qualifier>)> {
-        let (function, qualifier) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
-        (*function.account() == self.home.account).then_some((function, qualifier))
+        let (function, in_name) = FunctionArn::resolve(self.parameter(parameter)?, &self.home).ok()?;
+        let given = match self.parameter("qualifier") {
+            // `$LATEST` is the function itself.
+            None | Some("$LATEST") => None,
+            Some(given) => Some(given.parse().ok()?),
+        };
+        (*function.account() == self.home.account).then(|| (function, given.or(in_name)))
     }
 
     /// Whether the call sets or removes a tag of Warden's, in whatever case its key is written. IAM's tag events carry
@@ -182,6 +237,10 @@ mod tests {
         Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account: "111122223333".parse().unwrap() }
     }
 
+    fn read(event: &Value) -> Result<CloudTrailEvent, EventParseError> {
+        CloudTrailEvent::from_event(&Envelope::deserialize(event).unwrap(), &home())
+    }
+
     fn event() -> Value {
         json!({
             "id": "1b7c0f6e-0000-4000-8000-000000000001",
@@ -203,11 +262,34 @@ mod tests {
 
     #[test]
     fn a_cloudtrail_event_says_where_to_look_and_who_it_was() {
-        let event = CloudTrailEvent::from_event(&event(), &home()).unwrap();
+        let event = read(&event()).unwrap();
         assert_eq!(event.cause.event_name, "AddPermission");
         assert_eq!(event.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
         assert_eq!((event.home.region.as_str(), event.parameter("functionName")), ("eu-west-1", Some("pay")));
         assert!(event.cause.verified);
+    }
+
+    #[test]
+    fn a_parameter_names_a_function_of_this_account_and_its_version_or_alias() {
+        #[track_caller]
+        fn check(parameters: Value, expected: Option<(&str, Option<&str>)>) {
+            let mut event = event();
+            event["detail"]["requestParameters"] = parameters;
+            let found = read(&event).unwrap().function("functionName");
+            let found = found
+                .as_ref()
+                .map(|(function, qualifier)| (function.name(), qualifier.as_ref().map(Qualifier::as_str)));
+            assert_eq!(found, expected);
+        }
+        let arn = |account: &str| format!("arn:aws:lambda:eu-west-1:{account}:function:pay:live");
+        check(json!({"functionName": "pay"}), Some(("pay", None)));
+        check(json!({"functionName": "pay", "qualifier": "3"}), Some(("pay", Some("3"))));
+        check(json!({"functionName": "pay", "qualifier": "$LATEST"}), Some(("pay", None)));
+        check(json!({"functionName": arn("111122223333")}), Some(("pay", Some("live"))));
+        check(json!({"functionName": arn("444455556666")}), None);
+        check(json!({"functionName": "pay", "qualifier": "no alias"}), None);
+        check(json!({"functionName": 7}), None);
+        check(json!({"resource": "pay"}), None);
     }
 
     #[test]
@@ -216,7 +298,7 @@ mod tests {
         fn check(version: &str, expected: Option<&str>) {
             let mut event = event();
             event["detail"]["responseElements"] = json!({ "version": version });
-            let published = CloudTrailEvent::from_event(&event, &home()).unwrap().published_version();
+            let published = read(&event).unwrap().published_version();
             assert_eq!(published.as_ref().map(Qualifier::as_str), expected);
         }
         check("3", Some("3"));
@@ -230,7 +312,7 @@ mod tests {
     fn what_did_not_come_from_aws_is_marked() {
         let mut forged = event();
         forged["source"] = "shop".into();
-        assert!(!CloudTrailEvent::from_event(&forged, &home()).unwrap().cause.verified);
+        assert!(!read(&forged).unwrap().cause.verified);
     }
 
     #[test]
@@ -256,7 +338,7 @@ mod tests {
         fn check(change: impl Fn(&mut Value), expected: &str) {
             let mut event = event();
             change(&mut event);
-            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap_err().to_string(), expected);
+            assert_eq!(read(&event).unwrap_err().to_string(), expected);
         }
         check(
             |e| e["detail"]["errorCode"] = "AccessDenied".into(),
@@ -266,8 +348,8 @@ mod tests {
             |e| e["account"] = "444455556666".into(),
             "the event is of account 444455556666, which is not guarded here",
         );
-        check(|e| *e = Value::Null, "not a CloudTrail event: detail is missing or of the wrong type");
-        check(|e| e["detail"] = "text".into(), "not a CloudTrail event: detail is missing or of the wrong type");
+        check(|e| e["account"] = Value::Null, "not a CloudTrail event: account is missing or of the wrong type");
+        check(|e| e["detail"] = json!({}), "not a CloudTrail event: detail.eventName is missing or of the wrong type");
         check(
             |e| e["detail"]["eventName"] = 7.into(),
             "not a CloudTrail event: detail.eventName is missing or of the wrong type",
@@ -279,12 +361,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_event_is_refused() {
+        #[track_caller]
+        fn check(change: impl Fn(&mut Value)) {
+            let mut event = event();
+            change(&mut event);
+            Envelope::deserialize(&event).unwrap_err();
+        }
+        check(|e| *e = Value::Null);
+        check(|e| *e = json!({}));
+        check(|e| e["detail"] = Value::Null);
+        check(|e| e["detail"] = "text".into());
+    }
+
+    /// Whatever CloudTrail may leave out, and whatever it may replace because it is too long.
+    #[test]
+    fn what_a_guard_can_do_without_may_be_missing_or_of_any_type() {
+        let complete = read(&event()).unwrap();
+        let replaced = json!({"omitted": true, "originalSize": 120_000, "reason": "too long"});
+        for replacement in [None, Some(Value::Null), Some(7.into()), Some(replaced)] {
+            let mut event = event();
+            for field in ["sourceIPAddress", "userAgent", "userIdentity", "eventID", "responseElements"] {
+                match &replacement {
+                    None => _ = event["detail"].as_object_mut().unwrap().remove(field),
+                    Some(replacement) => event["detail"][field] = replacement.clone(),
+                }
+            }
+            let read = read(&event).unwrap();
+            assert_eq!((read.parameters, read.time), (complete.parameters.clone(), complete.time));
+            let Cause { actor, source_address, user_agent, event_id, .. } = read.cause;
+            assert_eq!((actor, source_address, user_agent), (None, None, None));
+            assert_eq!(event_id.as_deref(), Some("1b7c0f6e-0000-4000-8000-000000000001"), "EventBridge's own");
+        }
+    }
+
+    #[test]
     fn a_tag_of_wardens_is_seen_in_any_letters() {
         #[track_caller]
         fn check(parameters: Value, expected: bool) {
             let mut event = event();
             event["detail"]["requestParameters"] = parameters;
-            assert_eq!(CloudTrailEvent::from_event(&event, &home()).unwrap().touches_warden_tags(), expected);
+            assert_eq!(read(&event).unwrap().touches_warden_tags(), expected);
         }
         check(json!({"tags": {"Warden:Access": "off"}}), true);
         check(json!({"tags": [{"key": "WARDEN", "value": "off"}]}), true);
@@ -297,7 +414,7 @@ mod tests {
     fn hostile_text_is_cut_before_it_reaches_a_record() {
         let mut event = event();
         event["detail"]["userAgent"] = "\u{1b}[2J".repeat(100_000).into();
-        let agent = CloudTrailEvent::from_event(&event, &home()).unwrap().cause.user_agent.unwrap();
+        let agent = read(&event).unwrap().cause.user_agent.unwrap();
         assert!(agent.len() <= 1024 && !agent.contains('\u{1b}'));
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt, iter, str::FromStr};
 use warden_finding::{Finding, FindingId};
 
-/// The keys of content that is about a managed policy on a role: which it is, what it says, and what stands in for it,
-/// as a policy of the role's own or as a managed policy of Warden's.
+/// The keys of the content of an attachment: which managed policy it is, what that says, and what stands in for it,
+/// which is an inline policy of the role or a managed policy of Warden's own.
 const POLICY_ARN: &str = "PolicyArn";
 const STAND_IN: &str = "StandIn";
 const COPY: &str = "Copy";
@@ -97,7 +97,7 @@ impl Content {
         Fingerprint::of(self.0.as_ref().unwrap_or(&Value::Null))
     }
 
-    /// What a finding's place points at, as far as its first element: one statement of a policy, one setting of a URL.
+    /// The part of the content that a finding's place points at: one statement of a policy, or one setting of a URL.
     pub(crate) fn fragment(&self, at: &str) -> Option<&Value> {
         let content = self.0.as_ref()?;
         let (document, at) = match at.split_once('.') {
@@ -117,7 +117,8 @@ impl Content {
         }
     }
 
-    /// Everything that a finding's key can point at: each statement, each setting, the whole.
+    /// The fingerprints of everything that a finding's key can point at: each statement, each setting, and the whole
+    /// content.
     pub(crate) fn fragments(&self) -> BTreeSet<Fingerprint> {
         // That nothing is there can itself break a rule.
         let Some(document) = &self.0 else { return BTreeSet::from([Fingerprint::of(&Value::Null)]) };
@@ -137,13 +138,13 @@ impl Content {
     }
 }
 
-/// A finding, recognised again by its rule and by the content of the statement or setting that broke it, although the
-/// statement's index changes when others come and go. Its text is `public-invoke#<sha-256>`.
+/// By what a finding is recognised again: its rule, and the fingerprint of the statement or setting that breaks it. A
+/// statement's index would not do, since it changes when others come and go. Its text is `public-invoke#<sha-256>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FindingKey {
-    /// The rule.
+    /// The rule that is broken.
     pub finding: FindingId,
-    /// The content that broke it.
+    /// The fingerprint of the part of the content that breaks it.
     pub fragment: Fingerprint,
 }
 
@@ -165,12 +166,12 @@ impl FromStr for FindingKey {
 
 as_text!(FindingKey);
 
-/// What a surface held and holds.
+/// The content of a surface before and after a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diff {
-    /// Content before.
+    /// The content before.
     pub before: Content,
-    /// Content after; for a plan, what it will be.
+    /// The content after; for a plan, what it will be.
     pub after: Content,
 }
 

@@ -9,25 +9,27 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
 };
+use strum::{IntoStaticStr, VariantArray};
 use warden_finding::Severity;
 use warden_policy::{AccountId, Context, OrganizationId};
 use wildmatch::WildMatch;
 
 /// What happens to findings that were there before a resource was opted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum PreExistingPolicy {
-    /// Withheld until somebody says `warden apply`.
+    /// They are left until somebody says `warden apply`.
     Withhold,
-    /// Put right like any other.
+    /// They are put right like any other.
     Act,
 }
 
 /// When to stop a fight over one surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// So many reverts within the window open it.
+    /// How many reverts within the window open the breaker.
     pub reverts: u32,
-    /// The window.
+    /// How far back reverts are counted.
     pub window: SignedDuration,
     /// The first pause before a critical finding is reverted all the same; it doubles with every further revert.
     pub pause: SignedDuration,
@@ -38,7 +40,7 @@ pub struct Breaker {
 pub struct LayerScope {
     /// What the guard may do with them.
     pub mode: Mode,
-    /// The names, with `*`.
+    /// Patterns with `*` for the names of the layers that are guarded.
     pub names: Vec<WildMatch>,
 }
 
@@ -47,21 +49,21 @@ pub struct LayerScope {
 pub struct Settings {
     /// Where Warden is deployed.
     pub home: Home,
-    /// The own organisation.
+    /// The organisation that the account belongs to.
     pub organization: Option<OrganizationId>,
-    /// Accounts beside the own one that may be given access. Empty: no list is set.
+    /// Other accounts that may be given access. Where it is empty, no list is set.
     pub trusted_accounts: BTreeSet<AccountId>,
-    /// Findings from this severity on are acted on.
+    /// The least severity that is acted on.
     pub threshold: Severity,
     /// What happens to pre-existing findings.
     pub pre_existing: PreExistingPolicy,
-    /// When to stop a fight.
+    /// When to stop a fight over one surface.
     pub breaker: Breaker,
-    /// Surfaces put right in an hour in the account, those with critical findings left out.
+    /// How many surfaces may be put right in an hour in the account. Those with critical findings do not count.
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,
-    /// ARN patterns with `*` of what is never changed.
+    /// Patterns with `*` for the ARNs of resources that are never changed.
     pub never_touch: Vec<WildMatch>,
     /// Which layers are guarded.
     pub layers: LayerScope,
@@ -140,13 +142,17 @@ impl Settings {
                 "a whole number of seconds",
             )?)))
         };
-        let word = |name: &'static str, options: &[&str]| -> Result<String, SettingsError> {
-            let value = text(name);
-            match options.iter().find(|option| value.is_empty() || **option == value) {
-                Some(option) => Ok((*option).to_owned()),
-                None => Err(SettingsError { name, value, problem: format!("is none of {}", options.join(", ")) }),
-            }
-        };
+        // What is not set is the first of them.
+        fn choice<T: VariantArray + Copy + Into<&'static str>>(
+            name: &'static str,
+            value: String,
+        ) -> Result<T, SettingsError> {
+            let is_meant = |option: &&T| value.is_empty() || Into::<&str>::into(**option) == value;
+            T::VARIANTS.iter().find(is_meant).copied().ok_or_else(|| {
+                let options: Vec<&str> = T::VARIANTS.iter().map(|option| (*option).into()).collect();
+                SettingsError { name, value, problem: format!("is none of {}", options.join(", ")) }
+            })
+        }
 
         let organization = text("WARDEN_ORGANIZATION");
         let organization = match organization.is_empty() {
@@ -180,10 +186,7 @@ impl Settings {
             organization,
             trusted_accounts: trusted_accounts.collect::<Result<_, _>>()?,
             threshold: parse("WARDEN_THRESHOLD", text("WARDEN_THRESHOLD"), Severity::High, "a severity")?,
-            pre_existing: match word("WARDEN_PRE_EXISTING", &["withhold", "act"])?.as_str() {
-                "act" => PreExistingPolicy::Act,
-                _ => PreExistingPolicy::Withhold,
-            },
+            pre_existing: choice("WARDEN_PRE_EXISTING", text("WARDEN_PRE_EXISTING"))?,
             breaker: Breaker {
                 reverts: parse("WARDEN_BREAKER_REVERTS", text("WARDEN_BREAKER_REVERTS"), 3, "a whole number")?,
                 window: SignedDuration::from_mins(i64::from(parse(
@@ -198,11 +201,7 @@ impl Settings {
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {
-                mode: match word("WARDEN_LAYER_MODE", &["off", "observe", "enforce"])?.as_str() {
-                    "observe" => Mode::Observe,
-                    "enforce" => Mode::Enforce,
-                    _ => Mode::Off,
-                },
+                mode: choice("WARDEN_LAYER_MODE", text("WARDEN_LAYER_MODE"))?,
                 names: list("WARDEN_LAYER_NAMES").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             },
             secret_layers: secret_layers.collect::<Result<_, _>>()?,

@@ -22,7 +22,7 @@ pub enum Resource {
     Role(RoleArn),
     /// A customer managed policy.
     Policy(CustomerPolicyArn),
-    /// The account itself: pause and resume are its records.
+    /// The account itself, whose records are those of `warden pause` and `warden resume`.
     Account(AccountArn),
 }
 
@@ -92,15 +92,15 @@ impl FromStr for Resource {
 
 /// A part of a resource. Its text (`resource-policy:live`) names it in records and as the key of its state.
 ///
-/// The order is the order of remediation within one resource: a URL is closed before the statements that opened it go;
-/// who may assume a role, and what bounds it, is put right before its policies.
+/// The order of the variants is the order of remediation within one resource. A URL is closed before the statements
+/// that opened it go, and a role's trust policy and boundary are put right before its policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Surface {
-    /// `function-url[:QUALIFIER]`
+    /// `function-url[:QUALIFIER]`: a function URL, of the function or of one of its aliases.
     FunctionUrl(Option<Qualifier>),
-    /// `resource-policy[:QUALIFIER]`
+    /// `resource-policy[:QUALIFIER]`: a resource policy, of the function or of one of its versions or aliases.
     ResourcePolicy(Option<Qualifier>),
-    /// `layer-policy/VERSION`
+    /// `layer-policy/VERSION`: the policy of a layer version.
     LayerPolicy(u64),
     /// `trust`: a role's trust policy.
     Trust,
@@ -114,7 +114,7 @@ pub enum Surface {
     ManagedPolicy(PolicyArn),
     /// `role[:VERSION]`: which role a function has.
     Role(Option<Qualifier>),
-    /// `environment[:VERSION]`
+    /// `environment[:VERSION]`: the environment variables, of the function or of a published version.
     Environment(Option<Qualifier>),
     /// `secret/VARIABLE`: the value that Warden keeps for one variable.
     Secret(VariableName),
@@ -138,7 +138,7 @@ impl Surface {
         }
     }
 
-    /// Whether a change of it goes through the secrets of its function, of which one change at a time is made.
+    /// Whether a change of it changes the function's secrets, which are changed one at a time.
     pub(crate) fn is_about_secrets(&self) -> bool {
         match self {
             Surface::Environment(None) | Surface::Secret(_) => true,

@@ -7,9 +7,9 @@ use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     num::NonZeroU32,
 };
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use warden_finding::FindingId;
 
 /// The keys of all of Warden's tags.
@@ -27,73 +27,81 @@ pub const TAG_KEYS: [&str; 11] = [
     "warden:secrets",
 ];
 
-/// The longest way ahead that an exemption's date may lie, in days.
+/// How far ahead an exemption's date may be, in days.
 const EXEMPTION_DAYS: i64 = 90;
 
 /// What a guard may do with a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Mode {
-    /// Not opted in: nothing is judged, nothing is recorded.
+    /// Not opted in. Nothing is judged and nothing is recorded.
     Off,
-    /// Judged and recorded, never changed.
+    /// It is judged and recorded, and never changed.
     Observe,
-    /// Judged, recorded and put right.
+    /// It is judged, recorded and put right.
     Enforce,
 }
 
 impl Mode {
     /// The word used in tags and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Mode::Off => "off",
-            Mode::Observe => "observe",
-            Mode::Enforce => "enforce",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Mode> {
-        match word {
-            "off" => Some(Mode::Off),
-            "observe" => Some(Mode::Observe),
-            "enforce" => Some(Mode::Enforce),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// One of the guards, as the tags `warden:<guard>` name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum GuardKind {
-    /// Execution roles.
+    /// role-guard, which looks after execution roles.
     Role,
-    /// Who may invoke.
+    /// access-guard, which looks after who may invoke a function.
     Access,
-    /// Plaintext secrets in environments.
+    /// secret-guard, which looks after plaintext secrets in environments.
     Secrets,
-    /// Concurrency and recursion.
+    /// concurrency-guard, which looks after concurrency and recursion.
     Concurrency,
 }
 
 impl GuardKind {
     /// Every guard.
-    pub const ALL: [GuardKind; 4] = [GuardKind::Role, GuardKind::Access, GuardKind::Secrets, GuardKind::Concurrency];
+    pub const ALL: &[GuardKind] = GuardKind::VARIANTS;
 
     /// The word in the tag's key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            GuardKind::Role => "role",
-            GuardKind::Access => "access",
-            GuardKind::Secrets => "secrets",
-            GuardKind::Concurrency => "concurrency",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The guard's own name.
@@ -107,15 +115,10 @@ impl GuardKind {
     }
 }
 
-impl fmt::Display for GuardKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Something that `warden:require` asks for; reported only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that `warden:require` asks for. Where it is missing, that is only reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Requirement {
     /// The function runs in a VPC.
     Vpc,
@@ -128,9 +131,9 @@ pub enum Requirement {
 /// A finding id that is let pass on this resource until a date (inclusive, UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exemption {
-    /// What is let pass.
+    /// The finding that is let pass.
     pub finding: FindingId,
-    /// The last day.
+    /// The last day on which it is let pass.
     pub until: Date,
 }
 
@@ -141,15 +144,15 @@ pub struct OptIn {
     pub mode: Mode,
     /// `warden:secrets=strip`: strip without the start-up layer.
     pub strip: bool,
-    /// `warden:owner`, for routing.
+    /// The owner (`warden:owner`), to whom alerts are routed.
     pub owner: Option<String>,
-    /// `warden:max-concurrency`.
+    /// The most concurrency that is allowed (`warden:max-concurrency`).
     pub max_concurrency: Option<NonZeroU32>,
-    /// `warden:runaway-at`.
+    /// The load from which it counts as out of control (`warden:runaway-at`).
     pub runaway_at: Option<NonZeroU32>,
-    /// `warden:require`.
+    /// What the function must have (`warden:require`).
     pub require: Vec<Requirement>,
-    /// `warden:exempt`, those in force only.
+    /// The exemptions that are in force (`warden:exempt`).
     pub exemptions: Vec<Exemption>,
     /// What in the tags could not be followed, one sentence each.
     pub problems: Vec<String>,
@@ -183,12 +186,12 @@ impl OptIn {
                 read.mode = read.mode_or_problem(key, value, false);
             } else if let Some(name) = key.strip_prefix("warden:") {
                 match name {
-                    "role" | "access" | "secrets" | "concurrency" => {
-                        if name == guard.as_str() {
-                            read.strip = name == "secrets" && value == "strip";
-                            own_mode = Some(read.mode_or_problem(key, value, name == "secrets"));
-                        }
+                    own if own == guard.as_str() => {
+                        let secrets = guard == GuardKind::Secrets;
+                        read.strip = secrets && value == "strip";
+                        own_mode = Some(read.mode_or_problem(key, value, secrets));
                     }
+                    other if other.parse::<GuardKind>().is_ok() => {}
                     "max-concurrency" => read.max_concurrency = read.number_or_problem(key, value),
                     "runaway-at" => read.runaway_at = read.number_or_problem(key, value),
                     "require" => read.read_requirements(value),
@@ -226,7 +229,7 @@ impl OptIn {
         if strip_too && value == "strip" {
             return Mode::Enforce;
         }
-        Mode::parse(value).unwrap_or_else(|| {
+        value.parse().unwrap_or_else(|_| {
             self.problem(key, value, "use off, observe or enforce; treated as observe");
             Mode::Observe
         })
@@ -243,11 +246,9 @@ impl OptIn {
 
     fn read_requirements(&mut self, value: &str) {
         for word in value.split_whitespace() {
-            match word {
-                "vpc" => self.require.push(Requirement::Vpc),
-                "dlq" => self.require.push(Requirement::Dlq),
-                "code-signing" => self.require.push(Requirement::CodeSigning),
-                _ => self.problem("warden:require", word, "use vpc, dlq or code-signing; ignored"),
+            match word.parse() {
+                Ok(requirement) => self.require.push(requirement),
+                Err(_) => self.problem("warden:require", word, "use vpc, dlq or code-signing; ignored"),
             }
         }
     }

@@ -79,8 +79,7 @@ fn is_region(text: &str) -> bool {
 }
 
 /// A function's own name. With dots it is that of a namespaced function (botocore's model, `NamespacedFunctionName`).
-/// 140: the longest
-/// `FunctionName` there, for partial names of older functions.
+/// 140: the longest `FunctionName` there, for partial names of older functions.
 fn is_function_name(text: &str) -> bool {
     is_lambda_name(&text.replace('.', "-"), 140)
 }
@@ -171,11 +170,10 @@ impl FunctionArn {
     /// with a qualifier or without. What is not named is at `home`.
     ///
     /// AWS: `(arn:(aws[a-zA-Z-]*)?:lambda:)?(REGION:)?(\d{12}:)?(function:)?NAME(:QUALIFIER)?` (botocore's model,
-    /// `FunctionName`; in
-    /// `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be read as a name with a
-    /// qualifier too. A call reaches functions of its own Region alone, and another account's function cannot be
-    /// changed from here: so what stands before the colon is a Region or an account only where it is the one at home.
-    /// `function:y` is y, as the pattern has it (?).
+    /// `FunctionName`; in `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be
+    /// read as a name with a qualifier too. A call reaches functions of its own Region alone, and another account's
+    /// function cannot be changed from here: so what stands before the colon is a Region or an account only where it is
+    /// the one at home. `function:y` is y, as the pattern has it (?).
     ///
     /// # Errors
     /// [`NameError`] where the text is none of these.

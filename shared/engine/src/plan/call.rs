@@ -24,7 +24,7 @@ pub enum UrlAuthType {
     /// Callers sign with IAM credentials.
     #[serde(rename = "AWS_IAM")]
     AwsIam,
-    /// Anybody whom the resource policy lets.
+    /// Anybody whom the resource policy allows it.
     #[serde(rename = "NONE")]
     None,
 }
@@ -49,18 +49,19 @@ pub struct PolicyVersion {
 }
 
 impl PolicyVersion {
-    /// Whether its document says this, however it is written. One that does not parse strictly says nothing for sure.
+    /// Whether its document says the same as `content`, however it is written. A document that does not parse strictly
+    /// never does.
     pub fn says(&self, content: &Content) -> bool {
         Document::parse(&self.document, Kind::Identity).is_ok()
             && serde_json::from_str(&self.document).is_ok_and(|document| Content::new(document) == *content)
     }
 
-    /// Whether its document is that one, or says the same.
+    /// Whether this version's document is `document`, or says the same.
     pub fn is_like(&self, document: &str) -> bool {
         self.document == document || serde_json::from_str(document).is_ok_and(|said| self.says(&Content::new(said)))
     }
 
-    /// The number in its id: IAM counts up, and a version that is deleted leaves a gap.
+    /// The number in its id. IAM counts up, and a version that is deleted leaves a gap.
     pub fn number(&self) -> u64 {
         self.id.trim_start_matches('v').parse().unwrap_or_default()
     }
@@ -72,128 +73,129 @@ impl PolicyVersion {
 pub enum Call {
     /// Takes one statement out of a function's policy; locked by RevisionId.
     RemovePermission {
-        /// Whose policy.
+        /// The function whose policy is changed.
         function: FunctionArn,
-        /// Of which version or alias.
+        /// The version or alias whose policy that is; none for the function's own.
         qualifier: Option<Qualifier>,
         /// The statement's Sid.
         sid: String,
     },
     /// Replaces a function's whole policy in one step; locked by RevisionId.
     PutResourcePolicy {
-        /// Whose policy.
+        /// The function whose policy is changed.
         function: FunctionArn,
-        /// Of which version or alias.
+        /// The version or alias whose policy that is; none for the function's own.
         qualifier: Option<Qualifier>,
         /// The new document.
         policy: Value,
     },
     /// Deletes a function's whole policy; locked by RevisionId.
     DeleteResourcePolicy {
-        /// Whose policy.
+        /// The function whose policy is changed.
         function: FunctionArn,
-        /// Of which version or alias.
+        /// The version or alias whose policy that is; none for the function's own.
         qualifier: Option<Qualifier>,
     },
     /// Sets who may call a function URL; nothing else of the URL. Lambda offers no lock here.
     UpdateFunctionUrlConfig {
-        /// Whose URL.
+        /// The function that the URL belongs to.
         function: FunctionArn,
-        /// Of which alias.
+        /// The alias that the URL belongs to; none for the function's own.
         qualifier: Option<Qualifier>,
         /// The new setting.
         auth_type: UrlAuthType,
     },
     /// Takes one statement out of a layer version's policy; locked by RevisionId.
     RemoveLayerVersionPermission {
-        /// Whose policy.
+        /// The layer version whose policy is changed.
         layer: LayerVersionArn,
         /// The statement's Sid.
         sid: String,
     },
     /// Puts one statement into a layer version's policy.
     AddLayerVersionPermission {
-        /// Whose policy.
+        /// The layer version whose policy is changed.
         layer: LayerVersionArn,
         /// The statement's Sid.
         sid: String,
-        /// An account id, or `*`.
+        /// Who is allowed it: an account id, or `*`.
         principal: String,
-        /// `lambda:GetLayerVersion`.
+        /// The action that is allowed: `lambda:GetLayerVersion`.
         action: String,
-        /// With `*`: the organisation whose accounts are meant.
+        /// Where the principal is `*`: the organisation whose accounts are meant.
         organization: Option<String>,
     },
     /// Replaces who may assume a role. IAM offers no lock, here and below.
     UpdateAssumeRolePolicy {
-        /// Whose trust policy.
+        /// The role whose trust policy is replaced.
         role: RoleArn,
         /// The new document, word for word.
         document: String,
     },
     /// Bounds what a role's policies can grant.
     PutRolePermissionsBoundary {
-        /// Whose boundary.
+        /// The role that the boundary is for.
         role: RoleArn,
-        /// The policy that bounds it.
+        /// The policy that is the boundary.
         policy: PolicyArn,
     },
-    /// Takes the bound away; no guard does, but an undo may.
+    /// Takes a role's boundary away. No guard does this, but an undo may.
     DeleteRolePermissionsBoundary {
-        /// Whose boundary.
+        /// The role that the boundary is for.
         role: RoleArn,
     },
     /// Writes one of a role's own policies.
     PutRolePolicy {
-        /// Whose policy.
+        /// The role that the policy belongs to.
         role: RoleArn,
-        /// The inline policy.
+        /// The name of the policy.
         name: PolicyName,
         /// The new document, word for word.
         document: String,
     },
     /// Deletes one of a role's own policies.
     DeleteRolePolicy {
-        /// Whose policy.
+        /// The role that the policy belongs to.
         role: RoleArn,
-        /// The inline policy.
+        /// The name of the policy.
         name: PolicyName,
     },
     /// Attaches a managed policy.
     AttachRolePolicy {
-        /// To which role.
+        /// The role that the policy is attached to.
         role: RoleArn,
-        /// Which policy.
+        /// The managed policy.
         policy: PolicyArn,
     },
     /// Detaches a managed policy.
     DetachRolePolicy {
-        /// From which role.
+        /// The role that the policy is detached from.
         role: RoleArn,
-        /// Which policy.
+        /// The managed policy.
         policy: PolicyArn,
     },
-    /// Attaches a managed policy of Warden's own, with this document: it is made, or, where it is there and says
-    /// something else, given a new version. Up to four requests that count as one change: content shows the last.
+    /// Attaches a managed policy of Warden's own with this document. The policy is made first; where it is there and
+    /// says something else, it gets a new version. These are up to four requests, which count as one change, because
+    /// the content shows when the last is done.
     AttachGeneratedPolicy {
-        /// To which role.
+        /// The role that the policy is attached to.
         role: RoleArn,
-        /// Which policy.
+        /// The managed policy.
         policy: CustomerPolicyArn,
-        /// What it says, word for word.
+        /// The policy's document, word for word.
         document: String,
     },
-    /// Detaches a managed policy of Warden's own, and deletes it unless somebody else has it: several requests that
-    /// count as one change.
+    /// Detaches a managed policy of Warden's own, and deletes it unless something else has it attached. These are
+    /// several requests, which count as one change.
     DeleteGeneratedPolicy {
-        /// From which role.
+        /// The role that the policy is detached from.
         role: RoleArn,
-        /// Which policy.
+        /// The managed policy.
         policy: CustomerPolicyArn,
     },
     /// Writes a new version of a managed policy and makes it the default.
     CreatePolicyVersion {
-        /// Which policy.
+        /// The managed policy.
         policy: CustomerPolicyArn,
         /// The new document, word for word.
         document: String,
@@ -203,54 +205,54 @@ pub enum Call {
     },
     /// Makes another of a managed policy's versions the default.
     SetDefaultPolicyVersion {
-        /// Which policy.
+        /// The managed policy.
         policy: CustomerPolicyArn,
         /// The version's id.
         version: String,
     },
-    /// Takes a `CreatePolicyVersion` back: the version before is the default again, the one that was written is
-    /// deleted, and what made room for it is a version again, under a new id. Up to three requests that count as one
-    /// change.
+    /// Takes a `CreatePolicyVersion` back. The version before becomes the default again, and the one that was written
+    /// is deleted. A version that was deleted to make room is made again, under a new id. These are up to three
+    /// requests, which count as one change.
     TakeVersionBack {
-        /// Which policy.
+        /// The managed policy.
         policy: CustomerPolicyArn,
         /// The id of the version that becomes the default again.
         version: String,
-        /// What was written, word for word.
+        /// The document that was written, word for word.
         written: String,
         /// The number of the newest version before that was written.
         newest: u64,
-        /// What made room.
+        /// The version that was deleted to make room.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_room: Option<PolicyVersion>,
     },
     /// Gives a function another role; locked by RevisionId.
     UpdateFunctionRole {
-        /// Which function.
+        /// The function that gets another role.
         function: FunctionArn,
         /// The role's whole ARN, path and all.
         role: String,
     },
-    /// Changes variables and layers of a function, locked by RevisionId, once the values that go are in Secrets Manager
-    /// and were read back from there: several requests, which count as one change because the environment alone tells
-    /// how far it came. Made again after an interruption, each of them does nothing twice.
+    /// Changes variables and layers of a function, locked by RevisionId. Before that, the values that are removed are
+    /// stored in Secrets Manager and read back. These are several requests, which count as one change, because the
+    /// environment alone tells how far it came. Made again after an interruption, none of them does anything twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
-    /// Gives one variable another value, in the secret that its reference names. The value itself stands nowhere but
-    /// there: only the command that was given it can make the call, or an undo that finds it in an earlier version.
+    /// Gives one variable another value, in the secret that its reference names. The call does not hold the value. So
+    /// only the command that was given the value can make it, or an undo, which finds the value in an earlier version.
     RotateSecret(Box<Rotation>),
-    /// Has the secrets of a function that is gone deleted once AWS's recovery window of 30 days is over. Where the
-    /// function turns out to be there again, they are kept.
+    /// Schedules the secrets of a function that is gone for deletion, which AWS's recovery window of 30 days puts off.
+    /// Where the function turns out to be there again, they are kept.
     DeleteSecrets {
-        /// Whose they were.
+        /// The function that the secrets were kept for.
         function: FunctionArn,
-        /// The secrets, of those that are the function's own.
+        /// The secrets.
         secrets: BTreeSet<SecretName>,
     },
-    /// Keeps secrets that were to be deleted.
+    /// Restores secrets that are scheduled for deletion.
     RestoreSecrets {
-        /// Whose they were.
+        /// The function that the secrets were kept for.
         function: FunctionArn,
-        /// The secrets, of those that are the function's own.
+        /// The secrets.
         secrets: BTreeSet<SecretName>,
     },
 }
@@ -317,9 +319,9 @@ impl Call {
         }
     }
 
-    /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is
-    /// done. Such a call is the last of its plan; made again after an interruption, each of its requests does nothing
-    /// twice.
+    /// Whether the call has more to do once its surface holds what it leaves, so that the content does not tell when it
+    /// is done. Such a call is the last of its plan. Made again after an interruption, none of its requests does
+    /// anything twice.
     pub const fn goes_on_unseen(&self) -> bool {
         matches!(self, Call::TakeVersionBack { .. } | Call::DeleteGeneratedPolicy { .. })
     }

@@ -100,7 +100,7 @@ impl Plan {
         }
     }
 
-    /// Tells this plan from others: by its surface, what that holds, and the calls.
+    /// A fingerprint that tells this plan from others, by its surface, the surface's content, and the calls.
     pub fn fingerprint(&self) -> Fingerprint {
         let calls: Vec<&Call> = self.changes.iter().map(Change::call).collect();
         Fingerprint::of(&json!([self.surface, self.before.fingerprint(), calls]))
@@ -131,9 +131,9 @@ impl Plan {
         &self.changes
     }
 
-    /// The changes still to be made when the surface holds `content`: all, some or none of them; `None` when the
-    /// content is none that this plan passes through, so that somebody else has changed it. A last change that goes on
-    /// unseen is to be made again whenever the plan is taken up.
+    /// The changes that are still to be made when the surface holds `content`: all, some or none of them. `None` when
+    /// the plan never leaves such content, so that somebody else has changed it. A last change that goes on unseen is
+    /// made again whenever the plan is taken up.
     pub fn remaining(&self, content: &Content) -> Option<&[Change]> {
         let now = content.fingerprint();
         if now == self.after.fingerprint() {

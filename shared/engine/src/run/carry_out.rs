@@ -12,10 +12,10 @@ use jiff::SignedDuration;
 /// retries.
 const TRIES: u32 = 6;
 
-/// So many steps further on, the waits for another update to end begin: at half to the whole of 400 ms.
+/// A wait for another update to end begins this many steps further on: at 200 to 400 ms.
 const SETTLING: u32 = 2;
 
-/// A growing wait with jitter: half to the whole of 100 ms doubled per attempt, at most 3.2 s.
+/// A growing wait with jitter: 50 to 100 ms at first, doubled with every attempt up to 3.2 s.
 pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
     let full: i64 = 100 << attempt.min(5);
     let part = i64::try_from(clock.entropy() % 1000).unwrap_or_default();
@@ -25,9 +25,9 @@ pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
 /// How far the changes of one surface came.
 #[derive(Debug)]
 pub(crate) enum Carried {
-    /// All made.
+    /// All of them were made.
     Done,
-    /// Refused for good.
+    /// AWS refused one for good, for the reason given.
     Failed(String),
     /// AWS takes no policy that lets the public in, and this one would.
     Public(String),
@@ -39,7 +39,7 @@ pub(crate) enum Carried {
 /// [`Account::lock`](crate::ports::Account::lock) said of the first change, where it was asked already.
 ///
 /// # Errors
-/// AWS did not answer, or another update of the function is still under way: to be resumed later.
+/// AWS did not answer, or another update of the function is still under way. The changes are to be resumed later.
 pub(crate) async fn carry_out<W: World>(
     world: &W,
     resource: &Resource,

@@ -3,17 +3,16 @@
 use crate::{
     guard::{Fetch, Guard, ReconcileRequest},
     model::{
-        cloudtrail::{CloudTrailEvent, EventParseError},
+        cloudtrail::{CloudTrailEvent, Envelope, EventParseError},
         settings::Settings,
     },
     ports::World,
     run::reconcile::{ReconcileError, Report, reconcile},
 };
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::VecDeque;
 
-/// What became of an event.
+/// What a guard did with an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handled {
     /// It is not about anything that this guard watches.
@@ -22,7 +21,7 @@ pub enum Handled {
     Looked(Vec<Report>),
 }
 
-/// A short answer for the log of whoever invoked the guard: how many records of which step were written.
+/// A short answer for whoever invoked the guard: the steps and ids of the records that were written.
 impl Serialize for Handled {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -35,7 +34,7 @@ impl Serialize for Handled {
     }
 }
 
-/// Why an event was not dealt with. It is to be delivered again, and kept if that does not help.
+/// Why an event was not handled. It is to be delivered again, and kept in a queue if that does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
     /// It does not have the form of an event.
@@ -54,7 +53,7 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     guard: &G,
     world: &W,
     settings: &Settings,
-    event: &Value,
+    event: &Envelope,
 ) -> Result<Handled, HandlerError> {
     let event = match CloudTrailEvent::from_event(event, &settings.home) {
         Ok(event) => event,

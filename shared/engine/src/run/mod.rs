@@ -1,6 +1,7 @@
 //! What runs: an event's way, the loop, changes one after the other, and what operators do.
 
 pub(crate) mod carry_out;
+pub(crate) mod commit;
 pub(crate) mod handler;
 pub(crate) mod operation;
 pub mod pause;

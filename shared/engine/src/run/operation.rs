@@ -2,10 +2,8 @@
 //! written down.
 
 use crate::{
-    call_error::CallError,
     decide::outcome::{Ending, conclude, learnt},
     ledger::{
-        chain::seal,
         record::{Draft, Record},
         state::{History, Intent, SurfaceState},
     },
@@ -14,140 +12,92 @@ use crate::{
         surface::{Resource, Surface},
     },
     plan::{Change, RevisionId},
-    ports::{Commit, CommitError, World},
+    ports::World,
     run::{
-        carry_out::{Carried, carry_out, jittered},
-        reconcile::MAX_PASSES,
+        carry_out::{Carried, carry_out},
+        commit::{Entry, WriteError, commit, commit_until_it_fits},
     },
-    secret::{environment::KeyedHash, known_secret::Known},
 };
-use std::collections::BTreeMap;
 
 /// One change of one surface.
 pub(crate) struct Operation<'a, W> {
     pub(crate) world: &'a W,
     pub(crate) resource: &'a Resource,
     pub(crate) cause: &'a Cause,
-    pub(crate) intent: &'a Intent,
+    pub(crate) intent: Intent,
     /// What its records have in common.
-    pub(crate) template: &'a Draft,
+    pub(crate) template: Draft,
 }
 
-/// Why it did not come to its end.
-pub(crate) enum Stopped {
-    /// Another run writes.
-    Busy,
-    /// AWS did not do what was asked.
-    Call(CallError),
-    /// A record could not be serialised.
-    Unwritable(String),
-}
-
-/// How far it came.
-pub(crate) struct Begun {
+/// An operation whose intent is in the ledger.
+pub(crate) struct Begun<'a, W> {
+    operation: Operation<'a, W>,
     history: History,
     records: Vec<Record>,
 }
 
-impl<W: World> Operation<'_, W> {
+impl<'a, W: World> Operation<'a, W> {
     fn surface(&self) -> &Surface {
         self.intent.plan.surface()
     }
 
-    /// Writes the intent into the surface's `state`, together with records and with what else is known of others.
+    /// Writes the intent into the surface's `state`, together with what `entry` has. None where somebody else wrote
+    /// since `history` was read.
     pub(crate) async fn begin(
-        &self,
-        history: History,
+        self,
+        mut history: History,
         state: SurfaceState,
-        others: Option<(Surface, SurfaceState)>,
-        drafts: Vec<Draft>,
-        known: BTreeMap<KeyedHash, Known>,
-    ) -> Result<Begun, Stopped> {
-        let mut begun = Begun { history, records: Vec::new() };
+        mut entry: Entry,
+    ) -> Result<Option<Begun<'a, W>>, WriteError> {
         let state = SurfaceState { intent: Some(self.intent.clone()), ..state };
-        let states = [(self.surface().clone(), state)].into_iter().chain(others).collect();
-        if self.commit(&mut begun, drafts, states, known).await? { Ok(begun) } else { Err(Stopped::Busy) }
+        entry.surfaces.push((self.surface().clone(), state));
+        let records = commit(self.world, self.resource, self.cause, &mut history, entry, self.world.now()).await?;
+        Ok(records.map(|records| Begun { operation: self, history, records }))
     }
+}
 
-    /// Makes the changes.
-    pub(crate) async fn change(&self, changes: &[Change], revision: Option<RevisionId>) -> Result<Ending, CallError> {
-        Ok(match carry_out(self.world, self.resource, self.surface(), changes, revision, None).await? {
+impl<W: World> Begun<'_, W> {
+    /// Makes the changes, records how they ended, announces the records, and returns the ending with all of them. None
+    /// where others write to the resource all the time.
+    pub(crate) async fn finish(
+        self,
+        changes: &[Change],
+        revision: Option<RevisionId>,
+    ) -> Result<Option<(Ending, Vec<Record>)>, WriteError> {
+        let Begun { operation: Operation { world, resource, cause, intent, template }, mut history, mut records } =
+            self;
+        let surface = intent.plan.surface();
+        let ending = match carry_out(world, resource, surface, changes, revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
             Carried::Public(why) => Ending::Public(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
-        })
-    }
-
-    /// Writes down how it ended, tells of it, and returns all records.
-    pub(crate) async fn end(&self, mut begun: Begun, ending: &Ending) -> Result<Vec<Record>, Stopped> {
-        for attempt in 0.. {
-            let state = begun.history.surfaces.get(self.surface()).cloned().unwrap_or_default();
-            // A guard has recorded the outcome after the lease ended.
-            if state.intent.as_ref() != Some(self.intent) {
-                break;
-            }
-            let (drafts, concluded) = conclude(self.intent, ending, &state, false, self.template, self.world.now());
-            let mut states = vec![(self.surface().clone(), concluded)];
-            if *ending == Ending::Done && matches!(self.surface(), Surface::Secret(_)) {
-                states.push(values_after(&begun.history, self.intent));
-            }
-            if self.commit(&mut begun, drafts, states, learnt(self.intent, ending)).await? {
-                break;
-            }
-            if attempt == MAX_PASSES {
-                return Err(Stopped::Busy);
-            }
-            // Another surface of the resource was written in between.
-            self.world.sleep(jittered(self.world, attempt)).await;
-            begun.history = self.world.history(self.resource, self.world.now()).await.map_err(Stopped::Call)?;
-        }
-        if let Err(error) = self.world.announce(&begun.records).await {
+        };
+        let outcome = |history: &History, now| {
+            let state = history.surfaces.get(surface).cloned().unwrap_or_default();
+            // Otherwise a guard has recorded the outcome after the lease ended.
+            let ours = state.intent.as_ref() == Some(&intent);
+            ours.then(|| {
+                let (drafts, concluded) = conclude(&intent, &ending, &state, false, &template, now);
+                let mut surfaces = vec![(surface.clone(), concluded)];
+                if ending == Ending::Done && matches!(surface, Surface::Secret(_)) {
+                    surfaces.push(values_after(history, &intent));
+                }
+                Entry { drafts, surfaces, known: learnt(&intent, &ending), ..Entry::default() }
+            })
+        };
+        let Some(written) = commit_until_it_fits(world, resource, cause, &mut history, outcome).await? else {
+            return Ok(None);
+        };
+        records.extend(written);
+        if let Err(error) = world.announce(&records).await {
             tracing::warn!(%error, "the ledger has the records, but their events were not sent");
         }
-        Ok(begun.records)
-    }
-
-    /// Commits, and moves the versions on. Returns false where somebody else wrote in between.
-    async fn commit(
-        &self,
-        begun: &mut Begun,
-        drafts: Vec<Draft>,
-        states: Vec<(Surface, SurfaceState)>,
-        known: BTreeMap<KeyedHash, Known>,
-    ) -> Result<bool, Stopped> {
-        let now = self.world.now();
-        let (records, head) =
-            seal(self.resource, self.cause, drafts, &begun.history.head, now, || self.world.entropy())
-                .map_err(|error| Stopped::Unwritable(error.to_string()))?;
-        let commit = Commit {
-            resource: self.resource.clone(),
-            head,
-            records,
-            surfaces: states,
-            counted: None,
-            pause: None,
-            known,
-            now,
-        };
-        match self.world.commit(&commit).await {
-            Ok(()) => {
-                begun.history.head = commit.head;
-                begun.history.head.version += 1;
-                for (surface, mut state) in commit.surfaces {
-                    state.version += 1;
-                    begun.history.surfaces.insert(surface, state);
-                }
-                begun.records.extend(commit.records);
-                Ok(true)
-            }
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Failed(error)) => Err(Stopped::Call(error)),
-        }
+        Ok(Some((ending, records)))
     }
 }
 
-/// What is known of a function's values, which stands in the state of its environment, once a rotation is done.
+/// The state of a function's environment with what is known of its values once a rotation is done.
 pub(crate) fn values_after(history: &History, rotation: &Intent) -> (Surface, SurfaceState) {
     let environment = Surface::Environment(None);
     let mut state = history.surfaces.get(&environment).cloned().unwrap_or_default();

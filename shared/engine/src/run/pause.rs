@@ -3,17 +3,19 @@
 use crate::{
     call_error::CallError,
     ledger::{
-        chain::seal,
         record::{Draft, Record, Step},
-        state::Pause,
+        state::{History, Pause},
     },
     model::{cloudtrail::Cause, surface::Resource},
     name::lambda::{AccountArn, Home},
-    ports::{Commit, CommitError, World},
-    run::{proof::pause_message, reconcile::ReconcileError},
+    ports::World,
+    run::{
+        commit::{Entry, commit_until_it_fits},
+        proof::pause_message,
+        reconcile::ReconcileError,
+    },
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use warden_finding::Severity;
 
 /// Stops every guard until `until` (none: until somebody resumes), at once and without a deployment.
@@ -57,29 +59,15 @@ async fn turn<W: World>(
     cause: &Cause,
 ) -> Result<Record, ReconcileError> {
     let resource = Resource::Account(AccountArn::of(home));
-    let now = world.now();
-    let history = world.history(&resource, now).await?;
-    let draft = Draft { severity: Some(Severity::High), note: Some(note), ..Draft::new(step) };
-    let (records, head) = seal(&resource, cause, vec![draft], &history.head, now, || world.entropy())
-        .map_err(|error| ReconcileError::Unwritable { resource: resource.clone(), message: error.to_string() })?;
-    let commit = Commit {
-        resource: resource.clone(),
-        head,
-        records,
-        surfaces: Vec::new(),
-        counted: None,
-        pause: Some(pause),
-        known: BTreeMap::new(),
-        now,
+    let mut history = world.history(&resource, world.now()).await?;
+    let turned = |_: &History, _| {
+        let draft = Draft { severity: Some(Severity::High), note: Some(note.clone()), ..Draft::new(step) };
+        Some(Entry { drafts: vec![draft], pause: Some(pause.clone()), ..Entry::default() })
     };
-    match world.commit(&commit).await {
-        Ok(()) => {}
-        Err(CommitError::Conflict) => return Err(ReconcileError::Busy(resource)),
-        Err(CommitError::Failed(error)) => return Err(error.into()),
-    }
-    world.announce(&commit.records).await.map_err(ReconcileError::NotAnnounced)?;
-    let record = commit.records.into_iter().next();
-    record.ok_or_else(|| {
+    let records = commit_until_it_fits(world, &resource, cause, &mut history, turned).await?;
+    let records = records.ok_or_else(|| ReconcileError::Busy(resource.clone()))?;
+    world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
+    records.into_iter().next().ok_or_else(|| {
         let message = "nothing was sealed".to_owned();
         ReconcileError::Call(CallError {
             kind: crate::call_error::ErrorKind::Bug,

@@ -11,9 +11,8 @@ use crate::{
     },
     guard::{Facts, Fetch, Guard, ReconcileRequest, SurfaceSnapshot},
     ledger::{
-        chain::seal,
         record::{Draft, Record, Step},
-        state::{Head, History, SurfaceState},
+        state::History,
     },
     model::{
         settings::Settings,
@@ -21,20 +20,16 @@ use crate::{
         tags::Mode,
     },
     plan::RevisionId,
-    ports::{Commit, CommitError, World},
+    ports::World,
     run::{
-        carry_out::{Carried, carry_out, jittered},
+        carry_out::{Carried, carry_out},
+        commit::{Entry, Pass, Unwritable, WriteError, commit, commit_until_it_fits, until_it_fits},
         proof::strike_forged,
     },
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
 
-/// How often a run looks again, after a conflict or while another run holds a surface.
-pub(crate) const MAX_PASSES: u32 = 12;
-/// How many commits a run makes for one resource with many surfaces: a stop that no function of AWS reaches.
-const COMMITS: u32 = 200;
 /// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts
 /// may be older than that: they are read again, or another run's revert would be made twice. It covers the run's own
 /// reads and what the clocks of two Lambda environments differ by.
@@ -60,17 +55,21 @@ pub enum ReconcileError {
     /// Another run holds a surface for too long.
     #[error("another run works on {0}; delivered again, this one will find its work done or resume it")]
     Busy(Resource),
-    /// A record could not be serialised.
-    #[error("a record of {resource} could not be written as JSON: {message}")]
-    Unwritable {
-        /// The resource whose record it is.
-        resource: Resource,
-        /// What serde says.
-        message: String,
-    },
+    /// A record cannot be written as JSON.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
     /// Everything was done and recorded, but the event that says so could not be sent.
     #[error("everything is done and in the ledger, but the audit event was not sent: {0}")]
     NotAnnounced(CallError),
+}
+
+impl From<WriteError> for ReconcileError {
+    fn from(error: WriteError) -> ReconcileError {
+        match error {
+            WriteError::Call(error) => error.into(),
+            WriteError::Unwritable(error) => error.into(),
+        }
+    }
 }
 
 /// Looks at one resource and puts right what is to be put right.
@@ -85,39 +84,21 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
 ) -> Result<Report, ReconcileError> {
     let run = Run { guard, world, settings, request, began: world.now() };
     let mut written = Vec::new();
-    let (mut attempt, mut commits) = (0, 0);
-    while attempt < MAX_PASSES && commits < COMMITS {
-        match run.pass(&mut written).await? {
-            Pass::Done { mode, follows } => return Ok(Report { mode, records: written, follows }),
-            Pass::More => commits += 1,
-            Pass::Again(wait) => {
-                tracing::debug!(resource = %request.resource, attempt, ?wait, "looking again");
-                world.sleep(wait.unwrap_or_else(|| jittered(world, attempt))).await;
-                attempt += 1;
-            }
-        }
-    }
-    Err(ReconcileError::Busy(request.resource.clone()))
+    let done = until_it_fits(world, async || run.pass(&mut written).await).await?;
+    let (mode, follows) = done.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
+    Ok(Report { mode, records: written, follows })
 }
 
-enum Pass {
-    Done {
-        mode: Option<Mode>,
-        follows: Vec<ReconcileRequest>,
-    },
-    /// A part is done: look again for the rest.
-    More,
-    /// To be looked at again, after this time or after a short one.
-    Again(Option<SignedDuration>),
-}
+/// The resource's mode, and what is to be looked at next.
+type Looked = (Option<Mode>, Vec<ReconcileRequest>);
 
-/// What came of a commit and of the changes that it announced.
+/// How a commit ended, and the changes that it announced.
 enum Written {
     /// Everything is done.
     Done,
-    /// Somebody wrote in between: nothing was done.
+    /// Somebody wrote in between, and nothing was done.
     Conflict,
-    /// Somebody changed something in between: to be looked at again.
+    /// Somebody changed something in between, so that it has to be looked at again.
     Overtaken,
 }
 
@@ -130,7 +111,7 @@ struct Run<'a, G, W> {
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
-    async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+    async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass<Looked>, ReconcileError> {
         let resource = &self.request.resource;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
@@ -157,26 +138,23 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
         let (mode, more) = (decision.mode, decision.more);
         if decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
-            return Ok(Pass::Done { mode: Some(mode), follows: self.follows(&facts) });
+            return Ok(Pass::Done((Some(mode), self.follows(&facts))));
         }
         let follows = self.follows(&facts);
 
-        let (records, head) = self.seal(std::mem::take(&mut decision.drafts), &decision.head, now)?;
-        let commit = Commit {
-            resource: resource.clone(),
-            head,
-            records,
-            surfaces: decision.states.iter().map(|(surface, state)| (surface.clone(), state.clone())).collect(),
+        history.head = decision.head;
+        let entry = Entry {
+            drafts: decision.drafts,
+            surfaces: decision.states.into_iter().collect(),
             counted: (decision.counted > 0).then_some((decision.counted, self.settings.cap)),
-            pause: None,
-            known: std::mem::take(&mut decision.known),
-            now,
+            known: decision.known,
+            ..Entry::default()
         };
-        Ok(match (self.write(commit, decision.remediations, Some(facts), written).await?, more) {
+        Ok(match (self.write(history, entry, now, decision.remediations, Some(facts), written).await?, more) {
             (Written::Conflict, _) => Pass::Again(None),
             (Written::Overtaken, _) => Pass::Again(Some(SignedDuration::ZERO)),
             (Written::Done, true) => Pass::More,
-            (Written::Done, false) => Pass::Done { mode: Some(mode), follows },
+            (Written::Done, false) => Pass::Done((Some(mode), follows)),
         })
     }
 
@@ -194,14 +172,14 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         self.guard.follows(self.request, facts, self.settings)
     }
 
-    /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to
-    /// put away what Warden keeps for it.
+    /// A resource that is gone has nothing to put right. What was begun on it is concluded, and what Warden keeps for
+    /// it is removed.
     async fn gone(
         &self,
         mut history: History,
         now: Timestamp,
         written: &mut Vec<Record>,
-    ) -> Result<Pass, ReconcileError> {
+    ) -> Result<Pass<Looked>, ReconcileError> {
         let resource = &self.request.resource;
         let mode = history.head.guards.get(&G::KIND).map(|known| known.mode);
         let template = Draft { guard: Some(G::KIND), mode, ..Draft::new(Step::Failed) };
@@ -231,25 +209,25 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             }
         }
         if surfaces.is_empty() {
-            return Ok(Pass::Done { mode: None, follows: Vec::new() });
+            return Ok(Pass::Done((None, Vec::new())));
         }
         let more = remediations.is_empty();
-        let (records, head) = self.seal(drafts, &history.head, now)?;
-        let commit =
-            Commit { resource: resource.clone(), head, records, surfaces, counted: None, pause: None, known, now };
-        match self.write(commit, remediations, None, written).await? {
+        let entry = Entry { drafts, surfaces, known, ..Entry::default() };
+        match self.write(history, entry, now, remediations, None, written).await? {
             Written::Conflict => Ok(Pass::Again(None)),
             Written::Overtaken => Ok(Pass::Again(Some(SignedDuration::ZERO))),
             Written::Done if more => Ok(Pass::More),
-            Written::Done => Ok(Pass::Done { mode: None, follows: Vec::new() }),
+            Written::Done => Ok(Pass::Done((None, Vec::new()))),
         }
     }
 
-    /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts`
-    /// are those that were decided on; none where the resource is gone.
+    /// Commits `entry`, announces its records, makes the changes and records how they ended. `facts` are those that
+    /// were decided on; none where the resource is gone.
     async fn write(
         &self,
-        commit: Commit,
+        mut history: History,
+        entry: Entry,
+        now: Timestamp,
         remediations: Vec<Remediation>,
         facts: Option<Facts<G::Context>>,
         written: &mut Vec<Record>,
@@ -259,28 +237,17 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             Some(change) => self.world.lock(change, remediation.revision.as_ref()).await,
             None => Ok(None),
         });
-        let (committed, locks) = future::join(self.world.commit(&commit), future::join_all(locks)).await;
-        match committed {
-            Ok(()) => {}
-            Err(CommitError::Conflict) => return Ok(Written::Conflict),
-            Err(CommitError::Failed(error)) => return Err(error.into()),
-        }
-        written.extend(commit.records.iter().cloned());
+        let committed = commit(self.world, &self.request.resource, &self.request.cause, &mut history, entry, now);
+        let (committed, locks) = future::join(committed, future::join_all(locks)).await;
+        let Some(records) = committed? else { return Ok(Written::Conflict) };
+        written.extend(records.iter().cloned());
         let remediations = remediations.into_iter().zip(locks).collect();
-        let (announced, outcome) = future::join(
-            self.world.announce(&commit.records),
-            self.carry_out_all(remediations, facts, commit.head, written),
-        )
-        .await;
+        let (announced, outcome) =
+            future::join(self.world.announce(&records), self.carry_out_all(remediations, facts, history, written))
+                .await;
         let again = outcome?;
         announced.map_err(ReconcileError::NotAnnounced)?;
         Ok(if again { Written::Overtaken } else { Written::Done })
-    }
-
-    fn seal(&self, drafts: Vec<Draft>, head: &Head, now: Timestamp) -> Result<(Vec<Record>, Head), ReconcileError> {
-        let resource = &self.request.resource;
-        seal(resource, &self.request.cause, drafts, head, now, || self.world.entropy())
-            .map_err(|error| ReconcileError::Unwritable { resource: resource.clone(), message: error.to_string() })
     }
 
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
@@ -288,7 +255,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         &self,
         remediations: Vec<(Remediation, Result<Option<RevisionId>, CallError>)>,
         mut facts: Option<Facts<G::Context>>,
-        head: Head,
+        history: History,
         written: &mut Vec<Record>,
     ) -> Result<bool, ReconcileError> {
         if remediations.is_empty() {
@@ -329,7 +296,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 Err(error) => unfinished = Some(error),
             }
         }
-        let records = self.record_outcomes(&endings, facts.as_ref(), head).await?;
+        let records = self.record_outcomes(&endings, facts.as_ref(), history).await?;
         written.extend(records.iter().cloned());
         self.world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
         match unfinished {
@@ -342,70 +309,35 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         &self,
         endings: &[(Remediation, Ending)],
         facts: Option<&Facts<G::Context>>,
-        mut head: Head,
+        mut history: History,
     ) -> Result<Vec<Record>, ReconcileError> {
-        let resource = &self.request.resource;
-        // The commit that wrote the intents has moved every version on by one.
-        head.version += 1;
-        let mut states: Vec<SurfaceState> = endings
-            .iter()
-            .map(|(remediation, _)| SurfaceState {
-                version: remediation.state.version + 1,
-                ..remediation.state.clone()
-            })
-            .collect();
-        for attempt in 0..MAX_PASSES {
-            let now = self.world.now();
-            let mut drafts = Vec::new();
-            let mut surfaces = Vec::new();
-            let mut known = BTreeMap::new();
-            for ((remediation, ending), state) in endings.iter().zip(&states) {
+        let Run { guard, world, settings, request, began } = self;
+        let outcomes = |history: &History, now: Timestamp| {
+            let mut entry = Entry::default();
+            for (remediation, ending) in endings {
+                let state = history.surfaces.get(&remediation.surface).cloned().unwrap_or_default();
                 // Another run took this over after the lease ended: its outcome is the other's to record.
                 if state.intent.as_ref() != Some(&remediation.intent) {
                     continue;
                 }
-                let judgement = facts.map(|facts| self.guard.judge(facts, &remediation.surface, self.settings));
-                let compliant = judgement.is_some_and(|judgement| compliant(&judgement, self.settings));
+                let judgement = facts.map(|facts| guard.judge(facts, &remediation.surface, settings));
+                let compliant = judgement.is_some_and(|judgement| compliant(&judgement, settings));
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
                 let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
                 template.owner = facts.and_then(|facts| facts.scope.opt_in(G::KIND, today).owner);
-                template.duration_ms = u64::try_from(now.duration_since(self.began).as_millis()).ok();
+                template.duration_ms = u64::try_from(now.duration_since(*began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (outcome, state) = conclude(&remediation.intent, ending, state, compliant, &template, now);
-                drafts.extend(outcome);
-                known.extend(learnt(&remediation.intent, ending));
-                surfaces.push((remediation.surface.clone(), state));
+                let (outcome, state) = conclude(&remediation.intent, ending, &state, compliant, &template, now);
+                entry.drafts.extend(outcome);
+                entry.known.extend(learnt(&remediation.intent, ending));
+                entry.surfaces.push((remediation.surface.clone(), state));
             }
-            if drafts.is_empty() {
-                return Ok(Vec::new());
-            }
-            let (records, sealed) = self.seal(drafts, &head, now)?;
-            let commit = Commit {
-                resource: resource.clone(),
-                head: sealed,
-                records,
-                surfaces,
-                counted: None,
-                pause: None,
-                known,
-                now,
-            };
-            match self.world.commit(&commit).await {
-                Ok(()) => return Ok(commit.records),
-                Err(CommitError::Failed(error)) => return Err(error.into()),
-                Err(CommitError::Conflict) => {
-                    self.world.sleep(jittered(self.world, attempt)).await;
-                    let history = self.world.history(resource, now).await?;
-                    head = history.head;
-                    states = endings
-                        .iter()
-                        .map(|(remediation, _)| history.surfaces.get(&remediation.surface).cloned().unwrap_or_default())
-                        .collect();
-                }
-            }
-        }
-        Err(ReconcileError::Busy(resource.clone()))
+            (!entry.drafts.is_empty()).then_some(entry)
+        };
+        let (resource, cause) = (&request.resource, &request.cause);
+        let records = commit_until_it_fits(*world, resource, cause, &mut history, outcomes).await?;
+        records.ok_or_else(|| ReconcileError::Busy(resource.clone()))
     }
 }

@@ -13,10 +13,11 @@ use crate::{
         settings::Settings,
         surface::{Resource, Surface},
     },
-    plan::{Change, Plan},
+    plan::{Change, Plan, RevisionId},
     ports::World,
     run::{
-        operation::{Operation, Stopped},
+        commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
+        operation::{Begun, Operation},
         proof::acceptance_message,
     },
     secret::{
@@ -37,9 +38,9 @@ pub enum UndoRefusal {
     /// Only what was done can be taken back.
     #[error("record {id} is `{step}`: only an `applied` or a `rotated` one can be undone")]
     NotApplied {
-        /// The record.
+        /// The record that was named.
         id: RecordId,
-        /// Its step.
+        /// The record's step.
         step: Step,
     },
     /// The resource is gone.
@@ -59,7 +60,7 @@ pub enum UndoRefusal {
     /// A remediation of the same surface is under way.
     #[error("another run works on {0}: try again in a minute")]
     Busy(Surface),
-    /// Acceptances end.
+    /// The findings would be accepted for longer than is allowed.
     #[error("a finding can be accepted for 90 days at most")]
     TooLong,
     /// AWS did not do what was asked. An intent that was recorded stays open; the same command resumes it.
@@ -71,11 +72,23 @@ pub enum UndoRefusal {
     /// The record cannot be used.
     #[error("record {id} cannot be used: {problem}")]
     Unusable {
-        /// The record.
+        /// The record that was named.
         id: RecordId,
         /// What is wrong with it.
         problem: String,
     },
+    /// A record cannot be written as JSON.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
+
+impl From<WriteError> for UndoRefusal {
+    fn from(error: WriteError) -> UndoRefusal {
+        match error {
+            WriteError::Call(error) => error.into(),
+            WriteError::Unwritable(error) => error.into(),
+        }
+    }
 }
 
 /// A remediation that can be taken back.
@@ -85,9 +98,9 @@ pub struct Undo {
     pub record: Record,
     /// For how long the guards leave the restored content alone.
     pub accept_for: SignedDuration,
-    /// Who wants it: the session's source identity.
+    /// The operator who asks for it: the session's source identity.
     pub by: String,
-    /// What stands in the records.
+    /// What the records say of who asked and why.
     pub cause: Cause,
 }
 
@@ -120,12 +133,28 @@ impl Undo {
         if self.accept_for > LONGEST_ACCEPTANCE {
             return Err(UndoRefusal::TooLong);
         }
+        let busy = || UndoRefusal::Busy(plan.surface().clone());
+        let begun = until_it_fits(world, async || self.begin(world, &plan, settings).await).await?;
+        let (begun, changes, revision) = begun.ok_or_else(busy)?;
+        match begun.finish(&changes, revision).await?.ok_or_else(busy)? {
+            (Ending::Done, records) => Ok(records),
+            (Ending::Failed(why) | Ending::Public(why), _) => Err(UndoRefusal::Failed(why)),
+        }
+    }
+
+    /// Writes down what is to be done, if it may be, and says which changes are left and the lock on the content.
+    async fn begin<'a, W: World>(
+        &'a self,
+        world: &'a W,
+        plan: &Plan,
+        settings: &Settings,
+    ) -> Result<Pass<(Begun<'a, W>, Vec<Change>, Option<RevisionId>)>, UndoRefusal> {
         let resource = &self.record.resource;
-        let surface = plan.surface().clone();
+        let surface = plan.surface();
         let now = world.now();
         let history = world.history(resource, now).await?;
-        let mut state = history.surfaces.get(&surface).cloned().unwrap_or_default();
-        let snapshot = world.snapshot(resource, &surface).await?.ok_or_else(|| UndoRefusal::Gone(resource.clone()))?;
+        let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
+        let snapshot = world.snapshot(resource, surface).await?.ok_or_else(|| UndoRefusal::Gone(resource.clone()))?;
         if RetainedSecrets::of(&snapshot.content).is_some() && RetainedSecrets::of(plan.before()).is_none() {
             return Err(UndoRefusal::Gone(resource.clone()));
         }
@@ -133,25 +162,25 @@ impl Undo {
         let resumes = match &state.intent {
             None => false,
             Some(intent) if intent.lease <= now && intent.purpose == ours => true,
-            Some(_) => return Err(UndoRefusal::Busy(surface)),
+            Some(_) => return Err(UndoRefusal::Busy(surface.clone())),
         };
-        if history.is_held(&surface, now).is_some() {
-            return Err(UndoRefusal::Busy(surface));
+        if history.is_held(surface, now).is_some() {
+            return Err(UndoRefusal::Busy(surface.clone()));
         }
         let changes: Vec<Change> = match plan.remaining(&snapshot.content) {
             Some(_) if !resumes && snapshot.content == *plan.after() => {
-                return Err(UndoRefusal::AlreadyRestored(surface));
+                return Err(UndoRefusal::AlreadyRestored(surface.clone()));
             }
             Some(changes) if resumes || changes.len() == plan.changes().len() => changes.to_vec(),
             Some(_) | None => {
                 let diff = Diff { before: plan.before().clone(), after: snapshot.content };
-                return Err(UndoRefusal::Changed { surface, diff: Box::new(diff) });
+                return Err(UndoRefusal::Changed { surface: surface.clone(), diff: Box::new(diff) });
             }
         };
 
         // What was put away after a resource that is gone had no finding.
         if !self.record.entry.findings.is_empty() {
-            let acceptance = self.acceptance(world, &plan, &surface, now).await?;
+            let acceptance = self.acceptance(world, plan, surface, now).await?;
             state.acceptances.retain(|other| other.findings != acceptance.findings);
             state.acceptances.push(acceptance);
         }
@@ -177,21 +206,11 @@ impl Undo {
             note: Some(format!("undo of {}", self.record.id)),
             ..template.clone()
         });
-        let stopped = |stopped| match stopped {
-            Stopped::Busy => UndoRefusal::Busy(surface.clone()),
-            Stopped::Call(error) => UndoRefusal::Call(error),
-            Stopped::Unwritable(problem) => UndoRefusal::Unusable { id: self.record.id, problem },
-        };
-        let operation = Operation { world, resource, cause: &self.cause, intent: &intent, template: &template };
-        let known = self.withdrawn(world, &plan).await?;
-        let begun =
-            operation.begin(history, state, None, planned.into_iter().collect(), known).await.map_err(stopped)?;
-        let ending = operation.change(&changes, snapshot.revision).await?;
-        let records = operation.end(begun, &ending).await.map_err(stopped)?;
-        match ending {
-            Ending::Done => Ok(records),
-            Ending::Failed(why) | Ending::Public(why) => Err(UndoRefusal::Failed(why)),
-        }
+        let known = self.withdrawn(world, plan).await?;
+        let entry = Entry { drafts: planned.into_iter().collect(), known, ..Entry::default() };
+        let operation = Operation { world, resource, cause: &self.cause, intent, template };
+        let begun = operation.begin(history, state, entry).await?;
+        Ok(begun.map_or(Pass::Again(None), |begun| Pass::Done((begun, changes, snapshot.revision))))
     }
 
     async fn acceptance<W: World>(

@@ -16,8 +16,8 @@ use std::{
 };
 use warden_secret_ref::{Reference, SecretName, WRAPPER, WRAPPER_VARIABLE};
 
-/// The first 128 bits of an HMAC-SHA256 of a value. Without the key nobody can try out guesses; with the same key the
-/// same value has the same hash, under whatever name it stands.
+/// The first 128 bits of an HMAC-SHA256 of a value. Nobody can try out guesses without the key. With one key, a value
+/// has the same hash under every name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyedHash(pub [u8; 16]);
 
@@ -85,7 +85,7 @@ as_text!(VariableName);
 /// What a variable holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Some value.
+    /// A value, by its hash.
     Value(KeyedHash),
     /// A reference that Warden wrote.
     Reference(Reference),
@@ -94,7 +94,7 @@ pub enum Held {
 }
 
 impl Held {
-    /// What `name` holds, where its value is text of Warden's own; `hash` is asked where it is not.
+    /// What the variable `name` holds. `hash` is asked where the value is not a text of Warden's own.
     pub fn of(name: &str, value: &str, hash: impl FnOnce(&str) -> KeyedHash) -> Held {
         if let Ok(reference) = value.parse() {
             return Held::Reference(reference);
@@ -105,7 +105,7 @@ impl Held {
         Held::Value(hash(value))
     }
 
-    /// As it stands in content.
+    /// The text that stands for it in content.
     fn text(&self) -> String {
         match self {
             Held::Value(hash) => hash.to_string(),
@@ -129,7 +129,7 @@ impl Held {
 /// said there (?)).
 pub const KEY_RIGHTS: &str = "kms:Decrypt, kms:Encrypt and kms:CreateGrant on that key";
 
-/// Keys that no variable can have.
+/// Keys of the content that no variable can have as its name.
 const LAYERS: &str = "$layers";
 const READERS: &str = "$readers";
 const UNREADABLE: &str = "$unreadable";
@@ -224,11 +224,11 @@ impl EnvironmentDigest {
     }
 }
 
-/// What Warden keeps of a function that is gone: the content of its environment then. `{"$stored": {"warden/pay/1f2e":
-/// "kept"}}`
+/// What Warden keeps of a function that is gone. It is the content of its environment then:
+/// `{"$stored": {"warden/pay/1f2e": "kept"}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetainedSecrets {
-    /// Its secrets.
+    /// The secrets, and what becomes of each.
     #[serde(rename = "$stored")]
     pub secrets: BTreeMap<SecretName, SecretState>,
     /// Other functions, by name, whose environments refer to them.
@@ -240,7 +240,7 @@ pub struct RetainedSecrets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretState {
-    /// It stays.
+    /// The secret stays.
     Kept,
     /// It is deleted once AWS's recovery window is over. Nobody can read it until it is restored.
     ToBeDeleted,
@@ -262,11 +262,11 @@ impl RetainedSecrets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Package {
-    /// A zip file.
+    /// The code is in a zip file.
     Zip,
-    /// A container image.
+    /// The code is a container image.
     Image,
-    /// Something that AWS has added since.
+    /// The code is delivered in a way that AWS has added since.
     Unknown(String),
 }
 
@@ -277,9 +277,9 @@ pub struct StoredNow {
     pub version: String,
     /// The label that Warden gave to it, if any.
     pub label: Option<String>,
-    /// By variable.
+    /// The hash of each variable's value.
     pub values: BTreeMap<String, KeyedHash>,
-    /// Where its text is no JSON object by variable.
+    /// What stands there where its text is not a JSON object by variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odd: Option<OddText>,
 }
@@ -290,11 +290,11 @@ pub struct StoredNow {
 pub enum OddText {
     /// A text that may be the one value of the one variable that refers to it: see [`warden_secret_ref::plain`].
     Plain(KeyedHash),
-    /// Anything else.
+    /// Anything else, which no variable can be served from.
     Unusable,
 }
 
-/// A published version.
+/// A published version, which keeps its environment for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionFacts {
     /// The role that it runs with.
@@ -308,19 +308,20 @@ pub struct VersionFacts {
 /// Values in Secrets Manager: which version of which secret, and what it must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// The secret.
+    /// The secret that holds them.
     pub secret: SecretName,
     /// The version's id, chosen before it is made, so that making it twice makes it once.
     pub version: String,
     /// The staging label that keeps the version for the undo.
     pub label: String,
-    /// By variable.
+    /// The hash of each variable's value.
     pub values: BTreeMap<String, KeyedHash>,
-    /// By variable, what the account is to know those values by that nobody could mistake: see [`crate::known`].
+    /// The hashes by which the account is to know those of the values that are too random to be anything else, by
+    /// variable: see [`crate::secret::known_secret`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, KeyedHash>,
-    /// What is made of a text that is no JSON object, where somebody has put that into the secret: it becomes an object
-    /// again.
+    /// Where somebody has put a text into the secret that is not a JSON object: what that text becomes in the new
+    /// object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_place_of: Option<Replaced>,
 }
@@ -340,15 +341,16 @@ pub enum Replaced {
 pub struct Grant {
     /// The secrets.
     pub secrets: BTreeSet<SecretName>,
-    /// The roles' ARNs; nobody else. Published versions name their roles for ever: those that do not exist any more are
-    /// left out when the policy is written, since Secrets Manager refuses a policy that names one.
+    /// The ARNs of the roles that may read; nobody else may. Published versions name their roles for ever. Roles that
+    /// do not exist any more are left out when the policy is written, since Secrets Manager refuses a policy that names
+    /// one.
     pub readers: BTreeSet<String>,
     /// The function's own role: whether it may read is part of the environment's content.
     pub role: String,
 }
 
 impl Grant {
-    /// Of the readers, as much as content says.
+    /// Of the readers, those that the content of an environment names.
     fn own(&self) -> BTreeSet<String> {
         self.readers.get(&self.role).cloned().into_iter().collect()
     }
@@ -358,28 +360,29 @@ impl Grant {
 /// stays byte for byte as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentUpdate {
-    /// Whose environment.
+    /// The function whose environment is changed.
     pub function: FunctionArn,
-    /// Secrets that were to be deleted and are kept after all, first of everything: the function is there again.
+    /// Secrets that were scheduled for deletion and are restored before anything else, because the function is there
+    /// again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub revive: BTreeSet<SecretName>,
     /// Values that are stored, and read back, before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Stored>,
-    /// Values that are kept for an undo alone, in a version of their own that no function reads: they were replaced
+    /// Values that are kept for an undo alone, in a version of their own that no function reads. They were replaced
     /// before, and are nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<Stored>,
-    /// Who may read them, from before the environment changes.
+    /// Who may read the values. That is so before the environment changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
-    /// Values that come back from there, each from its version.
+    /// Values that come back from Secrets Manager, each from the version that holds it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restore: Vec<Stored>,
     /// Variables that get a text of Warden's own: references and the wrapper's path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
-    /// Variables that go.
+    /// Variables that are removed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub remove: BTreeSet<String>,
     /// The layers, where they change: all of them, in their order.
@@ -435,7 +438,7 @@ impl EnvironmentUpdate {
 pub struct KeptValue {
     /// The secret that the variable refers to.
     pub secret: SecretName,
-    /// What that holds for the variable; none where it holds nothing for it.
+    /// The hash of the value that the secret holds for the variable; none where it holds none for it.
     pub value: Option<KeyedHash>,
 }
 
@@ -446,17 +449,17 @@ impl KeptValue {
     }
 }
 
-/// Another value for one variable, in the secret that its reference names: a new version, which holds the others'
-/// values as they were.
+/// Another value for one variable, in the secret that its reference names. It is a new version, with the other
+/// variables' values as they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
-    /// Whose variable it is.
+    /// The function that the variable belongs to.
     pub function: FunctionArn,
-    /// The variable.
+    /// The variable that gets another value.
     pub variable: VariableName,
-    /// The secret.
+    /// The secret that holds them.
     pub secret: SecretName,
-    /// The value that becomes the current one; none takes it away.
+    /// The hash of the value that becomes the current one; none removes the value.
     pub value: Option<KeyedHash>,
     /// The id of the new version, chosen before it is made, so that making it twice makes it once.
     pub version: String,
@@ -464,7 +467,8 @@ pub struct Rotation {
     /// come back, and the text of that version is no JSON object, that text comes back as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What the account is to know the value by, where nobody could mistake it: see [`crate::known`].
+    /// The hash by which the account is to know the value, where it is too random to be anything else: see
+    /// [`crate::secret::known_secret`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
 }

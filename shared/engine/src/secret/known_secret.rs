@@ -14,16 +14,16 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use warden_secret_ref::SecretName;
 
-/// Where a value was taken out, and where it is now. Nothing of the value.
+/// Where a value was taken out, and where it is now. It holds nothing of the value itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// The secret that holds it.
     pub secret: SecretName,
-    /// Out of whose environment it was taken.
+    /// The function whose environment it was taken out of.
     pub function: FunctionArn,
-    /// Under which name it stood there.
+    /// The name of the variable that it was taken out of.
     pub variable: String,
-    /// Where an operator took that back: the value may stand in plaintext, so it is not known any more.
+    /// An operator's decision that the value may be in plaintext after all, so that it is known no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Withdrawal>,
 }
@@ -31,9 +31,9 @@ pub struct Known {
 /// An operator's decision that a value is known no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// Who decided it.
+    /// The operator who decided it.
     pub by: String,
-    /// Proof that the decision came through the operator role: see [`crate::proof`].
+    /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
 }
 

@@ -21,12 +21,14 @@ use crate::{
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::{Call, Plan},
     ports::World,
-    run::operation::{Operation, Stopped, values_after},
+    run::{
+        commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
+        operation::{Begun, Operation, values_after},
+    },
     secret::environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
 };
 use futures::future;
 use serde_json::json;
-use std::collections::BTreeMap;
 use warden_secret_ref::SecretName;
 
 /// What Warden keeps for a variable now.
@@ -46,12 +48,12 @@ pub enum NotKept {
     /// The function has no such variable.
     #[error("the function has no variable of this name")]
     NotSet,
-    /// It holds no reference.
+    /// The variable holds no reference.
     #[error(
         "its value stands in the environment itself, so that Warden keeps none for it: set it where the function is deployed from"
     )]
     NoReference,
-    /// It refers to another function's secret.
+    /// The variable refers to another function's secret.
     #[error("it refers to {0}, which is another function's secret: rotate it there")]
     Foreign(SecretName),
     /// There is no such secret, or it is to be deleted.
@@ -65,7 +67,7 @@ pub enum NotKept {
 /// Why a value was not replaced. Nothing was changed, except where it says so.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RotateRefusal {
-    /// It is the value that is there.
+    /// The variable holds this value already.
     #[error("{0} holds this value already")]
     SameValue(VariableName),
     /// The function or the secret is gone.
@@ -83,26 +85,36 @@ pub enum RotateRefusal {
     /// AWS refused the change; that is recorded.
     #[error("not rotated: {0}")]
     Failed(String),
-    /// A record could not be written as JSON.
-    #[error("a record could not be written as JSON: {0}")]
-    Unwritable(String),
+    /// A record cannot be written as JSON.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
+
+impl From<WriteError> for RotateRefusal {
+    fn from(error: WriteError) -> RotateRefusal {
+        match error {
+            WriteError::Call(error) => error.into(),
+            WriteError::Unwritable(error) => error.into(),
+        }
+    }
 }
 
 /// A variable whose value is to be replaced.
 #[derive(Clone, Debug)]
 pub struct Rotate {
-    /// Whose variable it is.
+    /// The function that the variable belongs to.
     pub function: FunctionArn,
-    /// The variable.
+    /// The variable that gets another value.
     pub variable: VariableName,
-    /// Who wants it: the session's source identity.
+    /// The operator who asks for it: the session's source identity.
     pub by: String,
-    /// What stands in the records.
+    /// What the records say of who asked and why.
     pub cause: Cause,
 }
 
 impl Rotate {
-    /// What would be done with a value of that hash; `known` is what the account is to know it by, if it may.
+    /// What would be done with a value of that hash. `known` is the hash by which the account is to know the value, if
+    /// it may.
     ///
     /// # Errors
     /// [`RotateRefusal::SameValue`].
@@ -147,13 +159,29 @@ impl Rotate {
         plan: &Plan,
     ) -> Result<Vec<Record>, RotateRefusal> {
         let resource = Resource::Function(self.function.clone());
+        let busy = || RotateRefusal::Busy(resource.clone());
+        let begun = until_it_fits(world, async || self.begin(world, &resource, plan, settings).await).await?;
+        match begun.ok_or_else(busy)?.finish(plan.changes(), None).await?.ok_or_else(busy)? {
+            (Ending::Done, records) => Ok(records),
+            (Ending::Failed(why) | Ending::Public(why), _) => Err(RotateRefusal::Failed(why)),
+        }
+    }
+
+    /// Writes down what is to be done, if it may be.
+    async fn begin<'a, W: World>(
+        &'a self,
+        world: &'a W,
+        resource: &'a Resource,
+        plan: &Plan,
+        settings: &Settings,
+    ) -> Result<Pass<Begun<'a, W>>, RotateRefusal> {
         let surface = plan.surface();
         let now = world.now();
         let (history, snapshot) =
-            future::try_join(world.history(&resource, now), world.snapshot(&resource, surface)).await?;
+            future::try_join(world.history(resource, now), world.snapshot(resource, surface)).await?;
         let content = snapshot.ok_or_else(|| RotateRefusal::Gone(resource.clone()))?.content;
         if content.is_absent() {
-            return Err(RotateRefusal::Gone(resource));
+            return Err(RotateRefusal::Gone(resource.clone()));
         }
         if content != *plan.before() {
             return Err(RotateRefusal::Changed);
@@ -161,25 +189,25 @@ impl Rotate {
         let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
         let held = state.intent.as_ref().is_some_and(|intent| intent.lease > now);
         if held || history.is_held(surface, now).is_some() {
-            return Err(RotateRefusal::Busy(resource));
+            return Err(RotateRefusal::Busy(resource.clone()));
         }
         let template = Draft { guard: Some(GuardKind::Secrets), ..Draft::new(Step::Planned) };
-        let (mut drafts, mut known, mut values) = (Vec::new(), BTreeMap::new(), None);
+        let mut entry = Entry::default();
         if let Some(earlier) = state.intent.clone() {
             let ending = if content == *earlier.plan.after() {
-                values = Some(values_after(&history, &earlier));
+                entry.surfaces.push(values_after(&history, &earlier));
                 Ending::Done
             } else {
                 Ending::Failed("the command that began this was cut off".into())
             };
             let (outcome, concluded) = conclude(&earlier, &ending, &state, false, &template, now);
-            drafts.extend(outcome);
-            known.extend(learnt(&earlier, &ending));
+            entry.drafts.extend(outcome);
+            entry.known.extend(learnt(&earlier, &ending));
             state = concluded;
         }
-        let intent = intend(&resource, plan.clone(), Vec::new(), &mut state, settings, now);
+        let intent = intend(resource, plan.clone(), Vec::new(), &mut state, settings, now);
         let intent = Intent { purpose: Purpose::Rotate, ..intent };
-        drafts.push(Draft {
+        entry.drafts.push(Draft {
             surface: Some(surface.clone()),
             remediation: Some(intent.remediation.clone()),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
@@ -187,19 +215,8 @@ impl Rotate {
             note: plan.note().map(str::to_owned),
             ..template.clone()
         });
-        let stopped = |stopped| match stopped {
-            Stopped::Busy => RotateRefusal::Busy(resource.clone()),
-            Stopped::Call(error) => RotateRefusal::Call(error),
-            Stopped::Unwritable(why) => RotateRefusal::Unwritable(why),
-        };
-        let operation =
-            Operation { world, resource: &resource, cause: &self.cause, intent: &intent, template: &template };
-        let begun = operation.begin(history, state, values, drafts, known).await.map_err(stopped)?;
-        let ending = operation.change(plan.changes(), None).await?;
-        let records = operation.end(begun, &ending).await.map_err(stopped)?;
-        match ending {
-            Ending::Done => Ok(records),
-            Ending::Failed(why) | Ending::Public(why) => Err(RotateRefusal::Failed(why)),
-        }
+        let operation = Operation { world, resource, cause: &self.cause, intent, template };
+        let begun = operation.begin(history, state, entry).await?;
+        Ok(begun.map_or(Pass::Again(None), Pass::Done))
     }
 }

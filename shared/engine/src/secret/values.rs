@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use warden_secret_ref::SecretName;
 
-/// How many earlier values of one variable are remembered, the latest ones.
+/// How many earlier values of one variable are remembered. They are the latest ones.
 const EARLIER: usize = 64;
 /// How many values of one variable are remembered that nobody has stored.
 const SEEN: usize = 4;
@@ -40,13 +40,13 @@ pub struct KnownHash {
 /// The values of one variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
-    /// What its secret held when it was last looked at: what the function reads at its start.
+    /// What the variable's secret held when it was last looked at, which is what the function reads at its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<KnownHash>,
-    /// What was replaced, the latest at the end.
+    /// The values that were replaced, the latest at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<KnownHash>,
-    /// What stood in the environment and was not stored: it is replaced once something else is.
+    /// Values that stood in the environment and were not stored. They count as replaced once another value is stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<KeyedHash>,
 }
@@ -72,7 +72,8 @@ impl Values {
         self.0.iter().map(|(name, variable)| (name.as_str(), variable))
     }
 
-    /// A variable's value is the current one: the one before it, and what nobody stored, are replaced.
+    /// Notes that a value is the variable's current one. The one before it, and those that nobody stored, count as
+    /// replaced.
     pub fn set(&mut self, name: &str, hash: KeyedHash, place: Place) {
         let variable = self.0.entry(name.to_owned()).or_default();
         let now = KnownHash { hash, place: Some(place) };
@@ -98,7 +99,7 @@ impl Values {
         }
     }
 
-    /// Forgets what is known of variables that nobody stored a value of and that are not there any more.
+    /// Forgets variables that are gone and of which no value was ever stored.
     pub fn forget(&mut self, is_there: impl Fn(&str) -> bool) {
         self.0.retain(|name, variable| variable.current.is_some() || is_there(name));
     }
@@ -144,7 +145,7 @@ impl Variable {
         self.earlier.push(KnownHash { place: replaced.place.or(place), ..replaced });
     }
 
-    /// The values that it had in its secret, the last one that is known among them.
+    /// The values that the variable had in its secret, including the last one that is known.
     pub fn replaced(&self) -> impl Iterator<Item = &KnownHash> {
         self.current.iter().chain(&self.earlier)
     }

@@ -1,6 +1,7 @@
 //! The switch, and decisions that no operator made.
 
 use crate::toy::{Stage, bad, good, home, policy_of};
+use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use warden_engine::{
@@ -33,6 +34,20 @@ async fn a_pause_stops_everything_until_somebody_resumes() {
     resume(&stage.world, &home(), "alice", &Cause::by_hand("warden resume")).await.unwrap();
     stage.look(false).await;
     stage.check(&[good("shop")]);
+}
+
+#[tokio::test]
+async fn pauses_at_once_are_both_recorded() {
+    for seed in 0..20 {
+        let stage = Stage::enforced().await;
+        stage.world.seed(seed);
+        let cause = Cause::by_hand("warden pause");
+        let (world, home) = (&stage.world, home());
+        let by = |name| pause(world, &home, None, name, None, &cause);
+        let (alice, bob) = future::join(by("alice"), by("bob")).await;
+        let (alice, bob) = (alice.unwrap(), bob.unwrap());
+        assert!(alice.previous == bob.hash().ok() || bob.previous == alice.hash().ok(), "{alice:?} {bob:?}");
+    }
 }
 
 #[tokio::test]

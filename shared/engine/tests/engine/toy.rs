@@ -231,7 +231,7 @@ impl Stage {
     }
 
     pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
-        on_event(&Toy, &self.world, &self.settings, event).await
+        on_event(&Toy, &self.world, &self.settings, &serde_json::from_value(event.clone()).unwrap()).await
     }
 
     /// Somebody puts these statements into `pay`'s policy, the last of them newly; the event is delivered.

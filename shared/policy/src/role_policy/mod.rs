@@ -23,6 +23,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     ops::Range,
 };
+use strum::VariantArray;
 use warden_finding::{Finding, FindingId, Severity};
 
 /// A finding in one of a role's policies.
@@ -188,7 +189,7 @@ impl Judge<'_, '_> {
     }
 
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
-        let mut hits = [Hit::default(); Sensitivity::ALL.len()];
+        let mut hits = [Hit::default(); Sensitivity::VARIANTS.len()];
         let sensitive: &Sensitive = &SENSITIVE;
         // Writes that come with a whole service are told of there.
         let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
@@ -198,7 +199,7 @@ impl Judge<'_, '_> {
                     return;
                 };
                 let is_write = matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
-                let hit = Sensitivity::ALL.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
+                let hit = Sensitivity::VARIANTS.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
                 if let (Some((_, hit)), false) = (hit, whole && is_write) {
                     hit.add(action);
                 }
@@ -214,7 +215,7 @@ impl Judge<'_, '_> {
                 actions.ranges().for_each(|actions| look_at(actions, whole));
             }
         }
-        for (sensitivity, hit) in Sensitivity::ALL.into_iter().zip(hits) {
+        for (sensitivity, hit) in Sensitivity::VARIANTS.iter().copied().zip(hits) {
             if let Some(example) = hit.examples.iter().flatten().next() {
                 let (id, severity) = rule(sensitivity, granter);
                 let mut message = hit.shown();

@@ -2,6 +2,7 @@
 
 use crate::service_table::{self, Action, ActionSet, Service};
 use std::sync::LazyLock;
+use strum::VariantArray;
 
 /// Services where every action on everything is serious.
 const SENSITIVE_SERVICES: &[&str] = &[
@@ -239,7 +240,7 @@ pub(super) fn is_baseline_policy(name: &str) -> bool {
 }
 
 /// The rules that look at one action at a time, most serious first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub(super) enum Sensitivity {
     PassRole,
     AssumeRole,
@@ -249,18 +250,6 @@ pub(super) enum Sensitivity {
     Write,
     /// A write that every function may need.
     BaselineWrite,
-}
-
-impl Sensitivity {
-    pub(super) const ALL: [Sensitivity; 7] = [
-        Sensitivity::PassRole,
-        Sensitivity::AssumeRole,
-        Sensitivity::Permissions,
-        Sensitivity::DataRead,
-        Sensitivity::Invoke,
-        Sensitivity::Write,
-        Sensitivity::BaselineWrite,
-    ];
 }
 
 /// The actions that are of interest to some rule, looked up once.

@@ -1,0 +1,149 @@
+//! Writing to the ledger while others may: one commit, and the loop that tries again until nobody wrote in between.
+
+use crate::{
+    call_error::CallError,
+    ledger::{
+        chain::seal,
+        record::{Draft, Record},
+        state::{History, Pause, SurfaceState},
+    },
+    model::{
+        cloudtrail::Cause,
+        surface::{Resource, Surface},
+    },
+    ports::{Clock, Commit, CommitError, Ledger},
+    run::carry_out::jittered,
+    secret::{environment::KeyedHash, known_secret::Known},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// How often a run looks again, after a conflict or while another run holds a surface.
+const MAX_PASSES: u32 = 12;
+/// How many parts a run writes for one resource with many surfaces: a stop that no function of AWS reaches.
+const MAX_PARTS: u32 = 200;
+
+/// How a pass of [`until_it_fits`] ended.
+pub(crate) enum Pass<T> {
+    /// Everything is done.
+    Done(T),
+    /// A part is done: the next pass does the rest.
+    More,
+    /// Somebody was quicker, or is at work: the next pass comes after this time, or after a short one.
+    Again(Option<SignedDuration>),
+}
+
+/// Makes passes, each of which reads what it decides on, until one of them is done. None where others are at work for
+/// too long.
+///
+/// # Errors
+/// The first error of a pass.
+pub(crate) async fn until_it_fits<T, E>(
+    clock: &impl Clock,
+    mut pass: impl AsyncFnMut() -> Result<Pass<T>, E>,
+) -> Result<Option<T>, E> {
+    let (mut attempt, mut parts) = (0, 0);
+    while attempt < MAX_PASSES && parts < MAX_PARTS {
+        match pass().await? {
+            Pass::Done(done) => return Ok(Some(done)),
+            Pass::More => parts += 1,
+            Pass::Again(wait) => {
+                tracing::debug!(attempt, ?wait, "looking again");
+                clock.sleep(wait.unwrap_or_else(|| jittered(clock, attempt))).await;
+                attempt += 1;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What a commit writes at the end of a resource's history.
+#[derive(Default)]
+pub(crate) struct Entry {
+    /// The records.
+    pub(crate) drafts: Vec<Draft>,
+    /// The states that change.
+    pub(crate) surfaces: Vec<(Surface, SurfaceState)>,
+    /// Surfaces put right to count against the account's cap, and the cap.
+    pub(crate) counted: Option<(u32, u32)>,
+    /// The pause, where the commit sets one or ends one.
+    pub(crate) pause: Option<Pause>,
+    /// What the account learns about values, or unlearns.
+    pub(crate) known: BTreeMap<KeyedHash, Known>,
+}
+
+/// A record cannot be written as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {resource} could not be written as JSON: {message}")]
+pub struct Unwritable {
+    /// The resource that the record is about.
+    pub resource: Resource,
+    /// What serde says.
+    pub message: String,
+}
+
+/// Why nothing was written.
+pub(crate) enum WriteError {
+    /// The ledger could not be read or written.
+    Call(CallError),
+    /// A record cannot be written as JSON.
+    Unwritable(Unwritable),
+}
+
+impl From<CallError> for WriteError {
+    fn from(error: CallError) -> WriteError {
+        WriteError::Call(error)
+    }
+}
+
+/// Commits `entry` and moves `history` on to what the ledger holds then. Returns the records; none where somebody else
+/// wrote in between, so that nothing was written.
+pub(crate) async fn commit<W: Ledger + Clock>(
+    world: &W,
+    resource: &Resource,
+    cause: &Cause,
+    history: &mut History,
+    entry: Entry,
+    now: Timestamp,
+) -> Result<Option<Vec<Record>>, WriteError> {
+    let Entry { drafts, surfaces, counted, pause, known } = entry;
+    let (records, head) = seal(resource, cause, drafts, &history.head, now, || world.entropy()).map_err(|error| {
+        WriteError::Unwritable(Unwritable { resource: resource.clone(), message: error.to_string() })
+    })?;
+    let commit = Commit { resource: resource.clone(), head, records, surfaces, counted, pause, known, now };
+    match world.commit(&commit).await {
+        Ok(()) => {}
+        Err(CommitError::Conflict) => return Ok(None),
+        Err(CommitError::Failed(error)) => return Err(WriteError::Call(error)),
+    }
+    history.head = commit.head;
+    history.head.version += 1;
+    for (surface, mut state) in commit.surfaces {
+        state.version += 1;
+        history.surfaces.insert(surface, state);
+    }
+    Ok(Some(commit.records))
+}
+
+/// Commits what `compose` makes of `history`, which is read again whenever somebody else wrote in between. Returns the
+/// records, which are none where `compose` has nothing to write; `None` where others write all the time.
+pub(crate) async fn commit_until_it_fits<W: Ledger + Clock>(
+    world: &W,
+    resource: &Resource,
+    cause: &Cause,
+    history: &mut History,
+    mut compose: impl FnMut(&History, Timestamp) -> Option<Entry>,
+) -> Result<Option<Vec<Record>>, WriteError> {
+    let mut outdated = false;
+    let pass = async || {
+        let now = world.now();
+        if outdated {
+            *history = world.history(resource, now).await?;
+        }
+        let Some(entry) = compose(history, now) else { return Ok(Pass::Done(Vec::new())) };
+        let committed = commit(world, resource, cause, history, entry, now).await?;
+        outdated = committed.is_none();
+        Ok(committed.map_or(Pass::Again(None), Pass::Done))
+    };
+    until_it_fits(world, pass).await
+}
