@@ -54,6 +54,14 @@ pub(crate) struct Args {
     source_identity: Option<String>,
 }
 
+impl Args {
+    /// The options that have a command of the AWS CLI go to the same account, quoted for a shell.
+    pub(crate) fn aws_options(&self, region: &str) -> String {
+        let profile = self.profile.as_deref().and_then(|name| shlex::try_quote(name).ok());
+        profile.map_or_else(|| format!("--region {region}"), |name| format!("--region {region} --profile {name}"))
+    }
+}
+
 fn prefix(text: &str) -> Result<String, String> {
     let fits = (2..=24).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_lowercase())

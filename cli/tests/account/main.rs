@@ -395,7 +395,12 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     let rotated = rotate("DB_PASSWORD", &["--yes"], line.as_bytes());
     rotated.check(
         0,
-        &["rotated", "until they start again", place, "aws lambda update-function-configuration --function-name shop"],
+        &[
+            "rotated",
+            "until they start again",
+            place,
+            "aws lambda update-function-configuration --function-name shop --description \"$description\"",
+        ],
     );
     assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));
     rotate("DB_PASSWORD", &["--yes"], new).check(0, &["holds this value already"]);
