@@ -590,6 +590,29 @@ async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
     assert!(!listed.out.contains("UNPROTECTED"), "{listed:?}");
 }
 
+/// The operator's role may read the stack's settings in the stack's Region alone, so that AWS refuses elsewhere.
+#[tokio::test]
+async fn a_region_without_a_stack_is_told_by_every_command() {
+    let account = Account::guarded().await;
+    let id = "01KAJC2A00000000000000000A";
+    for command in [
+        &["audit"][..],
+        &["audit", "show", id],
+        &["audit", "verify"],
+        &["undo", id, "--yes"],
+        &["apply", "--function", "shop", "--yes"],
+        &["opt-in", "shop", "--yes"],
+        &["rotate", "shop", "DB_PASSWORD", "--yes"],
+        &["pause", "--yes"],
+        &["resume", "--yes"],
+    ] {
+        let said = account.warden(&[command, &["--region", "eu-west-1"]].concat());
+        said.check(2, &["no Warden stack seen in eu-west-1: use --region or AWS_REGION"]);
+    }
+    let said = account.warden(&["audit", "--region", "us-east-1"]);
+    said.check(0, &[]);
+}
+
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let account = Account::bare().await;
