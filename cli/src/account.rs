@@ -5,13 +5,13 @@
 mod profile;
 
 use crate::output::printable;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Chain, Context, anyhow, bail};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+    provider::{ProvideCredentials, SharedCredentialsProvider},
 };
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -50,8 +50,19 @@ pub(crate) struct Args {
     prefix: String,
 
     /// The name to be recorded under; needed only where your session has a source identity already [default: your own]
+    ///
+    /// AWS does not tell what a session's source identity is, so this is also for somebody who is in the operator role
+    /// before the command starts: the session's name is recorded otherwise.
     #[arg(long, value_name = "NAME", value_parser = source_identity)]
     source_identity: Option<String>,
+}
+
+impl Args {
+    /// The options that have a command of the AWS CLI go to the same account, quoted for a shell.
+    pub(crate) fn aws_options(&self, region: &str) -> String {
+        let profile = self.profile.as_deref().and_then(|name| shlex::try_quote(name).ok());
+        profile.map_or_else(|| format!("--region {region}"), |name| format!("--region {region} --profile {name}"))
+    }
 }
 
 fn prefix(text: &str) -> Result<String, String> {
@@ -92,8 +103,8 @@ impl Caller {
         let profile = profile::named(args.profile.as_deref()).await?;
         let http_client = http_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+        if let Some(profile) = &profile {
+            loader = loader.profile_name(&profile.name);
         }
         if let Some(region) = &args.region {
             loader = loader.region(Region::new(region.clone()));
@@ -107,17 +118,18 @@ impl Caller {
             config = config.into_builder().credentials_provider(alone).build();
         }
         let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
-        match (credentials.provide_credentials().await, &args.profile) {
-            (Ok(_), _) => {}
-            (Err(error), Some(name)) => {
-                bail!("the profile `{}` gives no credentials: {}", printable(name), causes(&error))
-            }
-            (Err(CredentialsError::CredentialsNotLoaded(_)), None) => bail!(NO_CREDENTIALS),
-            (Err(error), None) => bail!("the AWS credentials cannot be used: {}", causes(&error)),
+        if let Err(error) = credentials.provide_credentials().await {
+            return Err(profile::Profile::without_credentials(profile.as_ref(), &error));
         }
         let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-        let identity =
-            identity.map_err(|error| anyhow!("AWS does not say whose credentials these are: {}", said(&error)))?;
+        let identity = identity.map_err(|error| {
+            let whose = profile.as_ref().filter(|profile| profile.used).map(ToString::to_string);
+            anyhow!(
+                "AWS does not say in {region} whose credentials these are: {}; look whether {} and the Region are those that you mean",
+                said(&error),
+                whose.as_deref().unwrap_or("the keys in the environment")
+            )
+        })?;
         let arn = identity.arn.context("AWS names no caller")?;
         let partition = arn.split(':').nth(1).unwrap_or_default();
         let home = Home {
@@ -175,13 +187,20 @@ impl Caller {
         let guard = format!("{prefix}-access-guard");
         let found =
             aws_sdk_lambda::Client::new(&config).get_function_configuration().function_name(&guard).send().await;
-        let found = found.map_err(|error| match error.as_service_error() {
-            Some(gone) if gone.is_resource_not_found_exception() => anyhow!(
-                "there is no function `{guard}` in {}: Warden's stack is in another Region (use --region), or its Prefix is not \
-                 `{prefix}` (use --prefix), or it is not deployed",
-                home.region
-            ),
-            Some(_) | None => anyhow!("the guard's settings could not be read from `{guard}`: {}", said(&error)),
+        let found = found.map_err(|error| {
+            let unseen = "use --region or AWS_REGION for the Region that it is deployed in";
+            match error.as_service_error() {
+                Some(gone) if gone.is_resource_not_found_exception() => anyhow!(
+                    "no Warden stack seen in {}: {unseen}, or --prefix for its Prefix if that is not `{prefix}`, or deploy it; there is no \
+                     function `{guard}`",
+                    home.region
+                ),
+                // The operator's role may read it in the stack's Region alone.
+                Some(refused) if refused.code() == Some("AccessDeniedException") => {
+                    anyhow!("no Warden stack seen in {}: {unseen}. AWS says: {}", home.region, said(&error))
+                }
+                Some(_) | None => anyhow!("the guard's settings could not be read from `{guard}`: {}", said(&error)),
+            }
         })?;
         let variables = found.environment.and_then(|environment| environment.variables).unwrap_or_default();
         let get = |name: &str| variables.get(name).cloned();
@@ -304,23 +323,34 @@ pub(crate) fn said<E: ProvideErrorMetadata + Error + 'static, R: std::fmt::Debug
     error: &SdkError<E, R>,
 ) -> String {
     match error.as_service_error() {
-        Some(service) => {
-            format!("{}: {}", service.code().unwrap_or("error"), service.message().unwrap_or("no message"))
-        }
+        Some(service) => answer_of(service.code(), service.message()),
         None => causes(error),
     }
 }
 
-/// An error with everything that led to it.
+/// An error with everything that led to it, without what only says that more follows: the SDK's own layers, and its
+/// metadata, which prints itself as Rust code.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
+    let mut texts: Vec<String> = Vec::new();
+    let mut chain = Chain::new(error).peekable();
+    while let Some(error) = chain.next() {
+        let text = match error.downcast_ref::<ErrorMetadata>() {
+            Some(answer) => answer_of(answer.code(), answer.message()),
+            None => error.to_string(),
+        };
+        let empty = text == "service error"
+            || text == "an error occurred while loading credentials"
+            || text.starts_with("unhandled error");
+        if !(empty && chain.peek().is_some()) && texts.last() != Some(&text) {
+            texts.push(text);
+        }
     }
-    text
+    texts.join(": ")
+}
+
+/// What AWS answered.
+fn answer_of(code: Option<&str>, message: Option<&str>) -> String {
+    format!("{}: {}", code.unwrap_or("error"), message.unwrap_or("no message"))
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ impl Rotate {
         let (by, cause) = (operator.name.clone(), operator.cause("warden rotate"));
         let rotation = Rotation { function, variable: variable.clone(), by, cause };
         let (name, region) = (rotation.function.name(), rotation.function.region());
+        let found = operator.aws.function(&rotation.function).await?;
+        let published = found.is_some_and(|found| found.on_managed_instances);
         let plan = match rotation.plan(&kept, hash, known) {
             Ok(plan) => plan,
             Err(refusal) => {
@@ -82,10 +84,10 @@ impl Rotate {
                 for record in &records {
                     output::done(format_args!("{}  {}", record.id, audit::step(record)));
                 }
+                let mark = records.last().map(|record| record.id.to_string()).unwrap_or_default();
                 output::done(format_args!(
-                    "Rotated: {name} has the new value of {variable} from its next start; {WHEN_IT_STARTS}. To start it anew now, with another \
-                     description:\n\
-                     aws lambda update-function-configuration --function-name {name} --region {region} --description \"{variable} rotated\""
+                    "Rotated: {name} has the new value of {variable} from its next start; {WHEN_IT_STARTS}. {}",
+                    start_anew(name, &mark, &self.account.aws_options(region), published)
                 ));
                 Ok(Exit::Fine)
             }
@@ -110,6 +112,41 @@ fn announce(name: &str, variable: &VariableName, kept: &Kept, plan: &Plan, out: 
         Some(_) => writeln!(out, "  the earlier value stays in an earlier version, for `warden undo`"),
         None => writeln!(out, "  the secret holds no value for it now, so that the function does not start"),
     }
+}
+
+/// How its owner starts a function anew, as a POSIX shell takes it, with every setting as it was in the end.
+///
+/// Only an update that changes something is sure to bring new environments: what becomes of one that changes nothing is
+/// written nowhere (?). So the description is changed and put back. The environment, which the answer of an update
+/// holds, is not printed.
+///
+/// On Managed Instances `$LATEST.PUBLISHED` runs, which PublishVersion makes anew where something has changed since,
+/// with a description of its own (Lambda API reference, PublishVersion).
+fn start_anew(name: &str, mark: &str, options: &str, published: bool) -> String {
+    let describe = |text: &str| {
+        format!(
+            "aws lambda update-function-configuration --function-name {name} --description {text} --query LastUpdateStatus {options}"
+        )
+    };
+    let mut steps = vec![
+        format!(
+            "description=$(aws lambda get-function-configuration --function-name {name} --query \"Description || ''\" --output text \
+             {options})"
+        ),
+        describe(&format!("'rotated {mark}'")),
+        format!("aws lambda wait function-updated-v2 --function-name {name} {options}"),
+    ];
+    let mut how = "To start it anew now, with its own description put back in the end:";
+    if published {
+        how = "It runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs. To publish that anew now, with whatever else is \
+               new on $LATEST, and with its own description put back in the end:";
+        steps.push(format!(
+            "aws lambda publish-version --function-name {name} --publish-to LATEST_PUBLISHED --description \"$description\" \
+             --query Version {options}"
+        ));
+    }
+    steps.push(describe("\"$description\""));
+    format!("{how}\n{}", steps.join(" &&\n"))
 }
 
 /// The new value: from the terminal, without showing it, or from a pipe.
@@ -163,6 +200,61 @@ fn refuse(why: &str) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+    /// What a shell hands to `aws` where a function's description is `own`: one line a call, its arguments in brackets.
+    fn run(commands: &str, own: &str) -> Vec<String> {
+        let home = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            fs::write(&path, text).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made a program");
+        };
+        write("own", own);
+        let here = Path::display(home.path());
+        write(
+            "aws",
+            &format!(
+                "#!/bin/sh\n(printf '[%s]' \"$@\"; echo) >> {here}/calls\n[ $2 = get-function-configuration ] && cat {here}/own\ntrue\n"
+            ),
+        );
+        let shell =
+            Command::new("/bin/sh").args(["-c", commands]).env("PATH", format!("{here}:/usr/bin:/bin")).status();
+        assert!(shell.expect("a shell").success());
+        fs::read_to_string(home.path().join("calls")).expect("calls").lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_printed_commands_start_a_function_anew_and_leave_its_description() {
+        #[track_caller]
+        fn check(profile: Option<&str>, published: bool, expected: &[&str]) {
+            let parsed = ["warden"].into_iter().chain(profile.into_iter().flat_map(|name| ["--profile", name]));
+            let options = OnlyAccount::parse_from(parsed).account.aws_options("eu-west-1");
+            let text = start_anew("shop", "01K", &options, published);
+            let (_, commands) = text.split_once('\n').expect("what it is for, and the commands");
+            let end = profile.map_or_else(String::new, |name| format!("[--profile][{name}]"));
+            let expected: Vec<String> =
+                expected.iter().map(|call| format!("{call}[--region][eu-west-1]{end}")).collect();
+            assert_eq!(run(commands, "Team's \"shop\" $1"), expected);
+        }
+        let read =
+            "[lambda][get-function-configuration][--function-name][shop][--query][Description || ''][--output][text]";
+        let mark = "[lambda][update-function-configuration][--function-name][shop][--description][rotated 01K][--query][LastUpdateStatus]";
+        let wait = "[lambda][wait][function-updated-v2][--function-name][shop]";
+        let publish = "[lambda][publish-version][--function-name][shop][--publish-to][LATEST_PUBLISHED][--description][Team's \"shop\" $1][--query][Version]";
+        let back = "[lambda][update-function-configuration][--function-name][shop][--description][Team's \"shop\" $1][--query][LastUpdateStatus]";
+        check(None, false, &[read, mark, wait, back]);
+        check(Some("my ops"), false, &[read, mark, wait, back]);
+        check(Some("it's; rm"), true, &[read, mark, wait, publish, back]);
+    }
+
+    /// The options of the account alone.
+    #[derive(clap::Parser)]
+    struct OnlyAccount {
+        #[command(flatten)]
+        account: account::Args,
+    }
 
     #[test]
     fn a_value_comes_from_a_pipe_without_its_line_end_and_no_message_shows_it() {

@@ -90,6 +90,16 @@ fn new_function(lambda: &aws_sdk_lambda::Client, name: &str) -> CreateFunctionFl
     function.role("arn:aws:iam::111122223333:role/shop")
 }
 
+/// The same on Lambda Managed Instances, published at once.
+fn on_managed_instances(function: CreateFunctionFluentBuilder) -> CreateFunctionFluentBuilder {
+    let provider = "arn:aws:lambda:us-east-1:111122223333:capacity-provider:fleet";
+    let instances = LambdaManagedInstancesCapacityProviderConfig::builder().capacity_provider_arn(provider).build();
+    let provider = CapacityProviderConfig::builder()
+        .lambda_managed_instances_capacity_provider_config(instances.expect("the configuration of instances"));
+    let function = function.capacity_provider_config(provider.build());
+    function.publish_to(FunctionVersionLatestPublished::LatestPublished)
+}
+
 /// A local account with a function `shop`.
 struct Account {
     sandbox: Sandbox,
@@ -348,11 +358,18 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
 async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     const FIRST: &str = "Kx9vQ7mZ2pLtR4wN";
     const SECOND: &str = "Zq81xB0vK2mXp7TwLr5n";
+    const THIRD: &str = "Hw3kPz8sVn5rTq1yJd7b";
     let account = Account::with(&["access-guard", "role-guard", "secret-guard"]).await;
     let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
     let held = async || {
         let listed = secrets.list_secrets().send().await.expect("secrets");
-        let [secret] = listed.secret_list() else { panic!("one secret: {listed:?}") };
+        let mut secrets_of_shop = listed
+            .secret_list()
+            .iter()
+            .filter(|secret| secret.name().is_some_and(|name| name.starts_with("warden/shop/")));
+        let (Some(secret), None) = (secrets_of_shop.next(), secrets_of_shop.next()) else {
+            panic!("one secret: {listed:?}")
+        };
         let found = secrets.get_secret_value().secret_id(secret.name().expect("a name")).send().await;
         serde_json::from_str::<Value>(found.expect("the secret").secret_string().expect("text")).expect("JSON")
     };
@@ -395,12 +412,29 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     let rotated = rotate("DB_PASSWORD", &["--yes"], line.as_bytes());
     rotated.check(
         0,
-        &["rotated", "until they start again", place, "aws lambda update-function-configuration --function-name shop"],
+        &[
+            "rotated",
+            "until they start again",
+            place,
+            "aws lambda update-function-configuration --function-name shop --description \"$description\"",
+        ],
     );
     assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));
     rotate("DB_PASSWORD", &["--yes"], new).check(0, &["holds this value already"]);
 
-    let [id] = account.ids("rotated").try_into().expect("one rotation");
+    // What runs on Managed Instances has to be published to start anew.
+    let fleet = on_managed_instances(new_function(&account.lambda, "fleet")).tags("warden:secrets", "strip");
+    fleet.send().await.expect("a function");
+    account.settle().await;
+    let environment = Environment::builder().variables("DB_PASSWORD", THIRD).build();
+    let update = account.lambda.update_function_configuration().function_name("fleet").environment(environment);
+    update.send().await.expect("updated");
+    account.settle().await;
+    let rotated = account.warden_given(&pairs, &["rotate", "fleet", "DB_PASSWORD", "--yes"], new);
+    let publish = "aws lambda publish-version --function-name fleet --publish-to LATEST_PUBLISHED";
+    rotated.check(0, &["rotated", "runs on Lambda Managed Instances", publish]);
+
+    let [_, id] = account.ids("rotated").try_into().expect("two rotations");
     let shown = account.warden(&["audit", "show", &id]);
     shown.check(0, &["rotated by administrator", "secret/DB_PASSWORD", "PutSecretValue(warden/shop/"]);
     deploy(FIRST).await;
@@ -585,6 +619,29 @@ async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
     assert!(!listed.out.contains("UNPROTECTED"), "{listed:?}");
 }
 
+/// The operator's role may read the stack's settings in the stack's Region alone, so that AWS refuses elsewhere.
+#[tokio::test]
+async fn a_region_without_a_stack_is_told_by_every_command() {
+    let account = Account::guarded().await;
+    let id = "01KAJC2A00000000000000000A";
+    for command in [
+        &["audit"][..],
+        &["audit", "show", id],
+        &["audit", "verify"],
+        &["undo", id, "--yes"],
+        &["apply", "--function", "shop", "--yes"],
+        &["opt-in", "shop", "--yes"],
+        &["rotate", "shop", "DB_PASSWORD", "--yes"],
+        &["pause", "--yes"],
+        &["resume", "--yes"],
+    ] {
+        let said = account.warden(&[command, &["--region", "eu-west-1"]].concat());
+        said.check(2, &["no Warden stack seen in eu-west-1: use --region or AWS_REGION"]);
+    }
+    let said = account.warden(&["audit", "--region", "us-east-1"]);
+    said.check(0, &[]);
+}
+
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let account = Account::bare().await;
@@ -610,12 +667,7 @@ async fn what_is_missing_is_said() {
 #[tokio::test]
 async fn what_is_taken_back_on_managed_instances_is_not_said_to_run() {
     let account = Account::guarded().await;
-    let provider = "arn:aws:lambda:us-east-1:111122223333:capacity-provider:fleet";
-    let instances = LambdaManagedInstancesCapacityProviderConfig::builder().capacity_provider_arn(provider).build();
-    let provider = CapacityProviderConfig::builder()
-        .lambda_managed_instances_capacity_provider_config(instances.expect("the configuration of instances"));
-    let fleet = new_function(&account.lambda, "fleet").capacity_provider_config(provider.build());
-    let fleet = fleet.publish_to(FunctionVersionLatestPublished::LatestPublished);
+    let fleet = on_managed_instances(new_function(&account.lambda, "fleet"));
     fleet.tags("warden", "enforce").send().await.expect("a function");
     account.settle().await;
     let iam = aws_sdk_iam::Client::new(&account.sandbox.config());

@@ -76,12 +76,72 @@ fn a_profile_without_credentials_of_its_own_is_not_filled_up_from_elsewhere() {
         "[profile region]\nregion = eu-west-1\n[profile role]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = gone\n",
         "",
     );
-    let texts = ["the profile `region` gives no credentials"];
+    let texts = ["the profile `region` (--profile) gives no credentials"];
     check(home.path(), &KEYS, &["pause", "--yes", "--profile", "region"], &texts);
     let texts =
         ["the profile `role` takes its credentials from the profile `gone`, which is not there", "region, role"];
     check(home.path(), &KEYS, &["pause", "--yes", "--profile", "role"], &texts);
     check(home.path(), &[("AWS_PROFILE", "role")], &["pause", "--yes"], &texts);
+}
+
+/// What is wrong with it, which profile it is, and what to do; none of the SDK's own layers, and no secret.
+#[test]
+fn a_profile_that_gives_no_credentials_is_told_what_to_do() {
+    const CANARY: &str = "canary-7d1f";
+    let program = "credential_process = /bin/sh -c 'echo canary-7d1f; echo canary-7d1f >&2; exit 3'";
+    let config = format!(
+        "[profile empty]\n[profile half]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n[profile program]\n{program}\n\
+         [profile login]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n\
+         sso_account_id = 111122223333\nsso_role_name = admin\n\
+         [profile chained]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = login\n"
+    );
+    let home = home(&config, "");
+    for (profile, texts) in [
+        ("empty", &["gives no credentials: it has neither keys nor a role", "aws configure sso"][..]),
+        ("half", &["profile missing aws_secret_access_key"]),
+        ("program", &["exit status: 3; run its `credential_process` by itself"]),
+        ("login", &["log in again: aws sso login --profile login"]),
+        ("chained", &["log in again: aws sso login --profile login"]),
+    ] {
+        let named = format!("the profile `{profile}` (--profile) gives no credentials: ");
+        let said = check(home.path(), &KEYS, &["pause", "--profile", profile], &[&[named.as_str()], texts].concat());
+        let named = format!("the profile `{profile}` (AWS_PROFILE) gives no credentials: ");
+        let by_variable =
+            check(home.path(), &[("AWS_PROFILE", profile)], &["pause"], &[&[named.as_str()], texts].concat());
+        for said in [said, by_variable] {
+            let text = said.err;
+            assert!(!text.contains(CANARY) && !text.contains("an error occurred") && !text.contains(" { "), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_told_in_awss_own_words() {
+    let account = Account::bare().await;
+    let keys = account.sandbox.administrator();
+    let home = home(
+        "[profile ops]\n[profile deploy]\nrole_arn = arn:aws:iam::111122223333:role/shop\nsource_profile = ops\n",
+        &format!(
+            "[ops]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            keys.access_key_id(),
+            keys.secret_access_key()
+        ),
+    );
+    let variables = [("HOME", text(home.path()))];
+    let said = account.warden_as(&variables, &["pause", "--profile", "deploy"]);
+    let said = said.check(
+        2,
+        &[
+            "the profile `deploy` (--profile) gives no credentials: AccessDenied: ",
+            "it assumes arn:aws:iam::111122223333:role/shop",
+            "trust policy",
+            "sts:AssumeRole",
+        ],
+    );
+    assert!(!said.err.contains(" { ") && !said.err.contains("unhandled"), "{said:?}");
+    let wrong = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "canary-7d1f")];
+    let said = account.warden_as(&wrong, &["pause"]);
+    said.check(2, &["in us-east-1", "whose credentials these are", "the keys in the environment and the Region"]);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ def apply():
     condition_keys()
     tags_of_get_function()
     unreserved_concurrency()
+    tags_on_creation()
     pass_role()
     principal_arn_of_a_session()
     set_default_policy_version()
@@ -187,6 +188,30 @@ def unreserved_concurrency():
     lambda_svc._put_function_concurrency = reserve
 
 
+def tags_on_creation():
+    """Whoever makes something with tags must be allowed to tag it as well: the action that sets tags is asked for with
+    the same resource and the same tags (openshift/installer#1073 for roles, alexcasalboni/aws-lambda-power-tuning#154
+    and aws-samples/amazon-mwaa-examples#63 for functions; service authorization reference, IAM, Lambda and Secrets
+    Manager, for the rest)."""
+    kinds = ("CodeSigningConfig", "CapacityProvider", "EventSourceMapping", "Function")
+    tagging_actions = {f"lambda:Create{kind}": "lambda:TagResource" for kind in kinds}
+    kinds = ("InstanceProfile", "OpenIDConnectProvider", "Policy", "Role", "SAMLProvider", "User")
+    tagging_actions |= {f"iam:Create{kind}": f"iam:Tag{kind}" for kind in kinds}
+    tagging_actions |= {"iam:CreateVirtualMFADevice": "iam:TagMFADevice",
+                        "iam:UploadServerCertificate": "iam:TagServerCertificate",
+                        "secretsmanager:CreateSecret": "secretsmanager:TagResource"}
+    enforce = iam_evaluator.enforce
+
+    def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
+        denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+        tagging_action = tagging_actions.get(iam_action)
+        if denied or not tagging_action or not (service_context or {}).get("aws:TagKeys"):
+            return denied
+        return enforce(access_key_id, tagging_action, service, region, resource_arn, service_context)
+
+    iam_evaluator.enforce = enforced
+
+
 def pass_role():
     """iam:PassRole for the role that CreateFunction or UpdateFunctionConfiguration hands to Lambda."""
     handed = contextvars.ContextVar("warden_passed_role", default=None)
@@ -247,16 +272,17 @@ def set_default_policy_version():
 
 
 def role_resources():
-    """The resource of an IAM call on a role: its whole ARN, with its path, which tags and permissions go by. That of
-    CreatePolicy, which MiniStack has none for: the ARN that the policy will have."""
+    """The resource of an IAM call on a role: its whole ARN, with its path, which tags and permissions go by. Of
+    CreateRole and CreatePolicy it is the ARN that the role or the policy will have."""
     extract = iam_actions.extract_resource_arn
 
     def resource(service, method, path, headers, body, query_params, region, account_id):
         found = extract(service, method, path, headers, body, query_params, region, account_id)
         kind, _, name = found.rpartition(":")[2].partition("/")
         asked = lambda name: iam_actions._query_param(query_params, name)
-        if service == "iam" and asked("Action") == "CreatePolicy":
-            return f"arn:aws:iam::{account_id}:policy{asked('Path') or '/'}{asked('PolicyName')}"
+        if service == "iam" and asked("Action") in ("CreatePolicy", "CreateRole"):
+            made = asked("Action").removeprefix("Create")
+            return f"arn:aws:iam::{account_id}:{made.lower()}{asked('Path') or '/'}{asked(f'{made}Name')}"
         role = iam._roles.get(name) if service == "iam" and kind == "role" else None
         return role["Arn"] if role else found
 

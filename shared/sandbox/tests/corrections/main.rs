@@ -596,6 +596,59 @@ async fn policies_are_made_and_attached_where_path_and_condition_say() {
 }
 
 #[tokio::test]
+async fn roles_are_made_where_their_path_says() {
+    check(async |account| {
+        let team = "arn:aws:iam::111122223333:role/team/*";
+        let statements = json!([{"Effect": "Allow", "Action": "iam:CreateRole", "Resource": team}]);
+        let iam = aws_sdk_iam::Client::new(&account.session(statements).await);
+        let create = |path: &str| {
+            let trust = allow("sts:AssumeRole");
+            iam.create_role().role_name("made").path(path).assume_role_policy_document(trust).send()
+        };
+        code(&create("/").await) == "AccessDenied" && create("/team/").await.is_ok()
+    })
+    .await;
+}
+
+/// What makes a function, a role, a policy and a secret, each with a tag of that value.
+async fn made_with_a_tag(config: &aws_types::SdkConfig, name: &str, value: &str) -> [bool; 4] {
+    let (lambda, iam) = (aws_sdk_lambda::Client::new(config), aws_sdk_iam::Client::new(config));
+    let zip = FunctionCode::builder().zip_file(Blob::new(empty_zip())).build();
+    let function = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
+    let function = function.role("arn:aws:iam::111122223333:role/probe").code(zip).tags("team", value);
+    let tag = || aws_sdk_iam::types::Tag::builder().key("team").value(value).build().expect("a tag");
+    let role = iam.create_role().role_name(name).assume_role_policy_document(allow("sts:AssumeRole")).tags(tag());
+    let policy = iam.create_policy().policy_name(name).policy_document(allow("s3:GetObject")).tags(tag());
+    let secret = aws_sdk_secretsmanager::Client::new(config).create_secret().name(name).secret_string("value");
+    let secret = secret.tags(aws_sdk_secretsmanager::types::Tag::builder().key("team").value(value).build());
+    [function.send().await.is_ok(), role.send().await.is_ok(), policy.send().await.is_ok(), secret.send().await.is_ok()]
+}
+
+#[tokio::test]
+async fn what_is_made_with_tags_needs_the_permission_to_set_them() {
+    check(async |account| {
+        let making = json!([
+            "lambda:CreateFunction",
+            "iam:PassRole",
+            "iam:CreateRole",
+            "iam:CreatePolicy",
+            "secretsmanager:CreateSecret"
+        ]);
+        let tagging = json!(["lambda:TagResource", "iam:TagRole", "iam:TagPolicy", "secretsmanager:TagResource"]);
+        let make = json!({"Effect": "Allow", "Action": making, "Resource": "*"});
+        let tag = json!({"Effect": "Allow", "Action": tagging, "Resource": "*",
+            "Condition": {"StringEquals": {"aws:RequestTag/team": "pay"}}});
+        let alone = account.session(json!([make])).await;
+        let both = account.session(json!([make, tag])).await;
+        account.create_function(&aws_sdk_lambda::Client::new(&alone), "plain", "probe").await.expect("without a tag");
+        assert_eq!(made_with_a_tag(&both, "made", "pay").await, [true; 4]);
+        made_with_a_tag(&alone, "alone", "pay").await == [false; 4]
+            && made_with_a_tag(&both, "other", "shop").await == [false; 4]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn roles_of_services_cannot_be_changed() {
     check(async |account| {
         let linked = account.iam.create_service_linked_role().aws_service_name("ops.apigateway.amazonaws.com");
