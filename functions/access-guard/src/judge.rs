@@ -1,9 +1,10 @@
 //! What is wrong with a policy or a URL. The rules for documents are `warden-policy`'s.
 
+use crate::Facts;
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId,
-    guard::{Facts, Judgement},
+    guard::Judgement,
     model::{content::Content, settings::Settings, surface::Surface},
     name::lambda::Qualifier,
 };
@@ -20,11 +21,13 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
             let of_url = qualifier.clone().filter(|qualifier| !qualifier.is_latest_published());
             let own = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
                 Some(url) => url_auth(&url.content),
+                None if facts.context.no_urls => UrlAuth::NoUrl,
                 None if of_url.is_some_and(|qualifier| qualifier.is_version()) => UrlAuth::NoUrl,
                 None => UrlAuth::Unknown,
             };
             document(content, |document| {
-                let auth = if is_about_others(document, qualifier.as_ref()) { UrlAuth::Unknown } else { own };
+                let others_unseen = is_about_others(document, qualifier.as_ref()) && !facts.context.no_urls;
+                let auth = if others_unseen { UrlAuth::Unknown } else { own };
                 function_policy::judge(document, &settings.context(), auth)
             })
         }

@@ -1,10 +1,10 @@
 //! The least change that closes what is open.
 
-use crate::judge::policy_text;
+use crate::{Facts, judge::policy_text};
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId, Severity,
-    guard::{Facts, Otherwise, Remedy},
+    guard::{Otherwise, Remedy},
     model::{
         content::Content,
         settings::Settings,

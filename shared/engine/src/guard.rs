@@ -231,6 +231,13 @@ pub trait Guard {
         let _ = (facts, surface, values);
     }
 
+    /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of the
+    /// facts' surfaces; it is reported, and the others are judged all the same.
+    fn unread(&self, facts: &Facts<Self::Context>) -> BTreeMap<Surface, String> {
+        let _ = facts;
+        BTreeMap::new()
+    }
+
     /// The surfaces that have to be looked at to judge one of them; none means the whole resource.
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
         Some(BTreeSet::from([surface.clone()]))
@@ -263,7 +270,8 @@ pub trait Guard {
     /// What whoever opts a resource in has to know beside the findings, one sentence each.
     fn reservations(&self, resource: &Resource, facts: &Facts<Self::Context>, settings: &Settings) -> Vec<String> {
         let never = self.never_touch(resource, facts, settings);
-        never.then(|| "it is one that no guard ever changes".to_owned()).into_iter().collect()
+        let unread = self.unread(facts).into_iter().map(|(surface, why)| format!("{surface} could not be read: {why}"));
+        unread.chain(never.then(|| "it is one that no guard ever changes".to_owned())).collect()
     }
 
     /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.

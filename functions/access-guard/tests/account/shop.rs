@@ -4,13 +4,13 @@ use crate::world::{
     World,
     guarded::{Guarded, surface},
 };
-use access_guard::AccessGuard;
+use access_guard::{AccessGuard, Context, Facts};
 use serde_json::json;
 use std::collections::BTreeMap;
 use warden_engine::{
     Severity,
     call_error::CallError,
-    guard::{Facts, Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Fetch, Guard, ReconcileRequest, Scope, SurfaceSnapshot},
     model::{
         content::Content,
         settings::Settings,
@@ -25,7 +25,8 @@ impl Fetch<AccessGuard> for World {
         request: &ReconcileRequest,
         settings: &Settings,
     ) -> Result<Option<Facts>, CallError> {
-        self.facts(request, AccessGuard::KIND, settings).await
+        let Some(seen) = self.facts(request, AccessGuard::KIND, settings).await? else { return Ok(None) };
+        Ok(Some(Facts { scope: seen.scope, surfaces: seen.surfaces, context: Context::default() }))
     }
 }
 
@@ -68,7 +69,8 @@ fn no_baseline_breaks_a_rule(shop: &Shop) {
             };
             let snapshot = SurfaceSnapshot { content: baseline, revision: None };
             let scope = Scope::Tags(BTreeMap::new());
-            let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), snapshot)]), context: () };
+            let surfaces = BTreeMap::from([(surface.clone(), snapshot)]);
+            let facts = Facts { scope, surfaces, context: Context::default() };
             let judged = AccessGuard.judge(&facts, &surface, &shop.settings);
             let worst = judged.findings.iter().map(|finding| finding.severity).max();
             assert!(worst < Some(Severity::Medium), "{resource} {surface}: {facts:?}");
