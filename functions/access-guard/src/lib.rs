@@ -20,6 +20,7 @@ use warden_engine::{
         EventName::{Exact, Prefix},
         Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
     },
+    ledger::state::History,
     model::{
         cloudtrail::CloudTrailEvent,
         content::Content,
@@ -109,6 +110,10 @@ impl Guard for AccessGuard {
         settings: &Settings,
     ) -> Remedy {
         remedy::remedy(resource, facts, surface, findings, baseline, settings)
+    }
+
+    fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts, _: &History) {
+        context::add_event(request, &mut facts.context);
     }
 
     fn unread(&self, facts: &Facts) -> BTreeMap<Surface, String> {

@@ -134,7 +134,8 @@ pub struct Remedy {
     /// Findings for which no change is safe, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
-    /// What is done instead where AWS refuses the plan, because what it leaves would let the public in.
+    /// What is done instead where AWS does not take the plan: what it leaves would let the public in, or the guard may
+    /// not replace policies as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
 }
@@ -145,7 +146,7 @@ impl From<Plan> for Remedy {
     }
 }
 
-/// What can be done where AWS takes no whole policy that lets the public in.
+/// What can be done where AWS does not take a policy as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Otherwise {
     /// The changes; none where nothing can be done.

@@ -506,7 +506,7 @@ impl<G: Guard> Decider<'_, G> {
         let remedy =
             self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
-        // What AWS has refused once for this content is not tried again.
+        // What AWS has refused once for this content is not tried again, unless an operator asks for it.
         let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
         let (plan, unfixable) = match plan {
             Some(plan) if refused(&plan) => {

@@ -89,7 +89,7 @@ pub struct SurfaceState {
     /// reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
-    /// Plans for the content as it is now that AWS refused, because what they leave would let the public in.
+    /// Plans for the content as it is now that AWS did not take: something else is done instead, until an operator asks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Fingerprint>,
 }

@@ -317,6 +317,12 @@ impl Call {
         }
     }
 
+    /// Whether it replaces or deletes a function's policy as a whole: by an API with a lock of its own, for which
+    /// taking out single statements can stand in.
+    pub const fn is_of_a_whole_policy(&self) -> bool {
+        matches!(self, Call::PutResourcePolicy { .. } | Call::DeleteResourcePolicy { .. })
+    }
+
     /// Whether it has more to do once its surface holds what it leaves, so that the content does not tell when it is
     /// done. Such a call is the last of its plan; made again after an interruption, each of its requests does nothing
     /// twice.

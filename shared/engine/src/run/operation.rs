@@ -74,7 +74,7 @@ impl<W: World> Operation<'_, W> {
         Ok(match carry_out(self.world, self.resource, self.surface(), changes, revision, None).await? {
             Carried::Done => Ending::Done,
             Carried::Failed(why) => Ending::Failed(why),
-            Carried::Public(why) => Ending::Public(why),
+            Carried::NotTaken(why) => Ending::NotTaken(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         })
     }

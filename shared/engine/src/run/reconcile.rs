@@ -87,7 +87,8 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     let mut written = Vec::new();
     let (mut attempt, mut commits) = (0, 0);
     while attempt < MAX_PASSES && commits < COMMITS {
-        match run.pass(&mut written).await? {
+        let anew = request.by_operator && (attempt, commits) == (0, 0);
+        match run.pass(anew, &mut written).await? {
             Pass::Done { mode, follows } => return Ok(Report { mode, records: written, follows }),
             Pass::More => commits += 1,
             Pass::Again(wait) => {
@@ -130,12 +131,16 @@ struct Run<'a, G, W> {
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
-    async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+    /// One look. `anew`: what AWS has refused earlier is tried again.
+    async fn pass(&self, anew: bool, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
         let resource = &self.request.resource;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
+        if anew {
+            history.surfaces.values_mut().for_each(|state| state.refused.clear());
+        }
         strike_forged(self.world, resource, &mut history, now).await?;
         self.fetch_more(&mut facts, &history).await?;
 
@@ -316,9 +321,9 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
                 // Decided on again, with what is left to do then.
-                Ok(Carried::Public(why)) => {
+                Ok(Carried::NotTaken(why)) => {
                     again = true;
-                    endings.push((remediation, Ending::Public(why)));
+                    endings.push((remediation, Ending::NotTaken(why)));
                 }
                 Ok(Carried::Overtaken) => {
                     again = true;
