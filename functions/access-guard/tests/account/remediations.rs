@@ -10,10 +10,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
-    guard::ReconcileRequest,
     ledger::record::Step,
-    model::{cloudtrail::Cause, content::Content, surface::Resource},
-    reconcile,
+    model::{content::Content, surface::Resource},
 };
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
@@ -191,26 +189,21 @@ async fn one_half_of_a_public_url_undone_stays_undone() {
 }
 
 /// A trigger that was there before may live by its statement, so that it is not taken out as a whole; once the guard may
-/// replace policies again, `warden apply` narrows it.
+/// replace policies again, it is narrowed.
 #[tokio::test]
-async fn what_aws_did_not_take_is_tried_again_when_an_operator_asks() {
-    let shop = open(&[]);
+async fn a_policy_that_could_not_be_replaced_is_tried_again_at_the_next_look() {
+    let shop = open(&[("WARDEN_PRE_EXISTING", "act")]);
     let trigger = policy(&[own(), allow("s3", json!({"Service": "s3.amazonaws.com"}))]);
     shop.put(&pay(), &surface("resource-policy"), trigger.clone());
-    let shop = opt_in(shop).await;
-    let apply = ReconcileRequest { by_operator: true, ..ReconcileRequest::at(pay(), Cause::by_hand("warden apply")) };
-    let holds = || shop.content(&pay(), &surface("resource-policy"));
-
     shop.fault_at(Port::Call, 0, Fault::Refused(ErrorKind::Refused));
-    reconcile(&AccessGuard, &shop.world, &shop.settings, &apply).await.unwrap();
+    let shop = opt_in(shop).await;
+    let holds = || shop.content(&pay(), &surface("resource-policy"));
     assert_eq!(holds(), trigger);
     let withheld = shop.withheld(&pay(), "no-safe-change");
     let note = withheld.last().and_then(|record| record.entry.note.as_deref()).unwrap_or_default();
     assert!(note.contains("as the failed record says") && note.contains("warden apply"), "{note}");
-    shop.sweep(&pay()).await;
-    assert_eq!(holds(), trigger);
 
-    reconcile(&AccessGuard, &shop.world, &shop.settings, &apply).await.unwrap();
+    shop.sweep(&pay()).await;
     let statements = holds().document().unwrap()["Statement"].clone();
     assert_eq!(statements[1]["Condition"]["StringEquals"]["aws:SourceAccount"], "111122223333");
     assert_eq!(shop.calls_made(), ["PutResourcePolicy(pay)"]);

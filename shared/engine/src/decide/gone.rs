@@ -124,6 +124,7 @@ pub fn cleanup(
         intent,
         revision: None,
         state: state.clone(),
+        has_otherwise: false,
         resumed: false,
     };
     Some((draft, state, Some(remediation)))

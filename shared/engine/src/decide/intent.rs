@@ -26,6 +26,8 @@ pub struct Remediation {
     pub revision: Option<RevisionId>,
     /// The state that the intent was written into.
     pub state: SurfaceState,
+    /// Whether something else may be done where AWS refuses this.
+    pub has_otherwise: bool,
     /// Whether another run began it.
     pub resumed: bool,
 }
@@ -43,7 +45,16 @@ pub(super) fn resume(
     let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
     let intent = Intent { lease, ..intent.clone() };
     let state = SurfaceState { intent: Some(intent.clone()), ..state.clone() };
-    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, state, resumed: true }
+    Remediation {
+        surface: surface.clone(),
+        intent,
+        changes: changes.to_vec(),
+        revision,
+        state,
+        // Decided on again, that shows.
+        has_otherwise: true,
+        resumed: true,
+    }
 }
 
 /// Writes the intent to carry out `plan` into the surface's state.

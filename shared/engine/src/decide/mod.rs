@@ -506,8 +506,10 @@ impl<G: Guard> Decider<'_, G> {
         let remedy =
             self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
-        // What AWS has refused once for this content is not tried again, unless an operator asks for it.
-        let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
+        // What AWS has refused once for this content is not tried again.
+        let refused =
+            |plan: &Plan| [&state.refused, &self.history.refused].iter().any(|it| it.contains(&plan.fingerprint()));
+        let has_otherwise = remedy.otherwise.is_some();
         let (plan, unfixable) = match plan {
             Some(plan) if refused(&plan) => {
                 let Otherwise { plan, unfixable } = remedy.otherwise.unwrap_or_default();
@@ -575,6 +577,7 @@ impl<G: Guard> Decider<'_, G> {
             changes: plan.changes().to_vec(),
             revision: snapshot.revision.clone(),
             state: state.clone(),
+            has_otherwise,
             resumed: false,
         });
     }

@@ -25,8 +25,8 @@ pub enum Ending {
     Done,
     /// Not everything was, for the reason given.
     Failed(String),
-    /// AWS did not take the plan, for the reason given; another may do.
-    NotTaken(String),
+    /// AWS refused the change because what it leaves would let the public in.
+    Public(String),
 }
 
 /// Ends an intent: the records of its outcome, and the state without it.
@@ -94,10 +94,10 @@ pub fn conclude(
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }
-        (Ending::Failed(why) | Ending::NotTaken(why), purpose) => {
+        (Ending::Failed(why) | Ending::Public(why), purpose) => {
             draft.step = Step::Failed;
             draft.note = Some(why.clone());
-            if let (Ending::NotTaken(_), Purpose::Remedy) = (ending, purpose) {
+            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
                 state.refused.push(intent.plan.fingerprint());
             }
             if let Purpose::Undo { record } = purpose {
@@ -115,10 +115,8 @@ pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known_secret::by(intent.plan.changes()),
         // Withdrawn when the undo began.
-        (Ending::Failed(_) | Ending::NotTaken(_), Purpose::Undo { .. }) => {
-            known_secret::by_undone(intent.plan.changes())
-        }
+        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known_secret::by_undone(intent.plan.changes()),
         (Ending::Done, Purpose::Undo { .. })
-        | (Ending::Failed(_) | Ending::NotTaken(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
+        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
     }
 }

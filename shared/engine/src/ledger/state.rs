@@ -89,7 +89,7 @@ pub struct SurfaceState {
     /// reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
-    /// Plans for the content as it is now that AWS did not take: something else is done instead, until an operator asks.
+    /// Plans for the content as it is now that AWS refused, because what they leave would let the public in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Fingerprint>,
 }
@@ -178,6 +178,9 @@ pub struct History {
     /// [`crate::proof`].
     #[serde(skip)]
     pub forged: Vec<String>,
+    /// Plans that AWS refused to the run that asks.
+    #[serde(skip)]
+    pub refused: Vec<Fingerprint>,
     /// Surfaces put right in this clock hour and the one before, those for critical findings left out.
     pub changes: HourlyChanges,
 }

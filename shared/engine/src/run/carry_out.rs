@@ -29,8 +29,10 @@ pub(crate) enum Carried {
     Done,
     /// Refused for good.
     Failed(String),
-    /// AWS does not take this change; another may do.
-    NotTaken(String),
+    /// AWS takes no policy that lets the public in, and this one would.
+    Public(String),
+    /// The policy may not be replaced as a whole; taking out single statements may do.
+    WholeRefused(String),
     /// The content is not what the changes were planned for.
     Overtaken,
 }
@@ -70,12 +72,12 @@ pub(crate) async fn carry_out<W: World>(
             };
             let Err(error) = made else { break };
             match error.kind {
-                // Its lock as well: whoever may not ask for that may still take single statements out.
+                // The call, or its lock.
                 ErrorKind::Refused if change.call().is_of_a_whole_policy() => {
-                    return Ok(Carried::NotTaken(error.to_string()));
+                    return Ok(Carried::WholeRefused(error.to_string()));
                 }
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
-                ErrorKind::PublicPolicy => return Ok(Carried::NotTaken(error.to_string())),
+                ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
             // AWS did nothing, because another update is under way: a new function's takes a second or more. Where

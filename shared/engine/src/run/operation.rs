@@ -73,8 +73,8 @@ impl<W: World> Operation<'_, W> {
     pub(crate) async fn change(&self, changes: &[Change], revision: Option<RevisionId>) -> Result<Ending, CallError> {
         Ok(match carry_out(self.world, self.resource, self.surface(), changes, revision, None).await? {
             Carried::Done => Ending::Done,
-            Carried::Failed(why) => Ending::Failed(why),
-            Carried::NotTaken(why) => Ending::NotTaken(why),
+            Carried::Failed(why) | Carried::WholeRefused(why) => Ending::Failed(why),
+            Carried::Public(why) => Ending::Public(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         })
     }

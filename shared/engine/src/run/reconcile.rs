@@ -20,6 +20,7 @@ use crate::{
         surface::{Resource, Surface},
         tags::Mode,
     },
+    name::fingerprint::Fingerprint,
     plan::RevisionId,
     ports::{Commit, CommitError, World},
     run::{
@@ -83,12 +84,11 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     settings: &Settings,
     request: &ReconcileRequest,
 ) -> Result<Report, ReconcileError> {
-    let run = Run { guard, world, settings, request, began: world.now() };
+    let mut run = Run { guard, world, settings, request, began: world.now(), refused: Vec::new() };
     let mut written = Vec::new();
     let (mut attempt, mut commits) = (0, 0);
     while attempt < MAX_PASSES && commits < COMMITS {
-        let anew = request.by_operator && (attempt, commits) == (0, 0);
-        match run.pass(anew, &mut written).await? {
+        match run.pass(&mut written).await? {
             Pass::Done { mode, follows } => return Ok(Report { mode, records: written, follows }),
             Pass::More => commits += 1,
             Pass::Again(wait) => {
@@ -128,19 +128,19 @@ struct Run<'a, G, W> {
     settings: &'a Settings,
     request: &'a ReconcileRequest,
     began: Timestamp,
+    /// Plans that AWS refused to this run, instead of which something else is to be done. The next run tries them again:
+    /// a permission may have been given back.
+    refused: Vec<Fingerprint>,
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
-    /// One look. `anew`: what AWS has refused earlier is tried again.
-    async fn pass(&self, anew: bool, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
+    async fn pass(&mut self, written: &mut Vec<Record>) -> Result<Pass, ReconcileError> {
         let resource = &self.request.resource;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
-        if anew {
-            history.surfaces.values_mut().for_each(|state| state.refused.clear());
-        }
+        history.refused.clone_from(&self.refused);
         strike_forged(self.world, resource, &mut history, now).await?;
         self.fetch_more(&mut facts, &history).await?;
 
@@ -202,7 +202,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     /// With a resource that is gone there is nothing to put right: only to say how what was begun on it ended, and to
     /// put away what Warden keeps for it.
     async fn gone(
-        &self,
+        &mut self,
         mut history: History,
         now: Timestamp,
         written: &mut Vec<Record>,
@@ -253,7 +253,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     /// Writes a commit, tells of its records, makes the changes that it announces and records how they ended. `facts`
     /// are those that were decided on; none where the resource is gone.
     async fn write(
-        &self,
+        &mut self,
         commit: Commit,
         remediations: Vec<Remediation>,
         facts: Option<Facts<G::Context>>,
@@ -290,7 +290,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
 
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
     async fn carry_out_all(
-        &self,
+        &mut self,
         remediations: Vec<(Remediation, Result<Option<RevisionId>, CallError>)>,
         mut facts: Option<Facts<G::Context>>,
         head: Head,
@@ -320,10 +320,17 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                     endings.push((remediation, Ending::Done));
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
+                Ok(Carried::WholeRefused(why)) => {
+                    if remediation.has_otherwise {
+                        again = true;
+                        self.refused.push(remediation.intent.plan.fingerprint());
+                    }
+                    endings.push((remediation, Ending::Failed(why)));
+                }
                 // Decided on again, with what is left to do then.
-                Ok(Carried::NotTaken(why)) => {
+                Ok(Carried::Public(why)) => {
                     again = true;
-                    endings.push((remediation, Ending::NotTaken(why)));
+                    endings.push((remediation, Ending::Public(why)));
                 }
                 Ok(Carried::Overtaken) => {
                     again = true;

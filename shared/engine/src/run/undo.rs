@@ -190,7 +190,7 @@ impl Undo {
         let records = operation.end(begun, &ending).await.map_err(stopped)?;
         match ending {
             Ending::Done => Ok(records),
-            Ending::Failed(why) | Ending::NotTaken(why) => Err(UndoRefusal::Failed(why)),
+            Ending::Failed(why) | Ending::Public(why) => Err(UndoRefusal::Failed(why)),
         }
     }
 

@@ -199,7 +199,7 @@ impl Rotate {
         let records = operation.end(begun, &ending).await.map_err(stopped)?;
         match ending {
             Ending::Done => Ok(records),
-            Ending::Failed(why) | Ending::NotTaken(why) => Err(RotateRefusal::Failed(why)),
+            Ending::Failed(why) | Ending::Public(why) => Err(RotateRefusal::Failed(why)),
         }
     }
 }
