@@ -1,7 +1,9 @@
 //! access-guard in an account: what it puts right, what it leaves alone, what it writes down. Each test looks at what
 //! the account holds afterwards and at the ledger.
 
+use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::json;
+use warden_engine::{Severity, ledger::record::Step};
 use warden_tests::{Account, arn};
 
 #[tokio::test]
@@ -158,4 +160,66 @@ async fn the_role_itself_cannot_change_what_is_not_opted_in() {
     assert!(set("watched", "AWS_IAM").await.is_err());
     assert!(set("pay", "NONE").await.is_err(), "a guard can close a URL and never open one");
     set("pay", "AWS_IAM").await.expect("opted in");
+}
+
+/// China, GovCloud and a dozen newer Regions have no function URLs: Lambda refuses to say what URL a function has.
+#[tokio::test]
+async fn policies_are_put_right_in_a_region_without_function_urls() {
+    let account = Account::guarded().await;
+    account.sandbox.trail().faults().without_function_urls();
+    account.function("late", &[]).await;
+    account.grant("late", None, "old", "*").await;
+    account.opted_in("pay", "enforce").await;
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    // Open all the same to whoever signs, once there are URLs; but no URL is open.
+    let url = account.lambda.add_permission().function_name("pay").statement_id("visit").principal("*");
+    let url = url.action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
+    url.send().await.expect("a statement");
+    account.tag("late", &[("warden", "enforce")]).await;
+    account.settle().await;
+
+    assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+    let remedied = ["planned resource-policy public-invoke", "applied resource-policy public-invoke"];
+    assert_eq!(account.story("pay").await, [&["opted-in"], &remedied[..], &remedied[..]].concat());
+    assert_eq!(
+        account.story("late").await,
+        ["opted-in", "withheld resource-policy public-invoke (pre-existing) alert"]
+    );
+}
+
+/// Whoever takes the guard's right to look at URLs away does not keep it from the policies, nor is a URL that it may
+/// not see taken for none.
+#[tokio::test]
+async fn a_url_that_the_guard_may_not_look_at_is_reported_once_and_the_policy_put_right() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Resource": "*",
+        "Action": ["lambda:GetFunctionUrlConfig", "lambda:ListFunctionUrlConfigs"]}]});
+    let guard = "warden-access-guard";
+    account.put_role_policy(guard, "blind", &deny).await;
+    for sid in ["open", "more"] {
+        account.publish_url("pay", None).await;
+        account.grant("pay", None, sid, "*").await;
+        account.settle().await;
+        assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+        account.lambda.delete_function_url_config().function_name("pay").send().await.expect("gone");
+    }
+    account.settle().await;
+    let observed = account.steps("pay", Step::Observed).await;
+    let [blind] = observed.as_slice() else { panic!("{:?}", account.story("pay").await) };
+    assert_eq!(blind.entry.surface.as_ref().map(ToString::to_string).as_deref(), Some("function-url"));
+    assert_eq!(blind.entry.severity, Some(Severity::Critical));
+    let note = blind.entry.note.as_deref().unwrap_or_default();
+    assert!(note.contains("could not be read") && note.contains("lambda:GetFunctionUrlConfig"), "{note}");
+
+    // Seen again, it is closed, and the next time that it is not seen that is said again.
+    account.iam.delete_role_policy().role_name(guard).policy_name("blind").send().await.expect("deleted");
+    account.publish_url("pay", None).await;
+    account.settle().await;
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"));
+    account.put_role_policy(guard, "blind", &deny).await;
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    assert_eq!(account.steps("pay", Step::Observed).await.len(), 2);
 }

@@ -126,6 +126,7 @@ impl<G: Guard> Case<'_, G> {
             surveyed: true,
             problems: Vec::new(),
             forged: Vec::new(),
+            unread: BTreeSet::new(),
             through: BTreeSet::new(),
         };
         let guards = (mode != Mode::Off).then_some((G::KIND, known)).into_iter().collect();

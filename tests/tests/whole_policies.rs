@@ -103,6 +103,35 @@ async fn a_narrowing_that_aws_refuses_falls_back_on_remove_permission() {
     );
 }
 
+/// The lock of PutResourcePolicy is GetResourcePolicy's answer. Who may not ask for it, or is in a Region that has
+/// neither yet, may still take out the statement that was added.
+#[tokio::test]
+async fn a_narrowing_whose_lock_is_refused_falls_back_on_remove_permission() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+    let deny = |actions: &[&str]| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": actions, "Resource": "*"}]});
+    let guard = "warden-access-guard";
+    let remove = ["PutResourcePolicy(pay)", "RemovePermission(pay, Sid bucket)"];
+    for actions in [&["lambda:GetResourcePolicy"][..], &["lambda:PutResourcePolicy"]] {
+        account.put_role_policy(guard, "no-whole-policies", &deny(actions)).await;
+        let seen = account.records(&arn("pay")).await.len();
+        let_any_bucket_in(&account, "pay").await;
+        account.settle().await;
+        assert_eq!(account.sids("pay", None).await, ["orders"]);
+        let records = account.records(&arn("pay")).await.split_off(seen);
+        assert_eq!(calls(&records.into_iter().filter(|it| it.entry.step == Step::Planned).collect::<Vec<_>>()), remove);
+    }
+    // A whole policy that goes, too.
+    account.put_role_policy(guard, "no-whole-policies", &deny(&["lambda:GetResourcePolicy"])).await;
+    account.opted_in("cart", "enforce").await;
+    let everybody = ["a", "b"].map(|sid| allow(sid, json!("*"), &arn("cart")));
+    account.put_policy("cart", json!(everybody)).await;
+    account.settle().await;
+    assert_eq!(account.policy("cart", None).await, None);
+}
+
 /// A statement of the function's own policy may be about its aliases too: it opens their URLs.
 #[tokio::test]
 async fn a_statement_about_all_aliases_is_judged_with_the_url_of_each() {

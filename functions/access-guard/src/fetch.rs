@@ -1,12 +1,13 @@
 //! Reading who may invoke a function or use a layer version. Everything that one event needs is read at once.
 
+use crate::{Context, Facts};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
-use warden_aws::Aws;
+use warden_aws::{Aws, is_not_offered};
 use warden_engine::{
-    call_error::CallError,
-    guard::{Facts, ReconcileRequest, Scope, SurfaceSnapshot},
+    call_error::{CallError, ErrorKind},
+    guard::{ReconcileRequest, Scope, SurfaceSnapshot},
     model::{
         content::Content,
         settings::Settings,
@@ -16,6 +17,41 @@ use warden_engine::{
     name::lambda::{FunctionArn, Qualifier},
     ports::{Account, Clock},
 };
+
+/// What a look at URLs came to.
+enum Urls<T> {
+    /// It was seen what there is.
+    Seen(T),
+    /// The Region has no function URLs.
+    NotOffered,
+    /// The guard may not look, as AWS's answer says.
+    Refused(String),
+}
+
+impl<T> Urls<T> {
+    /// What the policies say has to be judged whether or not URLs can be seen. Any other failure is tried again.
+    fn of(looked: Result<T, CallError>) -> Result<Urls<T>, CallError> {
+        match looked {
+            Ok(seen) => Ok(Urls::Seen(seen)),
+            Err(error) if is_not_offered(&error) => {
+                tracing::debug!(%error, "left out: the Region has no function URLs");
+                Ok(Urls::NotOffered)
+            }
+            Err(error) if error.kind == ErrorKind::Refused => Ok(Urls::Refused(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was seen; otherwise `context` learns why nothing was, of which `surface` stands for all.
+    fn seen_or_learnt(self, surface: &Surface, context: &mut Context) -> Option<T> {
+        match self {
+            Urls::Seen(seen) => return Some(seen),
+            Urls::NotOffered => context.no_urls = true,
+            Urls::Refused(why) => drop(context.unread.insert(surface.clone(), why)),
+        }
+        None
+    }
+}
 
 /// GetPolicy has a quota of 15 a second for the account and Region: a look at a whole function uses a part of it.
 const POLICIES_AT_ONCE: usize = 4;
@@ -28,28 +64,37 @@ pub(crate) async fn fetch(
 ) -> Result<Option<Facts>, CallError> {
     match (&request.resource, &request.surfaces) {
         (Resource::Function(function), Some(surfaces)) => {
-            let snapshots = future::try_join_all(surfaces.iter().map(|surface| async {
-                let snapshot = aws.snapshot(&request.resource, surface).await?;
-                Ok::<_, CallError>(snapshot.map(|snapshot| (surface.clone(), snapshot)))
+            let looks = future::try_join_all(surfaces.iter().map(|surface| async {
+                let snapshot = aws.snapshot(&request.resource, surface).await;
+                let looked = match matches!(surface, Surface::FunctionUrl(_)) {
+                    true => Urls::of(snapshot)?,
+                    false => Urls::Seen(snapshot?),
+                };
+                Ok::<_, CallError>((surface.clone(), looked))
             }));
-            let (found, snapshots) = future::try_join(aws.function(function), snapshots).await?;
+            let (found, looks) = future::try_join(aws.function(function), looks).await?;
             let Some(found) = found else { return Ok(None) };
             let scope = Scope::Tags(found.tags);
-            let mut surfaces: BTreeMap<Surface, SurfaceSnapshot> = snapshots.into_iter().flatten().collect();
+            let runs_it = found.on_managed_instances && surfaces.contains(&Surface::FunctionUrl(None));
+            let (mut surfaces, mut context) = (BTreeMap::new(), Context::default());
+            for (surface, looked) in looks {
+                if let Some(snapshot) = looked.seen_or_learnt(&surface, &mut context).flatten() {
+                    surfaces.insert(surface, snapshot);
+                }
+            }
             let published = Surface::ResourcePolicy(Some(Qualifier::latest_published()));
-            let runs_it = found.on_managed_instances && surfaces.contains_key(&Surface::FunctionUrl(None));
             if runs_it && is_opted_in(aws, &scope) && !surfaces.contains_key(&published) {
                 let policy = aws.resource_policy(function, Some(&Qualifier::latest_published())).await?;
                 surfaces.insert(published, policy);
             }
-            Ok(Some(Facts { scope, surfaces, context: () }))
+            Ok(Some(Facts { scope, surfaces, context }))
         }
         (Resource::Function(function), None) => whole_function(aws, function).await,
         (Resource::LayerVersion(layer), _) => {
             let surface = Surface::LayerPolicy(layer.version());
             let snapshot = aws.layer_policy(layer).await?;
             let scope = Scope::Setting(settings.layers.mode);
-            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, snapshot)]), context: () }))
+            Ok(Some(Facts { scope, surfaces: BTreeMap::from([(surface, snapshot)]), context: Context::default() }))
         }
         (Resource::Role(_) | Resource::Policy(_) | Resource::Account(_), _) => Ok(None),
     }
@@ -60,9 +105,10 @@ async fn whole_function(aws: &Aws, function: &FunctionArn) -> Result<Option<Fact
     let Some(found) = aws.function(function).await? else { return Ok(None) };
     let scope = Scope::Tags(found.tags);
     if !is_opted_in(aws, &scope) {
-        return Ok(Some(Facts { scope, surfaces: BTreeMap::new(), context: () }));
+        return Ok(Some(Facts { scope, surfaces: BTreeMap::new(), context: Context::default() }));
     }
-    Ok(Some(Facts { scope, surfaces: surfaces(aws, function).await?, context: () }))
+    let (surfaces, context) = surfaces(aws, function).await?;
+    Ok(Some(Facts { scope, surfaces, context }))
 }
 
 fn is_opted_in(aws: &Aws, scope: &Scope) -> bool {
@@ -73,8 +119,11 @@ fn is_opted_in(aws: &Aws, scope: &Scope) -> bool {
 pub(crate) async fn surfaces(
     aws: &Aws,
     function: &FunctionArn,
-) -> Result<BTreeMap<Surface, SurfaceSnapshot>, CallError> {
-    let (qualifiers, mut urls) = future::try_join(aws.qualifiers(function), aws.function_urls(function)).await?;
+) -> Result<(BTreeMap<Surface, SurfaceSnapshot>, Context), CallError> {
+    let urls = async { Urls::of(aws.function_urls(function).await) };
+    let (qualifiers, urls) = future::try_join(aws.qualifiers(function), urls).await?;
+    let mut context = Context::default();
+    let mut urls = urls.seen_or_learnt(&Surface::FunctionUrl(None), &mut context);
     let policies: Vec<_> = stream::iter(qualifiers)
         .map(|qualifier| async {
             let policy = aws.resource_policy(function, qualifier.as_ref()).await?;
@@ -85,11 +134,13 @@ pub(crate) async fn surfaces(
         .await?;
     let mut surfaces = BTreeMap::new();
     for (qualifier, policy) in policies {
-        if !qualifier.as_ref().is_some_and(Qualifier::is_version) {
+        if let Some(urls) = &mut urls
+            && !qualifier.as_ref().is_some_and(Qualifier::is_version)
+        {
             let url = urls.remove(&qualifier).unwrap_or(SurfaceSnapshot { content: Content::ABSENT, revision: None });
             surfaces.insert(Surface::FunctionUrl(qualifier.clone()), url);
         }
         surfaces.insert(Surface::ResourcePolicy(qualifier), policy);
     }
-    Ok(surfaces)
+    Ok((surfaces, context))
 }

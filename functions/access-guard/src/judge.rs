@@ -1,9 +1,10 @@
 //! What is wrong with a policy or a URL. The rules for documents are `warden-policy`'s.
 
+use crate::Facts;
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId,
-    guard::{Facts, Judgement},
+    guard::Judgement,
     model::{content::Content, settings::Settings, surface::Surface},
     name::lambda::Qualifier,
 };
@@ -14,30 +15,26 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Judgement::default();
     };
-    match surface {
-        Surface::ResourcePolicy(qualifier) => {
-            // The function's own URL runs what is published.
-            let of_url = qualifier.clone().filter(|qualifier| !qualifier.is_latest_published());
-            let own = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
-                Some(url) => url_auth(&url.content),
-                None if of_url.is_some_and(|qualifier| qualifier.is_version()) => UrlAuth::NoUrl,
-                None => UrlAuth::Unknown,
-            };
-            document(content, |document| {
-                let auth = if is_about_others(document, qualifier.as_ref()) { UrlAuth::Unknown } else { own };
-                function_policy::judge(document, &settings.context(), auth)
-            })
-        }
-        Surface::LayerPolicy(_) => document(content, |document| layer_policy::judge(document, &settings.context())),
-        // secret-guard's.
-        Surface::Environment(_) | Surface::Secret(_) => Judgement::default(),
-        Surface::FunctionUrl(qualifier) => url(content, &policies(facts, qualifier.as_ref(), settings)),
-        Surface::Trust
-        | Surface::Boundary
-        | Surface::Attachment(_)
-        | Surface::InlinePolicy(_)
-        | Surface::ManagedPolicy(_)
-        | Surface::Role(_) => Judgement::default(),
+    if let Surface::ResourcePolicy(qualifier) = surface {
+        // The function's own URL runs what is published.
+        let of_url = qualifier.clone().filter(|qualifier| !qualifier.is_latest_published());
+        let own = match facts.surfaces.get(&Surface::FunctionUrl(of_url.clone())) {
+            Some(url) => url_auth(&url.content),
+            None if facts.context.no_urls => UrlAuth::NoUrl,
+            None if of_url.is_some_and(|qualifier| qualifier.is_version()) => UrlAuth::NoUrl,
+            None => UrlAuth::Unknown,
+        };
+        document(content, |document| {
+            let others_unseen = is_about_others(document, qualifier.as_ref()) && !facts.context.no_urls;
+            let auth = if others_unseen { UrlAuth::Unknown } else { own };
+            function_policy::judge(document, &settings.context(), auth)
+        })
+    } else if let Surface::LayerPolicy(_) = surface {
+        document(content, |document| layer_policy::judge(document, &settings.context()))
+    } else if let Surface::FunctionUrl(qualifier) = surface {
+        url(content, &policies(facts, qualifier.as_ref(), settings))
+    } else {
+        Judgement::default()
     }
 }
 

@@ -1,12 +1,15 @@
 //! access-guard: who may invoke a function, through its policies and URLs, and who may use a layer version.
 //!
-//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide. Everything else is the
-//! engine's.
+//! `requests` says which events concern it, `fetch` reads, `judge` and `remedy` decide, `context` is what they need to
+//! know beside policies and URLs. Everything else is the engine's.
 
+mod context;
 mod fetch;
 mod judge;
 mod remedy;
 mod requests;
+
+pub use context::Context;
 
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
@@ -15,8 +18,9 @@ use warden_engine::{
     call_error::CallError,
     guard::{
         EventName::{Exact, Prefix},
-        Events, Facts, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
+        Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
     },
+    ledger::state::History,
     model::{
         cloudtrail::CloudTrailEvent,
         content::Content,
@@ -26,13 +30,16 @@ use warden_engine::{
     },
 };
 
+/// What the guard sees of a function or of a layer version.
+pub type Facts = warden_engine::guard::Facts<Context>;
+
 /// The guard.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessGuard;
 
 impl Guard for AccessGuard {
     const KIND: GuardKind = GuardKind::Access;
-    type Context = ();
+    type Context = Context;
 
     const EVENTS: &'static [Events] = &[Events {
         service: "lambda",
@@ -105,6 +112,14 @@ impl Guard for AccessGuard {
         remedy::remedy(resource, facts, surface, findings, baseline, settings)
     }
 
+    fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts, _: &History) {
+        context::add_event(request, &mut facts.context);
+    }
+
+    fn unread(&self, facts: &Facts) -> BTreeMap<Surface, String> {
+        facts.context.unread.clone()
+    }
+
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
         Some(requests::together(surface))
     }
@@ -130,7 +145,7 @@ impl Survey<AccessGuard> for Aws {
         _: &Settings,
     ) -> Result<Option<Facts>, CallError> {
         let Resource::Function(function) = resource else { return Ok(None) };
-        let surfaces = fetch::surfaces(self, function).await?;
-        Ok(Some(Facts { scope: Scope::Tags(tags.clone()), surfaces, context: () }))
+        let (surfaces, context) = fetch::surfaces(self, function).await?;
+        Ok(Some(Facts { scope: Scope::Tags(tags.clone()), surfaces, context }))
     }
 }

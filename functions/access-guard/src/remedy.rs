@@ -1,10 +1,10 @@
 //! The least change that closes what is open.
 
-use crate::judge::policy_text;
+use crate::{Facts, judge::policy_text};
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId, Severity,
-    guard::{Facts, Otherwise, Remedy},
+    guard::{Otherwise, Remedy},
     model::{
         content::Content,
         settings::Settings,
@@ -29,7 +29,7 @@ pub(crate) fn remedy(
     };
     match (resource, surface) {
         (Resource::Function(function), Surface::ResourcePolicy(qualifier)) => {
-            resource_policy(function, qualifier, surface, content, findings, baseline, settings)
+            resource_policy(function, qualifier, (facts, surface, content), findings, baseline, settings)
         }
         (Resource::Function(function), Surface::FunctionUrl(qualifier)) => {
             function_url(function, qualifier, surface, content, findings)
@@ -59,8 +59,7 @@ fn nothing_safe(findings: &[Finding], advice: String) -> Remedy {
 fn resource_policy(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,
-    surface: &Surface,
-    content: &Content,
+    (facts, surface, content): (&Facts, &Surface, &Content),
     findings: &[Finding],
     baseline: Option<&Content>,
     settings: &Settings,
@@ -92,9 +91,13 @@ fn resource_policy(
             Call::DeleteResourcePolicy { function, qualifier }
         }
     };
-    let whole = matches!(call, Call::PutResourcePolicy { .. });
-    let otherwise = whole.then(|| {
-        statement_by_statement(function, qualifier, surface, content, findings, &narrowed, baseline.as_deref())
+    let otherwise = call.is_of_a_whole_policy().then(|| {
+        let is_new = |edit: &Edit| match &baseline {
+            Some(baseline) => !has_sid(baseline, edit),
+            // What stood there before is not known then, but what the event has just added is.
+            None => edit.sid.clone().is_some_and(|sid| facts.context.added.contains(&(surface.clone(), sid))),
+        };
+        statement_by_statement(function, qualifier, (surface, content), findings, &narrowed, is_new)
     });
     let (function, qualifier) = named();
     let undo = Call::PutResourcePolicy { function, qualifier, policy: document.clone() };
@@ -103,19 +106,18 @@ fn resource_policy(
     Remedy { plan: Some(plan), unfixable, otherwise }
 }
 
-/// What is left to do where Lambda takes no whole policy, because another statement of it lets the public in: what is
-/// at fault goes statement by statement.
+/// What is left to do where Lambda takes no whole policy, because another statement of it lets the public in or because
+/// the guard may not: what is at fault goes statement by statement.
 ///
 /// A statement goes as a whole then, with what of it is right. That is done where it lets the public in, and where it
 /// is no more than the change brought; an older one that a trigger may live by stays, and a person is told.
 fn statement_by_statement(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,
-    surface: &Surface,
-    content: &Content,
+    (surface, content): (&Surface, &Content),
     findings: &[Finding],
     narrowed: &Narrowed,
-    baseline: Option<&str>,
+    is_new: impl Fn(&Edit) -> bool,
 ) -> Otherwise {
     let mut otherwise = Otherwise::default();
     let mut plan = Plan::new(surface.clone(), content.clone());
@@ -123,11 +125,12 @@ fn statement_by_statement(
     for edit in &narrowed.edits {
         let its: Vec<&Finding> = findings.iter().filter(|finding| finding.statement() == Some(edit.index)).collect();
         let critical = its.iter().any(|finding| finding.severity == Severity::Critical);
-        let goes = edit.kind == EditKind::Removed || critical || is_new(edit, baseline);
+        let goes = edit.kind == EditKind::Removed || critical || is_new(edit);
         let sid = edit.sid.as_deref().filter(|sid| goes && is_statement_id(sid));
         let left = sid.and_then(|sid| Some((sid, without(plan.after().document()?, sid)?)));
         let Some((sid, after)) = left else {
-            let advice = "Lambda takes no policy that lets the public in, and another statement of this one does: settle that one first";
+            let advice = "AWS did not take the policy as a whole, as the failed record says; taking the statement out could cut what is right of it, \
+                          so settle what the record says, then `warden apply`";
             otherwise.unfixable.extend(its.into_iter().map(|finding| (finding.clone(), advice.to_owned())));
             continue;
         };
@@ -143,8 +146,8 @@ fn statement_by_statement(
     }
     if !lost.is_empty() {
         plan = plan.noting(format!(
-            "Lambda refused the policy in which {} was narrowed, because another statement lets the public in; so it went as a whole: add \
-             again by AddPermission what of it is needed",
+            "AWS did not take the policy in which {} was narrowed, as the failed record says; so it went as a whole: add again by \
+             AddPermission what of it is needed",
             lost.join(", ")
         ));
     }
@@ -152,11 +155,11 @@ fn statement_by_statement(
     otherwise
 }
 
-/// Whether the policy had no statement of that Sid when it was last compliant, as far as anybody knows.
-fn is_new(edit: &Edit, baseline: Option<&str>) -> bool {
-    let before = baseline.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let statements = before.as_ref().and_then(|policy| policy.get("Statement")).map(each).unwrap_or_default();
-    statements.iter().all(|statement| statement.get("Sid").and_then(Value::as_str) != edit.sid.as_deref())
+/// Whether the policy had a statement of that Sid when it was last compliant. One that cannot be read may have had it.
+fn has_sid(baseline: &str, edit: &Edit) -> bool {
+    let Ok(before) = serde_json::from_str::<Value>(baseline) else { return true };
+    let statements = before.get("Statement").map(each).unwrap_or_default();
+    statements.iter().any(|statement| statement.get("Sid").and_then(Value::as_str) == edit.sid.as_deref())
 }
 
 /// One statement may stand without a list.
@@ -237,22 +240,22 @@ fn layer_policy(
     let mut left = document.clone();
     let mut unfixable = Vec::new();
     for sid in sids {
-        let Some(Value::Array(statements)) = left.get_mut("Statement") else { break };
         let is_it = |statement: &Value| statement.get("Sid").and_then(Value::as_str) == Some(&sid);
-        let Some(index) = statements.iter().position(is_it) else { continue };
-        let Some(undo) = statements.get(index).and_then(|statement| add_layer_permission(layer, statement)) else {
+        let statements = left.get("Statement").map(each).unwrap_or_default();
+        let Some(statement) = statements.into_iter().find(|statement| is_it(statement)) else { continue };
+        let Some(undo) = add_layer_permission(layer, statement) else {
             let advice = format!(
                 "statement {sid} could not be put back as it is by AddLayerVersionPermission; remove it by hand"
             );
-            let all = document.get("Statement");
+            let all = document.get("Statement").map(each).unwrap_or_default();
             let its = findings
                 .iter()
-                .filter(|finding| finding.statement().and_then(|index| all?.get(index)).is_some_and(is_it));
+                .filter(|finding| finding.statement().and_then(|index| all.get(index)).copied().is_some_and(is_it));
             unfixable.extend(its.map(|finding| (finding.clone(), advice.clone())));
             continue;
         };
-        statements.remove(index);
-        let after = if statements.is_empty() { Content::ABSENT } else { Content::new(left.clone()) };
+        let Some(after) = without(&left, &sid) else { continue };
+        left = after.document().cloned().unwrap_or_default();
         plan = plan.then(Call::RemoveLayerVersionPermission { layer: layer.clone(), sid }, undo, after);
     }
     let plan = (!plan.changes().is_empty()).then_some(plan);
@@ -287,4 +290,91 @@ fn add_layer_permission(layer: &LayerVersionArn, statement: &Value) -> Option<Ca
         action: statement.get("Action")?.as_str()?.to_owned(),
         organization,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, judge::judge};
+    use serde_json::json;
+    use std::collections::{BTreeMap, BTreeSet};
+    use warden_engine::{
+        guard::{Scope, SurfaceSnapshot},
+        name::lambda::Home,
+    };
+
+    fn settings() -> Settings {
+        let account = "111122223333".parse().unwrap();
+        let home = Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account };
+        Settings::read(home, |_| None).unwrap()
+    }
+
+    /// What is done about everything that is wrong with a surface.
+    fn remedied(resource: &str, surface: &str, content: Value, baseline: Option<Value>, added: &[&str]) -> Remedy {
+        let surface: Surface = surface.parse().unwrap();
+        let added = added.iter().map(|sid| (surface.clone(), (*sid).to_owned())).collect();
+        let snapshot = SurfaceSnapshot { content: Content::new(content), revision: None };
+        let facts = Facts {
+            scope: Scope::Tags(BTreeMap::new()),
+            surfaces: BTreeMap::from([(surface.clone(), snapshot)]),
+            context: Context { added, ..Context::default() },
+        };
+        let findings = judge(&facts, &surface, &settings()).findings;
+        let baseline = baseline.map(Content::new);
+        remedy(&resource.parse().unwrap(), &facts, &surface, &findings, baseline.as_ref(), &settings())
+    }
+
+    fn calls(plan: &Option<Plan>) -> Vec<String> {
+        let changes = plan.iter().flat_map(Plan::changes);
+        changes.map(|change| change.call().to_string()).collect()
+    }
+
+    const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
+
+    /// A trigger that is not tied to the account: narrowed in place where that can be done.
+    fn trigger(sid: &str) -> Value {
+        json!({"Sid": sid, "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "lambda:InvokeFunction", "Resource": PAY,
+            "Condition": {"ArnLike": {"aws:SourceArn": format!("arn:aws:s3:::{sid}-*")}}})
+    }
+
+    #[test]
+    fn a_trigger_that_may_have_been_there_before_is_not_cut_where_the_policy_cannot_be_replaced() {
+        #[track_caller]
+        fn check(baseline: Option<Value>, added: &[&str], removed: &[&str]) {
+            let policy = json!({"Version": "2012-10-17", "Statement": [trigger("old"), trigger("new")]});
+            let remedy = remedied(PAY, "resource-policy", policy, baseline, added);
+            assert_eq!(calls(&remedy.plan), ["PutResourcePolicy(pay)"]);
+            let otherwise = remedy.otherwise.unwrap();
+            assert_eq!(calls(&otherwise.plan), removed);
+            let left: BTreeSet<usize> =
+                otherwise.unfixable.iter().filter_map(|(finding, _)| finding.statement()).collect();
+            assert_eq!(left.len() + removed.len(), 2);
+        }
+        let policy = |statements: Value| Some(json!({"Version": "2012-10-17", "Statement": statements}));
+        let tied = |sid: &str| {
+            let mut trigger = trigger(sid);
+            trigger["Condition"]["StringEquals"] = json!({"aws:SourceAccount": "111122223333"});
+            trigger
+        };
+        let cut = ["RemovePermission(pay, Sid new)"];
+        check(None, &[], &[]);
+        check(None, &["new"], &cut);
+        check(policy(json!([tied("old")])), &[], &cut);
+        check(policy(tied("old")), &[], &cut);
+        check(policy(json!([tied("old"), tied("new")])), &["new"], &[]);
+    }
+
+    #[test]
+    fn one_statement_of_a_layer_may_stand_without_a_list() {
+        let tools = "arn:aws:lambda:us-east-1:111122223333:layer:tools:7";
+        let statement = json!({"Sid": "open", "Effect": "Allow", "Principal": "*",
+            "Action": "lambda:GetLayerVersion", "Resource": tools});
+        for statements in [statement.clone(), json!([statement])] {
+            let policy = json!({"Version": "2012-10-17", "Statement": statements});
+            let remedy = remedied(tools, "layer-policy/7", policy, None, &[]);
+            assert_eq!(calls(&remedy.plan), ["RemoveLayerVersionPermission(tools:7, Sid open)"]);
+            assert_eq!(remedy.plan.unwrap().after(), &Content::ABSENT);
+        }
+    }
 }

@@ -74,17 +74,10 @@ pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<R
 /// A policy and a URL of the same qualifier are judged together: either can open the other. So can the function's own
 /// policy, whose statements may be about its aliases too.
 pub(crate) fn together(surface: &Surface) -> BTreeSet<Surface> {
-    match surface {
-        Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) => with_url(qualifier.clone()),
-        Surface::LayerPolicy(_)
-        | Surface::Environment(_)
-        | Surface::Secret(_)
-        | Surface::Trust
-        | Surface::Boundary
-        | Surface::Attachment(_)
-        | Surface::InlinePolicy(_)
-        | Surface::ManagedPolicy(_)
-        | Surface::Role(_) => BTreeSet::from([surface.clone()]),
+    if let Surface::ResourcePolicy(qualifier) | Surface::FunctionUrl(qualifier) = surface {
+        with_url(qualifier.clone())
+    } else {
+        BTreeSet::from([surface.clone()])
     }
 }
 

@@ -116,25 +116,17 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         return;
     }
     for surface in history.surfaces.keys() {
-        let content = match surface {
-            Surface::Attachment(policy) => {
-                let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-                let stand_in = stand_in.map(|snapshot| snapshot.content.clone()).unwrap_or_default();
-                let copy = Surface::Attachment(policy.copy_for(role).into());
-                let copied = facts.surfaces.get(&copy).map(|snapshot| snapshot.content.policy_document());
-                Content::ABSENT.with_stand_in(&stand_in).with_copy(&copied.unwrap_or_default())
-            }
-            Surface::InlinePolicy(_) => Content::ABSENT,
+        let content = if let Some(policy) = surface.attached() {
+            let stand_in = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
+            let stand_in = stand_in.map(|snapshot| snapshot.content.clone()).unwrap_or_default();
+            let copy = Surface::Attachment(policy.copy_for(role).into());
+            let copied = facts.surfaces.get(&copy).map(|snapshot| snapshot.content.policy_document());
+            Content::ABSENT.with_stand_in(&stand_in).with_copy(&copied.unwrap_or_default())
+        } else if let Surface::InlinePolicy(_) = surface {
+            Content::ABSENT
+        } else {
             // Always there, or none of a role's.
-            Surface::Trust
-            | Surface::Boundary
-            | Surface::ManagedPolicy(_)
-            | Surface::Role(_)
-            | Surface::FunctionUrl(_)
-            | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_)
-            | Surface::Environment(_)
-            | Surface::Secret(_) => continue,
+            continue;
         };
         facts.surfaces.entry(surface.clone()).or_insert(SurfaceSnapshot { content, revision: None });
     }

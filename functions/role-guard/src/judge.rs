@@ -20,20 +20,18 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     let Some(content) = facts.surfaces.get(surface).map(|snapshot| &snapshot.content) else {
         return Judgement::default();
     };
-    match surface {
-        Surface::Trust => trust(content, settings),
-        Surface::Boundary => boundary(content, facts.context.baselines.get(surface), settings),
-        Surface::Attachment(_) | Surface::InlinePolicy(_) => {
-            Policies::of(facts, settings).judge(settings).remove(surface).unwrap_or_default()
-        }
-        Surface::ManagedPolicy(_) => alone(content, settings),
-        Surface::Role(_) => swap(content, surface, facts),
-        // access-guard's.
-        Surface::FunctionUrl(_)
-        | Surface::ResourcePolicy(_)
-        | Surface::LayerPolicy(_)
-        | Surface::Environment(_)
-        | Surface::Secret(_) => Judgement::default(),
+    if let Surface::Trust = surface {
+        trust(content, settings)
+    } else if let Surface::Boundary = surface {
+        boundary(content, facts.context.baselines.get(surface), settings)
+    } else if let Surface::Attachment(_) | Surface::InlinePolicy(_) = surface {
+        Policies::of(facts, settings).judge(settings).remove(surface).unwrap_or_default()
+    } else if let Surface::ManagedPolicy(_) = surface {
+        alone(content, settings)
+    } else if let Surface::Role(_) = surface {
+        swap(content, surface, facts)
+    } else {
+        Judgement::default()
     }
 }
 
@@ -132,34 +130,24 @@ impl Policies {
         let mut policies = Policies { held: Vec::new(), boundary, unclear: BTreeMap::new() };
         for (surface, snapshot) in &facts.surfaces {
             let baseline = facts.context.baselines.get(surface);
-            match surface {
-                Surface::InlinePolicy(_) => policies.add(surface, "", &snapshot.content, baseline.cloned()),
-                Surface::Attachment(policy) => {
-                    let said = snapshot.content.policy_document();
-                    policies.add(surface, "Document.", &said, baseline.map(Content::policy_document));
-                    // Judged where it stands; here only as long as it is no more than planned.
-                    let own = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
-                    let stand_in = snapshot.content.stand_in();
-                    if own.is_none_or(|own| own.content != stand_in) {
-                        policies.add(surface, "StandIn.", &stand_in, None);
-                    }
-                    let copy = snapshot.content.copy();
-                    let is_it = |(other, seen): (&Surface, &SurfaceSnapshot)| {
-                        other.attached().is_some() && seen.content.policy_document() == copy
-                    };
-                    if !facts.surfaces.iter().any(is_it) {
-                        policies.add(surface, "Copy.", &copy, None);
-                    }
+            if let Surface::InlinePolicy(_) = surface {
+                policies.add(surface, "", &snapshot.content, baseline.cloned());
+            } else if let Some(policy) = surface.attached() {
+                let said = snapshot.content.policy_document();
+                policies.add(surface, "Document.", &said, baseline.map(Content::policy_document));
+                // Judged where it stands; here only as long as it is no more than planned.
+                let own = facts.surfaces.get(&Surface::InlinePolicy(policy.stand_in()));
+                let stand_in = snapshot.content.stand_in();
+                if own.is_none_or(|own| own.content != stand_in) {
+                    policies.add(surface, "StandIn.", &stand_in, None);
                 }
-                Surface::Trust
-                | Surface::Boundary
-                | Surface::ManagedPolicy(_)
-                | Surface::Role(_)
-                | Surface::FunctionUrl(_)
-                | Surface::ResourcePolicy(_)
-                | Surface::LayerPolicy(_)
-                | Surface::Environment(_)
-                | Surface::Secret(_) => {}
+                let copy = snapshot.content.copy();
+                let is_it = |(other, seen): (&Surface, &SurfaceSnapshot)| {
+                    other.attached().is_some() && seen.content.policy_document() == copy
+                };
+                if !facts.surfaces.iter().any(is_it) {
+                    policies.add(surface, "Copy.", &copy, None);
+                }
             }
         }
         policies

@@ -83,18 +83,16 @@ impl Task<'_> {
     }
 
     fn on_role(&self, role: &RoleArn) -> Remedy {
-        match self.surface {
-            Surface::Trust => self.trust(role),
-            Surface::Boundary => self.boundary(role),
-            Surface::InlinePolicy(name) => self.inline(role, name),
-            Surface::Attachment(policy) => self.attachment(role, policy),
-            Surface::ManagedPolicy(_)
-            | Surface::Role(_)
-            | Surface::FunctionUrl(_)
-            | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_)
-            | Surface::Environment(_)
-            | Surface::Secret(_) => Remedy::default(),
+        if let Surface::Trust = self.surface {
+            self.trust(role)
+        } else if let Surface::Boundary = self.surface {
+            self.boundary(role)
+        } else if let Surface::InlinePolicy(name) = self.surface {
+            self.inline(role, name)
+        } else if let Surface::Attachment(policy) = self.surface {
+            self.attachment(role, policy)
+        } else {
+            Remedy::default()
         }
     }
 

@@ -8,6 +8,15 @@ use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErr
 use std::error::Error;
 use warden_engine::call_error::{CallError, ErrorKind};
 
+/// What AWS says of an operation that the Region does not have, to whoever may do everything too: with 403
+/// `AccessDeniedException`, as if it were a matter of permissions (<https://github.com/zappa/Zappa/issues/1425>).
+const NOT_OFFERED: &str = "Unable to determine service/operation name";
+
+/// Whether the call failed because its Region does not have the operation, and so nothing of what it is about.
+pub fn is_not_offered(error: &CallError) -> bool {
+    error.kind == ErrorKind::Refused && error.message.contains(NOT_OFFERED)
+}
+
 /// Classifies the failure of `operation` on `target`.
 pub(crate) fn classify<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
 where
@@ -16,6 +25,12 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
     let kind = kind(code.as_deref(), status);
+    // Whether the body is JSON or XML then is not sure (?).
+    let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
+    if kind == ErrorKind::Refused && body.windows(NOT_OFFERED.len()).any(|part| part == NOT_OFFERED.as_bytes()) {
+        let message = format!("{NOT_OFFERED} (the Region does not offer this operation)");
+        return CallError { kind, operation, target: target.to_owned(), message };
+    }
     let said = match error.as_service_error() {
         Some(service) => {
             format!("{}: {}", code.as_deref().unwrap_or("error"), service.message().unwrap_or("no message"))
@@ -118,6 +133,28 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    /// A call that AWS answered with that body.
+    fn refused(body: &'static str) -> CallError {
+        use aws_sdk_lambda::operation::get_function_url_config::GetFunctionUrlConfigError;
+        let response = HttpResponse::new(403.try_into().unwrap(), body.into());
+        let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not in the body").build();
+        let error = SdkError::service_error(GetFunctionUrlConfigError::generic(metadata), response);
+        classify("GetFunctionUrlConfig", "pay", error)
+    }
+
+    #[test]
+    fn an_operation_that_the_region_does_not_have_is_no_missing_permission() {
+        for body in [
+            r#"{"Message":"Unable to determine service/operation name to be authorized"}"#,
+            "<AccessDeniedException>\n<Message>Unable to determine service/operation name to be authorized</Message>",
+        ] {
+            assert!(is_not_offered(&refused(body)), "{body}");
+        }
+        let denied = refused(r#"{"Message":"User: x is not authorized to perform: lambda:GetFunctionUrlConfig"}"#);
+        assert!(denied.kind == ErrorKind::Refused && !is_not_offered(&denied), "{denied}");
+    }
 
     #[track_caller]
     fn check(code: &str, status: Option<u16>, expected: ErrorKind) {

@@ -134,7 +134,8 @@ pub struct Remedy {
     /// Findings for which no change is safe, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
-    /// What is done instead where AWS refuses the plan, because what it leaves would let the public in.
+    /// What is done instead where AWS does not take the plan: what it leaves would let the public in, or the guard may
+    /// not replace policies as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
 }
@@ -145,7 +146,7 @@ impl From<Plan> for Remedy {
     }
 }
 
-/// What can be done where AWS takes no whole policy that lets the public in.
+/// What can be done where AWS does not take a policy as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Otherwise {
     /// The changes; none where nothing can be done.
@@ -232,6 +233,13 @@ pub trait Guard {
         let _ = (facts, surface, values);
     }
 
+    /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of the
+    /// facts' surfaces; it is reported, and the others are judged all the same.
+    fn unread(&self, facts: &Facts<Self::Context>) -> BTreeMap<Surface, String> {
+        let _ = facts;
+        BTreeMap::new()
+    }
+
     /// The surfaces that have to be looked at to judge one of them; none means the whole resource.
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
         Some(BTreeSet::from([surface.clone()]))
@@ -265,7 +273,8 @@ pub trait Guard {
     /// What whoever opts a resource in has to know beside the findings, one sentence each.
     fn reservations(&self, resource: &Resource, facts: &Facts<Self::Context>, settings: &Settings) -> Vec<String> {
         let never = self.never_touch(resource, facts, settings);
-        never.then(|| "it is one that no guard ever changes".to_owned()).into_iter().collect()
+        let unread = self.unread(facts).into_iter().map(|(surface, why)| format!("{surface} could not be read: {why}"));
+        unread.chain(never.then(|| "it is one that no guard ever changes".to_owned())).collect()
     }
 
     /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.

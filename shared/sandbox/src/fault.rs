@@ -25,6 +25,9 @@ pub enum Fault {
         /// The error's code.
         code: String,
     },
+    /// The service does not know the operation, as in a Region that does not offer it: it answers 403
+    /// `AccessDeniedException`, to whoever may do everything too.
+    NotOffered,
     /// The call takes that much longer.
     Delay(Duration),
 }
@@ -86,6 +89,7 @@ struct State {
     planned: Vec<Planned>,
     holding: bool,
     copies: usize,
+    without_function_urls: bool,
 }
 
 #[derive(Debug)]
@@ -112,6 +116,13 @@ impl Faults {
     /// Strikes the next `times` matching calls.
     pub fn inject_next(&self, calls: CallMatch, times: usize, fault: Fault) {
         self.state().planned.push(Planned { calls, skip: 0, times, fault });
+    }
+
+    /// Makes the Region one without function URLs: all their operations meet [`Fault::NotOffered`]. Which Regions those
+    /// are: <https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html>; what Lambda answers there:
+    /// <https://github.com/zappa/Zappa/issues/1425>.
+    pub fn without_function_urls(&self) {
+        self.state().without_function_urls = true;
     }
 
     /// Faults that have not struck yet. Empty at the end of a test that means all its faults to strike.
@@ -160,6 +171,13 @@ impl Faults {
                 planned.times -= 1;
                 met = Some(planned.fault.clone());
             }
+        }
+        if met.is_none()
+            && state.without_function_urls
+            && service == "lambda"
+            && operation.contains("FunctionUrlConfig")
+        {
+            met = Some(Fault::NotOffered);
         }
         (state.latency, met)
     }

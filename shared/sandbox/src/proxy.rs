@@ -120,9 +120,10 @@ impl Inner {
         let (latency, fault) = self.faults.meet(principal, &operation.service, &operation.name);
         tokio::time::sleep(latency).await;
         let answer = match &fault {
-            Some(Fault::Throttle) => Some(refused(&operation.service, 429, "TooManyRequestsException")),
-            Some(Fault::ServerError) => Some(refused(&operation.service, 500, "InternalFailure")),
-            Some(Fault::Answer { status, code }) => Some(refused(&operation.service, *status, code)),
+            Some(Fault::Throttle) => Some(refused(&operation.service, 429, "TooManyRequestsException", INJECTED)),
+            Some(Fault::ServerError) => Some(refused(&operation.service, 500, "InternalFailure", INJECTED)),
+            Some(Fault::Answer { status, code }) => Some(refused(&operation.service, *status, code, INJECTED)),
+            Some(Fault::NotOffered) => Some(refused(&operation.service, 403, "AccessDeniedException", NOT_OFFERED)),
             Some(Fault::KillBefore) => {
                 self.kill(invocation.as_ref()).await;
                 None
@@ -136,7 +137,8 @@ impl Inner {
         if let Some((answer, body)) = &answer {
             let error = error_of(answer, body);
             // Announced before the caller hears: whoever waits for the trail to settle after a call must see this.
-            let made_up = matches!(fault, Some(Fault::Throttle | Fault::ServerError | Fault::Answer { .. }));
+            let made_up =
+                matches!(fault, Some(Fault::Throttle | Fault::ServerError | Fault::Answer { .. } | Fault::NotOffered));
             if let (Some(caller), false) = (&caller, made_up) {
                 self.publish_events(&head, &operation, caller, &request, (answer, body), error.as_ref());
             }
@@ -199,7 +201,7 @@ impl Inner {
                 (head, body)
             }
             Err(error) => {
-                let (mut head, _) = refused("", 503, "ServiceUnavailable");
+                let (mut head, _) = refused("", 503, "ServiceUnavailable", INJECTED);
                 head.headers.remove("content-length");
                 (head, Bytes::from(json!({ "__type": "ServiceUnavailable", "message": error.to_string() }).to_string()))
             }
@@ -274,9 +276,13 @@ impl Inner {
     }
 }
 
+/// What an error says that the sandbox makes up.
+const INJECTED: &str = "injected by the sandbox";
+/// What AWS says of an operation that a Region does not have (<https://github.com/zappa/Zappa/issues/1425>).
+const NOT_OFFERED: &str = "Unable to determine service/operation name to be authorized";
+
 /// An error answer in the service's own form.
-fn refused(service: &str, status: u16, code: &str) -> (response::Parts, Bytes) {
-    let message = "injected by the sandbox";
+fn refused(service: &str, status: u16, code: &str, message: &str) -> (response::Parts, Bytes) {
     // The services that speak JSON answer a throttle with 400, and name it otherwise.
     let (status, code) = match (service, status, code) {
         ("lambda", ..) => (status, code),

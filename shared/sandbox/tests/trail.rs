@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use aws_lambda_events::{cloudwatch_events::cloudtrail::AWSAPICall, eventbridge::EventBridgeEvent};
 use aws_sdk_lambda::{
+    error::ProvideErrorMetadata,
     primitives::Blob,
-    types::{Environment, FunctionCode, Runtime},
+    types::{Environment, FunctionCode, FunctionUrlAuthType, Runtime},
 };
 use serde_json::{Value, json};
 use warden_sandbox::{
@@ -267,6 +268,22 @@ async fn lost_answers_and_throttles_are_met_by_the_sdk() {
     assert_eq!(seen.first(), Some(&("GetPolicy", Some(429))));
     assert!(seen.contains(&("GetPolicy", Some(500))) && seen.contains(&("RemovePermission", None)), "{seen:?}");
     assert_eq!(faults.pending(), []);
+}
+
+#[tokio::test]
+async fn a_region_without_function_urls_does_not_know_their_operations() {
+    let account = Account::new().await;
+    let faults = account.sandbox.trail().faults();
+    faults.without_function_urls();
+    let create = account.lambda.create_function_url_config().function_name("shop");
+    let refused = create.auth_type(FunctionUrlAuthType::AwsIam).send().await.expect_err("refused to the administrator");
+    assert_eq!(refused.code(), Some("AccessDeniedException"));
+    assert_eq!(refused.message(), Some("Unable to determine service/operation name to be authorized"));
+    assert!(account.lambda.list_function_url_configs().function_name("shop").send().await.is_err());
+    account.lambda.list_aliases().function_name("shop").send().await.expect("known");
+    faults.clear();
+    let urls = account.lambda.list_function_url_configs().function_name("shop").send().await.expect("known again");
+    assert!(urls.function_url_configs().is_empty());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! applying once, undo restores the original exactly, and no plan touches what it does not declare.
 
 use crate::shop::{Shop, open, opt_in, pay, tools};
-use access_guard::AccessGuard;
+use access_guard::{AccessGuard, Context, Facts};
 use proptest::{
     collection::vec,
     option,
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use tokio::runtime::Builder;
 use warden_engine::{
     Finding, Severity,
-    guard::{Facts, Guard, Scope, SurfaceSnapshot},
+    guard::{Guard, Scope, SurfaceSnapshot},
     ledger::record::{Record, Step},
     model::{
         content::Content,
@@ -435,7 +435,7 @@ proptest! {
                 (surface("function-url"), snapshot(&before.url)),
                 (surface("resource-policy"), snapshot(&before.policy)),
             ]),
-            context: (),
+            context: Context::default(),
         };
         for name in ["function-url", "resource-policy"].map(surface) {
             let worth = |finding: &Finding| finding.severity >= settings.threshold;

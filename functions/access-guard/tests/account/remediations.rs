@@ -5,10 +5,14 @@ use access_guard::AccessGuard;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use warden_engine::{
+    call_error::ErrorKind,
     ledger::record::Step,
     model::{content::Content, surface::Resource},
 };
-use warden_testing::guarded::{self, Violation as _, surface};
+use warden_testing::{
+    Fault, Port,
+    guarded::{self, Violation as _, surface},
+};
 
 const PAY: &str = "arn:aws:lambda:us-east-1:111122223333:function:pay";
 
@@ -182,4 +186,25 @@ async fn one_half_of_a_public_url_undone_stays_undone() {
         shop.sweep(&pay()).await;
         assert_eq!(shop.contents(), whole);
     }
+}
+
+/// A trigger that was there before may live by its statement, so that it is not taken out as a whole; once the guard may
+/// replace policies again, it is narrowed.
+#[tokio::test]
+async fn a_policy_that_could_not_be_replaced_is_tried_again_at_the_next_look() {
+    let shop = open(&[("WARDEN_PRE_EXISTING", "act")]);
+    let trigger = policy(&[own(), allow("s3", json!({"Service": "s3.amazonaws.com"}))]);
+    shop.put(&pay(), &surface("resource-policy"), trigger.clone());
+    shop.fault_at(Port::Call, 0, Fault::Refused(ErrorKind::Refused));
+    let shop = opt_in(shop).await;
+    let holds = || shop.content(&pay(), &surface("resource-policy"));
+    assert_eq!(holds(), trigger);
+    let withheld = shop.withheld(&pay(), "no-safe-change");
+    let note = withheld.last().and_then(|record| record.entry.note.as_deref()).unwrap_or_default();
+    assert!(note.contains("as the failed record says") && note.contains("warden apply"), "{note}");
+
+    shop.sweep(&pay()).await;
+    let statements = holds().document().unwrap()["Statement"].clone();
+    assert_eq!(statements[1]["Condition"]["StringEquals"]["aws:SourceAccount"], "111122223333");
+    assert_eq!(shop.calls_made(), ["PutResourcePolicy(pay)"]);
 }

@@ -1,11 +1,11 @@
 //! An account with a guarded function `pay` and a guarded layer `tools`.
 
-use access_guard::AccessGuard;
+use access_guard::{AccessGuard, Context, Facts};
 use serde_json::json;
 use std::collections::BTreeMap;
 use warden_engine::{
     Severity,
-    guard::{Facts, Guard, Scope, SurfaceSnapshot},
+    guard::{Guard, Scope, SurfaceSnapshot},
     model::{
         content::Content,
         surface::{Resource, Surface},
@@ -55,7 +55,8 @@ fn no_baseline_breaks_a_rule(shop: &Shop) {
             };
             let snapshot = SurfaceSnapshot { content: baseline, revision: None };
             let scope = Scope::Tags(BTreeMap::new());
-            let facts = Facts { scope, surfaces: BTreeMap::from([(surface.clone(), snapshot)]), context: () };
+            let surfaces = BTreeMap::from([(surface.clone(), snapshot)]);
+            let facts = Facts { scope, surfaces, context: Context::default() };
             let judged = AccessGuard.judge(&facts, &surface, &shop.settings);
             let worst = judged.findings.iter().map(|finding| finding.severity).max();
             assert!(worst < Some(Severity::Medium), "{resource} {surface}: {facts:?}");

@@ -185,19 +185,8 @@ impl Task<'_> {
 
     /// Why `document` does not fit on the role beside its other own policies.
     fn too_long(&self, name: &PolicyName, document: &Content) -> Option<String> {
-        let others = self.facts.surfaces.iter().filter(|(surface, _)| match surface {
-            Surface::InlinePolicy(other) => other != name,
-            Surface::Trust
-            | Surface::Boundary
-            | Surface::Attachment(_)
-            | Surface::ManagedPolicy(_)
-            | Surface::Role(_)
-            | Surface::FunctionUrl(_)
-            | Surface::ResourcePolicy(_)
-            | Surface::LayerPolicy(_)
-            | Surface::Environment(_)
-            | Surface::Secret(_) => false,
-        });
+        let is_other = |surface: &Surface| matches!(surface, Surface::InlinePolicy(other) if other != name);
+        let others = self.facts.surfaces.iter().filter(|(surface, _)| is_other(surface));
         let others: usize = others.map(|(_, snapshot)| characters(&snapshot.content)).sum();
         let own = characters(document);
         (own > 0 && others + own > INLINE_CHARACTERS).then(|| {

@@ -124,6 +124,7 @@ pub fn cleanup(
         changes: intent.plan.changes().to_vec(),
         intent,
         revision: None,
+        has_otherwise: false,
         resumed: false,
     };
     Some((draft, state, Some(remediation)))

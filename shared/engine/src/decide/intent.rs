@@ -24,6 +24,8 @@ pub struct Remediation {
     pub changes: Vec<Change>,
     /// The lock on the content as it was read.
     pub revision: Option<RevisionId>,
+    /// Whether something else may be done where AWS refuses this.
+    pub has_otherwise: bool,
     /// Whether another run began it.
     pub resumed: bool,
 }
@@ -42,7 +44,15 @@ pub(super) fn resume(
     let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
     let intent = Intent { lease, ..intent.clone() };
     state.intent = Some(intent.clone());
-    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, resumed: true }
+    Remediation {
+        surface: surface.clone(),
+        intent,
+        changes: changes.to_vec(),
+        revision,
+        // Decided on again, that shows.
+        has_otherwise: true,
+        resumed: true,
+    }
 }
 
 /// Writes the intent to carry out `plan` into the surface's state.

@@ -204,11 +204,35 @@ impl<G: Guard> Decider<'_, G> {
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
+        let unread = self.unread();
         let through = match &self.facts.scope {
             Scope::Through(functions) => functions.clone(),
             Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
         };
-        self.decision.head.guards.insert(G::KIND, Enrolment { mode, since, surveyed, problems, forged, through });
+        self.decision
+            .head
+            .guards
+            .insert(G::KIND, Enrolment { mode, since, surveyed, problems, forged, unread, through });
+    }
+
+    /// Reports the surfaces that could not be read, each once until it was read again. Whoever keeps a guard from looking
+    /// may have something to hide, so that somebody is alerted.
+    fn unread(&mut self) -> BTreeSet<Surface> {
+        if self.opt_in.mode == Mode::Off {
+            return BTreeSet::new();
+        }
+        let mut unread = self.known.map(|known| known.unread.clone()).unwrap_or_default();
+        unread.retain(|surface| self.request.surfaces.is_some() && !self.facts.surfaces.contains_key(surface));
+        for (surface, why) in self.guard.unread(self.facts) {
+            let news = self.known.is_none_or(|known| !known.unread.contains(&surface));
+            if news {
+                let note = Some(format!("could not be read, so it is neither judged nor changed: {why}"));
+                let (surface, severity) = (Some(surface.clone()), Some(Severity::Critical));
+                self.decision.drafts.push(Draft { surface, severity, note, ..self.template.clone() });
+            }
+            unread.insert(surface);
+        }
+        unread
     }
 
     /// When the event happened. An event from the future is one that somebody made up.
@@ -221,6 +245,7 @@ impl<G: Guard> Decider<'_, G> {
         let whole = self.request.surfaces.is_none() || self.request.created();
         if whole
             && !self.decision.more
+            && self.guard.unread(self.facts).is_empty()
             && let Some(enrolment) = self.decision.head.guards.get_mut(&G::KIND)
             && enrolment.mode != Mode::Off
         {
@@ -477,7 +502,9 @@ impl<G: Guard> Decider<'_, G> {
             self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
         // What AWS has refused once for this content is not tried again.
-        let refused = |plan: &Plan| state.refused.contains(&plan.fingerprint());
+        let refused =
+            |plan: &Plan| [&state.refused, &self.history.refused].iter().any(|it| it.contains(&plan.fingerprint()));
+        let has_otherwise = remedy.otherwise.is_some();
         let (plan, unfixable) = match plan {
             Some(plan) if refused(&plan) => {
                 let Otherwise { plan, unfixable } = remedy.otherwise.unwrap_or_default();
@@ -544,6 +571,7 @@ impl<G: Guard> Decider<'_, G> {
             intent,
             changes: plan.changes().to_vec(),
             revision: snapshot.revision.clone(),
+            has_otherwise,
             resumed: false,
         });
     }

@@ -51,6 +51,9 @@ pub struct Enrolment {
     /// The forged decisions in the ledger's table that were reported already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forged: Vec<String>,
+    /// The surfaces that could not be read, as was reported already.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<Surface>,
     /// The opted-in functions for whose sake it is looked at, where it has no tag of its own.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub through: BTreeSet<FunctionArn>,
@@ -175,6 +178,9 @@ pub struct History {
     /// [`crate::run::proof`].
     #[serde(skip)]
     pub forged: Vec<String>,
+    /// Plans that AWS refused to the run that asks.
+    #[serde(skip)]
+    pub refused: Vec<Fingerprint>,
     /// How many surfaces were put right in this clock hour and in the one before. Those with critical findings do not
     /// count.
     pub changes: HourlyChanges,

@@ -179,19 +179,20 @@ impl OptIn {
     /// would refuse every change to what is tagged `enforce` with a space behind it.
     pub fn from_tags(tags: &BTreeMap<String, String>, guard: GuardKind, today: Date) -> OptIn {
         let mut read = OptIn::by_setting(Mode::Off);
-        let mut own_mode = None;
+        let (mut common, mut own) = (None, None);
+        let mut misspelt = false;
         let own_key = format!("warden:{guard}");
         for (key, value) in tags {
             if key == "warden" {
-                read.mode = read.mode_or_problem(key, value, false);
+                common = Some(read.mode_or_problem(key, value, false));
             } else if let Some(name) = key.strip_prefix("warden:") {
                 match name {
-                    own if own == guard.as_str() => {
+                    name if name == guard.as_str() => {
                         let secrets = guard == GuardKind::Secrets;
                         read.strip = secrets && value == "strip";
-                        own_mode = Some(read.mode_or_problem(key, value, secrets));
+                        own = Some(read.mode_or_problem(key, value, secrets));
                     }
-                    other if other.parse::<GuardKind>().is_ok() => {}
+                    name if name.parse::<GuardKind>().is_ok() => {}
                     "max-concurrency" => read.max_concurrency = read.number_or_problem(key, value),
                     "runaway-at" => read.runaway_at = read.number_or_problem(key, value),
                     "require" => read.read_requirements(value),
@@ -204,17 +205,21 @@ impl OptIn {
                     _ => read.problem(key, value, "no tag of Warden's has this key"),
                 }
             } else if key.eq_ignore_ascii_case("warden") || key.eq_ignore_ascii_case(&own_key) {
-                // Somebody who believes that this is guarded must hear that it is not. The right key comes later in the
-                // order and wins.
+                // Somebody who believes that this is guarded must hear that it is not.
                 read.problem(key, value, "the keys of Warden's tags are in small letters; treated as observe");
-                read.mode = Mode::Observe;
+                misspelt = true;
             } else if is_tag_key(key) {
                 read.problem(key, value, "the keys of Warden's tags are in small letters; ignored");
             }
         }
-        if let Some(mode) = own_mode {
-            read.mode = mode;
-        }
+        // Beside the right key another spelling says that its owner may have meant something else: nothing is changed
+        // then.
+        read.mode = match (own.or(common), misspelt) {
+            (Some(mode), false) => mode,
+            (Some(mode), true) => mode.min(Mode::Observe),
+            (None, true) => Mode::Observe,
+            (None, false) => Mode::Off,
+        };
         read
     }
 
@@ -290,10 +295,17 @@ pub fn is_tag_key(key: &str) -> bool {
 ///
 /// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that
 /// differ in case alone (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case
-/// sensitive"). On managed policies and Lambda functions they are case-sensitive.
+/// sensitive"). On managed policies and Lambda functions they are case-sensitive. Were there two spellings all the same
+/// (?), one would stay as it is, so that [`OptIn::from_tags`] reports it.
 pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let folded = |key: String| if is_tag_key(&key) { key.to_ascii_lowercase() } else { key };
-    tags.into_iter().map(|(key, value)| (folded(key), value)).collect()
+    let mut folded = BTreeMap::new();
+    // The right spelling comes last in the order of the tags: first here.
+    for (key, value) in tags.into_iter().rev() {
+        let lower = key.to_ascii_lowercase();
+        let is_first = is_tag_key(&key) && !folded.contains_key(&lower);
+        folded.insert(if is_first { lower } else { key }, value);
+    }
+    folded
 }
 
 fn exemption(word: &str, today: Date) -> Result<Exemption, &'static str> {
@@ -374,6 +386,11 @@ mod tests {
         let problem = "tag `Warden` = `enforce`: the keys of Warden's tags are in small letters; treated as observe";
         check(&[("Warden", "enforce")], Mode::Observe, &[problem]);
         check(&[("Warden", "enforce"), ("warden", "off")], Mode::Off, &[problem]);
+        // What its owner may have meant by the other spelling is not known: nothing is changed.
+        check(&[("Warden", "enforce"), ("warden", "enforce")], Mode::Observe, &[problem]);
+        let off = "tag `Warden:Access` = `off`: the keys of Warden's tags are in small letters; treated as observe";
+        check(&[("Warden:Access", "off"), ("warden", "enforce")], Mode::Observe, &[off]);
+        check(&[("Warden:Access", "off"), ("warden:access", "enforce")], Mode::Observe, &[off]);
         check(
             &[("WARDEN:ROLE", "enforce"), ("Wardens", "x")],
             Mode::Off,
@@ -387,6 +404,16 @@ mod tests {
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let folded: Vec<String> = with_folded_keys(tags).into_keys().collect();
         assert_eq!(folded, ["Stage", "warden", "warden:owner", "wärden"]);
+    }
+
+    /// IAM keeps no two; should it, neither is lost.
+    #[test]
+    fn two_spellings_on_a_role_observe() {
+        for (other, right) in [("Warden", "warden"), ("WARDEN", "Warden"), ("Warden:Role", "warden:role")] {
+            let tags = [(other, "off"), (right, "enforce")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let read = OptIn::from_tags(&with_folded_keys(tags.into()), GuardKind::Role, Date::MIN);
+            assert_eq!((read.mode, read.problems.len()), (Mode::Observe, 1), "{other} {right}");
+        }
     }
 
     #[test]

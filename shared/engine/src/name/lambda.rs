@@ -78,6 +78,11 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// What an ARN of Lambda's names that is no function: the types in the patterns of botocore's model
+/// (`TaggableResource`, `LayerArn`, `EventSourceMappingArn` and others).
+const OTHER_TYPES: [&str; 5] =
+    ["capacity-provider", "code-signing-config", "event-source-mapping", "layer", "network-connector"];
+
 /// A function's own name. With dots it is that of a namespaced function (botocore's model, `NamespacedFunctionName`).
 /// 140: the longest `FunctionName` there, for partial names of older functions.
 fn is_function_name(text: &str) -> bool {
@@ -173,7 +178,9 @@ impl FunctionArn {
     /// `FunctionName`; in `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be
     /// read as a name with a qualifier too. A call reaches functions of its own Region alone, and another account's
     /// function cannot be changed from here: so what stands before the colon is a Region or an account only where it is
-    /// the one at home. `function:y` is y, as the pattern has it (?).
+    /// the one at home. `function:y` is y, as the pattern has it (?). By the pattern alone
+    /// `arn:aws:lambda:REGION:ACCOUNT:layer:x` would be the alias `x` of a function `layer`: an ARN of another type is
+    /// none of a function.
     ///
     /// # Errors
     /// [`NameError`] where the text is none of these.
@@ -181,6 +188,7 @@ impl FunctionArn {
         let bad = || NameError::new(text, "a function's name or ARN");
         let parts: Vec<&str> = text.split(':').collect();
         let (partition, parts) = match parts.as_slice() {
+            ["arn", _, "lambda", _, _, other, _, ..] if OTHER_TYPES.contains(other) => return Err(bad()),
             ["arn", "", "lambda", rest @ ..] => (home.partition.clone(), rest),
             ["arn", partition, "lambda", rest @ ..] => (partition.parse().map_err(|_| bad())?, rest),
             all => (home.partition.clone(), all),
@@ -375,6 +383,25 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn an_arn_of_another_type_is_none_of_a_function() {
+        for other in [
+            "event-source-mapping:7f3b5a1c-0000-4000-8000-000000000001",
+            "code-signing-config:csc-0123456789abcdef0",
+            "layer:tools",
+            "layer:tools:7",
+            "capacity-provider:fleet",
+            "network-connector:home",
+        ] {
+            let text = format!("arn:aws:lambda:eu-west-1:111122223333:{other}");
+            check(&text, &format!("`{text}` is not a function's name or ARN"));
+        }
+        // A function may have such a name.
+        check("layer:live", "arn:aws:lambda:eu-west-1:111122223333:function:layer:live");
+        let layer = "arn:aws:lambda:eu-west-1:111122223333:function:layer";
+        check(layer, layer);
     }
 
     #[test]

@@ -319,6 +319,12 @@ impl Call {
         }
     }
 
+    /// Whether the call replaces or deletes a function's policy as a whole: by an API with a lock of its own, for which
+    /// taking out single statements can stand in.
+    pub const fn is_of_a_whole_policy(&self) -> bool {
+        matches!(self, Call::PutResourcePolicy { .. } | Call::DeleteResourcePolicy { .. })
+    }
+
     /// Whether the call has more to do once its surface holds what it leaves, so that the content does not tell when it
     /// is done. Such a call is the last of its plan. Made again after an interruption, none of its requests does
     /// anything twice.

@@ -31,6 +31,8 @@ pub(crate) enum Carried {
     Failed(String),
     /// AWS takes no policy that lets the public in, and this one would.
     Public(String),
+    /// The policy may not be replaced as a whole; taking out single statements may do.
+    WholeRefused(String),
     /// The content is not what the changes were planned for.
     Overtaken,
 }
@@ -70,6 +72,10 @@ pub(crate) async fn carry_out<W: World>(
             };
             let Err(error) = made else { break };
             match error.kind {
+                // The call, or its lock.
+                ErrorKind::Refused if change.call().is_of_a_whole_policy() => {
+                    return Ok(Carried::WholeRefused(error.to_string()));
+                }
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
                 ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}

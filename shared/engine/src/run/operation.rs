@@ -69,7 +69,7 @@ impl<W: World> Begun<'_, W> {
         let surface = intent.plan.surface();
         let ending = match carry_out(world, resource, surface, changes, revision, None).await? {
             Carried::Done => Ending::Done,
-            Carried::Failed(why) => Ending::Failed(why),
+            Carried::Failed(why) | Carried::WholeRefused(why) => Ending::Failed(why),
             Carried::Public(why) => Ending::Public(why),
             Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
         };

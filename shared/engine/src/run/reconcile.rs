@@ -19,6 +19,7 @@ use crate::{
         surface::{Resource, Surface},
         tags::Mode,
     },
+    name::fingerprint::Fingerprint,
     plan::RevisionId,
     ports::World,
     run::{
@@ -82,7 +83,7 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     settings: &Settings,
     request: &ReconcileRequest,
 ) -> Result<Report, ReconcileError> {
-    let run = Run { guard, world, settings, request, began: world.now() };
+    let mut run = Run { guard, world, settings, request, began: world.now(), refused: Vec::new() };
     let mut written = Vec::new();
     let done = until_it_fits(world, async || run.pass(&mut written).await).await?;
     let (mode, follows) = done.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
@@ -108,15 +109,19 @@ struct Run<'a, G, W> {
     settings: &'a Settings,
     request: &'a ReconcileRequest,
     began: Timestamp,
+    /// Plans that AWS refused to this run, instead of which something else is to be done. The next run tries them again:
+    /// a permission may have been given back.
+    refused: Vec<Fingerprint>,
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
-    async fn pass(&self, written: &mut Vec<Record>) -> Result<Pass<Looked>, ReconcileError> {
+    async fn pass(&mut self, written: &mut Vec<Record>) -> Result<Pass<Looked>, ReconcileError> {
         let resource = &self.request.resource;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
+        history.refused.clone_from(&self.refused);
         strike_forged(self.world, resource, &mut history, now).await?;
         self.fetch_more(&mut facts, &history).await?;
 
@@ -175,7 +180,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     /// A resource that is gone has nothing to put right. What was begun on it is concluded, and what Warden keeps for
     /// it is removed.
     async fn gone(
-        &self,
+        &mut self,
         mut history: History,
         now: Timestamp,
         written: &mut Vec<Record>,
@@ -224,7 +229,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     /// Commits `entry`, announces its records, makes the changes and records how they ended. `facts` are those that
     /// were decided on; none where the resource is gone.
     async fn write(
-        &self,
+        &mut self,
         mut history: History,
         entry: Entry,
         now: Timestamp,
@@ -232,19 +237,19 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         facts: Option<Facts<G::Context>>,
         written: &mut Vec<Record>,
     ) -> Result<Written, ReconcileError> {
+        let world = self.world;
         // The locks are asked for beside the commit: an API that has its own costs no round trip in sequence.
         let locks = remediations.iter().map(async |remediation| match remediation.changes.first() {
-            Some(change) => self.world.lock(change, remediation.revision.as_ref()).await,
+            Some(change) => world.lock(change, remediation.revision.as_ref()).await,
             None => Ok(None),
         });
-        let committed = commit(self.world, &self.request.resource, &self.request.cause, &mut history, entry, now);
+        let committed = commit(world, &self.request.resource, &self.request.cause, &mut history, entry, now);
         let (committed, locks) = future::join(committed, future::join_all(locks)).await;
         let Some(records) = committed? else { return Ok(Written::Conflict) };
         written.extend(records.iter().cloned());
         let remediations = remediations.into_iter().zip(locks).collect();
         let (announced, outcome) =
-            future::join(self.world.announce(&records), self.carry_out_all(remediations, facts, history, written))
-                .await;
+            future::join(world.announce(&records), self.carry_out_all(remediations, facts, history, written)).await;
         let again = outcome?;
         announced.map_err(ReconcileError::NotAnnounced)?;
         Ok(if again { Written::Overtaken } else { Written::Done })
@@ -252,7 +257,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
 
     /// Makes the changes one surface after another, and records how they ended. Returns whether to look again.
     async fn carry_out_all(
-        &self,
+        &mut self,
         remediations: Vec<(Remediation, Result<Option<RevisionId>, CallError>)>,
         mut facts: Option<Facts<G::Context>>,
         history: History,
@@ -282,6 +287,13 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                     endings.push((remediation, Ending::Done));
                 }
                 Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
+                Ok(Carried::WholeRefused(why)) => {
+                    if remediation.has_otherwise {
+                        again = true;
+                        self.refused.push(remediation.intent.plan.fingerprint());
+                    }
+                    endings.push((remediation, Ending::Failed(why)));
+                }
                 // Decided on again, with what is left to do then.
                 Ok(Carried::Public(why)) => {
                     again = true;
@@ -311,7 +323,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         facts: Option<&Facts<G::Context>>,
         mut history: History,
     ) -> Result<Vec<Record>, ReconcileError> {
-        let Run { guard, world, settings, request, began } = self;
+        let Run { guard, world, settings, request, began, refused: _ } = self;
         let outcomes = |history: &History, now: Timestamp| {
             let mut entry = Entry::default();
             for (remediation, ending) in endings {
