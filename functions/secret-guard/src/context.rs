@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-pub use warden_engine::secret::environment::{Package, StoredNow};
+pub use warden_engine::secret::environment::{CodeSigning, Package, StoredNow};
 use warden_engine::{
     Severity,
     secret::{
@@ -81,8 +81,8 @@ pub struct Context {
     /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layer_architectures: BTreeMap<String, BTreeSet<String>>,
-    /// Whether a code-signing configuration is attached.
-    pub code_signing: bool,
+    /// Whether a code-signing configuration takes signed layers only.
+    pub code_signing: CodeSigning,
     /// Code and layers as far as AWS says their size, zipped: what is unzipped is never less.
     pub zipped_bytes: u64,
     /// The environment as JSON, which is how Lambda measures it.
@@ -145,7 +145,7 @@ impl Context {
             architecture: "x86_64".into(),
             role: "arn:aws:iam::111122223333:role/pay".into(),
             in_vpc: false,
-            code_signing: false,
+            code_signing: CodeSigning::None,
             zipped_bytes: 0,
             environment_bytes: 0,
             value_bytes: BTreeMap::new(),

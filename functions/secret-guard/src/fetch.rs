@@ -24,7 +24,7 @@ use warden_engine::{
     name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     ports::{Account, Clock},
     secret::{
-        environment::{EnvironmentDigest, Held, KeyedHash, VersionFacts},
+        environment::{CodeSigning, EnvironmentDigest, Held, KeyedHash, VersionFacts},
         values::Values,
     },
 };
@@ -259,7 +259,7 @@ impl Seen<'_> {
 struct Around {
     keeping: Option<Keeping>,
     known: Vec<KnownValue>,
-    code_signing: bool,
+    code_signing: CodeSigning,
     boundary: Bounded,
     extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     versions: BTreeMap<String, VersionFacts>,
@@ -294,7 +294,7 @@ async fn around(
     }
     let others = digest.layers.iter().filter(|layer| !is_ours(layer, settings));
     let details = async {
-        let signing = aws.has_code_signing(function);
+        let signing = aws.code_signing(function, &reading.package);
         let extensions = aws.extensions(function, others);
         future::try_join4(signing, bounded(aws, &reading.role), aws.versions(function), extensions).await
     };

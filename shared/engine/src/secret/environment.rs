@@ -270,6 +270,19 @@ pub enum Package {
     Unknown(String),
 }
 
+/// Whether a function takes signed code only, which a layer of Warden's is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeSigning {
+    /// It has no code-signing configuration.
+    #[default]
+    None,
+    /// It has one.
+    Configured,
+    /// Nobody could find out: AWS's answer instead.
+    Unknown(String),
+}
+
 /// What the function's secret holds now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredNow {
