@@ -302,3 +302,47 @@ async fn a_text_that_is_nobodys_value_is_reported_and_put_right_by_rotations() {
     let seen = variables(&[("DB_PASSWORD", THIRD), token, later, ("STAGE", "test")]);
     assert_eq!(account.told_by_code("pay", &seen).await, seen);
 }
+
+/// The console shows the whole JSON object, and people put there what belongs together.
+#[tokio::test]
+async fn what_somebody_else_keeps_in_the_secret_makes_no_secret_of_plain_settings() {
+    let (account, secret) = stripped().await;
+    let text = json!({"DB_PASSWORD": SECOND, "username": "app", "STAGE": "production", "port": "5432"});
+    put(&account, &secret, &text.to_string()).await;
+    let mut next = account.environment("pay").await;
+    next.extend(variables(&[("STAGE", "production"), ("DB_PORT", "5432"), ("port", "5432")]));
+    for _ in 0..2 {
+        account.deploy_and_settle("pay", &next).await;
+        assert_eq!(account.environment("pay").await, next);
+    }
+    // A rotation leaves them where they are.
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    assert_eq!(account.secret(&secret).await["port"], "5432");
+}
+
+#[tokio::test]
+async fn a_password_that_is_short_or_plain_is_taken_out_under_its_own_name_alone() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", "12").await.expect("rotated");
+    let mut next = account.environment("pay").await;
+    next.insert("PASSWORD_MIN_LENGTH".into(), "12".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.environment("pay").await, next);
+    // Set again by a pipeline that knows it, it is taken out.
+    next.insert("DB_PASSWORD".into(), "12".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.referred("pay", "DB_PASSWORD").await, Some(secret));
+    assert_eq!(account.environment("pay").await["PASSWORD_MIN_LENGTH"], "12");
+}
+
+#[tokio::test]
+async fn a_random_value_is_taken_out_under_any_name_that_may_be_a_secrets() {
+    let (account, secret) = stripped().await;
+    // Put there by hand, so that the account does not know it.
+    put(&account, &secret, &json!({"DB_PASSWORD": SECOND}).to_string()).await;
+    let mut next = account.environment("pay").await;
+    next.extend(variables(&[("SIGNING", SECOND), ("CLIENT_ID", SECOND)]));
+    account.deploy_and_settle("pay", &next).await;
+    assert!(account.referred("pay", "SIGNING").await.is_some(), "{:?}", account.secret_story("pay").await);
+    assert_eq!(account.environment("pay").await["CLIENT_ID"], SECOND);
+}

@@ -2,7 +2,7 @@
 //! back holds nothing of it.
 
 use crate::{
-    Boundary, Context, Facts, KnownValue, Published, Suspect,
+    Boundary, Context, Facts, KnownValue, Published, Random, Suspect,
     boundary::boundary,
     high_entropy::{is_high_entropy, may_name_a_secret},
     judge::is_ours,
@@ -241,6 +241,7 @@ impl Seen<'_> {
             boundary,
             extensions: around.extensions,
             suspects: self.suspects,
+            random: self.candidates.into_iter().map(|it| Random { name: it.name, hash: it.hash }).collect(),
             known: around.known,
             secret: keeping.secret,
             stored: keeping.stored,

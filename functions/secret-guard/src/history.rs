@@ -76,7 +76,8 @@ pub(crate) fn remember(facts: &Facts, surface: &Surface, values: &mut Values) {
             let its = referred.or_else(|| last.and_then(|last| last.place.as_ref()).map(|place| &place.secret));
             // A version with a label of Warden's outlives the others.
             let is_news = last.is_none_or(|last| last.hash != *hash || now.label.is_some());
-            if its.is_none_or(|its| its == secret) && is_news {
+            // What no variable refers to, or did so last, is somebody else's.
+            if its == Some(secret) && is_news {
                 values.set(name, *hash, Place { secret: secret.clone(), version: now.version.clone() });
             }
         }

@@ -18,7 +18,7 @@ mod preflight;
 mod remedy;
 mod requests;
 
-pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, StoredNow, Suspect};
+pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, Random, StoredNow, Suspect};
 pub use fetch::suspect;
 pub use high_entropy::is_high_entropy;
 

@@ -167,6 +167,7 @@ prop_compose! {
                 OLDER_LAYER.to_owned(),
                 older.into_iter().map(str::to_owned).collect(),
             )]),
+            random: Vec::new(),
             code_signing: CodeSigning::None,
             zipped_bytes: 1000,
             environment_bytes,
