@@ -200,3 +200,20 @@ async fn a_region_without_code_signing_has_functions_without_it() {
         assert_eq!(signing, CodeSigning::None, "{region}");
     }
 }
+
+/// IAM tells others of a role seconds after it was made.
+#[tokio::test]
+async fn no_reference_is_written_while_iam_does_not_know_the_functions_own_role() {
+    let account = Account::with_secrets_guarded(&[("LeaseSeconds", "1")]).await;
+    account.guarded_python("pay").await;
+    // The first one is that of the look.
+    let unknown = Fault::Answer { status: 404, code: "NoSuchEntity".into() };
+    let calls = CallMatch::operation("GetRole").by("warden-secret-guard");
+    account.sandbox.trail().faults().inject(calls, 2, unknown);
+    let deployed = variables(&[("DB_PASSWORD", VALUE)]);
+    account.deploy_and_settle("pay", &deployed).await;
+    assert!(account.sandbox.trail().faults().pending().is_empty());
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+    assert_eq!(account.told_by_code("pay", &deployed).await, deployed);
+}

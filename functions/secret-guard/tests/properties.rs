@@ -127,6 +127,8 @@ prop_compose! {
                 label: labelled.then(|| "warden-x".into()),
                 values,
                 odd: None,
+                previous: None,
+                full: false,
             })
         };
         let mut stored = now(stored);

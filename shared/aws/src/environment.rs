@@ -26,8 +26,8 @@ use warden_engine::{
     plan::RevisionId,
     secret::{
         environment::{
-            CodeSigning, EnvironmentDigest, EnvironmentUpdate, Held, KeptValue, KeyedHash, Package, RetainedSecrets,
-            SecretState, Stored, VariableName, VersionFacts,
+            CodeSigning, EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeptValue, KeyedHash, Package,
+            RetainedSecrets, SecretState, Stored, VariableName, VersionFacts,
         },
         rotate::{Kept, NotKept},
     },
@@ -443,6 +443,17 @@ impl Aws {
         // one.
         if revision.is_some() && reading.revision.as_ref() != revision {
             return Err(failed(ErrorKind::Stale, "the function was changed since it was read"));
+        }
+
+        // Left out, the function could not start with the references that are written next.
+        let needs = |grant: &Grant| grant.readers.contains(&reading.role);
+        if update.restore.is_empty() && update.grant.as_ref().is_some_and(needs) && !grant.as_ref().is_some_and(needs) {
+            return Err(CallError {
+                kind: ErrorKind::Retry,
+                operation: "GetRole",
+                target: reading.role.clone(),
+                message: "IAM does not know the function's role yet, or not any more; nothing was changed".into(),
+            });
         }
 
         let mut back = BTreeMap::new();

@@ -85,6 +85,8 @@ impl Version {
             label: self.labels.iter().find(|label| label.starts_with(LABEL)).cloned(),
             values: self.values.iter().flatten().map(|(name, value)| (name.clone(), hash(value))).collect(),
             odd: self.values.is_none().then(odd),
+            previous: None,
+            full: false,
         }
     }
 
@@ -176,24 +178,31 @@ impl Aws {
 
     async fn one(&self, function: &FunctionArn, name: &SecretName, is_referred: bool) -> Result<One, CallError> {
         let readers = async { if is_referred { self.readers(function, name).await.map(Some) } else { Ok(None) } };
-        let current = self.version(function, name, CURRENT);
-        let (version, described, readers) = future::try_join3(current, self.described(function, name), readers).await?;
+        let (current, previous) = (self.version(function, name, CURRENT), self.version(function, name, PREVIOUS));
+        let described = self.described(function, name);
+        let (version, previous, described, readers) = future::try_join4(current, previous, described, readers).await?;
         let key = self.hash_key().await?;
         let is_deleted = described.as_ref().is_some_and(|described| described.is_deleted);
+        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation
+        // (AWSPENDING).
+        let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
         let stored = match version {
-            Some(version) => Some(version.now(key)),
+            Some(version) => Some(StoredNow {
+                previous: previous.map(|previous| Box::new(previous.now(key))),
+                full: !has_room,
+                ..version.now(key)
+            }),
             // What it holds is seen once it is restored.
             None if is_deleted => described.as_ref().map(|described| StoredNow {
                 version: described.current.clone(),
                 label: None,
                 values: BTreeMap::new(),
                 odd: None,
+                previous: None,
+                full: !has_room,
             }),
             None => None,
         };
-        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation
-        // (AWSPENDING).
-        let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
         let readers = readers.map(|readers| if is_deleted { BTreeSet::new() } else { readers });
         Ok(One { stored, has_room, is_deleted, readers })
     }
@@ -584,7 +593,8 @@ impl Aws {
     }
 
     /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may
-    /// look at stays.
+    /// look at stays. IAM may not know everywhere yet what was made a moment ago: whoever needs a role looks whether it
+    /// is still there.
     pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
         let seen = grant.readers.iter().map(async |reader| {
             let Ok(role) = reader.parse() else { return Ok(None) };

@@ -619,7 +619,7 @@ fn length(value: &impl Serialize) -> usize {
 }
 
 /// A note with a plan's own behind it.
-fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+pub(crate) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
     match (note, more) {
         (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
         (note, more) => note.or_else(|| more.map(str::to_owned)),

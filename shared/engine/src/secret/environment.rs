@@ -295,6 +295,17 @@ pub struct StoredNow {
     /// Where its text is no JSON object by variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odd: Option<OddText>,
+    /// What it held before that (AWSPREVIOUS): somebody may have replaced it by hand between two looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<StoredNow>>,
+    /// Whether it has no room for a further version with a label.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub full: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What somebody has put into a secret in the place of the JSON object.
@@ -453,6 +464,11 @@ pub struct KeptValue {
 }
 
 impl KeptValue {
+    /// Reads content back; `None` where nothing is kept.
+    pub fn of(content: &Content) -> Option<KeptValue> {
+        content.document().and_then(|document| serde_json::from_value(document.clone()).ok())
+    }
+
     /// As the content of a surface.
     pub fn content(&self) -> Content {
         serde_json::to_value(self).map(Content::new).unwrap_or_default()
