@@ -20,6 +20,7 @@ use warden_engine::{
             StoredNow, VariableName,
         },
         rotate::{Kept, NotKept},
+        values::{KnownHash, Place},
     },
     secret_ref::{Reference, SecretName, plain},
 };
@@ -495,7 +496,7 @@ impl Aws {
     /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done
     /// again after an interruption it does nothing twice.
     pub(crate) async fn rotate(&self, rotation: &Rotation) -> Result<(), CallError> {
-        let Rotation { function, secret, variable, version, from, value, .. } = rotation;
+        let Rotation { function, secret, variable, version, from, value, others, .. } = rotation;
         let refused = |message| refused(secret, message);
         let source = async {
             match from {
@@ -509,8 +510,16 @@ impl Aws {
         if current.id != *version {
             // What is no object has the place of what was there before it.
             let before = current.values.as_ref().or_else(|| previous.as_ref()?.values.as_ref());
-            let mut all: BTreeMap<&str, &SecretString> =
-                before.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
+            // Where that has no place for one, the ledger knows the version that held it.
+            let elsewhere = match current.values {
+                Some(_) => BTreeMap::new(),
+                None => self.wherever_they_are(function, others, key).await?,
+            };
+            let mut all: BTreeMap<&str, &SecretString> = elsewhere
+                .iter()
+                .chain(before.into_iter().flatten())
+                .map(|(name, value)| (name.as_str(), value))
+                .collect();
             let found;
             match value {
                 Some(hash) => {
@@ -541,6 +550,21 @@ impl Aws {
             None => back.id == *version,
         });
         if holds { Ok(()) } else { Err(refused(NOT_READ_BACK)) }
+    }
+
+    /// Values from the versions that are known to have held them, as far as those are still there.
+    async fn wherever_they_are(
+        &self,
+        function: &FunctionArn,
+        known: &BTreeMap<String, KnownHash>,
+        key: &HashKey,
+    ) -> Result<BTreeMap<String, SecretString>, CallError> {
+        let found = known.iter().map(async |(name, known)| {
+            let Some(Place { secret, version }) = &known.place else { return Ok(None) };
+            let version = self.version_by_id(function, secret, version).await?;
+            Ok::<_, CallError>(version.and_then(|version| Some((name.clone(), version.value(name, known.hash, key)?))))
+        });
+        Ok(future::try_join_all(found).await?.into_iter().flatten().collect())
     }
 
     /// Adds a version with its label to a secret that is there.

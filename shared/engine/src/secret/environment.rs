@@ -6,6 +6,7 @@
 use crate::{
     model::content::Content,
     name::{NameError, as_text, lambda::FunctionArn},
+    secret::values::KnownHash,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -496,6 +497,9 @@ pub struct Rotation {
     /// What the account is to know the value by, where nobody could mistake it: see [`crate::known`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
+    /// Where the values of the function's other variables are, for a secret whose text holds none of them any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, KnownHash>,
 }
 
 /// When another value reaches a function, for every record and every command that says so. An update of the
