@@ -217,3 +217,19 @@ async fn no_reference_is_written_while_iam_does_not_know_the_functions_own_role(
     assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
     assert_eq!(account.told_by_code("pay", &deployed).await, deployed);
 }
+
+/// Lambda's own words could quote the environment, so that its code alone is told.
+#[tokio::test]
+async fn an_update_that_lambda_refuses_for_the_runtime_says_what_may_be_behind_it() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.guarded_python("pay").await;
+    let deployed = variables(&[("DB_PASSWORD", VALUE)]);
+    let refused = Fault::Answer { status: 400, code: "InvalidParameterValueException".into() };
+    let calls = CallMatch::operation("UpdateFunctionConfiguration").by("warden-secret-guard");
+    account.sandbox.trail().faults().inject(calls, 1, refused);
+    account.deploy_and_settle("pay", &deployed).await;
+    let failed = account.steps("pay", Step::Failed).await.pop().expect("a record").entry;
+    let note = failed.note.unwrap_or_default();
+    assert!(note.contains("functions of the runtime python3.13"), "{note}");
+    assert_eq!(account.environment("pay").await, deployed);
+}

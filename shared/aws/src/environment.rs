@@ -208,6 +208,21 @@ fn length(text: &str) -> u64 {
     count.0
 }
 
+/// What stands behind a refusal of which only the code may be told. Functions of a runtime that was blocked for updates
+/// are refused so (Lambda developer guide, "Runtime deprecation policy"); the dates are moved often, so no list is kept
+/// here.
+fn with_runtime(error: CallError, runtime: Option<&str>) -> CallError {
+    let Some(runtime) = runtime.filter(|_| error.message.starts_with("InvalidParameterValueException")) else {
+        return error;
+    };
+    let message = format!(
+        "{}: nothing of the function was changed. Lambda may not let functions of the runtime {runtime} be changed any more (\"Lambda \
+         runtimes\" in its developer guide): then give it a newer one, and set the reference or no secret where it is deployed from",
+        error.message
+    );
+    CallError { kind: ErrorKind::Refused, message, ..error }
+}
+
 /// Whether a refusal says that the Region has no such operation: where AWS Signer is not, Lambda answers 403
 /// AccessDeniedException to everybody (aws-controllers-k8s/community#2971, hashicorp/terraform-provider-aws#27986:
 /// eu-central-2). A permission that is missing is told in other words: "is not authorized to perform". Should one of
@@ -501,7 +516,7 @@ impl Aws {
             error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
                 with_key_rights(error)
             }
-            error => error,
+            error => with_runtime(error, reading.runtime.as_deref()),
         })
     }
 }

@@ -121,9 +121,8 @@ impl Undo {
         world: &W,
         plan: &Plan,
     ) -> Result<BTreeMap<VariableName, SecretName>, UndoRefusal> {
-        let restored = plan.changes().iter().filter_map(|change| match change.call() {
-            Call::UpdateEnvironment(update) => Some(&update.restore),
-            _ => None,
+        let restored = plan.changes().iter().filter_map(|change| {
+            if let Call::UpdateEnvironment(update) = change.call() { Some(&update.restore) } else { None }
         });
         let values = restored.flatten().flat_map(|stored| &stored.values);
         let values = values.filter_map(|(name, hash)| Some((name.parse::<VariableName>().ok()?, *hash)));
