@@ -68,8 +68,12 @@ impl Undo {
             Err(refusal) => return refused(refusal),
         };
         let out_of_service = out_of_service(&operator.aws, &reversal.record.resource, plan.surface()).await?;
+        let replaced = match reversal.replaced_since(&operator.aws, &plan).await {
+            Ok(replaced) => Reversal::replaced_note(&replaced),
+            Err(refusal) => return refused(refusal),
+        };
         let until = Timestamp::now().saturating_add(self.accept_for).unwrap_or(Timestamp::MAX);
-        output::plan(|out| announce(&reversal.record, &plan, until, out))?;
+        output::plan(|out| announce(&reversal.record, &plan, replaced.as_deref(), until, out))?;
         let region = reversal.record.resource.region().unwrap_or(&operator.settings.home.region);
         if !self.consent.given(&operator.place([region]), "Take it back?")? {
             return Ok(Exit::Findings);
@@ -111,7 +115,13 @@ async fn out_of_service(aws: &Aws, resource: &Resource, surface: &Surface) -> Re
     Ok(found.filter(|found| found.on_managed_instances).map(|_| not_in_service(function, what)))
 }
 
-fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+fn announce(
+    record: &Record,
+    plan: &Plan,
+    replaced: Option<&str>,
+    until: Timestamp,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let name = record.resource.name();
     writeln!(out, "{} {} {}, {} UTC", audit::step(record), name.bold(), plan.surface(), shown(record.time))?;
     for finding in &record.entry.findings {
@@ -123,6 +133,9 @@ fn announce(record: &Record, plan: &Plan, until: Timestamp, out: &mut dyn Write)
     }
     if is_accepted(record) {
         writeln!(out, "  and leave that content alone until {} UTC", shown(until))?;
+    }
+    for line in replaced.unwrap_or_default().lines() {
+        writeln!(out, "  {} {}", "but".bold(), printable(line))?;
     }
     writeln!(out)?;
     let change = Diff { before: plan.before().clone(), after: plan.after().clone() };

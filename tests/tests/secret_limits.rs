@@ -1,8 +1,15 @@
 //! secret-guard where what it needs is not its own: roles that are gone, keys of the customer's, layers of others.
 
-use aws_sdk_lambda::{primitives::Blob, types::LayerVersionContentInput};
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{FunctionCode, LayerVersionContentInput, PackageType},
+};
 use serde_json::Value;
-use warden_engine::ledger::record::Step;
+use warden_engine::{
+    ledger::record::Step,
+    secret::environment::{CodeSigning, Package},
+};
+use warden_sandbox::{ACCOUNT, CallMatch, Fault};
 use warden_tests::{Account, arn, environment::variables, role_arn};
 
 const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";
@@ -142,4 +149,87 @@ async fn what_an_extension_on_no_list_may_read_stays_until_the_owner_says_what_i
     account.settle().await;
     assert!(account.referred("traced", "DB_PASSWORD").await.is_some(), "{:?}", account.secret_story("traced").await);
     assert_eq!(account.told_by_code("traced", &deployed("traced")).await, deployed("traced"));
+}
+
+/// Lambda answers 400 to who asks for an image's code-signing configuration.
+#[tokio::test]
+async fn a_secret_of_a_container_image_is_reported_with_what_can_be_done() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    let code = FunctionCode::builder().image_uri(format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/pay:1")).build();
+    let create = account.lambda.create_function().function_name("pay").package_type(PackageType::Image);
+    let create = create.role(role_arn("shop")).code(code).tags("warden:secrets", "enforce");
+    create.send().await.expect("a function");
+    account.settle().await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", VALUE)])).await;
+    let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record").entry;
+    assert!(withheld.note.as_deref().unwrap_or_default().contains("a container image has no layers"), "{withheld:?}");
+    // With `strip` nothing has to be signed and nothing has to be layered.
+    account.tag("pay", &[("warden:secrets", "strip")]).await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", &format!("{VALUE}2"))])).await;
+    assert!(account.referred("pay", "DB_PASSWORD").await.is_some(), "{:?}", account.secret_story("pay").await);
+}
+
+#[tokio::test]
+async fn a_guard_that_may_not_ask_about_code_signing_reports_the_secret_and_says_what_it_lacks() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    for (name, status, code) in [("pay", 403, "AccessDeniedException"), ("bill", 400, "ValidationException")] {
+        account.guarded_python(name).await;
+        let deployed = variables(&[("DB_PASSWORD", &format!("{VALUE}{name}"))]);
+        let refused = Fault::Answer { status, code: code.into() };
+        account.sandbox.trail().faults().inject(CallMatch::operation("GetFunctionCodeSigningConfig"), 1, refused);
+        account.deploy_and_settle(name, &deployed).await;
+        assert!(account.sandbox.trail().faults().pending().is_empty());
+        assert_eq!(account.environment(name).await, deployed);
+        let withheld = account.records(&arn(name)).await.pop().expect("a record").entry;
+        let note = withheld.note.unwrap_or_default();
+        assert!(note.contains(code) && note.contains("since GetFunctionCodeSigningConfig answers"), "{note}");
+        // Once it may ask, the next look does it.
+        account.deploy_and_settle(name, &deployed).await;
+        assert!(account.referred(name, "DB_PASSWORD").await.is_some(), "{:?}", account.secret_story(name).await);
+    }
+}
+
+#[tokio::test]
+async fn a_region_without_code_signing_has_functions_without_it() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.guarded_python("pay").await;
+    let (aws, _) = account.operator().await;
+    for region in ["us-east-1", "eu-central-2"] {
+        let function = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:pay").parse().expect("a function");
+        let signing = aws.code_signing(&function, &Package::Zip).await.expect("an answer");
+        assert_eq!(signing, CodeSigning::None, "{region}");
+    }
+}
+
+/// IAM tells others of a role seconds after it was made.
+#[tokio::test]
+async fn no_reference_is_written_while_iam_does_not_know_the_functions_own_role() {
+    let account = Account::with_secrets_guarded(&[("LeaseSeconds", "1")]).await;
+    account.guarded_python("pay").await;
+    // The first one is that of the look.
+    let unknown = Fault::Answer { status: 404, code: "NoSuchEntity".into() };
+    let calls = CallMatch::operation("GetRole").by("warden-secret-guard");
+    account.sandbox.trail().faults().inject(calls, 2, unknown);
+    let deployed = variables(&[("DB_PASSWORD", VALUE)]);
+    account.deploy_and_settle("pay", &deployed).await;
+    assert!(account.sandbox.trail().faults().pending().is_empty());
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+    assert_eq!(account.told_by_code("pay", &deployed).await, deployed);
+}
+
+/// Lambda's own words could quote the environment, so that its code alone is told.
+#[tokio::test]
+async fn an_update_that_lambda_refuses_for_the_runtime_says_what_may_be_behind_it() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.guarded_python("pay").await;
+    let deployed = variables(&[("DB_PASSWORD", VALUE)]);
+    let refused = Fault::Answer { status: 400, code: "InvalidParameterValueException".into() };
+    let calls = CallMatch::operation("UpdateFunctionConfiguration").by("warden-secret-guard");
+    account.sandbox.trail().faults().inject(calls, 1, refused);
+    account.deploy_and_settle("pay", &deployed).await;
+    let failed = account.steps("pay", Step::Failed).await.pop().expect("a record").entry;
+    let note = failed.note.unwrap_or_default();
+    assert!(note.contains("functions of the runtime python3.13"), "{note}");
+    assert_eq!(account.environment("pay").await, deployed);
 }

@@ -5,6 +5,8 @@ use serde_json::json;
 use std::time::Duration;
 use warden_engine::{
     ledger::record::{Record, Step},
+    model::cloudtrail::Cause,
+    run::undo::Undo,
     secret::rotate::{NotKept, RotateRefusal},
 };
 use warden_sandbox::{CallMatch, Fault};
@@ -278,6 +280,7 @@ async fn a_text_that_is_nobodys_value_is_reported_and_put_right_by_rotations() {
     let mut next = account.environment("pay").await;
     next.insert(token.0.into(), token.1.into());
     account.deploy_and_settle("pay", &next).await;
+    // Twice, so that AWSPREVIOUS holds nothing either.
     for _ in 0..2 {
         put(&account, &secret, SECOND).await;
     }
@@ -295,10 +298,154 @@ async fn a_text_that_is_nobodys_value_is_reported_and_put_right_by_rotations() {
     assert_eq!(account.environment("pay").await[later.0], later.1);
 
     account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
-    account.rotate("pay", "API_TOKEN", token.1).await.expect("rotated");
+    let both = variables(&[("DB_PASSWORD", THIRD), token]);
+    assert_eq!(account.secret(&secret).await, both, "what was beside it comes back from where the ledger knows it");
     let mut next = account.environment("pay").await;
     next.insert("STAGE".into(), "test".into());
     account.deploy_and_settle("pay", &next).await;
     let seen = variables(&[("DB_PASSWORD", THIRD), token, later, ("STAGE", "test")]);
     assert_eq!(account.told_by_code("pay", &seen).await, seen);
+}
+
+/// The console shows the whole JSON object, and people put there what belongs together.
+#[tokio::test]
+async fn what_somebody_else_keeps_in_the_secret_makes_no_secret_of_plain_settings() {
+    let (account, secret) = stripped().await;
+    let text = json!({"DB_PASSWORD": SECOND, "username": "app", "STAGE": "production", "port": "5432"});
+    put(&account, &secret, &text.to_string()).await;
+    let mut next = account.environment("pay").await;
+    next.extend(variables(&[("STAGE", "production"), ("DB_PORT", "5432"), ("port", "5432")]));
+    for _ in 0..2 {
+        account.deploy_and_settle("pay", &next).await;
+        assert_eq!(account.environment("pay").await, next);
+    }
+    // A rotation leaves them where they are.
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    assert_eq!(account.secret(&secret).await["port"], "5432");
+}
+
+#[tokio::test]
+async fn a_password_that_is_short_or_plain_is_taken_out_under_its_own_name_alone() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", "12").await.expect("rotated");
+    let mut next = account.environment("pay").await;
+    next.insert("PASSWORD_MIN_LENGTH".into(), "12".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.environment("pay").await, next);
+    // Set again by a pipeline that knows it, it is taken out.
+    next.insert("DB_PASSWORD".into(), "12".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.referred("pay", "DB_PASSWORD").await, Some(secret));
+    assert_eq!(account.environment("pay").await["PASSWORD_MIN_LENGTH"], "12");
+}
+
+#[tokio::test]
+async fn a_random_value_is_taken_out_under_any_name_that_may_be_a_secrets() {
+    let (account, secret) = stripped().await;
+    // Put there by hand, so that the account does not know it.
+    put(&account, &secret, &json!({"DB_PASSWORD": SECOND}).to_string()).await;
+    let mut next = account.environment("pay").await;
+    next.extend(variables(&[("SIGNING", SECOND), ("CLIENT_ID", SECOND)]));
+    account.deploy_and_settle("pay", &next).await;
+    assert!(account.referred("pay", "SIGNING").await.is_some(), "{:?}", account.secret_story("pay").await);
+    assert_eq!(account.environment("pay").await["CLIENT_ID"], SECOND);
+}
+
+/// The one in the middle was never there when Warden looked.
+#[tokio::test]
+async fn a_value_that_was_replaced_by_hand_between_two_looks_is_stale() {
+    let (account, secret) = stripped().await;
+    for value in [SECOND, THIRD] {
+        put(&account, &secret, &json!({"DB_PASSWORD": value}).to_string()).await;
+    }
+    for stale in [SECOND, FIRST, SECOND] {
+        account.deploy_and_settle("pay", &password(stale)).await;
+        assert_eq!(account.secret(&secret).await, password(THIRD));
+    }
+    // It is known by now, whatever becomes of its version.
+    put(&account, &secret, &json!({"DB_PASSWORD": "Pz7mQx2Vb9LwKr4Ts8Nd"}).to_string()).await;
+    account.deploy_and_settle("pay", &password(SECOND)).await;
+    assert_eq!(account.secret(&secret).await, password("Pz7mQx2Vb9LwKr4Ts8Nd"));
+}
+
+#[tokio::test]
+async fn an_undo_that_brings_a_replaced_value_back_says_so_and_lasts() {
+    let (account, secret) = stripped().await;
+    let first = last(&account, Step::Applied).await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let undone = async |applied| {
+        account.ready("pay").await;
+        let records = account.undo(applied).await.expect("undone");
+        for record in records.iter().filter(|record| matches!(record.entry.step, Step::Planned | Step::Undone)) {
+            let told = note(record);
+            assert!(told.contains("DB_PASSWORD gets back the value from before the remediation"), "{told}");
+            assert!(told.contains(&format!("the newer one stays in {secret}")), "{told}");
+            assert!(!told.contains(FIRST) && !told.contains(SECOND), "{told}");
+        }
+        account.settle().await;
+        assert_eq!(account.environment("pay").await["DB_PASSWORD"], FIRST, "{:?}", account.secret_story("pay").await);
+        assert_eq!(account.secret(&secret).await, password(SECOND));
+    };
+    undone(first).await;
+    // And so it is with what was taken out because it was stale.
+    account.deploy_and_settle("pay", &variables(&[("STAGE", "test")])).await;
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    assert_eq!(account.referred("pay", "DB_PASSWORD").await.as_ref(), Some(&secret));
+    undone(last(&account, Step::Applied).await).await;
+}
+
+#[tokio::test]
+async fn an_undo_of_a_value_that_is_still_the_current_one_has_nothing_to_say() {
+    let (account, _) = stripped().await;
+    let (aws, _) = account.operator().await;
+    let applied = last(&account, Step::Applied).await;
+    let accept_for = jiff::SignedDuration::from_hours(1);
+    let undo = Undo { record: applied, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
+    let plan = undo.plan().expect("a plan");
+    assert!(undo.replaced_since(&aws, &plan).await.expect("read").is_empty());
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let replaced = undo.replaced_since(&aws, &plan).await.expect("read");
+    assert_eq!(replaced.keys().map(ToString::to_string).collect::<Vec<_>>(), ["DB_PASSWORD"]);
+}
+
+#[tokio::test]
+async fn what_is_new_and_what_is_stale_is_undone_exactly_and_forgotten_by_nobody() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let both = variables(&[("DB_PASSWORD", FIRST), ("API_TOKEN", THIRD), ("STAGE", "x")]);
+    account.deploy_and_settle("pay", &both).await;
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", SECOND), ("API_TOKEN", THIRD)]));
+    let applied = last(&account, Step::Applied).await;
+    account.rotate("pay", "API_TOKEN", "Pz7mQx2Vb9LwKr4Ts8Nd").await.expect("rotated");
+    account.rotate("pay", "DB_PASSWORD", "Pz7mQx2Vb9LwKr4Ts8Ne").await.expect("rotated");
+    account.ready("pay").await;
+    account.undo(applied).await.expect("undone");
+    account.settle().await;
+    assert_eq!(account.environment("pay").await, both);
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", SECOND), ("API_TOKEN", THIRD)])).await;
+    assert_eq!(account.secret(&secret).await["DB_PASSWORD"], "Pz7mQx2Vb9LwKr4Ts8Ne");
+}
+
+/// AWS gives a secret 20 labels, and an undo needs one for what is nowhere else.
+#[tokio::test]
+async fn a_stale_value_that_nobody_could_keep_for_an_undo_stays_and_is_reported() {
+    let account = Account::with_secrets_guarded(&[("BreakerReverts", "100")]).await;
+    account.python("pay", &[], &password(FIRST)).await;
+    account.settle().await;
+    account.tag("pay", &[("warden:secrets", "enforce")]).await;
+    account.settle().await;
+    account.deploy_and_settle("pay", &password(SECOND)).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("what is new is taken out");
+    let described = account.secrets.describe_secret().secret_id(&secret).send().await.expect("the secret");
+    let version = described.version_ids_to_stages().and_then(|all| all.keys().next().cloned()).expect("a version");
+    for label in 0..17 {
+        let add = account.secrets.update_secret_version_stage().secret_id(&secret);
+        let add = add.version_stage(format!("label-{label}")).move_to_version_id(&version);
+        add.send().await.expect("a label");
+    }
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    let withheld = last(&account, Step::Withheld).await;
+    assert!(note(&withheld).contains("have no room for it"), "{}", note(&withheld));
+    assert_eq!(account.environment("pay").await["DB_PASSWORD"], FIRST);
+    assert_eq!(account.secret(&secret).await, password(SECOND));
 }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-pub use warden_engine::secret::environment::{Package, StoredNow};
+pub use warden_engine::secret::environment::{CodeSigning, Package, StoredNow};
 use warden_engine::{
     Severity,
     secret::{
-        environment::{KeyedHash, OddText, VersionFacts},
+        environment::{EnvironmentDigest, KeyedHash, OddText, VersionFacts},
         known_secret::Known,
         values::{Place, Values},
     },
@@ -38,6 +38,15 @@ pub struct Suspect {
     /// something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
+}
+
+/// A variable whose value nobody can have without having a secret, under a name that may be a secret's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Random {
+    /// The variable.
+    pub name: String,
+    /// Its value.
+    pub hash: KeyedHash,
 }
 
 /// A variable that holds what was taken out of an environment before, this function's or another's.
@@ -81,8 +90,8 @@ pub struct Context {
     /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layer_architectures: BTreeMap<String, BTreeSet<String>>,
-    /// Whether a code-signing configuration is attached.
-    pub code_signing: bool,
+    /// Whether a code-signing configuration takes signed layers only.
+    pub code_signing: CodeSigning,
     /// Code and layers as far as AWS says their size, zipped: what is unzipped is never less.
     pub zipped_bytes: u64,
     /// The environment as JSON, which is how Lambda measures it.
@@ -97,6 +106,9 @@ pub struct Context {
     pub extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     /// The variables that look like secrets, in all environments that were read.
     pub suspects: Vec<Suspect>,
+    /// The variables whose values could be no chance, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub random: Vec<Random>,
     /// The variables whose values the account knows, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownValue>,
@@ -145,7 +157,7 @@ impl Context {
             architecture: "x86_64".into(),
             role: "arn:aws:iam::111122223333:role/pay".into(),
             in_vpc: false,
-            code_signing: false,
+            code_signing: CodeSigning::None,
             zipped_bytes: 0,
             environment_bytes: 0,
             value_bytes: BTreeMap::new(),
@@ -154,6 +166,7 @@ impl Context {
             layer_architectures: BTreeMap::new(),
             extensions: BTreeMap::new(),
             suspects: Vec::new(),
+            random: Vec::new(),
             known: Vec::new(),
             secret: "warden/pay/1f2e3d4c5b6a".parse().unwrap(),
             stored: None,
@@ -192,6 +205,20 @@ impl Context {
         }
         let replaced = variable.replaced().find(|known| known.hash == hash)?;
         Some(Stale { secret, place: replaced.place.as_ref(), has_newer })
+    }
+
+    /// Whether a value in a secret is one of the function's: a variable refers to it, or the ledger knows it. What else
+    /// somebody keeps beside it (`port`, `username`) is nothing of Warden's.
+    pub(crate) fn keeps(&self, digest: &EnvironmentDigest, secret: &SecretName, name: &str) -> bool {
+        let last = self.values.get(name).and_then(|variable| variable.current.as_ref()?.place.as_ref());
+        last.is_some_and(|place| place.secret == *secret) || digest.references().any(|it| it == (name, secret))
+    }
+
+    /// Whether a variable's value, that of the stored `other`, is that for no chance.
+    pub(crate) fn is_no_chance(&self, name: &str, hash: KeyedHash, other: &str) -> bool {
+        name == other
+            || self.suspects.iter().any(|suspect| suspect.name == name && suspect.hash == hash)
+            || self.random.iter().any(|random| random.name == name && random.hash == hash)
     }
 
     /// Whether a secret is this function's.

@@ -18,6 +18,25 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("cloudwatch_lambda_agent", &[]),
 ];
 
+/// AWS's own extensions, by the name of the layer that brings them, with what the variables that they read begin with.
+/// They hold ports, times and sizes: both fetch with the function's role.
+const OF_AWS: &[(&str, &[&str])] = &[
+    // https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html
+    (
+        "AWS-Parameters-and-Secrets-Lambda-Extension",
+        &["PARAMETERS_SECRETS_EXTENSION_", "SECRETS_MANAGER_", "SSM_PARAMETER_STORE_"],
+    ),
+    // https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-integration-lambda-extensions-config.html
+    ("AWS-AppConfig-Extension", &["AWS_APPCONFIG_EXTENSION_"]),
+];
+
+/// The variables that a layer of AWS's own reads; none where it is another's. The layers for arm64 end in `-Arm64`.
+fn of_aws(layer: &str) -> Option<&'static [&'static str]> {
+    let name = layer.rsplit(":layer:").next()?.split(':').next()?;
+    let name = name.strip_suffix("-Arm64").unwrap_or(name);
+    OF_AWS.iter().find(|(known, _)| *known == name).map(|(_, prefixes)| *prefixes)
+}
+
 /// Variables by name, each from its vendor's documentation. They stay also where no extension is seen: a container that
 /// the function talks to, or a layer of tomorrow, reads them.
 const NAMES: &[&str] = &[
@@ -66,6 +85,9 @@ pub(crate) fn may_read(name: &str, known: &Context, tags: Option<&BTreeMap<Strin
     }
     let mut reading = BTreeSet::new();
     for (layer, extensions) in &known.extensions {
+        if of_aws(layer).is_some_and(|prefixes| !prefixes.iter().any(|prefix| name.starts_with(prefix))) {
+            continue;
+        }
         let layer = layer.rsplit(":layer:").next().unwrap_or(layer);
         match extensions {
             None => drop(
@@ -143,6 +165,21 @@ mod tests {
         check("DD_SITE_TOKEN", datadog, None, Some("brings the extension datadog-agent. Name"));
         check("DB_PASSWORD", &[(VENDOR, Some(&["datadog-agent", "agent"]))], None, Some("the extension agent, which"));
         check("DB_PASSWORD", &[(VENDOR, Some(&["cloudwatch_lambda_agent"]))], None, None);
+    }
+
+    #[test]
+    fn extensions_of_awss_own_read_their_settings_alone() {
+        for layer in [
+            "arn:aws:lambda:us-east-1:177933569100:layer:AWS-Parameters-and-Secrets-Lambda-Extension:12",
+            "arn:aws:lambda:us-east-1:177933569100:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:12",
+            "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension:207",
+        ] {
+            check("DB_PASSWORD", &[(layer, Some(&["bootstrap"]))], None, None);
+            check("DB_PASSWORD", &[(layer, None)], None, None);
+            check("DB_PASSWORD", &[(layer, None), (VENDOR, None)], None, Some("vendor:9 cannot be looked into"));
+        }
+        let appconfig = "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension:207";
+        check("AWS_APPCONFIG_EXTENSION_X", &[(appconfig, None)], None, Some("may be read"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! back holds nothing of it.
 
 use crate::{
-    Boundary, Context, Facts, KnownValue, Published, Suspect,
+    Boundary, Context, Facts, KnownValue, Published, Random, Suspect,
     boundary::boundary,
     high_entropy::{is_high_entropy, may_name_a_secret},
     judge::is_ours,
@@ -24,7 +24,7 @@ use warden_engine::{
     name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     ports::{Account, Clock},
     secret::{
-        environment::{EnvironmentDigest, Held, KeyedHash, VersionFacts},
+        environment::{CodeSigning, EnvironmentDigest, Held, KeyedHash, VersionFacts},
         values::Values,
     },
 };
@@ -241,6 +241,7 @@ impl Seen<'_> {
             boundary,
             extensions: around.extensions,
             suspects: self.suspects,
+            random: self.candidates.into_iter().map(|it| Random { name: it.name, hash: it.hash }).collect(),
             known: around.known,
             secret: keeping.secret,
             stored: keeping.stored,
@@ -259,7 +260,7 @@ impl Seen<'_> {
 struct Around {
     keeping: Option<Keeping>,
     known: Vec<KnownValue>,
-    code_signing: bool,
+    code_signing: CodeSigning,
     boundary: Bounded,
     extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     versions: BTreeMap<String, VersionFacts>,
@@ -294,7 +295,7 @@ async fn around(
     }
     let others = digest.layers.iter().filter(|layer| !is_ours(layer, settings));
     let details = async {
-        let signing = aws.has_code_signing(function);
+        let signing = aws.code_signing(function, &reading.package);
         let extensions = aws.extensions(function, others);
         future::try_join4(signing, bounded(aws, &reading.role), aws.versions(function), extensions).await
     };

@@ -1,7 +1,7 @@
 //! What the past says of an environment's values, and what is to be remembered of them.
 
-use crate::{Context, Facts};
-use std::collections::BTreeSet;
+use crate::{Context, Facts, StoredNow};
+use std::{collections::BTreeSet, mem};
 use warden_engine::{
     ledger::state::History,
     model::surface::Surface,
@@ -23,6 +23,9 @@ pub(crate) fn add_history(facts: &mut Facts, history: &History) {
     function.values = state.map(|state| state.values.clone()).unwrap_or_default();
     let now = now.unwrap_or_default();
     read_odd_texts(function, &now);
+    let mut values = mem::take(&mut function.values);
+    learn_replaced(function, &mut values);
+    function.values = values;
     let lacks = now.references().filter(|(name, secret)| {
         // What is to be deleted is seen once it is restored.
         let held = function.stored_in(secret).filter(|_| !function.deleted.contains(*secret));
@@ -44,11 +47,30 @@ fn read_odd_texts(function: &mut Context, digest: &EnvironmentDigest) {
     let first = function.stored.iter_mut().map(|stored| (&own, stored));
     let others = function.others.iter_mut().filter_map(|(name, stored)| Some((name, stored.as_mut()?)));
     for (secret, stored) in first.chain(others) {
-        let Some(OddText::Plain(hash)) = stored.odd else { continue };
         let names = users(secret, digest, &values);
-        match names.first() {
-            Some(name) if names.len() == 1 => drop(stored.values.insert((*name).to_owned(), hash)),
-            Some(_) | None => stored.odd = Some(OddText::Unusable),
+        stored.previous.as_deref_mut().into_iter().for_each(|previous| read_odd_text(previous, &names));
+        read_odd_text(stored, &names);
+    }
+}
+
+fn read_odd_text(stored: &mut StoredNow, users: &BTreeSet<&str>) {
+    let Some(OddText::Plain(hash)) = stored.odd else { return };
+    match users.first() {
+        Some(name) if users.len() == 1 => drop(stored.values.insert((*name).to_owned(), hash)),
+        Some(_) | None => stored.odd = Some(OddText::Unusable),
+    }
+}
+
+/// Takes what the function's secrets held before as replaced, where somebody did that by hand between two looks.
+fn learn_replaced(function: &Context, values: &mut Values) {
+    for (secret, now) in function.holding().filter(|(secret, _)| !function.deleted.contains(*secret)) {
+        let Some(previous) = &now.previous else { continue };
+        for (name, hash) in &previous.values {
+            let last = values.get(name).and_then(|variable| variable.current.as_ref()?.place.as_ref());
+            let is_kept_here = last.is_some_and(|place| place.secret == *secret);
+            if is_kept_here && now.values.get(name).is_some_and(|current| current != hash) {
+                values.replaced(name, *hash, Place { secret: secret.clone(), version: previous.version.clone() });
+            }
         }
     }
 }
@@ -76,11 +98,13 @@ pub(crate) fn remember(facts: &Facts, surface: &Surface, values: &mut Values) {
             let its = referred.or_else(|| last.and_then(|last| last.place.as_ref()).map(|place| &place.secret));
             // A version with a label of Warden's outlives the others.
             let is_news = last.is_none_or(|last| last.hash != *hash || now.label.is_some());
-            if its.is_none_or(|its| its == secret) && is_news {
+            // What no variable refers to, or did so last, is somebody else's.
+            if its == Some(secret) && is_news {
                 values.set(name, *hash, Place { secret: secret.clone(), version: now.version.clone() });
             }
         }
     }
+    learn_replaced(function, values);
     let suspects = function.suspects.iter().map(|suspect| (&suspect.name, suspect.hash));
     for (name, hash) in suspects.chain(function.known.iter().map(|known| (&known.name, known.hash))) {
         if digest.variables.get(name) == Some(&Held::Value(hash)) {

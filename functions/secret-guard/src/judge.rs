@@ -24,7 +24,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Err(why) => return Judgement { findings: Vec::new(), unclear: Some(why) },
     };
     let values = digest.variables.iter().filter_map(|(name, held)| match held {
-        Held::Value(hash) => value(function, name, *hash),
+        Held::Value(hash) => value(function, &digest, name, *hash),
         Held::Reference(_) | Held::Wrapper => None,
     });
     let mut findings: Vec<Finding> = values.collect();
@@ -64,7 +64,7 @@ pub(crate) fn own_tags(facts: &Facts) -> Option<&BTreeMap<String, String>> {
     }
 }
 
-fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
+fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: KeyedHash) -> Option<Finding> {
     if let Some(Stale { secret, .. }) = function.stale(name, hash) {
         return Some(Finding {
             id: FindingId::KnownSecret,
@@ -77,8 +77,11 @@ fn value(function: &Context, name: &str, hash: KeyedHash) -> Option<Finding> {
         });
     }
     let own = function.holding().find_map(|(secret, now)| {
-        let (stored, _) = now.values.iter().find(|(_, stored)| **stored == hash)?;
-        Some((secret, stored))
+        let same = now.values.iter().filter(|(_, stored)| **stored == hash).map(|(stored, _)| stored);
+        // Short and plain values (`12`, `production`) are equal by chance.
+        let mut its =
+            same.filter(|stored| function.is_no_chance(name, hash, stored) && function.keeps(digest, secret, stored));
+        Some((secret, its.next()?))
     });
     if let Some((secret, stored)) = own {
         return Some(Finding {

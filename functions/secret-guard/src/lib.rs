@@ -16,7 +16,7 @@ mod preflight;
 mod remedy;
 mod requests;
 
-pub use context::{Boundary, Context, KnownValue, Package, Published, StoredNow, Suspect};
+pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, Random, StoredNow, Suspect};
 pub use fetch::suspect;
 pub use high_entropy::is_high_entropy;
 

@@ -1,7 +1,7 @@
 //! Why a function would not start with the layer `secret-env`, and what its owner can do about it.
 
 use crate::{
-    Boundary, Context, Facts, Package,
+    Boundary, CodeSigning, Context, Facts, Package,
     judge::{is_ours, own_tag},
 };
 use warden_engine::{
@@ -66,8 +66,17 @@ pub(crate) fn preflight(
             })
         })
         .or_else(|| {
-            let signed = known.code_signing;
-            signed.then(|| format!("a code-signing configuration takes signed layers only: sign the layer with a profile of yours, {BY_HAND}"))
+            match &known.code_signing {
+                CodeSigning::Configured => {
+                    Some(format!("a code-signing configuration takes signed layers only: sign the layer with a profile of yours, {BY_HAND}"))
+                }
+                // What has the layer already was let have it.
+                CodeSigning::Unknown(answer) if !layered => Some(format!(
+                    "whether a code-signing configuration takes signed layers only is not known, since GetFunctionCodeSigningConfig answers \
+                     {answer}: put that right, {BY_HAND}"
+                )),
+                CodeSigning::Unknown(_) | CodeSigning::None => None,
+            }
         })
         .or_else(|| {
             (known.in_vpc && own_tag(facts).is_none()).then(|| {

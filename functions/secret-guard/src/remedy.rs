@@ -35,6 +35,10 @@ use warden_engine::{
 /// All variables together, as JSON (Lambda developer guide, "Lambda quotas").
 const MOST_BYTES: u64 = 4096;
 
+const NO_LABELS: &str = "it is a value that was replaced since, and is kept nowhere for an undo: the function's secrets have no room for it, since \
+                         AWS allows a secret 20 labels. Set the reference or the current value where it is deployed from, or remove the labels \
+                         warden-... of remediations that nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId)";
+
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
     resource: &Resource,
@@ -148,6 +152,9 @@ impl<'a> RemedyPlanner<'a> {
                         );
                         unfixable
                             .push((finding.clone(), format!("{first}, then: {}", self.unusable(secret, &finding.at))));
+                    }
+                    Some(stale) if stale.place.is_none() && self.aside(stale.secret).is_none() => {
+                        unfixable.push((finding.clone(), NO_LABELS.to_owned()));
                     }
                     Some(stale) => drop(secrets.stale.insert(finding.at.clone(), (*hash, stale))),
                     None => drop(secrets.new.insert(finding.at.clone(), *hash)),
@@ -293,13 +300,24 @@ impl<'a> RemedyPlanner<'a> {
                 None => drop(nowhere.insert(name.clone(), *hash)),
             }
         }
-        // The secret is there, since one of them refers to it.
         let first = nowhere.keys().next().and_then(|name| secrets.stale.get(name)).map(|(_, stale)| stale.secret);
-        let aside = first.map(|secret| {
+        let aside = first.and_then(|secret| self.aside(secret)).map(|secret| {
             let version = Fingerprint::of(&json!(["aside", secret, nowhere])).to_string();
             Stored { values: nowhere, ..in_version(secret, &version, format!("warden-{version:.16}")) }
         });
         (aside, kept.into_values().collect())
+    }
+
+    /// The secret that takes what is set aside: the one that the variable's value is in, or the next one, if it is there
+    /// and has room.
+    fn aside<'b>(&'b self, secret: &'b SecretName) -> Option<&'b SecretName> {
+        let known = self.known;
+        let has_room = |secret: &SecretName| {
+            let stored =
+                if *secret == known.secret { known.stored.as_ref() } else { known.others.get(secret)?.as_ref() };
+            stored.map(|stored| !stored.full)
+        };
+        [secret, &known.secret].into_iter().find(|secret| has_room(secret) == Some(true))
     }
 
     /// Which version of which secret will hold the values, beside those that it holds now.

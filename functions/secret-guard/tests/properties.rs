@@ -7,7 +7,7 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use secret_guard::{Boundary, Context, Facts, KnownValue, Package, SecretGuard, StoredNow, Suspect};
+use secret_guard::{Boundary, CodeSigning, Context, Facts, KnownValue, Package, SecretGuard, StoredNow, Suspect};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
@@ -127,6 +127,8 @@ prop_compose! {
                 label: labelled.then(|| "warden-x".into()),
                 values,
                 odd: None,
+                previous: None,
+                full: false,
             })
         };
         let mut stored = now(stored);
@@ -167,7 +169,8 @@ prop_compose! {
                 OLDER_LAYER.to_owned(),
                 older.into_iter().map(str::to_owned).collect(),
             )]),
-            code_signing: false,
+            random: Vec::new(),
+            code_signing: CodeSigning::None,
             zipped_bytes: 1000,
             environment_bytes,
             value_bytes: digest.variables.keys().map(|name| (name.clone(), 20)).collect(),

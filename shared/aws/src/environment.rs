@@ -7,6 +7,7 @@ use crate::{
     lambda::{customers_key, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
+    error::ProvideErrorMetadata,
     operation::get_function::GetFunctionOutput,
     types::{Environment, LastUpdateStatus, PackageType, State},
 };
@@ -25,8 +26,8 @@ use warden_engine::{
     plan::RevisionId,
     secret::{
         environment::{
-            EnvironmentDigest, EnvironmentUpdate, Held, KeptValue, KeyedHash, Package, RetainedSecrets, SecretState,
-            Stored, VariableName, VersionFacts,
+            CodeSigning, EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeptValue, KeyedHash, Package,
+            RetainedSecrets, SecretState, Stored, VariableName, VersionFacts,
         },
         rotate::{Kept, NotKept},
     },
@@ -208,6 +209,29 @@ fn length(text: &str) -> u64 {
     count.0
 }
 
+/// What stands behind a refusal of which only the code may be told. Functions of a runtime that was blocked for updates
+/// are refused so (Lambda developer guide, "Runtime deprecation policy"); the dates are moved often, so no list is kept
+/// here.
+fn with_runtime(error: CallError, runtime: Option<&str>) -> CallError {
+    let Some(runtime) = runtime.filter(|_| error.message.starts_with("InvalidParameterValueException")) else {
+        return error;
+    };
+    let message = format!(
+        "{}: nothing of the function was changed. Lambda may not let functions of the runtime {runtime} be changed any more (\"Lambda \
+         runtimes\" in its developer guide): then give it a newer one, and set the reference or no secret where it is deployed from",
+        error.message
+    );
+    CallError { kind: ErrorKind::Refused, message, ..error }
+}
+
+/// Whether a refusal says that the Region has no such operation: where AWS Signer is not, Lambda answers 403
+/// AccessDeniedException to everybody (aws-controllers-k8s/community#2971, hashicorp/terraform-provider-aws#27986:
+/// eu-central-2). A permission that is missing is told in other words: "is not authorized to perform". Should one of
+/// these be taken for the other, AWS refuses the layer when it is set, and nothing is changed.
+fn lacks_the_operation(message: &str) -> bool {
+    message.contains("Unable to determine service/operation name")
+}
+
 /// The variables as `update` leaves them; `None` where one that comes back is not among `back`.
 fn updated(
     mut variables: BTreeMap<String, SecretString>,
@@ -353,19 +377,34 @@ impl Aws {
         Ok(versions)
     }
 
-    /// Whether a function takes signed code only, which a layer of Warden's is not.
+    /// Whether a function takes signed code only. Of a container image nobody is asked: AWS answers 400
+    /// InvalidParameterValueException (aws-controllers-k8s/community#1117). An answer that cannot be used is no error,
+    /// since what is found has to be reported all the same.
     ///
     /// # Errors
-    /// The call that failed.
-    pub async fn has_code_signing(&self, function: &FunctionArn) -> Result<bool, CallError> {
+    /// What may go away by itself: throttling, no answer.
+    pub async fn code_signing(&self, function: &FunctionArn, package: &Package) -> Result<CodeSigning, CallError> {
+        if *package != Package::Zip {
+            return Ok(CodeSigning::None);
+        }
         let target = function.to_string();
         let request = self.lambda(function.region()).get_function_code_signing_config().function_name(&target);
         match request.send().await {
-            Ok(answer) => Ok(!answer.code_signing_config_arn.is_empty()),
-            Err(error) => match classify_redacted("GetFunctionCodeSigningConfig", &target, error) {
-                error if error.kind == ErrorKind::Gone => Ok(false),
-                error => Err(error),
-            },
+            Ok(answer) if answer.code_signing_config_arn.is_empty() => Ok(CodeSigning::None),
+            Ok(_) => Ok(CodeSigning::Configured),
+            Err(error) => {
+                let said = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
+                let is_missing = lacks_the_operation(said);
+                let error = classify_redacted("GetFunctionCodeSigningConfig", &target, error);
+                match error.kind {
+                    ErrorKind::Gone => Ok(CodeSigning::None),
+                    ErrorKind::Refused if is_missing => Ok(CodeSigning::None),
+                    ErrorKind::Retry | ErrorKind::Busy => Err(error),
+                    ErrorKind::Refused | ErrorKind::Stale | ErrorKind::PublicPolicy | ErrorKind::Bug => {
+                        Ok(CodeSigning::Unknown(error.message))
+                    }
+                }
+            }
         }
     }
 
@@ -422,6 +461,17 @@ impl Aws {
             return Err(failed(ErrorKind::Stale, "the function was changed since it was read"));
         }
 
+        // Left out, the function could not start with the references that are written next.
+        let needs = |grant: &Grant| grant.readers.contains(&reading.role);
+        if update.restore.is_empty() && update.grant.as_ref().is_some_and(needs) && !grant.as_ref().is_some_and(needs) {
+            return Err(CallError {
+                kind: ErrorKind::Retry,
+                operation: "GetRole",
+                target: reading.role.clone(),
+                message: "IAM does not know the function's role yet, or not any more; nothing was changed".into(),
+            });
+        }
+
         let mut back = BTreeMap::new();
         for (stored, version) in update.restore.iter().zip(&earlier) {
             for (name, hash) in &stored.values {
@@ -467,7 +517,7 @@ impl Aws {
             error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
                 with_key_rights(error)
             }
-            error => error,
+            error => with_runtime(error, reading.runtime.as_deref()),
         })
     }
 }

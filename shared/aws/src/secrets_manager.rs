@@ -20,6 +20,7 @@ use warden_engine::{
             StoredNow, VariableName,
         },
         rotate::{Kept, NotKept},
+        values::{KnownHash, Place},
     },
     secret_ref::{Reference, SecretName, plain},
 };
@@ -86,6 +87,8 @@ impl Version {
             label: self.labels.iter().find(|label| label.starts_with(LABEL)).cloned(),
             values: self.values.iter().flatten().map(|(name, value)| (name.clone(), hash(value))).collect(),
             odd: self.values.is_none().then(odd),
+            previous: None,
+            full: false,
         }
     }
 
@@ -177,24 +180,31 @@ impl Aws {
 
     async fn one(&self, function: &FunctionArn, name: &SecretName, is_referred: bool) -> Result<One, CallError> {
         let readers = async { if is_referred { self.readers(function, name).await.map(Some) } else { Ok(None) } };
-        let current = self.version(function, name, CURRENT);
-        let (version, described, readers) = future::try_join3(current, self.described(function, name), readers).await?;
+        let (current, previous) = (self.version(function, name, CURRENT), self.version(function, name, PREVIOUS));
+        let described = self.described(function, name);
+        let (version, previous, described, readers) = future::try_join4(current, previous, described, readers).await?;
         let key = self.hash_key().await?;
         let is_deleted = described.as_ref().is_some_and(|described| described.is_deleted);
+        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation
+        // (AWSPENDING).
+        let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
         let stored = match version {
-            Some(version) => Some(version.now(key)),
+            Some(version) => Some(StoredNow {
+                previous: previous.map(|previous| Box::new(previous.now(key))),
+                full: !has_room,
+                ..version.now(key)
+            }),
             // What it holds is seen once it is restored.
             None if is_deleted => described.as_ref().map(|described| StoredNow {
                 version: described.current.clone(),
                 label: None,
                 values: BTreeMap::new(),
                 odd: None,
+                previous: None,
+                full: !has_room,
             }),
             None => None,
         };
-        // A further version takes a label, and AWSPREVIOUS with the second one; one is left for a rotation
-        // (AWSPENDING).
-        let has_room = described.as_ref().is_none_or(|described| described.labels + 2 <= MOST_LABELS);
         let readers = readers.map(|readers| if is_deleted { BTreeSet::new() } else { readers });
         Ok(One { stored, has_room, is_deleted, readers })
     }
@@ -488,7 +498,7 @@ impl Aws {
     /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done
     /// again after an interruption it does nothing twice.
     pub(crate) async fn rotate(&self, rotation: &Rotation) -> Result<(), CallError> {
-        let Rotation { function, secret, variable, version, from, value, .. } = rotation;
+        let Rotation { function, secret, variable, version, from, value, others, .. } = rotation;
         let refused = |message| refused(secret, message);
         let source = async {
             match from {
@@ -502,8 +512,16 @@ impl Aws {
         if current.id != *version {
             // What is no object has the place of what was there before it.
             let before = current.values.as_ref().or_else(|| previous.as_ref()?.values.as_ref());
-            let mut all: BTreeMap<&str, &SecretString> =
-                before.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
+            // Where that has no place for one, the ledger knows the version that held it.
+            let elsewhere = match current.values {
+                Some(_) => BTreeMap::new(),
+                None => self.wherever_they_are(function, others, key).await?,
+            };
+            let mut all: BTreeMap<&str, &SecretString> = elsewhere
+                .iter()
+                .chain(before.into_iter().flatten())
+                .map(|(name, value)| (name.as_str(), value))
+                .collect();
             let found;
             match value {
                 Some(hash) => {
@@ -534,6 +552,21 @@ impl Aws {
             None => back.id == *version,
         });
         if holds { Ok(()) } else { Err(refused(NOT_READ_BACK)) }
+    }
+
+    /// Values from the versions that are known to have held them, as far as those are still there.
+    async fn wherever_they_are(
+        &self,
+        function: &FunctionArn,
+        known: &BTreeMap<String, KnownHash>,
+        key: &HashKey,
+    ) -> Result<BTreeMap<String, SecretString>, CallError> {
+        let found = known.iter().map(async |(name, known)| {
+            let Some(Place { secret, version }) = &known.place else { return Ok(None) };
+            let version = self.version_by_id(function, secret, version).await?;
+            Ok::<_, CallError>(version.and_then(|version| Some((name.clone(), version.value(name, known.hash, key)?))))
+        });
+        Ok(future::try_join_all(found).await?.into_iter().flatten().collect())
     }
 
     /// Adds a version with its label to a secret that is there.
@@ -585,8 +618,9 @@ impl Aws {
         answer.map(drop).map_err(|error| classify_redacted("UpdateSecretVersionStage", secret.as_str(), error))
     }
 
-    /// The same grant without the roles that are deleted, and those that were made anew under the same name. A role
-    /// that Warden may not look at stays in it.
+    /// The same grant without the roles that IAM does not know any more, or knows as another one's. One that nobody may
+    /// look at stays. IAM may not know everywhere yet what was made a moment ago: whoever needs a role looks whether it
+    /// is still there.
     pub(crate) async fn as_far_as_they_exist(&self, grant: &Grant) -> Result<Grant, CallError> {
         let seen = grant.readers.iter().map(async |reader| {
             let Ok(role) = reader.parse() else { return Ok(None) };

@@ -6,6 +6,7 @@ One function per correction, each tried by a test in `shared/sandbox/tests/corre
 import contextvars
 import dataclasses
 import json
+import re
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
@@ -41,6 +42,7 @@ def apply():
     service_linked_roles()
     source_identity()
     latest_event_invoke_config()
+    code_signing()
     put_events_delivers_nothing()
     bootstrap_environment()
     environment_keys.apply()
@@ -412,6 +414,32 @@ def latest_event_invoke_config():
             return operation(func_name, None if qualifier == "$LATEST" else qualifier, *rest)
 
         setattr(lambda_svc, name, unqualified)
+
+
+def code_signing():
+    """GetFunctionCodeSigningConfig refuses container images (aws-controllers-k8s/community#1117), functions that are
+    not there, and, in a Region without code signing, everybody, in words of its own
+    (aws-controllers-k8s/community#2971)."""
+    handle = lambda_svc.handle_request
+
+    async def handled(method, path, headers, body, query_params):
+        found = re.search(r"/functions/([^/]+)/code-signing-config$", path)
+        if not found or method != "GET":
+            return await handle(method, path, headers, body, query_params)
+        if get_region() == "eu-central-2":
+            return lambda_svc.error_response_json(
+                "AccessDeniedException", "Unable to determine service/operation name to be authorized.", 403)
+        name = lambda_svc._resolve_request_scoped_name(found.group(1))
+        if name not in lambda_svc._functions:
+            return lambda_svc.error_response_json(
+                "ResourceNotFoundException", f"Function not found: {lambda_svc._func_arn(name)}", 404)
+        if lambda_svc._functions[name]["config"].get("PackageType") == "Image":
+            return lambda_svc.error_response_json(
+                "InvalidParameterValueException",
+                "Code signing is not supported for functions created with container images.", 400)
+        return await handle(method, path, headers, body, query_params)
+
+    lambda_svc.handle_request = handled
 
 
 def put_events_delivers_nothing():

@@ -10,7 +10,9 @@ use warden_engine::{
     ledger::record::Step,
     model::{content::Content, surface::Resource},
     name::iam::PolicyArn,
+    run::undo::UndoRefusal,
 };
+use warden_testing::{Fault, Port};
 
 /// `pay` has a policy that others have as well, and no room among its own ones.
 async fn full() -> Home {
@@ -158,4 +160,31 @@ async fn where_the_role_has_room_there_is_no_copy() {
     let home = opt_in(home).await;
     version(&home, &managed("data"), &[orders(), everything()]).await;
     assert_eq!(home.calls_made(), ["PutRolePolicy(pay, warden-data-fce24bbe)", "DetachRolePolicy(pay, data)"]);
+}
+
+/// The guard looks at an undo that was cut off between its calls, once the lease is over: it is left to the person.
+#[tokio::test]
+async fn an_undo_that_was_cut_off_half_way_is_taken_up_again_after_the_guard_has_looked() {
+    for nth in 0.. {
+        let home = full().await;
+        version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
+        let [applied] = home.steps(Step::Applied).try_into().expect("one remediation");
+        let before = home.calls_at(Port::Call);
+        home.fault_at(Port::Call, nth, Fault::CrashBefore);
+        drop(home.run(home.undo(&applied)).await);
+        home.heal();
+        let made = home.calls_at(Port::Call) - before;
+        home.pass(SignedDuration::from_mins(5)).await;
+        home.sweep_all().await;
+        match home.undo(&applied).await {
+            Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
+            Err(other) => panic!("cut off at call {nth}: {other:#?}"),
+        }
+        assert!(home.content(&role("pay"), &attachment(&managed("data"))).policy().is_some());
+        assert_eq!(home.content(&role("pay"), &attachment(&copy())).policy(), None);
+        if made <= nth {
+            assert!(nth > 1, "an undo of several calls");
+            break;
+        }
+    }
 }

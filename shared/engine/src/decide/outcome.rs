@@ -85,7 +85,7 @@ pub fn conclude(
                 )
             });
             let rotated = matches!(intent.plan.surface(), Surface::Secret(_)).then_some(WHEN_IT_STARTS);
-            draft.note = noted(unlearnt, rotated);
+            draft.note = noted(noted(unlearnt, rotated), intent.plan.note());
             let keys = intent.restored();
             accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
                 let Acceptance { until, by, .. } = acceptance;

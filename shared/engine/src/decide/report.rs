@@ -19,7 +19,7 @@ pub(super) fn worst(findings: &[Finding]) -> Option<Severity> {
 }
 
 /// A note, followed by another one.
-pub(super) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
+pub(crate) fn noted(note: Option<String>, more: Option<&str>) -> Option<String> {
     match (note, more) {
         (Some(note), Some(more)) => Some(format!("{note}\n{more}")),
         (note, more) => note.or_else(|| more.map(str::to_owned)),

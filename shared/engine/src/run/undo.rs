@@ -2,7 +2,7 @@
 
 use crate::{
     call_error::CallError,
-    decide::outcome::Ending,
+    decide::{outcome::Ending, report::noted},
     ledger::{
         record::{Draft, Record, RecordId, Step},
         state::{Acceptance, Intent, Purpose},
@@ -13,7 +13,7 @@ use crate::{
         settings::Settings,
         surface::{Resource, Surface},
     },
-    plan::{Change, Plan, RevisionId},
+    plan::{Call, Change, Plan, RevisionId},
     ports::World,
     run::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
@@ -21,13 +21,14 @@ use crate::{
         proof::acceptance_message,
     },
     secret::{
-        environment::{KeyedHash, RetainedSecrets},
+        environment::{KeptValue, KeyedHash, RetainedSecrets, VariableName},
         known_secret::{self, Known, Withdrawal},
     },
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use warden_secret_ref::SecretName;
 
 /// The longest time for which a finding can be accepted.
 pub const LONGEST_ACCEPTANCE: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -124,6 +125,42 @@ impl Undo {
         }
     }
 
+    /// The variables that get a value back which was replaced since in the secret that Warden keeps for them.
+    ///
+    /// # Errors
+    /// [`UndoRefusal::Call`].
+    pub async fn replaced_since<W: World>(
+        &self,
+        world: &W,
+        plan: &Plan,
+    ) -> Result<BTreeMap<VariableName, SecretName>, UndoRefusal> {
+        let restored = plan.changes().iter().filter_map(|change| {
+            if let Call::UpdateEnvironment(update) = change.call() { Some(&update.restore) } else { None }
+        });
+        let values = restored.flatten().flat_map(|stored| &stored.values);
+        let values = values.filter_map(|(name, hash)| Some((name.parse::<VariableName>().ok()?, *hash)));
+        let compared = values.map(async |(name, hash)| {
+            let surface = Surface::Secret(name.clone());
+            let now = world.snapshot(&self.record.resource, &surface).await?;
+            let kept = now.and_then(|now| KeptValue::of(&now.content));
+            Ok::<_, CallError>(
+                kept.filter(|kept| kept.value.is_some_and(|value| value != hash)).map(|kept| (name, kept.secret)),
+            )
+        });
+        Ok(future::try_join_all(compared).await?.into_iter().flatten().collect())
+    }
+
+    /// What is to be said of [`Undo::replaced_since`], one line each.
+    pub fn replaced_note(replaced: &BTreeMap<VariableName, SecretName>) -> Option<String> {
+        let line = |(name, secret): (&VariableName, &SecretName)| {
+            format!(
+                "{name} gets back the value from before the remediation, which was replaced since: the newer one stays in {secret} and is not used"
+            )
+        };
+        let lines: Vec<String> = replaced.iter().map(line).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
     /// Restores the content from before exactly, if the surface holds what Warden left, and accepts it.
     ///
     /// # Errors
@@ -178,6 +215,9 @@ impl Undo {
             }
         };
 
+        let replaced = Undo::replaced_note(&self.replaced_since(world, plan).await?);
+        let noting = replaced.map(|note| plan.clone().noting(&note));
+        let plan = noting.as_ref().unwrap_or(plan);
         // What was put away after a resource that is gone had no finding.
         if !self.record.entry.findings.is_empty() {
             let acceptance = self.acceptance(world, plan, surface, now).await?;
@@ -203,7 +243,7 @@ impl Undo {
             undoes: Some(self.record.id),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
             changes: plan.changes().to_vec(),
-            note: Some(format!("undo of {}", self.record.id)),
+            note: noted(Some(format!("undo of {}", self.record.id)), plan.note()),
             ..template.clone()
         });
         let known = self.withdrawn(world, plan).await?;

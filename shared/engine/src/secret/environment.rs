@@ -6,6 +6,7 @@
 use crate::{
     model::content::Content,
     name::{NameError, as_text, lambda::FunctionArn},
+    secret::values::KnownHash,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -270,6 +271,19 @@ pub enum Package {
     Unknown(String),
 }
 
+/// Whether a function takes signed code only, which a layer of Warden's is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeSigning {
+    /// It has no code-signing configuration.
+    #[default]
+    None,
+    /// It has one.
+    Configured,
+    /// Nobody could find out: AWS's answer instead.
+    Unknown(String),
+}
+
 /// What the function's secret holds now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredNow {
@@ -282,6 +296,17 @@ pub struct StoredNow {
     /// What stands there where its text is not a JSON object by variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odd: Option<OddText>,
+    /// What it held before that (AWSPREVIOUS): somebody may have replaced it by hand between two looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<StoredNow>>,
+    /// Whether it has no room for a further version with a label.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub full: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What somebody has put into a secret in the place of the JSON object.
@@ -443,6 +468,11 @@ pub struct KeptValue {
 }
 
 impl KeptValue {
+    /// Reads content back; `None` where nothing is kept.
+    pub fn of(content: &Content) -> Option<KeptValue> {
+        content.document().and_then(|document| serde_json::from_value(document.clone()).ok())
+    }
+
     /// As the content of a surface.
     pub fn content(&self) -> Content {
         serde_json::to_value(self).map(Content::new).unwrap_or_default()
@@ -471,6 +501,9 @@ pub struct Rotation {
     /// [`crate::secret::known_secret`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
+    /// Where the values of the function's other variables are, for a secret whose text holds none of them any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, KnownHash>,
 }
 
 /// When another value reaches a function, for every record and every command that says so. An update of the

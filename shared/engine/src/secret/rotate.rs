@@ -9,7 +9,7 @@ use crate::{
     },
     ledger::{
         record::{Draft, Record, Step},
-        state::{Intent, Purpose},
+        state::{History, Intent, Purpose},
     },
     model::{
         cloudtrail::Cause,
@@ -28,6 +28,7 @@ use crate::{
     secret::environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
 };
 use futures::future;
+use std::collections::BTreeMap;
 use serde_json::json;
 use warden_secret_ref::SecretName;
 
@@ -133,6 +134,7 @@ impl Rotate {
             version: version(&kept.version, Some(value)),
             from: None,
             known,
+            others: BTreeMap::new(),
         };
         let back = Rotation {
             value: kept.value,
@@ -186,6 +188,7 @@ impl Rotate {
         if content != *plan.before() {
             return Err(RotateRefusal::Changed);
         }
+        let plan = &with_others(plan, &history);
         let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
         let held = state.intent.as_ref().is_some_and(|intent| intent.lease > now);
         if held || history.is_held(surface, now).is_some() {
@@ -218,5 +221,28 @@ impl Rotate {
         let operation = Operation { world, resource, cause: &self.cause, intent, template };
         let begun = operation.begin(history, state, entry).await?;
         Ok(begun.map_or(Pass::Again(None), Pass::Done))
+    }
+}
+
+/// The plan with what the ledger knows of the function's other values, where the secret holds nothing for the variable:
+/// its text may be no object any more, and two bad texts after each other leave no version with a label that is one.
+fn with_others(plan: &Plan, history: &History) -> Plan {
+    let [change] = plan.changes() else { return plan.clone() };
+    let (Call::RotateSecret(there), None) = (change.call(), KeptValue::of(plan.before()).and_then(|kept| kept.value))
+    else {
+        return plan.clone();
+    };
+    let state = history.surfaces.get(&Surface::Environment(None));
+    let known = state.into_iter().flat_map(|state| state.values.iter());
+    let others = known.filter(|(name, _)| *name != there.variable.as_str()).filter_map(|(name, variable)| {
+        let kept = variable.current.as_ref()?;
+        (kept.place.as_ref()?.secret == there.secret).then(|| (name.to_owned(), kept.clone()))
+    });
+    let there = Rotation { others: others.collect(), ..(**there).clone() };
+    let plan_with = Plan::new(plan.surface().clone(), plan.before().clone());
+    let plan_with = plan_with.then(Call::RotateSecret(Box::new(there)), change.undo().clone(), plan.after().clone());
+    match plan.note() {
+        Some(note) => plan_with.noting(note),
+        None => plan_with,
     }
 }

@@ -88,6 +88,16 @@ impl Values {
         }
     }
 
+    /// A value is in a version of a secret that is not the current one: it is replaced, whoever did that.
+    pub fn replaced(&mut self, name: &str, hash: KeyedHash, place: Place) {
+        let Some(variable) = self.0.get_mut(name).filter(|variable| !variable.is_current(hash)) else { return };
+        let is_known = variable.earlier.iter().any(|known| known.hash == hash && known.place.is_some());
+        if variable.current.is_some() && !is_known {
+            variable.seen.retain(|seen| *seen != hash);
+            variable.replace(KnownHash { hash, place: Some(place) });
+        }
+    }
+
     /// A value stands in the environment.
     pub fn see(&mut self, name: &str, hash: KeyedHash) {
         let variable = self.0.entry(name.to_owned()).or_default();
@@ -112,6 +122,12 @@ impl Values {
             {
                 let place = Place { secret: secret.clone(), version: version.clone() };
                 values.iter().for_each(|(name, hash)| self.set(name, *hash, place.clone()));
+            }
+            if let Call::UpdateEnvironment(update) = change.call()
+                && let Some(Stored { secret, version, values, .. }) = &update.aside
+            {
+                let place = Place { secret: secret.clone(), version: version.clone() };
+                values.iter().for_each(|(name, hash)| self.replaced(name, *hash, place.clone()));
             }
             // What it replaces first: nobody may have looked since that was put there.
             if let Call::RotateSecret(before) = change.undo()
@@ -198,6 +214,22 @@ mod tests {
         values.see("A1", hash(1));
         values.set("A1", hash(4), place("four"));
         check(&values, &[(1, "one"), (2, "two"), (3, "three")]);
+    }
+
+    #[test]
+    fn what_is_found_in_an_older_version_is_replaced_unless_it_is_the_current_one() {
+        let mut values = Values::default();
+        values.replaced("A1", hash(1), place("nobody knows the variable"));
+        values.see("A1", hash(9));
+        values.set("A1", hash(3), place("three"));
+        check(&values, &[(9, "")]);
+        values.replaced("A1", hash(2), place("two"));
+        values.replaced("A1", hash(2), place("again"));
+        values.replaced("A1", hash(3), place("also there"));
+        check(&values, &[(9, ""), (2, "two")]);
+        // What was only seen has a place now.
+        values.replaced("A1", hash(9), place("aside"));
+        check(&values, &[(2, "two"), (9, "aside")]);
     }
 
     #[test]

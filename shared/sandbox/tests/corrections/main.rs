@@ -8,7 +8,7 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{
         CapacityProviderConfig, Environment, FunctionCode, FunctionUrlAuthType, FunctionVersionLatestPublished,
-        LambdaManagedInstancesCapacityProviderConfig, LayerVersionContentInput, Runtime,
+        LambdaManagedInstancesCapacityProviderConfig, LayerVersionContentInput, PackageType, Runtime,
     },
 };
 use bytes::Bytes;
@@ -759,6 +759,26 @@ async fn the_event_invoke_config_of_latest_is_the_functions() {
         put.maximum_retry_attempts(1).send().await.expect("put");
         let got = account.lambda.get_function_event_invoke_config().function_name("shop").send().await;
         got.is_ok_and(|config| config.maximum_retry_attempts == Some(1))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn container_images_and_regions_without_it_are_refused_code_signing() {
+    check(async |account| {
+        let image = FunctionCode::builder().image_uri("111122223333.dkr.ecr.us-east-1.amazonaws.com/shop:1").build();
+        let create = account.lambda.create_function().function_name("boxed").package_type(PackageType::Image);
+        create.role("arn:aws:iam::111122223333:role/probe").code(image).send().await.expect("a function");
+        let asked = async |lambda: &aws_sdk_lambda::Client, name: &str| {
+            let answer = lambda.get_function_code_signing_config().function_name(name).send().await;
+            code(&answer).to_owned()
+        };
+        let config = account.sandbox.config().into_builder().region(aws_types::region::Region::new("eu-central-2"));
+        let elsewhere = aws_sdk_lambda::Client::new(&config.build());
+        asked(&account.lambda, "boxed").await == "InvalidParameterValueException"
+            && asked(&account.lambda, "nobody").await == "ResourceNotFoundException"
+            && asked(&elsewhere, "shop").await == "AccessDeniedException"
+            && asked(&account.lambda, "shop").await.is_empty()
     })
     .await;
 }
