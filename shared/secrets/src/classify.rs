@@ -83,7 +83,7 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     // 1 and 2: the formats of providers, public ones too.
     let is_password = matches!(name.role, Role::Password | Role::Passphrase | Role::Pin);
     let may_be_id = matches!(name.role, Role::Harmless | Role::Neutral | Role::Key | Role::Credential);
-    match format::recognise(value) {
+    match format::recognise(Some(name), value) {
         Some(Recognised::Public) if !is_password => return None,
         Some(Recognised::Id) if may_be_id => return None,
         Some(Recognised::Secret(verdict)) => {

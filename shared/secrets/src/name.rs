@@ -43,7 +43,7 @@ pub(crate) struct Name {
 }
 
 /// No name says anything more after this many bytes; of a longer one the end counts.
-const LONGEST: usize = 160;
+const LONGEST_NAME: usize = 160;
 
 impl Name {
     pub(crate) fn read(name: &str) -> Self {
@@ -74,6 +74,17 @@ impl Name {
         self.words().any(|word| PROVIDERS.contains(word))
     }
 
+    /// Whether the word stands in it, be it cut up: `LAUNCH_DARKLY` mentions `launchdarkly`.
+    pub(crate) fn mentions(&self, word: &str) -> bool {
+        let mut joined = [0u8; LONGEST_NAME * 2];
+        let mut length = 0;
+        for (place, byte) in joined.iter_mut().zip(self.words.bytes().filter(|byte| *byte != b'_')) {
+            *place = byte;
+            length += 1;
+        }
+        joined.get(..length).is_some_and(|name| name.windows(word.len().max(1)).any(|part| part == word.as_bytes()))
+    }
+
     /// Whether it is of something whose keys are told apart by their fingerprints, in hexadecimal digits: `GPG_KEY`.
     pub(crate) fn names_fingerprint(&self) -> bool {
         self.words().any(|word| matches!(word, "gpg" | "pgp" | "ssh" | "apt"))
@@ -86,7 +97,7 @@ impl Name {
 
 /// The words of a name in lower case with `_` between them: at `_`, `-` and the like, and where the case changes.
 fn split(name: &str) -> String {
-    let skip = name.len().saturating_sub(LONGEST);
+    let skip = name.len().saturating_sub(LONGEST_NAME);
     let name = name.char_indices().find(|(at, _)| *at >= skip).and_then(|(at, _)| name.get(at..)).unwrap_or_default();
     let mut words = String::with_capacity(name.len() + 8);
     let mut previous = '_';
