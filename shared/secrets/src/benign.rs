@@ -3,6 +3,7 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, runs},
+    ids::{is_logical, is_of_words},
     words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
@@ -241,7 +242,7 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value)
+    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value) || is_logical(value)
 }
 
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's
@@ -261,20 +262,19 @@ fn is_generated_name(value: &str) -> bool {
     let is_suffix = is_suffix
         && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
-    is_suffix && value.len() <= 255 && names.split('-').all(is_name) && names.split('-').any(|name| name.len() >= 3)
+    is_suffix
+        && value.len() <= 255
+        && names.split('-').all(is_name)
+        && names.split('-').any(|name| {
+            let words = without_hash(name);
+            name.len() >= 4 && (is_of_words(words) || words.len() < name.len())
+        })
 }
 
 /// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and
 /// before a hash of eight digits `Queue5C0A09CF`.
 fn is_name(name: &str) -> bool {
-    let without_hash = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
-        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
-            || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
-                && words.ends_with(|last: char| last.is_ascii_lowercase()));
-        words.len() >= 2 && is_hash && apart
-    });
-    let name = without_hash.map_or(name, |(words, _)| words);
+    let name = without_hash(name);
     let letters = name.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = name.len() - letters;
     let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
@@ -285,7 +285,19 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && digits <= 3
-        && (one_style || is_camel_case(name, letters))
+        && if one_style { name.len() <= 3 || is_camel_case(name, letters) } else { is_camel_case(name, letters) }
+}
+
+/// The name before the hash that the CDK puts behind it: `Queue5C0A09CF`.
+fn without_hash(name: &str) -> &str {
+    let cut = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
+        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
+            || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
+                && words.ends_with(|last: char| last.is_ascii_lowercase()));
+        words.len() >= 2 && is_hash && apart
+    });
+    cut.map_or(name, |(words, _)| words)
 }
 
 /// `IoTAppPool`, `KbCdk`: pieces that are words or are too short to tell, for the most part.

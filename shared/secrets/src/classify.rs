@@ -6,6 +6,7 @@ use crate::{
     candidate::Candidate,
     features::{Features, is_uuid},
     format::{self, Recognised},
+    ids::{Carries, carries, has_random_piece, is_by_turns, is_id, jumps_about},
     known_public::is_known_public,
     name::{Name, Role},
     placeholder::is_template,
@@ -91,11 +92,13 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
         }
         Some(Recognised::Public | Recognised::Id) | None => {}
     }
-    // 3: structure.
+    // 3: structure. A random value with many signs in it has one by chance.
+    let scattered = is_scattered(name, value);
     match structure::examine(name, value, depth) {
+        Found::Secret(verdict) if scattered => return Some(verdict.or(by_name(name, value))),
         Found::Secret(verdict) => return Some(verdict),
-        Found::Harmless => return None,
-        Found::Nothing => {}
+        Found::Harmless if !scattered => return None,
+        Found::Harmless | Found::Nothing => {}
     }
     if let Some(verdict) = format::find_within(value).filter(|verdict| !is_for_browsers(name, *verdict)) {
         return Some(verdict);
@@ -115,12 +118,32 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     if name.public || (!is_pin && value.is_placeholder()) {
         return None;
     }
-    // 4 and 5: name and value together.
+    by_name(name, value)
+}
+
+/// Layers 4 and 5: name and value together.
+fn by_name(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     match name.role {
         Role::Harmless => None,
         Role::Neutral => by_value_alone(value),
         Role::Password | Role::Passphrase | Role::Pin => password(name, value),
         Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => key(name, value),
+    }
+}
+
+/// Whether it is noise and signs under a name that says secret, as generators make passwords.
+fn is_scattered(name: &Name, value: &Candidate<'_>) -> bool {
+    let strong = !matches!(name.role, Role::Harmless | Role::Neutral | Role::Pin | Role::Key | Role::Credential);
+    strong && {
+        let features = value.features();
+        (12..=128).contains(&features.length)
+            && features.symbols >= 3
+            && features.spaces == 0
+            && features.classes() >= 3
+            && features.distinct >= 10
+            && features.word_letters * 3 <= features.length
+            && !value.contains("://")
+            && !value.contains("\":")
     }
 }
 
@@ -183,7 +206,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let features = value.features();
     let high = Some(Verdict::high(Kind::PASSWORD));
     let medium = Some(Verdict::medium(Kind::PASSWORD));
-    let weaker = if name.distant { None } else { medium };
+    let weaker = if name.distant || name.apart { None } else { medium };
     if name.role == Role::Pin {
         let digits = features.digits == features.length && features.distinct > 1;
         return match (digits, value.len()) {
@@ -200,13 +223,24 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return None;
     }
     if features.spaces > 0 {
+        if is_random_with_space(features) {
+            return if name.distant { medium } else { high };
+        }
         return phrase(name, value);
     }
-    if value.is_benign() {
+    if is_by_turns(value) {
+        return high;
+    }
+    if !is_scattered(name, value) && (value.is_benign() || carries(value) == Some(Carries::InPath)) {
         return None;
     }
-    let sure = !name.distant && !says_password(value);
-    if is_uuid(value) || (features.noise() >= 50 && features.length >= 10) {
+    // What is asked of a community is no more than that it is not everybody's.
+    if name.has("community") {
+        return medium;
+    }
+    let sure =
+        !name.distant && !says_password(value) && (!name.apart || (features.noise() >= 75 && features.length >= 12));
+    if is_uuid(value) || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
         return if sure { high } else { medium };
     }
     // Several, none of which would be more than weak.
@@ -217,6 +251,10 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let letters_and_more = features.letters() >= 3 && (features.digits > 0 || features.upper > 0);
     if features.symbols > 0 && letters_and_more && features.length >= 7 {
         return if sure { high } else { medium };
+    }
+    // `yarIbqusBpOx`: no word has its capitals there.
+    if has_random_piece(value) {
+        return weaker;
     }
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && features.words >= 3 {
@@ -257,6 +295,21 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return weaker;
     }
     None
+}
+
+/// A random password that has a space among its characters.
+fn is_random_with_space(features: &Features) -> bool {
+    features.spaces <= 3
+        && features.spaces * 4 <= features.length
+        && features.length >= 12
+        && features.noise() >= 75
+        && features.words == 0
+        && features.classes() >= 3
+}
+
+/// What no person and no program that numbers things would write: capitals, small letters and digits by turns.
+fn is_plainly_random(features: &Features) -> bool {
+    features.length >= 16 && features.classes() >= 3 && features.noise() >= 75 && features.distinct >= 10
 }
 
 /// `P@ssw0rd`, `StrongPassword123!`: what examples and developers' machines have, and servers should not.
@@ -396,7 +449,8 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
     let of_provider = name.names_provider();
     let weak_key = name.role == Role::Key && !(of_provider && features.length >= 28);
-    let weak_name = name.distant || weak_key || name.role == Role::Credential;
+    let apart = name.apart && !is_plainly_random(features);
+    let weak_name = name.distant || apart || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
     if features.spaces > 0 {
@@ -428,7 +482,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
             _ => None,
         };
     }
-    if value.is_benign() {
+    if !is_scattered(name, value) && value.is_benign() {
         return None;
     }
     if is_uuid(value) {
@@ -436,7 +490,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         // KMS names its keys so.
         let of_kms = name.role == Role::ApiKey
             && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
-        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
+        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant && !name.has("id"));
         return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if features.hexadecimal {
@@ -448,7 +502,18 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
             _ => graded(!weak_name),
         };
     }
-    if is_identifier(value) {
+    if is_by_turns(value) {
+        return graded(!weak_name);
+    }
+    let names_another = matches!(name.role, Role::Key | Role::Credential);
+    match carries(value) {
+        Some(Carries::InPath | Carries::InName) => return None,
+        Some(Carries::InKey) if name.role == Role::Secret || names_another || name.has("cache") => return None,
+        Some(Carries::Hash) if names_another || name.has("cache") => return None,
+        Some(Carries::InKey | Carries::Hash) => return graded(false),
+        Some(Carries::Mixed) | None => {}
+    }
+    if is_identifier(value) || (name.has("cache") && is_id(value)) {
         return None;
     }
     // Signs between letters cut words out of noise.
@@ -457,7 +522,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         && features.letters() > 0
         && features.length >= 12
         && (features.noise() >= 25 || features.words == 0);
-    let random = (features.noise() >= 50 || signs) && features.distinct >= 8;
+    let random = (features.noise() >= 50 || signs || jumps_about(value)) && features.distinct >= 8;
     if random {
         return match features.length {
             0..10 => None,
@@ -488,7 +553,7 @@ fn is_identifier(value: &Candidate<'_>) -> bool {
     let parts = value.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).count();
     let wordy = features.words > 0 && features.wordy_segments > 0;
     // Of one word, only capitals within it tell a name (`tenantId`) from a password (`tiger2009`).
-    (parts >= 2 && wordy && features.longest_noise <= 17 && features.noise() <= 65)
+    (parts >= 2 && wordy && features.longest_noise <= 17 && features.noise() <= 65 && !has_random_piece(value))
         || (parts == 1 && features.digits == 0 && features.noise() < 50)
 }
 
@@ -544,8 +609,13 @@ fn by_value_alone(value: &Candidate<'_>) -> Option<Verdict> {
         && features.distinct >= 18
         && features.longest_noise >= 8;
     let cut_up = value.bytes().filter(|byte| matches!(byte, b'.' | b':')).count();
-    (random && cut_up <= 2 && !value.is_benign() && !is_uuid(value) && !is_identifier(value))
-        .then_some(Verdict::medium(Kind::RANDOM))
+    (random
+        && cut_up <= 2
+        && !value.is_benign()
+        && !is_uuid(value)
+        && carries(value).is_none()
+        && !is_identifier(value))
+    .then_some(Verdict::medium(Kind::RANDOM))
 }
 
 #[cfg(test)]

@@ -1,12 +1,39 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
-use crate::{bigrams::is_wordlike, indirection::Starts, words::PLACEHOLDERS};
+use crate::{
+    bigrams::is_wordlike,
+    features::{Features, is_uuid},
+    indirection::Starts,
+    words::PLACEHOLDERS,
+};
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
 /// Whether it is a template, an example, or a mask.
 pub(crate) fn is_placeholder(value: &str) -> bool {
-    is_template(value) || says_so(value) || is_filling(value)
+    is_template(value) || is_mask(value) || says_so(value) || is_filling(value) || is_made_up_uuid(value)
+}
+
+/// What shows that there is a value without showing it (`***`, `...`), and a hole that is filled by its place (`{0}`,
+/// `%s`).
+fn is_mask(value: &str) -> bool {
+    let mut letters = value.chars();
+    let Some(first) = letters.next() else { return false };
+    let is_row = matches!(first, '*' | '.' | '\u{2022}' | '\u{2026}' | '\u{25cf}' | 'x' | 'X' | '#' | '-' | '_' | '?')
+        && letters.all(|letter| letter == first);
+    let hole = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    is_row || hole.is_some_and(|hole| hole.bytes().all(|byte| byte.is_ascii_digit())) || matches!(value, "%s" | "%v")
+}
+
+/// A UUID that a person typed, behind whatever it stands: the groups of one digit each, or words that hexadecimal digits
+/// can spell.
+fn is_made_up_uuid(value: &str) -> bool {
+    const UUID: usize = 36;
+    let Some(uuid) = value.len().checked_sub(UUID).and_then(|at| value.get(at..)).filter(|uuid| is_uuid(uuid)) else {
+        return false;
+    };
+    let of_one = |group: &&str| group.bytes().zip(group.bytes().skip(1)).all(|(one, next)| one == next);
+    uuid.split('-').filter(of_one).count() >= 3
 }
 
 /// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
@@ -15,9 +42,9 @@ pub(crate) fn is_template(value: &str) -> bool {
     if !value.bytes().any(sign) {
         return is_named(value);
     }
-    // Two characters that stand together in no other text.
-    let interpolated = [("${", '}'), ("{{", '}')];
-    if interpolated.iter().any(|(open, close)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close))) {
+    // Two characters that stand together in little other text than random passwords.
+    let interpolated = [("${", "}"), ("{{", "}}")];
+    if interpolated.iter().any(|(open, close)| is_hole(value, open, close)) {
         return true;
     }
     // These do stand in passwords, so what is in them has to be a label.
@@ -46,6 +73,20 @@ pub(crate) fn is_template(value: &str) -> bool {
         || is_named(value)
 }
 
+/// Whether something is to be put between the two marks: neither what stands there nor what stands around them is
+/// random.
+fn is_hole(value: &str, open: &str, close: &str) -> bool {
+    let Some((before, rest)) = value.split_once(open) else { return false };
+    let Some((inside, after)) = rest.split_once(close) else { return false };
+    let signs = |text: &str| {
+        let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&?;,+'\"".contains(*letter);
+        text.chars().filter(is_sign).count() >= 2
+    };
+    let noise = |text: &str| text.len() >= 5 && Features::of(text).noise() >= 60;
+    let is_random_around = signs(before) || signs(after) || (noise(before) && (after.is_empty() || noise(after)));
+    inside.contains(open) || !(is_random(inside) || is_random_around)
+}
+
 /// CloudFormation's functions, in YAML and JSON.
 const INTRINSICS: Starts = Starts::of(&["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"]);
 
@@ -60,8 +101,20 @@ fn enclosed(value: &str, open: char, close: char) -> Option<&str> {
     value.strip_prefix(open)?.strip_suffix(close)
 }
 
+/// Whether it is one run of letters and digits that is no word: what no label is called.
+fn is_random(text: &str) -> bool {
+    const LEAST: usize = 6;
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    let classes = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].iter().filter(|is| has(**is));
+    text.len() >= LEAST
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && classes.count() >= 2
+        && Features::of(text).noise() >= 50
+}
+
 fn is_label(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    !is_random(text)
+        && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.len() <= 60
         && text
             .chars()
@@ -114,6 +167,7 @@ const WITHIN: &[&str] = &[
     "replace with",
     "redacted",
     "foobar",
+    "deadbeef",
     "not-a-real",
     "not_a_real",
     "notreal",

@@ -6,6 +6,7 @@ mod table;
 mod tests;
 
 use crate::{
+    bigrams::is_wordlike,
     features::{Features, is_uuid},
     ids,
     name::{Name, Role},
@@ -143,6 +144,7 @@ const ORDINARY: &[&str] = &[
     "prod",
     "production",
     "sandbox",
+    "sdk",
     "secret",
     "ser",
     "sess",
@@ -188,7 +190,7 @@ impl Format {
             Says::Id => return Some(Recognised::Id),
             Says::Secret | Says::Likely => {}
         }
-        if self.checksum == Checksum::None && is_of_words(matched) {
+        if self.checksum == Checksum::None && (is_of_words(matched) || is_of_capitals(matched)) {
             return None;
         }
         let doubtful = self.checksum == Checksum::None && self.is_ordinary(start);
@@ -270,6 +272,11 @@ fn is_of_words(value: &str) -> bool {
             let features = Features::of(value);
             features.noise() < 50 && features.words >= 2
         }
+}
+
+/// `ASIA` and more of a name in capitals.
+fn is_of_capitals(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_uppercase()) && is_wordlike(value.as_bytes())
 }
 
 /// Runs take as much as they can and give back only what the next part needs. All lengths are bounded by the table.

@@ -141,6 +141,9 @@ fn user_info(rest: &str) -> Option<(&str, &str)> {
 
 fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option<Verdict> {
     let password = Candidate::new(password.trim_matches(['"', '\'']));
+    if password.contains('%') && is_placeholder(&percent_decoded(&password)) {
+        return None;
+    }
     if password.is_placeholder() || password.is_elsewhere() || password.eq_ignore_ascii_case(user) || password.len() < 3
     {
         return None;
@@ -224,7 +227,7 @@ fn public_key_in_query(value: &str, place: &str) -> bool {
     value.starts_with("pk.") || value.starts_with("pk_") || place.ends_with(".js") || place.ends_with("/js")
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

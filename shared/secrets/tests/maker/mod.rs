@@ -132,9 +132,9 @@ impl Maker {
         let mut letters: Vec<String> = (0..length * 3)
             .map(|at| self.pick(if at % 3 == 1 { "aeiouy" } else { "bcdfghjkmnpqrstvwxz" }, 1))
             .collect();
-        let capital = self.below(letters.len());
         let edges = [length - 1, length, 2 * length - 1, 2 * length, 3 * length - 1];
         let digit = edges[self.below(edges.len())];
+        let capital = (digit + 1 + self.below(letters.len() - 1)) % letters.len();
         letters[capital] = letters[capital].to_uppercase();
         letters[digit] = self.pick(DIGITS, 1);
         letters.chunks(length).map(<[String]>::concat).collect::<Vec<_>>().join("-")
@@ -171,15 +171,16 @@ impl Maker {
 
     /// A value made from a pattern.
     pub(crate) fn value(&mut self, pattern: &str) -> String {
+        // `\n` in a pattern is the end of a line, `\\n` the two characters.
+        let text = |literal: &str| literal.replace("\\\\n", "\u{0}").replace("\\n", "\n").replace('\u{0}', "\\n");
         let mut value = String::new();
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('«') {
             let (mark, after) = after.split_once('»').expect("a mark has its end");
-            value.push_str(before);
+            value.push_str(&text(before));
             value.push_str(&self.mark(mark));
             rest = after;
         }
-        value.push_str(rest);
-        value.replace("\\\\n", "\u{0}").replace("\\n", "\n").replace('\u{0}', "\\n")
+        value + &text(rest)
     }
 }
