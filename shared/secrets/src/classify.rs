@@ -1,15 +1,15 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::is_number,
+    benign::{is_cloudformation, is_number},
     bigrams::is_wordlike,
     candidate::Candidate,
     features::{Features, is_uuid},
     format::{self, Recognised},
-    ids::{Carries, carries, has_random_piece, is_by_turns, is_id, jumps_about},
+    ids::{Carries, carries, has_random_piece, is_by_turns, is_id, jumps_about, words_in},
     known_public::is_known_public,
     name::{Name, Role},
-    placeholder::is_template,
+    placeholder::{is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
     words::COMMON_PASSWORDS,
@@ -115,7 +115,13 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
         return None;
     }
     let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
-    if name.public || (!is_pin && value.is_placeholder()) {
+    if name.public {
+        return None;
+    }
+    if matches!(name.role, Role::Password | Role::Secret) && was_changed(value) {
+        return Some(Verdict::medium(Kind::PASSWORD));
+    }
+    if !is_pin && value.is_placeholder() {
         return None;
     }
     by_name(name, value)
@@ -141,10 +147,16 @@ fn is_scattered(name: &Name, value: &Candidate<'_>) -> bool {
             && features.spaces == 0
             && features.classes() >= 3
             && features.distinct >= 10
-            && features.word_letters * 3 <= features.length
+            && (features.word_letters * 3 <= features.length || kinds_of_signs(value) >= 5)
             && !value.contains("://")
             && !value.contains("\":")
     }
+}
+
+/// How many different signs it has.
+fn kinds_of_signs(value: &str) -> u32 {
+    let seen = value.bytes().filter(u8::is_ascii_punctuation).fold(0u128, |seen, byte| seen | 1 << (byte & 0x7f));
+    seen.count_ones()
 }
 
 /// `${DB_PASSWORD:-secret}`: what stands for a variable that is not set.
@@ -206,7 +218,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let features = value.features();
     let high = Some(Verdict::high(Kind::PASSWORD));
     let medium = Some(Verdict::medium(Kind::PASSWORD));
-    let weaker = if name.distant || name.apart { None } else { medium };
+    let weaker = if name.distant || (name.apart && features.classes() < 3) { None } else { medium };
     if name.role == Role::Pin {
         let digits = features.digits == features.length && features.distinct > 1;
         return match (digits, value.len()) {
@@ -231,16 +243,24 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     if is_by_turns(value) {
         return high;
     }
-    if !is_scattered(name, value) && (value.is_benign() || carries(value) == Some(Carries::InPath)) {
+    let scattered = is_scattered(name, value);
+    // Of so few words, what ends like a resource's name may be a password.
+    let like_resource = is_cloudformation(value) && words_in(value) < 2 && !names_a_thing(value);
+    let benign = value.is_benign() && !like_resource;
+    if !scattered && (benign || carries(value) == Some(Carries::InPath)) {
         return None;
     }
     // What is asked of a community is no more than that it is not everybody's.
     if name.has("community") {
         return medium;
     }
-    let sure =
-        !name.distant && !says_password(value) && (!name.apart || (features.noise() >= 75 && features.length >= 12));
-    if is_uuid(value) || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
+    let sure = !name.distant
+        && !says_password(value)
+        && (!name.apart || scattered || (features.noise() >= 75 && features.length >= 12));
+    if is_word_and_year(value) {
+        return weaker;
+    }
+    if is_uuid(value) || scattered || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
         return if sure { high } else { medium };
     }
     // Several, none of which would be more than weak.
@@ -253,7 +273,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return if sure { high } else { medium };
     }
     // `yarIbqusBpOx`: no word has its capitals there.
-    if has_random_piece(value) {
+    if has_random_piece(value) || like_resource {
         return weaker;
     }
     // Words alone: a passphrase, or the name of something.
@@ -299,11 +319,10 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
 
 /// A random password that has a space among its characters.
 fn is_random_with_space(features: &Features) -> bool {
-    features.spaces <= 3
-        && features.spaces * 4 <= features.length
+    features.spaces <= 2
         && features.length >= 12
-        && features.noise() >= 75
-        && features.words == 0
+        && features.noise() >= 50
+        && features.words <= 1
         && features.classes() >= 3
 }
 
@@ -331,6 +350,20 @@ pub(crate) fn says_password(value: &str) -> bool {
     let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
     ["password", "passaword", "testpass", "secret", "change"].iter().any(|word| within(word.as_bytes()))
         || counts_up(value)
+}
+
+/// `Summer2024!`: a word, a year, and a sign or two, as people make what has to be changed every few months.
+fn is_word_and_year(value: &str) -> bool {
+    let is_sign = |letter: char| letter.is_ascii_punctuation();
+    let bare = value.trim_end_matches(is_sign);
+    let Some((word, year)) = bare.len().checked_sub(4).and_then(|at| bare.split_at_checked(at)) else { return false };
+    let word = word.trim_end_matches(is_sign);
+    value.len() - bare.len() <= 2
+        && (year.starts_with("19") || year.starts_with("20"))
+        && year.bytes().all(|byte| byte.is_ascii_digit())
+        && (3..=14).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && (word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase()) || is_wordlike(word.as_bytes()))
 }
 
 /// `Admin@123`: a word, a sign, and digits in their order.
@@ -482,7 +515,8 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
             _ => None,
         };
     }
-    if !is_scattered(name, value) && value.is_benign() {
+    let scattered = is_scattered(name, value);
+    if !scattered && value.is_benign() {
         return None;
     }
     if is_uuid(value) {
@@ -514,7 +548,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         Some(Carries::Mixed) | None => {}
     }
     if is_identifier(value) || (name.has("cache") && is_id(value)) {
-        return None;
+        return if is_for_signing(name) && is_thought_up(value) { graded(false) } else { None };
     }
     // Signs between letters cut words out of noise.
     let signs = features.symbols >= 2
@@ -522,7 +556,11 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         && features.letters() > 0
         && features.length >= 12
         && (features.noise() >= 25 || features.words == 0);
-    let random = (features.noise() >= 50 || signs || jumps_about(value)) && features.distinct >= 8;
+    let of_words = |piece: &str| piece.len() < 4 || is_wordlike(piece.as_bytes()) || is_disguised(piece);
+    if features.length <= 32 && is_disguised(value) && value.split(['-', '_', '.']).all(of_words) {
+        return graded(false);
+    }
+    let random = (features.noise() >= 50 || signs || scattered || jumps_about(value)) && features.distinct >= 8;
     if random {
         return match features.length {
             0..10 => None,
@@ -542,6 +580,27 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         && features.length >= 10
         && (features.symbols > 0 || features.words <= 2);
     if made_up { graded(false) } else { None }
+}
+
+/// What signs or encrypts has its secret in its own variable: nobody calls a secret's name so.
+fn is_for_signing(name: &Name) -> bool {
+    const SIGNED: &[&str] =
+        &["jwt", "cookie", "session", "signing", "hmac", "csrf", "nextauth", "encryption", "encrypt", "key"];
+    matches!(name.role, Role::Secret | Role::ApiKey)
+        && !name.distant
+        && !name.apart
+        && SIGNED.iter().any(|word| name.has(word))
+}
+
+/// `our-cookie-secret-2023`: words and a number between hyphens.
+fn is_thought_up(value: &str) -> bool {
+    const LEAST: usize = 12;
+    let pieces = || value.split(['-', '_', '.']);
+    let is_count = |piece: &str| (2..=4).contains(&piece.len()) && piece.bytes().all(|byte| byte.is_ascii_digit());
+    value.len() >= LEAST
+        && pieces().any(is_count)
+        && pieces().all(|piece| is_count(piece) || piece.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        && words_in(value) >= 2
 }
 
 /// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.

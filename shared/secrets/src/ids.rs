@@ -170,6 +170,11 @@ pub(crate) fn is_of_words(piece: &str) -> bool {
     longest >= 4 && in_words * 10 >= letters * 7
 }
 
+/// How many words stand between a value's separators.
+pub(crate) fn words_in(value: &str) -> usize {
+    value.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|piece| is_of_words(piece)).count()
+}
+
 /// The CDK's logical ids: words in a row, each with its capital, and eight capital hexadecimal digits of a hash; the
 /// singletons among them have a hash or a UUID without its hyphens between the words
 /// (<https://docs.aws.amazon.com/cdk/v2/guide/identifiers.html>).

@@ -2,7 +2,7 @@
 
 use crate::{
     bigrams::is_wordlike,
-    features::{Features, is_uuid},
+    features::{Features, is_uuid, jumps},
     indirection::Starts,
     words::PLACEHOLDERS,
 };
@@ -78,12 +78,10 @@ pub(crate) fn is_template(value: &str) -> bool {
 fn is_hole(value: &str, open: &str, close: &str) -> bool {
     let Some((before, rest)) = value.split_once(open) else { return false };
     let Some((inside, after)) = rest.split_once(close) else { return false };
-    let signs = |text: &str| {
-        let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&?;,+'\"".contains(*letter);
-        text.chars().filter(is_sign).count() >= 2
-    };
+    let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&;,+'\"".contains(*letter);
+    let signs = before.chars().chain(after.chars()).filter(is_sign).count();
     let noise = |text: &str| text.len() >= 5 && Features::of(text).noise() >= 60;
-    let is_random_around = signs(before) || signs(after) || (noise(before) && (after.is_empty() || noise(after)));
+    let is_random_around = signs >= 2 || (noise(before) && (after.is_empty() || noise(after)));
     inside.contains(open) || !(is_random(inside) || is_random_around)
 }
 
@@ -109,7 +107,7 @@ fn is_random(text: &str) -> bool {
     text.len() >= LEAST
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && classes.count() >= 2
-        && Features::of(text).noise() >= 50
+        && (Features::of(text).noise() >= 50 || jumps(text.as_bytes()) * 100 >= text.len() * 30)
 }
 
 fn is_label(text: &str) -> bool {
@@ -247,6 +245,15 @@ fn has_marker(text: &str) -> bool {
         let before = found.start().checked_sub(1).and_then(|at| text.as_bytes().get(at));
         anywhere || !before.is_some_and(u8::is_ascii_alphabetic)
     })
+}
+
+/// `changeme2024`: what was to be changed, and was, by a number behind it.
+pub(crate) fn was_changed(value: &str) -> bool {
+    const FEWEST_DIGITS: usize = 2;
+    let begins =
+        |word: &str| value.as_bytes().get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+    let bare = value.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    begins("change") && value.len() - bare.len() >= FEWEST_DIGITS && !is_template(value)
 }
 
 fn says_so(value: &str) -> bool {

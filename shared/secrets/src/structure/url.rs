@@ -186,6 +186,7 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, depth: Depth) -> O
         | "code"
         | "auth"
         | "apikey"
+        | "api_key"
         | "appid"
         | "subscription-key"
         | "ocp-apim-subscription-key"
@@ -198,8 +199,15 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, depth: Depth) -> O
         | "k" => {
             if is_uuid(value) {
                 // Of itself a UUID is an id; called a key it may well be one.
-                let called_key = lower.contains("key") && lower != "key";
-                return called_key.then_some(Verdict::medium(Kind::URL_CREDENTIAL));
+                let called_key = match lower.as_str() {
+                    "apikey" | "api-key" | "api_key" => Some(Confidence::High),
+                    "key" => None,
+                    other => other.contains("key").then_some(Confidence::Medium),
+                };
+                let made_up = is_placeholder(value);
+                return called_key
+                    .filter(|_| !made_up)
+                    .map(|confidence| Verdict { kind: Kind::URL_CREDENTIAL, confidence });
             }
             let features = Features::of(value);
             let random = value.len() >= 16 && features.noise() >= 50 && !is_placeholder(value);
@@ -291,6 +299,14 @@ fn secret_path(place: &str) -> Option<Verdict> {
         }
         (host, [.., last]) if host.starts_with("hook.") && host.ends_with(".make.com") => long(last, 16),
         (host, ["receiver", "v1", "http", last, ..]) if host.ends_with(".sumologic.com") => long(last, 40),
+        // The secret address of a calendar (https://support.google.com/calendar/answer/37648).
+        ("calendar.google.com" | "www.google.com", ["calendar", "ical", _, private, ..]) => {
+            private.strip_prefix("private-").is_some_and(|key| long(&key, 20))
+        }
+        (
+            "outlook.office365.com" | "outlook.office.com" | "outlook.live.com",
+            ["owa", "calendar", _, key, "calendar.ics" | "calendar.html", ..],
+        ) => long(key, 20),
         (host, ["inputs", key, ..]) if host.ends_with(".loggly.com") => is_uuid(key),
         _ => false,
     };
