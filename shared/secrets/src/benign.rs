@@ -180,6 +180,10 @@ fn is_path(value: &str, features: &Features) -> bool {
     {
         return features.symbols <= 2;
     }
+    // AWS's own: `/aws/lambda/...`, `/aws/reference/secretsmanager/...`.
+    if value.starts_with("/aws/") {
+        return features.symbols == 0;
+    }
     if !value.contains('/')
         || features.symbols > value.matches(['#', '{', '}', '*', '@', '?', '&', ',', '$', '~', '(', ')', '!']).count()
     {
@@ -264,11 +268,20 @@ fn is_generated_name(value: &str) -> bool {
         && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
     is_suffix
         && value.len() <= 255
-        && names.split('-').all(is_name)
-        && names.split('-').any(|name| {
-            let words = without_hash(name);
-            name.len() >= 4 && (is_of_words(words) || words.len() < name.len())
-        })
+        && (is_of_small_letters(names) && mixed && suffix.len() == 6
+            || (names.split('-').all(is_name) && names.split('-').any(is_telling)))
+}
+
+/// Names in small letters alone, at least two: `ledger-creds`, whatever language they are in.
+fn is_of_small_letters(names: &str) -> bool {
+    let of_letters = |name: &str| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    names.contains('-') && names.split('-').all(of_letters)
+}
+
+/// A name that nothing random is: words, or words before the CDK's hash.
+fn is_telling(name: &str) -> bool {
+    let words = without_hash(name);
+    name.len() >= 4 && (is_of_words(words) || words.len() < name.len())
 }
 
 /// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and

@@ -541,10 +541,12 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let names_another = matches!(name.role, Role::Key | Role::Credential);
     match carries(value) {
-        Some(Carries::InPath | Carries::InName) => return None,
+        Some(Carries::InPath) => return None,
+        Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
         Some(Carries::InKey) if name.role == Role::Secret || names_another || name.has("cache") => return None,
         Some(Carries::Hash) if names_another || name.has("cache") => return None,
-        Some(Carries::InKey | Carries::Hash) => return graded(false),
+        Some(Carries::Hash) if name.role != Role::Secret => {}
+        Some(Carries::InName | Carries::InKey | Carries::Hash) => return graded(false),
         Some(Carries::Mixed) | None => {}
     }
     if is_identifier(value) || (name.has("cache") && is_id(value)) {

@@ -51,6 +51,14 @@ pub(crate) fn carries(value: &str) -> Option<Carries> {
     if is_logical(value) {
         return Some(Carries::InName);
     }
+    // Secrets Manager puts a hyphen and six characters behind the name of a secret
+    // (https://docs.aws.amazon.com/secretsmanager/latest/userguide/getting-started.html).
+    let is_suffix = |suffix: &str| suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let name = value.rsplit_once('-').filter(|(_, suffix)| is_suffix(suffix)).map(|(name, _)| name);
+    let of_secret = name.and_then(Parts::of).is_some_and(|parts| parts.slashes > 0 && parts.words + parts.short >= 2);
+    if of_secret {
+        return Some(Carries::InPath);
+    }
     let parts = Parts::of(value)?;
     match parts {
         Parts { words: 0, mixed: 1.., .. } | Parts { words: 0, short: 0, .. } => None,
@@ -119,7 +127,6 @@ impl Parts {
 
     fn add(&mut self, piece: &str) -> Option<()> {
         // `v2`, `eu`, a year, an account: they say nothing.
-        const MIXED: std::ops::RangeInclusive<usize> = 20..=27;
         let digits = piece.bytes().filter(u8::is_ascii_digit).count();
         if piece.len() <= 3 || digits == piece.len() {
             self.short += usize::from(piece.len() > 1 && digits == 0);
@@ -131,10 +138,11 @@ impl Parts {
             self.hashes += 1;
         } else if piece.len() <= 16 && digits == 0 && has_one_case(piece.get(1..)?) {
             // A word that does not look like one, an abbreviation, a name.
+            self.short += 1;
         } else if is_logical(piece) {
             self.words += 1;
             self.hashes += 1;
-        } else if MIXED.contains(&piece.len()) || (digits == 0 && has_one_case(piece)) {
+        } else if is_of_known_length(piece) || (digits == 0 && has_one_case(piece)) {
             self.mixed += 1;
         } else {
             return None;
@@ -193,18 +201,30 @@ pub(crate) fn is_logical(value: &str) -> bool {
     // Cut the embedded hash out.
     let small = |letter: char| letter.is_ascii_digit() || matches!(letter, 'a'..='f');
     let embedded = words.split(|letter: char| !small(letter)).find(|run| run.len() >= EMBEDDED);
-    let mut names = embedded.map_or((words, ""), |run| words.split_once(run).unwrap_or((words, "")));
+    let names = embedded.map_or((words, ""), |run| words.split_once(run).unwrap_or((words, "")));
     // Digits alone are a person's number too, unless the words name a resource.
     let of_digits = hash.bytes().all(|byte| byte.is_ascii_digit());
     if of_digits && embedded.is_none() && !RESOURCES.iter().any(|resource| words.contains(resource)) {
         return false;
     }
-    // The letters before the hash may be hexadecimal digits too: `Lambda8e9f...`.
-    if names.1.is_empty() && embedded.is_none() {
-        names = (words, "Is");
+    let of_words = |name: &str| name.len() <= 3 || is_of_words(name) || is_in_camel_case(name);
+    let tells = is_of_words(names.0) || is_of_words(names.1) || is_in_camel_case(names.0);
+    words.len() >= 4 && tells && of_words(names.0) && of_words(names.1)
+}
+
+/// Two words or more, each with its capital and at least two small letters, in whatever language.
+fn is_in_camel_case(name: &str) -> bool {
+    let mut count = 0;
+    for run in runs(name.as_bytes()) {
+        let word = run.len() >= 3
+            && run.first().is_some_and(u8::is_ascii_uppercase)
+            && run.iter().skip(1).all(u8::is_ascii_lowercase);
+        if !word {
+            return false;
+        }
+        count += 1;
     }
-    let of_words = |name: &str| name.len() <= 3 || is_of_words(name);
-    words.len() >= 4 && (is_of_words(names.0) || is_of_words(names.1)) && of_words(names.0) && of_words(names.1)
+    count >= 2
 }
 
 /// Whether a piece between separators is neither words nor an id: `rynQnBM0yilU`. A suffix of CloudFormation's behind

@@ -123,7 +123,7 @@ fn is_label(text: &str) -> bool {
 fn is_variable(text: &str) -> bool {
     let small = text.chars().any(|letter| letter.is_ascii_lowercase());
     let capital = text.chars().any(|letter| letter.is_ascii_uppercase());
-    text.len() >= 3
+    text.len() >= if capital { 2 } else { 3 }
         && small != capital
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit())

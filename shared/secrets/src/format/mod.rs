@@ -111,8 +111,10 @@ impl Alphabet {
 }
 
 /// Letters that nothing but a key begins with, few as they are.
-const MARKS: &[&str] =
-    &["sk", "pk", "hf", "A3-", "da2-", "pat-", "DO00", "PT", "ls__", "S", "SU", "SA", "SO", "SN", "SC", "SX"];
+const MARKS: &[&str] = &[
+    "sk", "pk", "hf", "A3-", "da2-", "pat-", "DO00", "PT", "ls__", "S", "SU", "SA", "SO", "SN", "SC", "SX", "oy2",
+    "VF.", "1000.", "0/", "1/", "2/",
+];
 
 /// Words that names of things begin with, and keys of some providers too: `api-`, `live_`, `secret-`.
 const ORDINARY: &[&str] = &[
@@ -162,10 +164,8 @@ fn is_ordinary(start: &str) -> bool {
     let mark = MARKS.iter().any(|mark| {
         start.strip_prefix(mark).is_some_and(|rest| !(mark.ends_with(is_letter) && rest.starts_with(is_letter)))
     });
-    !mark
-        && start
-            .split(|letter: char| !letter.is_ascii_alphabetic())
-            .all(|piece| piece.len() <= 2 || ORDINARY.contains(&piece))
+    let others = || start.split(|letter| !is_letter(letter)).filter(|piece| !ORDINARY.contains(piece));
+    !mark && others().map(str::len).sum::<usize>() <= 2
 }
 
 /// A value that has a format.
@@ -210,7 +210,7 @@ impl Format {
 
     /// Whether other things begin as its values do, and have no mark further on either.
     fn is_ordinary(&self, start: &str) -> bool {
-        const ENOUGH: usize = 4;
+        const ENOUGH: usize = 3;
         let letters = |text: &str| text.bytes().filter(u8::is_ascii_alphabetic).count();
         let within: usize = self
             .parts

@@ -80,7 +80,8 @@ fn separator(value: &str) -> Option<fn(char) -> bool> {
 fn single(value: &str, depth: Depth) -> Found {
     let Some((key, text)) = key_and_value(value) else { return Found::Nothing };
     // `session:` and an id is the key of a cache, or its beginning.
-    if value.as_bytes().get(key.len()) == Some(&b':') && value.ends_with(text) && is_id(text) {
+    let in_one = value.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) == Some(text);
+    if in_one && !key.contains(['_', ' ', '.']) && Name::read(key).role != Role::Password && is_id(text) {
         return Found::Nothing;
     }
     match one(key, text, depth) {

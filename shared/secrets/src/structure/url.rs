@@ -5,6 +5,7 @@ use crate::{
     candidate::Candidate,
     classify::{self, Depth},
     features::{Features, is_uuid},
+    ids::carries,
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
@@ -315,7 +316,7 @@ fn secret_path(place: &str) -> Option<Verdict> {
     }
     // A hook elsewhere, with something in its path that nobody could guess.
     let hook = parts.iter().any(|part| matches!(*part, "webhook" | "webhooks" | "hook" | "hooks" | "incoming-webhook"));
-    if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last)) {
+    if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last) && carries(last).is_none()) {
         return Some(Verdict::medium(Kind::WEBHOOK));
     }
     let key_in_path = match (host, parts.as_slice()) {
