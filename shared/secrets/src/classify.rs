@@ -257,7 +257,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let sure = !name.distant
         && !says_password(value)
         && (!name.apart || scattered || (features.noise() >= 75 && features.length >= 12));
-    if is_word_and_year(value) {
+    if is_word_and_year(value) || is_word_number_and_sign(value) {
         return weaker;
     }
     if is_uuid(value) || scattered || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
@@ -364,6 +364,24 @@ fn is_word_and_year(value: &str) -> bool {
         && (3..=14).contains(&word.len())
         && word.bytes().all(|byte| byte.is_ascii_alphabetic())
         && (word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase()) || is_wordlike(word.as_bytes()))
+}
+
+/// `Welcome01!`, `Winter!26`: a word, a few digits and a sign, as a rule about passwords makes people write them.
+fn is_word_number_and_sign(value: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let is_sign = |letter: char| letter.is_ascii_punctuation();
+    let numbered = value.trim_end_matches(is_sign);
+    let word = numbered.trim_end_matches(is_digit);
+    let digits = numbered.len() - word.len();
+    // The sign stands at the end, or before no more than two digits.
+    let word = match (value.len() - numbered.len(), digits) {
+        (1..=2, 1..=4) => word,
+        (0, 1..=2) => word.strip_suffix(is_sign).unwrap_or_default(),
+        _ => return false,
+    };
+    (4..=12).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
 }
 
 /// `Admin@123`: a word, a sign, and digits in their order.
@@ -576,6 +594,9 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         };
     }
     // Something between words and noise: `S3cr3t!Signing2024`.
+    if is_for_signing(name) && is_thought_up(value) {
+        return graded(false);
+    }
     let made_up = matches!(name.role, Role::Secret | Role::ApiKey)
         && !weak_name
         && features.digits > 0
@@ -594,15 +615,20 @@ fn is_for_signing(name: &Name) -> bool {
         && SIGNED.iter().any(|word| name.has(word))
 }
 
-/// `our-cookie-secret-2023`: words and a number between hyphens.
+/// `acme-cookie-secret-26`, `LedgerJwt2023`: words and a number.
 fn is_thought_up(value: &str) -> bool {
-    const LEAST: usize = 12;
+    const LEAST: usize = 10;
+    let is_digit = |letter: char| letter.is_ascii_digit();
     let pieces = || value.split(['-', '_', '.']);
-    let is_count = |piece: &str| (2..=4).contains(&piece.len()) && piece.bytes().all(|byte| byte.is_ascii_digit());
-    value.len() >= LEAST
+    let is_count = |piece: &str| (1..=4).contains(&piece.len()) && piece.chars().all(is_digit);
+    let is_word = |piece: &str| !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let bare = value.trim_end_matches(is_digit);
+    let in_one = (2..=4).contains(&(value.len() - bare.len())) && is_word(bare) && words_in(bare) == 1;
+    let apart = pieces().count() >= 3
         && pieces().any(is_count)
-        && pieces().all(|piece| is_count(piece) || piece.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        && words_in(value) >= 2
+        && pieces().all(|piece| is_count(piece) || is_word(piece))
+        && words_in(value) >= 1;
+    value.len() >= LEAST && (in_one || apart)
 }
 
 /// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.

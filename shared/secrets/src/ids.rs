@@ -1,4 +1,4 @@
-//! Ids, and names that carry them: `orders-api-` and a UUID, `tenants/` with an id and `/db`, the CDK's logical ids.
+//! Ids, and names that carry them: `orders-api-` and a UUID, `stores/` with an id and `/db`, the CDK's logical ids.
 
 use crate::{
     bigrams::is_wordlike,
@@ -288,7 +288,7 @@ mod tests {
             ("basket:{6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f}", Some(Carries::InKey)),
             ("roster-secret-6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f", Some(Carries::InName)),
             ("HarbourStackLedgerSecret7E41D0B2", Some(Carries::InName)),
-            ("Rotate0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eServiceRoleDefaultPolicy7E41D0B2", Some(Carries::InName)),
+            ("Refresh0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eLogRolePolicy7E41D0B2", Some(Carries::InName)),
             ("harbour-4f3a2b1c0d9e8f7a6b5c4d3e", Some(Carries::Hash)),
             ("roster-secret", None),
             ("kT9vX2mQ-7zLpR4wB8nYc", None),

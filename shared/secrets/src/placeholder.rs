@@ -247,13 +247,16 @@ fn has_marker(text: &str) -> bool {
     })
 }
 
-/// `changeme2024`: what was to be changed, and was, by a number behind it.
+/// `changeme2024!`: what was to be changed, and was, by a number or a sign behind it.
 pub(crate) fn was_changed(value: &str) -> bool {
     const FEWEST_DIGITS: usize = 2;
     let begins =
         |word: &str| value.as_bytes().get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
-    let bare = value.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    begins("change") && value.len() - bare.len() >= FEWEST_DIGITS && !is_template(value)
+    let unsigned = value.trim_end_matches(['!', '#', '$', '*', '+', '?', '@']);
+    let bare = unsigned.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    begins("change")
+        && (unsigned.len() < value.len() || unsigned.len() - bare.len() >= FEWEST_DIGITS)
+        && !is_template(value)
 }
 
 fn says_so(value: &str) -> bool {

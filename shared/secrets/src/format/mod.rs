@@ -204,7 +204,7 @@ impl Format {
         }
         Some(Recognised::Secret(match self.says {
             Says::Secret if self.checksum.holds(matched) => Verdict::high(self.kind),
-            _ => Verdict::medium(self.kind),
+            Says::Secret | Says::Likely | Says::Public | Says::Id => Verdict::medium(self.kind),
         }))
     }
 
