@@ -251,7 +251,7 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
 
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's
 /// suffix.
-fn is_generated_name(value: &str) -> bool {
+pub(crate) fn is_generated_name(value: &str) -> bool {
     let Some((names, suffix)) = value.rsplit_once('-') else { return false };
     let has = |is: fn(&u8) -> bool| suffix.as_bytes().iter().any(is);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);

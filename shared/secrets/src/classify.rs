@@ -1,7 +1,7 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::{is_cloudformation, is_number},
+    benign::{is_generated_name, is_number},
     bigrams::is_wordlike,
     candidate::Candidate,
     features::{Features, is_uuid},
@@ -245,7 +245,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let scattered = is_scattered(name, value);
     // Of so few words, what ends like a resource's name may be a password.
-    let like_resource = is_cloudformation(value) && words_in(value) < 2 && !names_a_thing(value);
+    let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
     let benign = value.is_benign() && !like_resource;
     if !scattered && (benign || carries(value) == Some(Carries::InPath)) {
         return None;
