@@ -269,6 +269,8 @@ pub(crate) fn is_generated_name(value: &str) -> bool {
     is_suffix
         && value.len() <= 255
         && (is_of_small_letters(names) && mixed && suffix.len() == 6
+            // A secret that CloudFormation named has both suffixes.
+            || (suffix.len() == 6 && is_generated_name(names))
             || (names.split('-').all(is_name) && names.split('-').any(is_telling)))
 }
 

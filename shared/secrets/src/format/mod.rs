@@ -124,7 +124,6 @@ const ORDINARY: &[&str] = &[
     "cal",
     "client",
     "coda",
-    "cog",
     "console",
     "default",
     "dev",

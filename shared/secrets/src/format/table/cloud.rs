@@ -68,7 +68,7 @@ pub(super) const FORMATS: &[Format] = &[
     secret("age-key", "https://github.com/FiloSottile/age", &[Text("AGE-PLUGIN-"), Run(UpperAlnum, 2, 20), Text("-1"), Run(UpperAlnum, 20, 300)]),
     secret("databricks-token", "https://docs.databricks.com/en/dev-tools/auth/pat.html", &[Either(&["dapi", "dkea", "dose", "dosi", "ddsi"]), Run(Hex, 32, 32)]),
     secret("databricks-token", "https://docs.databricks.com/en/dev-tools/auth/pat.html", &[Either(&["dapi", "dkea", "dose"]), Run(Hex, 32, 32), Text("-"), Run(Digit, 1, 1)]),
-    secret("planetscale-token", "https://planetscale.com/docs/concepts/service-tokens", &[Either(&["pscale_tkn_", "pscale_pw_", "pscale_oauth_"]), Run(Dotted, 30, 64)]),
+    secret("planetscale-token", "https://planetscale.com/docs/concepts/service-tokens", &[Either(&["pscale_tkn_", "pscale_pw_", "pscale_oauth_"]), Run(Bearer, 30, 64)]),
     secret("supabase-token", "https://supabase.com/docs/guides/api/api-keys", &[Either(&["sbp_oauth_", "sbp_v0_", "sbp_"]), Run(Hex, 40, 40)]),
     secret("supabase-key", "https://supabase.com/docs/guides/api/api-keys", &[Text("sb_secret_"), Run(UrlSafe, 20, 60)]),
     secret("neon-key", "https://neon.com/docs/manage/api-keys", &[Text("napi_"), Run(Alnum, 60, 68)]),

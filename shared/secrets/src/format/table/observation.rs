@@ -30,7 +30,7 @@ pub(super) const FORMATS: &[Format] = &[
     secret("uptimerobot-key", "https://uptimerobot.com/api/", &[Text("m"), Run(Digit, 6, 10), Text("-"), Run(Hex, 20, 24)]),
     secret("checkly-key", "https://www.checklyhq.com/docs/integrations/pulumi/", &[Text("cu_"), Run(Hex, 32, 32)]),
     secret("tinybird-token", "https://docs.tinybird.co/forward/administration/tokens", &[Text("p.eyJ"), Run(Dotted, 60, 400)]),
-    secret("elastic-token", "https://www.elastic.co/docs/deploy-manage/api-keys/elastic-cloud-api-keys", &[Either(&["essu_", "essa_"]), Run(Base64, 40, 200), Run(Bearer, 0, 2)]),
+    secret("elastic-token", "https://www.elastic.co/docs/deploy-manage/api-keys/elastic-cloud-api-keys", &[Either(&["essu_", "essa_"]), Run(Bearer, 40, 204)]),
     secret("elastic-token", "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-service-token", &[Text("AAEAAW"), Run(UrlSafe, 50, 120)]),
     secret("influx-token", "https://docs.influxdata.com/influxdb/v2/admin/tokens/", &[Text("apiv3_"), Run(UrlSafe, 60, 100)]),
     secret("segment-token", "https://segment.com/docs/api/public-api/", &[Text("sgp_"), Run(Alnum, 64, 64)]),
