@@ -561,7 +561,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     match carries(value) {
         Some(Carries::InPath) => return None,
         Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
-        Some(Carries::InKey) if name.role == Role::Secret || names_another || name.has("cache") => return None,
+        Some(Carries::InKey) if names_another || name.has("cache") || value.contains('{') => return None,
         Some(Carries::Hash) if names_another || name.has("cache") => return None,
         Some(Carries::Hash) if name.role != Role::Secret => {}
         Some(Carries::InName | Carries::InKey | Carries::Hash) => return graded(false),

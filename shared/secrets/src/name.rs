@@ -35,7 +35,7 @@ pub(crate) struct Name {
     /// Its words in lower case, joined by `_`.
     words: String,
     pub(crate) role: Role,
-    /// The name is a weak one (`SALT`, a label under `API_KEYS`): its value is never as sure as another's.
+    /// The name is a weak one (`SALT`, `SECRET_ID`, a label under `API_KEYS`): its value is never as sure as another's.
     pub(crate) distant: bool,
     /// The word that gave the role is not the last one (`TOKEN_GITHUB`): the value has to be plainly random.
     pub(crate) apart: bool,
@@ -55,7 +55,7 @@ impl Name {
         let is_key = matches!(role, Role::Token | Role::ApiKey | Role::Key);
         let for_pages = is_key && FOR_PAGES.iter().any(|key| has_words(&words, key));
         let public = browser || for_pages || all().any(|word| PUBLIC.contains(&word));
-        let weak = words.ends_with("salt") || words.ends_with("consumer_key");
+        let weak = ["salt", "consumer_key", "secret_id"].iter().any(|weak| words.ends_with(weak));
         let distant = weak || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| has_words(&words, shown)));
         Self { role, distant, apart, public, words }
     }

@@ -25,8 +25,7 @@ fn is_mask(value: &str) -> bool {
     is_row || hole.is_some_and(|hole| hole.bytes().all(|byte| byte.is_ascii_digit())) || matches!(value, "%s" | "%v")
 }
 
-/// A UUID that a person typed, behind whatever it stands: the groups of one digit each, or words that hexadecimal digits
-/// can spell.
+/// A UUID that a person typed, behind whatever it stands: most groups are of one digit each.
 fn is_made_up_uuid(value: &str) -> bool {
     const UUID: usize = 36;
     let Some(uuid) = value.len().checked_sub(UUID).and_then(|at| value.get(at..)).filter(|uuid| is_uuid(uuid)) else {

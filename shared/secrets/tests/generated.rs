@@ -2,9 +2,9 @@
 //! them.
 //!
 //! The files of `generated/` hold a grammar. A line `:word = pattern | pattern` says what may stand for the mark
-//! `«:word»`; any other line is a weight, names with `|` between them, ` = `, patterns of a value. A draw takes a line by
-//! its weight, one of its names, one of its patterns, and makes a value; the marks are those of [`maker`]. The generator is seeded, so
-//! that a verdict that changes is the detector's doing.
+//! `«:word»`; any other line is a weight, names with `|` between them, ` = `, patterns of a value. A draw takes a line
+//! by its weight, one of its names, one of its patterns, and makes a value; the marks are those of [`maker`]. The
+//! generator is seeded, so that a verdict that changes is the detector's doing.
 
 mod maker;
 
