@@ -32,7 +32,16 @@ fn is_made_up_uuid(value: &str) -> bool {
         return false;
     };
     let of_one = |group: &&str| group.bytes().zip(group.bytes().skip(1)).all(|(one, next)| one == next);
-    uuid.split('-').filter(of_one).count() >= 3
+    uuid.split('-').filter(of_one).count() >= 3 || rising(uuid.as_bytes(), 1) * 10 >= UUID * 4
+}
+
+/// How many characters are followed, so many places on, by the next in order: `1234`, or `1a2b3c` two places on.
+fn rising(bytes: &[u8], apart: usize) -> usize {
+    let next = |first: u8, second: u8| {
+        first.checked_add(1) == Some(second)
+            || matches!((first, second), (b'9', b'0' | b'a' | b'A') | (b'f', b'a') | (b'F', b'A'))
+    };
+    bytes.iter().zip(bytes.iter().skip(apart)).filter(|(first, second)| next(**first, **second)).count()
 }
 
 /// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
@@ -270,7 +279,8 @@ fn says_so(value: &str) -> bool {
     PLACEHOLDERS.contains(bare) || has_marker(lower) || bare.starts_with("your")
 }
 
-/// One character over and over, or characters in their order: `00000000`, `0123456789abcdef`.
+/// One character or a few over and over, or characters in their order: `00000000`, `abc123abc123`, `0123456789abcdef`,
+/// `1a2b3c4d5e6f`.
 fn is_filling(value: &str) -> bool {
     let bytes = value.as_bytes();
     if bytes.len() < 6 || bytes.len() > 512 {
@@ -279,11 +289,6 @@ fn is_filling(value: &str) -> bool {
     let neighbours = || bytes.iter().zip(bytes.iter().skip(1));
     let pairs = bytes.len() - 1;
     let same = neighbours().filter(|(first, second)| first == second).count();
-    let rising = neighbours()
-        .filter(|(first, second)| {
-            first.checked_add(1) == Some(**second) || (**first == b'9' && matches!(**second, b'0' | b'a' | b'A'))
-        })
-        .count();
     let mut seen = [false; 256];
     for byte in bytes {
         if let Some(seen) = seen.get_mut(usize::from(*byte)) {
@@ -292,9 +297,24 @@ fn is_filling(value: &str) -> bool {
     }
     let distinct = seen.iter().filter(|seen| **seen).count();
     same * 10 >= pairs * 6
-        || (rising * 10 >= pairs * 6 && bytes.len() >= 10)
+        || (rising(bytes, 1) * 10 >= pairs * 6 && bytes.len() >= 10)
+        || (bytes.len() >= 12 && rising(bytes, 2) * 10 >= pairs * 6)
+        || is_repeated(bytes)
+        || (bytes.len() >= 16 && value.to_ascii_lowercase().contains("qwertyuiop"))
         || distinct <= 2
         || (bytes.len() >= 20 && distinct <= 4)
+}
+
+/// The same few characters over and over, with something else before them or not: `abc123abc123abc123`.
+fn is_repeated(bytes: &[u8]) -> bool {
+    const LEAST: usize = 16;
+    const LONGEST_UNIT: usize = 8;
+    let same = |apart: usize| bytes.iter().zip(bytes.iter().skip(apart)).filter(|(one, other)| one == other).count();
+    bytes.len() >= LEAST
+        && (2..=LONGEST_UNIT).any(|apart| {
+            let pairs = bytes.len() - apart;
+            pairs >= apart + LONGEST_UNIT && same(apart) * 10 >= pairs * 6
+        })
 }
 
 #[cfg(test)]
@@ -322,6 +342,11 @@ mod tests {
             "TODO",
             "0123456789abcdef",
             "!Ref DbPassword",
+            "1a2b3c4d5e6f7a8b9c0d1e2f",
+            "beefbeefbeefbeefbeef",
+            "sk_test_xyz789xyz789xyz789xyz789",
+            "pat-eu1-c0ffee00-1234-5678-9abc-def012345678",
+            "bbbbbbbb-5555-6666-7777-cccccccccccc",
             "${self:custom.key}",
             "<%= token %>",
         ] {

@@ -308,6 +308,7 @@ fn secret_path(place: &str) -> Option<Verdict> {
             "outlook.office365.com" | "outlook.office.com" | "outlook.live.com",
             ["owa", "calendar", _, key, "calendar.ics" | "calendar.html", ..],
         ) => long(key, 20),
+        (host, ["published", _, key, ..]) if host.ends_with(".icloud.com") => long(key, 20),
         (host, ["inputs", key, ..]) if host.ends_with(".loggly.com") => is_uuid(key),
         _ => false,
     };
@@ -318,6 +319,11 @@ fn secret_path(place: &str) -> Option<Verdict> {
     let hook = parts.iter().any(|part| matches!(*part, "webhook" | "webhooks" | "hook" | "hooks" | "incoming-webhook"));
     if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last) && carries(last).is_none()) {
         return Some(Verdict::medium(Kind::WEBHOOK));
+    }
+    // So a calendar elsewhere: `.../calendar/v1-9f8e7d6c5b4a.../work.ics`.
+    let calendar = path.split('?').next().is_some_and(|path| path.ends_with(".ics"));
+    if calendar && parts.iter().rev().skip(1).any(|part| long(part, 20) && !is_uuid(part) && carries(part).is_none()) {
+        return Some(Verdict::medium(Kind::URL_CREDENTIAL));
     }
     let key_in_path = match (host, parts.as_slice()) {
         (host, ["v2" | "v3" | "nft", key, ..] | ["v2" | "v3", "ws", key, ..] | ["ws", "v3", key])
