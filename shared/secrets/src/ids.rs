@@ -158,6 +158,7 @@ pub(crate) fn is_of_words(piece: &str) -> bool {
     if piece.len() - bare.len() > MOST_DIGITS || !bare.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return false;
     }
+    let one_case = has_one_case(bare);
     let mut letters = 0;
     let mut in_words = 0;
     let mut longest = 0;
@@ -168,7 +169,9 @@ pub(crate) fn is_of_words(piece: &str) -> bool {
             2 => letters += 1,
             length => {
                 letters += length;
-                if is_wordlike(run) {
+                // Capitals between small letters are an abbreviation at best.
+                let in_capitals = !one_case && run.iter().all(u8::is_ascii_uppercase);
+                if !in_capitals && is_wordlike(run) {
                     in_words += length;
                     longest = longest.max(length);
                 }

@@ -237,8 +237,9 @@ fn key(previous: &str, before: &[&str]) -> Role {
         _ => {}
     }
     // Azure's keys have twins: `SERVICEBUS_PRIMARY_KEY`. That of a table is a word.
-    if let ("primary" | "secondary", [.., before, _]) = (previous, before) {
-        return if SECRET_KEYS.contains(before) { Role::ApiKey } else { Role::Key };
+    if let ("primary" | "secondary", [.., owner, _]) = (previous, before) {
+        let of_azure = SECRET_KEYS.contains(owner) || AZURE.contains(owner) || before.contains(&"azure");
+        return if of_azure { Role::ApiKey } else { Role::Key };
     }
     // Of Azure's functions, and half of a pair of OAuth 1; the value decides.
     if matches!(previous, "host" | "consumer") {
@@ -259,6 +260,22 @@ fn key(previous: &str, before: &[&str]) -> Role {
     }
     if before.len() == 1 && PROVIDERS.contains(previous) { Role::ApiKey } else { Role::Key }
 }
+
+/// Services of Azure's that give out a primary and a secondary key.
+const AZURE: &[&str] = &[
+    "batch",
+    "cognitive",
+    "cosmos",
+    "cosmosdb",
+    "eventgrid",
+    "eventhub",
+    "eventhubs",
+    "iothub",
+    "openai",
+    "servicebus",
+    "signalr",
+    "storage",
+];
 
 /// Words run together: `dbpassword`, `esapikey`, `githubtoken`.
 fn joined(word: &str) -> Option<Role> {
