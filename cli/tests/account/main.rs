@@ -325,7 +325,7 @@ async fn what_was_there_before_the_opt_in_is_left_until_it_is_applied() {
 async fn opting_in_says_which_secrets_stand_and_shows_none() {
     const CANARY: &str = "Kx9vQ7mZ2pLtR4wN";
     let account = Account::with(&["access-guard", "role-guard", "secret-guard"]).await;
-    let variables = [("DB_PASSWORD", CANARY), ("WEB_PASSWORD", "Summer2024!"), ("STAGE", "test")];
+    let variables = [("DB_PASSWORD", CANARY), ("WEB_PASSWORD", "Sunfl0wer!77"), ("STAGE", "test")];
     let environment =
         variables.into_iter().fold(Environment::builder(), |all, (name, value)| all.variables(name, value));
     let update = account.lambda.update_function_configuration().function_name("shop").environment(environment.build());
@@ -337,7 +337,7 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
         opted.check(0, &["secret-guard: enforce", "DB_PASSWORD looks like a secret (password)", "WEB_PASSWORD"]);
     let opted = opted.check(0, &["left as it is until `warden apply --function shop`", "shop: opted in."]);
     assert!(
-        !opted.out.contains(CANARY) && !opted.out.contains("Summer2024") && !opted.out.contains("STAGE"),
+        !opted.out.contains(CANARY) && !opted.out.contains("Sunfl0wer") && !opted.out.contains("STAGE"),
         "{opted:?}"
     );
     account.settle().await;

@@ -3,6 +3,7 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, runs},
+    ids::{is_logical, is_of_words},
     words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
@@ -179,6 +180,10 @@ fn is_path(value: &str, features: &Features) -> bool {
     {
         return features.symbols <= 2;
     }
+    // AWS's own: `/aws/lambda/...`, `/aws/reference/secretsmanager/...`.
+    if value.starts_with("/aws/") {
+        return features.symbols == 0;
+    }
     if !value.contains('/')
         || features.symbols > value.matches(['#', '{', '}', '*', '@', '?', '&', ',', '$', '~', '(', ')', '!']).count()
     {
@@ -241,12 +246,12 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value)
+    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value) || is_logical(value)
 }
 
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's
 /// suffix.
-fn is_generated_name(value: &str) -> bool {
+pub(crate) fn is_generated_name(value: &str) -> bool {
     let Some((names, suffix)) = value.rsplit_once('-') else { return false };
     let has = |is: fn(&u8) -> bool| suffix.as_bytes().iter().any(is);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
@@ -261,20 +266,30 @@ fn is_generated_name(value: &str) -> bool {
     let is_suffix = is_suffix
         && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
-    is_suffix && value.len() <= 255 && names.split('-').all(is_name) && names.split('-').any(|name| name.len() >= 3)
+    is_suffix
+        && value.len() <= 255
+        && (is_of_small_letters(names) && mixed && suffix.len() == 6
+            // A secret that CloudFormation named has both suffixes.
+            || (suffix.len() == 6 && is_generated_name(names))
+            || (names.split('-').all(is_name) && names.split('-').any(is_telling)))
+}
+
+/// Names in small letters alone, at least two: `ledger-creds`, whatever language they are in.
+fn is_of_small_letters(names: &str) -> bool {
+    let of_letters = |name: &str| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    names.contains('-') && names.split('-').all(of_letters)
+}
+
+/// A name that nothing random is: words, or words before the CDK's hash.
+fn is_telling(name: &str) -> bool {
+    let words = without_hash(name);
+    name.len() >= 4 && (is_of_words(words) || words.len() < name.len())
 }
 
 /// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and
 /// before a hash of eight digits `Queue5C0A09CF`.
 fn is_name(name: &str) -> bool {
-    let without_hash = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
-        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
-            || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
-                && words.ends_with(|last: char| last.is_ascii_lowercase()));
-        words.len() >= 2 && is_hash && apart
-    });
-    let name = without_hash.map_or(name, |(words, _)| words);
+    let name = without_hash(name);
     let letters = name.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = name.len() - letters;
     let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
@@ -285,7 +300,19 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && digits <= 3
-        && (one_style || is_camel_case(name, letters))
+        && if one_style { name.len() <= 3 || is_camel_case(name, letters) } else { is_camel_case(name, letters) }
+}
+
+/// The name before the hash that the CDK puts behind it: `Queue5C0A09CF`.
+fn without_hash(name: &str) -> &str {
+    let cut = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
+        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
+            || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
+                && words.ends_with(|last: char| last.is_ascii_lowercase()));
+        words.len() >= 2 && is_hash && apart
+    });
+    cut.map_or(name, |(words, _)| words)
 }
 
 /// `IoTAppPool`, `KbCdk`: pieces that are words or are too short to tell, for the most part.

@@ -1,14 +1,15 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::is_number,
+    benign::{is_generated_name, is_number},
     bigrams::is_wordlike,
     candidate::Candidate,
     features::{Features, is_uuid},
     format::{self, Recognised},
+    ids::{Carries, carries, has_random_piece, is_by_turns, is_id, jumps_about, words_in},
     known_public::is_known_public,
     name::{Name, Role},
-    placeholder::is_template,
+    placeholder::{is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
     words::COMMON_PASSWORDS,
@@ -83,7 +84,7 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     // 1 and 2: the formats of providers, public ones too.
     let is_password = matches!(name.role, Role::Password | Role::Passphrase | Role::Pin);
     let may_be_id = matches!(name.role, Role::Harmless | Role::Neutral | Role::Key | Role::Credential);
-    match format::recognise(value) {
+    match format::recognise(Some(name), value) {
         Some(Recognised::Public) if !is_password => return None,
         Some(Recognised::Id) if may_be_id => return None,
         Some(Recognised::Secret(verdict)) => {
@@ -91,11 +92,13 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
         }
         Some(Recognised::Public | Recognised::Id) | None => {}
     }
-    // 3: structure.
+    // 3: structure. A random value with many signs in it has one by chance.
+    let scattered = is_scattered(name, value);
     match structure::examine(name, value, depth) {
+        Found::Secret(verdict) if scattered => return Some(verdict.or(by_name(name, value))),
         Found::Secret(verdict) => return Some(verdict),
-        Found::Harmless => return None,
-        Found::Nothing => {}
+        Found::Harmless if !scattered => return None,
+        Found::Harmless | Found::Nothing => {}
     }
     if let Some(verdict) = format::find_within(value).filter(|verdict| !is_for_browsers(name, *verdict)) {
         return Some(verdict);
@@ -112,16 +115,48 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
         return None;
     }
     let is_pin = name.role == Role::Pin && value.bytes().all(|byte| byte.is_ascii_digit());
-    if name.public || (!is_pin && value.is_placeholder()) {
+    if name.public {
         return None;
     }
-    // 4 and 5: name and value together.
+    if matches!(name.role, Role::Password | Role::Secret) && was_changed(value) {
+        return Some(Verdict::medium(Kind::PASSWORD));
+    }
+    if !is_pin && value.is_placeholder() {
+        return None;
+    }
+    by_name(name, value)
+}
+
+/// Layers 4 and 5: name and value together.
+fn by_name(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     match name.role {
         Role::Harmless => None,
         Role::Neutral => by_value_alone(value),
         Role::Password | Role::Passphrase | Role::Pin => password(name, value),
         Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => key(name, value),
     }
+}
+
+/// Whether it is noise and signs under a name that says secret, as generators make passwords.
+fn is_scattered(name: &Name, value: &Candidate<'_>) -> bool {
+    let strong = !matches!(name.role, Role::Harmless | Role::Neutral | Role::Pin | Role::Key | Role::Credential);
+    strong && {
+        let features = value.features();
+        (12..=128).contains(&features.length)
+            && features.symbols >= 3
+            && features.spaces == 0
+            && features.classes() >= 3
+            && features.distinct >= 10
+            && (features.word_letters * 3 <= features.length || kinds_of_signs(value) >= 5)
+            && !value.contains("://")
+            && !value.contains("\":")
+    }
+}
+
+/// How many different signs it has.
+fn kinds_of_signs(value: &str) -> u32 {
+    let seen = value.bytes().filter(u8::is_ascii_punctuation).fold(0u128, |seen, byte| seen | 1 << (byte & 0x7f));
+    seen.count_ones()
 }
 
 /// `${DB_PASSWORD:-secret}`: what stands for a variable that is not set.
@@ -183,7 +218,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let features = value.features();
     let high = Some(Verdict::high(Kind::PASSWORD));
     let medium = Some(Verdict::medium(Kind::PASSWORD));
-    let weaker = if name.distant { None } else { medium };
+    let weaker = if name.distant || (name.apart && features.classes() < 3) { None } else { medium };
     if name.role == Role::Pin {
         let digits = features.digits == features.length && features.distinct > 1;
         return match (digits, value.len()) {
@@ -200,13 +235,32 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return None;
     }
     if features.spaces > 0 {
+        if is_random_with_space(features) {
+            return if name.distant { medium } else { high };
+        }
         return phrase(name, value);
     }
-    if value.is_benign() {
+    if is_by_turns(value) {
+        return high;
+    }
+    let scattered = is_scattered(name, value);
+    // Of so few words, what ends like a resource's name may be a password.
+    let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
+    let benign = value.is_benign() && !like_resource;
+    if !scattered && (benign || carries(value) == Some(Carries::InPath)) {
         return None;
     }
-    let sure = !name.distant && !says_password(value);
-    if is_uuid(value) || (features.noise() >= 50 && features.length >= 10) {
+    // What is asked of a community is no more than that it is not everybody's.
+    if name.has("community") {
+        return medium;
+    }
+    let sure = !name.distant
+        && !says_password(value)
+        && (!name.apart || scattered || (features.noise() >= 75 && features.length >= 12));
+    if is_word_and_year(value) || is_word_number_and_sign(value) {
+        return weaker;
+    }
+    if is_uuid(value) || scattered || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
         return if sure { high } else { medium };
     }
     // Several, none of which would be more than weak.
@@ -217,6 +271,10 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let letters_and_more = features.letters() >= 3 && (features.digits > 0 || features.upper > 0);
     if features.symbols > 0 && letters_and_more && features.length >= 7 {
         return if sure { high } else { medium };
+    }
+    // `yarIbqusBpOx`: no word has its capitals there.
+    if has_random_piece(value) || like_resource {
+        return weaker;
     }
     // Words alone: a passphrase, or the name of something.
     if name.role == Role::Passphrase && features.words >= 3 {
@@ -259,6 +317,20 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     None
 }
 
+/// A random password that has a space among its characters.
+fn is_random_with_space(features: &Features) -> bool {
+    features.spaces <= 2
+        && features.length >= 12
+        && features.noise() >= 50
+        && features.words <= 1
+        && features.classes() >= 3
+}
+
+/// What no person and no program that numbers things would write: capitals, small letters and digits by turns.
+fn is_plainly_random(features: &Features) -> bool {
+    features.length >= 16 && features.classes() >= 3 && features.noise() >= 75 && features.distinct >= 10
+}
+
 /// `P@ssw0rd`, `StrongPassword123!`: what examples and developers' machines have, and servers should not.
 pub(crate) fn says_password(value: &str) -> bool {
     const LONGEST: usize = 40;
@@ -278,6 +350,38 @@ pub(crate) fn says_password(value: &str) -> bool {
     let within = |word: &[u8]| plain.windows(word.len()).any(|part| part == word);
     ["password", "passaword", "testpass", "secret", "change"].iter().any(|word| within(word.as_bytes()))
         || counts_up(value)
+}
+
+/// `Summer2024!`: a word, a year, and a sign or two, as people make what has to be changed every few months.
+fn is_word_and_year(value: &str) -> bool {
+    let is_sign = |letter: char| letter.is_ascii_punctuation();
+    let bare = value.trim_end_matches(is_sign);
+    let Some((word, year)) = bare.len().checked_sub(4).and_then(|at| bare.split_at_checked(at)) else { return false };
+    let word = word.trim_end_matches(is_sign);
+    value.len() - bare.len() <= 2
+        && (year.starts_with("19") || year.starts_with("20"))
+        && year.bytes().all(|byte| byte.is_ascii_digit())
+        && (3..=14).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && (word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase()) || is_wordlike(word.as_bytes()))
+}
+
+/// `Welcome01!`, `Winter!26`: a word, a few digits and a sign, as a rule about passwords makes people write them.
+fn is_word_number_and_sign(value: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let is_sign = |letter: char| letter.is_ascii_punctuation();
+    let numbered = value.trim_end_matches(is_sign);
+    let word = numbered.trim_end_matches(is_digit);
+    let digits = numbered.len() - word.len();
+    // The sign stands at the end, or before no more than two digits.
+    let word = match (value.len() - numbered.len(), digits) {
+        (1..=2, 1..=4) => word,
+        (0, 1..=2) => word.strip_suffix(is_sign).unwrap_or_default(),
+        _ => return false,
+    };
+    (4..=12).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
 }
 
 /// `Admin@123`: a word, a sign, and digits in their order.
@@ -396,7 +500,8 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     // A provider's key, unless it is as short as its ids: `DATADOG_APP_KEY`, but not `PUSHER_APP_KEY`.
     let of_provider = name.names_provider();
     let weak_key = name.role == Role::Key && !(of_provider && features.length >= 28);
-    let weak_name = name.distant || weak_key || name.role == Role::Credential;
+    let apart = name.apart && !is_plainly_random(features);
+    let weak_name = name.distant || apart || weak_key || name.role == Role::Credential;
     let graded =
         |sure: bool| Some(Verdict { kind, confidence: if sure { Confidence::High } else { Confidence::Medium } });
     if features.spaces > 0 {
@@ -428,7 +533,8 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
             _ => None,
         };
     }
-    if value.is_benign() {
+    let scattered = is_scattered(name, value);
+    if !scattered && value.is_benign() {
         return None;
     }
     if is_uuid(value) {
@@ -436,7 +542,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         // KMS names its keys so.
         let of_kms = name.role == Role::ApiKey
             && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
-        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant);
+        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant && !name.has("id"));
         return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if features.hexadecimal {
@@ -448,8 +554,21 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
             _ => graded(!weak_name),
         };
     }
-    if is_identifier(value) {
-        return None;
+    if is_by_turns(value) {
+        return graded(!weak_name);
+    }
+    let names_another = matches!(name.role, Role::Key | Role::Credential);
+    match carries(value) {
+        Some(Carries::InPath) => return None,
+        Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
+        Some(Carries::InKey) if names_another || name.has("cache") || value.contains('{') => return None,
+        Some(Carries::Hash) if names_another || name.has("cache") => return None,
+        Some(Carries::Hash) if name.role != Role::Secret => {}
+        Some(Carries::InName | Carries::InKey | Carries::Hash) => return graded(false),
+        Some(Carries::Mixed) | None => {}
+    }
+    if is_identifier(value) || (name.has("cache") && is_id(value)) {
+        return if is_for_signing(name) && is_thought_up(value) { graded(false) } else { None };
     }
     // Signs between letters cut words out of noise.
     let signs = features.symbols >= 2
@@ -457,7 +576,11 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         && features.letters() > 0
         && features.length >= 12
         && (features.noise() >= 25 || features.words == 0);
-    let random = (features.noise() >= 50 || signs) && features.distinct >= 8;
+    let of_words = |piece: &str| piece.len() < 4 || is_wordlike(piece.as_bytes()) || is_disguised(piece);
+    if features.length <= 32 && is_disguised(value) && value.split(['-', '_', '.']).all(of_words) {
+        return graded(false);
+    }
+    let random = (features.noise() >= 50 || signs || scattered || jumps_about(value)) && features.distinct >= 8;
     if random {
         return match features.length {
             0..10 => None,
@@ -471,12 +594,41 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         };
     }
     // Something between words and noise: `S3cr3t!Signing2024`.
+    if is_for_signing(name) && is_thought_up(value) {
+        return graded(false);
+    }
     let made_up = matches!(name.role, Role::Secret | Role::ApiKey)
         && !weak_name
         && features.digits > 0
         && features.length >= 10
         && (features.symbols > 0 || features.words <= 2);
     if made_up { graded(false) } else { None }
+}
+
+/// What signs or encrypts has its secret in its own variable: nobody calls a secret's name so.
+fn is_for_signing(name: &Name) -> bool {
+    const SIGNED: &[&str] =
+        &["jwt", "cookie", "session", "signing", "hmac", "csrf", "nextauth", "encryption", "encrypt", "key"];
+    matches!(name.role, Role::Secret | Role::ApiKey)
+        && !name.distant
+        && !name.apart
+        && SIGNED.iter().any(|word| name.has(word))
+}
+
+/// `acme-cookie-secret-26`, `LedgerJwt2023`: words and a number.
+fn is_thought_up(value: &str) -> bool {
+    const LEAST: usize = 10;
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let pieces = || value.split(['-', '_', '.']);
+    let is_count = |piece: &str| (1..=4).contains(&piece.len()) && piece.chars().all(is_digit);
+    let is_word = |piece: &str| !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let bare = value.trim_end_matches(is_digit);
+    let in_one = (2..=4).contains(&(value.len() - bare.len())) && is_word(bare) && words_in(bare) == 1;
+    let apart = pieces().count() >= 3
+        && pieces().any(is_count)
+        && pieces().all(|piece| is_count(piece) || is_word(piece))
+        && words_in(value) >= 1;
+    value.len() >= LEAST && (in_one || apart)
 }
 
 /// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
@@ -488,7 +640,7 @@ fn is_identifier(value: &Candidate<'_>) -> bool {
     let parts = value.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).count();
     let wordy = features.words > 0 && features.wordy_segments > 0;
     // Of one word, only capitals within it tell a name (`tenantId`) from a password (`tiger2009`).
-    (parts >= 2 && wordy && features.longest_noise <= 17 && features.noise() <= 65)
+    (parts >= 2 && wordy && features.longest_noise <= 17 && features.noise() <= 65 && !has_random_piece(value))
         || (parts == 1 && features.digits == 0 && features.noise() < 50)
 }
 
@@ -544,8 +696,13 @@ fn by_value_alone(value: &Candidate<'_>) -> Option<Verdict> {
         && features.distinct >= 18
         && features.longest_noise >= 8;
     let cut_up = value.bytes().filter(|byte| matches!(byte, b'.' | b':')).count();
-    (random && cut_up <= 2 && !value.is_benign() && !is_uuid(value) && !is_identifier(value))
-        .then_some(Verdict::medium(Kind::RANDOM))
+    (random
+        && cut_up <= 2
+        && !value.is_benign()
+        && !is_uuid(value)
+        && carries(value).is_none()
+        && !is_identifier(value))
+    .then_some(Verdict::medium(Kind::RANDOM))
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ pub(crate) fn runs(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// How often it changes between small letters, capitals and digits, the beginnings of words aside.
-fn jumps(segment: &[u8]) -> usize {
+pub(crate) fn jumps(segment: &[u8]) -> usize {
     let class = |byte: u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
     let word_begins = |first: u8, second: u8| first.is_ascii_uppercase() && second.is_ascii_lowercase();
     let pairs = segment.iter().zip(segment.iter().skip(1));

@@ -6,7 +6,7 @@
 //!
 //! | layer | what it knows | where |
 //! |---|---|---|
-//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts, keys that were published | `indirection`, `placeholder`, `benign`, `known_public` |
+//! | 0 | what is never a secret: references, ciphertext, hashes, placeholders, numbers, paths, hosts, keys that were published | `indirection`, `placeholder`, `benign`, `ids`, `known_public` |
 //! | 1 | what is public by design: publishable keys, ids, public keys | `format::table::public`, `name` |
 //! | 2 | the formats of providers, with their checksums | `format` |
 //! | 3 | structure: URLs, connection strings, JSON, PEM, headers, command lines, base64 of any of them | `structure` |
@@ -19,6 +19,7 @@ mod candidate;
 mod classify;
 mod features;
 mod format;
+mod ids;
 mod indirection;
 mod known_public;
 mod name;

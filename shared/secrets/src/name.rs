@@ -35,27 +35,29 @@ pub(crate) struct Name {
     /// Its words in lower case, joined by `_`.
     words: String,
     pub(crate) role: Role,
-    /// The word that gave the role is not the last one (`TOKEN_GITHUB`), or is a weak one (`SALT`): the value has to be
-    /// plainly random.
+    /// The name is a weak one (`SALT`, `SECRET_ID`, a label under `API_KEYS`): its value is never as sure as another's.
     pub(crate) distant: bool,
+    /// The word that gave the role is not the last one (`TOKEN_GITHUB`): the value has to be plainly random.
+    pub(crate) apart: bool,
     /// What a browser gets to see, by the framework's convention or by the word `public`.
     pub(crate) public: bool,
 }
 
 /// No name says anything more after this many bytes; of a longer one the end counts.
-const LONGEST: usize = 160;
+const LONGEST_NAME: usize = 160;
 
 impl Name {
     pub(crate) fn read(name: &str) -> Self {
         let words = split(name);
         let browser = BROWSER.iter().any(|prefix| words.starts_with(prefix));
         let all = || words.split('_').filter(|word| !word.is_empty());
-        let (role, distant) = role(&words);
+        let (role, apart) = role(&words);
         let is_key = matches!(role, Role::Token | Role::ApiKey | Role::Key);
-        let for_pages = is_key && FOR_PAGES.iter().any(|key| words.contains(key));
+        let for_pages = is_key && FOR_PAGES.iter().any(|key| has_words(&words, key));
         let public = browser || for_pages || all().any(|word| PUBLIC.contains(&word));
-        let distant = distant || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| words.contains(shown)));
-        Self { role, distant, public, words }
+        let weak = ["salt", "consumer_key", "secret_id"].iter().any(|weak| words.ends_with(weak));
+        let distant = weak || (is_key && SHOWN_TO_BROWSERS.iter().any(|shown| has_words(&words, shown)));
+        Self { role, distant, apart, public, words }
     }
 
     /// The name of a part that has only a label: `{"acme": "..."}` under `API_KEYS` holds keys. It is never as sure as
@@ -74,6 +76,17 @@ impl Name {
         self.words().any(|word| PROVIDERS.contains(word))
     }
 
+    /// Whether the word stands in it, be it cut up: `LAUNCH_DARKLY` mentions `launchdarkly`.
+    pub(crate) fn mentions(&self, word: &str) -> bool {
+        let mut joined = [0u8; LONGEST_NAME * 2];
+        let mut length = 0;
+        for (place, byte) in joined.iter_mut().zip(self.words.bytes().filter(|byte| *byte != b'_')) {
+            *place = byte;
+            length += 1;
+        }
+        joined.get(..length).is_some_and(|name| name.windows(word.len().max(1)).any(|part| part == word.as_bytes()))
+    }
+
     /// Whether it is of something whose keys are told apart by their fingerprints, in hexadecimal digits: `GPG_KEY`.
     pub(crate) fn names_fingerprint(&self) -> bool {
         self.words().any(|word| matches!(word, "gpg" | "pgp" | "ssh" | "apt"))
@@ -86,7 +99,7 @@ impl Name {
 
 /// The words of a name in lower case with `_` between them: at `_`, `-` and the like, and where the case changes.
 fn split(name: &str) -> String {
-    let skip = name.len().saturating_sub(LONGEST);
+    let skip = name.len().saturating_sub(LONGEST_NAME);
     let name = name.char_indices().find(|(at, _)| *at >= skip).and_then(|(at, _)| name.get(at..)).unwrap_or_default();
     let mut words = String::with_capacity(name.len() + 8);
     let mut previous = '_';
@@ -123,7 +136,8 @@ fn role(words: &str) -> (Role, bool) {
     while let [before @ .., last] = rest {
         let last = *last;
         let numbered = last.bytes().all(|byte| byte.is_ascii_digit());
-        if before.is_empty() || !(numbered || TRAILING.contains(without_digits(last))) {
+        let trails = numbered || TRAILING.contains(without_digits(last)) || says_where(last, before);
+        if before.is_empty() || !trails {
             break;
         }
         rest = match before {
@@ -135,7 +149,7 @@ fn role(words: &str) -> (Role, bool) {
     let last = without_digits(last);
     let previous = before.last().map_or("", |word| without_digits(word));
     match meaning(last, previous, before) {
-        Some(role) => (role, role == Role::Secret && last == "salt"),
+        Some(role) => (role, false),
         None => {
             let mut earlier = before;
             while let [before @ .., last] = earlier {
@@ -151,6 +165,25 @@ fn role(words: &str) -> (Role, bool) {
     }
 }
 
+/// Whether the last word only says where the secret before it belongs, or of what kind it is: `PASSWORD_DB`,
+/// `SECRET_TEXT`, `VAULT_SECRET_ID`. Elsewhere these words make a name harmless: `ORDERS_DB`, `API_KEY_ID`.
+fn says_where(last: &str, before: &[&str]) -> bool {
+    let is_secret = |word: &&str| {
+        matches!(meaning(without_digits(word), "", &[]), Some(Role::Password | Role::Passphrase | Role::Secret))
+    };
+    match last {
+        "db" | "database" | "text" | "app" | "application" | "server" | "service" | "account" | "mail" | "backend"
+        | "platform" => before.iter().any(is_secret),
+        "id" => matches!(before, [.., "secret"] | [.., "secret", "key"]),
+        _ => false,
+    }
+}
+
+/// Whether a name's words have these among them, from the beginning of a word on: `UPSTREAM_KEY` has no `stream_key`.
+fn has_words(words: &str, some: &str) -> bool {
+    words.match_indices(some).any(|(at, _)| at == 0 || words.as_bytes().get(at.wrapping_sub(1)) == Some(&b'_'))
+}
+
 /// What a word says, after the words before it; nothing for a word that says nothing about secrets.
 fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
     Some(match word {
@@ -162,6 +195,7 @@ fn meaning(word: &str, previous: &str, before: &[&str]) -> Option<Role> {
         "phrase" if matches!(previous, "seed" | "pass" | "recovery" | "secret" | "mnemonic") => Role::Passphrase,
         "seed" if matches!(previous, "wallet" | "hd" | "master" | "mnemonic" | "secret") => Role::Passphrase,
         "pin" | "pincode" => Role::Pin,
+        "community" if before.contains(&"snmp") => Role::Password,
         "otp" | "totp" | "mfa" if previous == "secret" => Role::Secret,
         "secret" | "secrets" | "clientsecret" | "appsecret" | "pepper" | "salt" | "jwtsecret" | "authsecret"
         | "hmac" => Role::Secret,
@@ -202,6 +236,15 @@ fn key(previous: &str, before: &[&str]) -> Role {
         "signer" | "deployer" | "wallet" => return Role::PrivateKey,
         _ => {}
     }
+    // Azure's keys have twins: `SERVICEBUS_PRIMARY_KEY`. That of a table is a word.
+    if let ("primary" | "secondary", [.., owner, _]) = (previous, before) {
+        let of_azure = SECRET_KEYS.contains(owner) || AZURE.contains(owner) || before.contains(&"azure");
+        return if of_azure { Role::ApiKey } else { Role::Key };
+    }
+    // Of Azure's functions, and half of a pair of OAuth 1; the value decides.
+    if matches!(previous, "host" | "consumer") {
+        return Role::Key;
+    }
     // Pusher's key is in every page that uses it; what signs is its secret.
     let pusher = previous == "pusher" || (previous == "app" && before.contains(&"pusher"));
     // Azure's search keys are for servers alone.
@@ -217,6 +260,22 @@ fn key(previous: &str, before: &[&str]) -> Role {
     }
     if before.len() == 1 && PROVIDERS.contains(previous) { Role::ApiKey } else { Role::Key }
 }
+
+/// Services of Azure's that give out a primary and a secondary key.
+const AZURE: &[&str] = &[
+    "batch",
+    "cognitive",
+    "cosmos",
+    "cosmosdb",
+    "eventgrid",
+    "eventhub",
+    "eventhubs",
+    "iothub",
+    "openai",
+    "servicebus",
+    "signalr",
+    "storage",
+];
 
 /// Words run together: `dbpassword`, `esapikey`, `githubtoken`.
 fn joined(word: &str) -> Option<Role> {
@@ -287,6 +346,7 @@ const BROWSER: &[&str] = &[
 
 /// Keys that are meant to be seen, by their providers' word: what reads data has another name there.
 const FOR_PAGES: &[&str] = &[
+    "shopify_api_key",
     "mixpanel_token",
     "mixpanel_project_token",
     "amplitude_api_key",

@@ -1,12 +1,47 @@
 //! Layer 0: what stands where a value is still to come, and what shows that there is one without showing it.
 
-use crate::{bigrams::is_wordlike, indirection::Starts, words::PLACEHOLDERS};
+use crate::{
+    bigrams::is_wordlike,
+    features::{Features, is_uuid, jumps},
+    indirection::Starts,
+    words::PLACEHOLDERS,
+};
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
 /// Whether it is a template, an example, or a mask.
 pub(crate) fn is_placeholder(value: &str) -> bool {
-    is_template(value) || says_so(value) || is_filling(value)
+    is_template(value) || is_mask(value) || says_so(value) || is_filling(value) || is_made_up_uuid(value)
+}
+
+/// What shows that there is a value without showing it (`***`, `...`), and a hole that is filled by its place (`{0}`,
+/// `%s`).
+fn is_mask(value: &str) -> bool {
+    let mut letters = value.chars();
+    let Some(first) = letters.next() else { return false };
+    let is_row = matches!(first, '*' | '.' | '\u{2022}' | '\u{2026}' | '\u{25cf}' | 'x' | 'X' | '#' | '-' | '_' | '?')
+        && letters.all(|letter| letter == first);
+    let hole = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    is_row || hole.is_some_and(|hole| hole.bytes().all(|byte| byte.is_ascii_digit())) || matches!(value, "%s" | "%v")
+}
+
+/// A UUID that a person typed, behind whatever it stands: most groups are of one digit each.
+fn is_made_up_uuid(value: &str) -> bool {
+    const UUID: usize = 36;
+    let Some(uuid) = value.len().checked_sub(UUID).and_then(|at| value.get(at..)).filter(|uuid| is_uuid(uuid)) else {
+        return false;
+    };
+    let of_one = |group: &&str| group.bytes().zip(group.bytes().skip(1)).all(|(one, next)| one == next);
+    uuid.split('-').filter(of_one).count() >= 3 || rising(uuid.as_bytes(), 1) * 10 >= UUID * 4
+}
+
+/// How many characters are followed, so many places on, by the next in order: `1234`, or `1a2b3c` two places on.
+fn rising(bytes: &[u8], apart: usize) -> usize {
+    let next = |first: u8, second: u8| {
+        first.checked_add(1) == Some(second)
+            || matches!((first, second), (b'9', b'0' | b'a' | b'A') | (b'f', b'a') | (b'F', b'A'))
+    };
+    bytes.iter().zip(bytes.iter().skip(apart)).filter(|(first, second)| next(**first, **second)).count()
 }
 
 /// Something that a program is to replace: `${NAME}`, `{{ name }}`, `<your-token>`, `%NAME%`, `$(name)`.
@@ -15,9 +50,9 @@ pub(crate) fn is_template(value: &str) -> bool {
     if !value.bytes().any(sign) {
         return is_named(value);
     }
-    // Two characters that stand together in no other text.
-    let interpolated = [("${", '}'), ("{{", '}')];
-    if interpolated.iter().any(|(open, close)| value.split_once(open).is_some_and(|(_, rest)| rest.contains(*close))) {
+    // Two characters that stand together in little other text than random passwords.
+    let interpolated = [("${", "}"), ("{{", "}}")];
+    if interpolated.iter().any(|(open, close)| is_hole(value, open, close)) {
         return true;
     }
     // These do stand in passwords, so what is in them has to be a label.
@@ -46,6 +81,18 @@ pub(crate) fn is_template(value: &str) -> bool {
         || is_named(value)
 }
 
+/// Whether something is to be put between the two marks: neither what stands there nor what stands around them is
+/// random.
+fn is_hole(value: &str, open: &str, close: &str) -> bool {
+    let Some((before, rest)) = value.split_once(open) else { return false };
+    let Some((inside, after)) = rest.split_once(close) else { return false };
+    let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&;,+'\"".contains(*letter);
+    let signs = before.chars().chain(after.chars()).filter(is_sign).count();
+    let noise = |text: &str| text.len() >= 5 && Features::of(text).noise() >= 60;
+    let is_random_around = signs >= 2 || (noise(before) && (after.is_empty() || noise(after)));
+    inside.contains(open) || !(is_random(inside) || is_random_around)
+}
+
 /// CloudFormation's functions, in YAML and JSON.
 const INTRINSICS: Starts = Starts::of(&["!Ref ", "!Sub ", "!GetAtt ", "!ImportValue ", "Fn::"]);
 
@@ -60,8 +107,20 @@ fn enclosed(value: &str, open: char, close: char) -> Option<&str> {
     value.strip_prefix(open)?.strip_suffix(close)
 }
 
+/// Whether it is one run of letters and digits that is no word: what no label is called.
+fn is_random(text: &str) -> bool {
+    const LEAST: usize = 6;
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    let classes = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].iter().filter(|is| has(**is));
+    text.len() >= LEAST
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && classes.count() >= 2
+        && (Features::of(text).noise() >= 50 || jumps(text.as_bytes()) * 100 >= text.len() * 30)
+}
+
 fn is_label(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    !is_random(text)
+        && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.len() <= 60
         && text
             .chars()
@@ -72,7 +131,7 @@ fn is_label(text: &str) -> bool {
 fn is_variable(text: &str) -> bool {
     let small = text.chars().any(|letter| letter.is_ascii_lowercase());
     let capital = text.chars().any(|letter| letter.is_ascii_uppercase());
-    text.len() >= 3
+    text.len() >= if capital { 2 } else { 3 }
         && small != capital
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
@@ -114,6 +173,7 @@ const WITHIN: &[&str] = &[
     "replace with",
     "redacted",
     "foobar",
+    "deadbeef",
     "not-a-real",
     "not_a_real",
     "notreal",
@@ -195,6 +255,18 @@ fn has_marker(text: &str) -> bool {
     })
 }
 
+/// `changeme2024!`: what was to be changed, and was, by a number or a sign behind it.
+pub(crate) fn was_changed(value: &str) -> bool {
+    const FEWEST_DIGITS: usize = 2;
+    let begins =
+        |word: &str| value.as_bytes().get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+    let unsigned = value.trim_end_matches(['!', '#', '$', '*', '+', '?', '@']);
+    let bare = unsigned.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    begins("change")
+        && (unsigned.len() < value.len() || unsigned.len() - bare.len() >= FEWEST_DIGITS)
+        && !is_template(value)
+}
+
 fn says_so(value: &str) -> bool {
     let mut lower = [0u8; 192];
     // Longer values are no placeholders as a whole; what stands in them comes by here in its turn.
@@ -207,7 +279,8 @@ fn says_so(value: &str) -> bool {
     PLACEHOLDERS.contains(bare) || has_marker(lower) || bare.starts_with("your")
 }
 
-/// One character over and over, or characters in their order: `00000000`, `0123456789abcdef`.
+/// One character or a few over and over, or characters in their order: `00000000`, `abc123abc123`, `0123456789abcdef`,
+/// `1a2b3c4d5e6f`.
 fn is_filling(value: &str) -> bool {
     let bytes = value.as_bytes();
     if bytes.len() < 6 || bytes.len() > 512 {
@@ -216,11 +289,6 @@ fn is_filling(value: &str) -> bool {
     let neighbours = || bytes.iter().zip(bytes.iter().skip(1));
     let pairs = bytes.len() - 1;
     let same = neighbours().filter(|(first, second)| first == second).count();
-    let rising = neighbours()
-        .filter(|(first, second)| {
-            first.checked_add(1) == Some(**second) || (**first == b'9' && matches!(**second, b'0' | b'a' | b'A'))
-        })
-        .count();
     let mut seen = [false; 256];
     for byte in bytes {
         if let Some(seen) = seen.get_mut(usize::from(*byte)) {
@@ -229,9 +297,24 @@ fn is_filling(value: &str) -> bool {
     }
     let distinct = seen.iter().filter(|seen| **seen).count();
     same * 10 >= pairs * 6
-        || (rising * 10 >= pairs * 6 && bytes.len() >= 10)
+        || (rising(bytes, 1) * 10 >= pairs * 6 && bytes.len() >= 10)
+        || (bytes.len() >= 12 && rising(bytes, 2) * 10 >= pairs * 6)
+        || is_repeated(bytes)
+        || (bytes.len() >= 16 && value.to_ascii_lowercase().contains("qwertyuiop"))
         || distinct <= 2
         || (bytes.len() >= 20 && distinct <= 4)
+}
+
+/// The same few characters over and over, with something else before them or not: `abc123abc123abc123`.
+fn is_repeated(bytes: &[u8]) -> bool {
+    const LEAST: usize = 16;
+    const LONGEST_UNIT: usize = 8;
+    let same = |apart: usize| bytes.iter().zip(bytes.iter().skip(apart)).filter(|(one, other)| one == other).count();
+    bytes.len() >= LEAST
+        && (2..=LONGEST_UNIT).any(|apart| {
+            let pairs = bytes.len() - apart;
+            pairs >= apart + LONGEST_UNIT && same(apart) * 10 >= pairs * 6
+        })
 }
 
 #[cfg(test)]
@@ -259,6 +342,11 @@ mod tests {
             "TODO",
             "0123456789abcdef",
             "!Ref DbPassword",
+            "1a2b3c4d5e6f7a8b9c0d1e2f",
+            "beefbeefbeefbeefbeef",
+            "sk_test_xyz789xyz789xyz789xyz789",
+            "pat-eu1-c0ffee00-1234-5678-9abc-def012345678",
+            "bbbbbbbb-5555-6666-7777-cccccccccccc",
             "${self:custom.key}",
             "<%= token %>",
         ] {

@@ -91,3 +91,50 @@ fn a_pin_is_digits() {
     check("ADMIN_PIN", "739214", "high password");
     check("ADMIN_PINBOARD", "739214", "nothing");
 }
+
+/// A person's own rule for passwords is guessed; a generator's is not.
+#[test]
+fn what_a_person_thought_up_is_reported() {
+    for value in ["Winter2026!", "Harbour07!", "Harbour!26", "changeme789", "ChangeMe789!"] {
+        check("DB_PASSWORD", value, "medium password");
+    }
+    check("DB_PASSWORD", "Harbor@7193", "high password");
+    check("DB_PASSWORD", "wqXdzr2026!kp", "high password");
+    check("JWT_SECRET", "acme-session-secret-2024", "medium secret");
+    check("COOKIE_SECRET", "th3b4k3rsc00k13s", "medium secret");
+    // What such a name could hold the name of is none.
+    check("LEDGER_SECRET", "ledger-db-secret-2024", "nothing");
+    check("JWT_SECRET", "ledger/jwt/2024", "nothing");
+}
+
+/// The last word says where or what kind; what the rest says counts, and then the value.
+#[test]
+fn the_last_word_hides_nothing() {
+    let value = "kT9vX2mQ7zLpR4wB8nYc";
+    for name in ["PASSWORD_DB", "PASS_DB", "PASSWORD_LEDGER_DB", "DB_PASSWORD_TEXT", "PASSWORD_SERVICE"] {
+        check(name, value, "high password");
+    }
+    check("SECRET_TEXT", value, "high secret");
+    check("EVENTHUB_PRIMARY_KEY", value, "high api-key");
+    check("FUNCTIONS_HOST_KEY", value, "high api-key");
+    check("VAULT_SECRET_ID", "6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f", "medium secret");
+    check("CONSUMER_KEY", value, "medium api-key");
+    for name in ["LEDGER_DB", "TOKEN_ID", "KEY_ID", "LEDGER_TEXT"] {
+        check(name, value, "nothing");
+    }
+}
+
+/// A key of a provider's stands alone or behind a separator, and behind an ordinary word only where a name says so.
+#[test]
+fn a_format_within_a_name_is_no_key() {
+    let uuid = "6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f";
+    for value in [format!("harbour-api-{uuid}"), format!("api-{uuid}"), format!("/aws/lambda/sdk-{uuid}")] {
+        check("FUNCTION_NAME", &value, "nothing");
+        check("TARGET", &value, "nothing");
+    }
+    check("SDK_KEY", &format!("sdk-{uuid}"), "high launchdarkly-key");
+    check("LAUNCH_DARKLY", &format!("sdk-{uuid}"), "high launchdarkly-key");
+    let token = ["xoxb-", "482917365028-4829173650281-kT9vX2mQ7zLpR4wB8nYcD3fG"].concat();
+    check("NOTE", &format!("use {token} for now"), "high slack-token");
+    check("NOTE", &format!("token={token}"), "high slack-token");
+}

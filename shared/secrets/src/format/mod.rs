@@ -6,7 +6,10 @@ mod table;
 mod tests;
 
 use crate::{
-    features::Features,
+    bigrams::is_wordlike,
+    features::{Features, is_uuid},
+    ids,
+    name::{Name, Role},
     verdict::{Kind, Verdict},
 };
 use checksum::Checksum;
@@ -107,6 +110,63 @@ impl Alphabet {
     }
 }
 
+/// Letters that nothing but a key begins with, few as they are.
+const MARKS: &[&str] = &[
+    "sk", "pk", "hf", "A3-", "da2-", "pat-", "DO00", "PT", "ls__", "S", "SU", "SA", "SO", "SN", "SC", "SX", "oy2",
+    "VF.", "1000.", "0/", "1/", "2/",
+];
+
+/// Words that names of things begin with, and keys of some providers too: `api-`, `live_`, `secret-`.
+const ORDINARY: &[&str] = &[
+    "access",
+    "api",
+    "app",
+    "cal",
+    "client",
+    "coda",
+    "console",
+    "default",
+    "dev",
+    "development",
+    "dose",
+    "ext",
+    "hawk",
+    "ion",
+    "ipfs",
+    "key",
+    "lip",
+    "live",
+    "mainnet",
+    "org",
+    "pat",
+    "preprod",
+    "preview",
+    "private",
+    "prod",
+    "production",
+    "sandbox",
+    "sdk",
+    "secret",
+    "ser",
+    "sess",
+    "session",
+    "sig",
+    "test",
+    "testnet",
+    "tok",
+    "user",
+];
+
+/// Whether other things begin so too: words, one or two letters, or nothing at all.
+fn is_ordinary(start: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphabetic();
+    let mark = MARKS.iter().any(|mark| {
+        start.strip_prefix(mark).is_some_and(|rest| !(mark.ends_with(is_letter) && rest.starts_with(is_letter)))
+    });
+    let others = || start.split(|letter| !is_letter(letter)).filter(|piece| !ORDINARY.contains(piece));
+    !mark && others().map(str::len).sum::<usize>() <= 2
+}
+
 /// A value that has a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recognised {
@@ -121,19 +181,55 @@ impl Format {
         length(self.parts, text, 0)
     }
 
-    /// What a value of the format is; nothing where it is a name that begins alike: `re_ranker_base_model`.
-    fn recognised(&self, matched: &str) -> Option<Recognised> {
-        let is_secret = matches!(self.says, Says::Secret | Says::Likely);
-        if is_secret && self.checksum == Checksum::None && is_of_words(matched) {
+    /// What a value of the format is, behind its beginning; nothing where it is a name that begins alike
+    /// (`re_ranker_base_model`) or an id behind an ordinary word (`api-` and a UUID).
+    fn recognised(&self, start: &str, matched: &str, name: Option<&Name>) -> Option<Recognised> {
+        match self.says {
+            Says::Public => return Some(Recognised::Public),
+            Says::Id => return Some(Recognised::Id),
+            Says::Secret | Says::Likely => {}
+        }
+        if self.checksum == Checksum::None && (is_of_words(matched) || is_of_capitals(matched)) {
             return None;
         }
-        Some(match self.says {
-            Says::Public => Recognised::Public,
-            Says::Id => Recognised::Id,
-            Says::Likely => Recognised::Secret(Verdict::medium(self.kind)),
-            Says::Secret if self.checksum.holds(matched) => Recognised::Secret(Verdict::high(self.kind)),
-            Says::Secret => Recognised::Secret(Verdict::medium(self.kind)),
-        })
+        let doubtful = self.checksum == Checksum::None && self.is_ordinary(start);
+        let body = matched.get(start.len()..).unwrap_or_default();
+        if doubtful && ids::is_id(body) && !name.is_some_and(|name| self.is_said_by(name, body)) {
+            return None;
+        }
+        // What is about something other than a secret, `FIRMWARE_VERSION`, holds no key of so weak a form.
+        if doubtful && name.is_some_and(|name| name.role == Role::Harmless) {
+            return None;
+        }
+        Some(Recognised::Secret(match self.says {
+            Says::Secret if self.checksum.holds(matched) => Verdict::high(self.kind),
+            Says::Secret | Says::Likely | Says::Public | Says::Id => Verdict::medium(self.kind),
+        }))
+    }
+
+    /// Whether other things begin as its values do, and have no mark further on either.
+    fn is_ordinary(&self, start: &str) -> bool {
+        const ENOUGH: usize = 3;
+        let letters = |text: &str| text.bytes().filter(u8::is_ascii_alphabetic).count();
+        let within: usize = self
+            .parts
+            .iter()
+            .skip(usize::from(!start.is_empty()))
+            .map(|part| if let Part::Text(text) = part { letters(text) } else { 0 })
+            .sum();
+        is_ordinary(start) && within < ENOUGH
+    }
+
+    /// Whether the name says that it is such a key: `RESEND`, `API_TOKEN`. A secret's own name may end in a UUID.
+    fn is_said_by(&self, name: &Name, body: &str) -> bool {
+        let provider = self.kind.as_str().split('-').next().unwrap_or_default();
+        let by_role = match name.role {
+            Role::Password | Role::Token | Role::ApiKey | Role::PrivateKey => true,
+            Role::Secret => !is_uuid(body),
+            Role::Key => name.names_provider(),
+            Role::Harmless | Role::Neutral | Role::Passphrase | Role::Pin | Role::Credential => false,
+        };
+        by_role || name.mentions(provider)
     }
 
     /// How long a value of the format may be, in bytes.
@@ -175,6 +271,11 @@ fn is_of_words(value: &str) -> bool {
             let features = Features::of(value);
             features.noise() < 50 && features.words >= 2
         }
+}
+
+/// `ASIA` and more of a name in capitals.
+fn is_of_capitals(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_uppercase()) && is_wordlike(value.as_bytes())
 }
 
 /// Runs take as much as they can and give back only what the next part needs. All lengths are bounded by the table.
@@ -224,12 +325,12 @@ fn bit(byte: u8) -> u128 {
 
 impl Index {
     /// The formats whose beginning the text has.
-    fn begun(&self, text: &[u8]) -> impl Iterator<Item = &'static Format> {
+    fn begun(&self, text: &[u8]) -> impl Iterator<Item = (&'static str, &'static Format)> {
         let bucket = text.first().and_then(|first| self.by_first.get(usize::from(*first)));
         let second = text.get(1).map_or(0, |second| bit(*second));
         let bucket = bucket.filter(|bucket| bucket.seconds & second != 0);
         let formats = bucket.map(|bucket| bucket.formats.as_slice()).unwrap_or_default();
-        formats.iter().filter(|(start, _)| text.starts_with(start.as_bytes())).map(|(_, format)| *format)
+        formats.iter().copied().filter(|(start, _)| text.starts_with(start.as_bytes()))
     }
 }
 
@@ -253,16 +354,17 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     index
 });
 
-/// The format that the whole of the value has.
-pub(crate) fn recognise(value: &str) -> Option<Recognised> {
+/// The format that the whole of the value has, under its name where it has one.
+pub(crate) fn recognise(name: Option<&Name>, value: &str) -> Option<Recognised> {
     let bytes = value.as_bytes();
     let index = &*INDEX;
-    let without = index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| *format);
+    let without =
+        index.without.iter().filter(|(lengths, _)| lengths.contains(&bytes.len())).map(|(_, format)| ("", *format));
     index
         .begun(bytes)
         .chain(without)
-        .filter(|format| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
-        .find_map(|format| format.recognised(value))
+        .filter(|(_, format)| format.length(bytes) == Some(bytes.len()) && (format.is_distinct() || is_mixed(bytes)))
+        .find_map(|(start, format)| format.recognised(start, value, name))
 }
 
 /// Small letters, capitals and digits, as a random value of some length has them.
@@ -274,6 +376,12 @@ fn is_mixed(bytes: &[u8]) -> bool {
 /// length.
 const LONG: usize = 256;
 
+/// Whether a key may begin behind this character: behind a space, a quote, `=` and the like, but not within a name or
+/// an address (`orders-api-...`).
+const fn opens(before: u8) -> bool {
+    !before.is_ascii_alphanumeric() && !matches!(before, b'-' | b'_' | b'.' | b'~' | b'+' | b'#' | b'$')
+}
+
 /// The surest secret whose format stands somewhere within the text, between characters that are no part of it.
 pub(crate) fn find_within(text: &str) -> Option<Verdict> {
     let bytes = text.as_bytes();
@@ -282,16 +390,20 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
     let mut skip_to = 0;
     let mut found: Option<Verdict> = None;
     for (at, &byte) in bytes.iter().enumerate() {
-        let starts_here = at >= skip_to && !before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
+        let starts_here = at >= skip_to && opens(before) && byte.is_ascii_alphanumeric();
+        let within_address = matches!(before, b'/' | b':');
         before = byte;
         if !starts_here {
             continue;
         }
         let Some(rest) = bytes.get(at..) else { continue };
-        for format in index.begun(rest).filter(|format| format.is_distinct()) {
+        for (start, format) in index.begun(rest).filter(|(_, format)| format.is_distinct()) {
             let Some(length) = format.length(rest) else { continue };
-            let ends =
-                rest.get(length).is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'-' | b'_'));
+            // What ends in `.webp` is a file, and what stands between slashes a piece of a path.
+            let after = rest.get(length).copied();
+            let ordinary = format.is_ordinary(start);
+            let ends = after.is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'-' | b'_'))
+                && !(ordinary && (within_address || matches!(after, Some(b'.' | b'/' | b':'))));
             // What goes on is something else, and long; it is not read again from each of its letters.
             if !ends && length > LONG {
                 skip_to = at + length;
@@ -302,7 +414,7 @@ pub(crate) fn find_within(text: &str) -> Option<Verdict> {
             if crate::placeholder::is_placeholder(matched) || crate::known_public::is_known_public(matched) {
                 break;
             }
-            if let Some(Recognised::Secret(verdict)) = format.recognised(matched) {
+            if let Some(Recognised::Secret(verdict)) = format.recognised(start, matched, None) {
                 found = Some(found.map_or(verdict, |found| found.or(Some(verdict))));
             }
             break;

@@ -48,7 +48,7 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     if encrypted {
         return Found::Harmless;
     }
-    if let Some(crate::format::Recognised::Secret(verdict)) = crate::format::recognise(text) {
+    if let Some(crate::format::Recognised::Secret(verdict)) = crate::format::recognise(Some(name), text) {
         return if is_placeholder(text) { Found::Harmless } else { Found::Secret(verdict) };
     }
     match super::examine(name, text, deeper) {

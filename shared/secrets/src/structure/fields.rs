@@ -1,8 +1,9 @@
 //! Named fields: connection strings, properties, `.env` files, YAML, cookies, HTTP headers.
 
-use super::Found;
+use super::{Found, url::percent_decoded};
 use crate::{
     classify::{self, Depth},
+    ids::is_id,
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
@@ -11,7 +12,7 @@ use crate::{
 pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     // Python's notation, and JavaScript's.
-    let value = value.trim_matches(['{', '}', '[', ']']);
+    let value = if value.starts_with(['{', '[']) { value.trim_matches(['{', '}', '[', ']']) } else { value };
     let Some(separator) = separator(value) else { return single(value, depth) };
     let mut fields = 0;
     let mut others = 0;
@@ -77,8 +78,13 @@ fn separator(value: &str) -> Option<fn(char) -> bool> {
 
 /// One field alone: `//registry.npmjs.org/:_authToken=...`, `Authorization: Bearer ...`, `password=...`.
 fn single(value: &str, depth: Depth) -> Found {
-    let Some((key, value)) = key_and_value(value) else { return Found::Nothing };
-    match one(key, value, depth) {
+    let Some((key, text)) = key_and_value(value) else { return Found::Nothing };
+    // `session:` and an id is the key of a cache, or its beginning.
+    let in_one = value.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) == Some(text);
+    if in_one && !key.contains(['_', ' ', '.']) && Name::read(key).role != Role::Password && is_id(text) {
+        return Found::Nothing;
+    }
+    match one(key, text, depth) {
         Some(verdict) => Found::Secret(verdict),
         None => Found::Nothing,
     }
@@ -154,7 +160,7 @@ pub(super) fn one(key: &str, value: &str, depth: Depth) -> Option<Verdict> {
 
 fn under(name: Name, key: &str, value: &str, depth: Depth) -> Option<Verdict> {
     let value = value.strip_prefix('{').and_then(|value| value.strip_suffix('}')).unwrap_or(value);
-    if value.len() < 3 || is_placeholder(value) {
+    if value.len() < 3 || is_placeholder(value) || (value.starts_with('%') && is_placeholder(&percent_decoded(value))) {
         return None;
     }
     let name = match (name.role, key.to_ascii_lowercase().as_str()) {

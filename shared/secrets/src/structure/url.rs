@@ -5,6 +5,7 @@ use crate::{
     candidate::Candidate,
     classify::{self, Depth},
     features::{Features, is_uuid},
+    ids::carries,
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
@@ -141,6 +142,9 @@ fn user_info(rest: &str) -> Option<(&str, &str)> {
 
 fn password_in_url(user: &str, password: &str, host: &str, kind: Kind) -> Option<Verdict> {
     let password = Candidate::new(password.trim_matches(['"', '\'']));
+    if password.contains('%') && is_placeholder(&percent_decoded(&password)) {
+        return None;
+    }
     if password.is_placeholder() || password.is_elsewhere() || password.eq_ignore_ascii_case(user) || password.len() < 3
     {
         return None;
@@ -183,6 +187,7 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, depth: Depth) -> O
         | "code"
         | "auth"
         | "apikey"
+        | "api_key"
         | "appid"
         | "subscription-key"
         | "ocp-apim-subscription-key"
@@ -195,8 +200,15 @@ fn query_key(key: &str, value: &str, place: &str, kind: Kind, depth: Depth) -> O
         | "k" => {
             if is_uuid(value) {
                 // Of itself a UUID is an id; called a key it may well be one.
-                let called_key = lower.contains("key") && lower != "key";
-                return called_key.then_some(Verdict::medium(Kind::URL_CREDENTIAL));
+                let called_key = match lower.as_str() {
+                    "apikey" | "api-key" | "api_key" => Some(Confidence::High),
+                    "key" => None,
+                    other => other.contains("key").then_some(Confidence::Medium),
+                };
+                let made_up = is_placeholder(value);
+                return called_key
+                    .filter(|_| !made_up)
+                    .map(|confidence| Verdict { kind: Kind::URL_CREDENTIAL, confidence });
             }
             let features = Features::of(value);
             let random = value.len() >= 16 && features.noise() >= 50 && !is_placeholder(value);
@@ -224,7 +236,7 @@ fn public_key_in_query(value: &str, place: &str) -> bool {
     value.starts_with("pk.") || value.starts_with("pk_") || place.ends_with(".js") || place.ends_with("/js")
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -288,6 +300,15 @@ fn secret_path(place: &str) -> Option<Verdict> {
         }
         (host, [.., last]) if host.starts_with("hook.") && host.ends_with(".make.com") => long(last, 16),
         (host, ["receiver", "v1", "http", last, ..]) if host.ends_with(".sumologic.com") => long(last, 40),
+        // The secret address of a calendar (https://support.google.com/calendar/answer/37648).
+        ("calendar.google.com" | "www.google.com", ["calendar", "ical", _, private, ..]) => {
+            private.strip_prefix("private-").is_some_and(|key| long(&key, 20))
+        }
+        (
+            "outlook.office365.com" | "outlook.office.com" | "outlook.live.com",
+            ["owa", "calendar", _, key, "calendar.ics" | "calendar.html", ..],
+        ) => long(key, 20),
+        (host, ["published", _, key, ..]) if host.ends_with(".icloud.com") => long(key, 20),
         (host, ["inputs", key, ..]) if host.ends_with(".loggly.com") => is_uuid(key),
         _ => false,
     };
@@ -296,8 +317,13 @@ fn secret_path(place: &str) -> Option<Verdict> {
     }
     // A hook elsewhere, with something in its path that nobody could guess.
     let hook = parts.iter().any(|part| matches!(*part, "webhook" | "webhooks" | "hook" | "hooks" | "incoming-webhook"));
-    if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last)) {
+    if hook && parts.last().is_some_and(|last| long(last, 24) && !is_uuid(last) && carries(last).is_none()) {
         return Some(Verdict::medium(Kind::WEBHOOK));
+    }
+    // So a calendar elsewhere: `.../calendar/v1-9f8e7d6c5b4a.../work.ics`.
+    let calendar = path.split('?').next().is_some_and(|path| path.ends_with(".ics"));
+    if calendar && parts.iter().rev().skip(1).any(|part| long(part, 20) && !is_uuid(part) && carries(part).is_none()) {
+        return Some(Verdict::medium(Kind::URL_CREDENTIAL));
     }
     let key_in_path = match (host, parts.as_slice()) {
         (host, ["v2" | "v3" | "nft", key, ..] | ["v2" | "v3", "ws", key, ..] | ["ws", "v3", key])

@@ -1,0 +1,309 @@
+//! Ids, and names that carry them: `orders-api-` and a UUID, `stores/` with an id and `/db`, the CDK's logical ids.
+
+use crate::{
+    bigrams::is_wordlike,
+    features::{is_uuid, jumps, runs},
+};
+
+/// Whether the text consists of ids alone: UUIDs, hashes, ULIDs, KSUIDs and others that programs number things with.
+/// What is random in them jumps between capitals, small letters and digits in no id but those of few, known lengths.
+pub(crate) fn is_id(text: &str) -> bool {
+    is_uuid(text) || text.split(|letter: char| !letter.is_ascii_alphanumeric()).all(is_one)
+}
+
+fn is_one(piece: &str) -> bool {
+    has_one_case(piece) || piece.len() < 8 || is_of_known_length(piece)
+}
+
+fn has_one_case(piece: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| piece.as_bytes().iter().any(is);
+    !(has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase))
+}
+
+/// The ids that mix capitals and small letters: UUIDs in base 57 or 58, and KSUIDs, which begin with the time
+/// (<https://github.com/segmentio/ksuid>).
+fn is_of_known_length(piece: &str) -> bool {
+    const SHORT_UUID: usize = 22;
+    const KSUID: usize = 27;
+    piece.len() == SHORT_UUID || (piece.len() == KSUID && piece.starts_with(['0', '1', '2', '3']))
+}
+
+/// How a value is a name with an id in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Between slashes, or between colons as in the key of a cache, or behind `#`.
+    InPath,
+    InKey,
+    /// Words and a UUID, or a logical id of the CDK's.
+    InName,
+    /// Words and a hash, which a person's secret may be too.
+    Hash,
+    /// Words and an id that mixes capitals and small letters, as random values do.
+    Mixed,
+}
+
+/// Whether the value is a name that carries an id: words, ids, and nothing else between its separators.
+pub(crate) fn carries(value: &str) -> Option<Carries> {
+    const LONGEST: usize = 512;
+    if value.len() > LONGEST {
+        return None;
+    }
+    if is_logical(value) {
+        return Some(Carries::InName);
+    }
+    // Secrets Manager puts a hyphen and six characters behind the name of a secret
+    // (https://docs.aws.amazon.com/secretsmanager/latest/userguide/getting-started.html).
+    let is_suffix = |suffix: &str| suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let name = value.rsplit_once('-').filter(|(_, suffix)| is_suffix(suffix)).map(|(name, _)| name);
+    let of_secret = name.and_then(Parts::of).is_some_and(|parts| parts.slashes > 0 && parts.words + parts.short >= 2);
+    if of_secret {
+        return Some(Carries::InPath);
+    }
+    let parts = Parts::of(value)?;
+    match parts {
+        Parts { words: 0, mixed: 1.., .. } | Parts { words: 0, short: 0, .. } => None,
+        Parts { slashes: 1.., .. } if parts.ids() > 0 => Some(Carries::InPath),
+        Parts { colons: 1.., .. } if parts.ids() > 0 => Some(Carries::InKey),
+        Parts { words: 0, short: 1, .. } => None,
+        Parts { mixed: 1.., .. } => Some(Carries::Mixed),
+        Parts { uuids: 1.., .. } => Some(Carries::InName),
+        Parts { hashes: 1.., .. } => Some(Carries::Hash),
+        Parts { .. } => None,
+    }
+}
+
+/// What stands between a value's separators.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    words: usize,
+    /// Letters that are too few to tell: `tax`, `db`.
+    short: usize,
+    uuids: usize,
+    /// Hexadecimal digits, or letters of one case and digits.
+    hashes: usize,
+    /// Capitals, small letters and digits, as long as ids that have them.
+    mixed: usize,
+    slashes: usize,
+    colons: usize,
+}
+
+impl Parts {
+    const fn ids(&self) -> usize {
+        self.uuids + self.hashes + self.mixed
+    }
+
+    /// Nothing where something is neither a word nor an id.
+    fn of(value: &str) -> Option<Self> {
+        const UUID: usize = 36;
+        let mut parts = Self::default();
+        let mut rest = value;
+        loop {
+            if let Some((_, after)) = rest
+                .split_at_checked(UUID)
+                .filter(|(head, after)| is_uuid(head) && !after.starts_with(|next: char| next.is_ascii_alphanumeric()))
+            {
+                parts.uuids += 1;
+                rest = after;
+            }
+            let (piece, separator, after) = match rest.find(|letter: char| !letter.is_ascii_alphanumeric()) {
+                Some(at) => {
+                    let (piece, after) = rest.split_at_checked(at)?;
+                    let separator = after.chars().next()?;
+                    (piece, Some(separator), after.get(separator.len_utf8()..)?)
+                }
+                None => (rest, None, ""),
+            };
+            parts.add(piece)?;
+            match separator {
+                None => return Some(parts),
+                Some('/') => parts.slashes += 1,
+                Some(':' | '#') => parts.colons += 1,
+                Some('-' | '_' | '.' | '{' | '}' | '@' | ' ') => {}
+                Some(_) => return None,
+            }
+            rest = after;
+        }
+    }
+
+    fn add(&mut self, piece: &str) -> Option<()> {
+        // `v2`, `eu`, a year, an account: they say nothing.
+        let digits = piece.bytes().filter(u8::is_ascii_digit).count();
+        if piece.len() <= 3 || digits == piece.len() {
+            self.short += usize::from(piece.len() > 1 && digits == 0);
+            return Some(());
+        }
+        if is_of_words(piece) {
+            self.words += 1;
+        } else if (digits > 0 || piece.len() >= 20) && piece.len() >= 6 && has_one_case(piece) {
+            self.hashes += 1;
+        } else if piece.len() <= 16 && digits == 0 && has_one_case(piece.get(1..)?) {
+            // A word that does not look like one, an abbreviation, a name.
+            self.short += 1;
+        } else if is_logical(piece) {
+            self.words += 1;
+            self.hashes += 1;
+        } else if is_of_known_length(piece) || (digits == 0 && has_one_case(piece)) {
+            self.mixed += 1;
+        } else {
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// Whether it is words in one style, with few digits at the end: `orders`, `OrdersTable`, `eu1`, `checkoutV2`.
+pub(crate) fn is_of_words(piece: &str) -> bool {
+    const MOST_DIGITS: usize = 3;
+    let bare = piece.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if piece.len() - bare.len() > MOST_DIGITS || !bare.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return false;
+    }
+    let one_case = has_one_case(bare);
+    let mut letters = 0;
+    let mut in_words = 0;
+    let mut longest = 0;
+    for run in runs(bare.as_bytes()) {
+        match run.len() {
+            // A lone letter: no word of a name begins and ends so.
+            1 => letters += 2,
+            2 => letters += 1,
+            length => {
+                letters += length;
+                // Capitals between small letters are an abbreviation at best.
+                let in_capitals = !one_case && run.iter().all(u8::is_ascii_uppercase);
+                if !in_capitals && is_wordlike(run) {
+                    in_words += length;
+                    longest = longest.max(length);
+                }
+            }
+        }
+    }
+    longest >= 4 && in_words * 10 >= letters * 7
+}
+
+/// How many words stand between a value's separators.
+pub(crate) fn words_in(value: &str) -> usize {
+    value.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|piece| is_of_words(piece)).count()
+}
+
+/// The CDK's logical ids: words in a row, each with its capital, and eight capital hexadecimal digits of a hash; the
+/// singletons among them have a hash or a UUID without its hyphens between the words
+/// (<https://docs.aws.amazon.com/cdk/v2/guide/identifiers.html>).
+pub(crate) fn is_logical(value: &str) -> bool {
+    const RESOURCES: &[&str] =
+        &["Secret", "Credential", "Policy", "Role", "Cluster", "Database", "Function", "Table", "Stack", "Instance"];
+    const HASH: usize = 8;
+    const EMBEDDED: usize = 32;
+    let Some((words, hash)) = value.len().checked_sub(HASH).and_then(|at| value.split_at_checked(at)) else {
+        return false;
+    };
+    let is_hash = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F'));
+    if !words.starts_with(|first: char| first.is_ascii_uppercase()) || !is_hash(hash) {
+        return false;
+    }
+    // Cut the embedded hash out.
+    let small = |letter: char| letter.is_ascii_digit() || matches!(letter, 'a'..='f');
+    let embedded = words.split(|letter: char| !small(letter)).find(|run| run.len() >= EMBEDDED);
+    let names = embedded.map_or((words, ""), |run| words.split_once(run).unwrap_or((words, "")));
+    // Digits alone are a person's number too, unless the words name a resource.
+    let of_digits = hash.bytes().all(|byte| byte.is_ascii_digit());
+    if of_digits && embedded.is_none() && !RESOURCES.iter().any(|resource| words.contains(resource)) {
+        return false;
+    }
+    let of_words = |name: &str| name.len() <= 3 || is_of_words(name) || is_in_camel_case(name);
+    let tells = is_of_words(names.0) || is_of_words(names.1) || is_in_camel_case(names.0);
+    words.len() >= 4 && tells && of_words(names.0) && of_words(names.1)
+}
+
+/// Two words or more, each with its capital and at least two small letters, in whatever language.
+fn is_in_camel_case(name: &str) -> bool {
+    let mut count = 0;
+    for run in runs(name.as_bytes()) {
+        let word = run.len() >= 3
+            && run.first().is_some_and(u8::is_ascii_uppercase)
+            && run.iter().skip(1).all(u8::is_ascii_lowercase);
+        if !word {
+            return false;
+        }
+        count += 1;
+    }
+    count >= 2
+}
+
+/// Whether a piece between separators is neither words nor an id: `rynQnBM0yilU`. A suffix of CloudFormation's behind
+/// words may be.
+pub(crate) fn has_random_piece(value: &str) -> bool {
+    const LEAST: usize = 6;
+    let pieces = || value.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let last = pieces().next_back().unwrap_or_default();
+    let named = pieces().any(is_of_words);
+    pieces().any(|piece| {
+        let suffix = named && matches!(piece.len(), 6 | 12) && std::ptr::eq(piece, last);
+        piece.len() >= LEAST
+            && !has_one_case(piece)
+            && !has_one_case(piece.get(1..).unwrap_or_default())
+            && !is_of_words(piece)
+            && !is_logical(piece)
+            && !suffix
+    })
+}
+
+/// Whether a piece jumps between capitals, small letters and digits all the way: `8MTOsaQ11YSH9jNGN7Jw`.
+pub(crate) fn jumps_about(value: &str) -> bool {
+    const LEAST: usize = 14;
+    value.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|piece| {
+        let has = |is: fn(&u8) -> bool| piece.as_bytes().iter().any(is);
+        piece.len() >= LEAST
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && jumps(piece.as_bytes()) * 100 >= piece.len() * 35
+    })
+}
+
+/// A password as Apple's systems make it: three groups of six, of consonants and vowels by turns, with one capital and
+/// one digit (<https://developer.apple.com/password-rules/>).
+pub(crate) fn is_by_turns(value: &str) -> bool {
+    const LENGTH: usize = 20;
+    let groups = || value.split('-');
+    let count = |is: fn(&u8) -> bool| value.as_bytes().iter().filter(|byte| is(byte)).count();
+    let is_vowel = |byte: u8| matches!(byte.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
+    let by_turns = |group: &str| {
+        group.bytes().enumerate().all(|(at, byte)| {
+            if at % 3 == 1 { is_vowel(byte) } else { byte.is_ascii_digit() || !is_vowel(byte) || byte == b'y' }
+        })
+    };
+    value.len() == LENGTH
+        && groups().count() == 3
+        && groups().all(|group| group.len() == 6 && by_turns(group))
+        && count(u8::is_ascii_uppercase) == 1
+        && count(u8::is_ascii_digit) == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_carry_ids() {
+        for (value, expected) in [
+            ("ledgers/6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f/creds", Some(Carries::InPath)),
+            ("basket:{6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f}", Some(Carries::InKey)),
+            ("roster-secret-6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f", Some(Carries::InName)),
+            ("HarbourStackLedgerSecret7E41D0B2", Some(Carries::InName)),
+            ("Refresh0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eLogRolePolicy7E41D0B2", Some(Carries::InName)),
+            ("harbour-4f3a2b1c0d9e8f7a6b5c4d3e", Some(Carries::Hash)),
+            ("roster-secret", None),
+            ("kT9vX2mQ-7zLpR4wB8nYc", None),
+            ("Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", None),
+        ] {
+            assert_eq!(carries(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn by_turns() {
+        assert!(is_by_turns("fodwyn-7ibqaz-Mupkes"));
+        assert!(!is_by_turns("market-secret-7aB9cD") && !is_by_turns("market-secret-reader"));
+    }
+}
