@@ -1,9 +1,9 @@
 //! A policy of a template, ready for the judges.
 
-use crate::{NotJudged, TemplateError, node::Node, unknown};
+use crate::{NotJudged, node::Node, unknown};
 use serde_json::Value;
 use warden_finding::Finding;
-use warden_policy::{AccountId, Document, Kind};
+use warden_policy::{AccountId, Document, DocumentError, Kind};
 
 /// A policy and where it stands.
 #[derive(Clone, Debug)]
@@ -80,9 +80,31 @@ impl Policy {
         Some(Self { at: at.to_owned(), text: node.to_json().to_string(), source: Source::Node(node) })
     }
 
-    pub(crate) fn parse(&self, kind: Kind) -> Result<Document<'_>, TemplateError> {
+    /// The document; an error of its own place where AWS would not accept it.
+    pub(crate) fn parse(&self, kind: Kind) -> Result<Document<'_>, NotJudged> {
         let has_text = matches!(self.source, Source::Text);
-        Document::parse(&self.text, kind).map_err(|error| TemplateError::policy(&self.at, &error, has_text))
+        Document::parse(&self.text, kind).map_err(|error| refused(&self.at, &error, has_text))
+    }
+
+    /// Whether Lambda may assume a role with this trust policy, or who may is not known.
+    pub(crate) fn lets_lambda_in(&self) -> bool {
+        let Ok(document) = serde_json::from_str::<Value>(&self.text) else { return true };
+        let Some(statements) = document.get("Statement") else { return true };
+        let statements = statements.as_array().map_or_else(|| vec![statements], |list| list.iter().collect());
+        statements.into_iter().filter(|statement| statement.get("Effect").is_none_or(|effect| effect == "Allow")).any(
+            |statement| match statement.get("Principal") {
+                Some(Value::Object(principals)) => principals.iter().any(|(kind, named)| {
+                    let text = named.to_string();
+                    unknown::is_in(&text) || (kind == "Service" && text.contains("lambda."))
+                }),
+                Some(_) | None => true,
+            },
+        )
+    }
+
+    /// What decides how it is judged, and where.
+    pub(crate) fn content(&self) -> [&str; 2] {
+        [&self.at, &self.text]
     }
 
     /// The finding, with its place in the template.
@@ -123,4 +145,15 @@ fn make_arn(value: &mut Node, own: Option<AccountId>) {
     if let (Some(text), Some(own)) = (whole, own) {
         *value = Node::Text(format!("arn:aws:unknown::{own}:{text}"));
     }
+}
+
+/// What AWS would not accept. Where the text of a policy was written here, a line and column in it would mean nothing to
+/// anybody.
+pub(crate) fn refused(at: &str, error: &DocumentError, has_text: bool) -> NotJudged {
+    let mut why = error.to_string();
+    if let (DocumentError::Malformed { line, column, .. }, false) = (error, has_text) {
+        let place = format!(" at line {line} column {column}");
+        why.truncate(why.strip_suffix(&place).map_or(why.len(), str::len));
+    }
+    NotJudged { at: at.to_owned(), why }
 }

@@ -238,12 +238,12 @@ impl<'r, 'p> Plan<'r, 'p> {
         role.trust = document(resource, "assume_role_policy", not_judged);
         for (index, block) in resource.blocks("inline_policy").into_iter().enumerate() {
             let at = format!("{}.inline_policy[{index}]", resource.address);
+            let name = block.get("name").and_then(Value::as_str).unwrap_or_default();
             match block.get("policy").and_then(Value::as_str) {
-                Some(text) => role.policies.push(Policy::of_text(at, text.to_owned())),
-                None if block.get("name").is_some() => {
-                    not_judged.push(resource.note(&format!("inline_policy[{index}]")))
-                }
                 // An empty block: no inline policies.
+                Some("") => {}
+                Some(text) => role.policies.push(Policy::of_text(at, text.to_owned())),
+                None if !name.is_empty() => not_judged.push(resource.note(&format!("inline_policy[{index}]"))),
                 None => {}
             }
         }

@@ -1,14 +1,18 @@
 //! CloudFormation templates and what is said of them.
 
+use warden_finding::Severity;
 use warden_policy::Context;
 use warden_template::judge;
 
-/// Judges a template and shows what was found and where; what could not be judged begins with a question mark.
+/// Judges a template and shows what was found and where; what could not be judged begins with a question mark,
+/// what AWS would not accept with an exclamation mark.
 fn said(template: &str) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
     let report = judge(template, &Context::of_account(account)).expect("a template");
-    let findings = report.findings.iter().map(|it| format!("{} {} {}", it.severity, it.id, it.at));
-    findings.chain(report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why))).collect()
+    let findings = report.findings.iter().map(|it| &it.finding);
+    let findings = findings.map(|it| format!("{} {} {}", it.severity, it.id, it.at));
+    let not_judged = report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why));
+    findings.chain(not_judged).chain(report.errors.iter().map(|it| format!("! {} {}", it.at, it.why))).collect()
 }
 
 #[track_caller]
@@ -59,7 +63,6 @@ fn a_value_that_is_known_only_at_deployment_is_no_wildcard() {
         "!Ref Listed",
         "!Select [0, !Ref Listed]",
         "!Sub 'arn:${AWS::Partition}:s3:::${AWS::StackName}-${AWS::Region}/*'",
-        "{'Fn::Transform': {Name: x}}",
     ] {
         check_statements(&format!("{{Effect: Allow, Action: 's3:GetObject', Resource: {resource}}}"), parameters, &[]);
     }
@@ -137,7 +140,11 @@ fn a_finding_says_which_shape_it_is_in() {
     let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
     let report = judge(template, &Context::default()).expect("a template");
     assert_eq!(report.findings.len(), 1);
-    assert!(report.findings[0].message.ends_with("(when Stage is \"dev\")"), "{}", report.findings[0].message);
+    assert!(
+        report.findings[0].finding.message.ends_with("(when Stage is \"dev\")"),
+        "{}",
+        report.findings[0].finding.message
+    );
 }
 
 /// A template that is open to everybody where `condition` holds, with eight parameters and a condition for each.
@@ -352,7 +359,7 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
     ] {
         check(&function(secret), found);
         let report = judge(&function(secret), &Context::default()).expect("a template");
-        assert!(!report.findings[0].message.contains("not-to-be-shown"));
+        assert!(!report.findings[0].finding.message.contains("not-to-be-shown"));
     }
     for harmless in ["!Ref Name", "'{{resolve:ssm:/app/stage}}'", "plain"] {
         check(&function(harmless), &[]);
@@ -411,14 +418,66 @@ fn errors_say_what_and_where() {
         "Description: none",
         "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has `planned_values`",
     );
-    refused("Resources: {A: {Kind: x}}", "A: a resource has a `Type`, which is text");
-    refused(
-        "Resources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}]}}}",
-        "Role.Policies[0]: unknown key `Statements` in a policy document (did you mean `Statement`?)",
+}
+
+/// A public permission and these further resources, one of which AWS refuses: the permission is found all the same.
+#[track_caller]
+fn check_beside_an_error(resources: &str, expected: &[&str]) {
+    let public = "  Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
+    for template in [format!("Resources:\n{public}\n{resources}"), format!("Resources:\n{resources}\n{public}")] {
+        let mut found = said(&template);
+        let at = found.iter().position(|it| it == "critical public-invoke Open").unwrap_or_else(|| panic!("{found:?}"));
+        found.remove(at);
+        assert_eq!(found, expected, "{template}");
+    }
+}
+
+#[test]
+fn what_aws_refuses_is_named_and_hides_nothing_else() {
+    for (resource, said) in [
+        ("  A: {Kind: x}", "! A a resource has a `Type`, which is text"),
+        ("  A:", "! A a resource has a `Type`, which is text"),
+        ("  A: {Type: AWS::Lambda::Function, Properties: [a]}", "! A `Properties` is a mapping"),
+        (
+            "  A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: b, Principal: '*'}}",
+            "! A there is no `Action`",
+        ),
+    ] {
+        check_beside_an_error(resource, &[said]);
+    }
+    check_beside_an_error(
+        "  Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}, {PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]}}",
+        &[
+            "critical wildcard-admin Role.Policies[1].Statement[0]",
+            "! Role.Policies[0] unknown key `Statements` in a policy document (did you mean `Statement`?)",
+        ],
     );
-    refused(
-        "Resources: {Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: 'sts:AssumeRole', Resource: '*', Principal: '*'}}}}}",
-        "Role.AssumeRolePolicyDocument: a trust policy has no `Resource`",
+    check_beside_an_error(
+        "  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: 'sts:AssumeRole', Resource: '*', Principal: '*'}}}}",
+        &["! Role.AssumeRolePolicyDocument a trust policy has no `Resource`"],
+    );
+    check_beside_an_error(
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: {Effect: Maybe, Action: '*', Resource: '*'}}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence}}",
+        &["! Fence unknown Effect `Maybe`, expected `Allow` or `Deny`"],
+    );
+}
+
+#[test]
+fn a_branch_that_aws_refuses_hides_no_other_shape() {
+    check(
+        "Parameters: {Stage: {Type: String, Default: dev}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyName: a, PolicyDocument: {Statement: [!If [Dev, {Effect: Allow, Action: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]]}}]}}}",
+        &[
+            "critical wildcard-admin Role.Policies[0].Statement[0]",
+            "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`",
+        ],
+    );
+}
+
+#[test]
+fn yaml_in_braces_is_no_json_and_read_too() {
+    check(
+        "{Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}} # all",
+        &["critical public-invoke Open"],
     );
 }
 
@@ -444,4 +503,89 @@ fn a_sub_that_grows_without_end_is_cut() {
         "",
         &[],
     );
+}
+
+#[test]
+fn what_is_not_read_is_listed() {
+    check(
+        "Transform: [AWS::LanguageExtensions, Corp::Defaults, {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}]\nResources: {Topic: {Type: AWS::SNS::Topic}}",
+        &[
+            "? Transform what `Corp::Defaults` makes of the template is not read",
+            "? Transform what `AWS::Include` makes of the template is not read",
+        ],
+    );
+    check("Transform: AWS::Serverless-2016-10-31\nResources: {Topic: {Type: AWS::SNS::Topic}}", &[]);
+    check_beside_an_error(
+        "  Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}\n  Fn::ForEach::Roles: [Name, [A, B], {'Role${Name}': {Type: AWS::IAM::Role}}]\n  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./inner.yaml}}\n  App: {Type: AWS::Serverless::Application, Properties: {Location: ./app.yaml}}\n  Wired: {Type: AWS::Serverless::Connector}\n  Part: {Type: Corp::Net::Roles::MODULE}",
+        &[
+            "? Fn::Transform the resources that `Fn::Transform` brings are not read",
+            "? Fn::ForEach::Roles the resources that `Fn::ForEach` makes are not read",
+            "? Inner the template of the nested stack is not read",
+            "? App the template of the nested stack is not read",
+            "? Wired the policies that a connector makes are not read",
+            "? Part what the module brings is not read",
+        ],
+    );
+    let include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}";
+    for (resource, at) in [
+        (format!("{{Type: AWS::Lambda::Permission, Properties: {{{include}}}}}"), "A.Fn::Transform"),
+        (format!("{{Type: AWS::Lambda::Permission, Properties: {{FunctionName: b, {include}}}}}"), "A.Fn::Transform"),
+        (format!("{{Type: AWS::IAM::Role, Properties: {{RoleName: x, {include}}}}}"), "A.Fn::Transform"),
+    ] {
+        check_beside_an_error(
+            &format!("  A: {resource}"),
+            &[&format!("? {at} the properties that `Fn::Transform` brings are not read")],
+        );
+    }
+    check_beside_an_error(
+        &format!(
+            "  A: {{Type: AWS::Lambda::Function, Properties: {{Code: {{{include}}}, Environment: {{Variables: {{X: y, {include}}}}}}}}}"
+        ),
+        &["? A.Environment.Variables.Fn::Transform what `Fn::Transform` brings is not read"],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: {'Fn::Transform': {Name: x}}}]",
+        "",
+        &[
+            "? Role.Policies[0].PolicyDocument.Statement[0].Resource.Fn::Transform what `Fn::Transform` brings is not read",
+        ],
+    );
+    check_beside_an_error(
+        "  A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {'Fn::ForEach::Each': [Name, [A, B], {'V${Name}': x}]}}}}",
+        &["? A.Environment.Variables.Fn::ForEach::Each what `Fn::ForEach` makes is not read"],
+    );
+}
+
+#[test]
+fn findings_of_a_role_that_is_for_no_function_are_marked() {
+    let admin =
+        "Policies: [{PolicyName: own, PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]";
+    let marked = |trusted: &str, rest: &str| {
+        let template = format!(
+            "Parameters: {{Who: {{Type: String}}}}\nResources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{{admin}, AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {trusted}}}]}}}}}}\n{rest}"
+        );
+        let report = judge(&template, &Context::default()).expect("a template");
+        let found = report.findings.iter().find(|found| found.finding.at.starts_with("Role.Policies")).expect("admin");
+        assert_eq!(found.without_function, found.finding.message.contains("no function of the template has the role"));
+        assert_eq!(found.without_function, found.counts_as() == Severity::Medium);
+        assert_eq!(found.finding.severity, Severity::Critical);
+        found.without_function
+    };
+    for other in ["{Service: ecs-tasks.amazonaws.com}", "{AWS: !Ref AWS::AccountId}", "{Service: [ec2.amazonaws.com]}"]
+    {
+        assert!(marked(other, ""), "{other}");
+        assert!(
+            !marked(other, "  Pay: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn}}"),
+            "{other}"
+        );
+    }
+    for lambda in [
+        "{Service: lambda.amazonaws.com}",
+        "{Service: [edgelambda.amazonaws.com, apigateway.amazonaws.com]}",
+        "{Service: !Sub 'lambda.${AWS::URLSuffix}'}",
+        "{Service: !Ref Who}",
+        "'*'",
+    ] {
+        assert!(!marked(lambda, ""), "{lambda}");
+    }
 }

@@ -7,8 +7,10 @@ use warden_template::judge;
 fn said(plan: &Value) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
     let report = judge(&plan.to_string(), &Context::of_account(account)).expect("a plan");
-    let findings = report.findings.iter().map(|it| format!("{} {} {}", it.severity, it.id, it.at));
-    findings.chain(report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why))).collect()
+    let findings = report.findings.iter().map(|it| &it.finding);
+    let findings = findings.map(|it| format!("{} {} {}", it.severity, it.id, it.at));
+    let not_judged = report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why));
+    findings.chain(not_judged).chain(report.errors.iter().map(|it| format!("! {} {}", it.at, it.why))).collect()
 }
 
 /// A resource of the plan: its address, what is planned, what is known only after apply, what its expressions refer to.
@@ -102,7 +104,20 @@ fn a_role_is_judged_with_what_stands_in_it() {
         ],
     );
     // An empty block takes all inline policies away.
-    check(&[role("aws_iam_role.pay", json!({"inline_policy": [{}]}))], &[]);
+    for empty in [json!({}), json!({"name": "", "policy": ""}), json!({"name": null, "policy": null})] {
+        check(&[role("aws_iam_role.pay", json!({"inline_policy": [empty]}))], &[]);
+    }
+    // What AWS refuses hides nothing else.
+    check(
+        &[role(
+            "aws_iam_role.pay",
+            json!({"inline_policy": [{"name": "a", "policy": "{"}, {"name": "b", "policy": allow(&["*"], "*")}]}),
+        )],
+        &[
+            "critical wildcard-admin aws_iam_role.pay.inline_policy[1].Statement[0]",
+            "! aws_iam_role.pay.inline_policy[0] EOF while parsing an object at line 1 column 1",
+        ],
+    );
 }
 
 #[test]
@@ -273,8 +288,7 @@ fn a_state_is_read_like_a_plan_and_errors_say_where() {
     assert_eq!(said(&state), ["critical wildcard-admin aws_iam_policy.a.Statement[0]"]);
     let twice = r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#;
     let plan = plan(&[Planned("aws_iam_policy.a", json!({"policy": twice}), json!({}), json!({}))]);
-    let error = judge(&plan.to_string(), &Context::default()).expect_err("a duplicate key");
-    assert_eq!(error.to_string(), "aws_iam_policy.a: duplicate key `Effect` at line 1 column 39");
+    assert_eq!(said(&plan), ["! aws_iam_policy.a duplicate key `Effect` at line 1 column 39"]);
     let error = judge(r#"{"planned_values": {}}"#, &Context::default()).expect_err("no module");
     assert_eq!(error.to_string(), "planned_values: there is no `root_module`");
 }

@@ -2,6 +2,7 @@
 
 use super::{Resource, Scope, parameters::Parameter};
 use crate::{
+    NotJudged,
     deployment::{Deployment, Door, Environment, Permission, Setting, Url, text},
     node::Node,
     policy::Policy,
@@ -23,9 +24,10 @@ pub(super) fn permission(
     deployment: &mut Deployment,
 ) {
     let properties = &resource.properties;
+    let Some((action, principal)) = whom(resource, deployment) else { return };
     let permission = Permission {
-        action: properties.text_of("Action").unwrap_or_default(),
-        principal: properties.text_of("Principal").unwrap_or_default(),
+        action,
+        principal,
         source_arn: properties.text_of("SourceArn"),
         source_account: properties.text_of("SourceAccount"),
         organization: properties.text_of("PrincipalOrgID"),
@@ -48,14 +50,29 @@ pub(super) fn function_url(resources: &[Resource<'_>], resource: &Resource<'_>, 
 /// A statement of a layer version's policy.
 pub(super) fn layer_permission(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let properties = &resource.properties;
-    let permission = Permission {
-        action: properties.text_of("Action").unwrap_or_default(),
-        principal: properties.text_of("Principal").unwrap_or_default(),
-        organization: properties.text_of("OrganizationId"),
-        ..Permission::default()
-    };
+    let Some((action, principal)) = whom(resource, deployment) else { return };
+    let permission =
+        Permission { action, principal, organization: properties.text_of("OrganizationId"), ..Permission::default() };
     let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
     deployment.layers.push(Policy::of_statement(resource.id, &document));
+}
+
+/// The action and the principal that a permission grants it to; an error when one of them is missing, unless something
+/// that is not read may bring it.
+fn whom<'r>(resource: &'r Resource<'_>, deployment: &mut Deployment) -> Option<(&'r str, &'r str)> {
+    let properties = &resource.properties;
+    let missing = |key: &&str| !resource.is_partly_unread && properties.get(key).is_none();
+    let at = resource.id.to_owned();
+    if let Some(key) = ["Action", "Principal"].into_iter().find(missing) {
+        deployment.errors.push(NotJudged { at, why: format!("there is no `{key}`") });
+        return None;
+    }
+    let both = properties.text_of("Action").zip(properties.text_of("Principal"));
+    if both.is_none() && !resource.is_partly_unread {
+        let why = "whom it lets in, and to what, is known only at deployment".to_owned();
+        deployment.not_judged.push(NotJudged { at, why });
+    }
+    both
 }
 
 /// The door of a function, version or alias, which may be named in many ways.
