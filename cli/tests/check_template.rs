@@ -43,7 +43,7 @@ fn wardens_own_roles_pass_wardens_own_rules() {
 
 #[test]
 fn a_template_is_shown_as_a_table() {
-    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: ['arn:aws:iam::aws:policy/ReadOnlyAccess']\n      Policies:\n        - PolicyName: own\n          PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
+    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: ['arn:aws:iam::aws:policy/NoSuchAccess']\n      Policies:\n        - PolicyName: own\n          PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
     let output = run(&["--output", "table"], template);
     let table = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(table.contains("wildcard-admin") && table.contains("Role.Policies[0].Statement[0]"), "{table}");

@@ -3,7 +3,6 @@
 
 use crate::{
     Found, NotJudged, Report, aws_managed,
-    aws_managed::AwsManaged,
     node::Node,
     policy::{self, Policy},
     unknown,
@@ -44,6 +43,8 @@ pub(crate) struct Role {
     pub(crate) at: String,
     pub(crate) policies: Vec<Policy>,
     pub(crate) trust: Option<Policy>,
+    /// The trust policy that SAM makes, which nobody wrote and nobody can change.
+    pub(crate) made_trust: Option<Policy>,
     pub(crate) boundary: Option<Policy>,
     /// The functions that have it, by their place.
     pub(crate) functions: Vec<String>,
@@ -86,12 +87,15 @@ pub(crate) enum Setting {
     NoEcho(String),
     /// A dynamic reference, which CloudFormation replaces by the secret.
     Resolved,
+    /// The name of the variable says that it is a secret, and this is where its value comes from.
+    Elsewhere(String),
 }
 
 impl Role {
     /// Whether no function of the template has it and none elsewhere can: nothing that a guard would ever act on.
     fn is_without_function(&self) -> bool {
-        self.functions.is_empty() && self.trust.as_ref().is_some_and(|trust| !trust.lets_lambda_in())
+        self.functions.is_empty()
+            && self.trust.as_ref().or(self.made_trust.as_ref()).is_some_and(|trust| !trust.lets_lambda_in())
     }
 
     /// What decides how it is judged.
@@ -104,10 +108,9 @@ impl Role {
     /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
-        match aws_managed::policy(arn) {
-            Some(AwsManaged::Document(name, document)) => self.policies.push(Policy::of_aws(at, name, document)),
-            Some(AwsManaged::Harmless) => {}
-            Some(AwsManaged::Unknown(_)) | None => not_judged.push(absent(at, arn)),
+        match aws_managed::policy(&at, arn) {
+            Some(policy) => self.policies.push(policy),
+            None => not_judged.push(absent(at, arn)),
         }
     }
 }
@@ -135,7 +138,10 @@ impl Permission<'_> {
     pub(crate) fn statement(&self, context: &Context) -> Value {
         let principal = match self.principal {
             "*" => json!("*"),
-            service if service.contains(".amazonaws.com") => json!({"Service": service}),
+            // Some services have other domains than most: `alexa-appkit.amazon.com`.
+            name if !name.starts_with("arn:") && unknown::name(name).is_none() && name.contains('.') => {
+                json!({"Service": name})
+            }
             account => json!({"AWS": account}),
         };
         // A source that is not known yet limits like any.
@@ -313,6 +319,10 @@ impl Judge<'_> {
                     "CloudFormation replaces the dynamic reference by the secret itself, in plaintext in the function's configuration"
                         .to_owned(),
                 ),
+                Setting::Elsewhere(source) => (
+                    Severity::Medium,
+                    format!("a secret by its name, which comes from {source} and ends up in plaintext in the function's configuration"),
+                ),
             };
             let at = format!("{}.{name}", environment.at);
             self.push(Finding { id: FindingId::PlaintextSecret, severity, at, message }, false);
@@ -320,7 +330,22 @@ impl Judge<'_> {
     }
 
     fn add(&mut self, policy: &Policy, findings: Vec<Finding>, without_function: bool) {
-        findings.into_iter().for_each(|finding| self.push(policy.placed(finding), without_function));
+        for finding in findings {
+            // What is low in a policy of AWS, nobody can write more narrowly.
+            if policy.is_of_aws() && finding.severity < Severity::Medium {
+                continue;
+            }
+            let finding = policy.placed(finding);
+            // Statements that do not stand in the template all have one place.
+            let is_known = |known: &Found| {
+                !policy.stands_here() && (known.finding.id, &known.finding.at) == (finding.id, &finding.at)
+            };
+            match self.report.findings.iter_mut().find(|known| is_known(known)) {
+                Some(known) if known.finding.severity >= finding.severity => {}
+                Some(known) => known.finding = finding,
+                None => self.push(finding, without_function),
+            }
+        }
     }
 
     /// Whether somebody who is named only at deployment is a stranger cannot be said.

@@ -17,6 +17,7 @@ mod error;
 mod json;
 mod node;
 mod policy;
+mod secrets;
 mod terraform;
 mod unknown;
 mod yaml;

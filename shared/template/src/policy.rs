@@ -23,6 +23,8 @@ enum Source {
     Permission,
     /// The document of a managed policy of AWS, which the template only names.
     Aws(String),
+    /// Made of a policy template of SAM, which the template only names.
+    Template(String),
 }
 
 impl Policy {
@@ -32,8 +34,29 @@ impl Policy {
     }
 
     /// A managed policy of AWS whose document is known here.
-    pub(crate) fn of_aws(at: String, name: &str, text: &str) -> Self {
-        Self { at, text: text.to_owned(), source: Source::Aws(name.to_owned()) }
+    pub(crate) fn of_aws(at: String, name: &str, text: String) -> Self {
+        Self { at, text, source: Source::Aws(name.to_owned()) }
+    }
+
+    /// The same policy as what a policy template of that name makes: its statements do not stand in the template.
+    pub(crate) fn of_template(self, name: &str) -> Self {
+        Self { source: Source::Template(name.to_owned()), ..self }
+    }
+
+    /// Its statements, each with its place.
+    pub(crate) fn statements(&self) -> Vec<(String, Value)> {
+        let document: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let statements = match document.get("Statement") {
+            Some(Value::Array(statements)) => statements.clone(),
+            Some(single) => vec![single.clone()],
+            None => Vec::new(),
+        };
+        let place = |index: usize| match &self.source {
+            Source::Node(node) => node.place(&format!("Statement[{index}]")),
+            Source::Text | Source::Permission | Source::Aws(_) | Source::Template(_) => format!("Statement[{index}]"),
+        };
+        let placed = statements.into_iter().enumerate();
+        placed.map(|(index, statement)| (format!("{}.{}", self.at, place(index)), statement)).collect()
     }
 
     /// The policy that a permission makes by itself: its only statement stands where the permission does.
@@ -102,6 +125,16 @@ impl Policy {
         )
     }
 
+    /// Whether AWS wrote it, and nobody else can change it.
+    pub(crate) fn is_of_aws(&self) -> bool {
+        matches!(self.source, Source::Aws(_))
+    }
+
+    /// Whether its statements stand in the template.
+    pub(crate) fn stands_here(&self) -> bool {
+        !matches!(self.source, Source::Aws(_) | Source::Template(_))
+    }
+
     /// What decides how it is judged, and where.
     pub(crate) fn content(&self) -> [&str; 2] {
         [&self.at, &self.text]
@@ -113,7 +146,7 @@ impl Policy {
             Source::Text => (format!("{}.{}", self.at, finding.at), finding.message),
             Source::Node(node) => (format!("{}.{}", self.at, node.place(&finding.at)), finding.message),
             Source::Permission => (self.at.clone(), finding.message),
-            Source::Aws(name) => (self.at.clone(), format!("{name} {}", finding.message)),
+            Source::Aws(name) | Source::Template(name) => (self.at.clone(), format!("{name} {}", finding.message)),
         };
         Finding { at, message, ..finding }
     }

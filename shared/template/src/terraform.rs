@@ -4,8 +4,7 @@
 //! stands in the configuration, and links a policy to its role.
 
 use crate::{
-    NotJudged, TemplateError,
-    aws_managed::{self, AwsManaged},
+    NotJudged, TemplateError, aws_managed,
     deployment::{Deployment, Environment, Permission, Role, Setting, Url, absent},
     policy::Policy,
     unknown,
@@ -261,16 +260,12 @@ impl<'r, 'p> Plan<'r, 'p> {
             let at = format!("{}.permissions_boundary", resource.address);
             let defined = self.named(resource, "permissions_boundary", "aws_iam_policy", boundary);
             let defined = defined.and_then(|policy| managed.get(policy.address).cloned().flatten());
-            role.boundary = match (defined, boundary.and_then(aws_managed::policy)) {
-                (Some(policy), _) => Some(policy),
-                (None, Some(AwsManaged::Document(name, document))) => Some(Policy::of_aws(at, name, document)),
-                (None, Some(AwsManaged::Harmless | AwsManaged::Unknown(_)) | None) => {
-                    let mut note = absent(at, boundary.unwrap_or("the boundary"));
-                    note.why.push_str(", so the role is judged without its boundary");
-                    not_judged.push(note);
-                    None
-                }
-            };
+            role.boundary = defined.or_else(|| aws_managed::policy(&at, boundary?));
+            if role.boundary.is_none() {
+                let mut note = absent(at, boundary.unwrap_or("the boundary"));
+                note.why.push_str(", so the role is judged without its boundary");
+                not_judged.push(note);
+            }
         }
         role
     }
@@ -308,7 +303,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         role: &mut Role,
         not_judged: &mut Vec<NotJudged>,
     ) {
-        let is_aws = arn.is_some_and(|arn| aws_managed::policy(arn).is_some());
+        let is_aws = arn.is_some_and(|arn| aws_managed::name(arn).is_some());
         let defined = if is_aws { None } else { self.named(by, key, "aws_iam_policy", arn) };
         match (defined, arn) {
             (Some(policy), _) => role.policies.extend(managed.get(policy.address).cloned().flatten()),

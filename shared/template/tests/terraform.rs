@@ -93,14 +93,14 @@ fn a_role_is_judged_with_what_stands_in_it() {
             json!({
                 "assume_role_policy": trust(json!("*")),
                 "inline_policy": [{"name": "a", "policy": allow(&["*"], "*")}],
-                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/NoSuchAccess"],
             }),
         )],
         &[
             "critical wildcard-admin aws_iam_role.pay.inline_policy[0].Statement[0]",
             "critical wildcard-not-action aws_iam_role.pay.managed_policy_arns[0]",
             "critical trust-public aws_iam_role.pay.assume_role_policy.Statement[0]",
-            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/ReadOnlyAccess` is not in the template",
+            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template",
         ],
     );
     // An empty block takes all inline policies away.

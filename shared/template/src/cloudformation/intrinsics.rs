@@ -7,11 +7,28 @@ use super::{
 };
 use crate::{node::Node, unknown};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// The longest text that is put together, in bytes: as long as the longest policy that is read.
 const LONGEST: usize = 256 * 1024;
 
 impl Scope<'_> {
+    /// Does something with every parameter known only at deployment, whatever its default.
+    pub(super) fn opened<T>(&self, action: impl FnOnce() -> T) -> T {
+        let before = self.is_open.replace(true);
+        let done = action();
+        self.is_open.set(before);
+        done
+    }
+
+    /// Does something with the parameters' values of this shape.
+    pub(super) fn closed<T>(&self, action: impl FnOnce() -> T) -> T {
+        let before = self.is_open.replace(false);
+        let done = action();
+        self.is_open.set(before);
+        done
+    }
+
     /// The value with its functions carried out; none for `AWS::NoValue`.
     pub(super) fn resolve(&self, value: &Value) -> Option<Node> {
         match value {
@@ -81,6 +98,7 @@ impl Scope<'_> {
             "AWS::AccountId" => self.context.account.map(|account| account.to_string()),
             "AWS::Partition" => Some(self.context.partition.to_string()),
             "AWS::URLSuffix" => Some("amazonaws.com".to_owned()),
+            _ if self.is_open.get() && parameter.is_some() => None,
             _ => chosen.or_else(|| match self.resources.get(name) {
                 Some(resource) => Some(self.ref_of(name, resource)),
                 None => parameter.and_then(Parameter::default),
@@ -93,6 +111,8 @@ impl Scope<'_> {
 
     /// `${Name}`, `${Name.Attribute}`; `${!Name}` is the text `${Name}`.
     fn substituted(&self, template: &str, variables: Option<&Map<String, Value>>) -> String {
+        // Each variable is put together once, however often it stands in the text.
+        let mut known: HashMap<&str, Option<String>> = HashMap::new();
         let mut parts = template.split("${");
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -107,12 +127,17 @@ impl Scope<'_> {
                 text.push('}');
             } else {
                 let name = name.trim();
-                let value = match (variables.and_then(|variables| variables.get(name)), name.split_once('.')) {
-                    (Some(value), _) => self.resolved_text(value),
-                    (None, Some((id, attribute))) => Some(self.attribute(id, attribute)),
-                    (None, None) => self.reference(name).and_then(|node| node.text().map(str::to_owned)),
-                };
-                text.push_str(&value.unwrap_or_else(|| unknown::value(name)));
+                let value = known.entry(name).or_insert_with(|| {
+                    match (variables.and_then(|variables| variables.get(name)), name.split_once('.')) {
+                        (Some(value), _) => self.resolved_text(value),
+                        (None, Some((id, attribute))) => Some(self.attribute(id, attribute)),
+                        (None, None) => self.reference(name).and_then(|node| node.text().map(str::to_owned)),
+                    }
+                });
+                match value {
+                    Some(value) => text.push_str(value),
+                    None => text.push_str(&unknown::value(name)),
+                }
             }
             text.push_str(rest);
             if text.len() > LONGEST {

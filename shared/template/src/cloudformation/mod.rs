@@ -14,11 +14,13 @@ use crate::{
     NotJudged, Report, TemplateError, deployment,
     deployment::{Deployment, Judged},
     node::Node,
+    unknown,
 };
 use roles::Roles;
 use serde_json::{Map, Value};
 use std::{
-    cell::RefCell,
+    borrow::Cow,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, HashSet},
 };
 use variants::Variant;
@@ -40,16 +42,16 @@ pub(crate) fn judge(
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
-    let judged: Vec<&Value> =
-        resources.values().filter(|resource| kind(resource).and_then(relevant).is_some()).collect();
-    let (variants, shortened) = variants::of(template, &judged);
+    let (variants, shortened) = variants::of(&variants::Judged::of(template, resources), |variant, compared| {
+        Scope::new(template, resources, context, variant).is_same(compared)
+    });
     let mut report = Report { not_judged: unread::of(template, resources), ..Report::default() };
     let mut judged = Judged::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     let mut noted: HashSet<NotJudged> = HashSet::new();
     for variant in &variants {
-        let scope = Scope { template, resources, context, variant, conditions: RefCell::default() };
-        let found = deployment::judge(&scope.deployment(), context, &mut judged);
+        let found =
+            deployment::judge(&Scope::new(template, resources, context, variant).deployment(), context, &mut judged);
         for mut found in found.findings {
             let key = (found.finding.at.clone(), found.finding.id);
             let known = seen.get(&key).and_then(|index| report.findings.get_mut(*index));
@@ -125,6 +127,10 @@ struct Scope<'t> {
     variant: &'t Variant,
     /// Those that were evaluated.
     conditions: RefCell<BTreeMap<String, bool>>,
+    /// Every parameter is known only at deployment, whatever its default.
+    is_open: Cell<bool>,
+    /// The address of an OpenID provider is being put together.
+    in_provider: Cell<bool>,
 }
 
 /// A resource that is there in this shape.
@@ -132,6 +138,10 @@ struct Resource<'t> {
     id: &'t str,
     kind: &'t str,
     properties: Node,
+    /// The properties as they are written, with what `Globals` adds.
+    written: Cow<'t, Value>,
+    /// The resource by its logical id, as `Ref` gives it.
+    reference: String,
     /// Something that is not read may bring further properties.
     is_partly_unread: bool,
 }
@@ -148,12 +158,17 @@ impl Resource<'_> {
 }
 
 impl<'t> Scope<'t> {
+    fn new(template: &'t Value, resources: &'t Map<String, Value>, context: &'t Context, variant: &'t Variant) -> Self {
+        let (conditions, is_open, in_provider) = Default::default();
+        Self { template, resources, context, variant, conditions, is_open, in_provider }
+    }
+
     fn deployment(&self) -> Deployment {
         let mut deployment = Deployment::default();
         let resources = self.present(&mut deployment.errors);
         let mut roles = Roles::read(self, &resources, &mut deployment);
         for resource in &resources {
-            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment.not_judged) {
+            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment) {
                 roles.add(resource, role);
             } else if let Some(named) = resource.role() {
                 roles.give(named, resource, &mut deployment);
@@ -165,6 +180,9 @@ impl<'t> Scope<'t> {
                 "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),
                 "AWS::Serverless::Function" => serverless::function(self, resource, &mut deployment),
                 "AWS::Lambda::Permission" => functions::permission(self, &resources, resource, &mut deployment),
+                "AWS::Lambda::ResourcePolicy" => {
+                    functions::resource_policy(self, &resources, resource, &mut deployment)
+                }
                 "AWS::Lambda::Url" => functions::function_url(&resources, resource, &mut deployment),
                 "AWS::Lambda::LayerVersionPermission" => {
                     functions::layer_permission(self, resource, &mut deployment);
@@ -191,18 +209,19 @@ impl<'t> Scope<'t> {
             if is_absent || relevant(kind).is_none() {
                 continue;
             }
-            let properties = match resource.get("Properties") {
-                None | Some(Value::Null) => Node::Map(Vec::new()),
-                Some(properties @ Value::Object(_)) => {
-                    self.resolve(properties).unwrap_or_else(|| Node::Map(Vec::new()))
-                }
+            let written = match resource.get("Properties") {
+                None | Some(Value::Null) => Cow::Owned(Value::Object(Map::new())),
+                Some(properties @ Value::Object(_)) => Cow::Borrowed(properties),
                 Some(_) => {
                     malformed("`Properties` is a mapping");
                     continue;
                 }
             };
-            let is_partly_unread = resource.get("Properties").is_some_and(unread::is_partly_unread);
-            present.push(Resource { id, kind, properties, is_partly_unread });
+            let written = serverless::with_globals(self.template, kind, written);
+            let properties = self.resolve(&written).unwrap_or_else(|| Node::Map(Vec::new()));
+            let is_partly_unread = unread::is_partly_unread(&written);
+            let reference = unknown::value(id);
+            present.push(Resource { id, kind, properties, written, reference, is_partly_unread });
         }
         present
     }
