@@ -100,7 +100,8 @@ impl Policy {
                 settle(&format!("{at}.Statement[{index}]"), statement, own, &mut note);
             }
         }
-        Some(Self { at: at.to_owned(), text: node.to_json().to_string(), source: Source::Node(node) })
+        let text = serde_json::to_string(&node).unwrap_or_default();
+        Some(Self { at: at.to_owned(), text, source: Source::Node(node) })
     }
 
     /// The document; an error of its own place where AWS would not accept it.

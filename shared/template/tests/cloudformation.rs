@@ -147,9 +147,9 @@ fn a_finding_says_which_shape_it_is_in() {
     );
 }
 
-/// A template that is open to everybody where `condition` holds, with eight parameters and a condition for each.
-fn with_eight_conditions(condition: &str) -> String {
-    let names: Vec<String> = (0..8).map(|nth| format!("P{nth}")).collect();
+/// A template that is open to everybody where `condition` holds, with nine parameters and a condition for each.
+fn with_nine_conditions(condition: &str) -> String {
+    let names: Vec<String> = (0..9).map(|nth| format!("P{nth}")).collect();
     let parameters: String = names.iter().map(|name| format!("  {name}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
     let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
@@ -162,7 +162,7 @@ fn with_eight_conditions(condition: &str) -> String {
 #[test]
 fn too_many_shapes_are_varied_one_by_one_and_said() {
     check(
-        &with_eight_conditions("Any"),
+        &with_nine_conditions("Any"),
         &[
             "critical public-invoke Open",
             "? Conditions more than 256 shapes of the template: each parameter was varied by itself, not all together",
@@ -172,7 +172,7 @@ fn too_many_shapes_are_varied_one_by_one_and_said() {
 
 #[test]
 fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
-    check(&with_eight_conditions("CP7"), &["critical public-invoke Open"]);
+    check(&with_nine_conditions("CP7"), &["critical public-invoke Open"]);
 }
 
 #[test]

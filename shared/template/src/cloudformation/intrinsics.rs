@@ -74,7 +74,8 @@ impl Scope<'_> {
             ("Fn::Select", [index, items]) => self.selected(index, items),
             ("Fn::FindInMap", [map, first, second, ..]) => self.looked_up(map, first, second),
             ("Fn::ToJsonString", _) => {
-                self.resolve(argument).map(|value| Node::Text(capped(value.to_json().to_string(), function)))
+                let text = self.resolve(argument).and_then(|value| serde_json::to_string(&value).ok());
+                text.map(|text| Node::Text(capped(text, function)))
             }
             _ => None,
         };

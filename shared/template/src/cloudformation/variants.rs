@@ -237,12 +237,14 @@ fn values(template: &Value, name: &str, question: Question) -> Vec<String> {
     let allowed = parameter.map(Parameter::allowed).unwrap_or_default();
     let default = parameter.and_then(Parameter::default);
     let Question { compared, all } = question;
+    // The default is another value than those that it is compared with, if it is none of them.
+    let needs_other = default.as_ref().is_none_or(|default| compared.contains(default));
     let others = if allowed.is_empty() {
-        [unknown::value(name)].into_iter().chain(compared).collect()
+        needs_other.then(|| unknown::value(name)).into_iter().chain(compared).collect()
     } else if all {
         allowed
     } else {
-        let other = allowed.iter().find(|value| !compared.contains(value) && default.as_ref() != Some(value)).cloned();
+        let other = allowed.iter().find(|value| needs_other && !compared.contains(value)).cloned();
         compared.into_iter().filter(|value| allowed.contains(value)).chain(other).collect::<Vec<_>>()
     };
     let mut values: Vec<String> = default.into_iter().collect();
