@@ -184,7 +184,7 @@ impl Judged {
 pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Judged) -> Report {
     let report =
         Report { findings: Vec::new(), not_judged: deployment.not_judged.clone(), errors: deployment.errors.clone() };
-    let mut judge = Judge { report, context };
+    let mut judge = Judge { report, begins: 0, context };
     for role in &deployment.roles {
         if judged.add(role.content()) {
             judge.role(role);
@@ -197,6 +197,7 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
         if judged.add(policy.content())
             && let Some(document) = judge.read(policy, Kind::Identity)
         {
+            judge.begins = judge.report.findings.len();
             judge.add(policy, role_policy::judge(&document, context), false);
         }
     }
@@ -216,6 +217,8 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
 
 struct Judge<'c> {
     report: Report,
+    /// Where the findings of the role or policy begin that is being judged.
+    begins: usize,
     context: &'c Context,
 }
 
@@ -226,6 +229,7 @@ impl Judge<'_> {
     }
 
     fn role(&mut self, role: &Role) {
+        self.begins = self.report.findings.len();
         let without_function = role.is_without_function();
         let read: Vec<(&Policy, Document<'_>)> =
             role.policies.iter().filter_map(|policy| Some((policy, self.read(policy, Kind::Identity)?))).collect();
@@ -340,7 +344,7 @@ impl Judge<'_> {
             let is_known = |known: &Found| {
                 !policy.stands_here() && (known.finding.id, &known.finding.at) == (finding.id, &finding.at)
             };
-            match self.report.findings.iter_mut().find(|known| is_known(known)) {
+            match self.report.findings.iter_mut().skip(self.begins).find(|known| is_known(known)) {
                 Some(known) if known.finding.severity >= finding.severity => {}
                 Some(known) => known.finding = finding,
                 None => self.push(finding, without_function),

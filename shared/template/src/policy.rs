@@ -1,7 +1,8 @@
 //! A policy of a template, ready for the judges.
 
-use crate::{NotJudged, node::Node, unknown};
+use crate::{NotJudged, aws_managed, node::Node, unknown};
 use serde_json::Value;
+use std::cell::OnceCell;
 use warden_finding::Finding;
 use warden_policy::{AccountId, Document, DocumentError, Kind};
 
@@ -9,7 +10,8 @@ use warden_policy::{AccountId, Document, DocumentError, Kind};
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
     pub(crate) at: String,
-    text: String,
+    /// Known at once, but of a policy of AWS, whose document is looked up when it is judged.
+    text: OnceCell<String>,
     source: Source,
 }
 
@@ -30,12 +32,12 @@ enum Source {
 impl Policy {
     /// A policy that the template has as JSON text.
     pub(crate) fn of_text(at: String, text: String) -> Self {
-        Self { at, text, source: Source::Text }
+        Self { at, text: text.into(), source: Source::Text }
     }
 
     /// A managed policy of AWS whose document is known here.
-    pub(crate) fn of_aws(at: String, name: &str, text: String) -> Self {
-        Self { at, text, source: Source::Aws(name.to_owned()) }
+    pub(crate) fn of_aws(at: String, name: &str) -> Self {
+        Self { at, text: OnceCell::new(), source: Source::Aws(name.to_owned()) }
     }
 
     /// The same policy as what a policy template of that name makes: its statements do not stand in the template.
@@ -45,7 +47,7 @@ impl Policy {
 
     /// Its statements, each with its place.
     pub(crate) fn statements(&self) -> Vec<(String, Value)> {
-        let document: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let document: Value = serde_json::from_str(self.text()).unwrap_or_default();
         let statements = match document.get("Statement") {
             Some(Value::Array(statements)) => statements.clone(),
             Some(single) => vec![single.clone()],
@@ -61,7 +63,7 @@ impl Policy {
 
     /// The policy that a permission makes by itself: its only statement stands where the permission does.
     pub(crate) fn of_statement(at: &str, document: &Value) -> Self {
-        Self { at: at.to_owned(), text: document.to_string(), source: Source::Permission }
+        Self { at: at.to_owned(), text: document.to_string().into(), source: Source::Permission }
     }
 
     /// A policy whose functions have been carried out; none when it is known only at deployment.
@@ -101,18 +103,18 @@ impl Policy {
             }
         }
         let text = serde_json::to_string(&node).unwrap_or_default();
-        Some(Self { at: at.to_owned(), text, source: Source::Node(node) })
+        Some(Self { at: at.to_owned(), text: text.into(), source: Source::Node(node) })
     }
 
     /// The document; an error of its own place where AWS would not accept it.
     pub(crate) fn parse(&self, kind: Kind) -> Result<Document<'_>, NotJudged> {
         let has_text = matches!(self.source, Source::Text);
-        Document::parse(&self.text, kind).map_err(|error| refused(&self.at, &error, has_text))
+        Document::parse(self.text(), kind).map_err(|error| refused(&self.at, &error, has_text))
     }
 
     /// Whether Lambda may assume a role with this trust policy, or who may is not known.
     pub(crate) fn lets_lambda_in(&self) -> bool {
-        let Ok(document) = serde_json::from_str::<Value>(&self.text) else { return true };
+        let Ok(document) = serde_json::from_str::<Value>(self.text()) else { return true };
         let Some(statements) = document.get("Statement") else { return true };
         let statements = statements.as_array().map_or_else(|| vec![statements], |list| list.iter().collect());
         statements.into_iter().filter(|statement| statement.get("Effect").is_none_or(|effect| effect == "Allow")).any(
@@ -138,7 +140,17 @@ impl Policy {
 
     /// What decides how it is judged, and where.
     pub(crate) fn content(&self) -> [&str; 2] {
-        [&self.at, &self.text]
+        match &self.source {
+            Source::Aws(name) => [&self.at, name],
+            Source::Text | Source::Node(_) | Source::Permission | Source::Template(_) => [&self.at, self.text()],
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| match &self.source {
+            Source::Aws(name) => aws_managed::document(name).unwrap_or_default(),
+            Source::Text | Source::Node(_) | Source::Permission | Source::Template(_) => String::new(),
+        })
     }
 
     /// The finding, with its place in the template.

@@ -10,17 +10,24 @@ pub(crate) fn name(arn: &str) -> Option<&str> {
     Some(arn.strip_prefix("arn:")?.split_once(":iam::aws:policy/")?.1)
 }
 
-/// The document of the policy of that name, with or without its path, as AWS SAM takes it; none for one that is not
-/// known.
+/// The document of the policy of that name.
 pub(crate) fn document(name: &str) -> Option<String> {
-    let name = name.rsplit('/').next().unwrap_or_default();
-    table::TABLE.document(name).map(|document| document.to_string())
+    table::TABLE.document(last(name)).map(|document| document.to_string())
+}
+
+/// The policy of that name, with or without its path, as AWS SAM takes it, as it is attached at a place; none for one
+/// that is not known.
+pub(crate) fn by_name(at: &str, name: &str) -> Option<Policy> {
+    table::TABLE.has(last(name)).then(|| Policy::of_aws(at.to_owned(), name))
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default()
 }
 
 /// The policy of that ARN, if it is one of those, as it is attached at a place.
 pub(crate) fn policy(at: &str, arn: &str) -> Option<Policy> {
-    let name = name(arn)?;
-    Some(Policy::of_aws(at.to_owned(), name, document(name)?))
+    by_name(at, name(arn)?)
 }
 
 #[cfg(test)]

@@ -15,19 +15,30 @@ const END: u16 = 0xfffd;
 const HEADER: usize = 12;
 
 impl Table {
+    /// Whether there is a policy of that name, without path.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
     /// The document of a policy by its name without path.
     pub(super) fn document(&self, name: &str) -> Option<Value> {
+        let policy = self.find(name)?;
+        let start = match policy.checked_sub(1) {
+            Some(before) => self.token_end(before)?,
+            None => 0,
+        };
+        let mut tokens = start..self.token_end(policy)?;
+        self.value(self.token(tokens.next()?)?, &mut tokens)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.policies()?);
         while low < high {
             let middle = low.midpoint(high);
             match self.name(middle)?.cmp(name) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
-                Ordering::Equal => {
-                    let start = if middle == 0 { 0 } else { self.token_end(middle - 1)? };
-                    let mut tokens = start..self.token_end(middle)?;
-                    return self.value(self.token(tokens.next()?)?, &mut tokens);
-                }
+                Ordering::Equal => return Some(middle),
             }
         }
         None

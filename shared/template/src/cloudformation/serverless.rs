@@ -81,9 +81,9 @@ pub(super) fn role(
         let at = format!("{}.Policies[{index}]", resource.id);
         if let Some(named) = policy.text() {
             // SAM takes the name of a managed policy of AWS too.
-            let of_aws = if named.starts_with("arn:") { None } else { aws_managed::document(named) };
+            let of_aws = if named.starts_with("arn:") { None } else { aws_managed::by_name(&at, named) };
             match of_aws {
-                Some(document) => role.policies.push(Policy::of_aws(at, named, document)),
+                Some(policy) => role.policies.push(policy),
                 None => defined.attach_managed(at, named, &mut role, not_judged),
             }
         } else if policy.get("Statement").is_some() {
