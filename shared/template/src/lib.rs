@@ -26,7 +26,7 @@ pub use error::TemplateError;
 
 use deployment::Judged;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use warden_finding::{Finding, Severity};
 use warden_policy::Context;
 
@@ -96,7 +96,13 @@ pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
     };
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());
     let judged_in = Context { account, ..context.clone() };
-    let mut report = if let Some(resources) = template.get("Resources").and_then(Value::as_object) {
+    let none = Map::new();
+    let resources = match template.get("Resources") {
+        // A macro or an include may bring all of them.
+        None if ["Transform", "Fn::Transform"].iter().any(|key| template.get(key).is_some()) => Some(&none),
+        resources => resources.and_then(Value::as_object),
+    };
+    let mut report = if let Some(resources) = resources {
         cloudformation::judge(&template, resources, &judged_in)?
     } else if let Some(values) = template.get("planned_values").or_else(|| template.get("values")) {
         {

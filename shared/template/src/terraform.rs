@@ -346,7 +346,8 @@ impl<'r, 'p> Plan<'r, 'p> {
         let listed = resource.blocks(key).into_iter().filter_map(Value::as_str).map(Some);
         let named: Vec<Option<&str>> = match resource.text(key) {
             Some(name) => vec![Some(name)],
-            None => listed.chain(resource.is_unknown(key).then_some(None)).collect(),
+            // An attachment has a role, whether the plan says which or not.
+            None => listed.chain((key == "role" || resource.is_unknown(key)).then_some(None)).collect(),
         };
         for name in named {
             let role = self.named(resource, key, "aws_iam_role", name).and_then(|role| roles.get_mut(role.address));

@@ -515,6 +515,9 @@ fn what_is_not_read_is_listed() {
         ],
     );
     check("Transform: AWS::Serverless-2016-10-31\nResources: {Topic: {Type: AWS::SNS::Topic}}", &[]);
+    for all in ["Transform: {Name: Corp::All}", "Fn::Transform: {Name: Corp::All, Parameters: {A: b}}"] {
+        check(all, &["? Transform what `Corp::All` makes of the template is not read"]);
+    }
     check_beside_an_error(
         "  Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}\n  Fn::ForEach::Roles: [Name, [A, B], {'Role${Name}': {Type: AWS::IAM::Role}}]\n  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./inner.yaml}}\n  App: {Type: AWS::Serverless::Application, Properties: {Location: ./app.yaml}}\n  Wired: {Type: AWS::Serverless::Connector}\n  Part: {Type: Corp::Net::Roles::MODULE}",
         &[

@@ -285,6 +285,10 @@ fn an_attachment_to_a_role_elsewhere_is_judged_by_itself_and_said() {
         &["? aws_iam_role_policy_attachment.more its role is not in the plan, so the policy is judged by itself"],
     );
     check(
+        &[attachment(json!({"policy_arn": arn("service-role/AWSLambdaBasicExecutionRole")}), json!({}))],
+        &["? aws_iam_role_policy_attachment.more its role is not in the plan, so the policy is judged by itself"],
+    );
+    check(
         &[attachment(json!({"role": "elsewhere", "policy_arn": arn("NoSuchAccess")}), json!({}))],
         &[
             "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by itself",

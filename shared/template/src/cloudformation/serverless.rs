@@ -29,6 +29,7 @@ pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t,
     let mut properties = properties;
     for key in GLOBAL {
         if let Some(global) = globals.get(key)
+            && properties.as_object().is_some_and(|own| !is_function(own))
             && let Value::Object(own) = properties.to_mut()
         {
             let merged = match own.get(key) {
