@@ -46,27 +46,30 @@ fn failed(place: &Mark, message: String) -> TemplateError {
 /// The text as the parser can take it. It fails on a text that ends within its last line, and on a tag that a comma
 /// follows at once, `[!Ref,x]`; a space between them says the same.
 fn readable(text: &str) -> Cow<'_, str> {
-    let mut spaced = Cow::Borrowed(text);
+    let mut spaced = String::new();
+    let mut copied = 0;
     let mut tag = false;
-    let mut tight = Vec::new();
     for (at, letter) in text.char_indices() {
         match letter {
             '!' => tag = true,
             ',' if tag => {
-                tight.push(at);
+                spaced.push_str(text.get(copied..at).unwrap_or_default());
+                spaced.push(' ');
+                copied = at;
                 tag = false;
             }
             letter if letter.is_whitespace() => tag = false,
             _ => {}
         }
     }
-    for at in tight.into_iter().rev() {
-        spaced.to_mut().insert(at, ' ');
+    if copied == 0 && text.ends_with('\n') {
+        return Cow::Borrowed(text);
     }
+    spaced.push_str(text.get(copied..).unwrap_or_default());
     if !spaced.ends_with('\n') {
-        spaced.to_mut().push('\n');
+        spaced.push('\n');
     }
-    spaced
+    Cow::Owned(spaced)
 }
 
 /// A list or mapping that has begun.
@@ -244,7 +247,9 @@ impl Reader {
 fn merged(value: Value) -> Option<Vec<Map<String, Value>>> {
     let items = match value {
         Value::Array(items) => items,
-        single => vec![single],
+        single @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            vec![single]
+        }
     };
     let mapping = |item| match item {
         Value::Object(map) => Some(map),
