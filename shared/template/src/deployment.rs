@@ -195,7 +195,7 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
     }
     for policy in &deployment.policies {
         if judged.add(policy.content())
-            && let Some(document) = judge.read(policy, Kind::Identity)
+            && let Some((policy, document)) = judge.read(policy, Kind::Identity)
         {
             judge.begins = judge.report.findings.len();
             judge.add(policy, role_policy::judge(&document, context), false);
@@ -205,7 +205,7 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
         judge.door(door);
     }
     for policy in &deployment.layers {
-        if let Some(document) = judge.read(policy, Kind::Resource) {
+        if let Some((policy, document)) = judge.read(policy, Kind::Resource) {
             judge.add(policy, layer_policy::judge(&document, context), false);
         }
     }
@@ -223,17 +223,28 @@ struct Judge<'c> {
 }
 
 impl Judge<'_> {
-    /// A policy's document; where AWS would not accept it, that is said, and everything else goes on.
-    fn read<'p>(&mut self, policy: &'p Policy, kind: Kind) -> Option<Document<'p>> {
-        policy.parse(kind).map_err(|error| self.report.errors.push(error)).ok()
+    /// A policy with its document. Where AWS would not accept it, that is said, and its other statements are judged.
+    fn read<'p>(&mut self, policy: &'p Policy, kind: Kind) -> Option<(&'p Policy, Document<'p>)> {
+        match policy.parse(kind) {
+            Ok(document) => Some((policy, document)),
+            Err(error) => {
+                self.report.errors.push(error);
+                let accepted = policy.accepted(kind)?;
+                Some((accepted, accepted.parse(kind).ok()?))
+            }
+        }
     }
 
     fn role(&mut self, role: &Role) {
         self.begins = self.report.findings.len();
         let without_function = role.is_without_function();
         let read: Vec<(&Policy, Document<'_>)> =
-            role.policies.iter().filter_map(|policy| Some((policy, self.read(policy, Kind::Identity)?))).collect();
-        let boundary = role.boundary.as_ref().and_then(|policy| self.read(policy, Kind::Identity));
+            role.policies.iter().filter_map(|policy| self.read(policy, Kind::Identity)).collect();
+        // Part of a boundary would allow less than the whole, and hide what it allows.
+        let boundary = role
+            .boundary
+            .as_ref()
+            .and_then(|policy| policy.parse(Kind::Identity).map_err(|error| self.report.errors.push(error)).ok());
         let together: Vec<&Document<'_>> = read.iter().map(|(_, document)| document).collect();
         for found in role_policy::judge_role(&together, boundary.as_ref(), self.context) {
             if let Some((policy, _)) = read.get(found.policy) {
@@ -241,7 +252,7 @@ impl Judge<'_> {
             }
         }
         if let Some(trust) = &role.trust
-            && let Some(document) = self.read(trust, Kind::Trust)
+            && let Some((trust, document)) = self.read(trust, Kind::Trust)
         {
             self.add(trust, trust_policy::judge(&document, self.context), without_function);
         }

@@ -1,7 +1,7 @@
 //! A policy of a template, ready for the judges.
 
-use crate::{NotJudged, aws_managed, node::Node, unknown};
-use serde_json::Value;
+use crate::{NotJudged, aws_managed, json, node::Node, unknown};
+use serde_json::{Value, json};
 use std::cell::OnceCell;
 use warden_finding::Finding;
 use warden_policy::{AccountId, Document, DocumentError, Kind};
@@ -13,6 +13,8 @@ pub(crate) struct Policy {
     /// Known at once, but of a policy of AWS, whose document is looked up when it is judged.
     text: OnceCell<String>,
     source: Source,
+    /// The statements that AWS would accept, when it would not accept all of them.
+    accepted: OnceCell<Option<Box<Policy>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,14 +32,18 @@ enum Source {
 }
 
 impl Policy {
+    fn new(at: String, text: OnceCell<String>, source: Source) -> Self {
+        Self { at, text, source, accepted: OnceCell::new() }
+    }
+
     /// A policy that the template has as JSON text.
     pub(crate) fn of_text(at: String, text: String) -> Self {
-        Self { at, text: text.into(), source: Source::Text }
+        Self::new(at, text.into(), Source::Text)
     }
 
     /// A managed policy of AWS whose document is known here.
     pub(crate) fn of_aws(at: String, name: &str) -> Self {
-        Self { at, text: OnceCell::new(), source: Source::Aws(name.to_owned()) }
+        Self::new(at, OnceCell::new(), Source::Aws(name.to_owned()))
     }
 
     /// The same policy as what a policy template of that name makes: its statements do not stand in the template.
@@ -63,7 +69,7 @@ impl Policy {
 
     /// The policy that a permission makes by itself: its only statement stands where the permission does.
     pub(crate) fn of_statement(at: &str, document: &Value) -> Self {
-        Self { at: at.to_owned(), text: document.to_string().into(), source: Source::Permission }
+        Self::new(at.to_owned(), document.to_string().into(), Source::Permission)
     }
 
     /// A policy whose functions have been carried out; none when it is known only at deployment.
@@ -103,13 +109,34 @@ impl Policy {
             }
         }
         let text = serde_json::to_string(&node).unwrap_or_default();
-        Some(Self { at: at.to_owned(), text: text.into(), source: Source::Node(node) })
+        Some(Self::new(at.to_owned(), text.into(), Source::Node(node)))
     }
 
     /// The document; an error of its own place where AWS would not accept it.
     pub(crate) fn parse(&self, kind: Kind) -> Result<Document<'_>, NotJudged> {
         let has_text = matches!(self.source, Source::Text);
         Document::parse(self.text(), kind).map_err(|error| refused(&self.at, &error, has_text))
+    }
+
+    /// The policy of those statements that AWS would accept, when it would not accept this one as a whole: what is wrong
+    /// with one of them must not hide another.
+    pub(crate) fn accepted(&self, kind: Kind) -> Option<&Self> {
+        let accepted = self.accepted.get_or_init(|| {
+            let mut node = match &self.source {
+                Source::Node(node) => node.clone(),
+                Source::Text => Node::plain(&json::read(self.text()).ok()?),
+                Source::Permission | Source::Aws(_) | Source::Template(_) => return None,
+            };
+            let Some(Node::List(statements)) = node.get_mut("Statement") else { return None };
+            statements.retain(|(_, statement)| {
+                let alone = json!({"Version": "2012-10-17", "Statement": [statement]});
+                Document::parse(&alone.to_string(), kind).is_ok()
+            });
+            let text = serde_json::to_string(&node).ok()?;
+            Document::parse(&text, kind).ok()?;
+            Some(Box::new(Self::new(self.at.clone(), text.into(), Source::Node(node))))
+        });
+        accepted.as_deref()
     }
 
     /// Whether Lambda may assume a role with this trust policy, or who may is not known.

@@ -10,7 +10,7 @@ use crate::{
     secrets, unknown,
 };
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use warden_policy::Context;
 
 /// One planned resource.
@@ -285,9 +285,10 @@ impl<'r, 'p> Plan<'r, 'p> {
             };
             functions.push(resource.address.to_owned());
         }
-        let is_attached =
-            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-        deployment.policies.extend(managed.into_values().flatten().filter(|policy| !is_attached(policy)));
+        let attached: HashSet<&str> =
+            roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
+        let alone = managed.into_values().flatten().filter(|policy| !attached.contains(policy.at.as_str()));
+        deployment.policies.extend(alone);
         deployment.roles.extend(roles.into_values());
         self.doors(deployment, context);
     }

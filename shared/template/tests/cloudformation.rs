@@ -463,6 +463,31 @@ fn what_aws_refuses_is_named_and_hides_nothing_else() {
 }
 
 #[test]
+fn a_statement_that_aws_refuses_hides_no_other_statement() {
+    let wrong = "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`";
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        "",
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", wrong],
+    );
+    check_statements("[{Effect: Allow, Action: 's3:GetObject'}]", "", &[wrong]);
+    check_trust(
+        "{Effect: Allow, Action: 'sts:AssumeRole'}, {Effect: Allow, Action: 'sts:AssumeRole', Principal: '*'}",
+        &[
+            "critical trust-public Role.AssumeRolePolicyDocument.Statement[1]",
+            "! Role.AssumeRolePolicyDocument the statement has neither `Principal` nor `NotPrincipal`",
+        ],
+    );
+    check_beside_an_error(
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [{Effect: Deny, Action: '*', Resource: '*'}, {Effect: Allow}]}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence, ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
+        &[
+            "critical wildcard-admin Role.ManagedPolicyArns[0]",
+            "! Fence the statement has neither `Resource` nor `NotResource`",
+        ],
+    );
+}
+
+#[test]
 fn a_branch_that_aws_refuses_hides_no_other_shape() {
     check(
         "Parameters: {Stage: {Type: String, Default: dev}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyName: a, PolicyDocument: {Statement: [!If [Dev, {Effect: Allow, Action: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]]}}]}}}",
@@ -817,16 +842,28 @@ fn only_what_is_judged_makes_shapes() {
 #[test]
 fn hostile_templates_end_soon() {
     // Twenty-five times doubled.
-    let doubled = (0..25).fold("x".repeat(10), |inner, nth| match nth {
-        0 => format!("{{'Fn::Sub': ['${{a}}${{a}}', {{a: {inner}}}]}}"),
-        _ => format!("{{'Fn::Sub': ['${{a}}${{a}}', {{a: {inner}}}]}}"),
-    });
+    let doubled = (0..25).fold("x".repeat(10), |inner, _| format!("{{'Fn::Sub': ['${{a}}${{a}}', {{a: {inner}}}]}}"));
     check(
         &format!(
             "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: {doubled}}}}}}}}}}}"
         ),
         &[],
     );
+    // A long text joins ten thousand.
+    let long = "x".repeat(200_000);
+    check(
+        &format!(
+            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: !Join [{long}, !Split [y, {}]]}}}}}}}}}}",
+            "y".repeat(10_000)
+        ),
+        &[],
+    );
+    // A short template that asks for gigabytes.
+    let parts = vec!["!Ref Long"; 40_000].join(", ");
+    let greedy = format!(
+        "Parameters: {{Long: {{Type: String, Default: {long}}}}}\nResources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: [{parts}]}}}}}}}}}}"
+    );
+    refused(&greedy, "Resources: its functions put together more text than any template needs");
     // A provider whose address is its own ARN.
     check(
         "Resources:\n  A: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${B.Arn}${B.Arn}'}}\n  B: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${A.Arn}${A.Arn}'}}\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: !GetAtt A.Arn}}",

@@ -53,13 +53,15 @@ pub(super) fn resource_policy(
     let Some(policy) = Policy::of_node(&at, document, scope.context.account, &mut deployment.not_judged) else {
         return;
     };
-    match policy.parse(Kind::Resource) {
-        Ok(_) => {
-            let door = door(deployment, resources, resource.properties.text_of("ResourceArn"), None);
-            door.statements.extend(policy.statements());
+    let accepted = match policy.parse(Kind::Resource) {
+        Ok(_) => Some(&policy),
+        Err(error) => {
+            deployment.errors.push(error);
+            policy.accepted(Kind::Resource)
         }
-        Err(error) => deployment.errors.push(error),
-    }
+    };
+    let door = door(deployment, resources, resource.properties.text_of("ResourceArn"), None);
+    door.statements.extend(accepted.map(Policy::statements).unwrap_or_default());
 }
 
 /// A function's URL.

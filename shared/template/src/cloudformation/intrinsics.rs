@@ -7,10 +7,55 @@ use super::{
 };
 use crate::{node::Node, unknown};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 /// The longest text that is put together, in bytes: as long as the longest policy that is read.
 const LONGEST: usize = 256 * 1024;
+
+/// Texts that are shorter are not counted: how many there can be is bounded by the length of the template.
+const SHORT: usize = 1024;
+
+/// How much text functions may put together before the template is refused, in bytes.
+const MOST_TEXT: usize = 64 * 1024 * 1024;
+
+/// What functions may still put together: a small template can ask for a lot.
+pub(super) struct Effort(Cell<usize>);
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self(Cell::new(MOST_TEXT))
+    }
+}
+
+impl Effort {
+    pub(super) fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    /// Whether a text of this length may be put together.
+    fn spend(&self, length: usize) -> bool {
+        if length > SHORT {
+            self.0.set(self.0.get().saturating_sub(length));
+        }
+        !self.is_spent()
+    }
+}
+
+/// Whether it is a function of CloudFormation and its argument.
+pub(super) fn is_call(map: &Map<String, Value>) -> bool {
+    map.len() == 1 && map.keys().all(|key| key == "Ref" || key.starts_with("Fn::"))
+}
+
+/// The length of all texts in a value, in bytes.
+pub(super) fn length(value: &Value) -> usize {
+    const ANY: usize = 16;
+    match value {
+        Value::String(text) => ANY + text.len(),
+        Value::Array(items) => items.iter().map(length).fold(ANY, usize::saturating_add),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + length(value)).fold(ANY, usize::saturating_add),
+        Value::Null | Value::Bool(_) | Value::Number(_) => ANY,
+    }
+}
 
 impl Scope<'_> {
     /// Does something with every parameter known only at deployment, whatever its default.
@@ -33,9 +78,7 @@ impl Scope<'_> {
     pub(super) fn resolve(&self, value: &Value) -> Option<Node> {
         match value {
             Value::Object(map) => match map.iter().next() {
-                Some((function, argument)) if map.len() == 1 && (function == "Ref" || function.starts_with("Fn::")) => {
-                    self.call(function, argument)
-                }
+                Some((function, argument)) if is_call(map) => self.call(function, argument),
                 Some(_) | None => {
                     let entries = map.iter().filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?)));
                     Some(Node::Map(entries.collect()))
@@ -75,7 +118,7 @@ impl Scope<'_> {
             ("Fn::FindInMap", [map, first, second, ..]) => self.looked_up(map, first, second),
             ("Fn::ToJsonString", _) => {
                 let text = self.resolve(argument).and_then(|value| serde_json::to_string(&value).ok());
-                text.map(|text| Node::Text(capped(text, function)))
+                text.map(|text| Node::Text(self.capped(text, function)))
             }
             _ => None,
         };
@@ -105,7 +148,7 @@ impl Scope<'_> {
                 None => parameter.and_then(Parameter::default),
             }),
         };
-        let value = value.unwrap_or_else(|| unknown::value(name));
+        let value = value.filter(|value| self.effort.spend(value.len())).unwrap_or_else(|| unknown::value(name));
         let is_list = parameter.is_some_and(Parameter::is_list) && !unknown::is_in(&value);
         Some(if is_list { list(value.split(',').map(|item| item.trim().to_owned())) } else { Node::Text(value) })
     }
@@ -145,19 +188,24 @@ impl Scope<'_> {
                 break;
             }
         }
-        capped(text, "Fn::Sub")
+        self.capped(text, "Fn::Sub")
     }
 
     fn joined(&self, delimiter: &Value, items: &Value) -> Option<Node> {
         let Node::List(items) = self.resolve(items)? else { return None };
         let texts: Option<Vec<&str>> = items.iter().map(|(_, item)| item.text()).collect();
-        Some(Node::Text(capped(texts?.join(delimiter.as_str()?), "Fn::Join")))
+        let (texts, delimiter) = (texts?, delimiter.as_str()?);
+        let length = texts.iter().map(|text| text.len() + delimiter.len()).fold(0, usize::saturating_add);
+        let text = if length > 2 * LONGEST { too_long("Fn::Join") } else { texts.join(delimiter) };
+        Some(Node::Text(self.capped(text, "Fn::Join")))
     }
 
     fn split(&self, delimiter: &Value, whole: &Value) -> Option<Node> {
         let (delimiter, whole) = (delimiter.as_str()?, self.resolved_text(whole)?);
         // What a part of an unknown whole is, is not known either.
         let is_clear = !delimiter.is_empty() && unknown::name(&whole).is_none();
+        // Each part is a value of its own, however short.
+        let is_clear = is_clear && self.effort.spend(whole.len() * 32);
         is_clear.then(|| list(whole.split(delimiter).map(str::to_owned)))
     }
 
@@ -172,7 +220,11 @@ impl Scope<'_> {
     fn looked_up(&self, map: &Value, first: &Value, second: &Value) -> Option<Node> {
         let map = self.template.get("Mappings")?.get(self.resolved_text(map)?)?;
         let value = map.get(self.resolved_text(first)?)?.get(self.resolved_text(second)?)?;
-        Some(Node::plain(value))
+        self.effort.spend(length(value)).then(|| Node::plain(value))
+    }
+
+    fn capped(&self, text: String, function: &str) -> String {
+        if text.len() <= LONGEST && self.effort.spend(text.len()) { text } else { too_long(function) }
     }
 }
 
@@ -180,8 +232,8 @@ fn list(items: impl Iterator<Item = String>) -> Node {
     Node::List(items.map(Node::Text).enumerate().collect())
 }
 
-fn capped(text: String, function: &str) -> String {
-    if text.len() <= LONGEST { text } else { unknown::value(&format!("a long {function}")) }
+fn too_long(function: &str) -> String {
+    unknown::value(&format!("a long {function}"))
 }
 
 /// `ImportValue shared-bucket`, for a person.

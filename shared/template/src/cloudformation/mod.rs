@@ -16,6 +16,7 @@ use crate::{
     node::Node,
     unknown,
 };
+use intrinsics::Effort;
 use roles::Roles;
 use serde_json::{Map, Value};
 use std::{
@@ -42,16 +43,24 @@ pub(crate) fn judge(
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
+    let effort = Effort::default();
     let (variants, shortened) = variants::of(&variants::Judged::of(template, resources), |variant, compared| {
-        Scope::new(template, resources, context, variant).is_same(compared)
+        Scope::new(template, resources, context, variant, &effort).is_same(compared)
     });
     let mut report = Report { not_judged: unread::of(template, resources), ..Report::default() };
     let mut judged = Judged::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     let mut noted: HashSet<NotJudged> = HashSet::new();
     for variant in &variants {
-        let found =
-            deployment::judge(&Scope::new(template, resources, context, variant).deployment(), context, &mut judged);
+        let found = deployment::judge(
+            &Scope::new(template, resources, context, variant, &effort).deployment(),
+            context,
+            &mut judged,
+        );
+        if effort.is_spent() {
+            let message = "its functions put together more text than any template needs".to_owned();
+            return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
+        }
         for mut found in found.findings {
             let key = (found.finding.at.clone(), found.finding.id);
             let known = seen.get(&key).and_then(|index| report.findings.get_mut(*index));
@@ -106,6 +115,7 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
         | "AWS::Lambda::Url" => &[],
         "AWS::Serverless::Function" => &[
             "AssumeRolePolicyDocument",
+            "AutoPublishAlias",
             "Environment",
             "Events",
             "FunctionName",
@@ -125,6 +135,8 @@ struct Scope<'t> {
     resources: &'t Map<String, Value>,
     context: &'t Context,
     variant: &'t Variant,
+    /// What the functions may still put together, in all shapes.
+    effort: &'t Effort,
     /// Those that were evaluated.
     conditions: RefCell<BTreeMap<String, bool>>,
     /// Every parameter is known only at deployment, whatever its default.
@@ -158,9 +170,15 @@ impl Resource<'_> {
 }
 
 impl<'t> Scope<'t> {
-    fn new(template: &'t Value, resources: &'t Map<String, Value>, context: &'t Context, variant: &'t Variant) -> Self {
+    fn new(
+        template: &'t Value,
+        resources: &'t Map<String, Value>,
+        context: &'t Context,
+        variant: &'t Variant,
+        effort: &'t Effort,
+    ) -> Self {
         let (conditions, is_open, in_provider) = Default::default();
-        Self { template, resources, context, variant, conditions, is_open, in_provider }
+        Self { template, resources, context, variant, effort, conditions, is_open, in_provider }
     }
 
     fn deployment(&self) -> Deployment {
@@ -206,9 +224,7 @@ impl<'t> Scope<'t> {
                 continue;
             };
             let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
-            if is_absent || relevant(kind).is_none() {
-                continue;
-            }
+            let Some(relevant) = relevant(kind).filter(|_| !is_absent) else { continue };
             let written = match resource.get("Properties") {
                 None | Some(Value::Null) => Cow::Owned(Value::Object(Map::new())),
                 Some(properties @ Value::Object(_)) => Cow::Borrowed(properties),
@@ -218,11 +234,23 @@ impl<'t> Scope<'t> {
                 }
             };
             let written = serverless::with_globals(self.template, kind, written);
-            let properties = self.resolve(&written).unwrap_or_else(|| Node::Map(Vec::new()));
+            let properties = self.relevant_properties(&written, relevant);
             let is_partly_unread = unread::is_partly_unread(&written);
             let reference = unknown::value(id);
             present.push(Resource { id, kind, properties, written, reference, is_partly_unread });
         }
         present
+    }
+
+    /// The properties that are judged, with their functions carried out.
+    fn relevant_properties(&self, written: &Value, relevant: &[&str]) -> Node {
+        match written {
+            Value::Object(map) if !intrinsics::is_call(map) => {
+                let is_judged = |key: &str| relevant.is_empty() || relevant.contains(&key);
+                let judged = map.iter().filter(|(key, _)| is_judged(key));
+                Node::Map(judged.filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?))).collect())
+            }
+            _ => self.resolve(written).unwrap_or_else(|| Node::Map(Vec::new())),
+        }
     }
 }

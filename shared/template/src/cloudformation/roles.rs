@@ -7,7 +7,7 @@ use crate::{
     node::Node,
     policy::Policy,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What the template defines by itself.
 pub(super) struct Defined<'r, 't> {
@@ -68,10 +68,10 @@ impl<'r, 't> Roles<'r, 't> {
 
     /// Puts them into the deployment, in the order of the template, and the managed policies that no role has.
     pub(super) fn put_into(mut self, deployment: &mut Deployment) {
-        let roles = &self.roles;
-        let is_attached =
-            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-        let alone: Vec<Policy> = self.defined.managed.into_values().filter(|policy| !is_attached(policy)).collect();
+        let attached: HashSet<&str> =
+            self.roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
+        let managed = self.defined.managed.values();
+        let alone: Vec<Policy> = managed.filter(|policy| !attached.contains(policy.at.as_str())).cloned().collect();
         deployment.policies.extend(alone);
         let in_order = self.defined.resources.iter();
         deployment.roles.extend(in_order.filter_map(|resource| self.roles.remove(resource.id)));

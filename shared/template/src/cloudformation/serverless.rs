@@ -1,7 +1,7 @@
 //! Functions and state machines of AWS SAM, as far as it is plain what they become
 //! (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>).
 
-use super::{Resource, Scope, functions, roles::Defined};
+use super::{Resource, Scope, functions, intrinsics::is_call, roles::Defined};
 use crate::{
     NotJudged, aws_managed,
     deployment::{Deployment, Permission, Role},
@@ -29,7 +29,7 @@ pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t,
     let mut properties = properties;
     for key in GLOBAL {
         if let Some(global) = globals.get(key)
-            && properties.as_object().is_some_and(|own| !is_function(own))
+            && properties.as_object().is_some_and(|own| !is_call(own))
             && let Value::Object(own) = properties.to_mut()
         {
             let merged = match own.get(key) {
@@ -45,7 +45,7 @@ pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t,
 /// Mappings are merged key by key and lists follow each other; anything else of the resource goes before what is global.
 fn merged(global: &Value, own: &Value) -> Value {
     match (global, own) {
-        (Value::Object(global), Value::Object(own)) if !is_function(global) && !is_function(own) => {
+        (Value::Object(global), Value::Object(own)) if !is_call(global) && !is_call(own) => {
             let mut all = global.clone();
             for (key, own) in own {
                 let value = global.get(key).map_or_else(|| own.clone(), |global| merged(global, own));
@@ -56,11 +56,6 @@ fn merged(global: &Value, own: &Value) -> Value {
         (Value::Array(global), Value::Array(own)) => global.iter().chain(own).cloned().collect(),
         _ => own.clone(),
     }
-}
-
-/// Whether it is a function of CloudFormation and its argument.
-fn is_function(map: &Map<String, Value>) -> bool {
-    map.len() == 1 && map.keys().all(|key| key == "Ref" || key.starts_with("Fn::"))
 }
 
 /// The role that SAM makes for a function or a state machine: none where it names one, since then `Policies` does not

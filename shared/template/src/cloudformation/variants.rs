@@ -1,13 +1,14 @@
 //! The shapes of a template: its conditions and mappings ask for parameters, and each answer is another template.
 
 use super::{
+    intrinsics::length,
     kind,
     parameters::{Parameter, text},
     relevant,
 };
 use crate::{NotJudged, unknown};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How many shapes are judged with everything varied together. Eight conditions on different parameters have no more.
 const MOST: usize = 256;
@@ -15,6 +16,10 @@ const MOST: usize = 256;
 /// How many are judged where each parameter is varied by itself. A template has at most 200 parameters
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MOST_SINGLE: usize = 1_024;
+
+/// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 250 KB has its
+/// 256 shapes; a longer one has fewer.
+const MOST_TEXT: usize = 64 * 1024 * 1024;
 
 /// The answers to what a template asks.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +90,11 @@ impl<'t> Judged<'t> {
         judged
     }
 
+    /// How much text is judged in each shape, in bytes.
+    fn length(&self) -> usize {
+        self.properties.iter().chain(&self.environments).map(|value| length(value)).fold(0, usize::saturating_add)
+    }
+
     /// The conditions that the resources ask for, and those that these ask for.
     fn conditions(&self) -> Vec<&'t Value> {
         let by_name = |name: &str| self.template.get("Conditions")?.get(name);
@@ -114,28 +124,36 @@ pub(super) fn of(judged: &Judged<'_>, is_same: impl Fn(&Variant, &Value) -> bool
     }
     let product = choices.values().map(Vec::len).chain(comparisons.iter().map(|_| 2));
     let product = product.into_iter().try_fold(1usize, |product, values| product.checked_mul(values.max(1)));
-    let all = product.is_some_and(|product| product <= MOST);
+    let affordable = MOST_TEXT / judged.length().max(1);
+    let (most, most_single) = (MOST.min(affordable), MOST_SINGLE.min(affordable));
+    let all = product.is_some_and(|product| product <= most);
     let mut variants = vec![first.clone()];
     let vary = |variants: &[Variant], change: &dyn Fn(&mut Variant)| {
         let mut more = if all { variants.to_vec() } else { vec![first.clone()] };
         more.iter_mut().for_each(change);
         more
     };
+    let mut left_out = 0;
     for (name, values) in &choices {
+        let room = if all { usize::MAX } else { most_single.saturating_sub(variants.len()) };
+        left_out += values.len().saturating_sub(1).saturating_sub(room);
+        let others = values.iter().skip(1).take(room);
         let more: Vec<Variant> =
-            values.iter().skip(1).flat_map(|value| vary(&variants, &|variant| variant.choose(name, value))).collect();
+            others.flat_map(|value| vary(&variants, &|variant| variant.choose(name, value))).collect();
         variants.extend(more);
     }
     for (compared, arguments) in &comparisons {
+        if !all && variants.len() >= most_single {
+            left_out += 1;
+            continue;
+        }
         let same = is_same(&first, arguments);
         let more = vary(&variants, &|variant| variant.decide(compared, !same));
         variants.extend(more);
     }
-    let left_out = variants.len().saturating_sub(MOST_SINGLE);
-    variants.truncate(MOST_SINGLE);
     let mut shortened = (!all).then(|| NotJudged {
         at: "Conditions".to_owned(),
-        why: format!("more than {MOST} shapes of the template: each parameter was varied by itself, not all together"),
+        why: format!("more than {most} shapes of the template: each parameter was varied by itself, not all together"),
     });
     if let (Some(note), true) = (&mut shortened, left_out > 0) {
         note.why.push_str(&format!("; {left_out} of these are not judged either"));
@@ -190,11 +208,10 @@ fn asked<'t>(judged: &Judged<'t>) -> (BTreeMap<String, Vec<String>>, BTreeMap<St
             };
             if let Some(name) = parameter_alone(first) {
                 // Of keys that give the same, one will do.
-                let mut given = Vec::new();
+                let mut given = HashSet::new();
                 for (key, inner) in map {
                     let value = second.as_str().map_or(Some(inner), |second| inner.get(second));
-                    if !given.contains(&value) {
-                        given.push(value);
+                    if given.insert(value.map(Value::to_string)) {
                         questions.entry(name).or_default().compared.push(key.clone());
                     }
                 }
@@ -244,16 +261,13 @@ fn values(template: &Value, name: &str, question: Question) -> Vec<String> {
     } else if all {
         allowed
     } else {
-        let other = allowed.iter().find(|value| needs_other && !compared.contains(value)).cloned();
+        let is_compared: HashSet<&String> = compared.iter().collect();
+        let other = allowed.iter().find(|value| needs_other && !is_compared.contains(value)).cloned();
+        let allowed: HashSet<&String> = allowed.iter().collect();
         compared.into_iter().filter(|value| allowed.contains(value)).chain(other).collect::<Vec<_>>()
     };
-    let mut values: Vec<String> = default.into_iter().collect();
-    for value in others {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-    values
+    let mut known = HashSet::new();
+    default.into_iter().chain(others).filter(|value| known.insert(value.clone())).collect()
 }
 
 /// The parameter that a value is, and nothing else: `!Ref Stage`, `!Sub ${Stage}`.
