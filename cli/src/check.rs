@@ -269,7 +269,8 @@ impl Judge {
             }
             Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
             Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
-            Kind::Template => warden_template::judge(&plain_text(text)?, context)
+            // YAML may begin with a quoted key.
+            Kind::Template => warden_template::judge(&plain_text(text).unwrap_or(Cow::Borrowed(text)), context)
                 .map(Verdict::Judged)
                 .map_err(|error| error.to_string()),
         }

@@ -112,6 +112,13 @@ fn a_role_that_is_for_no_function_counts_as_medium_and_says_so() {
 }
 
 #[test]
+fn yaml_that_begins_with_a_quoted_key_is_no_text_of_json() {
+    let quoted = "\"Resources\":\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: 'lambda:InvokeFunction', Principal: '*'}}\n";
+    let output = run(&["--output", "jsonl"], quoted);
+    assert_eq!(lines(&output)[0]["findings"][0]["id"], "public-invoke");
+}
+
+#[test]
 fn a_part_that_aws_refuses_is_named_beside_the_findings() {
     let mut template = permission("*");
     template["Resources"]["A"] = json!({"Kind": "x"});

@@ -164,8 +164,13 @@ impl Reader {
                         return Ok(());
                     }
                     "" | "~" | "null" | "Null" | "NULL" if is_plain && !is_key => Value::Null,
-                    "true" | "True" | "TRUE" if is_plain && !is_key => Value::Bool(true),
-                    "false" | "False" | "FALSE" if is_plain && !is_key => Value::Bool(false),
+                    // As YAML 1.1 has them (<https://yaml.org/type/bool.html>).
+                    "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" if is_plain && !is_key => {
+                        Value::Bool(true)
+                    }
+                    "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" if is_plain && !is_key => {
+                        Value::Bool(false)
+                    }
                     _ => Value::String(text),
                 };
                 self.add(anchor, called(function, value), place)
@@ -330,7 +335,8 @@ mod tests {
         check("a: 012345678901", json!({"a": "012345678901"}));
         check("a: [true, 'true', !!str true, null, 1.50]", json!({"a": [true, "true", "true", null, "1.50"]}));
         check("a: >-\n  one\n  two", json!({"a": "one two"}));
-        check("null: 1\ntrue: 2", json!({"null": "1", "true": "2"}));
+        check("null: 1\ntrue: 2\non: 3", json!({"null": "1", "true": "2", "on": "3"}));
+        check("[yes, No, on, 'yes', y, !!str off]", json!([true, false, true, "yes", "y", "off"]));
     }
 
     #[test]

@@ -791,10 +791,14 @@ fn a_secret_by_its_name_that_comes_from_elsewhere_is_reported() {
 fn conditions_may_put_together_what_they_compare() {
     let open = |condition: &str| {
         said(&format!(
-            "Parameters: {{Stage: {{Type: String, Default: dev}}, Zone: {{Type: String, AllowedValues: [a, b], Default: a}}, Listed: {{Type: CommaDelimitedList, Default: 'x,y'}}, Other: {{Type: String, Default: z}}}}\nMappings: {{Stages: {{dev: {{Open: no}}, prod: {{Open: yes}}}}}}\nConditions: {{Open: {condition}}}\nResources:\n  May: {{Type: AWS::Lambda::Permission, Condition: Open, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+            "Parameters: {{Stage: {{Type: String, Default: dev}}, Zone: {{Type: String, AllowedValues: [a, b], Default: a}}, Listed: {{Type: CommaDelimitedList, Default: 'x,y'}}, Other: {{Type: String, Default: z}}, Public: {{Type: String, Default: false, AllowedValues: [true, false]}}}}\nMappings: {{Stages: {{dev: {{Open: no}}, prod: {{Open: yes}}}}}}\nConditions: {{Open: {condition}}}\nResources:\n  May: {{Type: AWS::Lambda::Permission, Condition: Open, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
         ))
     };
     for possible in [
+        "!Equals [!Ref Public, true]",
+        "!Equals [!Ref Public, 'true']",
+        "!Equals [!Ref Public, yes]",
+        "!Not [!Equals [!Ref Public, false]]",
         "!Equals [!Sub '${Stage}', prod]",
         "!Equals [!Sub '${Stage}-eu', prod-eu]",
         "!Not [!Equals [!Join ['', !Ref Listed], xy]]",

@@ -15,7 +15,13 @@ impl Scope<'_> {
     /// Whether the two arguments of Fn::Equals are the same.
     pub(super) fn is_same(&self, arguments: &Value) -> bool {
         match arguments.as_array().map(Vec::as_slice) {
-            Some([left, right]) => self.closed(|| self.resolve(left) == self.resolve(right)),
+            Some([left, right]) => self.closed(|| {
+                // `true` and "true" are the same, as a parameter's value is always text.
+                match (self.resolved_text(left), self.resolved_text(right)) {
+                    (None, None) => self.resolve(left) == self.resolve(right),
+                    (left, right) => left == right,
+                }
+            }),
             Some(_) | None => false,
         }
     }

@@ -126,7 +126,7 @@ impl Scope<'_> {
         Some(known.unwrap_or_else(|| Node::Text(unknown::value(&named(function, argument)))))
     }
 
-    fn resolved_text(&self, value: &Value) -> Option<String> {
+    pub(super) fn resolved_text(&self, value: &Value) -> Option<String> {
         match self.resolve(value)? {
             Node::Text(text) => Some(text),
             Node::Bool(value) => Some(value.to_string()),
