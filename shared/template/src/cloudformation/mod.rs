@@ -244,13 +244,10 @@ impl<'t> Scope<'t> {
 
     /// The properties that are judged, with their functions carried out.
     fn relevant_properties(&self, written: &Value, relevant: &[&str]) -> Node {
-        match written {
-            Value::Object(map) if !intrinsics::is_call(map) => {
-                let is_judged = |key: &str| relevant.is_empty() || relevant.contains(&key);
-                let judged = map.iter().filter(|(key, _)| is_judged(key));
-                Node::Map(judged.filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?))).collect())
-            }
-            _ => self.resolve(written).unwrap_or_else(|| Node::Map(Vec::new())),
-        }
+        let Some(map) = written.as_object().filter(|map| !intrinsics::is_call(map)) else {
+            return self.resolve(written).unwrap_or_else(|| Node::Map(Vec::new()));
+        };
+        let judged = map.iter().filter(|(key, _)| relevant.is_empty() || relevant.contains(&key.as_str()));
+        Node::Map(judged.filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?))).collect())
     }
 }
