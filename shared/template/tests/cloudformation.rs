@@ -124,6 +124,16 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
     check_statements(statement, &conditions(", AllowedValues: [test, prod]"), &[]);
     check_statements(
         "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn]}]",
+        "Parameters: {Stage: {Type: String}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}}}",
+        &[],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn, {DefaultValue: '*'}]}]",
+        "Parameters: {Stage: {Type: String}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}}}",
+        &[found],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn]}]",
         "Parameters: {Stage: {Type: String, Default: prod}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}, dev: {Arn: '*'}}}",
         &[found],
     );
@@ -577,6 +587,16 @@ fn what_is_not_read_is_listed() {
         &[
             "? Role.Policies[0].PolicyDocument.Statement[0].Resource.Fn::Transform what `Fn::Transform` brings is not read",
         ],
+    );
+    for resource in [format!("{{{include}}}"), format!("{{Type: AWS::Lambda::Permission, {include}}}")] {
+        check_beside_an_error(
+            &format!("  A: {resource}"),
+            &["? A.Fn::Transform what `Fn::Transform` brings of the resource is not read"],
+        );
+    }
+    check(
+        &format!("Mappings: {{{include}}}\nResources: {{Topic: {{Type: AWS::SNS::Topic}}}}"),
+        &["? Mappings.Fn::Transform what `Fn::Transform` brings is not read"],
     );
     check_beside_an_error(
         "  A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {'Fn::ForEach::Each': [Name, [A, B], {'V${Name}': x}]}}}}",

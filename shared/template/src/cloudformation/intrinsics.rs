@@ -115,7 +115,11 @@ impl Scope<'_> {
             ("Fn::Join", [delimiter, items]) => self.joined(delimiter, items),
             ("Fn::Split", [delimiter, whole]) => self.split(delimiter, whole),
             ("Fn::Select", [index, items]) => self.selected(index, items),
-            ("Fn::FindInMap", [map, first, second, ..]) => self.looked_up(map, first, second),
+            // With a default where the map has no such key
+            // (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html>).
+            ("Fn::FindInMap", [map, first, second, rest @ ..]) => {
+                self.looked_up(map, first, second).or_else(|| self.resolve(rest.first()?.get("DefaultValue")?))
+            }
             ("Fn::ToJsonString", _) => {
                 let text = self.resolve(argument).and_then(|value| serde_json::to_string(&value).ok());
                 text.map(|text| Node::Text(self.capped(text, function)))

@@ -220,7 +220,9 @@ impl<'t> Scope<'t> {
                 continue;
             }
             let Some(kind) = kind(resource) else {
-                malformed("a resource has a `Type`, which is text");
+                if !unread::is_partly_unread(resource) {
+                    malformed("a resource has a `Type`, which is text");
+                }
                 continue;
             };
             let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
@@ -235,7 +237,7 @@ impl<'t> Scope<'t> {
             };
             let written = serverless::with_globals(self.template, kind, written);
             let properties = self.relevant_properties(&written, relevant);
-            let is_partly_unread = unread::is_partly_unread(&written);
+            let is_partly_unread = [resource, &*written].into_iter().any(unread::is_partly_unread);
             let reference = unknown::value(id);
             present.push(Resource { id, kind, properties, written, reference, is_partly_unread });
         }

@@ -30,10 +30,21 @@ pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJud
             note("Transform", format!("what `{name}` makes of the template is not read"));
         }
     }
+    for section in ["Conditions", "Globals", "Mappings", "Parameters"] {
+        let keys = template.get(section).and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        for (key, what) in keys.filter_map(|key| Some((key, unread_key(key)?))) {
+            note(&format!("{section}.{key}"), format!("what {what} is not read"));
+        }
+    }
     for (id, resource) in resources {
         if let Some(what) = unread_key(id) {
             note(id, format!("the resources that {what} are not read"));
             continue;
+        }
+        for (key, what) in
+            resource.as_object().into_iter().flatten().filter_map(|(key, _)| Some((key, unread_key(key)?)))
+        {
+            note(&format!("{id}.{key}"), format!("what {what} of the resource is not read"));
         }
         let Some(kind) = kind(resource) else { continue };
         if let Some(what) = unread_kind(kind) {
@@ -51,9 +62,9 @@ pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJud
     notes
 }
 
-/// Whether something that is not read may bring properties of the resource.
-pub(super) fn is_partly_unread(properties: &Value) -> bool {
-    properties.as_object().is_some_and(|map| map.keys().any(|key| unread_key(key).is_some()))
+/// Whether something that is not read may bring parts of a resource, or of its properties.
+pub(super) fn is_partly_unread(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.keys().any(|key| unread_key(key).is_some()))
 }
 
 fn within(value: &Value, at: &mut String, note: &mut impl FnMut(&str, String)) {
