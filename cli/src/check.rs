@@ -14,12 +14,12 @@ use std::{
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write},
     path::{Path, PathBuf},
 };
-use warden_finding::Finding;
+use warden_finding::{Finding, Severity};
 use warden_policy::{
     AccountId, Context, Document, OrganizationId, UrlAuth, decode_iam_document, function_policy, layer_policy,
     role_policy, trust_policy,
 };
-use warden_template::{NotJudged, Report};
+use warden_template::{Found, NotJudged, Report};
 
 mod environment;
 mod role;
@@ -43,6 +43,13 @@ pub(crate) struct Check {
     /// Several files are read as one, one after the other.
     #[arg(long)]
     jsonl: bool,
+
+    /// The least severity that is a reason to exit with 1
+    ///
+    /// All findings are shown. In a template, those of a role that no function of it has, and that Lambda may not
+    /// assume, count as medium at most.
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::High)]
+    fail_on: FailOn,
 
     #[command(flatten)]
     whose: Whose,
@@ -78,6 +85,27 @@ impl From<Whose> for Context {
             organization: whose.organization,
             trusted_accounts: whose.trusted_account.into_iter().collect(),
             ..Self::default()
+        }
+    }
+}
+
+/// From which severity on a finding fails a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Critical,
+    /// What a guard would act on
+    High,
+    Medium,
+    Low,
+}
+
+impl From<FailOn> for Severity {
+    fn from(fail_on: FailOn) -> Self {
+        match fail_on {
+            FailOn::Critical => Severity::Critical,
+            FailOn::High => Severity::High,
+            FailOn::Medium => Severity::Medium,
+            FailOn::Low => Severity::Low,
         }
     }
 }
@@ -152,9 +180,26 @@ enum Verdict {
 impl Verdict {
     fn findings(&self) -> Vec<Cow<'_, Finding>> {
         match self {
-            Verdict::Judged(report) => report.findings.iter().map(Cow::Borrowed).collect(),
+            Verdict::Judged(report) => report.findings.iter().map(|found| Cow::Borrowed(&found.finding)).collect(),
             Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
             Verdict::Error { .. } => Vec::new(),
+        }
+    }
+
+    /// The worst severity that a pipeline goes by.
+    fn worst(&self) -> Option<Severity> {
+        match self {
+            Verdict::Judged(report) => report.findings.iter().map(Found::counts_as).max(),
+            Verdict::Variables { variables } => variables.iter().map(|it| it.severity).max(),
+            Verdict::Error { .. } => None,
+        }
+    }
+
+    /// Parts of a template that AWS would not accept.
+    fn errors(&self) -> &[NotJudged] {
+        match self {
+            Verdict::Judged(report) => &report.errors,
+            Verdict::Variables { .. } | Verdict::Error { .. } => &[],
         }
     }
 
@@ -184,7 +229,7 @@ struct FileAnswer {
 
 impl Check {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let judge = Judge { kind: self.kind, context: self.whose.into() };
+        let judge = Judge { kind: self.kind, context: self.whose.into(), fail_on: self.fail_on.into() };
         let files = if self.files.is_empty() { vec![PathBuf::from("-")] } else { self.files };
         if !self.jsonl {
             return files_one_by_one(&judge, &files, self.output.format());
@@ -199,6 +244,7 @@ impl Check {
 struct Judge {
     kind: Kind,
     context: Context,
+    fail_on: Severity,
 }
 
 impl Judge {
@@ -223,7 +269,8 @@ impl Judge {
             }
             Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
             Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
-            Kind::Template => warden_template::judge(&plain_text(text)?, context)
+            // YAML may begin with a quoted key.
+            Kind::Template => warden_template::judge(&plain_text(text).unwrap_or(Cow::Borrowed(text)), context)
                 .map(Verdict::Judged)
                 .map_err(|error| error.to_string()),
         }
@@ -240,8 +287,8 @@ fn policy(
     Ok(findings(judge(&document)))
 }
 
-const fn findings(findings: Vec<Finding>) -> Verdict {
-    Verdict::Judged(Report { findings, not_judged: Vec::new() })
+fn findings(findings: Vec<Finding>) -> Verdict {
+    Verdict::Judged(Report { findings: findings.into_iter().map(Found::from).collect(), ..Report::default() })
 }
 
 /// The text of a document, or of a JSON string that holds it.
@@ -265,21 +312,19 @@ fn json_text(document: &str) -> Result<Cow<'_, str>, String> {
 
 /// The worst that was met so far.
 struct Tally {
+    fail_on: Severity,
     findings: bool,
     errors: bool,
 }
 
 impl Tally {
-    const fn new() -> Self {
-        Self { findings: false, errors: false }
+    const fn new(fail_on: Severity) -> Self {
+        Self { fail_on, findings: false, errors: false }
     }
 
     fn add(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Judged(report) => self.findings |= !report.findings.is_empty(),
-            Verdict::Variables { variables } => self.findings |= !variables.is_empty(),
-            Verdict::Error { .. } => self.errors = true,
-        }
+        self.findings |= verdict.worst() >= Some(self.fail_on);
+        self.errors |= matches!(verdict, Verdict::Error { .. }) || !verdict.errors().is_empty();
     }
 
     const fn exit(&self) -> Exit {
@@ -294,7 +339,7 @@ impl Tally {
 fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
     let (longest, too_long) = judge.kind.longest();
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(judge.fail_on);
     let mut line = 0;
     let mut bytes = Vec::new();
     for file in files {
@@ -353,13 +398,19 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
         },
     };
     let answers: Vec<FileAnswer> = files.iter().map(answer).collect();
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(judge.fail_on);
     answers.iter().for_each(|answer| tally.add(&answer.verdict));
     output::list(format, &answers, show)?;
     if format == Format::Table {
         for FileAnswer { file, verdict } in &answers {
+            let error = |at: &str, why: &str| {
+                output::note(format_args!("{} {}: {}", "error:".red().bold(), printable(at), printable(why)));
+            };
             if let Verdict::Error { reason } = verdict {
-                output::note(format_args!("{} {}: {}", "error:".red().bold(), printable(file), printable(reason)));
+                error(file, reason);
+            }
+            for NotJudged { at, why } in verdict.errors() {
+                error(&format!("{file}: {at}"), why);
             }
         }
     }

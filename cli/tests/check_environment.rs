@@ -151,5 +151,6 @@ fn a_stream_takes_constant_memory() {
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(kilobytes < 64 * 1024, "{kilobytes} kB at the peak");
     drop(writer.join().expect("no panic"));
-    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    // A weak password is medium, which is no reason to fail by default.
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -43,7 +43,7 @@ fn wardens_own_roles_pass_wardens_own_rules() {
 
 #[test]
 fn a_template_is_shown_as_a_table() {
-    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: ['arn:aws:iam::aws:policy/ReadOnlyAccess']\n      Policies:\n        - PolicyName: own\n          PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
+    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: ['arn:aws:iam::aws:policy/NoSuchAccess']\n      Policies:\n        - PolicyName: own\n          PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
     let output = run(&["--output", "table"], template);
     let table = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(table.contains("wildcard-admin") && table.contains("Role.Policies[0].Statement[0]"), "{table}");
@@ -72,15 +72,62 @@ fn templates_are_answered_line_by_line() {
 
 #[test]
 fn the_exit_status_says_what_was_found() {
-    assert_eq!(
-        run(&[], &permission("111122223333").to_string()).status.code(),
-        Some(1),
-        "another account, as far as anybody knows"
-    );
-    assert_eq!(run(&["--account", "111122223333"], &permission("111122223333").to_string()).status.code(), Some(0));
+    // Another account, as far as anybody knows: a medium finding.
+    let medium = permission("111122223333").to_string();
+    for (arguments, code) in [
+        (&[] as &[&str], 0),
+        (&["--fail-on", "high"], 0),
+        (&["--fail-on", "medium"], 1),
+        (&["--fail-on", "low"], 1),
+        (&["--fail-on", "low", "--account", "111122223333"], 0),
+    ] {
+        assert_eq!(run(arguments, &medium).status.code(), Some(code), "{arguments:?}");
+    }
+    assert_eq!(run(&["--fail-on", "critical"], &permission("*").to_string()).status.code(), Some(1));
+    assert_eq!(run(&["--fail-on", "info"], &medium).status.code(), Some(2));
     let broken = run(&["--output", "table"], "Resources:\n  A: {Type: x}\n  A: {Type: y}\n");
     assert_eq!(broken.status.code(), Some(2));
     let said = String::from_utf8(broken.stderr).expect("UTF-8");
     assert!(said.contains("standard input: duplicate key `A` at line 3 column 3"), "{said}");
     assert_eq!(run(&["no-such-file.yaml"], "").status.code(), Some(2));
+}
+
+#[test]
+fn a_role_that_is_for_no_function_counts_as_medium_and_says_so() {
+    let role = |service: &str| {
+        let admin = json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        let trust = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}});
+        let properties = json!({
+            "AssumeRolePolicyDocument": {"Statement": [trust]},
+            "Policies": [{"PolicyName": "own", "PolicyDocument": admin}],
+        });
+        json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}).to_string()
+    };
+    let build = run(&["--output", "jsonl"], &role("codebuild.amazonaws.com"));
+    let finding = &lines(&build)[0]["findings"][0];
+    assert_eq!((&finding["severity"], &finding["without_function"]), (&json!("critical"), &json!(true)));
+    assert_eq!(build.status.code(), Some(0));
+    assert_eq!(run(&["--fail-on", "medium"], &role("codebuild.amazonaws.com")).status.code(), Some(1));
+    assert_eq!(run(&[], &role("lambda.amazonaws.com")).status.code(), Some(1));
+}
+
+#[test]
+fn yaml_that_begins_with_a_quoted_key_is_no_text_of_json() {
+    let quoted = "\"Resources\":\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: 'lambda:InvokeFunction', Principal: '*'}}\n";
+    let output = run(&["--output", "jsonl"], quoted);
+    assert_eq!(lines(&output)[0]["findings"][0]["id"], "public-invoke");
+}
+
+#[test]
+fn a_part_that_aws_refuses_is_named_beside_the_findings() {
+    let mut template = permission("*");
+    template["Resources"]["A"] = json!({"Kind": "x"});
+    let output = run(&["--output", "jsonl"], &template.to_string());
+    let answer = lines(&output).remove(0);
+    assert_eq!(answer["findings"][0]["id"], "public-invoke");
+    assert_eq!(answer["errors"], json!([{"at": "A", "why": "a resource has a `Type`, which is text"}]));
+    assert_eq!(output.status.code(), Some(2));
+    let table = run(&["--output", "table"], &template.to_string());
+    let said = String::from_utf8(table.stderr).expect("UTF-8");
+    assert!(said.contains("standard input: A: a resource has a `Type`"), "{said}");
 }

@@ -14,7 +14,7 @@ use warden_secrets::judge as judge_pair;
 #[derive(Debug, Serialize)]
 pub(super) struct Variable {
     id: FindingId,
-    severity: Severity,
+    pub(super) severity: Severity,
     /// The variable's name.
     at: String,
     /// What kind of secret, as `warden-secrets` names it.

@@ -2,10 +2,16 @@
 //! say about it.
 
 use crate::{
-    NotJudged, Report, TemplateError, aws_managed, aws_managed::AwsManaged, node::Node, policy::Policy, unknown,
+    Found, NotJudged, Report, aws_managed,
+    node::Node,
+    policy::{self, Policy},
+    unknown,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 use warden_finding::{Finding, FindingId, Severity};
 use warden_policy::{
     Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy, role_policy, trust_policy,
@@ -27,6 +33,8 @@ pub(crate) struct Deployment {
     /// Values in environments that end up readable.
     pub(crate) environments: Vec<Environment>,
     pub(crate) not_judged: Vec<NotJudged>,
+    /// What AWS would not accept.
+    pub(crate) errors: Vec<NotJudged>,
 }
 
 /// A role, with everything that decides what it may do.
@@ -35,6 +43,8 @@ pub(crate) struct Role {
     pub(crate) at: String,
     pub(crate) policies: Vec<Policy>,
     pub(crate) trust: Option<Policy>,
+    /// The trust policy that SAM makes, which nobody wrote and nobody can change.
+    pub(crate) made_trust: Option<Policy>,
     pub(crate) boundary: Option<Policy>,
     /// The functions that have it, by their place.
     pub(crate) functions: Vec<String>,
@@ -77,16 +87,30 @@ pub(crate) enum Setting {
     NoEcho(String),
     /// A dynamic reference, which CloudFormation replaces by the secret.
     Resolved,
+    /// The name of the variable says that it is a secret, and this is where its value comes from.
+    Elsewhere(String),
 }
 
 impl Role {
+    /// Whether no function of the template has it and none elsewhere can: nothing that a guard would ever act on.
+    fn is_without_function(&self) -> bool {
+        self.functions.is_empty()
+            && self.trust.as_ref().or(self.made_trust.as_ref()).is_some_and(|trust| !trust.lets_lambda_in())
+    }
+
+    /// What decides how it is judged.
+    fn content(&self) -> impl Hash {
+        let documents = self.policies.iter().map(Some).chain([self.trust.as_ref(), self.boundary.as_ref()]);
+        let documents: Vec<_> = documents.map(|policy| policy.map(Policy::content)).collect();
+        (&self.at, documents, &self.functions)
+    }
+
     /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
-        match aws_managed::policy(arn) {
-            Some(AwsManaged::Document(name, document)) => self.policies.push(Policy::of_aws(at, name, document)),
-            Some(AwsManaged::Harmless) => {}
-            Some(AwsManaged::Unknown(_)) | None => not_judged.push(absent(at, arn)),
+        match aws_managed::policy(&at, arn) {
+            Some(policy) => self.policies.push(policy),
+            None => not_judged.push(absent(at, arn)),
         }
     }
 }
@@ -114,7 +138,10 @@ impl Permission<'_> {
     pub(crate) fn statement(&self, context: &Context) -> Value {
         let principal = match self.principal {
             "*" => json!("*"),
-            service if service.contains(".amazonaws.com") => json!({"Service": service}),
+            // Some services have other domains than most: `alexa-appkit.amazon.com`.
+            name if !name.starts_with("arn:") && unknown::name(name).is_none() && name.contains('.') => {
+                json!({"Service": name})
+            }
             account => json!({"AWS": account}),
         };
         // A source that is not known yet limits like any.
@@ -140,87 +167,153 @@ impl Permission<'_> {
     }
 }
 
-/// Judges all of it.
-pub(crate) fn judge(deployment: &Deployment, context: &Context) -> Result<Report, TemplateError> {
-    let mut verdict = Judged(Report { findings: Vec::new(), not_judged: deployment.not_judged.clone() });
-    for role in &deployment.roles {
-        verdict.role(role, context)?;
-    }
-    for (named, functions) in &deployment.roles_elsewhere {
-        verdict.shared(named, functions);
-    }
-    for policy in &deployment.policies {
-        let found = role_policy::judge(&policy.parse(Kind::Identity)?, context);
-        verdict.add(policy, found);
-    }
-    for door in deployment.doors.values() {
-        verdict.door(door, context)?;
-    }
-    for policy in &deployment.layers {
-        let found = layer_policy::judge(&policy.parse(Kind::Resource)?, context);
-        verdict.add(policy, found);
-    }
-    for environment in &deployment.environments {
-        verdict.environment(environment);
-    }
-    Ok(verdict.0)
-}
-
-struct Judged(Report);
+/// What was judged already, by its content: shapes of one template have most of it in common.
+#[derive(Default)]
+pub(crate) struct Judged(HashSet<u64>);
 
 impl Judged {
-    fn role(&mut self, role: &Role, context: &Context) -> Result<(), TemplateError> {
-        let parsed = role.policies.iter().map(|policy| policy.parse(Kind::Identity));
-        let documents: Vec<Document<'_>> = parsed.collect::<Result<_, _>>()?;
-        let boundary = role.boundary.as_ref().map(|policy| policy.parse(Kind::Identity)).transpose()?;
-        let together: Vec<&Document<'_>> = documents.iter().collect();
-        for found in role_policy::judge_role(&together, boundary.as_ref(), context) {
-            if let Some(policy) = role.policies.get(found.policy) {
-                self.add(policy, vec![found.finding]);
+    /// Whether it is new.
+    fn add(&mut self, content: impl Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        self.0.insert(hasher.finish())
+    }
+}
+
+/// Judges all of it but what was judged before.
+pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Judged) -> Report {
+    let report =
+        Report { findings: Vec::new(), not_judged: deployment.not_judged.clone(), errors: deployment.errors.clone() };
+    let mut judge = Judge { report, begins: 0, context };
+    for role in &deployment.roles {
+        if judged.add(role.content()) {
+            judge.role(role);
+        }
+    }
+    for (named, functions) in &deployment.roles_elsewhere {
+        judge.shared(named, functions);
+    }
+    for policy in &deployment.policies {
+        if judged.add(policy.content())
+            && let Some((policy, document)) = judge.read(policy, Kind::Identity)
+        {
+            judge.begins = judge.report.findings.len();
+            judge.add(policy, role_policy::judge(&document, context), false);
+        }
+    }
+    for door in deployment.doors.values() {
+        judge.door(door);
+    }
+    for policy in &deployment.layers {
+        if let Some((policy, document)) = judge.read(policy, Kind::Resource) {
+            judge.add(policy, layer_policy::judge(&document, context), false);
+        }
+    }
+    for environment in &deployment.environments {
+        judge.environment(environment);
+    }
+    judge.report
+}
+
+struct Judge<'c> {
+    report: Report,
+    /// Where the findings of the role or policy begin that is being judged.
+    begins: usize,
+    context: &'c Context,
+}
+
+impl Judge<'_> {
+    /// A policy with its document. Where AWS would not accept it, that is said, and its other statements are judged.
+    fn read<'p>(&mut self, policy: &'p Policy, kind: Kind) -> Option<(&'p Policy, Document<'p>)> {
+        match policy.parse(kind) {
+            Ok(document) => Some((policy, document)),
+            Err(error) => {
+                self.report.errors.push(error);
+                let accepted = policy.accepted(kind)?;
+                Some((accepted, accepted.parse(kind).ok()?))
             }
         }
-        if let Some(trust) = &role.trust {
-            let found = trust_policy::judge(&trust.parse(Kind::Trust)?, context);
-            self.add(trust, found);
+    }
+
+    fn role(&mut self, role: &Role) {
+        self.begins = self.report.findings.len();
+        let without_function = role.is_without_function();
+        let read: Vec<(&Policy, Document<'_>)> =
+            role.policies.iter().filter_map(|policy| self.read(policy, Kind::Identity)).collect();
+        // Part of a boundary would allow less than the whole, and hide what it allows.
+        let boundary = role
+            .boundary
+            .as_ref()
+            .and_then(|policy| policy.parse(Kind::Identity).map_err(|error| self.report.errors.push(error)).ok());
+        let together: Vec<&Document<'_>> = read.iter().map(|(_, document)| document).collect();
+        for found in role_policy::judge_role(&together, boundary.as_ref(), self.context) {
+            if let Some((policy, _)) = read.get(found.policy) {
+                self.add(policy, vec![found.finding], without_function);
+            }
+        }
+        if let Some(trust) = &role.trust
+            && let Some((trust, document)) = self.read(trust, Kind::Trust)
+        {
+            self.add(trust, trust_policy::judge(&document, self.context), without_function);
         }
         self.shared(&role.at, &role.functions);
-        Ok(())
     }
 
     /// One role of several functions is worth a word.
     fn shared(&mut self, at: &str, functions: &[String]) {
         if functions.len() > 1 {
-            self.push(Finding {
-                id: FindingId::SharedRole,
-                severity: Severity::Low,
-                at: at.to_owned(),
-                message: format!("one role for {}: each of them may do what any of them needs", functions.join(", ")),
-            });
+            self.push(
+                Finding {
+                    id: FindingId::SharedRole,
+                    severity: Severity::Low,
+                    at: at.to_owned(),
+                    message: format!(
+                        "one role for {}: each of them may do what any of them needs",
+                        functions.join(", ")
+                    ),
+                },
+                false,
+            );
         }
     }
 
-    fn door(&mut self, door: &Door, context: &Context) -> Result<(), TemplateError> {
+    fn door(&mut self, door: &Door) {
         let auth = door.url.as_ref().map_or(UrlAuth::Unknown, |url| function_url::auth(&url.config));
-        let statements: Vec<&Value> = door.statements.iter().map(|(_, statement)| statement).collect();
-        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-        let at = door.statements.first().map_or("", |(at, _)| at);
-        let document =
-            Document::parse(&text, Kind::Resource).map_err(|error| TemplateError::policy(at, &error, false))?;
-        let found = function_policy::judge(&document, context, auth);
+        let policy_of = |statements: &[&(String, Value)]| {
+            let statements: Vec<&Value> = statements.iter().map(|(_, statement)| statement).collect();
+            json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+        };
+        let mut statements: Vec<&(String, Value)> = door.statements.iter().collect();
+        let mut text = policy_of(&statements);
+        if Document::parse(&text, Kind::Resource).is_err() {
+            statements.retain(|statement| {
+                let refused = Document::parse(&policy_of(&[statement]), Kind::Resource).err();
+                self.report.errors.extend(refused.iter().map(|error| policy::refused(&statement.0, error, false)));
+                refused.is_none()
+            });
+            text = policy_of(&statements);
+        }
+        let found = match Document::parse(&text, Kind::Resource) {
+            Ok(document) => function_policy::judge(&document, self.context, auth),
+            Err(error) => {
+                let at = statements.first().map_or("", |(at, _)| at);
+                self.report.errors.push(policy::refused(at, &error, false));
+                Vec::new()
+            }
+        };
         let placed = |finding: Finding| {
             let index = finding.at.strip_prefix("Statement[")?.split(']').next()?.parse::<usize>().ok()?;
-            door.statements.get(index).map(|(at, _)| Finding { at: at.clone(), ..finding })
+            statements.get(index).map(|(at, _)| Finding { at: at.clone(), ..finding })
         };
         let found: Vec<Finding> = found.into_iter().filter_map(placed).collect();
         if let Some(url) = &door.url {
             let is_public = |finding: &&Finding| finding.id == FindingId::PublicUrl;
             let open: Vec<&str> = found.iter().filter(is_public).map(|finding| finding.at.as_str()).collect();
             for finding in function_url::judge(&url.config, &open) {
-                self.push(Finding { at: format!("{}.{}", url.at, finding.at), ..finding });
+                self.push(Finding { at: format!("{}.{}", url.at, finding.at), ..finding }, false);
             }
         }
-        found.into_iter().for_each(|finding| self.push(finding));
-        Ok(())
+        found.into_iter().for_each(|finding| self.push(finding, false));
     }
 
     fn environment(&mut self, environment: &Environment) {
@@ -241,22 +334,37 @@ impl Judged {
                     "CloudFormation replaces the dynamic reference by the secret itself, in plaintext in the function's configuration"
                         .to_owned(),
                 ),
+                Setting::Elsewhere(source) => (
+                    Severity::Medium,
+                    format!("a secret by its name, which comes from {source} and ends up in plaintext in the function's configuration"),
+                ),
             };
-            self.push(Finding {
-                id: FindingId::PlaintextSecret,
-                severity,
-                at: format!("{}.{name}", environment.at),
-                message,
-            });
+            let at = format!("{}.{name}", environment.at);
+            self.push(Finding { id: FindingId::PlaintextSecret, severity, at, message }, false);
         }
     }
 
-    fn add(&mut self, policy: &Policy, findings: Vec<Finding>) {
-        findings.into_iter().for_each(|finding| self.push(policy.placed(finding)));
+    fn add(&mut self, policy: &Policy, findings: Vec<Finding>, without_function: bool) {
+        for finding in findings {
+            // What is low in a policy of AWS, nobody can write more narrowly.
+            if policy.is_of_aws() && finding.severity < Severity::Medium {
+                continue;
+            }
+            let finding = policy.placed(finding);
+            // Statements that do not stand in the template all have one place.
+            let is_known = |known: &Found| {
+                !policy.stands_here() && (known.finding.id, &known.finding.at) == (finding.id, &finding.at)
+            };
+            match self.report.findings.iter_mut().skip(self.begins).find(|known| is_known(known)) {
+                Some(known) if known.finding.severity >= finding.severity => {}
+                Some(known) => known.finding = finding,
+                None => self.push(finding, without_function),
+            }
+        }
     }
 
     /// Whether somebody who is named only at deployment is a stranger cannot be said.
-    fn push(&mut self, finding: Finding) {
+    fn push(&mut self, finding: Finding, without_function: bool) {
         let about_strangers = matches!(
             finding.id,
             FindingId::ExternalInvoke
@@ -267,9 +375,9 @@ impl Judged {
         );
         if about_strangers && unknown::is_in(&finding.message) {
             let why = "whom it lets in is known only at deployment".to_owned();
-            self.0.not_judged.push(NotJudged { at: finding.at, why });
+            self.report.not_judged.push(NotJudged { at: finding.at, why });
         } else {
-            self.0.findings.push(finding);
+            self.report.findings.push(Found { finding, without_function });
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Why a template cannot be judged.
 
-use warden_policy::DocumentError;
-
 /// Why a template could not be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
@@ -31,26 +29,6 @@ pub enum TemplateError {
         /// What is wrong.
         message: String,
     },
-    /// A policy that AWS would not accept.
-    #[error("{at}: {reason}")]
-    Policy {
-        /// The place in the template.
-        at: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl TemplateError {
-    /// A policy's error. Where its text was written here, a line and column in it would mean nothing to anybody.
-    pub(crate) fn policy(at: &str, error: &DocumentError, has_text: bool) -> Self {
-        let mut reason = error.to_string();
-        if let (DocumentError::Malformed { line, column, .. }, false) = (error, has_text) {
-            let place = format!(" at line {line} column {column}");
-            reason.truncate(reason.strip_suffix(&place).map_or(reason.len(), str::len));
-        }
-        Self::Policy { at: at.to_owned(), reason }
-    }
 }
 
 /// A text from outside, not longer than an error should be.

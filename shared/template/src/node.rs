@@ -1,5 +1,6 @@
 //! A value of a template whose functions have been carried out, that still knows where its parts stood.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,5 +110,17 @@ impl Node {
             }
         }
         place.join(".")
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Node::Null => serializer.serialize_unit(),
+            Node::Bool(value) => serializer.serialize_bool(*value),
+            Node::Text(text) => serializer.serialize_str(text),
+            Node::List(items) => serializer.collect_seq(items.iter().map(|(_, item)| item)),
+            Node::Map(map) => serializer.collect_map(map.iter().map(|(key, value)| (key, value))),
+        }
     }
 }

@@ -4,19 +4,20 @@
 //! stands in the configuration, and links a policy to its role.
 
 use crate::{
-    NotJudged, TemplateError,
-    aws_managed::{self, AwsManaged},
+    NotJudged, TemplateError, aws_managed,
     deployment::{Deployment, Environment, Permission, Role, Setting, Url, absent},
     policy::Policy,
-    unknown,
+    secrets, unknown,
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use warden_policy::Context;
 
 /// One planned resource.
 struct Resource<'p> {
     address: &'p str,
+    /// The address without indexes, as the configuration has it.
+    block: String,
     kind: &'p str,
     values: &'p Value,
     /// What is known only after apply.
@@ -39,10 +40,11 @@ pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Res
             changes.insert(address, change);
         }
     }
-    let mut configured = BTreeMap::new();
+    let mut configuration = Configuration::default();
     if let Some(root) = plan.pointer("/configuration/root_module") {
-        read_configuration(root, "", &mut configured);
+        configuration.read(root, "");
     }
+    let mut deployment = Deployment::default();
     let mut resources = Vec::new();
     let mut modules = vec![root];
     while let Some(module) = modules.pop() {
@@ -54,37 +56,99 @@ pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Res
                 continue;
             };
             if text("mode") == Some("data") || !kind.starts_with("aws_") {
+                if ["awscc_iam_", "awscc_lambda_"].iter().any(|of| kind.starts_with(of)) {
+                    let why = "resources of the provider awscc are not read".to_owned();
+                    deployment.not_judged.push(NotJudged { at: address.to_owned(), why });
+                }
                 continue;
             }
+            let block = without_indexes(address);
             let at = address.rfind(kind).filter(|at| *at > 0 && address.starts_with("module."));
             resources.push(Resource {
                 address,
                 kind,
                 values,
                 unknown: changes.get(address).and_then(|change| change.get("after_unknown")),
-                expressions: configured.get(&without_indexes(address)).copied(),
+                expressions: configuration.expressions.get(&block).copied(),
+                block,
                 module: at.and_then(|at| address.get(..at)).unwrap_or_default(),
             });
         }
     }
     resources.sort_by_key(|resource| resource.address);
-    let mut deployment = Deployment::default();
-    Plan { resources: &resources }.read(&mut deployment, context);
+    deployment.not_judged.sort();
+    Plan::new(&resources, &configuration).read(&mut deployment, context);
     Ok(deployment)
 }
 
-/// The expressions of every resource, by its address without indexes.
-fn read_configuration<'p>(module: &'p Value, prefix: &str, found: &mut BTreeMap<String, &'p Map<String, Value>>) {
-    for resource in module.get("resources").and_then(Value::as_array).into_iter().flatten() {
-        let address = resource.get("address").and_then(Value::as_str);
-        if let (Some(address), Some(expressions)) = (address, resource.get("expressions").and_then(Value::as_object)) {
-            found.insert(format!("{prefix}{address}"), expressions);
+/// What expressions refer to.
+#[derive(Default)]
+struct Configuration<'p> {
+    /// The expressions of every resource, by its address without indexes.
+    expressions: HashMap<String, &'p Map<String, Value>>,
+    /// What each module is called with, by the module: `module.shop.`.
+    calls: HashMap<String, &'p Map<String, Value>>,
+    /// What each module gives back, by the module.
+    outputs: HashMap<String, &'p Map<String, Value>>,
+}
+
+impl<'p> Configuration<'p> {
+    /// How many references are followed from one expression.
+    const MOST: usize = 256;
+
+    fn read(&mut self, module: &'p Value, prefix: &str) {
+        let object = |value: &'p Value, key: &str| value.get(key).and_then(Value::as_object);
+        for resource in module.get("resources").and_then(Value::as_array).into_iter().flatten() {
+            let address = resource.get("address").and_then(Value::as_str);
+            if let (Some(address), Some(expressions)) = (address, object(resource, "expressions")) {
+                self.expressions.insert(format!("{prefix}{address}"), expressions);
+            }
+        }
+        self.outputs.extend(object(module, "outputs").map(|outputs| (prefix.to_owned(), outputs)));
+        for (name, call) in object(module, "module_calls").into_iter().flatten() {
+            let inner = format!("{prefix}module.{name}.");
+            self.calls.extend(object(call, "expressions").map(|expressions| (inner.clone(), expressions)));
+            if let Some(module) = call.get("module") {
+                self.read(module, &inner);
+            }
         }
     }
-    for (name, call) in module.get("module_calls").and_then(Value::as_object).into_iter().flatten() {
-        if let Some(module) = call.get("module") {
-            read_configuration(module, &format!("{prefix}module.{name}."), found);
+
+    /// What an expression of a module refers to, without indexes, through the variables and outputs of modules.
+    fn references(&self, expression: &'p Value, module: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut unread = vec![(expression, module.to_owned())];
+        let mut steps = 0;
+        while let Some((expression, module)) = unread.pop() {
+            steps += 1;
+            if steps > Self::MOST {
+                break;
+            }
+            let mut references = Vec::new();
+            collect_references(expression, &mut references);
+            for reference in references.into_iter().take(Self::MOST) {
+                let reference = without_indexes(reference);
+                let mut words = reference.split('.');
+                let through = match (words.next(), words.next(), words.next()) {
+                    (Some("var"), Some(name), _) => {
+                        self.calls.get(&module).and_then(|call| call.get(name)).map(|passed| {
+                            let outer = module.strip_suffix('.').and_then(|inner| inner.rfind("module."));
+                            (passed, module.get(..outer.unwrap_or_default()).unwrap_or_default().to_owned())
+                        })
+                    }
+                    (Some("module"), Some(name), Some(output)) => {
+                        let inner = format!("{module}module.{name}.");
+                        self.outputs.get(&inner).and_then(|outputs| outputs.get(output)).map(|given| (given, inner))
+                    }
+                    _ => None,
+                };
+                match through {
+                    Some(through) => unread.push(through),
+                    None => found.push(format!("{module}{reference}")),
+                }
+            }
         }
+        found
     }
 }
 
@@ -112,16 +176,6 @@ impl<'p> Resource<'p> {
     fn text_or_unknown(&self, key: &str) -> Option<String> {
         let placeholder = || self.is_unknown(key).then(|| unknown::value(&format!("{}.{key}", self.address)));
         self.text(key).map(str::to_owned).or_else(placeholder)
-    }
-
-    /// The resources that an expression refers to, by their address without indexes.
-    fn references(&self, key: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        if let Some(expression) = self.expressions.and_then(|expressions| expressions.get(key)) {
-            collect_references(expression, &mut found);
-        }
-        let module = without_indexes(self.module);
-        found.into_iter().map(|reference| format!("{module}{}", without_indexes(reference))).collect()
     }
 
     /// The list of blocks under a key.
@@ -153,26 +207,42 @@ fn collect_references<'p>(expression: &'p Value, found: &mut Vec<&'p str>) {
 
 struct Plan<'r, 'p> {
     resources: &'r [Resource<'p>],
+    configuration: &'r Configuration<'p>,
+    /// Resources by their kind and what names them.
+    by_name: HashMap<(&'p str, &'p str), &'r Resource<'p>>,
+    /// Resources by their kind and block.
+    by_block: HashMap<(&'p str, &'r str), Vec<&'r Resource<'p>>>,
 }
 
 impl<'r, 'p> Plan<'r, 'p> {
+    fn new(resources: &'r [Resource<'p>], configuration: &'r Configuration<'p>) -> Self {
+        let (mut by_name, mut by_block) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
+        for resource in resources {
+            for name in ["arn", "name", "id", "function_name"].into_iter().filter_map(|key| resource.text(key)) {
+                by_name.entry((resource.kind, name)).or_insert(resource);
+            }
+            by_block.entry((resource.kind, resource.block.as_str())).or_default().push(resource);
+        }
+        Self { resources, configuration, by_name, by_block }
+    }
+
     fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'r Resource<'p>> {
         self.resources.iter().filter(move |resource| resource.kind == kind)
     }
 
     /// The resource of a kind that a value names, or that its expression refers to.
     fn named(&self, by: &Resource<'_>, key: &str, kind: &'static str, value: Option<&str>) -> Option<&'r Resource<'p>> {
-        if let Some(value) = value {
-            let is_it = |resource: &&Resource<'_>| {
-                ["arn", "name", "id", "function_name"].iter().any(|key| resource.text(key) == Some(value))
-            };
-            if let Some(found) = self.of_kind(kind).find(is_it) {
-                return Some(found);
-            }
+        if let Some(found) = value.and_then(|value| self.by_name.get(&(kind, value))) {
+            return Some(found);
         }
-        let references = by.references(key);
-        let is_it = |resource: &&Resource<'_>| references.contains(&without_indexes(resource.address));
-        let candidates: Vec<_> = self.of_kind(kind).filter(is_it).collect();
+        let expression = by.expressions.and_then(|expressions| expressions.get(key))?;
+        let references = self.configuration.references(expression, &without_indexes(by.module));
+        let candidates: Vec<&Resource<'p>> = references
+            .iter()
+            .filter_map(|block| self.by_block.get(&(kind, block.as_str())))
+            .flatten()
+            .copied()
+            .collect();
         // Of several made by one block, the one with the same index.
         let index = |address: &'p str| address.rfind('[').and_then(|at| address.get(at..));
         let own = by.address.rfind('[').and_then(|at| by.address.get(at..));
@@ -201,17 +271,11 @@ impl<'r, 'p> Plan<'r, 'p> {
         }
         for (kind, key) in [("aws_iam_role_policy_attachment", "role"), ("aws_iam_policy_attachment", "roles")] {
             for resource in self.of_kind(kind) {
-                self.attach(resource, key, &managed, &mut roles, &mut deployment.not_judged);
+                self.attach(resource, key, &managed, &mut roles, deployment);
             }
         }
         for resource in self.of_kind("aws_lambda_function") {
-            let environment = resource.blocks("environment").into_iter().next();
-            let variables = environment.and_then(|block| block.get("variables")?.as_object()).into_iter().flatten();
-            let variables = variables.filter_map(|(name, value)| Some((name, value.as_str()?)));
-            deployment.environments.push(Environment {
-                at: format!("{}.environment", resource.address),
-                variables: variables.map(|(name, value)| (name.clone(), Setting::Plain(value.to_owned()))).collect(),
-            });
+            deployment.environments.push(environment(resource, &mut deployment.not_judged));
             let named = resource.text("role");
             let role = self.named(resource, "role", "aws_iam_role", named);
             let functions = match (role.and_then(|role| roles.get_mut(role.address)), named) {
@@ -221,9 +285,10 @@ impl<'r, 'p> Plan<'r, 'p> {
             };
             functions.push(resource.address.to_owned());
         }
-        let is_attached =
-            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-        deployment.policies.extend(managed.into_values().flatten().filter(|policy| !is_attached(policy)));
+        let attached: HashSet<&str> =
+            roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
+        let alone = managed.into_values().flatten().filter(|policy| !attached.contains(policy.at.as_str()));
+        deployment.policies.extend(alone);
         deployment.roles.extend(roles.into_values());
         self.doors(deployment, context);
     }
@@ -238,12 +303,12 @@ impl<'r, 'p> Plan<'r, 'p> {
         role.trust = document(resource, "assume_role_policy", not_judged);
         for (index, block) in resource.blocks("inline_policy").into_iter().enumerate() {
             let at = format!("{}.inline_policy[{index}]", resource.address);
+            let name = block.get("name").and_then(Value::as_str).unwrap_or_default();
             match block.get("policy").and_then(Value::as_str) {
-                Some(text) => role.policies.push(Policy::of_text(at, text.to_owned())),
-                None if block.get("name").is_some() => {
-                    not_judged.push(resource.note(&format!("inline_policy[{index}]")))
-                }
                 // An empty block: no inline policies.
+                Some("") => {}
+                Some(text) => role.policies.push(Policy::of_text(at, text.to_owned())),
+                None if !name.is_empty() => not_judged.push(resource.note(&format!("inline_policy[{index}]"))),
                 None => {}
             }
         }
@@ -261,16 +326,12 @@ impl<'r, 'p> Plan<'r, 'p> {
             let at = format!("{}.permissions_boundary", resource.address);
             let defined = self.named(resource, "permissions_boundary", "aws_iam_policy", boundary);
             let defined = defined.and_then(|policy| managed.get(policy.address).cloned().flatten());
-            role.boundary = match (defined, boundary.and_then(aws_managed::policy)) {
-                (Some(policy), _) => Some(policy),
-                (None, Some(AwsManaged::Document(name, document))) => Some(Policy::of_aws(at, name, document)),
-                (None, Some(AwsManaged::Harmless | AwsManaged::Unknown(_)) | None) => {
-                    let mut note = absent(at, boundary.unwrap_or("the boundary"));
-                    note.why.push_str(", so the role is judged without its boundary");
-                    not_judged.push(note);
-                    None
-                }
-            };
+            role.boundary = defined.or_else(|| aws_managed::policy(&at, boundary?));
+            if role.boundary.is_none() {
+                let mut note = absent(at, boundary.unwrap_or("the boundary"));
+                note.why.push_str(", so the role is judged without its boundary");
+                not_judged.push(note);
+            }
         }
         role
     }
@@ -281,18 +342,37 @@ impl<'r, 'p> Plan<'r, 'p> {
         key: &str,
         managed: &BTreeMap<&str, Option<Policy>>,
         roles: &mut BTreeMap<&str, Role>,
-        not_judged: &mut Vec<NotJudged>,
+        deployment: &mut Deployment,
     ) {
         let listed = resource.blocks(key).into_iter().filter_map(Value::as_str).map(Some);
         let named: Vec<Option<&str>> = match resource.text(key) {
             Some(name) => vec![Some(name)],
-            None => listed.chain(resource.is_unknown(key).then_some(None)).collect(),
+            // An attachment has a role, whether the plan says which or not.
+            None => listed.chain((key == "role" || resource.is_unknown(key)).then_some(None)).collect(),
         };
         for name in named {
             let role = self.named(resource, key, "aws_iam_role", name).and_then(|role| roles.get_mut(role.address));
-            if let Some(role) = role {
-                let at = format!("{}.policy_arn", resource.address);
-                self.attach_managed(resource, "policy_arn", at, resource.text("policy_arn"), managed, role, not_judged);
+            let at = format!("{}.policy_arn", resource.address);
+            let arn = resource.text("policy_arn");
+            match role {
+                Some(role) => {
+                    self.attach_managed(resource, "policy_arn", at, arn, managed, role, &mut deployment.not_judged);
+                }
+                None => {
+                    let whose = name.map_or_else(|| "its role".to_owned(), |name| format!("the role `{name}`"));
+                    let why = format!("{whose} is not in the plan, so the policy is judged by itself");
+                    deployment.not_judged.push(NotJudged { at: resource.address.to_owned(), why });
+                    match arn.map(|arn| (arn, aws_managed::policy(&at, arn))) {
+                        Some((_, Some(policy))) => deployment.policies.push(policy),
+                        // A policy of the plan is judged by itself anyway.
+                        Some((arn, None))
+                            if self.named(resource, "policy_arn", "aws_iam_policy", Some(arn)).is_none() =>
+                        {
+                            deployment.not_judged.push(absent(at, arn));
+                        }
+                        Some((_, None)) | None => {}
+                    }
+                }
             }
         }
     }
@@ -308,7 +388,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         role: &mut Role,
         not_judged: &mut Vec<NotJudged>,
     ) {
-        let is_aws = arn.is_some_and(|arn| aws_managed::policy(arn).is_some());
+        let is_aws = arn.is_some_and(|arn| aws_managed::name(arn).is_some());
         let defined = if is_aws { None } else { self.named(by, key, "aws_iam_policy", arn) };
         match (defined, arn) {
             (Some(policy), _) => role.policies.extend(managed.get(policy.address).cloned().flatten()),
@@ -321,7 +401,7 @@ impl<'r, 'p> Plan<'r, 'p> {
     fn doors(&self, deployment: &mut Deployment, context: &Context) {
         for resource in self.of_kind("aws_lambda_permission") {
             let text = |key: &str| resource.text_or_unknown(key);
-            let (action, principal) = (text("action").unwrap_or_default(), text("principal").unwrap_or_default());
+            let Some((action, principal)) = whom(resource, &mut deployment.errors) else { continue };
             let (source_arn, source_account) = (text("source_arn"), text("source_account"));
             let (organization, token) = (text("principal_org_id"), text("event_source_token"));
             let permission = Permission {
@@ -348,15 +428,31 @@ impl<'r, 'p> Plan<'r, 'p> {
                 let credentials = cors.get("allow_credentials").and_then(Value::as_bool).unwrap_or_default();
                 (origins.filter_map(Value::as_str).collect(), credentials)
             });
-            let url = Url::new(resource.address.to_owned(), resource.text("authorization_type"), cors);
-            deployment.doors.entry(self.door(resource)).or_default().url = Some(url);
+            let auth = resource.text("authorization_type");
+            if auth.is_none() {
+                deployment.not_judged.push(resource.note("authorization_type"));
+            }
+            let door = deployment.doors.entry(self.door(resource)).or_default();
+            // For NONE, the provider lets everybody in by itself (`FunctionURLAllowPublicAccess` in
+            // <https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/lambda/function_url.go>).
+            if auth == Some("NONE") {
+                let permission = Permission {
+                    action: "lambda:InvokeFunctionUrl",
+                    principal: "*",
+                    url_auth: auth,
+                    ..Permission::default()
+                };
+                door.statements.push((resource.address.to_owned(), permission.statement(context)));
+            }
+            door.url = Some(Url::new(resource.address.to_owned(), auth, cors));
         }
         for resource in self.of_kind("aws_lambda_layer_version_permission") {
             let text = |key: &str| resource.text_or_unknown(key);
-            let (action, principal, organization) = (text("action"), text("principal"), text("organization_id"));
+            let Some((action, principal)) = whom(resource, &mut deployment.errors) else { continue };
+            let organization = text("organization_id");
             let permission = Permission {
-                action: action.as_deref().unwrap_or_default(),
-                principal: principal.as_deref().unwrap_or_default(),
+                action: &action,
+                principal: &principal,
                 organization: organization.as_deref().filter(|id| !id.is_empty()),
                 ..Permission::default()
             };
@@ -372,6 +468,38 @@ impl<'r, 'p> Plan<'r, 'p> {
         let name = defined.map(|function| function.address).or(function).unwrap_or(resource.address);
         (name.to_owned(), resource.text("qualifier").unwrap_or_default().to_owned())
     }
+}
+
+/// The action and the principal that a permission grants it to; an error when one of them is missing.
+fn whom(resource: &Resource<'_>, errors: &mut Vec<NotJudged>) -> Option<(String, String)> {
+    let mut text = |key: &str| {
+        let text = resource.text_or_unknown(key);
+        if text.is_none() {
+            errors.push(NotJudged { at: resource.address.to_owned(), why: format!("there is no `{key}`") });
+        }
+        text
+    };
+    text("action").zip(text("principal"))
+}
+
+/// A function's environment; a note when its variables are not known yet.
+fn environment(resource: &Resource<'_>, not_judged: &mut Vec<NotJudged>) -> Environment {
+    let block = resource.blocks("environment").into_iter().next();
+    let variables = block.and_then(|block| block.get("variables")?.as_object()).into_iter().flatten();
+    let known = variables.filter_map(|(name, value)| Some((name.clone(), Setting::Plain(value.as_str()?.to_owned()))));
+    let mut variables: Vec<(String, Setting)> = known.collect();
+    let unknown = resource.unknown.and_then(|unknown| unknown.get("environment"));
+    match unknown.and_then(|blocks| blocks.get(0)?.get("variables")).or(unknown) {
+        Some(Value::Bool(true)) => not_judged.push(resource.note("environment.variables")),
+        Some(Value::Object(names)) => {
+            let later =
+                names.iter().filter(|(name, later)| **later == Value::Bool(true) && secrets::is_name_of_one(name));
+            let source = "a value that is known only after apply";
+            variables.extend(later.map(|(name, _)| (name.clone(), Setting::Elsewhere(source.to_owned()))));
+        }
+        Some(_) | None => {}
+    }
+    Environment { at: format!("{}.environment", resource.address), variables }
 }
 
 /// A policy that stands in an attribute; a note when it is not known yet.

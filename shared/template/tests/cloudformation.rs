@@ -1,14 +1,18 @@
 //! CloudFormation templates and what is said of them.
 
+use warden_finding::Severity;
 use warden_policy::Context;
 use warden_template::judge;
 
-/// Judges a template and shows what was found and where; what could not be judged begins with a question mark.
+/// Judges a template and shows what was found and where; what could not be judged begins with a question mark,
+/// what AWS would not accept with an exclamation mark.
 fn said(template: &str) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
     let report = judge(template, &Context::of_account(account)).expect("a template");
-    let findings = report.findings.iter().map(|it| format!("{} {} {}", it.severity, it.id, it.at));
-    findings.chain(report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why))).collect()
+    let findings = report.findings.iter().map(|it| &it.finding);
+    let findings = findings.map(|it| format!("{} {} {}", it.severity, it.id, it.at));
+    let not_judged = report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why));
+    findings.chain(not_judged).chain(report.errors.iter().map(|it| format!("! {} {}", it.at, it.why))).collect()
 }
 
 #[track_caller]
@@ -59,7 +63,6 @@ fn a_value_that_is_known_only_at_deployment_is_no_wildcard() {
         "!Ref Listed",
         "!Select [0, !Ref Listed]",
         "!Sub 'arn:${AWS::Partition}:s3:::${AWS::StackName}-${AWS::Region}/*'",
-        "{'Fn::Transform': {Name: x}}",
     ] {
         check_statements(&format!("{{Effect: Allow, Action: 's3:GetObject', Resource: {resource}}}"), parameters, &[]);
     }
@@ -121,6 +124,16 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
     check_statements(statement, &conditions(", AllowedValues: [test, prod]"), &[]);
     check_statements(
         "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn]}]",
+        "Parameters: {Stage: {Type: String}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}}}",
+        &[],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn, {DefaultValue: '*'}]}]",
+        "Parameters: {Stage: {Type: String}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}}}",
+        &[found],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn]}]",
         "Parameters: {Stage: {Type: String, Default: prod}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}, dev: {Arn: '*'}}}",
         &[found],
     );
@@ -137,12 +150,16 @@ fn a_finding_says_which_shape_it_is_in() {
     let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
     let report = judge(template, &Context::default()).expect("a template");
     assert_eq!(report.findings.len(), 1);
-    assert!(report.findings[0].message.ends_with("(when Stage is \"dev\")"), "{}", report.findings[0].message);
+    assert!(
+        report.findings[0].finding.message.ends_with("(when Stage is \"dev\")"),
+        "{}",
+        report.findings[0].finding.message
+    );
 }
 
-/// A template that is open to everybody where `condition` holds, with eight parameters and a condition for each.
-fn with_eight_conditions(condition: &str) -> String {
-    let names: Vec<String> = (0..8).map(|nth| format!("P{nth}")).collect();
+/// A template that is open to everybody where `condition` holds, with nine parameters and a condition for each.
+fn with_nine_conditions(condition: &str) -> String {
+    let names: Vec<String> = (0..9).map(|nth| format!("P{nth}")).collect();
     let parameters: String = names.iter().map(|name| format!("  {name}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
     let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
@@ -155,7 +172,7 @@ fn with_eight_conditions(condition: &str) -> String {
 #[test]
 fn too_many_shapes_are_varied_one_by_one_and_said() {
     check(
-        &with_eight_conditions("Any"),
+        &with_nine_conditions("Any"),
         &[
             "critical public-invoke Open",
             "? Conditions more than 256 shapes of the template: each parameter was varied by itself, not all together",
@@ -165,7 +182,7 @@ fn too_many_shapes_are_varied_one_by_one_and_said() {
 
 #[test]
 fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
-    check(&with_eight_conditions("CP7"), &["critical public-invoke Open"]);
+    check(&with_nine_conditions("CP7"), &["critical public-invoke Open"]);
 }
 
 #[test]
@@ -211,7 +228,7 @@ fn a_boundary_cuts_a_role_down_when_it_is_in_the_template() {
 }
 
 #[test]
-fn managed_policies_of_aws_are_judged_by_what_they_are_known_for_or_not_at_all() {
+fn managed_policies_of_aws_are_judged_by_their_documents() {
     let attached = |name: &str| {
         said(&format!(
             "Resources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{ManagedPolicyArns: [!Sub 'arn:${{AWS::Partition}}:iam::aws:policy/{name}']}}}}"
@@ -224,8 +241,10 @@ fn managed_policies_of_aws_are_judged_by_what_they_are_known_for_or_not_at_all()
     assert!(iam.contains(&format!("high wildcard-sensitive-service {at}")), "{iam:?}");
     assert!(iam.contains(&format!("critical privilege-escalation {at}")), "{iam:?}");
     assert_eq!(attached("service-role/AWSLambdaBasicExecutionRole"), Vec::<String>::new());
-    let unknown = "the document of `arn:aws:iam::aws:policy/AmazonS3FullAccess` is not in the template";
-    assert_eq!(attached("AmazonS3FullAccess"), [format!("? {at} {unknown}")]);
+    let full = attached("AmazonSQSFullAccess");
+    assert!(full.contains(&format!("medium wildcard-service {at}")), "{full:?}");
+    let unknown = "the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template";
+    assert_eq!(attached("NoSuchAccess"), [format!("? {at} {unknown}")]);
 }
 
 #[test]
@@ -352,7 +371,7 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
     ] {
         check(&function(secret), found);
         let report = judge(&function(secret), &Context::default()).expect("a template");
-        assert!(!report.findings[0].message.contains("not-to-be-shown"));
+        assert!(!report.findings[0].finding.message.contains("not-to-be-shown"));
     }
     for harmless in ["!Ref Name", "'{{resolve:ssm:/app/stage}}'", "plain"] {
         check(&function(harmless), &[]);
@@ -369,7 +388,7 @@ fn plaintext_secrets_in_an_environment_are_found_by_the_guards_detector() {
 
 #[test]
 fn functions_of_sam() {
-    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: AWS::DynamoDB::Table}\n  Pay:\n    Type: AWS::Serverless::Function\n    Properties:\n      Policies:\n        - AdministratorAccess\n        - AWSLambdaBasicExecutionRole\n        - AmazonS3FullAccess\n        - DynamoDBCrudPolicy: {TableName: !Ref Table}\n        - Version: 2012-10-17\n          Statement: [{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}]\n      FunctionUrlConfig: {AuthType: NONE}\n";
+    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: AWS::DynamoDB::Table}\n  Pay:\n    Type: AWS::Serverless::Function\n    Properties:\n      Policies:\n        - AdministratorAccess\n        - AWSLambdaBasicExecutionRole\n        - AWSXRayDaemonWriteAccess\n        - DynamoDBCrudPolicy: {TableName: !Ref Table}\n        - Version: 2012-10-17\n          Statement: [{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}]\n      FunctionUrlConfig: {AuthType: NONE}\n";
     check(
         template,
         &[
@@ -377,8 +396,6 @@ fn functions_of_sam() {
             "high wildcard-data-read Pay.Policies[4].Statement[0]",
             "critical public-url Pay.FunctionUrlConfig.AuthType",
             "critical public-url Pay.FunctionUrlConfig",
-            "? Pay.Policies[2] the document of `AmazonS3FullAccess` is not in the template",
-            "? Pay.Policies[3] `DynamoDBCrudPolicy` is a policy template of SAM: its document is not in the template",
         ],
     );
     // With a role of its own, the function's policies do not count.
@@ -411,14 +428,91 @@ fn errors_say_what_and_where() {
         "Description: none",
         "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has `planned_values`",
     );
-    refused("Resources: {A: {Kind: x}}", "A: a resource has a `Type`, which is text");
-    refused(
-        "Resources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}]}}}",
-        "Role.Policies[0]: unknown key `Statements` in a policy document (did you mean `Statement`?)",
+}
+
+/// A public permission and these further resources, one of which AWS refuses: the permission is found all the same.
+#[track_caller]
+fn check_beside_an_error(resources: &str, expected: &[&str]) {
+    let public = "  Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
+    for template in [format!("Resources:\n{public}\n{resources}"), format!("Resources:\n{resources}\n{public}")] {
+        let mut found = said(&template);
+        let at = found.iter().position(|it| it == "critical public-invoke Open").unwrap_or_else(|| panic!("{found:?}"));
+        found.remove(at);
+        assert_eq!(found, expected, "{template}");
+    }
+}
+
+#[test]
+fn what_aws_refuses_is_named_and_hides_nothing_else() {
+    for (resource, said) in [
+        ("  A: {Kind: x}", "! A a resource has a `Type`, which is text"),
+        ("  A:", "! A a resource has a `Type`, which is text"),
+        ("  A: {Type: AWS::Lambda::Function, Properties: [a]}", "! A `Properties` is a mapping"),
+        (
+            "  A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: b, Principal: '*'}}",
+            "! A there is no `Action`",
+        ),
+    ] {
+        check_beside_an_error(resource, &[said]);
+    }
+    check_beside_an_error(
+        "  Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}, {PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]}}",
+        &[
+            "critical wildcard-admin Role.Policies[1].Statement[0]",
+            "! Role.Policies[0] unknown key `Statements` in a policy document (did you mean `Statement`?)",
+        ],
     );
-    refused(
-        "Resources: {Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: 'sts:AssumeRole', Resource: '*', Principal: '*'}}}}}",
-        "Role.AssumeRolePolicyDocument: a trust policy has no `Resource`",
+    check_beside_an_error(
+        "  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: 'sts:AssumeRole', Resource: '*', Principal: '*'}}}}",
+        &["! Role.AssumeRolePolicyDocument a trust policy has no `Resource`"],
+    );
+    check_beside_an_error(
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: {Effect: Maybe, Action: '*', Resource: '*'}}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence}}",
+        &["! Fence unknown Effect `Maybe`, expected `Allow` or `Deny`"],
+    );
+}
+
+#[test]
+fn a_statement_that_aws_refuses_hides_no_other_statement() {
+    let wrong = "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`";
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        "",
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", wrong],
+    );
+    check_statements("[{Effect: Allow, Action: 's3:GetObject'}]", "", &[wrong]);
+    check_trust(
+        "{Effect: Allow, Action: 'sts:AssumeRole'}, {Effect: Allow, Action: 'sts:AssumeRole', Principal: '*'}",
+        &[
+            "critical trust-public Role.AssumeRolePolicyDocument.Statement[1]",
+            "! Role.AssumeRolePolicyDocument the statement has neither `Principal` nor `NotPrincipal`",
+        ],
+    );
+    check_beside_an_error(
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [{Effect: Deny, Action: '*', Resource: '*'}, {Effect: Allow}]}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence, ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
+        &[
+            "critical wildcard-admin Role.ManagedPolicyArns[0]",
+            "! Fence the statement has neither `Resource` nor `NotResource`",
+        ],
+    );
+}
+
+#[test]
+fn a_branch_that_aws_refuses_hides_no_other_shape() {
+    check(
+        "Parameters: {Stage: {Type: String, Default: dev}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyName: a, PolicyDocument: {Statement: [!If [Dev, {Effect: Allow, Action: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]]}}]}}}",
+        &[
+            "critical wildcard-admin Role.Policies[0].Statement[0]",
+            "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`",
+        ],
+    );
+}
+
+#[test]
+fn yaml_in_braces_is_no_json_and_read_too() {
+    check(
+        "{Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}} # all",
+        &["critical public-invoke Open"],
     );
 }
 
@@ -444,4 +538,368 @@ fn a_sub_that_grows_without_end_is_cut() {
         "",
         &[],
     );
+}
+
+#[test]
+fn what_is_not_read_is_listed() {
+    check(
+        "Transform: [AWS::LanguageExtensions, Corp::Defaults, {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}]\nResources: {Topic: {Type: AWS::SNS::Topic}}",
+        &[
+            "? Transform what `Corp::Defaults` makes of the template is not read",
+            "? Transform what `AWS::Include` makes of the template is not read",
+        ],
+    );
+    check("Transform: AWS::Serverless-2016-10-31\nResources: {Topic: {Type: AWS::SNS::Topic}}", &[]);
+    for all in ["Transform: {Name: Corp::All}", "Fn::Transform: {Name: Corp::All, Parameters: {A: b}}"] {
+        check(all, &["? Transform what `Corp::All` makes of the template is not read"]);
+    }
+    check_beside_an_error(
+        "  Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}\n  Fn::ForEach::Roles: [Name, [A, B], {'Role${Name}': {Type: AWS::IAM::Role}}]\n  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./inner.yaml}}\n  App: {Type: AWS::Serverless::Application, Properties: {Location: ./app.yaml}}\n  Wired: {Type: AWS::Serverless::Connector}\n  Part: {Type: Corp::Net::Roles::MODULE}",
+        &[
+            "? Fn::Transform the resources that `Fn::Transform` brings are not read",
+            "? Fn::ForEach::Roles the resources that `Fn::ForEach` makes are not read",
+            "? Inner the template of the nested stack is not read",
+            "? App the template of the nested stack is not read",
+            "? Wired the policies that a connector makes are not read",
+            "? Part what the module brings is not read",
+        ],
+    );
+    let include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}";
+    for (resource, at) in [
+        (format!("{{Type: AWS::Lambda::Permission, Properties: {{{include}}}}}"), "A.Fn::Transform"),
+        (format!("{{Type: AWS::Lambda::Permission, Properties: {{FunctionName: b, {include}}}}}"), "A.Fn::Transform"),
+        (format!("{{Type: AWS::IAM::Role, Properties: {{RoleName: x, {include}}}}}"), "A.Fn::Transform"),
+    ] {
+        check_beside_an_error(
+            &format!("  A: {resource}"),
+            &[&format!("? {at} the properties that `Fn::Transform` brings are not read")],
+        );
+    }
+    check_beside_an_error(
+        &format!(
+            "  A: {{Type: AWS::Lambda::Function, Properties: {{Code: {{{include}}}, Environment: {{Variables: {{X: y, {include}}}}}}}}}"
+        ),
+        &["? A.Environment.Variables.Fn::Transform what `Fn::Transform` brings is not read"],
+    );
+    check_statements(
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: {'Fn::Transform': {Name: x}}}]",
+        "",
+        &[
+            "? Role.Policies[0].PolicyDocument.Statement[0].Resource.Fn::Transform what `Fn::Transform` brings is not read",
+        ],
+    );
+    for resource in [format!("{{{include}}}"), format!("{{Type: AWS::Lambda::Permission, {include}}}")] {
+        check_beside_an_error(
+            &format!("  A: {resource}"),
+            &["? A.Fn::Transform what `Fn::Transform` brings of the resource is not read"],
+        );
+    }
+    check(
+        &format!("Mappings: {{{include}}}\nResources: {{Topic: {{Type: AWS::SNS::Topic}}}}"),
+        &["? Mappings.Fn::Transform what `Fn::Transform` brings is not read"],
+    );
+    check_beside_an_error(
+        "  A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {'Fn::ForEach::Each': [Name, [A, B], {'V${Name}': x}]}}}}",
+        &["? A.Environment.Variables.Fn::ForEach::Each what `Fn::ForEach` makes is not read"],
+    );
+}
+
+#[test]
+fn findings_of_a_role_that_is_for_no_function_are_marked() {
+    let admin =
+        "Policies: [{PolicyName: own, PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]";
+    let marked = |trusted: &str, rest: &str| {
+        let template = format!(
+            "Parameters: {{Who: {{Type: String}}}}\nResources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{{admin}, AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {trusted}}}]}}}}}}\n{rest}"
+        );
+        let report = judge(&template, &Context::default()).expect("a template");
+        let found = report.findings.iter().find(|found| found.finding.at.starts_with("Role.Policies")).expect("admin");
+        assert_eq!(found.without_function, found.finding.message.contains("no function of the template has the role"));
+        assert_eq!(found.without_function, found.counts_as() == Severity::Medium);
+        assert_eq!(found.finding.severity, Severity::Critical);
+        found.without_function
+    };
+    for other in ["{Service: ecs-tasks.amazonaws.com}", "{AWS: !Ref AWS::AccountId}", "{Service: [ec2.amazonaws.com]}"]
+    {
+        assert!(marked(other, ""), "{other}");
+        assert!(
+            !marked(other, "  Pay: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn}}"),
+            "{other}"
+        );
+    }
+    for lambda in [
+        "{Service: lambda.amazonaws.com}",
+        "{Service: [edgelambda.amazonaws.com, apigateway.amazonaws.com]}",
+        "{Service: !Sub 'lambda.${AWS::URLSuffix}'}",
+        "{Service: !Ref Who}",
+        "'*'",
+    ] {
+        assert!(!marked(lambda, ""), "{lambda}");
+    }
+}
+
+/// A function of SAM with these properties, and further sections of the template.
+#[track_caller]
+fn check_sam(properties: &str, rest: &str, expected: &[&str]) {
+    check(
+        &format!(
+            "Transform: AWS::Serverless-2016-10-31\nParameters: {{Auth: {{Type: String, Default: NONE}}}}\n{rest}\nResources:\n  Fence: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: {{Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}}}}}}}}\n  Pay: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b{properties}}}}}"
+        ),
+        expected,
+    );
+}
+
+#[test]
+fn globals_of_sam_count_for_trust_boundary_and_url() {
+    let trust = |principal: &str| {
+        format!(
+            "AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {principal}}}]}}"
+        )
+    };
+    let globals = |of: &str| format!("Globals: {{Function: {{{of}}}}}");
+    let public = &["critical trust-public Pay.AssumeRolePolicyDocument.Statement[0]"];
+    check_sam("", &globals(&trust("'*'")), public);
+    // Lists follow each other.
+    check_sam(&format!(", {}", trust("{Service: lambda.amazonaws.com}")), &globals(&trust("'*'")), public);
+    check_sam(", Policies: AdministratorAccess", &globals("PermissionsBoundary: !Ref Fence"), &[]);
+    check_sam(
+        ", Policies: AdministratorAccess, PermissionsBoundary: 'arn:aws:iam::aws:policy/AdministratorAccess'",
+        &globals("PermissionsBoundary: !Ref Fence"),
+        &["critical wildcard-admin Pay.Policies[0]"],
+    );
+    let open = &["critical public-url Pay.FunctionUrlConfig.AuthType", "critical public-url Pay.FunctionUrlConfig"];
+    let none = globals("FunctionUrlConfig: {AuthType: NONE}");
+    check_sam("", &none, open);
+    check_sam(", FunctionUrlConfig: {InvokeMode: BUFFERED}", &none, open);
+    check_sam(", FunctionUrlConfig: {AuthType: AWS_IAM}", &none, &[]);
+    check_sam(", FunctionUrlConfig: {AuthType: NONE}", &globals("FunctionUrlConfig: {AuthType: AWS_IAM}"), open);
+    // Only a written NONE makes SAM let anybody in.
+    check_sam(", FunctionUrlConfig: {AuthType: !Ref Auth}", "", &[]);
+    check_sam(", FunctionUrlConfig: {AuthType: !Ref Auth}", &none, &[]);
+    // Another resource has no globals of functions.
+    check(&format!("{none}\nResources: {{Flow: {{Type: AWS::Serverless::StateMachine, Properties: {{}}}}}}"), &[]);
+}
+
+#[test]
+fn events_of_sam_that_let_anybody_in_are_found() {
+    let open = &["high open-service-principal Pay.Events.Talk"];
+    check_sam(", Events: {Talk: {Type: AlexaSkill}}", "", open);
+    check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {}}}", "", open);
+    check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {SkillId: amzn1.ask.skill.x}}}", "", &[]);
+    check_sam(", Events: {Each: {Type: Schedule, Properties: {Schedule: rate(1 day)}}, Up: {Type: S3}}", "", &[]);
+}
+
+#[test]
+fn services_of_other_domains_are_no_accounts() {
+    let permission = |rest: &str| {
+        format!(
+            "  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: !Ref Pay, Action: 'lambda:InvokeFunction', {rest}}}}}\n"
+        )
+    };
+    for service in ["alexa-appkit.amazon.com", "alexa-connectedhome.amazon.com", "sns.amazonaws.com.cn"] {
+        check_function(&permission(&format!("Principal: {service}")), &["high open-service-principal May"]);
+        check_function(&permission(&format!("Principal: {service}, EventSourceToken: amzn1.ask.skill.x")), &[]);
+    }
+}
+
+#[test]
+fn policy_templates_of_sam_are_carried_out() {
+    let policies = |of: &str| format!(", Policies: [{of}]");
+    for narrow in [
+        "S3CrudPolicy: {BucketName: invoices}",
+        "SQSSendMessagePolicy: {QueueName: !GetAtt Queue.QueueName}",
+        "DynamoDBReadPolicy: {TableName: !ImportValue table}",
+        "AWSSecretsManagerGetSecretValuePolicy: {SecretArn: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay-a1B2c3'}",
+    ] {
+        check_sam(&policies(&format!("{{{narrow}}}")), "", &[]);
+    }
+    check_sam(&policies("{S3ReadPolicy: {BucketName: '*'}}"), "", &["high wildcard-data-read Pay.Policies[0]"]);
+    check_sam(
+        &policies("AWSLambdaBasicExecutionRole, {AWSSecretsManagerGetSecretValuePolicy: {SecretArn: '*'}}"),
+        "",
+        &["high wildcard-data-read Pay.Policies[1]"],
+    );
+    check_sam(&policies("{S3ReadPolicy: {Bucket: x}}"), "", &["! Pay.Policies[0] there is no `BucketName`"]);
+    check_sam(
+        &policies("{CorpPolicy: {}}"),
+        "",
+        &["? Pay.Policies[0] `CorpPolicy` is no policy template of SAM that is known here"],
+    );
+}
+
+#[test]
+fn state_machines_of_sam_have_roles_too() {
+    let machine = |properties: &str| {
+        format!("Resources: {{Flow: {{Type: AWS::Serverless::StateMachine, Properties: {{{properties}}}}}}}")
+    };
+    let statement = "{Statement: [{Effect: Allow, Action: '*', Resource: '*'}]}";
+    let found = &["critical wildcard-admin Flow.Policies[0].Statement[0]"];
+    check(&machine(&format!("Policies: [{statement}]")), found);
+    check(&machine(&format!("Role: 'arn:aws:iam::111122223333:role/flow', Policies: [{statement}]")), &[]);
+    let report = judge(&machine(&format!("Policies: [{statement}]")), &Context::default()).expect("a template");
+    assert!(report.findings[0].without_function, "no function has it");
+}
+
+#[test]
+fn a_whole_resource_policy_is_judged() {
+    let policy = |document: &str| {
+        format!(
+            "  Door: {{Type: AWS::Lambda::ResourcePolicy, Properties: {{ResourceArn: !GetAtt Pay.Arn, PolicyDocument: {document}}}}}\n"
+        )
+    };
+    let statement = "Effect: Allow, Action: 'lambda:InvokeFunction', Resource: !GetAtt Pay.Arn";
+    check_function(
+        &policy(&format!(
+            "{{Version: 2012-10-17, Statement: [{{{statement}, Principal: {{Service: sns.amazonaws.com}}, Condition: {{ArnLike: {{'aws:SourceArn': !Ref ApiArn}}}}}}, {{{statement}, Principal: '*'}}]}}"
+        )),
+        &["critical public-invoke Door.PolicyDocument.Statement[1]"],
+    );
+    check_function(
+        &policy(
+            r#"'{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": "*"}}'"#,
+        ),
+        &["critical public-invoke Door.PolicyDocument.Statement[0]"],
+    );
+    check_function(
+        &policy("{Statement: [{Effect: Allow}]}"),
+        &["! Door.PolicyDocument the statement has neither `Principal` nor `NotPrincipal`"],
+    );
+    check_function(&policy("!Ref ApiArn"), &["? Door.PolicyDocument the policy is known only at deployment"]);
+}
+
+/// A function with one variable of its environment.
+#[track_caller]
+fn check_variable(variable: &str, expected: Option<&str>) {
+    let template = format!(
+        "Parameters: {{Given: {{Type: String}}, DbPassword: {{Type: String}}, Stage: {{Type: String, AllowedValues: [dev, prod]}}, Kept: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /pay/x}}, Where: {{Type: String, Default: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay'}}}}\nResources:\n  Own: {{Type: AWS::SecretsManager::Secret}}\n  Made: {{Type: 'Custom::Password'}}\n  Inner: {{Type: AWS::CloudFormation::Stack}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{{variable}}}}}}}}}"
+    );
+    let found = said(&template);
+    let found: Vec<&String> = found.iter().filter(|it| !it.starts_with("? Inner")).collect();
+    let name = variable.split(':').next().expect("a name");
+    let expected = expected.map(|severity| format!("{severity} plaintext-secret Pay.Environment.{name}"));
+    assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{variable}");
+}
+
+#[test]
+fn a_secret_by_its_name_that_comes_from_elsewhere_is_reported() {
+    for value in [
+        "!Ref Given",
+        "!Sub '${Given}'",
+        "!Ref Kept",
+        "!ImportValue token",
+        "!GetAtt Made.Value",
+        "!GetAtt Inner.Outputs.Token",
+        "'{{resolve:ssm:/pay/token}}'",
+    ] {
+        check_variable(&format!("PAYMENTS_API_TOKEN: {value}"), Some("medium"));
+        check_variable(&format!("LOG_LEVEL: {value}"), None);
+    }
+    check_variable("DATABASE_URL: !Sub 'postgres://app:${DbPassword}@db.internal/pay'", Some("medium"));
+    check_variable("PAYMENTS_VALUE: !Ref DbPassword", Some("medium"));
+    // A name, an ARN or one of a few values is no secret.
+    for value in
+        ["!Ref Own", "!Ref Stage", "!Ref Where", "!GetAtt Pay.Arn", "!Sub '${Given}-db'", "!Ref AWS::StackName"]
+    {
+        check_variable(&format!("PAYMENTS_SECRET: {value}"), None);
+    }
+    check_variable("PAYMENTS_SECRET_ARN: !Ref Given", None);
+    check_variable("DB_USER: '{{resolve:secretsmanager:pay:SecretString:username}}'", None);
+    check_variable("DB: '{{resolve:secretsmanager:pay:SecretString:password}}'", Some("high"));
+}
+
+#[test]
+fn conditions_may_put_together_what_they_compare() {
+    let open = |condition: &str| {
+        said(&format!(
+            "Parameters: {{Stage: {{Type: String, Default: dev}}, Zone: {{Type: String, AllowedValues: [a, b], Default: a}}, Listed: {{Type: CommaDelimitedList, Default: 'x,y'}}, Other: {{Type: String, Default: z}}, Public: {{Type: String, Default: false, AllowedValues: [true, false]}}}}\nMappings: {{Stages: {{dev: {{Open: no}}, prod: {{Open: yes}}}}}}\nConditions: {{Open: {condition}}}\nResources:\n  May: {{Type: AWS::Lambda::Permission, Condition: Open, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+        ))
+    };
+    for possible in [
+        "!Equals [!Ref Public, true]",
+        "!Equals [!Ref Public, 'true']",
+        "!Equals [!Ref Public, yes]",
+        "!Not [!Equals [!Ref Public, false]]",
+        "!Equals [!Sub '${Stage}', prod]",
+        "!Equals [!Sub '${Stage}-eu', prod-eu]",
+        "!Not [!Equals [!Join ['', !Ref Listed], xy]]",
+        "!Not [!Equals [!Join ['', !Ref Listed], '']]",
+        "!Equals [!Select [0, !Ref Listed], prod]",
+        "!Equals [!Select [0, !Split ['-', !Ref Stage]], prod]",
+        "!Equals [!Ref Stage, !Ref Other]",
+        "!Equals [!Sub '${Zone}${Zone}', bb]",
+        "!Equals [!FindInMap [Stages, !Ref Stage, Open], yes]",
+        "!Equals [!Sub '${AWS::Region}', eu-west-1]",
+    ] {
+        assert_eq!(open(possible), ["critical public-invoke May"], "{possible}");
+    }
+    for never in ["!Equals [!Sub '${Zone}${Zone}', cc]", "!Equals [!Sub '${Zone}', c]", "!Equals [a, b]"] {
+        assert_eq!(open(never), Vec::<String>::new(), "{never}");
+    }
+}
+
+#[test]
+fn every_allowed_value_is_judged_where_it_stands_by_itself() {
+    check(
+        "Parameters: {Who: {Type: String, Default: 111122223333, AllowedValues: [111122223333, '*']}, Size: {Type: Number, Default: 128, AllowedValues: [128, 256]}}\nResources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: !Ref Who}}",
+        &["critical public-invoke May"],
+    );
+}
+
+#[test]
+fn only_what_is_judged_makes_shapes() {
+    let names: Vec<String> = (0..12).map(|nth| format!("P{nth}")).collect();
+    let parameters: String = names
+        .iter()
+        .map(|name| format!("  {name}: {{Type: String, AllowedValues: [a, b, c], Default: a}}\n"))
+        .collect();
+    let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
+    let elsewhere: Vec<String> = names.iter().map(|name| format!("{name}: !If [C{name}, !Ref {name}, x]")).collect();
+    let elsewhere = elsewhere.join(", ");
+    check(
+        &format!(
+            "Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n  Topic: {{Type: AWS::SNS::Topic, Condition: CP1, Properties: {{{elsewhere}}}}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{MemorySize: !Ref P3, Tags: {{{elsewhere}}}}}}}\n  Alias: {{Type: AWS::Lambda::Alias, Condition: CP2}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{Tags: {{{elsewhere}}}}}}}"
+        ),
+        &[],
+    );
+}
+
+#[test]
+fn hostile_templates_end_soon() {
+    // Twenty-five times doubled.
+    let doubled = (0..25).fold("x".repeat(10), |inner, _| format!("{{'Fn::Sub': ['${{a}}${{a}}', {{a: {inner}}}]}}"));
+    check(
+        &format!(
+            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: {doubled}}}}}}}}}}}"
+        ),
+        &[],
+    );
+    // A long text joins ten thousand.
+    let long = "x".repeat(200_000);
+    check(
+        &format!(
+            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: !Join [{long}, !Split [y, {}]]}}}}}}}}}}",
+            "y".repeat(10_000)
+        ),
+        &[],
+    );
+    // A short template that asks for gigabytes.
+    let parts = vec!["!Ref Long"; 40_000].join(", ");
+    let greedy = format!(
+        "Parameters: {{Long: {{Type: String, Default: {long}}}}}\nResources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: [{parts}]}}}}}}}}}}"
+    );
+    refused(&greedy, "Resources: its functions put together more text than any template needs");
+    // A provider whose address is its own ARN.
+    check(
+        "Resources:\n  A: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${B.Arn}${B.Arn}'}}\n  B: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${A.Arn}${A.Arn}'}}\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: !GetAtt A.Arn}}",
+        &[],
+    );
+    // As many parameters as there may be, each of which decides.
+    let count = 191;
+    let parameters: String = (0..count).map(|nth| format!("  P{nth}: {{Type: String, Default: a}}\n")).collect();
+    let conditions: String = (0..count).map(|nth| format!("  C{nth}: !Equals [!Ref P{nth}, b]\n")).collect();
+    let doors: String = (0..count)
+        .map(|nth| format!("  D{nth}: {{Type: AWS::Lambda::Permission, Condition: C{nth}, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}\n"))
+        .collect();
+    let found = said(&format!("Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n{doors}"));
+    assert_eq!(found.iter().filter(|it| it.starts_with("critical public-invoke")).count(), count);
 }

@@ -7,8 +7,10 @@ use warden_template::judge;
 fn said(plan: &Value) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
     let report = judge(&plan.to_string(), &Context::of_account(account)).expect("a plan");
-    let findings = report.findings.iter().map(|it| format!("{} {} {}", it.severity, it.id, it.at));
-    findings.chain(report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why))).collect()
+    let findings = report.findings.iter().map(|it| &it.finding);
+    let findings = findings.map(|it| format!("{} {} {}", it.severity, it.id, it.at));
+    let not_judged = report.not_judged.iter().map(|it| format!("? {} {}", it.at, it.why));
+    findings.chain(not_judged).chain(report.errors.iter().map(|it| format!("! {} {}", it.at, it.why))).collect()
 }
 
 /// A resource of the plan: its address, what is planned, what is known only after apply, what its expressions refer to.
@@ -91,18 +93,31 @@ fn a_role_is_judged_with_what_stands_in_it() {
             json!({
                 "assume_role_policy": trust(json!("*")),
                 "inline_policy": [{"name": "a", "policy": allow(&["*"], "*")}],
-                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/NoSuchAccess"],
             }),
         )],
         &[
             "critical wildcard-admin aws_iam_role.pay.inline_policy[0].Statement[0]",
             "critical wildcard-not-action aws_iam_role.pay.managed_policy_arns[0]",
             "critical trust-public aws_iam_role.pay.assume_role_policy.Statement[0]",
-            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/ReadOnlyAccess` is not in the template",
+            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template",
         ],
     );
     // An empty block takes all inline policies away.
-    check(&[role("aws_iam_role.pay", json!({"inline_policy": [{}]}))], &[]);
+    for empty in [json!({}), json!({"name": "", "policy": ""}), json!({"name": null, "policy": null})] {
+        check(&[role("aws_iam_role.pay", json!({"inline_policy": [empty]}))], &[]);
+    }
+    // What AWS refuses hides nothing else.
+    check(
+        &[role(
+            "aws_iam_role.pay",
+            json!({"inline_policy": [{"name": "a", "policy": "{"}, {"name": "b", "policy": allow(&["*"], "*")}]}),
+        )],
+        &[
+            "critical wildcard-admin aws_iam_role.pay.inline_policy[1].Statement[0]",
+            "! aws_iam_role.pay.inline_policy[0] EOF while parsing an object at line 1 column 1",
+        ],
+    );
 }
 
 #[test]
@@ -222,6 +237,7 @@ fn who_may_invoke() {
             "critical public-url aws_lambda_function_url.pay.AuthType",
             "low cors-any-origin aws_lambda_function_url.pay.Cors.AllowOrigins",
             "critical public-url aws_lambda_permission.may",
+            "critical public-url aws_lambda_function_url.pay",
         ],
     );
     let layer = Planned(
@@ -231,6 +247,125 @@ fn who_may_invoke() {
         json!({}),
     );
     check(&[layer], &["high public-layer aws_lambda_layer_version_permission.may"]);
+}
+
+#[test]
+fn the_provider_opens_a_url_without_authorization_by_itself() {
+    let url = |values: Value, unknown: Value| Planned("aws_lambda_function_url.open", values, unknown, json!({}));
+    for qualifier in [json!(null), json!("live")] {
+        check(
+            &[url(json!({"function_name": "pay", "qualifier": qualifier, "authorization_type": "NONE"}), json!({}))],
+            &[
+                "critical public-url aws_lambda_function_url.open.AuthType",
+                "critical public-url aws_lambda_function_url.open",
+            ],
+        );
+    }
+    check(&[url(json!({"function_name": "pay", "authorization_type": "AWS_IAM"}), json!({}))], &[]);
+    check(
+        &[url(json!({"function_name": "pay"}), json!({"authorization_type": true}))],
+        &["? aws_lambda_function_url.open.authorization_type known only after apply"],
+    );
+}
+
+#[test]
+fn an_attachment_to_a_role_elsewhere_is_judged_by_itself_and_said() {
+    let attachment =
+        |values: Value, unknown: Value| Planned("aws_iam_role_policy_attachment.more", values, unknown, json!({}));
+    let arn = |name: &str| format!("arn:aws:iam::aws:policy/{name}");
+    check(
+        &[attachment(json!({"role": "elsewhere", "policy_arn": arn("AdministratorAccess")}), json!({}))],
+        &[
+            "critical wildcard-admin aws_iam_role_policy_attachment.more.policy_arn",
+            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by itself",
+        ],
+    );
+    check(
+        &[attachment(json!({"policy_arn": arn("service-role/AWSLambdaBasicExecutionRole")}), json!({"role": true}))],
+        &["? aws_iam_role_policy_attachment.more its role is not in the plan, so the policy is judged by itself"],
+    );
+    check(
+        &[attachment(json!({"policy_arn": arn("service-role/AWSLambdaBasicExecutionRole")}), json!({}))],
+        &["? aws_iam_role_policy_attachment.more its role is not in the plan, so the policy is judged by itself"],
+    );
+    check(
+        &[attachment(json!({"role": "elsewhere", "policy_arn": arn("NoSuchAccess")}), json!({}))],
+        &[
+            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by itself",
+            "? aws_iam_role_policy_attachment.more.policy_arn the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template",
+        ],
+    );
+}
+
+/// A plan in which one module makes a role, another attaches a policy to it, and the root passes it on.
+fn plan_of_modules(passed: &str) -> Value {
+    let create = allow(&["lambda:CreateFunction", "lambda:InvokeFunction"], "*");
+    let values = json!({"name": "pay", "inline_policy": [{"name": "a", "policy": create}],
+        "assume_role_policy": trust(json!({"Service": "lambda.amazonaws.com"}))});
+    let resource = |address: &str, kind: &str, values: Value| json!({"address": address, "mode": "managed", "type": kind, "values": values});
+    json!({
+        "planned_values": {"root_module": {"child_modules": [
+            {"resources": [resource("module.roles.aws_iam_role.pay", "aws_iam_role", values)]},
+            {"resources": [resource("module.grants.aws_iam_role_policy.pass", "aws_iam_role_policy", json!({"policy": allow(&["iam:PassRole"], "*")}))]},
+        ]}},
+        "configuration": {"root_module": {"module_calls": {
+            "roles": {"module": {
+                "outputs": {"name": {"expression": {"references": ["aws_iam_role.pay.name", "aws_iam_role.pay"]}}},
+            }},
+            "grants": {
+                "expressions": {"role": {"references": [passed, "module.roles"]}},
+                "module": {"resources": [{"address": "aws_iam_role_policy.pass", "expressions": {"role": {"references": ["var.role"]}}}]},
+            },
+        }}},
+    })
+}
+
+#[test]
+fn a_role_is_found_through_the_variables_and_outputs_of_modules() {
+    let escalates = "critical privilege-escalation module.grants.aws_iam_role_policy.pass.Statement[0]".to_owned();
+    assert!(said(&plan_of_modules("module.roles.name")).contains(&escalates));
+    assert!(!said(&plan_of_modules("module.roles.other")).contains(&escalates));
+    // A module that is passed its own output.
+    let mut circle = plan_of_modules("module.grants.role");
+    circle["configuration"]["root_module"]["module_calls"]["grants"]["module"]["outputs"] =
+        json!({"role": {"expression": {"references": ["var.role", "var.role"]}}});
+    assert!(!said(&circle).contains(&escalates));
+}
+
+#[test]
+fn what_is_not_read_or_not_known_of_a_plan_is_said() {
+    check(
+        &[
+            Planned("awscc_lambda_function.pay", json!({}), json!({}), json!({})),
+            Planned("awscc_iam_role.pay", json!({}), json!({}), json!({})),
+            Planned("awscc_s3_bucket.pay", json!({}), json!({}), json!({})),
+        ],
+        &[
+            "? awscc_iam_role.pay resources of the provider awscc are not read",
+            "? awscc_lambda_function.pay resources of the provider awscc are not read",
+        ],
+    );
+    let function = |unknown: Value| {
+        let values = json!({"function_name": "pay", "environment": [{"variables": {"STAGE": "dev"}}]});
+        Planned("aws_lambda_function.pay", values, json!({"environment": unknown}), json!({}))
+    };
+    let all = "? aws_lambda_function.pay.environment.variables known only after apply";
+    check(&[function(json!([{"variables": true}]))], &[all]);
+    check(&[function(json!(true))], &[all]);
+    check(
+        &[function(json!([{"variables": {"DB_PASSWORD": true, "DB_HOST": true}}]))],
+        &["medium plaintext-secret aws_lambda_function.pay.environment.DB_PASSWORD"],
+    );
+    check(&[function(json!([{"variables": {"DB_PASSWORD": false}}]))], &[]);
+    check(
+        &[Planned(
+            "aws_lambda_permission.may",
+            json!({"function_name": "pay", "action": "lambda:InvokeFunction"}),
+            json!({}),
+            json!({}),
+        )],
+        &["! aws_lambda_permission.may there is no `principal`"],
+    );
 }
 
 #[test]
@@ -273,8 +408,7 @@ fn a_state_is_read_like_a_plan_and_errors_say_where() {
     assert_eq!(said(&state), ["critical wildcard-admin aws_iam_policy.a.Statement[0]"]);
     let twice = r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#;
     let plan = plan(&[Planned("aws_iam_policy.a", json!({"policy": twice}), json!({}), json!({}))]);
-    let error = judge(&plan.to_string(), &Context::default()).expect_err("a duplicate key");
-    assert_eq!(error.to_string(), "aws_iam_policy.a: duplicate key `Effect` at line 1 column 39");
+    assert_eq!(said(&plan), ["! aws_iam_policy.a duplicate key `Effect` at line 1 column 39"]);
     let error = judge(r#"{"planned_values": {}}"#, &Context::default()).expect_err("no module");
     assert_eq!(error.to_string(), "planned_values: there is no `root_module`");
 }

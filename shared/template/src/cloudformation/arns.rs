@@ -48,6 +48,15 @@ impl Scope<'_> {
         }
     }
 
+    /// Whether an attribute may be anything: an output of a nested stack or of a custom resource.
+    pub(super) fn is_of_unknown_kind(&self, attribute: &str) -> bool {
+        let resource = attribute.split_once('.').and_then(|(id, _)| self.resources.get(id));
+        resource.is_some_and(|resource| {
+            let kind = kind(resource);
+            kind.starts_with("Custom::") || kind.starts_with("AWS::CloudFormation::") || kind.contains("::MODULE")
+        })
+    }
+
     /// The ARN of a resource of this template: its account is the own one, its name is the resource.
     fn arn_of(&self, id: &str, resource: &Value) -> String {
         let kind = kind(resource);
@@ -84,8 +93,13 @@ impl Scope<'_> {
 
     /// An OpenID provider's name is the address it signs at.
     fn provider(&self, resource: &Value) -> Option<String> {
-        let url = self.resolve(resource.get("Properties")?.get("Url")?)?;
-        Some(url.text()?.trim_start_matches("https://").to_owned())
+        // It may be put together of a provider again, and of itself.
+        if self.in_provider.replace(true) {
+            return None;
+        }
+        let url = resource.get("Properties").and_then(|properties| self.resolve(properties.get("Url")?));
+        self.in_provider.set(false);
+        Some(url?.text()?.trim_start_matches("https://").to_owned())
     }
 }
 

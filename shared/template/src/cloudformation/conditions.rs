@@ -12,6 +12,20 @@ impl Scope<'_> {
         self.named(name, 0)
     }
 
+    /// Whether the two arguments of Fn::Equals are the same.
+    pub(super) fn is_same(&self, arguments: &Value) -> bool {
+        match arguments.as_array().map(Vec::as_slice) {
+            Some([left, right]) => self.closed(|| {
+                // `true` and "true" are the same, as a parameter's value is always text.
+                match (self.resolved_text(left), self.resolved_text(right)) {
+                    (None, None) => self.resolve(left) == self.resolve(right),
+                    (left, right) => left == right,
+                }
+            }),
+            Some(_) | None => false,
+        }
+    }
+
     fn named(&self, name: &str, depth: usize) -> bool {
         if let Some(known) = self.conditions.borrow().get(name) {
             return *known;
@@ -33,10 +47,11 @@ impl Scope<'_> {
             "Fn::Not" => !arguments.first().is_some_and(|argument| self.holds(argument, depth)),
             "Fn::And" => arguments.iter().all(|argument| self.holds(argument, depth)),
             "Fn::Or" => arguments.iter().any(|argument| self.holds(argument, depth)),
-            "Fn::Equals" => match arguments {
-                [left, right] => self.resolve(left) == self.resolve(right),
-                _ => false,
-            },
+            "Fn::Equals" if self.variant.decided.is_empty() => self.is_same(argument),
+            "Fn::Equals" => {
+                let decided = self.variant.decided.get(&argument.to_string()).copied();
+                decided.unwrap_or_else(|| self.is_same(argument))
+            }
             // Fn::Contains and its like are for rules.
             _ => false,
         }

@@ -2,17 +2,19 @@
 
 use super::{Resource, Scope, parameters::Parameter};
 use crate::{
+    NotJudged,
     deployment::{Deployment, Door, Environment, Permission, Setting, Url, text},
     node::Node,
     policy::Policy,
-    unknown,
+    secrets, unknown,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use warden_policy::Kind;
 
 /// A function: its environment.
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let at = format!("{}.Environment", resource.id);
-    deployment.environments.extend(environment(scope, at, resource.properties.get("Environment")));
+    deployment.environments.extend(environment(scope, at, resource.written.get("Environment")));
 }
 
 /// A statement of a function's resource policy.
@@ -23,9 +25,10 @@ pub(super) fn permission(
     deployment: &mut Deployment,
 ) {
     let properties = &resource.properties;
+    let Some((action, principal)) = whom(resource, deployment) else { return };
     let permission = Permission {
-        action: properties.text_of("Action").unwrap_or_default(),
-        principal: properties.text_of("Principal").unwrap_or_default(),
+        action,
+        principal,
         source_arn: properties.text_of("SourceArn"),
         source_account: properties.text_of("SourceAccount"),
         organization: properties.text_of("PrincipalOrgID"),
@@ -35,6 +38,30 @@ pub(super) fn permission(
     };
     let door = door(deployment, resources, properties.text_of("FunctionName"), None);
     door.statements.push((resource.id.to_owned(), permission.statement(scope.context)));
+}
+
+/// The whole resource policy of a function, version or alias
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-resourcepolicy.html>).
+pub(super) fn resource_policy(
+    scope: &Scope<'_>,
+    resources: &[Resource<'_>],
+    resource: &Resource<'_>,
+    deployment: &mut Deployment,
+) {
+    let Some(document) = resource.properties.get("PolicyDocument") else { return };
+    let at = format!("{}.PolicyDocument", resource.id);
+    let Some(policy) = Policy::of_node(&at, document, scope.context.account, &mut deployment.not_judged) else {
+        return;
+    };
+    let accepted = match policy.parse(Kind::Resource) {
+        Ok(_) => Some(&policy),
+        Err(error) => {
+            deployment.errors.push(error);
+            policy.accepted(Kind::Resource)
+        }
+    };
+    let door = door(deployment, resources, resource.properties.text_of("ResourceArn"), None);
+    door.statements.extend(accepted.map(Policy::statements).unwrap_or_default());
 }
 
 /// A function's URL.
@@ -48,14 +75,29 @@ pub(super) fn function_url(resources: &[Resource<'_>], resource: &Resource<'_>, 
 /// A statement of a layer version's policy.
 pub(super) fn layer_permission(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let properties = &resource.properties;
-    let permission = Permission {
-        action: properties.text_of("Action").unwrap_or_default(),
-        principal: properties.text_of("Principal").unwrap_or_default(),
-        organization: properties.text_of("OrganizationId"),
-        ..Permission::default()
-    };
+    let Some((action, principal)) = whom(resource, deployment) else { return };
+    let permission =
+        Permission { action, principal, organization: properties.text_of("OrganizationId"), ..Permission::default() };
     let document = json!({"Version": "2012-10-17", "Statement": permission.statement(scope.context)});
     deployment.layers.push(Policy::of_statement(resource.id, &document));
+}
+
+/// The action and the principal that a permission grants it to; an error when one of them is missing, unless something
+/// that is not read may bring it.
+fn whom<'r>(resource: &'r Resource<'_>, deployment: &mut Deployment) -> Option<(&'r str, &'r str)> {
+    let properties = &resource.properties;
+    let missing = |key: &&str| !resource.is_partly_unread && properties.get(key).is_none();
+    let at = resource.id.to_owned();
+    if let Some(key) = ["Action", "Principal"].into_iter().find(missing) {
+        deployment.errors.push(NotJudged { at, why: format!("there is no `{key}`") });
+        return None;
+    }
+    let both = properties.text_of("Action").zip(properties.text_of("Principal"));
+    if both.is_none() && !resource.is_partly_unread {
+        let why = "whom it lets in, and to what, is known only at deployment".to_owned();
+        deployment.not_judged.push(NotJudged { at, why });
+    }
+    both
 }
 
 /// The door of a function, version or alias, which may be named in many ways.
@@ -78,7 +120,7 @@ pub(super) fn door<'s>(
     let defined = resources
         .iter()
         .find(|resource| resource.is_function() && resource.properties.text_of("FunctionName") == Some(name));
-    let name = defined.map_or_else(|| name.to_owned(), |resource| unknown::value(resource.id));
+    let name = defined.map_or_else(|| name.to_owned(), |resource| resource.reference.clone());
     let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
     deployment.doors.entry((name, qualifier)).or_default()
 }
@@ -102,19 +144,51 @@ fn is_true(node: &Node) -> bool {
 }
 
 /// The variables of an environment. What the template itself calls secret ends up readable all the same.
-pub(super) fn environment(scope: &Scope<'_>, at: String, environment: Option<&Node>) -> Option<Environment> {
-    let variables = environment?.get("Variables")?.entries().iter();
-    let setting = |value: &str| {
-        // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
-        if value.contains("{{resolve:secretsmanager:") {
-            return Setting::Resolved;
-        }
-        let is_secret = |name: &&str| Parameter::find(scope.template, name).is_some_and(Parameter::is_secret);
-        match unknown::names(value).find(is_secret) {
-            Some(name) => Setting::NoEcho(name.to_owned()),
-            None => Setting::Plain(unknown::shown(value, false)),
-        }
-    };
-    let variables = variables.filter_map(|(name, value)| Some((name.clone(), setting(text(Some(value))?))));
+pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>) -> Option<Environment> {
+    let environment = scope.resolve(written?)?;
+    let opened = scope.opened(|| scope.resolve(written?));
+    let opened = opened.as_ref().and_then(|environment| environment.get("Variables"));
+    let variables = environment.get("Variables")?.entries().iter().filter_map(|(name, value)| {
+        let value = text(Some(value))?;
+        let opened = opened.and_then(|variables| variables.text_of(name)).unwrap_or(value);
+        Some((name.clone(), setting(scope, name, value, opened)))
+    });
     Some(Environment { at, variables: variables.collect() })
+}
+
+/// Where a variable's value comes from; `opened` is the value with every parameter known only at deployment.
+fn setting(scope: &Scope<'_>, name: &str, value: &str, opened: &str) -> Setting {
+    // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
+    if secrets::in_references(value) {
+        return Setting::Resolved;
+    }
+    let parameter = |name: &str| Parameter::find(scope.template, name);
+    let is_secret = |name: &&str| parameter(name).is_some_and(Parameter::is_secret);
+    if let Some(name) = unknown::names(opened).find(is_secret) {
+        return Setting::NoEcho(name.to_owned());
+    }
+    let shown = unknown::shown(value, false);
+    if secrets::is_found(name, &shown) {
+        return Setting::Plain(shown);
+    }
+    // A parameter's value is whatever somebody passes, unless the template lays it down, or its default is a reference.
+    let is_free = |name: &&str| parameter(name).is_some_and(|parameter| parameter.is_free_text());
+    let whole = unknown::name(opened);
+    let source = match whole {
+        Some(source) if !secrets::is_name_of_one(name) => {
+            Some(source).filter(is_free).filter(|source| secrets::is_name_of_one(source)).map(of_parameter)
+        }
+        Some(source) if is_free(&source) => Some(of_parameter(source)),
+        Some(source) if source.starts_with("ImportValue") => Some("another stack".to_owned()),
+        Some(source) => scope.is_of_unknown_kind(source).then(|| format!("`{source}`")),
+        None if value.contains("{{resolve:ssm:") && secrets::is_name_of_one(name) => {
+            Some("a parameter of Systems Manager".to_owned())
+        }
+        None => unknown::names(opened).filter(is_free).find(|source| secrets::is_name_of_one(source)).map(of_parameter),
+    };
+    source.map_or(Setting::Plain(shown), Setting::Elsewhere)
+}
+
+fn of_parameter(name: &str) -> String {
+    format!("the parameter `{name}`")
 }

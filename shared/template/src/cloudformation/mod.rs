@@ -7,14 +7,22 @@ mod intrinsics;
 mod parameters;
 mod roles;
 mod serverless;
+mod unread;
 mod variants;
 
-use crate::{NotJudged, Report, TemplateError, deployment, deployment::Deployment, node::Node};
+use crate::{
+    NotJudged, Report, TemplateError, deployment,
+    deployment::{Deployment, Judged},
+    node::Node,
+    unknown,
+};
+use intrinsics::Effort;
 use roles::Roles;
 use serde_json::{Map, Value};
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 use variants::Variant;
 use warden_finding::FindingId;
@@ -35,32 +43,51 @@ pub(crate) fn judge(
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
-    let judged: Vec<&Value> = resources.values().filter(|resource| kind(resource).is_some_and(matters)).collect();
-    let (variants, shortened) = variants::of(template, &judged);
-    let mut report = Report::default();
+    let effort = Effort::default();
+    let (variants, shortened) = variants::of(&variants::Judged::of(template, resources), |variant, compared| {
+        Scope::new(template, resources, context, variant, &effort).is_same(compared)
+    });
+    let mut report = Report { not_judged: unread::of(template, resources), ..Report::default() };
+    let mut judged = Judged::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
+    let mut noted: HashSet<NotJudged> = HashSet::new();
     for variant in &variants {
-        let scope = Scope { template, resources, context, variant, conditions: RefCell::default() };
-        let found = deployment::judge(&scope.deployment()?, context)?;
-        for mut finding in found.findings {
-            let known = seen.get(&(finding.at.clone(), finding.id)).and_then(|index| report.findings.get_mut(*index));
+        let found = deployment::judge(
+            &Scope::new(template, resources, context, variant, &effort).deployment(),
+            context,
+            &mut judged,
+        );
+        if effort.is_spent() {
+            let message = "its functions put together more text than any template needs".to_owned();
+            return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
+        }
+        for mut found in found.findings {
+            let key = (found.finding.at.clone(), found.finding.id);
+            let known = seen.get(&key).and_then(|index| report.findings.get_mut(*index));
             match known {
-                Some(known) if known.severity >= finding.severity => {}
+                Some(known) if known.finding.severity >= found.finding.severity => {
+                    known.without_function &= found.without_function;
+                }
                 known => {
-                    finding.message.push_str(&variant.shown());
+                    found.finding.message.push_str(&variant.shown());
                     match known {
-                        Some(known) => *known = finding,
+                        Some(known) => {
+                            found.without_function &= known.without_function;
+                            *known = found;
+                        }
                         None => {
-                            seen.insert((finding.at.clone(), finding.id), report.findings.len());
-                            report.findings.push(finding);
+                            seen.insert(key, report.findings.len());
+                            report.findings.push(found);
                         }
                     }
                 }
             }
         }
-        for note in found.not_judged {
-            if !report.not_judged.contains(&note) {
-                report.not_judged.push(note);
+        for (notes, known) in [(found.not_judged, &mut report.not_judged), (found.errors, &mut report.errors)] {
+            for note in notes {
+                if noted.insert(note.clone()) {
+                    known.push(note);
+                }
             }
         }
     }
@@ -73,9 +100,33 @@ fn kind(resource: &Value) -> Option<&str> {
     resource.get("Type").and_then(Value::as_str)
 }
 
-/// Whether a resource of this type has anything to be judged.
-fn matters(kind: &str) -> bool {
-    ["AWS::IAM::", "AWS::Lambda::", "AWS::Serverless::"].iter().any(|of| kind.starts_with(of))
+/// The properties of a resource that are judged, all of them where the list is empty; none for a type of which nothing
+/// is.
+fn relevant(kind: &str) -> Option<&'static [&'static str]> {
+    Some(match kind {
+        "AWS::IAM::Role" => {
+            &["AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies", "RoleName"]
+        }
+        "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => &[],
+        "AWS::Lambda::Function" => &["Environment", "FunctionName", "Role"],
+        "AWS::Lambda::LayerVersionPermission"
+        | "AWS::Lambda::Permission"
+        | "AWS::Lambda::ResourcePolicy"
+        | "AWS::Lambda::Url" => &[],
+        "AWS::Serverless::Function" => &[
+            "AssumeRolePolicyDocument",
+            "AutoPublishAlias",
+            "Environment",
+            "Events",
+            "FunctionName",
+            "FunctionUrlConfig",
+            "PermissionsBoundary",
+            "Policies",
+            "Role",
+        ],
+        "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role"],
+        _ => return None,
+    })
 }
 
 /// A template in one of its shapes.
@@ -84,8 +135,14 @@ struct Scope<'t> {
     resources: &'t Map<String, Value>,
     context: &'t Context,
     variant: &'t Variant,
+    /// What the functions may still put together, in all shapes.
+    effort: &'t Effort,
     /// Those that were evaluated.
     conditions: RefCell<BTreeMap<String, bool>>,
+    /// Every parameter is known only at deployment, whatever its default.
+    is_open: Cell<bool>,
+    /// The address of an OpenID provider is being put together.
+    in_provider: Cell<bool>,
 }
 
 /// A resource that is there in this shape.
@@ -93,6 +150,12 @@ struct Resource<'t> {
     id: &'t str,
     kind: &'t str,
     properties: Node,
+    /// The properties as they are written, with what `Globals` adds.
+    written: Cow<'t, Value>,
+    /// The resource by its logical id, as `Ref` gives it.
+    reference: String,
+    /// Something that is not read may bring further properties.
+    is_partly_unread: bool,
 }
 
 impl Resource<'_> {
@@ -107,13 +170,23 @@ impl Resource<'_> {
 }
 
 impl<'t> Scope<'t> {
-    fn deployment(&self) -> Result<Deployment, TemplateError> {
-        let resources = self.present()?;
+    fn new(
+        template: &'t Value,
+        resources: &'t Map<String, Value>,
+        context: &'t Context,
+        variant: &'t Variant,
+        effort: &'t Effort,
+    ) -> Self {
+        let (conditions, is_open, in_provider) = Default::default();
+        Self { template, resources, context, variant, effort, conditions, is_open, in_provider }
+    }
+
+    fn deployment(&self) -> Deployment {
         let mut deployment = Deployment::default();
-        deployment.not_judged.extend(self.unread());
+        let resources = self.present(&mut deployment.errors);
         let mut roles = Roles::read(self, &resources, &mut deployment);
         for resource in &resources {
-            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment.not_judged) {
+            if let Some(role) = serverless::role(self, &roles.defined, resource, &mut deployment) {
                 roles.add(resource, role);
             } else if let Some(named) = resource.role() {
                 roles.give(named, resource, &mut deployment);
@@ -125,6 +198,9 @@ impl<'t> Scope<'t> {
                 "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),
                 "AWS::Serverless::Function" => serverless::function(self, resource, &mut deployment),
                 "AWS::Lambda::Permission" => functions::permission(self, &resources, resource, &mut deployment),
+                "AWS::Lambda::ResourcePolicy" => {
+                    functions::resource_policy(self, &resources, resource, &mut deployment)
+                }
                 "AWS::Lambda::Url" => functions::function_url(&resources, resource, &mut deployment),
                 "AWS::Lambda::LayerVersionPermission" => {
                     functions::layer_permission(self, resource, &mut deployment);
@@ -132,39 +208,48 @@ impl<'t> Scope<'t> {
                 _ => {}
             }
         }
-        Ok(deployment)
+        deployment
     }
 
     /// The resources that matter here and that no condition leaves out.
-    fn present(&self) -> Result<Vec<Resource<'t>>, TemplateError> {
+    fn present(&self, errors: &mut Vec<NotJudged>) -> Vec<Resource<'t>> {
         let mut present = Vec::new();
         for (id, resource) in self.resources {
-            let malformed = |message: &str| TemplateError::Malformed { at: id.clone(), message: message.to_owned() };
-            if id.starts_with("Fn::ForEach") {
+            let mut malformed = |why: &str| errors.push(NotJudged { at: id.clone(), why: why.to_owned() });
+            if id.starts_with("Fn::") {
                 continue;
             }
-            let kind = kind(resource).ok_or_else(|| malformed("a resource has a `Type`, which is text"))?;
-            let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
-            if is_absent || !matters(kind) {
-                continue;
-            }
-            let properties = match resource.get("Properties") {
-                None | Some(Value::Null) => Node::Map(Vec::new()),
-                Some(properties @ Value::Object(_)) => {
-                    self.resolve(properties).unwrap_or_else(|| Node::Map(Vec::new()))
+            let Some(kind) = kind(resource) else {
+                if !unread::is_partly_unread(resource) {
+                    malformed("a resource has a `Type`, which is text");
                 }
-                Some(_) => return Err(malformed("`Properties` is a mapping")),
+                continue;
             };
-            present.push(Resource { id, kind, properties });
+            let is_absent = resource.get("Condition").and_then(Value::as_str).is_some_and(|name| !self.condition(name));
+            let Some(relevant) = relevant(kind).filter(|_| !is_absent) else { continue };
+            let written = match resource.get("Properties") {
+                None | Some(Value::Null) => Cow::Owned(Value::Object(Map::new())),
+                Some(properties @ Value::Object(_)) => Cow::Borrowed(properties),
+                Some(_) => {
+                    malformed("`Properties` is a mapping");
+                    continue;
+                }
+            };
+            let written = serverless::with_globals(self.template, kind, written);
+            let properties = self.relevant_properties(&written, relevant);
+            let is_partly_unread = [resource, &*written].into_iter().any(unread::is_partly_unread);
+            let reference = unknown::value(id);
+            present.push(Resource { id, kind, properties, written, reference, is_partly_unread });
         }
-        Ok(present)
+        present
     }
 
-    /// What the template says that this reader does not carry out.
-    fn unread(&self) -> impl Iterator<Item = NotJudged> {
-        self.resources
-            .keys()
-            .filter(|id| id.starts_with("Fn::ForEach"))
-            .map(|id| NotJudged { at: id.clone(), why: "resources that Fn::ForEach makes are not read".to_owned() })
+    /// The properties that are judged, with their functions carried out.
+    fn relevant_properties(&self, written: &Value, relevant: &[&str]) -> Node {
+        let Some(map) = written.as_object().filter(|map| !intrinsics::is_call(map)) else {
+            return self.resolve(written).unwrap_or_else(|| Node::Map(Vec::new()));
+        };
+        let judged = map.iter().filter(|(key, _)| relevant.is_empty() || relevant.contains(&key.as_str()));
+        Node::Map(judged.filter_map(|(key, value)| Some((key.clone(), self.resolve(value)?))).collect())
     }
 }

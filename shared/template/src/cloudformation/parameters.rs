@@ -34,6 +34,14 @@ impl<'t> Parameter<'t> {
         self.0.get("NoEcho").and_then(text).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// Whether its value is whatever text somebody passes, and not a name that its default shows to be a reference.
+    pub(super) fn is_free_text(self) -> bool {
+        let is_text = matches!(self.kind(), "String" | "AWS::SSM::Parameter::Value<String>");
+        let default = self.default().unwrap_or_default();
+        let is_reference = ["arn:", "/", "{{resolve:"].iter().any(|start| default.starts_with(start));
+        is_text && !is_reference && self.allowed().is_empty()
+    }
+
     /// Whether its value is a list.
     pub(super) fn is_list(self) -> bool {
         let kind = self.kind();

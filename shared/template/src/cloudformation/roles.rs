@@ -2,14 +2,12 @@
 
 use super::{Resource, Scope};
 use crate::{
-    NotJudged,
-    aws_managed::{self, AwsManaged},
+    NotJudged, aws_managed,
     deployment::{Deployment, Role, absent, text},
     node::Node,
     policy::Policy,
-    unknown,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What the template defines by itself.
 pub(super) struct Defined<'r, 't> {
@@ -70,10 +68,10 @@ impl<'r, 't> Roles<'r, 't> {
 
     /// Puts them into the deployment, in the order of the template, and the managed policies that no role has.
     pub(super) fn put_into(mut self, deployment: &mut Deployment) {
-        let roles = &self.roles;
-        let is_attached =
-            |policy: &Policy| roles.values().any(|role| role.policies.iter().any(|attached| attached.at == policy.at));
-        let alone: Vec<Policy> = self.defined.managed.into_values().filter(|policy| !is_attached(policy)).collect();
+        let attached: HashSet<&str> =
+            self.roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
+        let managed = self.defined.managed.values();
+        let alone: Vec<Policy> = managed.filter(|policy| !attached.contains(policy.at.as_str())).cloned().collect();
         deployment.policies.extend(alone);
         let in_order = self.defined.resources.iter();
         deployment.roles.extend(in_order.filter_map(|resource| self.roles.remove(resource.id)));
@@ -88,16 +86,16 @@ impl<'t> Defined<'_, 't> {
 
     fn named(&self, named: &str, kind: &str, property: &str) -> Option<&'t str> {
         let is_it = |resource: &&Resource<'_>| {
-            let id = unknown::value(resource.id);
-            let name = resource.properties.text_of(property);
-            resource.kind == kind && [Some(id.as_str()), name].into_iter().flatten().any(|name| is_last(named, name))
+            resource.kind == kind
+                && (is_last(named, &resource.reference)
+                    || resource.properties.text_of(property).is_some_and(|name| is_last(named, name)))
         };
         self.resources.iter().find(is_it).map(|resource| resource.id)
     }
 
     fn managed(&self, arn: &str) -> Option<&Policy> {
         // A managed policy of AWS may have the same name.
-        let is_aws = aws_managed::policy(arn).is_some();
+        let is_aws = aws_managed::name(arn).is_some();
         let id = self.named(arn, "AWS::IAM::ManagedPolicy", "ManagedPolicyName").filter(|_| !is_aws)?;
         self.managed.get(id)
     }
@@ -143,16 +141,12 @@ impl<'t> Defined<'_, 't> {
     pub(super) fn read_boundary(&self, resource: &Resource<'_>, role: &mut Role, not_judged: &mut Vec<NotJudged>) {
         let at = format!("{}.PermissionsBoundary", resource.id);
         let Some(arn) = text(resource.properties.get("PermissionsBoundary")) else { return };
-        role.boundary = match (self.managed(arn), aws_managed::policy(arn)) {
-            (Some(policy), _) => Some(policy.clone()),
-            (None, Some(AwsManaged::Document(name, document))) => Some(Policy::of_aws(at, name, document)),
-            (None, Some(AwsManaged::Harmless | AwsManaged::Unknown(_)) | None) => {
-                let mut note = absent(at, arn);
-                note.why.push_str(", so the role is judged without its boundary");
-                not_judged.push(note);
-                None
-            }
-        };
+        role.boundary = self.managed(arn).cloned().or_else(|| aws_managed::policy(&at, arn));
+        if role.boundary.is_none() {
+            let mut note = absent(at, arn);
+            note.why.push_str(", so the role is judged without its boundary");
+            not_judged.push(note);
+        }
     }
 
     /// What other resources attach to roles.

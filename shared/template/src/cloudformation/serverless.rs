@@ -1,82 +1,188 @@
-//! Functions of AWS SAM, as far as it is plain what they become
+//! Functions and state machines of AWS SAM, as far as it is plain what they become
 //! (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>).
 
-use super::{Resource, Scope, functions, roles::Defined};
+use super::{Resource, Scope, functions, intrinsics::is_call, roles::Defined};
 use crate::{
-    NotJudged,
-    aws_managed::{self, AwsManaged},
+    NotJudged, aws_managed,
     deployment::{Deployment, Permission, Role},
     node::Node,
     policy::Policy,
-    unknown,
 };
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
-/// The role that SAM makes for a function: none where the function names one, since then `Policies` does not count.
+/// What `Globals` says of functions and is judged here; the environment is judged where it stands.
+/// `Role`, `Policies` and `Events` cannot be there
+/// (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>).
+const GLOBAL: [&str; 3] = ["AssumeRolePolicyDocument", "FunctionUrlConfig", "PermissionsBoundary"];
+
+/// The policy templates of SAM: the names of their parameters, and their statements.
+const POLICY_TEMPLATES: &str = include_str!("policy_templates.json");
+
+/// The service that a skill of Alexa calls by.
+const ALEXA: &str = "alexa-appkit.amazon.com";
+
+/// The properties of a resource with what `Globals` adds.
+pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t, Value>) -> Cow<'t, Value> {
+    let globals = template.get("Globals").and_then(|globals| globals.get("Function"));
+    let (Some(globals), "AWS::Serverless::Function") = (globals, kind) else { return properties };
+    let mut properties = properties;
+    for key in GLOBAL {
+        if let Some(global) = globals.get(key)
+            && properties.as_object().is_some_and(|own| !is_call(own))
+            && let Value::Object(own) = properties.to_mut()
+        {
+            let merged = match own.get(key) {
+                Some(own) => merged(global, own),
+                None => global.clone(),
+            };
+            own.insert(key.to_owned(), merged);
+        }
+    }
+    properties
+}
+
+/// Mappings are merged key by key and lists follow each other; anything else of the resource goes before what is global.
+fn merged(global: &Value, own: &Value) -> Value {
+    match (global, own) {
+        (Value::Object(global), Value::Object(own)) if !is_call(global) && !is_call(own) => {
+            let mut all = global.clone();
+            for (key, own) in own {
+                let value = global.get(key).map_or_else(|| own.clone(), |global| merged(global, own));
+                all.insert(key.clone(), value);
+            }
+            Value::Object(all)
+        }
+        (Value::Array(global), Value::Array(own)) => global.iter().chain(own).cloned().collect(),
+        _ => own.clone(),
+    }
+}
+
+/// The role that SAM makes for a function or a state machine: none where it names one, since then `Policies` does not
+/// count.
 pub(super) fn role(
     scope: &Scope<'_>,
     defined: &Defined<'_, '_>,
     resource: &Resource<'_>,
-    not_judged: &mut Vec<NotJudged>,
+    deployment: &mut Deployment,
 ) -> Option<Role> {
-    if resource.kind != "AWS::Serverless::Function" || resource.properties.get("Role").is_some() {
+    let is_function = resource.kind == "AWS::Serverless::Function";
+    if !(is_function || resource.kind == "AWS::Serverless::StateMachine") || resource.properties.get("Role").is_some() {
         return None;
     }
     let mut role = Role { at: resource.id.to_owned(), ..Role::default() };
+    let not_judged = &mut deployment.not_judged;
     let policies = resource.properties.get("Policies").map(Node::items).unwrap_or_default();
     for (index, policy) in policies {
         let at = format!("{}.Policies[{index}]", resource.id);
         if let Some(named) = policy.text() {
-            match aws_managed::by_name(named) {
-                AwsManaged::Document(name, document) if !named.starts_with("arn:") => {
-                    role.policies.push(Policy::of_aws(at, name, document));
-                }
-                AwsManaged::Harmless if !named.starts_with("arn:") => {}
-                AwsManaged::Document(..) | AwsManaged::Harmless | AwsManaged::Unknown(_) => {
-                    defined.attach_managed(at, named, &mut role, not_judged);
-                }
+            // SAM takes the name of a managed policy of AWS too.
+            let of_aws = if named.starts_with("arn:") { None } else { aws_managed::by_name(&at, named) };
+            match of_aws {
+                Some(policy) => role.policies.push(policy),
+                None => defined.attach_managed(at, named, &mut role, not_judged),
             }
         } else if policy.get("Statement").is_some() {
             role.policies.extend(Policy::of_node(&at, policy, scope.context.account, not_judged));
         } else {
-            let template = policy.entries().first().map_or("", |(name, _)| name);
-            let why = format!("`{template}` is a policy template of SAM: its document is not in the template");
-            not_judged.push(NotJudged { at, why });
+            for (name, parameters) in policy.entries() {
+                match expanded(scope, name, parameters) {
+                    Ok(Some(document)) => {
+                        let policy = Policy::of_node(&at, &document, scope.context.account, not_judged);
+                        role.policies.extend(policy.map(|policy| policy.of_template(name)));
+                    }
+                    Ok(None) => {
+                        let why = format!("`{name}` is no policy template of SAM that is known here");
+                        not_judged.push(NotJudged { at: at.clone(), why });
+                    }
+                    Err(why) => deployment.errors.push(NotJudged { at: at.clone(), why }),
+                }
+            }
         }
     }
     defined.read_boundary(resource, &mut role, not_judged);
-    if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
-        let at = format!("{}.AssumeRolePolicyDocument", resource.id);
-        role.trust = Policy::of_node(&at, trust, scope.context.account, not_judged);
+    let at = format!("{}.AssumeRolePolicyDocument", resource.id);
+    if is_function {
+        role.functions.push(resource.id.to_owned());
+        if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
+            role.trust = Policy::of_node(&at, trust, scope.context.account, not_judged);
+        }
+    } else {
+        let trust = json!({"Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"},
+        }]});
+        role.made_trust = Some(Policy::of_text(at, trust.to_string()));
     }
     Some(role)
 }
 
-/// A function's environment and URL. What `Globals` says of them counts too.
+/// The policy that a policy template becomes; none where no template of that name is known.
+fn expanded(scope: &Scope<'_>, name: &str, parameters: &Node) -> Result<Option<Node>, String> {
+    let templates: Map<String, Value> = serde_json::from_str(POLICY_TEMPLATES).unwrap_or_default();
+    let Some([names, statements]) = templates.get(name).and_then(Value::as_array).map(Vec::as_slice) else {
+        return Ok(None);
+    };
+    let mut given = Map::new();
+    for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let value = parameters.get(name).ok_or_else(|| format!("there is no `{name}`"))?;
+        given.insert(name.to_owned(), value.to_json());
+    }
+    let document = json!({"Version": "2012-10-17", "Statement": filled(statements, &given)});
+    Ok(scope.resolve(&document))
+}
+
+/// The value with the parameters of a policy template put in.
+fn filled(value: &Value, given: &Map<String, Value>) -> Value {
+    match value {
+        Value::Object(map) => match map.get("Ref").and_then(|name| given.get(name.as_str()?)) {
+            Some(given) => given.clone(),
+            None => map.iter().map(|(key, value)| (key.clone(), filled(value, given))).collect(),
+        },
+        Value::Array(items) => items.iter().map(|item| filled(item, given)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// A function's environment, its URL, and what its events let in. What `Globals` says of its environment counts too.
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
-    let globals = scope.template.get("Globals").and_then(|globals| globals.get("Function"));
-    let global = |key: &str| globals.and_then(|globals| scope.resolve(globals.get(key)?));
-    let own = |key: &str| resource.properties.get(key);
-    let environment = global("Environment");
-    deployment.environments.extend(functions::environment(
-        scope,
-        "Globals.Function.Environment".to_owned(),
-        environment.as_ref(),
-    ));
-    let at = format!("{}.Environment", resource.id);
-    deployment.environments.extend(functions::environment(scope, at, own("Environment")));
-    if let Some(config) = own("FunctionUrlConfig") {
-        let at = format!("{}.FunctionUrlConfig", resource.id);
-        let door = functions::door(deployment, &[], Some(&unknown::value(resource.id)), None);
-        // For AuthType NONE, SAM lets everybody in.
-        if config.text_of("AuthType") == Some("NONE") {
+    let global = scope.template.get("Globals").and_then(|globals| globals.get("Function")?.get("Environment"));
+    let at = "Globals.Function.Environment".to_owned();
+    deployment.environments.extend(functions::environment(scope, at, global));
+    functions::function(scope, resource, deployment);
+    url(scope, resource, deployment);
+    for (name, event) in resource.properties.get("Events").map(Node::entries).unwrap_or_default() {
+        // The events of other services are tied to an ARN or to the account.
+        if event.text_of("Type") == Some("AlexaSkill") {
             let permission = Permission {
-                action: "lambda:InvokeFunctionUrl",
-                principal: "*",
-                url_auth: Some("NONE"),
+                action: "lambda:InvokeFunction",
+                principal: ALEXA,
+                event_source_token: event.get("Properties").and_then(|properties| properties.text_of("SkillId")),
                 ..Permission::default()
             };
-            door.statements.push((at.clone(), permission.statement(scope.context)));
+            let at = format!("{}.Events.{name}", resource.id);
+            let door = functions::door(deployment, &[], Some(&resource.reference), None);
+            door.statements.push((at, permission.statement(scope.context)));
         }
-        door.url = Some(functions::url(at, config));
     }
+}
+
+fn url(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
+    let Some(config) = resource.properties.get("FunctionUrlConfig") else { return };
+    let at = format!("{}.FunctionUrlConfig", resource.id);
+    let qualifier = resource.properties.text_of("AutoPublishAlias");
+    let door = functions::door(deployment, &[], Some(&resource.reference), qualifier);
+    // For AuthType NONE, SAM lets everybody in; but not where a function of CloudFormation gives it
+    // (`_construct_url_permission` in
+    // <https://github.com/aws/serverless-application-model/blob/develop/samtranslator/model/sam_resources.py>).
+    let written = resource.written.get("FunctionUrlConfig").and_then(|config| config.get("AuthType"));
+    if written.and_then(Value::as_str) == Some("NONE") {
+        let permission = Permission {
+            action: "lambda:InvokeFunctionUrl",
+            principal: "*",
+            url_auth: Some("NONE"),
+            ..Permission::default()
+        };
+        door.statements.push((at.clone(), permission.statement(scope.context)));
+    }
+    door.url = Some(functions::url(at, config));
 }
