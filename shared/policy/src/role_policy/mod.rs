@@ -4,6 +4,7 @@ mod condition_scope;
 mod escalation;
 mod grants;
 mod least_change;
+mod reviewed;
 mod sensitivity;
 
 pub use least_change::{RoleTexts, narrow};
@@ -191,16 +192,15 @@ impl Judge<'_, '_> {
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
         let mut hits = [Hit::default(); Sensitivity::VARIANTS.len()];
         let sensitive: &Sensitive = &SENSITIVE;
-        // Writes that come with a whole service are told of there.
+        // What comes with a whole service is told of there.
         let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
         let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants.all.each_common(&sensitive.any, actions, |action| {
                 let Some(sensitivity) = sensitive.of(action) else {
                     return;
                 };
-                let is_write = matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
                 let hit = Sensitivity::VARIANTS.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
-                if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                if let (Some((_, hit)), false) = (hit, whole && sensitivity.comes_with_the_service()) {
                     hit.add(action);
                 }
             });
@@ -366,6 +366,8 @@ fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity
         Sensitivity::AssumeRole => (FindingId::WildcardAssumeRole, lowered(granter, narrowness.within_organization)),
         Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
         Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
+        Sensitivity::Administration => (FindingId::WildcardPermissions, Severity::Medium),
+        Sensitivity::Copy => (FindingId::WildcardDataRead, Severity::Medium),
         Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
         Sensitivity::Write => (FindingId::WildcardWrite, Severity::Low),
         Sensitivity::BaselineWrite => (FindingId::WildcardWrite, Severity::Info),

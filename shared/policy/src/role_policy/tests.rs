@@ -129,10 +129,6 @@ fn reading_data() {
 
 #[test]
 fn whole_services() {
-    check(
-        allow(json!("sqs:*"), json!("*")),
-        &["wildcard-permissions high Statement[0]", "wildcard-service medium Statement[0]"],
-    );
     check(allow(json!("polly:*"), json!("*")), &["wildcard-service medium Statement[0]"]);
     let ids = |statements: Value| -> Vec<String> {
         let text = policy(statements);
@@ -501,4 +497,152 @@ mod rewrite {
         let result = narrow(role, 1, &findings, None, &context()).unwrap();
         assert_eq!(result.document.unwrap()["Statement"], json!([allow(json!(["iam:GetRole"]), json!("*"))]));
     }
+}
+
+/// The worst of what is found in a policy, by name.
+fn worst(statements: &Value) -> String {
+    let text = policy(statements.clone());
+    let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+    findings.iter().map(|finding| finding.severity).max().map_or("none".to_owned(), |worst| worst.to_string())
+}
+
+#[track_caller]
+fn check_worst(expected: &str, actions: &[&str]) {
+    for action in actions {
+        assert_eq!(worst(&allow(json!(action), json!("*"))), expected, "{action}");
+    }
+}
+
+#[test]
+fn what_administers_a_service_that_is_not_sensitive_is_reported_alone_and_within_the_whole() {
+    check(allow(json!("sqs:AddPermission"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
+    check(allow(json!("logs:PutResourcePolicy"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
+    check(
+        allow(json!(["sqs:SetQueueAttributes", "sns:Publish"]), json!("arn:aws:*:*:111122223333:*")),
+        &["wildcard-permissions medium Statement[0]", "wildcard-write low Statement[0]"],
+    );
+    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "kinesis", "firehose", "apigateway"] {
+        check(allow(json!(format!("{service}:*")), json!("*")), &["wildcard-service medium Statement[0]"]);
+    }
+    check_worst(
+        "medium",
+        &["sns:Set*", "ses:*Policy", "events:Put*", "quicksight:Update*", "vpc-lattice:PutAuthPolicy"],
+    );
+    check(allow(json!("sqs:AddPermission"), json!("arn:aws:sqs:eu-west-1:111122223333:jobs")), &[]);
+    check(allow(json!("iot:*"), json!("arn:aws:iot:eu-west-1:111122223333:topic/shop/*")), &[]);
+}
+
+#[test]
+fn what_gives_data_away_is_as_serious_within_the_whole_service() {
+    for (alone, whole) in [
+        ("rds:ModifyDBClusterSnapshotAttribute", "rds:*"),
+        ("ecr:SetRepositoryPolicy", "ecr:*"),
+        ("backup:PutBackupVaultAccessPolicy", "backup:*"),
+        ("redshift:AuthorizeSnapshotAccess", "redshift:*"),
+        ("ds:ResetUserPassword", "ds:*"),
+    ] {
+        check(allow(json!(alone), json!("*")), &["wildcard-permissions high Statement[0]"]);
+        let text = policy(allow(json!(whole), json!("*")));
+        let found = shown(&judge(&Document::parse(&text, Kind::Identity).unwrap(), &context()));
+        assert!(found.contains(&"wildcard-permissions high Statement[0]".to_owned()), "{whole}: {found:?}");
+        assert!(found.contains(&"wildcard-service medium Statement[0]".to_owned()), "{whole}: {found:?}");
+    }
+}
+
+#[test]
+fn what_knows_no_resources_is_judged_by_what_it_gives_away() {
+    check_worst(
+        "medium",
+        &[
+            "iam:UpdateAccountPasswordPolicy",
+            "iam:DeleteAccountPasswordPolicy",
+            "iam:*AccountPasswordPolicy",
+            "events:PutPermission",
+            "ram:EnableSharingWithAwsOrganization",
+            "xray:PutResourcePolicy",
+            "logs:DeleteResourcePolicy",
+        ],
+    );
+    check_worst(
+        "high",
+        &[
+            "lakeformation:GrantPermissions",
+            "s3:PutAccountPublicAccessBlock",
+            "ec2:DisableSnapshotBlockPublicAccess",
+            "ram:CreateResourceShare",
+            "redshift-serverless:PutResourcePolicy",
+            "sso-directory:AddMemberToGroup",
+        ],
+    );
+    check_worst("none", &["iam:GetAccountPasswordPolicy", "glacier:SetDataRetrievalPolicy", "ses:ListIdentities"]);
+}
+
+#[test]
+fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
+    check_worst(
+        "high",
+        &[
+            "ec2:ModifyImageAttribute",
+            "ec2:ModifyFpgaImageAttribute",
+            "rds:ModifyDBSnapshotAttribute",
+            "rds:Modify*SnapshotAttribute",
+            "sso:PutInlinePolicyToPermissionSet",
+            "sso:CreateAccountAssignment",
+            "identitystore:CreateGroupMembership",
+            "kms:ReplicateKey",
+            "omics:CreateShare",
+            "dsql:PutClusterPolicy",
+            "organizations:MoveAccount",
+            "iam:UpdateSAMLProvider",
+            "iam:ResetServiceSpecificCredential",
+            "rolesanywhere:UpdateTrustAnchor",
+            "eks:AssociateAccessPolicy",
+            "ebs:GetSnapshotBlock",
+            "lightsail:DownloadDefaultKeyPair",
+        ],
+    );
+    check_worst(
+        "medium",
+        &[
+            "dynamodb:ExportTableToPointInTime",
+            "rds:StartExportTask",
+            "ec2:CreateStoreImageTask",
+            "elasticache:CopySnapshot",
+            "neptune-graph:StartExportTask",
+            "aoss:UpdateAccessPolicy",
+            "oam:PutSinkPolicy",
+            "states:UpdateStateMachine",
+        ],
+    );
+    // Making one, in the own account, of what is there.
+    check_worst("low", &["rds:CreateDBSnapshot", "ec2:CreateSnapshot", "states:StartExecution", "eks:CreateNodegroup"]);
+    check_worst("none", &["ebs:ListSnapshotBlocks", "rds:DescribeDBSnapshotAttributes"]);
+    check(allow(json!("rds:ModifyDBSnapshotAttribute"), json!("arn:aws:rds:*:111122223333:snapshot:shop-*")), &[]);
+}
+
+#[test]
+fn running_code_as_another_is_seen_in_every_service() {
+    for together in [
+        &["states:UpdateStateMachine", "states:StartExecution"][..],
+        &["states:UpdateStateMachine", "states:StartSyncExecution"],
+        &["codedeploy:CreateDeployment", "codedeploy:RegisterApplicationRevision"],
+        &["eks:CreateAccessEntry", "eks:AssociateAccessPolicy"],
+        &["bedrock-agentcore:InvokeAgentRuntimeCommand"],
+        &["bedrock-agentcore:InvokeAgentRuntimeCommandShell"],
+        &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserAutomationStream"],
+        &["codebuild:StartSandbox", "codebuild:StartCommandExecution"],
+        &["ssm:CreateAssociation"],
+        &["sagemaker:CreatePresignedDomainUrl"],
+        &["athena:StartSession", "athena:StartCalculationExecution"],
+        &["sts:AssumeRoot"],
+        &["iam:PassRole", "scheduler:CreateSchedule"],
+        &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
+        &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
+    ] {
+        assert_eq!(worst(&allow(json!(together), json!("*"))), "critical", "{together:?}");
+        let fixed = "arn:aws:iam::111122223333:role/shop";
+        assert_eq!(worst(&allow(json!(together), json!(fixed))), "none", "{together:?}");
+    }
+    check_worst("low", &["codedeploy:CreateDeployment", "states:StartSyncExecution", "scheduler:CreateSchedule"]);
+    check_worst("low", &["bedrock-agentcore:StartBrowserSession", "codebuild:StartSandbox"]);
 }
