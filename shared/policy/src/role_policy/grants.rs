@@ -324,6 +324,11 @@ enum Doubt {
     TakesLess,
 }
 
+/// The actions of the table that a pattern fits.
+pub(super) fn expanded(pattern: &str) -> ActionSet {
+    Expansion::default().union(std::iter::once(pattern), Doubt::TakesLess)
+}
+
 /// Turns patterns into ranges of actions, counting the work.
 #[derive(Default)]
 struct Expansion {

@@ -4,6 +4,7 @@ mod condition_scope;
 mod escalation;
 mod grants;
 mod least_change;
+mod remainder;
 mod reviewed;
 mod sensitivity;
 
@@ -20,10 +21,7 @@ use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
 use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashSet},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 use strum::VariantArray;
 use warden_finding::{Finding, FindingId, Severity};
 
@@ -50,11 +48,11 @@ pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, c
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
     let everything = judge.everything();
     let covered = judge.not_actions(everything);
-    judge.not_resources(policies);
     judge.one_by_one(&covered);
     judge.whole_services(&covered);
     judge.unknown(&covered, boundary);
     judge.escalations(&covered);
+    judge.not_resources(policies);
     let mut findings = judge.findings;
     // By statement, and within it in the order of the rules.
     findings.sort_by_key(|(statement, found)| (found.policy, *statement));
@@ -146,16 +144,21 @@ impl Judge<'_, '_> {
         covered
     }
 
-    /// `wildcard-not-resource`.
+    /// `wildcard-not-resource`, which is as serious as what the statement grants.
     fn not_resources(&mut self, policies: &[&Document<'_>]) {
-        let told: HashSet<(usize, usize)> = self.findings.iter().map(|(at, found)| (found.policy, *at)).collect();
+        let mut told: BTreeMap<(usize, usize), Severity> = BTreeMap::new();
+        for (at, found) in &self.findings {
+            let worst = told.entry((found.policy, *at)).or_insert(found.finding.severity);
+            *worst = (*worst).max(found.finding.severity);
+        }
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
                 match (&statement.effect, &statement.resources) {
                     (Effect::Allow, Some(Selection::Except(resources))) if !resources.iter().any(is_all_stars) => {
                         let all =
                             matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
-                        let severity = if all { Severity::Critical } else { Severity::High };
+                        let worst = told.get(&(policy, index)).copied().unwrap_or(Severity::Info);
+                        let severity = if all { Severity::Critical } else { worst.min(Severity::High) };
                         let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
                         self.report(policy, index, FindingId::WildcardNotResource, severity, message.to_owned());
                     }
@@ -164,7 +167,7 @@ impl Judge<'_, '_> {
                         // A NotAction whose resources are named grants nothing broad, and is still worth a word.
                         let bounded = statement.effect == Effect::Allow
                             && matches!(statement.actions, Selection::Except(_))
-                            && !told.contains(&(policy, index));
+                            && !told.contains_key(&(policy, index));
                         if bounded {
                             let message = "NotAction grants more with every new service; here the resource bounds it";
                             self.report(
@@ -235,37 +238,34 @@ impl Judge<'_, '_> {
     fn whole_services(&mut self, covered: &[bool]) {
         let grants = self.grants;
         for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
-            let mut sensitive = Vec::new();
-            let mut others = Vec::new();
+            let mut told: Vec<((FindingId, Severity), Vec<&str>)> = Vec::new();
             for (nth, service) in &granter.services {
-                let text = pattern_text(granter, *nth);
-                match service {
-                    WholeService::Known(service) => {
-                        let actions = service_table::actions_of(*service);
-                        let left = grants.all.count_common(&grants.all, actions.clone());
-                        let of_interest =
-                            if sensitivity::is_sensitive(*service) { &mut sensitive } else { &mut others };
-                        // Unless a Deny or the boundary took most of it away.
-                        if left * 2 >= actions.len() {
-                            of_interest.push(text);
-                        }
+                if let WholeService::Known(service) = service {
+                    let actions = service_table::actions_of(*service);
+                    // Unless a Deny or the boundary took most of it away.
+                    if grants.all.count_common(&grants.all, actions.clone()) * 2 < actions.len() {
+                        continue;
                     }
-                    WholeService::Unknown => sensitive.push(text),
+                }
+                let (rule, text) = (rule_of_service(*service, granter), pattern_text(granter, *nth));
+                match told.iter_mut().find(|(known, _)| *known == rule) {
+                    Some((_, texts)) => texts.push(text),
+                    None => told.push((rule, vec![text])),
                 }
             }
-            for (id, severity, texts) in [
-                (FindingId::WildcardSensitiveService, lowered(granter, false), sensitive),
-                (FindingId::WildcardService, Severity::Medium, others),
-            ] {
-                if !texts.is_empty() {
-                    let message = format!("{} on every resource: name the actions the function needs", listed(&texts));
-                    self.report_at(granter, id, severity, message);
-                }
+            told.sort_by_key(|((id, severity), _)| (*id, std::cmp::Reverse(*severity)));
+            for ((id, severity), texts) in told {
+                let message = if severity < Severity::Medium {
+                    format!("{}: {NOT_KNOWN}", listed(&texts))
+                } else {
+                    format!("{} on every resource: name the actions the function needs", listed(&texts))
+                };
+                self.report_at(granter, id, severity, message);
             }
         }
     }
 
-    /// What the table does not know counts as sensitive, and is reported rather than acted on.
+    /// What the table does not know grants nothing, unless AWS has added it since: a note.
     fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
         let grants = self.grants;
         let allows: Vec<_> = boundary
@@ -286,11 +286,8 @@ impl Judge<'_, '_> {
             let texts = granter.unknown.iter().map(|nth| pattern_text(granter, *nth));
             let granted: Vec<&str> = texts.filter(|text| is_within(text)).collect();
             if !granted.is_empty() {
-                let message = format!(
-                    "{} on every resource: not in the service authorization reference, so taken as sensitive",
-                    listed(&granted)
-                );
-                self.report_at(granter, FindingId::WildcardPermissions, Severity::Medium, message);
+                let message = format!("{}: {NOT_KNOWN}", listed(&granted));
+                self.report_at(granter, FindingId::WildcardPermissions, Severity::Info, message);
             }
         }
     }
@@ -324,6 +321,10 @@ impl Judge<'_, '_> {
     }
 }
 
+/// What is said of what the table does not have.
+const NOT_KNOWN: &str = "not in AWS's service authorization reference, so it grants nothing unless AWS has added it \
+                         since: look for a typing error";
+
 /// More than most statements have.
 const MANY_SPANS: usize = 256;
 
@@ -356,6 +357,17 @@ fn listed(texts: &[&str]) -> String {
 fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
     let values: &'d Values<'d> = granter.statement.actions.named();
     values.as_slice().get(nth).map_or("", |text| text.as_ref())
+}
+
+/// The rule for a whole service, and its severity.
+fn rule_of_service(service: WholeService, granter: &Granter<'_>) -> (FindingId, Severity) {
+    match service {
+        WholeService::Known(service) if sensitivity::is_sensitive(service) => {
+            (FindingId::WildcardSensitiveService, lowered(granter, false))
+        }
+        WholeService::Known(_) => (FindingId::WildcardService, Severity::Medium),
+        WholeService::Unknown => (FindingId::WildcardService, Severity::Low),
+    }
 }
 
 /// The rule for a kind of action, and its severity after what the conditions take away.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Kind;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn context() -> Context {
     Context::of_account("111122223333".parse().unwrap())
@@ -66,11 +67,39 @@ fn not_action_and_not_resource() {
         json!({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::bucket"}),
         &["wildcard-admin critical Statement[0]", "wildcard-not-resource critical Statement[0]"],
     );
-    check(
-        json!({"Effect": "Allow", "Action": "s3:ListBucket", "NotResource": "arn:aws:s3:::bucket"}),
-        &["wildcard-not-resource high Statement[0]"],
-    );
     check(json!({"Effect": "Deny", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::bucket"}), &[]);
+}
+
+#[test]
+fn not_resource_is_as_serious_as_what_it_grants() {
+    let except = |actions: Value| json!({"Effect": "Allow", "Action": actions, "NotResource": "arn:aws:s3:::shop/*"});
+    check(except(json!("s3:ListBucket")), &["wildcard-not-resource info Statement[0]"]);
+    check(
+        except(json!(["ec2:CreateTags", "logs:PutLogEvents"])),
+        &[
+            "wildcard-write low Statement[0]",
+            "wildcard-write info Statement[0]",
+            "wildcard-not-resource low Statement[0]",
+        ],
+    );
+    check(
+        except(json!("sns:AddPermission")),
+        &["wildcard-permissions medium Statement[0]", "wildcard-not-resource medium Statement[0]"],
+    );
+    check(
+        except(json!("s3:GetObject")),
+        &["wildcard-data-read high Statement[0]", "wildcard-not-resource high Statement[0]"],
+    );
+    check(
+        except(json!("lambda:UpdateFunctionCode")),
+        &[
+            "wildcard-write low Statement[0]",
+            "privilege-escalation critical Statement[0]",
+            "wildcard-not-resource high Statement[0]",
+        ],
+    );
+    let nothing = json!({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "*"});
+    check(nothing, &[]);
 }
 
 #[test]
@@ -172,19 +201,24 @@ fn other_rules() {
 }
 
 #[test]
-fn what_is_not_known_is_never_nothing() {
-    check(allow(json!("s3:MadeUpToday"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
-    check(
-        allow(json!(["newservice:Do", "newservice:Undo*"]), json!("*")),
-        &["wildcard-permissions medium Statement[0]"],
-    );
-    check(allow(json!("newservice:*"), json!("*")), &["wildcard-sensitive-service high Statement[0]"]);
+fn what_is_not_known_grants_nothing_and_is_worth_a_note() {
+    let note: &[&str] = &["wildcard-permissions info Statement[0]"];
+    for misspelt in
+        ["s3:GetObjects", "s3:MadeUpToday", "s3:PutObject;s3:GetObject", "lamda:Invoke*", "s3-Get", "dynamo:*Item"]
+    {
+        check(allow(json!(misspelt), json!("*")), note);
+    }
+    check(allow(json!(["newservice:Do", "newservice:Undo*"]), json!("*")), note);
+    // It may be one that AWS has added since.
+    check(allow(json!("newservice:*"), json!("*")), &["wildcard-service low Statement[0]"]);
     check(allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:thing/*")), &[]);
-    check(
-        allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:*")),
-        &["wildcard-permissions medium Statement[0]"],
-    );
+    check(allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:*")), note);
     check(allow(json!("newservice:Do"), json!("arn:aws:newservice:eu-west-1:111122223333:thing/a")), &[]);
+    // It changes nothing about what stands beside it.
+    check(
+        allow(json!(["s3:GetObjects", "s3:GetObject"]), json!("*")),
+        &["wildcard-data-read high Statement[0]", note[0]],
+    );
     // Whitespace matches nothing, known or not.
     check(allow(json!([" iam:PassRole", "newservice:Do ", "s3:Get Object"]), json!("*")), &[]);
     check(
@@ -468,6 +502,94 @@ mod rewrite {
             None,
             json!([lambda, allow(json!(["iam:GetRole"]), json!("*"))]),
             &[(1, EditKind::Replaced)],
+        );
+    }
+
+    /// The actions that a document's only statement grants, whatever their resources.
+    fn granted(document: &Value) -> BTreeSet<String> {
+        let patterns = match &document["Statement"][0]["Action"] {
+            Value::Array(patterns) => patterns.clone(),
+            pattern => vec![pattern.clone()],
+        };
+        let fits = |name: &str| {
+            patterns.iter().any(|pattern| crate::pattern::fits_ignoring_case(pattern.as_str().unwrap(), name))
+        };
+        (0..service_table::ACTIONS).map(service_table::name).filter(|name| fits(name)).collect()
+    }
+
+    #[test]
+    fn of_a_whole_service_only_what_is_serious_goes() {
+        for service in ["rds", "ecr", "redshift", "backup", "ds", "states", "codedeploy", "eks"] {
+            let pattern = format!("{service}:*");
+            let before = allow(json!([pattern]), json!("*"));
+            let serious = |name: &str| {
+                let finding = |statements: Value| {
+                    let text = policy(statements);
+                    judge(&Document::parse(&text, Kind::Identity).unwrap(), &context())
+                };
+                // Alone, or as the step whose loss closes a path.
+                let alone = finding(allow(json!(name), json!("*")));
+                let is_pivot = ROUTES.iter().any(|route| route.first() == name);
+                is_pivot || alone.iter().any(|finding| finding.severity >= Severity::High)
+            };
+            let all = granted(&json!({"Statement": [before.clone()]}));
+            let expected: BTreeSet<String> = all.iter().filter(|name| !serious(name)).cloned().collect();
+            let result = narrowed(&json!([before]), None).document.unwrap();
+            assert_eq!(granted(&result), expected, "{service}");
+            assert!(result.to_string().len() < 2_500, "{service}: {}", result.to_string().len());
+        }
+    }
+
+    #[test]
+    fn a_function_keeps_its_queue() {
+        // Nothing is serious about it.
+        let queue = allow(json!(["sqs:*", "logs:*"]), json!("*"));
+        check(json!([queue]), None, json!([queue]), &[]);
+        // Of a wildcard what is serious goes, and what it names beside that stays.
+        let modify = allow(json!(["ec2:ModifyI*", "sqs:*"]), json!("*"));
+        let left = narrowed(&json!([modify]), None).document.unwrap();
+        let left = granted(&left);
+        assert!(left.contains("ec2:ModifyInstancePlacement") && left.contains("sqs:AddPermission"), "{left:?}");
+        assert!(!left.contains("ec2:ModifyImageAttribute") && !left.contains("ec2:ModifyVpcAttribute"), "{left:?}");
+        // A wildcard in the middle says which names it means, and takes in no others.
+        let left = narrowed(&json!([allow(json!("rds:*SnapshotAttribute*"), json!("*"))]), None).document.unwrap();
+        assert_eq!(
+            left["Statement"][0]["Action"],
+            json!(["rds:DescribeDBClusterSnapshotAttributes", "rds:DescribeDBSnapshotAttributes"])
+        );
+    }
+
+    #[test]
+    fn of_not_resource_the_actions_at_fault_go() {
+        let except =
+            |actions: Value| json!({"Effect": "Allow", "Action": actions, "NotResource": "arn:aws:s3:::shop/*"});
+        check(
+            json!([except(json!(["s3:GetObject", "s3:ListBucket", "logs:PutLogEvents"]))]),
+            None,
+            json!([except(json!(["s3:ListBucket", "logs:PutLogEvents"]))]),
+            &[(0, EditKind::Replaced)],
+        );
+        check(json!([except(json!("*"))]), None, Value::Null, &[(0, EditKind::Removed)]);
+    }
+
+    #[test]
+    fn a_whole_service_that_is_not_at_fault_stays_beside_one_that_is() {
+        check(
+            json!([allow(json!(["s3:*", "sqs:*", "madeup:*", "s3:Gett"]), json!("*"))]),
+            None,
+            json!([allow(json!(["sqs:*", "madeup:*", "s3:Gett"]), json!("*"))]),
+            &[(0, EditKind::Replaced)],
+        );
+    }
+
+    #[test]
+    fn a_finding_that_was_not_named_does_not_go_along() {
+        let statement = allow(json!(["rds:ModifyDBSnapshotAttribute", "sns:AddPermission"]), json!("*"));
+        check(
+            json!([statement]),
+            None,
+            json!([allow(json!(["sns:AddPermission"]), json!("*"))]),
+            &[(0, EditKind::Replaced)],
         );
     }
 
