@@ -157,6 +157,22 @@ fn reading_data() {
 }
 
 #[test]
+fn a_rotation_function_keeps_its_secrets() {
+    // What SAM's policy template AWSSecretsManagerRotationPolicy grants
+    // (https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-policy-template-list.html).
+    let mut rotate = allow(
+        json!(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]),
+        json!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"),
+    );
+    let function = "arn:aws:lambda:eu-west-1:111122223333:function:turn-keys";
+    rotate["Condition"] = json!({"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": function}});
+    let random = allow(json!("secretsmanager:GetRandomPassword"), json!("*"));
+    check(json!([rotate, random]), &["wildcard-data-read medium Statement[0]", "wildcard-write low Statement[0]"]);
+    rotate["Condition"] = json!({"StringLike": {"secretsmanager:resource/AllowRotationLambdaArn": "arn:aws:lambda:*"}});
+    check(json!(rotate), &["wildcard-data-read high Statement[0]", "wildcard-write low Statement[0]"]);
+}
+
+#[test]
 fn whole_services() {
     check(allow(json!("polly:*"), json!("*")), &["wildcard-service medium Statement[0]"]);
     let ids = |statements: Value| -> Vec<String> {
