@@ -5,6 +5,10 @@
 //! or partition that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function
 //! there is.
 
+mod share;
+
+pub(crate) use share::{Fragment, Share};
+
 use crate::{
     AccountId, Context,
     document::{Selection, Values, Version},
@@ -60,6 +64,9 @@ const GIVEN: &[(&str, &str, &str)] = &[
         "mi-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
     ),
 ];
+
+/// The longest known start of such a name, `subnet-`.
+const GIVEN_START: usize = 7;
 
 /// The name that AWS gives to what a template stands for, after what stands before it.
 fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {
@@ -122,6 +129,19 @@ pub(crate) fn reaches(
         }),
         Selection::Except(resources) => !resources.iter().any(is_all_stars),
     }
+}
+
+/// How much of what a template stands for a statement's resources fit.
+pub(crate) fn share_of(
+    resources: &Selection<Values<'_>>,
+    version: Version,
+    context: &Context,
+    template: &str,
+    scratch: &mut Scratch,
+) -> Share {
+    let Selection::Only(resources) = resources else { return Share::default() };
+    let fragments = resources.iter().filter_map(|resource| Fragment::read(resource, version, context));
+    fragments.map(|mut fragment| fragment.share_of(template.as_bytes(), scratch)).fold(Share::default(), Share::and)
 }
 
 /// `*`, `**`: everything, whatever it is matched against.

@@ -1,13 +1,13 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::{condition_scope::ConditionScope, escalation::Route};
+use super::{condition_scope::ConditionScope, escalation::Route, pieces::Pieces};
 use crate::{
-    Context, Document, Effect, Selection, Statement,
-    breadth::{self, Reach, Scratch, is_all_stars},
+    Context, Document, Effect, Selection, Statement, Version,
+    breadth::{self, Reach, Scratch, Share, is_all_stars},
     pattern,
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 /// Actions that one element of one statement grants broadly. Small, because there are many.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Span {
 
 impl Span {
     /// A document is far too short for more than four thousand million of anything.
-    fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
+    pub(super) fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             statement: small(statement),
@@ -75,11 +75,23 @@ pub(super) struct Grants<'d> {
     pub(super) unscoped: ActionSet,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
+    /// Resources that are everything only together with others: the statement, and the index in its `Resource`.
+    pub(super) pieces: BTreeSet<(usize, usize)>,
     policies: Vec<&'d Document<'d>>,
     context: &'d Context,
 }
 
 impl<'d> Grants<'d> {
+    /// The version of the policy that a statement stands in.
+    pub(super) fn version_of(&self, granter: &Granter<'_>) -> Version {
+        self.policies.get(granter.policy).map_or(Version::V2012, |document| document.version)
+    }
+
+    /// Whose account it is judged in.
+    pub(super) fn context(&self) -> &'d Context {
+        self.context
+    }
+
     /// The spans of one statement.
     pub(super) fn spans_of(&self, granter: &Granter<'_>) -> &[Span] {
         self.spans.get(granter.spans.clone()).unwrap_or_default()
@@ -105,6 +117,11 @@ impl<'d> Grants<'d> {
         route.path.on.iter().all(|templates| {
             granters.iter().any(|(resources, version)| {
                 breadth::reaches(resources, *version, self.context, templates, &mut scratch)
+            }) || templates.iter().any(|template| {
+                let share = granters.iter().map(|(resources, version)| {
+                    breadth::share_of(resources, *version, self.context, template, &mut scratch)
+                });
+                share.fold(Share::default(), Share::and).is_much()
             })
         })
     }
@@ -130,6 +147,7 @@ impl<'d> Grants<'d> {
             unscoped: ActionSet::new(),
             statements: Vec::with_capacity(4),
             spans: Vec::with_capacity(64),
+            pieces: BTreeSet::new(),
             policies: policies.to_vec(),
             context,
         };
@@ -143,6 +161,7 @@ impl<'d> Grants<'d> {
                 }
             }
         }
+        Pieces::of(&grants, expansion).add_to(&mut grants);
         if let Some(actions) = &denied.actions {
             expansion.scratch.begin_policy();
             grants.all.subtract(actions);
@@ -331,9 +350,9 @@ pub(super) fn expanded(pattern: &str) -> ActionSet {
 
 /// Turns patterns into ranges of actions, counting the work.
 #[derive(Default)]
-struct Expansion {
+pub(super) struct Expansion {
     ranges: Vec<Range<Action>>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 impl Expansion {
@@ -379,6 +398,14 @@ impl Expansion {
     fn reuse(&mut self, mut ranges: Vec<Range<Action>>) {
         ranges.clear();
         self.ranges = ranges;
+    }
+
+    /// Every action that a statement selects, and more once too much work has been done.
+    pub(super) fn selected(&mut self, actions: &Selection<crate::Values<'_>>) -> ActionSet {
+        match actions {
+            Selection::Only(patterns) => self.union(patterns.iter(), Doubt::TakesMore),
+            Selection::Except(patterns) => self.union(patterns.iter(), Doubt::TakesLess).complement(),
+        }
     }
 
     /// Everything that some patterns fit.

@@ -121,8 +121,11 @@ impl Narrowing<'_> {
         if let Some(Selection::Only(resources)) = &statement.resources {
             let examples: Vec<Action> =
                 faults.whole.values().flatten().copied().chain(faults.actions.ranges().flatten()).collect();
-            let broad: Vec<bool> =
-                resources.iter().map(|resource| self.is_broad(resource, &examples, parsed)).collect();
+            let broad: Vec<bool> = resources
+                .iter()
+                .enumerate()
+                .map(|(nth, resource)| grants.pieces.contains(&(at, nth)) || self.is_broad(resource, &examples, parsed))
+                .collect();
             let named = kept(text, "Resource", &|nth| !broad.get(nth).copied().unwrap_or(true));
             if let (Some(named), Some(faulty)) = (named, kept(text, "Action", &|nth| faults.touch(nth))) {
                 let mut statement = with(&with(text, "Resource", named), "Action", faulty);

@@ -4,6 +4,7 @@ mod condition_scope;
 mod escalation;
 mod grants;
 mod least_change;
+mod pieces;
 mod remainder;
 mod reviewed;
 mod sensitivity;

@@ -1,6 +1,9 @@
 //! What an action may do to others, as far as the rules tell it apart.
 
-use super::reviewed::{self, Group};
+use super::{
+    escalation::ROUTES,
+    reviewed::{self, Group},
+};
 use crate::service_table::{self, Action, ActionSet, Service};
 use std::sync::LazyLock;
 use strum::VariantArray;
@@ -134,6 +137,8 @@ pub(super) struct Sensitive {
     administration: ActionSet,
     copies: ActionSet,
     baseline: ActionSet,
+    /// What is high or critical on everything, alone or as one step of a path.
+    pub(super) serious: ActionSet,
 }
 
 pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
@@ -155,6 +160,7 @@ pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
         administration: listed(reviewed::ADMINISTERS),
         copies: listed(reviewed::COPIES),
         baseline: listed(LAMBDA_BASELINE),
+        serious: ActionSet::new(),
     };
     let only_reads = listed(reviewed::ONLY_READS);
     for others in [&listed(reviewed::GIVES_NOTHING), &only_reads, &sensitive.administration] {
@@ -164,6 +170,12 @@ pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
     sensitive.any.subtract(&only_reads);
     for known in [&sensitive.permissions, &sensitive.data_reads, &sensitive.administration, &sensitive.copies] {
         sensitive.any.unite(known);
+    }
+    sensitive.serious.unite(&sensitive.permissions);
+    sensitive.serious.unite(&sensitive.data_reads);
+    let steps = ROUTES.iter().flat_map(|route| route.needs.iter().copied());
+    for action in steps.chain(sensitive.pass_role).chain(sensitive.assume_role) {
+        sensitive.serious.insert_one(action);
     }
     sensitive
 });

@@ -417,6 +417,106 @@ fn a_role_is_judged_as_a_whole_and_within_its_boundary() {
     );
 }
 
+/// `arn:aws:iam::111122223333:role/a*`, and so on through some letters.
+fn each(before: &str, letters: std::ops::RangeInclusive<char>, after: &str) -> Vec<String> {
+    letters.map(|letter| format!("{before}{letter}{after}")).collect()
+}
+
+#[test]
+fn patterns_that_add_up_to_everything_are_everything() {
+    let roles = "arn:aws:iam::111122223333:role/";
+    let pass: &[&str] = &["wildcard-pass-role high Statement[0]"];
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='z', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/", 'A'..='Z', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/*", 'a'..='j', ""))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("*", 'a'..='z', ""))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("*ole/", 'a'..='z', "*"))), pass);
+    // A quarter of the letters, digits and the dash is ten of them.
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='j', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='i', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='a', "*"))), &[]);
+    check(
+        allow(json!("iam:PassRole"), json!([vec![format!("{roles}a*"); 40], vec![format!("{roles}b*")]].concat())),
+        &[],
+    );
+    // Names that begin alike are one application's.
+    check(allow(json!("iam:PassRole"), json!(each(&format!("{roles}shop-"), 'a'..='z', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::999999999999:role/", 'a'..='z', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:s3:::", 'a'..='z', "*"))), &[]);
+    // One length is few names, all of them are all.
+    let lengths = |longest: usize| (1..=longest).map(|many| format!("{roles}{}", "?".repeat(many))).collect::<Vec<_>>();
+    check(allow(json!("iam:PassRole"), json!(lengths(64))), pass);
+    check(allow(json!("iam:PassRole"), json!(lengths(4))), &[]);
+    // In other services, whose names stand in one or two places.
+    check(
+        allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::", 'a'..='z', "*"))),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(
+        allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::", 'a'..='z', "*/*"))),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::shop-data/", 'a'..='z', "*"))), &[]);
+    check(
+        allow(
+            json!("secretsmanager:Get*"),
+            json!(each("arn:aws:secretsmanager:*:111122223333:secret:", 'a'..='p', "*")),
+        ),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(
+        allow(json!("lambda:*"), json!(each("arn:aws:lambda:eu-west-1:111122223333:function:", 'a'..='z', "*"))),
+        &[
+            "wildcard-permissions high Statement[0]",
+            "wildcard-invoke medium Statement[0]",
+            "wildcard-write low Statement[0]",
+            "privilege-escalation critical Statement[0]",
+        ],
+    );
+    // What is not serious on everything is not in parts.
+    check(allow(json!("sqs:SendMessage"), json!(each("arn:aws:sqs:eu-west-1:111122223333:", 'a'..='z', "*"))), &[]);
+}
+
+#[test]
+fn patterns_add_up_over_the_whole_role() {
+    let half = |letters| {
+        policy(allow(json!(["iam:AttachRolePolicy", "iam:GetRole"]), json!(each("arn:aws:iam::*:role/", letters, "*"))))
+    };
+    let parse = |text: &'_ str| -> Document<'static> {
+        Document::parse(Box::leak(text.to_owned().into_boxed_str()), Kind::Identity).unwrap()
+    };
+    let (one, two) = (parse(&half('a'..='f')), parse(&half('g'..='m')));
+    let found = |policies: &[&Document<'_>], boundary: Option<&Document<'_>>| -> Vec<String> {
+        let found = judge_role(policies, boundary, &context());
+        found.iter().map(|found| format!("{} {} {}", found.policy, found.finding.id, found.finding.severity)).collect()
+    };
+    let both = [
+        "0 wildcard-permissions high",
+        "0 privilege-escalation critical",
+        "1 wildcard-permissions high",
+        "1 privilege-escalation critical",
+    ];
+    assert_eq!(found(&[&one, &two], None), both);
+    assert_eq!(found(&[&one], None), [""; 0]);
+    // A boundary adds up likewise.
+    let all = parse(&policy(allow(json!("*"), json!("*"))));
+    assert_eq!(found(&[&one, &two], Some(&all)), both);
+    let attach = parse(&policy(allow(json!("iam:AttachRolePolicy"), json!("*"))));
+    let pieces = parse(&policy(allow(json!("iam:*"), json!(each("arn:aws:iam::*:role/", 'a'..='z', "*")))));
+    let open = ["0 wildcard-permissions high", "0 privilege-escalation critical"];
+    assert_eq!(found(&[&attach], Some(&pieces)), open);
+    assert_eq!(found(&[&attach], Some(&one)), [""; 0]);
+    // A Deny takes it away, and a condition scopes it.
+    let deny = parse(&policy(json!({"Effect": "Deny", "Action": "iam:Attach*", "Resource": "*"})));
+    assert_eq!(found(&[&one, &two, &deny], None), [""; 0]);
+    let mut tagged = allow(
+        json!("secretsmanager:GetSecretValue"),
+        json!(each("arn:aws:secretsmanager:*:*:secret:", 'a'..='z', "*")),
+    );
+    tagged["Condition"] = json!({"StringEquals": {"aws:ResourceTag/team": "shop"}});
+    check(tagged, &["wildcard-data-read medium Statement[0]"]);
+}
+
 #[test]
 fn policy_variables_are_not_wildcards() {
     check(allow(json!("s3:GetObject"), json!("arn:aws:s3:::${aws:PrincipalTag/bucket}/*")), &[]);
@@ -554,6 +654,22 @@ mod rewrite {
             assert_eq!(granted(&result), expected, "{service}");
             assert!(result.to_string().len() < 2_500, "{service}: {}", result.to_string().len());
         }
+    }
+
+    #[test]
+    fn of_patterns_that_add_up_none_stays() {
+        let roles = "arn:aws:iam::111122223333:role/";
+        let resources =
+            [each(roles, 'a'..='z', "*"), vec![format!("{roles}shop-worker"), format!("{roles}shop-*")]].concat();
+        check(
+            json!([allow(json!(["iam:PassRole", "iam:GetRole"]), json!(resources))]),
+            None,
+            json!([
+                allow(json!(["iam:GetRole"]), json!(resources)),
+                allow(json!(["iam:PassRole"]), json!([format!("{roles}shop-worker"), format!("{roles}shop-*")])),
+            ]),
+            &[(0, EditKind::Replaced)],
+        );
     }
 
     #[test]
