@@ -7,7 +7,7 @@
 
 mod share;
 
-pub(crate) use share::{Fragment, Share};
+pub(crate) use share::{Fragment, Outline, Share};
 
 use crate::{
     AccountId, Context,
@@ -64,9 +64,6 @@ const GIVEN: &[(&str, &str, &str)] = &[
         "mi-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
     ),
 ];
-
-/// The longest known start of such a name, `subnet-`.
-const GIVEN_START: usize = 7;
 
 /// The name that AWS gives to what a template stands for, after what stands before it.
 fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {

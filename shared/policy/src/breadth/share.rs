@@ -44,7 +44,7 @@ impl Share {
 /// A resource pattern that may be a part of everything.
 pub(crate) struct Fragment<'d> {
     filler: Filler<'d>,
-    /// How many characters are no wildcards.
+    /// How many characters are no wildcards, and can stand neither for the partition, nor for the Region or the account.
     fixed: usize,
     /// Whether a star follows the account, so that names of any length fit.
     any_length: bool,
@@ -60,7 +60,10 @@ impl<'d> Fragment<'d> {
         }
         let filler = Filler::new(super::without_variables(resource, version), context);
         let text: &str = &filler.pattern;
+        let digits = text.bytes().filter(u8::is_ascii_digit).count().min(AccountId::LENGTH);
+        let partition = filler.partition.len().max(context.partition.as_str().len());
         let fixed = text.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();
+        let fixed = fixed.saturating_sub(digits + partition + filler.region.len());
         let name = text.splitn(6, ':').nth(5).filter(|_| text.starts_with("arn:")).unwrap_or(text);
         Some(Self { any_length: name.contains('*'), fixed, filler, costs: Vec::new() })
     }
@@ -70,16 +73,16 @@ impl<'d> Fragment<'d> {
         &self.filler.pattern
     }
 
+    /// Whether it may fit some of what a template stands for, by its service and its length alone.
+    pub(crate) fn may_share(&self, template: &Outline<'_>) -> bool {
+        // What does not fit between the names has to be in them.
+        self.fixed < template.plain + usize::from(FAR)
+            && self.filler.fixed_service().is_none_or(|service| Some(service) == template.service)
+    }
+
     /// How much of what a template stands for it fits.
     pub(crate) fn share_of(&mut self, template: &[u8], scratch: &mut Scratch) -> Share {
-        if self.filler.fixes_service
-            && self.filler.fixed_service() != after_partition(template).split(|byte| *byte == b':').next()
-        {
-            return Share::default();
-        }
-        let room = template.len() + AccountId::LENGTH + self.filler.region.len() + self.filler.partition.len();
-        // What does not fit between the names has to be in them.
-        if self.fixed > room + super::GIVEN_START + 2 {
+        if !self.may_share(&Outline::of(template)) {
             return Share::default();
         }
         if scratch.is_exhausted_after(WORK) {
@@ -104,7 +107,7 @@ impl<'d> Fragment<'d> {
         }
         skip_stars(&mut costs, pattern);
         let account = self.filler.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
-        let given = given_name(template).map_or("", |(_, name)| name.split('\u{5}').next().unwrap_or_default());
+        let given = given_start(template);
         let mut field = Vec::new();
         for byte in template {
             field.clear();
@@ -113,7 +116,7 @@ impl<'d> Fragment<'d> {
                     let partition = self.filler.field(&self.filler.partition);
                     super::fill(&mut field, partition, self.filler.context.partition.as_str());
                 }
-                REGION => super::fill(&mut field, self.filler.field(&self.filler.region), UNGUESSABLE),
+                REGION => super::fill(&mut field, self.filler.field(&self.filler.region), "\u{5}"),
                 ACCOUNT => field.extend_from_slice(account.as_bytes()),
                 NAME => field.extend_from_slice(given.as_bytes()),
                 plain => field.push(plain),
@@ -124,11 +127,33 @@ impl<'d> Fragment<'d> {
             if *byte == NAME {
                 a_name(&mut costs, pattern);
             }
+            if costs.iter().all(|cost| *cost >= FAR) {
+                break;
+            }
         }
         let least = costs.last().copied().filter(|cost| *cost < FAR).map(usize::from);
         self.costs = costs;
         least
     }
+}
+
+/// What of a template decides whether a pattern may fit it.
+pub(crate) struct Outline<'t> {
+    service: Option<&'t [u8]>,
+    /// How many characters are known, those with which given names start included.
+    plain: usize,
+}
+
+impl<'t> Outline<'t> {
+    pub(crate) fn of(template: &'t [u8]) -> Self {
+        let plain = template.iter().filter(|byte| **byte > NAME).count() + given_start(template).len();
+        Self { service: after_partition(template).split(|byte| *byte == b':').next(), plain }
+    }
+}
+
+/// How the names start that AWS gives to what a template stands for.
+fn given_start(template: &[u8]) -> &'static str {
+    given_name(template).map_or("", |(_, name)| name.split('\u{5}').next().unwrap_or_default())
 }
 
 /// What one computation is worth in comparisons.

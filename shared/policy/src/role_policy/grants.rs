@@ -75,6 +75,8 @@ pub(super) struct Grants<'d> {
     pub(super) unscoped: ActionSet,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
+    /// What statements grant on patterns, broad or not.
+    pub(super) offered: Vec<Span>,
     /// Resources that are everything only together with others: the statement, and the index in its `Resource`.
     pub(super) pieces: BTreeSet<(usize, usize)>,
     policies: Vec<&'d Document<'d>>,
@@ -114,16 +116,23 @@ impl<'d> Grants<'d> {
             }));
         }
         let mut scratch = Scratch::default();
-        route.path.on.iter().all(|templates| {
-            granters.iter().any(|(resources, version)| {
-                breadth::reaches(resources, *version, self.context, templates, &mut scratch)
-            }) || templates.iter().any(|template| {
+        let reaches = |templates: &[&str], scratch: &mut Scratch| {
+            granters
+                .iter()
+                .any(|(resources, version)| breadth::reaches(resources, *version, self.context, templates, scratch))
+        };
+        let add_up_to = |templates: &[&str]| {
+            let mut scratch = Scratch::default();
+            templates.iter().any(|template| {
                 let share = granters.iter().map(|(resources, version)| {
                     breadth::share_of(resources, *version, self.context, template, &mut scratch)
                 });
                 share.fold(Share::default(), Share::and).is_much()
             })
-        })
+        };
+        // What adds up was found among the serious actions: only then is it worth another look.
+        let pieces = !self.pieces.is_empty();
+        route.path.on.iter().all(|templates| reaches(templates, &mut scratch) || pieces && add_up_to(templates))
     }
 
     /// What is left of it within a permissions boundary.
@@ -147,6 +156,7 @@ impl<'d> Grants<'d> {
             unscoped: ActionSet::new(),
             statements: Vec::with_capacity(4),
             spans: Vec::with_capacity(64),
+            offered: Vec::new(),
             pieces: BTreeSet::new(),
             policies: policies.to_vec(),
             context,
@@ -161,7 +171,7 @@ impl<'d> Grants<'d> {
                 }
             }
         }
-        Pieces::of(&grants, expansion).add_to(&mut grants);
+        Pieces::of(&grants).add_to(&mut grants);
         if let Some(actions) = &denied.actions {
             expansion.scratch.begin_policy();
             grants.all.subtract(actions);
@@ -267,6 +277,7 @@ impl<'d> Grants<'d> {
                 self.note(pattern, actions, scoped);
             }
             Reach::Patterns(patterns) => {
+                self.offered.push(Span::new(self.statements.len(), pattern, &actions));
                 let mut open: Option<Range<Action>> = None;
                 for action in actions {
                     if patterns.are_broad_for(action, scratch) {
@@ -350,9 +361,9 @@ pub(super) fn expanded(pattern: &str) -> ActionSet {
 
 /// Turns patterns into ranges of actions, counting the work.
 #[derive(Default)]
-pub(super) struct Expansion {
+struct Expansion {
     ranges: Vec<Range<Action>>,
-    pub(super) scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Expansion {
@@ -398,14 +409,6 @@ impl Expansion {
     fn reuse(&mut self, mut ranges: Vec<Range<Action>>) {
         ranges.clear();
         self.ranges = ranges;
-    }
-
-    /// Every action that a statement selects, and more once too much work has been done.
-    pub(super) fn selected(&mut self, actions: &Selection<crate::Values<'_>>) -> ActionSet {
-        match actions {
-            Selection::Only(patterns) => self.union(patterns.iter(), Doubt::TakesMore),
-            Selection::Except(patterns) => self.union(patterns.iter(), Doubt::TakesLess).complement(),
-        }
     }
 
     /// Everything that some patterns fit.

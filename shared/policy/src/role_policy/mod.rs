@@ -12,7 +12,7 @@ mod sensitivity;
 pub use least_change::{RoleTexts, narrow};
 
 use crate::{
-    Context, Document, Selection, Values,
+    Context, Document, Selection, Statement, Values,
     breadth::{self, Scratch, is_all_stars},
     display::quoted,
     document::Effect,
@@ -147,6 +147,13 @@ impl Judge<'_, '_> {
 
     /// `wildcard-not-resource`, which is as serious as what the statement grants.
     fn not_resources(&mut self, policies: &[&Document<'_>]) {
+        let concerns = |statement: &Statement<'_>| {
+            matches!(statement.resources, Some(Selection::Except(_)))
+                || matches!(statement.actions, Selection::Except(_))
+        };
+        if !policies.iter().flat_map(|document| &document.statements).any(concerns) {
+            return;
+        }
         let mut told: BTreeMap<(usize, usize), Severity> = BTreeMap::new();
         for (at, found) in &self.findings {
             let worst = told.entry((found.policy, *at)).or_insert(found.finding.severity);
