@@ -1,14 +1,19 @@
 //! The least change to one of a role's policies that takes the named findings out.
 
 use super::{
-    RoleFinding, can_take, escalation::Route, grants::Grants, judge, judge_role, open_routes, remainder, rule,
-    rule_of_service, sensitivity::SENSITIVE,
+    Itself, RoleFinding, can_take,
+    escalation::Route,
+    grants::Grants,
+    itself::{self, Way},
+    judge, judge_known_role, open_routes, remainder, rule, rule_of_service,
+    sensitivity::SENSITIVE,
 };
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
     breadth::{Reach, Scratch},
+    pattern,
     rewrite::{Narrowed, Outcome, Rewriting, Rewritten, rename},
-    service_table::{ACTIONS, Action, ActionSet},
+    service_table::{self, ACTIONS, Action, ActionSet},
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +26,8 @@ pub struct RoleTexts<'t> {
     pub policies: &'t [&'t str],
     /// The permissions boundary.
     pub boundary: Option<&'t str>,
+    /// What else is known of the role.
+    pub itself: Option<&'t Itself>,
 }
 
 /// Takes the named findings out of one of a role's policies and changes nothing else.
@@ -46,7 +53,9 @@ pub fn narrow(
     let documents =
         role.policies.iter().map(|text| Document::parse(text, Kind::Identity)).collect::<Result<Vec<_>, _>>()?;
     let boundary = role.boundary.map(|text| Document::parse(text, Kind::Identity)).transpose()?;
-    let narrowing = Narrowing { documents: &documents, boundary: boundary.as_ref(), policy, findings, context };
+    let unknown = Itself::default();
+    let itself = role.itself.unwrap_or(&unknown);
+    let narrowing = Narrowing { documents: &documents, boundary: boundary.as_ref(), itself, policy, findings, context };
     let Some(text) = role.policies.get(policy) else {
         return Ok(Narrowed::nothing());
     };
@@ -57,6 +66,7 @@ pub fn narrow(
 struct Narrowing<'r> {
     documents: &'r [Document<'r>],
     boundary: Option<&'r Document<'r>>,
+    itself: &'r Itself,
     policy: usize,
     findings: &'r [Finding],
     context: &'r Context,
@@ -103,13 +113,17 @@ impl Narrowing<'_> {
         named: &Named,
         grants: &Grants<'_>,
     ) -> Outcome {
-        let Some(at) =
-            grants.statements.iter().position(|granter| (granter.policy, granter.index) == (self.policy, index))
-        else {
-            return Outcome::Removed;
-        };
-        let faults = faults(at, named, grants);
         let Selection::Only(patterns) = &statement.actions else { return Outcome::Removed };
+        let at = grants.statements.iter().position(|it| (it.policy, it.index) == (self.policy, index));
+        let mut faults = at.map_or_else(Faults::default, |at| faults(at, named, grants));
+        if named.contains_key(&FindingId::PrivilegeEscalation) {
+            let all: Vec<&Document<'_>> = self.documents.iter().collect();
+            for way in itself::ways(&all, self.boundary, self.itself, self.context) {
+                if (way.policy, way.index) == (self.policy, index) {
+                    faults.add(way, patterns);
+                }
+            }
+        }
         if faults.are_none() {
             return Outcome::Removed;
         }
@@ -124,7 +138,10 @@ impl Narrowing<'_> {
             let broad: Vec<bool> = resources
                 .iter()
                 .enumerate()
-                .map(|(nth, resource)| grants.pieces.contains(&(at, nth)) || self.is_broad(resource, &examples, parsed))
+                .map(|(nth, resource)| {
+                    let is_piece = at.is_some_and(|at| grants.pieces.contains(&(at, nth)));
+                    is_piece || faults.resources.contains(&nth) || self.is_broad(resource, &examples, parsed)
+                })
                 .collect();
             let named = kept(text, "Resource", &|nth| !broad.get(nth).copied().unwrap_or(true));
             if let (Some(named), Some(faulty)) = (named, kept(text, "Action", &|nth| faults.touch(nth))) {
@@ -169,7 +186,7 @@ impl Narrowing<'_> {
             .collect();
         let before: Vec<&Document<'_>> = self.documents.iter().collect();
         let open = |documents: &[&Document<'_>]| -> Vec<RoleFinding> {
-            let mut found = judge_role(documents, self.boundary, self.context);
+            let mut found = judge_known_role(documents, self.boundary, self.itself, self.context);
             found.retain(|found| found.policy == self.policy);
             found
         };
@@ -194,11 +211,25 @@ struct Faults {
     some: BTreeSet<usize>,
     /// Those actions.
     actions: ActionSet,
+    /// Resources that they may not stay for, though they are narrow.
+    resources: BTreeSet<usize>,
 }
 
 impl Faults {
     fn are_none(&self) -> bool {
         self.whole.is_empty() && self.some.is_empty()
+    }
+
+    /// What the statement grants by name.
+    fn add(&mut self, way: Way, patterns: &Values<'_>) {
+        for action in way.actions {
+            self.actions.insert_one(action);
+            let mut name = String::new();
+            service_table::push_name(action, &mut name);
+            let fits = |(_, pattern): &(usize, &str)| pattern::fits_ignoring_case(pattern, &name);
+            self.some.extend(patterns.iter().enumerate().filter(fits).map(|(nth, _)| nth));
+        }
+        self.resources.extend(way.resources);
     }
 
     fn touch(&self, pattern: usize) -> bool {

@@ -3,12 +3,14 @@
 mod condition_scope;
 mod escalation;
 mod grants;
+mod itself;
 mod least_change;
 mod pieces;
 mod remainder;
 mod reviewed;
 mod sensitivity;
 
+pub use itself::Itself;
 pub use least_change::{RoleTexts, narrow};
 
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
 };
 use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
+use itself::Way;
 use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range};
@@ -45,6 +48,16 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
 /// An escalation that is spread over several statements or policies is reported where the permission stands whose loss
 /// closes it, `iam:PassRole` for most.
 pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, context: &Context) -> Vec<RoleFinding> {
+    judge_known_role(policies, boundary, &Itself::default(), context)
+}
+
+/// The same of a role of which more is known: what it may do to itself and to its guards by name is seen too.
+pub fn judge_known_role(
+    policies: &[&Document<'_>],
+    boundary: Option<&Document<'_>>,
+    itself: &Itself,
+    context: &Context,
+) -> Vec<RoleFinding> {
     let grants = Grants::within(policies, boundary, context);
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
     let everything = judge.everything();
@@ -53,6 +66,7 @@ pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, c
     judge.whole_services(&covered);
     judge.unknown(&covered, boundary);
     judge.escalations(&covered);
+    judge.by_name(itself::ways(policies, boundary, itself, context));
     judge.not_resources(policies);
     let mut findings = judge.findings;
     // By statement, and within it in the order of the rules.
@@ -296,6 +310,25 @@ impl Judge<'_, '_> {
             if !granted.is_empty() {
                 let message = format!("{}: {NOT_KNOWN}", listed(&granted));
                 self.report_at(granter, FindingId::WildcardPermissions, Severity::Info, message);
+            }
+        }
+    }
+
+    /// `privilege-escalation` over the role itself or over Warden, which a statement names.
+    fn by_name(&mut self, ways: Vec<Way>) {
+        for way in ways {
+            let mut hit = Hit::default();
+            way.actions.iter().for_each(|action| hit.add(*action));
+            let message = format!("leads to more permissions: {} by name: {}", hit.shown(), way.what);
+            let known = |(_, found): &(usize, RoleFinding)| {
+                let finding = &found.finding;
+                (found.policy, finding.id) == (way.policy, FindingId::PrivilegeEscalation)
+                    && finding.at == format!("Statement[{}]", way.index)
+            };
+            // Once is enough.
+            if !self.findings.iter().any(known) {
+                let (id, severity) = (FindingId::PrivilegeEscalation, Severity::Critical);
+                self.report(way.policy, way.index, id, severity, message);
             }
         }
     }

@@ -417,6 +417,112 @@ fn a_role_is_judged_as_a_whole_and_within_its_boundary() {
     );
 }
 
+/// A role, its attached policy and its boundary, and Warden's own.
+fn known() -> Itself {
+    let own = |arn: &str| arn.to_owned();
+    Itself {
+        arn: Some(own("arn:aws:iam::111122223333:role/shop/orders")),
+        policies: [own("arn:aws:iam::111122223333:policy/shop-data"), own("arn:aws:iam::aws:policy/ReadOnlyAccess")]
+            .into(),
+        boundary: Some(own("arn:aws:iam::111122223333:policy/limits")),
+        warden: [
+            own("arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+            own("arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+            own("arn:aws:secretsmanager:*:111122223333:secret:warden/*"),
+            own("arn:aws:lambda:eu-west-1:111122223333:function:w-role-guard"),
+        ]
+        .into(),
+    }
+}
+
+#[track_caller]
+fn check_known(statements: Value, escalates: bool) {
+    let text = policy(statements);
+    let document = Document::parse(&text, Kind::Identity).unwrap();
+    let found = judge_known_role(&[&document], None, &known(), &context());
+    let critical: Vec<&RoleFinding> =
+        found.iter().filter(|found| found.finding.severity == Severity::Critical).collect();
+    assert_eq!(critical.len(), usize::from(escalates), "{text}: {found:?}");
+    assert!(critical.iter().all(|found| found.finding.id == FindingId::PrivilegeEscalation));
+}
+
+#[test]
+fn a_role_that_may_write_its_own_policies_escalates() {
+    let role = "arn:aws:iam::111122223333:role/shop/orders";
+    for action in
+        ["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:Put*", "iam:*", "iam:DeleteRolePermissionsBoundary"]
+    {
+        check_known(allow(json!(action), json!(role)), true);
+    }
+    for resource in [
+        "arn:aws:iam::111122223333:role/shop/*",
+        "arn:aws:iam::*:role/shop/ord*",
+        "arn:aws:iam::111122223333:role/*/orders",
+    ] {
+        check_known(allow(json!("iam:PutRolePolicy"), json!(["arn:aws:iam::111122223333:role/else", resource])), true);
+    }
+    for (action, resource) in [
+        ("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/shop/prices"),
+        ("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/orders"),
+        ("iam:PutRolePolicy", "arn:aws:iam::999999999999:role/shop/orders"),
+        ("iam:GetRolePolicy", role),
+        ("iam:PassRole", role),
+        ("iam:TagRole", role),
+    ] {
+        check_known(allow(json!(action), json!(resource)), false);
+    }
+    let mut bounded = allow(json!("iam:AttachRolePolicy"), json!(role));
+    bounded["Condition"] = json!({"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::111122223333:policy/shop-data"}});
+    check_known(bounded, false);
+    let deny = |resource: &str| json!({"Effect": "Deny", "Action": "iam:Put*", "Resource": resource});
+    check_known(json!([allow(json!("iam:PutRolePolicy"), json!(role)), deny("arn:aws:iam::*:role/shop/*")]), false);
+    check_known(json!([allow(json!("iam:PutRolePolicy"), json!(role)), deny("arn:aws:iam::*:role/else")]), true);
+    // Nothing is known of a role by its policies alone.
+    check(allow(json!("iam:PutRolePolicy"), json!(role)), &[]);
+}
+
+#[test]
+fn a_role_that_may_rewrite_a_policy_that_it_has_escalates() {
+    for policy in ["shop-data", "shop-*", "*-data", "limits", "lim???"] {
+        let arn = format!("arn:aws:iam::111122223333:policy/{policy}");
+        check_known(allow(json!("iam:CreatePolicyVersion"), json!(arn)), true);
+        check_known(allow(json!(["iam:GetPolicy", "iam:SetDefaultPolicyVersion"]), json!(arn)), true);
+        check_known(allow(json!("iam:DeletePolicyVersion"), json!(arn)), false);
+    }
+    check_known(allow(json!("iam:CreatePolicyVersion"), json!("arn:aws:iam::111122223333:policy/ci-*")), false);
+    check_known(allow(json!("iam:CreatePolicyVersion"), json!("arn:aws:iam::aws:policy/Read*")), false);
+}
+
+#[test]
+fn what_is_wardens_is_in_nobody_elses_hands() {
+    for (action, resource) in [
+        ("dynamodb:PutItem", "arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+        ("dynamodb:*", "arn:aws:dynamodb:*:*:table/w-*"),
+        ("kms:GenerateMac", "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+        ("secretsmanager:PutSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/*"),
+        ("secretsmanager:Delete*", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/orders-a1B2c3"),
+        ("secretsmanager:UpdateSecret", "arn:aws:secretsmanager:*:*:secret:w*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:111122223333:function:w-role-guard"),
+        ("lambda:UpdateFunctionCode", "arn:aws:lambda:*:111122223333:function:w-*"),
+    ] {
+        check_known(allow(json!(action), json!(resource)), true);
+    }
+    for (action, resource) in [
+        // Reading harms nothing, and a function reads its own secret.
+        ("dynamodb:GetItem", "arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/orders-a1B2c3"),
+        ("kms:VerifyMac", "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+        ("secretsmanager:PutSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders/*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:111122223333:function:orders"),
+        // On everything it is what other rules say it is.
+        ("dynamodb:PutItem", "*"),
+        ("dynamodb:PutItem", "arn:aws:dynamodb:*:111122223333:table/*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:*"),
+    ] {
+        check_known(allow(json!(action), json!(resource)), false);
+    }
+}
+
 /// `arn:aws:iam::111122223333:role/a*`, and so on through some letters.
 fn each(before: &str, letters: std::ops::RangeInclusive<char>, after: &str) -> Vec<String> {
     letters.map(|letter| format!("{before}{letter}{after}")).collect()
@@ -560,7 +666,7 @@ mod rewrite {
         let text = policy(statements.clone());
         let mut findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
         findings.retain(|finding| finding.severity >= Severity::High);
-        let role = RoleTexts { policies: &[&text], boundary: None };
+        let role = RoleTexts { policies: &[&text], boundary: None, itself: None };
         narrow(role, 0, &findings, baseline.map(policy).as_deref(), &context()).unwrap()
     }
 
@@ -657,6 +763,26 @@ mod rewrite {
     }
 
     #[test]
+    fn what_a_role_may_do_to_itself_goes_and_the_rest_stays() {
+        let (own, other) = ("arn:aws:iam::111122223333:role/shop/orders", "arn:aws:iam::111122223333:role/shop/prices");
+        let statement = allow(json!(["iam:PutRolePolicy", "iam:GetRole"]), json!([own, other]));
+        let text = policy(json!([statement]));
+        let document = Document::parse(&text, Kind::Identity).unwrap();
+        let itself = known();
+        let found = judge_known_role(&[&document], None, &itself, &context());
+        let findings: Vec<Finding> = found.into_iter().map(|found| found.finding).collect();
+        let role = RoleTexts { policies: &[&text], boundary: None, itself: Some(&itself) };
+        let left = narrow(role, 0, &findings, None, &context()).unwrap().document.unwrap();
+        assert_eq!(
+            left["Statement"],
+            json!([
+                allow(json!(["iam:GetRole"]), json!([own, other])),
+                allow(json!(["iam:PutRolePolicy"]), json!([other])),
+            ])
+        );
+    }
+
+    #[test]
     fn of_patterns_that_add_up_none_stays() {
         let roles = "arn:aws:iam::111122223333:role/";
         let resources =
@@ -741,7 +867,7 @@ mod rewrite {
     fn a_path_through_two_policies_closes_in_one() {
         let one = policy(json!([allow(json!(["lambda:CreateFunction", "lambda:InvokeFunction"]), json!("*"))]));
         let two = policy(json!([allow(json!(["iam:PassRole", "iam:GetRole"]), json!("*"))]));
-        let role = RoleTexts { policies: &[&one, &two], boundary: None };
+        let role = RoleTexts { policies: &[&one, &two], boundary: None, itself: None };
         let parsed = [&one, &two].map(|text| Document::parse(text, Kind::Identity).unwrap());
         let findings: Vec<Finding> = judge_role(&[&parsed[0], &parsed[1]], None, &context())
             .into_iter()
