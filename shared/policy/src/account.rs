@@ -9,6 +9,9 @@ use std::{fmt, str::FromStr};
 pub struct AccountId([u8; 12]);
 
 impl AccountId {
+    /// How many digits one has.
+    pub(crate) const LENGTH: usize = 12;
+
     /// The twelve digits.
     pub fn as_str(&self) -> &str {
         // INVARIANT: only ASCII digits get in, so the text is always valid UTF-8.

@@ -5,6 +5,10 @@
 //! or partition that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function
 //! there is.
 
+mod share;
+
+pub(crate) use share::{Fragment, Outline, Share};
+
 use crate::{
     AccountId, Context,
     document::{Selection, Values, Version},
@@ -122,6 +126,19 @@ pub(crate) fn reaches(
         }),
         Selection::Except(resources) => !resources.iter().any(is_all_stars),
     }
+}
+
+/// How much of what a template stands for a statement's resources fit.
+pub(crate) fn share_of(
+    resources: &Selection<Values<'_>>,
+    version: Version,
+    context: &Context,
+    template: &str,
+    scratch: &mut Scratch,
+) -> Share {
+    let Selection::Only(resources) = resources else { return Share::default() };
+    let fragments = resources.iter().filter_map(|resource| Fragment::read(resource, version, context));
+    fragments.map(|mut fragment| fragment.share_of(template.as_bytes(), scratch)).fold(Share::default(), Share::and)
 }
 
 /// `*`, `**`: everything, whatever it is matched against.

@@ -84,7 +84,7 @@ fn narrowed(text: &str) {
     if let Ok(document) = Document::parse(text, Kind::Identity) {
         let mut findings = role_policy::judge(&document, &context);
         findings.retain(|finding| finding.severity >= Severity::High);
-        let role = role_policy::RoleTexts { policies: &[text], boundary: None };
+        let role = role_policy::RoleTexts { policies: &[text], boundary: None, itself: None };
         let narrowed = role_policy::narrow(role, 0, &findings, None, &context).expect("it parsed before");
         if let Some(left) = narrowed.document {
             let left = left.to_string();

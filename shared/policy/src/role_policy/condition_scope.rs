@@ -98,6 +98,19 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
                     .is_some_and(|(service, _)| !service.is_empty() && !service.contains(['*', '?', '$']))
             });
     }
+    // A secret by itself, or by the function that rotates it: both are in every request for a secret's value
+    // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html).
+    if is("secretsmanager:SecretId") || is("secretsmanager:resource/AllowRotationLambdaArn") {
+        let compares = conditions::is_positive_text(condition)
+            || ["ArnEquals", "ArnLike"].iter().any(|name| condition.operator.eq_ignore_ascii_case(name));
+        let names = |value: &str| match value.splitn(7, ':').collect::<Vec<&str>>().as_slice() {
+            ["arn", .., "secret" | "function", name] => !name.is_empty() && !name.starts_with(['*', '?']),
+            // By its name alone; with a wildcard it might fit every ARN.
+            _ => !value.contains(['*', '?', ':']),
+        };
+        let values = condition.values.as_slice();
+        return compares && !values.is_empty() && values.iter().all(|value| !value.contains('$') && names(value));
+    }
     // Only AWS services can use such a grant, for the resource they keep for the caller
     // (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html).
     is("kms:GrantIsForAWSResource")
@@ -152,6 +165,36 @@ mod tests {
         check(r#"{"StringLike":{"kms:ViaService":"*.amazonaws.com"}}"#, false, false);
         check(r#"{"StringEquals":{"aws:RequestTag/team":"a"}}"#, false, false);
         check(r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#, false, false);
+    }
+
+    #[test]
+    fn the_secret_of_a_rotation_function_scopes() {
+        let rotates = "secretsmanager:resource/AllowRotationLambdaArn";
+        let turns = "arn:aws:lambda:eu-west-1:111122223333:function:turn-keys";
+        let secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/db-a1B2c3";
+        for (operator, key, value, scoped) in [
+            ("StringEquals", rotates, turns, true),
+            ("StringEquals", "SecretsManager:Resource/allowrotationlambdaarn", turns, true),
+            ("ArnEquals", rotates, turns, true),
+            ("StringLike", rotates, "arn:*:lambda:*:*:function:turn-keys", true),
+            ("ArnLike", rotates, "arn:aws:lambda:*:111122223333:function:turn-*", true),
+            ("StringEquals", "secretsmanager:SecretId", secret, true),
+            ("StringLike", "secretsmanager:SecretId", "arn:aws:secretsmanager:*:*:secret:shop/*", true),
+            ("StringEquals", "secretsmanager:SecretId", "shop/db", true),
+            ("StringLike", "secretsmanager:SecretId", "a*", false),
+            ("StringLike", rotates, "*", false),
+            ("ArnLike", rotates, "arn:aws:lambda:*:*:function:*", false),
+            ("StringLike", rotates, "arn:aws:lambda:eu-west-1:111122223333:*", false),
+            ("StringLike", "secretsmanager:SecretId", "arn:aws:secretsmanager:*:111122223333:secret:*", false),
+            ("StringLike", "secretsmanager:SecretId", "?*", false),
+            ("StringNotEquals", rotates, turns, false),
+            ("StringEqualsIfExists", rotates, turns, false),
+            ("ForAllValues:StringEquals", rotates, turns, false),
+            ("StringEquals", rotates, "${aws:PrincipalTag/rotates}", false),
+            ("StringEquals", "secretsmanager:VersionStage", "AWSPENDING", false),
+        ] {
+            check(&format!(r#"{{"{operator}":{{"{key}":"{value}"}}}}"#), scoped, false);
+        }
     }
 
     #[test]

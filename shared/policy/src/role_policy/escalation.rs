@@ -75,6 +75,16 @@ const fn passing(id: &'static str, service: &'static str, needs: &'static [&'sta
     Path { needs, passes_to: Some(service), on: &[], page: Page::Pathfinding(id) }
 }
 
+/// A path that the service's own documentation describes.
+const fn documented(page: &'static str, needs: &'static [&'static str]) -> Path {
+    Path { needs, passes_to: None, on: &[], page: Page::Aws(page) }
+}
+
+/// The same, with a role that is passed to a service.
+const fn handing(page: &'static str, service: &'static str, needs: &'static [&'static str]) -> Path {
+    Path { needs, passes_to: Some(service), on: &[], page: Page::Aws(page) }
+}
+
 const fn rhino(needs: &'static [&'static str]) -> Path {
     Path { needs, passes_to: None, on: &[], page: Page::Rhino }
 }
@@ -89,8 +99,12 @@ const EC2: &str = "ec2.amazonaws.com";
 const ECS: &str = "ecs-tasks.amazonaws.com";
 const EMR_SERVERLESS: &str = "emr-serverless.amazonaws.com";
 const GLUE: &str = "glue.amazonaws.com";
+const ELASTICMAPREDUCE: &str = "elasticmapreduce.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
+const PODS: &str = "pods.eks.amazonaws.com";
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+const SCHEDULER: &str = "scheduler.amazonaws.com";
+const STATES: &str = "states.amazonaws.com";
 
 const PATHS: &[Path] = &[
     // Rewrite one's own permissions.
@@ -118,6 +132,7 @@ const PATHS: &[Path] = &[
     path("iam-020", &["iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy"]),
     path("iam-021", &["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"]),
     path("sts-001", &["sts:AssumeRole"]),
+    documented("STS/latest/APIReference/API_AssumeRoot.html", &["sts:AssumeRoot"]),
     // Give a role to something that runs one's own code.
     passing("apprunner-001", APPRUNNER, &["iam:PassRole", "apprunner:CreateService"]),
     passing(
@@ -174,13 +189,86 @@ const PATHS: &[Path] = &[
     passing("sagemaker-001", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateNotebookInstance"]),
     passing("sagemaker-002", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateTrainingJob"]),
     passing("sagemaker-003", SAGEMAKER, &["iam:PassRole", "sagemaker:CreateProcessingJob"]),
+    handing(
+        "eks/latest/userguide/pod-id-association.html",
+        PODS,
+        &["iam:PassRole", "eks:CreatePodIdentityAssociation"],
+    ),
+    handing(
+        "emr/latest/APIReference/API_RunJobFlow.html",
+        ELASTICMAPREDUCE,
+        &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
+    ),
+    handing(
+        "glue/latest/webapi/API_RunStatement.html",
+        GLUE,
+        &["iam:PassRole", "glue:CreateSession", "glue:RunStatement"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreateHyperParameterTuningJob.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreateHyperParameterTuningJob"],
+    ),
+    handing(
+        "scheduler/latest/UserGuide/managing-targets-universal.html",
+        SCHEDULER,
+        &["iam:PassRole", "scheduler:CreateSchedule"],
+    ),
+    handing(
+        "scheduler/latest/UserGuide/managing-targets-universal.html",
+        SCHEDULER,
+        &["iam:PassRole", "scheduler:UpdateSchedule"],
+    ),
+    handing(
+        "step-functions/latest/dg/supported-services-awssdk.html",
+        STATES,
+        &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
+    ),
+    handing(
+        "step-functions/latest/dg/supported-services-awssdk.html",
+        STATES,
+        &["iam:PassRole", "states:CreateStateMachine", "states:StartSyncExecution"],
+    ),
     // Run one's own code in something that has a role already.
     path("apprunner-002", &["apprunner:UpdateService"]),
     path("bedrock-002", &["bedrock-agentcore:InvokeCodeInterpreter", "bedrock-agentcore:StartCodeInterpreterSession"]),
+    documented(
+        "bedrock-agentcore/latest/devguide/runtime-execute-command.html",
+        &["bedrock-agentcore:InvokeAgentRuntimeCommand"],
+    ),
+    documented(
+        "bedrock-agentcore/latest/devguide/runtime-get-started-command-shell.html",
+        &["bedrock-agentcore:InvokeAgentRuntimeCommandShell"],
+    ),
+    // The session has the browser's own role.
+    documented(
+        "bedrock-agentcore/latest/devguide/browser-resource-session-management.html",
+        &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserAutomationStream"],
+    ),
+    documented(
+        "bedrock-agentcore/latest/devguide/browser-resource-session-management.html",
+        &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserLiveViewStream"],
+    ),
+    documented(
+        "athena/latest/APIReference/API_StartCalculationExecution.html",
+        &["athena:StartSession", "athena:StartCalculationExecution"],
+    ),
     path("cloudformation-002", &["cloudformation:UpdateStack"]),
     path("cloudformation-005", &["cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"]),
     path("codebuild-002", &["codebuild:StartBuild"]),
     path("codebuild-003", &["codebuild:StartBuildBatch"]),
+    documented(
+        "codebuild/latest/userguide/sandbox.html",
+        &["codebuild:StartSandbox", "codebuild:StartCommandExecution"],
+    ),
+    documented(
+        "codebuild/latest/userguide/sandbox.html",
+        &["codebuild:StartSandbox", "codebuild:StartSandboxConnection"],
+    ),
+    documented(
+        "codedeploy/latest/APIReference/API_CreateDeployment.html",
+        &["codedeploy:CreateDeployment", "codedeploy:RegisterApplicationRevision"],
+    ),
     path("ec2-002", &["ec2:ModifyInstanceAttribute", "ec2:StopInstances", "ec2:StartInstances"]),
     path("ec2-004", &["ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion"]),
     path("ec2instanceconnect-003", &["ec2-instance-connect:SendSSHPublicKey", "ec2:DescribeInstances"]),
@@ -190,7 +278,14 @@ const PATHS: &[Path] = &[
         on: &[],
         page: Page::Aws("AmazonECS/latest/developerguide/ecs-exec.html"),
     },
+    // Whoever the entry names is an administrator of the cluster, and runs as whatever runs there.
+    documented("eks/latest/userguide/access-policies.html", &["eks:AssociateAccessPolicy", "eks:CreateAccessEntry"]),
+    documented(
+        "elasticbeanstalk/latest/api/API_UpdateEnvironment.html",
+        &["elasticbeanstalk:UpdateEnvironment", "elasticbeanstalk:CreateApplicationVersion"],
+    ),
     path("glue-002", &["glue:UpdateDevEndpoint"]),
+    documented("lambda/latest/dg/microvms-security.html", &["lambda:CreateMicrovmShellAuthToken"]),
     path("lambda-003", &["lambda:UpdateFunctionCode"]),
     path("lambda-004", &["lambda:UpdateFunctionCode", "lambda:InvokeFunction"]),
     path("lambda-005", &["lambda:UpdateFunctionCode", "lambda:AddPermission"]),
@@ -205,8 +300,38 @@ const PATHS: &[Path] = &[
             "sagemaker:StartNotebookInstance",
         ],
     ),
+    documented(
+        "sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html",
+        &["sagemaker:CreatePresignedDomainUrl"],
+    ),
+    documented("sagemaker/latest/APIReference/API_StartSession.html", &["sagemaker:StartSession"]),
+    documented(
+        "servicecatalog/latest/dg/API_CreateProvisioningArtifact.html",
+        &["servicecatalog:CreateProvisioningArtifact", "servicecatalog:ProvisionProduct"],
+    ),
+    documented(
+        "servicecatalog/latest/dg/API_CreateProvisioningArtifact.html",
+        &["servicecatalog:CreateProvisioningArtifact", "servicecatalog:UpdateProvisionedProduct"],
+    ),
     Path { on: &[SESSION_TARGETS], ..path("ssm-001", &["ssm:StartSession"]) },
     Path { on: &[INSTANCES, COMMAND_DOCUMENTS], ..path("ssm-002", &["ssm:SendCommand"]) },
+    Path {
+        on: &[INSTANCES, COMMAND_DOCUMENTS],
+        ..documented("systems-manager/latest/APIReference/API_CreateAssociation.html", &["ssm:CreateAssociation"])
+    },
+    documented(
+        "systems-manager/latest/APIReference/API_UpdateMaintenanceWindowTask.html",
+        &["ssm:UpdateMaintenanceWindowTask"],
+    ),
+    // The definition is the caller's; the role stays, so that nobody is asked whether it may be passed.
+    documented(
+        "step-functions/latest/apireference/API_UpdateStateMachine.html",
+        &["states:UpdateStateMachine", "states:StartExecution"],
+    ),
+    documented(
+        "step-functions/latest/apireference/API_UpdateStateMachine.html",
+        &["states:UpdateStateMachine", "states:StartSyncExecution"],
+    ),
 ];
 
 /// A path with its actions looked up.

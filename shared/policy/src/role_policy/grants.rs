@@ -1,13 +1,13 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::{condition_scope::ConditionScope, escalation::Route};
+use super::{condition_scope::ConditionScope, escalation::Route, pieces::Pieces};
 use crate::{
-    Context, Document, Effect, Selection, Statement,
-    breadth::{self, Reach, Scratch, is_all_stars},
+    Context, Document, Effect, Selection, Statement, Version,
+    breadth::{self, Reach, Scratch, Share, is_all_stars},
     pattern,
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 /// Actions that one element of one statement grants broadly. Small, because there are many.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Span {
 
 impl Span {
     /// A document is far too short for more than four thousand million of anything.
-    fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
+    pub(super) fn new(statement: usize, pattern: usize, actions: &Range<Action>) -> Self {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             statement: small(statement),
@@ -75,11 +75,25 @@ pub(super) struct Grants<'d> {
     pub(super) unscoped: ActionSet,
     pub(super) statements: Vec<Granter<'d>>,
     pub(super) spans: Vec<Span>,
+    /// What statements grant on patterns, broad or not.
+    pub(super) offered: Vec<Span>,
+    /// Resources that are everything only together with others: the statement, and the index in its `Resource`.
+    pub(super) pieces: BTreeSet<(usize, usize)>,
     policies: Vec<&'d Document<'d>>,
     context: &'d Context,
 }
 
 impl<'d> Grants<'d> {
+    /// The version of the policy that a statement stands in.
+    pub(super) fn version_of(&self, granter: &Granter<'_>) -> Version {
+        self.policies.get(granter.policy).map_or(Version::V2012, |document| document.version)
+    }
+
+    /// Whose account it is judged in.
+    pub(super) fn context(&self) -> &'d Context {
+        self.context
+    }
+
     /// The spans of one statement.
     pub(super) fn spans_of(&self, granter: &Granter<'_>) -> &[Span] {
         self.spans.get(granter.spans.clone()).unwrap_or_default()
@@ -102,11 +116,23 @@ impl<'d> Grants<'d> {
             }));
         }
         let mut scratch = Scratch::default();
-        route.path.on.iter().all(|templates| {
-            granters.iter().any(|(resources, version)| {
-                breadth::reaches(resources, *version, self.context, templates, &mut scratch)
+        let reaches = |templates: &[&str], scratch: &mut Scratch| {
+            granters
+                .iter()
+                .any(|(resources, version)| breadth::reaches(resources, *version, self.context, templates, scratch))
+        };
+        let add_up_to = |templates: &[&str]| {
+            let mut scratch = Scratch::default();
+            templates.iter().any(|template| {
+                let share = granters.iter().map(|(resources, version)| {
+                    breadth::share_of(resources, *version, self.context, template, &mut scratch)
+                });
+                share.fold(Share::default(), Share::and).is_much()
             })
-        })
+        };
+        // What adds up was found among the serious actions: only then is it worth another look.
+        let pieces = !self.pieces.is_empty();
+        route.path.on.iter().all(|templates| reaches(templates, &mut scratch) || pieces && add_up_to(templates))
     }
 
     /// What is left of it within a permissions boundary.
@@ -130,6 +156,8 @@ impl<'d> Grants<'d> {
             unscoped: ActionSet::new(),
             statements: Vec::with_capacity(4),
             spans: Vec::with_capacity(64),
+            offered: Vec::new(),
+            pieces: BTreeSet::new(),
             policies: policies.to_vec(),
             context,
         };
@@ -143,6 +171,7 @@ impl<'d> Grants<'d> {
                 }
             }
         }
+        Pieces::of(&grants).add_to(&mut grants);
         if let Some(actions) = &denied.actions {
             expansion.scratch.begin_policy();
             grants.all.subtract(actions);
@@ -248,6 +277,7 @@ impl<'d> Grants<'d> {
                 self.note(pattern, actions, scoped);
             }
             Reach::Patterns(patterns) => {
+                self.offered.push(Span::new(self.statements.len(), pattern, &actions));
                 let mut open: Option<Range<Action>> = None;
                 for action in actions {
                     if patterns.are_broad_for(action, scratch) {
@@ -322,6 +352,11 @@ enum Found {
 enum Doubt {
     TakesMore,
     TakesLess,
+}
+
+/// The actions of the table that a pattern fits.
+pub(super) fn expanded(pattern: &str) -> ActionSet {
+    Expansion::default().union(std::iter::once(pattern), Doubt::TakesLess)
 }
 
 /// Turns patterns into ranges of actions, counting the work.

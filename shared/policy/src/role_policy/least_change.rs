@@ -1,14 +1,22 @@
 //! The least change to one of a role's policies that takes the named findings out.
 
-use super::{RoleFinding, can_take, grants::Grants, judge, judge_role, open_routes, rule, sensitivity::SENSITIVE};
+use super::{
+    Itself, RoleFinding, can_take,
+    escalation::Route,
+    grants::Grants,
+    itself::{self, Way},
+    judge, judge_known_role, open_routes, remainder, rule, rule_of_service,
+    sensitivity::SENSITIVE,
+};
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
     breadth::{Reach, Scratch},
+    pattern,
     rewrite::{Narrowed, Outcome, Rewriting, Rewritten, rename},
-    service_table::{ACTIONS, Action},
+    service_table::{self, ACTIONS, Action, ActionSet},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_finding::{Finding, FindingId, Severity};
 
 /// The texts of a role's policies.
@@ -18,12 +26,14 @@ pub struct RoleTexts<'t> {
     pub policies: &'t [&'t str],
     /// The permissions boundary.
     pub boundary: Option<&'t str>,
+    /// What else is known of the role.
+    pub itself: Option<&'t Itself>,
 }
 
 /// Takes the named findings out of one of a role's policies and changes nothing else.
 ///
-/// The actions at fault go; where the statement also names resources, they stay for those. The rest of the statement
-/// stays word for word. Where the baseline had a compliant statement in its place, that one comes back when nothing is
+/// The actions at fault go; where the statement also names resources, they stay for those. A wildcard that grants others
+/// as well becomes the wildcards that grant the others. The rest of the statement stays word for word. Where the baseline had a compliant statement in its place, that one comes back when nothing is
 /// left; when nothing of the document is left, the whole baseline does.
 ///
 /// The findings are those of [`judge_role`] in that policy. The result is judged again with the rest of the role, and a
@@ -43,7 +53,9 @@ pub fn narrow(
     let documents =
         role.policies.iter().map(|text| Document::parse(text, Kind::Identity)).collect::<Result<Vec<_>, _>>()?;
     let boundary = role.boundary.map(|text| Document::parse(text, Kind::Identity)).transpose()?;
-    let narrowing = Narrowing { documents: &documents, boundary: boundary.as_ref(), policy, findings, context };
+    let unknown = Itself::default();
+    let itself = role.itself.unwrap_or(&unknown);
+    let narrowing = Narrowing { documents: &documents, boundary: boundary.as_ref(), itself, policy, findings, context };
     let Some(text) = role.policies.get(policy) else {
         return Ok(Narrowed::nothing());
     };
@@ -54,6 +66,7 @@ pub fn narrow(
 struct Narrowing<'r> {
     documents: &'r [Document<'r>],
     boundary: Option<&'r Document<'r>>,
+    itself: &'r Itself,
     policy: usize,
     findings: &'r [Finding],
     context: &'r Context,
@@ -73,17 +86,18 @@ impl Narrowing<'_> {
         };
         let rewrite = |index: usize, statement: &crate::Statement<'_>, text: &Value, parsed: &Document<'_>| {
             let at = format!("Statement[{index}]");
-            let ids: BTreeSet<FindingId> =
-                self.findings.iter().filter(|finding| finding.at == at).map(|finding| finding.id).collect();
-            if ids.is_empty() {
+            let mut named = Named::new();
+            for finding in self.findings.iter().filter(|finding| finding.at == at) {
+                let least = named.entry(finding.id).or_insert(finding.severity);
+                *least = (*least).min(finding.severity);
+            }
+            if named.is_empty() {
                 return Rewritten::kept();
             }
-            let never_narrow =
-                ids.contains(&FindingId::WildcardNotAction) || ids.contains(&FindingId::WildcardNotResource);
-            let outcome = if whole_statements || never_narrow {
+            let outcome = if whole_statements || named.contains_key(&FindingId::WildcardNotAction) {
                 Outcome::Removed
             } else {
-                self.narrowed(index, statement, text, parsed, &ids, &grants)
+                self.narrowed(index, statement, text, parsed, &named, &grants)
             };
             Rewritten { outcome, unfixable: Vec::new() }
         };
@@ -96,48 +110,47 @@ impl Narrowing<'_> {
         statement: &crate::Statement<'_>,
         text: &Value,
         parsed: &Document<'_>,
-        ids: &BTreeSet<FindingId>,
+        named: &Named,
         grants: &Grants<'_>,
     ) -> Outcome {
-        let Some(at) =
-            grants.statements.iter().position(|granter| (granter.policy, granter.index) == (self.policy, index))
-        else {
-            return Outcome::Removed;
-        };
-        let faults = faults(at, ids, grants);
-        let (Selection::Only(_), Some(Selection::Only(resources))) = (&statement.actions, &statement.resources) else {
-            return Outcome::Removed;
-        };
-        if faults.is_empty() {
+        let Selection::Only(patterns) = &statement.actions else { return Outcome::Removed };
+        let at = grants.statements.iter().position(|it| (it.policy, it.index) == (self.policy, index));
+        let mut faults = at.map_or_else(Faults::default, |at| faults(at, named, grants));
+        if named.contains_key(&FindingId::PrivilegeEscalation) {
+            let all: Vec<&Document<'_>> = self.documents.iter().collect();
+            for way in itself::ways(&all, self.boundary, self.itself, self.context) {
+                if (way.policy, way.index) == (self.policy, index) {
+                    faults.add(way, patterns);
+                }
+            }
+        }
+        if faults.are_none() {
             return Outcome::Removed;
         }
-        let offends = |nth: usize| faults.iter().any(|fault| fault.pattern == nth);
-        let examples: Vec<Action> = faults.iter().filter_map(|fault| fault.action).collect();
-        let is_broad = |resource: &str| self.is_broad(resource, &examples, parsed);
-        let broad: Vec<bool> = resources.iter().map(is_broad).collect();
-
         let mut now = Vec::new();
-        let kept = |element: &str, stays: &dyn Fn(usize) -> bool| -> Option<Value> {
-            match text.get(element) {
-                Some(Value::Array(values)) => {
-                    let values: Vec<&Value> =
-                        values.iter().enumerate().filter(|(nth, _)| stays(*nth)).map(|(_, value)| value).collect();
-                    (!values.is_empty()).then(|| json!(values))
-                }
-                Some(value) if stays(0) => Some(value.clone()),
-                Some(_) | None => None,
-            }
-        };
-        if let Some(rest) = kept("Action", &|nth| !offends(nth)) {
+        if let Some(rest) = rest(patterns, text, &faults) {
             now.push(with(text, "Action", rest));
         }
-        let named = kept("Resource", &|nth| !broad.get(nth).copied().unwrap_or(true));
-        if let (Some(named), Some(faulty)) = (named, kept("Action", &offends)) {
-            let mut statement = with(&with(text, "Resource", named), "Action", faulty);
-            if !now.is_empty() {
-                rename(&mut statement, parsed, &now, "Named");
+        // For what is named, the actions stay; NotResource names nothing that they could stay for.
+        if let Some(Selection::Only(resources)) = &statement.resources {
+            let examples: Vec<Action> =
+                faults.whole.values().flatten().copied().chain(faults.actions.ranges().flatten()).collect();
+            let broad: Vec<bool> = resources
+                .iter()
+                .enumerate()
+                .map(|(nth, resource)| {
+                    let is_piece = at.is_some_and(|at| grants.pieces.contains(&(at, nth)));
+                    is_piece || faults.resources.contains(&nth) || self.is_broad(resource, &examples, parsed)
+                })
+                .collect();
+            let named = kept(text, "Resource", &|nth| !broad.get(nth).copied().unwrap_or(true));
+            if let (Some(named), Some(faulty)) = (named, kept(text, "Action", &|nth| faults.touch(nth))) {
+                let mut statement = with(&with(text, "Resource", named), "Action", faulty);
+                if !now.is_empty() {
+                    rename(&mut statement, parsed, &now, "Named");
+                }
+                now.push(statement);
             }
-            now.push(statement);
         }
         if now.is_empty() { Outcome::Removed } else { Outcome::Narrowed(now) }
     }
@@ -173,7 +186,7 @@ impl Narrowing<'_> {
             .collect();
         let before: Vec<&Document<'_>> = self.documents.iter().collect();
         let open = |documents: &[&Document<'_>]| -> Vec<RoleFinding> {
-            let mut found = judge_role(documents, self.boundary, self.context);
+            let mut found = judge_known_role(documents, self.boundary, self.itself, self.context);
             found.retain(|found| found.policy == self.policy);
             found
         };
@@ -189,58 +202,117 @@ impl Narrowing<'_> {
     }
 }
 
-/// A pattern of a statement's actions that breaks a rule.
-struct Fault {
-    pattern: usize,
-    /// One of the actions it grants, unless the table knows none.
-    action: Option<Action>,
+/// What is at fault in one statement.
+#[derive(Default)]
+struct Faults {
+    /// Patterns of which nothing may stay, with one of the actions that each grants.
+    whole: BTreeMap<usize, Option<Action>>,
+    /// Patterns that grant some actions which may not stay.
+    some: BTreeSet<usize>,
+    /// Those actions.
+    actions: ActionSet,
+    /// Resources that they may not stay for, though they are narrow.
+    resources: BTreeSet<usize>,
 }
 
-/// The patterns of one statement that break the named rules.
-fn faults(at: usize, ids: &BTreeSet<FindingId>, grants: &Grants<'_>) -> Vec<Fault> {
+impl Faults {
+    fn are_none(&self) -> bool {
+        self.whole.is_empty() && self.some.is_empty()
+    }
+
+    /// What the statement grants by name.
+    fn add(&mut self, way: Way, patterns: &Values<'_>) {
+        for action in way.actions {
+            self.actions.insert_one(action);
+            let mut name = String::new();
+            service_table::push_name(action, &mut name);
+            let fits = |(_, pattern): &(usize, &str)| pattern::fits_ignoring_case(pattern, &name);
+            self.some.extend(patterns.iter().enumerate().filter(fits).map(|(nth, _)| nth));
+        }
+        self.resources.extend(way.resources);
+    }
+
+    fn touch(&self, pattern: usize) -> bool {
+        self.whole.contains_key(&pattern) || self.some.contains(&pattern)
+    }
+}
+
+/// The rules that a statement is to lose, with the least severity that was named of each.
+type Named = BTreeMap<FindingId, Severity>;
+
+/// What breaks the named rules in one statement.
+fn faults(at: usize, named: &Named, grants: &Grants<'_>) -> Faults {
     let Some(granter) = grants.statements.get(at) else {
-        return Vec::new();
+        return Faults::default();
     };
-    let mut faults = Vec::new();
-    // It says nothing of the other rules that the statement breaks.
-    let all_serious = ids.contains(&FindingId::WildcardAdmin);
+    let mut faults = Faults::default();
+    // These say nothing of the other rules that the statement breaks.
+    let of_everything = named.contains_key(&FindingId::WildcardAdmin);
+    let all_serious = of_everything || named.contains_key(&FindingId::WildcardNotResource);
     let spans = || grants.spans.iter().filter(|span| span.statement() == at);
-    if ids.contains(&FindingId::WildcardAdmin) {
+    if of_everything {
         // The patterns that make up most of it; where no single one does, all with a wildcard of some width.
         let widest = spans().map(|span| span.actions().len()).max().unwrap_or_default();
         let least = if widest > ACTIONS / 20 { ACTIONS / 20 } else { 2 };
         let wide = spans().filter(|span| span.actions().len() >= least);
-        faults.extend(wide.map(|span| Fault { pattern: span.pattern(), action: Some(span.actions().start) }));
+        faults.whole.extend(wide.map(|span| (span.pattern(), Some(span.actions().start))));
+    }
+    let is_named = |(id, severity): (FindingId, Severity)| {
+        named.get(&id).is_some_and(|least| severity >= *least) || all_serious && severity >= Severity::High
+    };
+    let breaks = |action: Action| SENSITIVE.of(action).is_some_and(|sensitivity| is_named(rule(sensitivity, granter)));
+    let mut pivots = ActionSet::new();
+    if all_serious || named.contains_key(&FindingId::PrivilegeEscalation) {
+        let open = open_routes(grants).filter(|route| can_take(granter, route));
+        open.filter_map(Route::pivot).for_each(|action| pivots.insert_one(action));
     }
     for span in spans() {
-        let breaks = |action: &Action| {
-            let sensitivity = SENSITIVE.of(*action);
-            sensitivity
-                .map(|sensitivity| rule(sensitivity, granter))
-                .is_some_and(|(id, severity)| ids.contains(&id) || all_serious && severity >= Severity::High)
-        };
-        let sensitive = span.actions().find(|action| grants.all.contains(*action) && breaks(action));
-        faults.extend(sensitive.map(|action| Fault { pattern: span.pattern(), action: Some(action) }));
-    }
-    let service_rules = [FindingId::WildcardSensitiveService, FindingId::WildcardService];
-    if all_serious || service_rules.iter().any(|id| ids.contains(id)) {
-        faults.extend(granter.services.iter().map(|(pattern, _)| {
-            let first = spans().find(|span| span.pattern() == *pattern).map(|span| span.actions().start);
-            Fault { pattern: *pattern, action: first }
-        }));
-    }
-    if ids.contains(&FindingId::WildcardPermissions) {
-        faults.extend(granter.unknown.iter().map(|pattern| Fault { pattern: *pattern, action: None }));
-    }
-    if all_serious || ids.contains(&FindingId::PrivilegeEscalation) {
-        let pivots: BTreeSet<Action> =
-            open_routes(grants).filter(|route| can_take(granter, route)).filter_map(|route| route.pivot()).collect();
-        for span in spans() {
-            let pivot = pivots.iter().copied().find(|action| span.actions().contains(action));
-            faults.extend(pivot.map(|action| Fault { pattern: span.pattern(), action: Some(action) }));
+        for action in span.actions() {
+            if pivots.contains(action) || grants.all.contains(action) && breaks(action) {
+                faults.actions.insert_one(action);
+                faults.some.insert(span.pattern());
+            }
         }
     }
+    for (pattern, service) in &granter.services {
+        if is_named(rule_of_service(*service, granter)) {
+            let first = spans().find(|span| span.pattern() == *pattern).map(|span| span.actions().start);
+            faults.whole.insert(*pattern, first);
+        }
+    }
+    if is_named((FindingId::WildcardPermissions, Severity::Info)) {
+        faults.whole.extend(granter.unknown.iter().map(|pattern| (*pattern, None)));
+    }
     faults
+}
+
+/// What may stay of a statement's actions on all of its resources, in the form in which they were written.
+fn rest(patterns: &Values<'_>, text: &Value, faults: &Faults) -> Option<Value> {
+    if !text.get("Action").is_some_and(Value::is_array) && !faults.touch(0) {
+        return text.get("Action").cloned();
+    }
+    let mut left: Vec<String> = Vec::new();
+    for (nth, pattern) in patterns.iter().enumerate() {
+        if !faults.touch(nth) {
+            left.push(pattern.to_owned());
+        } else if !faults.whole.contains_key(&nth) {
+            left.extend(remainder::without(pattern, &faults.actions));
+        }
+    }
+    (!left.is_empty()).then(|| json!(left))
+}
+
+/// Those values of an element that stay, in the form in which they were written.
+fn kept(text: &Value, element: &str, stays: &dyn Fn(usize) -> bool) -> Option<Value> {
+    match text.get(element) {
+        Some(Value::Array(values)) => {
+            let values = values.iter().enumerate().filter(|(nth, _)| stays(*nth));
+            let values: Vec<&Value> = values.map(|(_, value)| value).collect();
+            (!values.is_empty()).then(|| json!(values))
+        }
+        Some(value) if stays(0) => Some(value.clone()),
+        Some(_) | None => None,
+    }
 }
 
 fn with(statement: &Value, element: &str, value: Value) -> Value {

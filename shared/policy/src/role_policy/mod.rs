@@ -3,13 +3,18 @@
 mod condition_scope;
 mod escalation;
 mod grants;
+mod itself;
 mod least_change;
+mod pieces;
+mod remainder;
+mod reviewed;
 mod sensitivity;
 
+pub use itself::Itself;
 pub use least_change::{RoleTexts, narrow};
 
 use crate::{
-    Context, Document, Selection, Values,
+    Context, Document, Selection, Statement, Values,
     breadth::{self, Scratch, is_all_stars},
     display::quoted,
     document::Effect,
@@ -17,12 +22,10 @@ use crate::{
 };
 use escalation::{ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
+use itself::Way;
 use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashSet},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 use strum::VariantArray;
 use warden_finding::{Finding, FindingId, Severity};
 
@@ -45,15 +48,26 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
 /// An escalation that is spread over several statements or policies is reported where the permission stands whose loss
 /// closes it, `iam:PassRole` for most.
 pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, context: &Context) -> Vec<RoleFinding> {
+    judge_known_role(policies, boundary, &Itself::default(), context)
+}
+
+/// The same of a role of which more is known: what it may do to itself and to its guards by name is seen too.
+pub fn judge_known_role(
+    policies: &[&Document<'_>],
+    boundary: Option<&Document<'_>>,
+    itself: &Itself,
+    context: &Context,
+) -> Vec<RoleFinding> {
     let grants = Grants::within(policies, boundary, context);
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
     let everything = judge.everything();
     let covered = judge.not_actions(everything);
-    judge.not_resources(policies);
     judge.one_by_one(&covered);
     judge.whole_services(&covered);
     judge.unknown(&covered, boundary);
     judge.escalations(&covered);
+    judge.by_name(itself::ways(policies, boundary, itself, context));
+    judge.not_resources(policies);
     let mut findings = judge.findings;
     // By statement, and within it in the order of the rules.
     findings.sort_by_key(|(statement, found)| (found.policy, *statement));
@@ -145,16 +159,28 @@ impl Judge<'_, '_> {
         covered
     }
 
-    /// `wildcard-not-resource`.
+    /// `wildcard-not-resource`, which is as serious as what the statement grants.
     fn not_resources(&mut self, policies: &[&Document<'_>]) {
-        let told: HashSet<(usize, usize)> = self.findings.iter().map(|(at, found)| (found.policy, *at)).collect();
+        let concerns = |statement: &Statement<'_>| {
+            matches!(statement.resources, Some(Selection::Except(_)))
+                || matches!(statement.actions, Selection::Except(_))
+        };
+        if !policies.iter().flat_map(|document| &document.statements).any(concerns) {
+            return;
+        }
+        let mut told: BTreeMap<(usize, usize), Severity> = BTreeMap::new();
+        for (at, found) in &self.findings {
+            let worst = told.entry((found.policy, *at)).or_insert(found.finding.severity);
+            *worst = (*worst).max(found.finding.severity);
+        }
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
                 match (&statement.effect, &statement.resources) {
                     (Effect::Allow, Some(Selection::Except(resources))) if !resources.iter().any(is_all_stars) => {
                         let all =
                             matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
-                        let severity = if all { Severity::Critical } else { Severity::High };
+                        let worst = told.get(&(policy, index)).copied().unwrap_or(Severity::Info);
+                        let severity = if all { Severity::Critical } else { worst.min(Severity::High) };
                         let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
                         self.report(policy, index, FindingId::WildcardNotResource, severity, message.to_owned());
                     }
@@ -163,7 +189,7 @@ impl Judge<'_, '_> {
                         // A NotAction whose resources are named grants nothing broad, and is still worth a word.
                         let bounded = statement.effect == Effect::Allow
                             && matches!(statement.actions, Selection::Except(_))
-                            && !told.contains(&(policy, index));
+                            && !told.contains_key(&(policy, index));
                         if bounded {
                             let message = "NotAction grants more with every new service; here the resource bounds it";
                             self.report(
@@ -191,16 +217,15 @@ impl Judge<'_, '_> {
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
         let mut hits = [Hit::default(); Sensitivity::VARIANTS.len()];
         let sensitive: &Sensitive = &SENSITIVE;
-        // Writes that come with a whole service are told of there.
+        // What comes with a whole service is told of there.
         let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
         let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants.all.each_common(&sensitive.any, actions, |action| {
                 let Some(sensitivity) = sensitive.of(action) else {
                     return;
                 };
-                let is_write = matches!(sensitivity, Sensitivity::Write | Sensitivity::BaselineWrite);
                 let hit = Sensitivity::VARIANTS.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
-                if let (Some((_, hit)), false) = (hit, whole && is_write) {
+                if let (Some((_, hit)), false) = (hit, whole && sensitivity.comes_with_the_service()) {
                     hit.add(action);
                 }
             });
@@ -235,37 +260,34 @@ impl Judge<'_, '_> {
     fn whole_services(&mut self, covered: &[bool]) {
         let grants = self.grants;
         for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
-            let mut sensitive = Vec::new();
-            let mut others = Vec::new();
+            let mut told: Vec<((FindingId, Severity), Vec<&str>)> = Vec::new();
             for (nth, service) in &granter.services {
-                let text = pattern_text(granter, *nth);
-                match service {
-                    WholeService::Known(service) => {
-                        let actions = service_table::actions_of(*service);
-                        let left = grants.all.count_common(&grants.all, actions.clone());
-                        let of_interest =
-                            if sensitivity::is_sensitive(*service) { &mut sensitive } else { &mut others };
-                        // Unless a Deny or the boundary took most of it away.
-                        if left * 2 >= actions.len() {
-                            of_interest.push(text);
-                        }
+                if let WholeService::Known(service) = service {
+                    let actions = service_table::actions_of(*service);
+                    // Unless a Deny or the boundary took most of it away.
+                    if grants.all.count_common(&grants.all, actions.clone()) * 2 < actions.len() {
+                        continue;
                     }
-                    WholeService::Unknown => sensitive.push(text),
+                }
+                let (rule, text) = (rule_of_service(*service, granter), pattern_text(granter, *nth));
+                match told.iter_mut().find(|(known, _)| *known == rule) {
+                    Some((_, texts)) => texts.push(text),
+                    None => told.push((rule, vec![text])),
                 }
             }
-            for (id, severity, texts) in [
-                (FindingId::WildcardSensitiveService, lowered(granter, false), sensitive),
-                (FindingId::WildcardService, Severity::Medium, others),
-            ] {
-                if !texts.is_empty() {
-                    let message = format!("{} on every resource: name the actions the function needs", listed(&texts));
-                    self.report_at(granter, id, severity, message);
-                }
+            told.sort_by_key(|((id, severity), _)| (*id, std::cmp::Reverse(*severity)));
+            for ((id, severity), texts) in told {
+                let message = if severity < Severity::Medium {
+                    format!("{}: {NOT_KNOWN}", listed(&texts))
+                } else {
+                    format!("{} on every resource: name the actions the function needs", listed(&texts))
+                };
+                self.report_at(granter, id, severity, message);
             }
         }
     }
 
-    /// What the table does not know counts as sensitive, and is reported rather than acted on.
+    /// What the table does not know grants nothing, unless AWS has added it since: a note.
     fn unknown(&mut self, covered: &[bool], boundary: Option<&Document<'_>>) {
         let grants = self.grants;
         let allows: Vec<_> = boundary
@@ -286,11 +308,27 @@ impl Judge<'_, '_> {
             let texts = granter.unknown.iter().map(|nth| pattern_text(granter, *nth));
             let granted: Vec<&str> = texts.filter(|text| is_within(text)).collect();
             if !granted.is_empty() {
-                let message = format!(
-                    "{} on every resource: not in the service authorization reference, so taken as sensitive",
-                    listed(&granted)
-                );
-                self.report_at(granter, FindingId::WildcardPermissions, Severity::Medium, message);
+                let message = format!("{}: {NOT_KNOWN}", listed(&granted));
+                self.report_at(granter, FindingId::WildcardPermissions, Severity::Info, message);
+            }
+        }
+    }
+
+    /// `privilege-escalation` over the role itself or over Warden, which a statement names.
+    fn by_name(&mut self, ways: Vec<Way>) {
+        for way in ways {
+            let mut hit = Hit::default();
+            way.actions.iter().for_each(|action| hit.add(*action));
+            let message = format!("leads to more permissions: {} by name: {}", hit.shown(), way.what);
+            let known = |(_, found): &(usize, RoleFinding)| {
+                let finding = &found.finding;
+                (found.policy, finding.id) == (way.policy, FindingId::PrivilegeEscalation)
+                    && finding.at == format!("Statement[{}]", way.index)
+            };
+            // Once is enough.
+            if !self.findings.iter().any(known) {
+                let (id, severity) = (FindingId::PrivilegeEscalation, Severity::Critical);
+                self.report(way.policy, way.index, id, severity, message);
             }
         }
     }
@@ -323,6 +361,10 @@ impl Judge<'_, '_> {
         }
     }
 }
+
+/// What is said of what the table does not have.
+const NOT_KNOWN: &str = "not in AWS's service authorization reference, so it grants nothing unless AWS has added it \
+                         since: look for a typing error";
 
 /// More than most statements have.
 const MANY_SPANS: usize = 256;
@@ -358,6 +400,17 @@ fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
     values.as_slice().get(nth).map_or("", |text| text.as_ref())
 }
 
+/// The rule for a whole service, and its severity.
+fn rule_of_service(service: WholeService, granter: &Granter<'_>) -> (FindingId, Severity) {
+    match service {
+        WholeService::Known(service) if sensitivity::is_sensitive(service) => {
+            (FindingId::WildcardSensitiveService, lowered(granter, false))
+        }
+        WholeService::Known(_) => (FindingId::WildcardService, Severity::Medium),
+        WholeService::Unknown => (FindingId::WildcardService, Severity::Low),
+    }
+}
+
 /// The rule for a kind of action, and its severity after what the conditions take away.
 fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity) {
     let narrowness = &granter.narrowness;
@@ -366,6 +419,8 @@ fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity
         Sensitivity::AssumeRole => (FindingId::WildcardAssumeRole, lowered(granter, narrowness.within_organization)),
         Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
         Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
+        Sensitivity::Administration => (FindingId::WildcardPermissions, Severity::Medium),
+        Sensitivity::Copy => (FindingId::WildcardDataRead, Severity::Medium),
         Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
         Sensitivity::Write => (FindingId::WildcardWrite, Severity::Low),
         Sensitivity::BaselineWrite => (FindingId::WildcardWrite, Severity::Info),

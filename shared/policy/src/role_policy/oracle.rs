@@ -175,7 +175,7 @@ proptest! {
         let context = Context::of_account("111122223333".parse().unwrap());
         let mut named = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context);
         named.retain(|finding| finding.severity >= Severity::High);
-        let role = RoleTexts { policies: &[&text], boundary: None };
+        let role = RoleTexts { policies: &[&text], boundary: None, itself: None };
         let narrowed = narrow(role, 0, &named, None, &context).unwrap();
         prop_assert_eq!(narrowed.edits.is_empty(), named.is_empty());
         let left = narrowed.document.map(|document| document.to_string());

@@ -1,5 +1,9 @@
 //! What an action may do to others, as far as the rules tell it apart.
 
+use super::{
+    escalation::ROUTES,
+    reviewed::{self, Group},
+};
 use crate::service_table::{self, Action, ActionSet, Service};
 use std::sync::LazyLock;
 use strum::VariantArray;
@@ -25,151 +29,6 @@ pub(super) fn is_sensitive(service: Service) -> bool {
     let name = service_table::service_name(service);
     SENSITIVE_SERVICES.contains(&name)
 }
-
-/// Actions that read what people keep secret or store.
-const DATA_READS: &[&str] = &[
-    "dynamodb:BatchGetItem",
-    "dynamodb:GetItem",
-    "dynamodb:PartiQLSelect",
-    "dynamodb:Query",
-    "dynamodb:Scan",
-    "kms:Decrypt",
-    "s3:GetObject",
-    "s3:GetObjectVersion",
-    "secretsmanager:GetSecretValue",
-    "ssm:GetParameter",
-    "ssm:GetParameterHistory",
-    "ssm:GetParameters",
-    "ssm:GetParametersByPath",
-];
-
-/// What AWS files under "Permissions management" and what only reads.
-const ONLY_READS: &[&str] = &[
-    "arc-region-switch:GetResourcePolicy",
-    "backup:ListIndexedRecoveryPointsForSearch",
-    "billing:GetResourcePolicy",
-    "fsx:GetResourcePolicy",
-    "glue:BatchGetStageFiles",
-    "glue:DescribeConnectionType",
-    "glue:DescribeEntity",
-    "glue:GetDataPreviewStatement",
-    "glue:GetEnvironment",
-    "glue:GetExecutors",
-    "glue:GetExecutorsThreads",
-    "glue:GetLogParsingStatus",
-    "glue:GetNotebookInstanceStatus",
-    "glue:GetQueries",
-    "glue:GetQuery",
-    "glue:GetRecipeAction",
-    "glue:GetStage",
-    "glue:GetStageAttempt",
-    "glue:GetStageAttemptTaskList",
-    "glue:GetStageAttemptTaskSummary",
-    "glue:GetStageFiles",
-    "glue:GetStages",
-    "glue:GetStorage",
-    "glue:GetStorageUnit",
-    "glue:ListConnectionTypes",
-    "glue:ListEntities",
-    "glue:RequestLogParsing",
-    "glue:TestConnection",
-    "monitron:ListProjectAdminUsers",
-    "opensearch:ViewLoginPage",
-    "quicksight:DescribeKnowledgeBasePermissions",
-    "quicksight:DescribeSpacePermissions",
-    "quicksight:DescribeTopicPermissions",
-    "secretsmanager:ValidateResourcePolicy",
-    "ssm-sap:GetResourcePermission",
-];
-
-/// What AWS files under "Permissions management" and what nevertheless gives nobody a permission: each group with the
-/// reason. Everything else of that level counts as giving one, and so does whatever AWS adds to it. Taking away a whole
-/// policy is not among them: a policy may hold a Deny.
-const GIVES_NOTHING: &[(&str, &[&str])] = &[
-    (
-        "takes back one grant, or forbids more",
-        &[
-            "acm-pca:DeletePermission",
-            "apigateway:RejectAccessAssociation",
-            "apigateway:RemoveCertificateFromDomain",
-            "cloudwatch:DeleteAccessGrant",
-            "codestar:DisassociateTeamMember",
-            "datazone:RemovePolicyGrant",
-            "datazone:RevokeSubscription",
-            "deadline:DisassociateMemberFromFarm",
-            "deadline:DisassociateMemberFromFleet",
-            "deadline:DisassociateMemberFromJob",
-            "deadline:DisassociateMemberFromQueue",
-            "ec2:CancelImageLaunchPermission",
-            "ec2:DeleteCoipPoolPermission",
-            "ec2:DeleteLocalGatewayRouteTablePermission",
-            "ec2:DeleteNetworkInterfacePermission",
-            "ec2:DeleteOdbNetworkPeering",
-            "ec2:DetachApplianceFromNatGateway",
-            "ec2:DetachResourcesFromPlacementGroup",
-            "ec2:EnableImageBlockPublicAccess",
-            "ec2:EnableSnapshotBlockPublicAccess",
-            "ec2:ResetSnapshotAttribute",
-            "elasticmapreduce:DeleteWorkspaceAccess",
-            "health:DisableHealthServiceAccessForOrganization",
-            "kms:RetireGrant",
-            "kms:RevokeGrant",
-            "lakeformation:BatchRevokePermissions",
-            "lakeformation:RevokePermissions",
-            "lambda:DisableReplication",
-            "monitron:DeleteProjectUserAssociation",
-            "monitron:DeleteUserAccessRoleAssociation",
-            "monitron:DisassociateProjectAdminUser",
-            "notifications:DisableNotificationsAccessForOrganization",
-            "redshift:DeauthorizeDataShare",
-            "redshift:RejectDataShare",
-            "redshift:RevokeEndpointAccess",
-            "redshift:RevokeSnapshotAccess",
-            "s3:DeleteAccessGrant",
-            "s3:DissociateAccessGrantsIdentityCenter",
-            "servicecatalog:DeletePortfolioShare",
-            "ssm-sap:DeleteResourcePermission",
-        ],
-    ),
-    (
-        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterfacePermission.html
-        "to accounts that AWS has authorised",
-        &["ec2:CreateNetworkInterfacePermission"],
-    ),
-    (
-        // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-service-specific.html
-        "to the log delivery of AWS, to a destination that needs a permission of its own",
-        &[
-            "aidevops:AllowVendedLogDeliveryForResource",
-            "bedrock:AllowVendedLogDeliveryForResource",
-            "bedrock-agentcore:AllowVendedLogDeliveryForResource",
-            "cloudfront:AllowVendedLogDeliveryForResource",
-            "codewhisperer:AllowVendedLogDeliveryForResource",
-            "ecs:AllowVendedLogDeliveryForResource",
-            "elasticloadbalancing:AllowVendedLogDeliveryForResource",
-            "identity-sync:AllowVendedLogDeliveryForResource",
-            "qbusiness:AllowVendedLogDeliveryForResource",
-            "quicksight:AllowVendedLogDeliveryForResource",
-            "route53globalresolver:AllowVendedLogDeliveryForResource",
-            "securityhub:AllowVendedLogDeliveryForResource",
-            "ses:AllowVendedLogDeliveryForResource",
-            "wisdom:AllowVendedLogDeliveryForResource",
-        ],
-    ),
-    ("opens a door to other actions, which have to be granted as well", &["ds:AccessDSData", "glue:UseGlueStudio"]),
-    (
-        "no permission: where things run, or what they do",
-        &[
-            "ec2:AttachResourcesToPlacementGroup",
-            "glue:DeregisterDataPreview",
-            "glue:TerminateNotebook",
-            "managedblockchain:GET",
-            "managedblockchain:Invoke",
-            "managedblockchain:POST",
-            "xray:PutEncryptionConfig",
-        ],
-    ),
-];
 
 /// What every function may need: the union of the AWS managed policies for execution roles, by policy
 /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>).
@@ -246,10 +105,24 @@ pub(super) enum Sensitivity {
     AssumeRole,
     Permissions,
     DataRead,
+    /// Who may use something, where nothing that is stored is given away.
+    Administration,
+    /// What is stored, to a place that the caller names.
+    Copy,
     Invoke,
     Write,
     /// A write that every function may need.
     BaselineWrite,
+}
+
+impl Sensitivity {
+    /// Whether nothing more needs to be said of it where the whole of a service is granted.
+    pub(super) fn comes_with_the_service(self) -> bool {
+        match self {
+            Self::PassRole | Self::AssumeRole | Self::Permissions | Self::DataRead | Self::Invoke => false,
+            Self::Administration | Self::Copy | Self::Write | Self::BaselineWrite => true,
+        }
+    }
 }
 
 /// The actions that are of interest to some rule, looked up once.
@@ -261,7 +134,11 @@ pub(super) struct Sensitive {
     invoke: Option<Action>,
     permissions: ActionSet,
     data_reads: ActionSet,
+    administration: ActionSet,
+    copies: ActionSet,
     baseline: ActionSet,
+    /// What is high or critical on everything, alone or as one step of a path.
+    pub(super) serious: ActionSet,
 }
 
 pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
@@ -272,22 +149,34 @@ pub(super) static SENSITIVE: LazyLock<Sensitive> = LazyLock::new(|| {
         }
         set
     };
+    let listed = |groups: &[Group]| set(&mut groups.iter().flat_map(|(_, names)| names.iter()));
     let mut sensitive = Sensitive {
-        any: ActionSet::new(),
+        any: service_table::scopable_writes(),
         pass_role: service_table::action("iam:PassRole"),
         assume_role: service_table::action("sts:AssumeRole"),
         invoke: service_table::action("lambda:InvokeFunction"),
         permissions: service_table::permissions(),
-        data_reads: set(&mut DATA_READS.iter()),
-        baseline: set(&mut LAMBDA_BASELINE.iter().flat_map(|(_, names)| names.iter())),
+        data_reads: listed(reviewed::DATA_READS),
+        administration: listed(reviewed::ADMINISTERS),
+        copies: listed(reviewed::COPIES),
+        baseline: listed(LAMBDA_BASELINE),
+        serious: ActionSet::new(),
     };
-    sensitive.permissions.subtract(&set(&mut GIVES_NOTHING.iter().flat_map(|(_, names)| names.iter())));
-    sensitive.any = service_table::scopable_writes();
-    sensitive.any.unite(&sensitive.permissions);
-    let only_reads = set(&mut ONLY_READS.iter());
-    sensitive.permissions.subtract(&only_reads);
+    let only_reads = listed(reviewed::ONLY_READS);
+    for others in [&listed(reviewed::GIVES_NOTHING), &only_reads, &sensitive.administration] {
+        sensitive.permissions.subtract(others);
+    }
+    sensitive.permissions.unite(&listed(reviewed::GRANTS));
     sensitive.any.subtract(&only_reads);
-    sensitive.any.unite(&sensitive.data_reads);
+    for known in [&sensitive.permissions, &sensitive.data_reads, &sensitive.administration, &sensitive.copies] {
+        sensitive.any.unite(known);
+    }
+    sensitive.serious.unite(&sensitive.permissions);
+    sensitive.serious.unite(&sensitive.data_reads);
+    let steps = ROUTES.iter().flat_map(|route| route.needs.iter().copied());
+    for action in steps.chain(sensitive.pass_role).chain(sensitive.assume_role) {
+        sensitive.serious.insert_one(action);
+    }
     sensitive
 });
 
@@ -304,6 +193,10 @@ impl Sensitive {
             Some(Sensitivity::Permissions)
         } else if self.data_reads.contains(action) {
             Some(Sensitivity::DataRead)
+        } else if self.administration.contains(action) {
+            Some(Sensitivity::Administration)
+        } else if self.copies.contains(action) {
+            Some(Sensitivity::Copy)
         } else if Some(action) == self.invoke {
             Some(Sensitivity::Invoke)
         } else if service_table::is_write(action) && service_table::is_scopable(action) {
@@ -318,17 +211,43 @@ impl Sensitive {
 mod tests {
     use super::*;
 
+    /// Every list of what was looked at.
+    const REVIEWED: [&[Group]; 7] = [
+        reviewed::GRANTS,
+        reviewed::ADMINISTERS,
+        reviewed::DATA_READS,
+        reviewed::COPIES,
+        reviewed::GIVES_NOTHING,
+        reviewed::ONLY_READS,
+        reviewed::LEFT,
+    ];
+
     #[test]
     fn the_lists_name_what_there_is() {
-        for name in DATA_READS.iter().chain(LAMBDA_BASELINE.iter().flat_map(|(_, names)| *names)) {
+        let reviewed = REVIEWED.iter().flat_map(|list| list.iter());
+        for name in reviewed.chain(LAMBDA_BASELINE).flat_map(|(_, names)| *names) {
             assert_eq!(service_table::action(name).map(service_table::name).as_deref(), Some(*name));
-        }
-        for name in GIVES_NOTHING.iter().flat_map(|(_, names)| *names).chain(ONLY_READS) {
-            let action = service_table::action(name).filter(|action| service_table::name(*action) == *name);
-            assert!(action.is_some_and(service_table::is_permissions), "{name}");
         }
         for name in SENSITIVE_SERVICES {
             assert!(service_table::service(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_action_that_gives_permissions_was_looked_at_once_and_has_a_reason() {
+        let mut seen = std::collections::HashSet::new();
+        for (why, names) in REVIEWED.iter().flat_map(|list| list.iter()) {
+            assert!(why.len() > 10);
+            for name in *names {
+                assert!(seen.insert(*name), "{name} is in two lists");
+            }
+        }
+        for action in (0..service_table::ACTIONS).filter(|action| service_table::is_permissions(*action)) {
+            let name = service_table::name(action);
+            assert!(seen.contains(name.as_str()), "{name}: which list of `reviewed.rs` is it for?");
+        }
+        for name in reviewed::GIVES_NOTHING.iter().chain(reviewed::ONLY_READS).flat_map(|(_, names)| *names) {
+            assert!(service_table::action(name).is_some_and(service_table::is_permissions), "{name}");
         }
     }
 
@@ -338,7 +257,8 @@ mod tests {
             assert_eq!(SENSITIVE.any.contains(action), SENSITIVE.of(action).is_some());
             let is_write = service_table::is_write(action) && service_table::is_scopable(action);
             let name = service_table::name(action);
-            assert!(SENSITIVE.any.contains(action) || !is_write || ONLY_READS.contains(&name.as_str()), "{name}");
+            let only_reads = reviewed::ONLY_READS.iter().any(|(_, names)| names.contains(&name.as_str()));
+            assert!(SENSITIVE.any.contains(action) || !is_write || only_reads, "{name}");
         }
     }
 

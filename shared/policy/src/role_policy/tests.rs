@@ -3,6 +3,7 @@
 use super::*;
 use crate::Kind;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn context() -> Context {
     Context::of_account("111122223333".parse().unwrap())
@@ -66,11 +67,39 @@ fn not_action_and_not_resource() {
         json!({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::bucket"}),
         &["wildcard-admin critical Statement[0]", "wildcard-not-resource critical Statement[0]"],
     );
-    check(
-        json!({"Effect": "Allow", "Action": "s3:ListBucket", "NotResource": "arn:aws:s3:::bucket"}),
-        &["wildcard-not-resource high Statement[0]"],
-    );
     check(json!({"Effect": "Deny", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::bucket"}), &[]);
+}
+
+#[test]
+fn not_resource_is_as_serious_as_what_it_grants() {
+    let except = |actions: Value| json!({"Effect": "Allow", "Action": actions, "NotResource": "arn:aws:s3:::shop/*"});
+    check(except(json!("s3:ListBucket")), &["wildcard-not-resource info Statement[0]"]);
+    check(
+        except(json!(["ec2:CreateTags", "logs:PutLogEvents"])),
+        &[
+            "wildcard-write low Statement[0]",
+            "wildcard-write info Statement[0]",
+            "wildcard-not-resource low Statement[0]",
+        ],
+    );
+    check(
+        except(json!("sns:AddPermission")),
+        &["wildcard-permissions medium Statement[0]", "wildcard-not-resource medium Statement[0]"],
+    );
+    check(
+        except(json!("s3:GetObject")),
+        &["wildcard-data-read high Statement[0]", "wildcard-not-resource high Statement[0]"],
+    );
+    check(
+        except(json!("lambda:UpdateFunctionCode")),
+        &[
+            "wildcard-write low Statement[0]",
+            "privilege-escalation critical Statement[0]",
+            "wildcard-not-resource high Statement[0]",
+        ],
+    );
+    let nothing = json!({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "*"});
+    check(nothing, &[]);
 }
 
 #[test]
@@ -128,11 +157,23 @@ fn reading_data() {
 }
 
 #[test]
-fn whole_services() {
-    check(
-        allow(json!("sqs:*"), json!("*")),
-        &["wildcard-permissions high Statement[0]", "wildcard-service medium Statement[0]"],
+fn a_rotation_function_keeps_its_secrets() {
+    // What SAM's policy template AWSSecretsManagerRotationPolicy grants
+    // (https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-policy-template-list.html).
+    let mut rotate = allow(
+        json!(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]),
+        json!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"),
     );
+    let function = "arn:aws:lambda:eu-west-1:111122223333:function:turn-keys";
+    rotate["Condition"] = json!({"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": function}});
+    let random = allow(json!("secretsmanager:GetRandomPassword"), json!("*"));
+    check(json!([rotate, random]), &["wildcard-data-read medium Statement[0]", "wildcard-write low Statement[0]"]);
+    rotate["Condition"] = json!({"StringLike": {"secretsmanager:resource/AllowRotationLambdaArn": "arn:aws:lambda:*"}});
+    check(json!(rotate), &["wildcard-data-read high Statement[0]", "wildcard-write low Statement[0]"]);
+}
+
+#[test]
+fn whole_services() {
     check(allow(json!("polly:*"), json!("*")), &["wildcard-service medium Statement[0]"]);
     let ids = |statements: Value| -> Vec<String> {
         let text = policy(statements);
@@ -176,19 +217,24 @@ fn other_rules() {
 }
 
 #[test]
-fn what_is_not_known_is_never_nothing() {
-    check(allow(json!("s3:MadeUpToday"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
-    check(
-        allow(json!(["newservice:Do", "newservice:Undo*"]), json!("*")),
-        &["wildcard-permissions medium Statement[0]"],
-    );
-    check(allow(json!("newservice:*"), json!("*")), &["wildcard-sensitive-service high Statement[0]"]);
+fn what_is_not_known_grants_nothing_and_is_worth_a_note() {
+    let note: &[&str] = &["wildcard-permissions info Statement[0]"];
+    for misspelt in
+        ["s3:GetObjects", "s3:MadeUpToday", "s3:PutObject;s3:GetObject", "lamda:Invoke*", "s3-Get", "dynamo:*Item"]
+    {
+        check(allow(json!(misspelt), json!("*")), note);
+    }
+    check(allow(json!(["newservice:Do", "newservice:Undo*"]), json!("*")), note);
+    // It may be one that AWS has added since.
+    check(allow(json!("newservice:*"), json!("*")), &["wildcard-service low Statement[0]"]);
     check(allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:thing/*")), &[]);
-    check(
-        allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:*")),
-        &["wildcard-permissions medium Statement[0]"],
-    );
+    check(allow(json!("newservice:Do"), json!("arn:aws:newservice:*:*:*")), note);
     check(allow(json!("newservice:Do"), json!("arn:aws:newservice:eu-west-1:111122223333:thing/a")), &[]);
+    // It changes nothing about what stands beside it.
+    check(
+        allow(json!(["s3:GetObjects", "s3:GetObject"]), json!("*")),
+        &["wildcard-data-read high Statement[0]", note[0]],
+    );
     // Whitespace matches nothing, known or not.
     check(allow(json!([" iam:PassRole", "newservice:Do ", "s3:Get Object"]), json!("*")), &[]);
     check(
@@ -371,6 +417,212 @@ fn a_role_is_judged_as_a_whole_and_within_its_boundary() {
     );
 }
 
+/// A role, its attached policy and its boundary, and Warden's own.
+fn known() -> Itself {
+    let own = |arn: &str| arn.to_owned();
+    Itself {
+        arn: Some(own("arn:aws:iam::111122223333:role/shop/orders")),
+        policies: [own("arn:aws:iam::111122223333:policy/shop-data"), own("arn:aws:iam::aws:policy/ReadOnlyAccess")]
+            .into(),
+        boundary: Some(own("arn:aws:iam::111122223333:policy/limits")),
+        warden: [
+            own("arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+            own("arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+            own("arn:aws:secretsmanager:*:111122223333:secret:warden/*"),
+            own("arn:aws:lambda:eu-west-1:111122223333:function:w-role-guard"),
+        ]
+        .into(),
+    }
+}
+
+#[track_caller]
+fn check_known(statements: Value, escalates: bool) {
+    let text = policy(statements);
+    let document = Document::parse(&text, Kind::Identity).unwrap();
+    let found = judge_known_role(&[&document], None, &known(), &context());
+    let critical: Vec<&RoleFinding> =
+        found.iter().filter(|found| found.finding.severity == Severity::Critical).collect();
+    assert_eq!(critical.len(), usize::from(escalates), "{text}: {found:?}");
+    assert!(critical.iter().all(|found| found.finding.id == FindingId::PrivilegeEscalation));
+}
+
+#[test]
+fn a_role_that_may_write_its_own_policies_escalates() {
+    let role = "arn:aws:iam::111122223333:role/shop/orders";
+    for action in
+        ["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:Put*", "iam:*", "iam:DeleteRolePermissionsBoundary"]
+    {
+        check_known(allow(json!(action), json!(role)), true);
+    }
+    for resource in [
+        "arn:aws:iam::111122223333:role/shop/*",
+        "arn:aws:iam::*:role/shop/ord*",
+        "arn:aws:iam::111122223333:role/*/orders",
+    ] {
+        check_known(allow(json!("iam:PutRolePolicy"), json!(["arn:aws:iam::111122223333:role/else", resource])), true);
+    }
+    for (action, resource) in [
+        ("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/shop/prices"),
+        ("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/orders"),
+        ("iam:PutRolePolicy", "arn:aws:iam::999999999999:role/shop/orders"),
+        ("iam:GetRolePolicy", role),
+        ("iam:PassRole", role),
+        ("iam:TagRole", role),
+    ] {
+        check_known(allow(json!(action), json!(resource)), false);
+    }
+    let mut bounded = allow(json!("iam:AttachRolePolicy"), json!(role));
+    bounded["Condition"] = json!({"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::111122223333:policy/shop-data"}});
+    check_known(bounded, false);
+    let deny = |resource: &str| json!({"Effect": "Deny", "Action": "iam:Put*", "Resource": resource});
+    check_known(json!([allow(json!("iam:PutRolePolicy"), json!(role)), deny("arn:aws:iam::*:role/shop/*")]), false);
+    check_known(json!([allow(json!("iam:PutRolePolicy"), json!(role)), deny("arn:aws:iam::*:role/else")]), true);
+    // Nothing is known of a role by its policies alone.
+    check(allow(json!("iam:PutRolePolicy"), json!(role)), &[]);
+}
+
+#[test]
+fn a_role_that_may_rewrite_a_policy_that_it_has_escalates() {
+    for policy in ["shop-data", "shop-*", "*-data", "limits", "lim???"] {
+        let arn = format!("arn:aws:iam::111122223333:policy/{policy}");
+        check_known(allow(json!("iam:CreatePolicyVersion"), json!(arn)), true);
+        check_known(allow(json!(["iam:GetPolicy", "iam:SetDefaultPolicyVersion"]), json!(arn)), true);
+        check_known(allow(json!("iam:DeletePolicyVersion"), json!(arn)), false);
+    }
+    check_known(allow(json!("iam:CreatePolicyVersion"), json!("arn:aws:iam::111122223333:policy/ci-*")), false);
+    check_known(allow(json!("iam:CreatePolicyVersion"), json!("arn:aws:iam::aws:policy/Read*")), false);
+}
+
+#[test]
+fn what_is_wardens_is_in_nobody_elses_hands() {
+    for (action, resource) in [
+        ("dynamodb:PutItem", "arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+        ("dynamodb:*", "arn:aws:dynamodb:*:*:table/w-*"),
+        ("kms:GenerateMac", "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+        ("secretsmanager:PutSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/*"),
+        ("secretsmanager:Delete*", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/orders-a1B2c3"),
+        ("secretsmanager:UpdateSecret", "arn:aws:secretsmanager:*:*:secret:w*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:111122223333:function:w-role-guard"),
+        ("lambda:UpdateFunctionCode", "arn:aws:lambda:*:111122223333:function:w-*"),
+    ] {
+        check_known(allow(json!(action), json!(resource)), true);
+    }
+    for (action, resource) in [
+        // Reading harms nothing, and a function reads its own secret.
+        ("dynamodb:GetItem", "arn:aws:dynamodb:eu-west-1:111122223333:table/w-ledger"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:warden/orders-a1B2c3"),
+        ("kms:VerifyMac", "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"),
+        ("secretsmanager:PutSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders/*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:111122223333:function:orders"),
+        // On everything it is what other rules say it is.
+        ("dynamodb:PutItem", "*"),
+        ("dynamodb:PutItem", "arn:aws:dynamodb:*:111122223333:table/*"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:*"),
+    ] {
+        check_known(allow(json!(action), json!(resource)), false);
+    }
+}
+
+/// `arn:aws:iam::111122223333:role/a*`, and so on through some letters.
+fn each(before: &str, letters: std::ops::RangeInclusive<char>, after: &str) -> Vec<String> {
+    letters.map(|letter| format!("{before}{letter}{after}")).collect()
+}
+
+#[test]
+fn patterns_that_add_up_to_everything_are_everything() {
+    let roles = "arn:aws:iam::111122223333:role/";
+    let pass: &[&str] = &["wildcard-pass-role high Statement[0]"];
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='z', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/", 'A'..='Z', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/*", 'a'..='j', ""))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("*", 'a'..='z', ""))), pass);
+    check(allow(json!("iam:PassRole"), json!(each("*ole/", 'a'..='z', "*"))), pass);
+    // A quarter of the letters, digits and the dash is ten of them.
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='j', "*"))), pass);
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='i', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each(roles, 'a'..='a', "*"))), &[]);
+    check(
+        allow(json!("iam:PassRole"), json!([vec![format!("{roles}a*"); 40], vec![format!("{roles}b*")]].concat())),
+        &[],
+    );
+    // Names that begin alike are one application's.
+    check(allow(json!("iam:PassRole"), json!(each(&format!("{roles}shop-"), 'a'..='z', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::999999999999:role/", 'a'..='z', "*"))), &[]);
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:s3:::", 'a'..='z', "*"))), &[]);
+    // One length is few names, all of them are all.
+    let lengths = |longest: usize| (1..=longest).map(|many| format!("{roles}{}", "?".repeat(many))).collect::<Vec<_>>();
+    check(allow(json!("iam:PassRole"), json!(lengths(64))), pass);
+    check(allow(json!("iam:PassRole"), json!(lengths(4))), &[]);
+    // In other services, whose names stand in one or two places.
+    check(
+        allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::", 'a'..='z', "*"))),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(
+        allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::", 'a'..='z', "*/*"))),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(allow(json!("s3:GetObject"), json!(each("arn:aws:s3:::shop-data/", 'a'..='z', "*"))), &[]);
+    check(
+        allow(
+            json!("secretsmanager:Get*"),
+            json!(each("arn:aws:secretsmanager:*:111122223333:secret:", 'a'..='p', "*")),
+        ),
+        &["wildcard-data-read high Statement[0]"],
+    );
+    check(
+        allow(json!("lambda:*"), json!(each("arn:aws:lambda:eu-west-1:111122223333:function:", 'a'..='z', "*"))),
+        &[
+            "wildcard-permissions high Statement[0]",
+            "wildcard-invoke medium Statement[0]",
+            "wildcard-write low Statement[0]",
+            "privilege-escalation critical Statement[0]",
+        ],
+    );
+    // What is not serious on everything is not in parts.
+    check(allow(json!("sqs:SendMessage"), json!(each("arn:aws:sqs:eu-west-1:111122223333:", 'a'..='z', "*"))), &[]);
+}
+
+#[test]
+fn patterns_add_up_over_the_whole_role() {
+    let half = |letters| {
+        policy(allow(json!(["iam:AttachRolePolicy", "iam:GetRole"]), json!(each("arn:aws:iam::*:role/", letters, "*"))))
+    };
+    let parse = |text: &'_ str| -> Document<'static> {
+        Document::parse(Box::leak(text.to_owned().into_boxed_str()), Kind::Identity).unwrap()
+    };
+    let (one, two) = (parse(&half('a'..='f')), parse(&half('g'..='m')));
+    let found = |policies: &[&Document<'_>], boundary: Option<&Document<'_>>| -> Vec<String> {
+        let found = judge_role(policies, boundary, &context());
+        found.iter().map(|found| format!("{} {} {}", found.policy, found.finding.id, found.finding.severity)).collect()
+    };
+    let both = [
+        "0 wildcard-permissions high",
+        "0 privilege-escalation critical",
+        "1 wildcard-permissions high",
+        "1 privilege-escalation critical",
+    ];
+    assert_eq!(found(&[&one, &two], None), both);
+    assert_eq!(found(&[&one], None), [""; 0]);
+    // A boundary adds up likewise.
+    let all = parse(&policy(allow(json!("*"), json!("*"))));
+    assert_eq!(found(&[&one, &two], Some(&all)), both);
+    let attach = parse(&policy(allow(json!("iam:AttachRolePolicy"), json!("*"))));
+    let pieces = parse(&policy(allow(json!("iam:*"), json!(each("arn:aws:iam::*:role/", 'a'..='z', "*")))));
+    let open = ["0 wildcard-permissions high", "0 privilege-escalation critical"];
+    assert_eq!(found(&[&attach], Some(&pieces)), open);
+    assert_eq!(found(&[&attach], Some(&one)), [""; 0]);
+    // A Deny takes it away, and a condition scopes it.
+    let deny = parse(&policy(json!({"Effect": "Deny", "Action": "iam:Attach*", "Resource": "*"})));
+    assert_eq!(found(&[&one, &two, &deny], None), [""; 0]);
+    let mut tagged = allow(
+        json!("secretsmanager:GetSecretValue"),
+        json!(each("arn:aws:secretsmanager:*:*:secret:", 'a'..='z', "*")),
+    );
+    tagged["Condition"] = json!({"StringEquals": {"aws:ResourceTag/team": "shop"}});
+    check(tagged, &["wildcard-data-read medium Statement[0]"]);
+}
+
 #[test]
 fn policy_variables_are_not_wildcards() {
     check(allow(json!("s3:GetObject"), json!("arn:aws:s3:::${aws:PrincipalTag/bucket}/*")), &[]);
@@ -414,7 +666,7 @@ mod rewrite {
         let text = policy(statements.clone());
         let mut findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
         findings.retain(|finding| finding.severity >= Severity::High);
-        let role = RoleTexts { policies: &[&text], boundary: None };
+        let role = RoleTexts { policies: &[&text], boundary: None, itself: None };
         narrow(role, 0, &findings, baseline.map(policy).as_deref(), &context()).unwrap()
     }
 
@@ -475,6 +727,130 @@ mod rewrite {
         );
     }
 
+    /// The actions that a document's only statement grants, whatever their resources.
+    fn granted(document: &Value) -> BTreeSet<String> {
+        let patterns = match &document["Statement"][0]["Action"] {
+            Value::Array(patterns) => patterns.clone(),
+            pattern => vec![pattern.clone()],
+        };
+        let fits = |name: &str| {
+            patterns.iter().any(|pattern| crate::pattern::fits_ignoring_case(pattern.as_str().unwrap(), name))
+        };
+        (0..service_table::ACTIONS).map(service_table::name).filter(|name| fits(name)).collect()
+    }
+
+    #[test]
+    fn of_a_whole_service_only_what_is_serious_goes() {
+        for service in ["rds", "ecr", "redshift", "backup", "ds", "states", "codedeploy", "eks"] {
+            let pattern = format!("{service}:*");
+            let before = allow(json!([pattern]), json!("*"));
+            let serious = |name: &str| {
+                let finding = |statements: Value| {
+                    let text = policy(statements);
+                    judge(&Document::parse(&text, Kind::Identity).unwrap(), &context())
+                };
+                // Alone, or as the step whose loss closes a path.
+                let alone = finding(allow(json!(name), json!("*")));
+                let is_pivot = ROUTES.iter().any(|route| route.first() == name);
+                is_pivot || alone.iter().any(|finding| finding.severity >= Severity::High)
+            };
+            let all = granted(&json!({"Statement": [before.clone()]}));
+            let expected: BTreeSet<String> = all.iter().filter(|name| !serious(name)).cloned().collect();
+            let result = narrowed(&json!([before]), None).document.unwrap();
+            assert_eq!(granted(&result), expected, "{service}");
+            assert!(result.to_string().len() < 2_500, "{service}: {}", result.to_string().len());
+        }
+    }
+
+    #[test]
+    fn what_a_role_may_do_to_itself_goes_and_the_rest_stays() {
+        let (own, other) = ("arn:aws:iam::111122223333:role/shop/orders", "arn:aws:iam::111122223333:role/shop/prices");
+        let statement = allow(json!(["iam:PutRolePolicy", "iam:GetRole"]), json!([own, other]));
+        let text = policy(json!([statement]));
+        let document = Document::parse(&text, Kind::Identity).unwrap();
+        let itself = known();
+        let found = judge_known_role(&[&document], None, &itself, &context());
+        let findings: Vec<Finding> = found.into_iter().map(|found| found.finding).collect();
+        let role = RoleTexts { policies: &[&text], boundary: None, itself: Some(&itself) };
+        let left = narrow(role, 0, &findings, None, &context()).unwrap().document.unwrap();
+        assert_eq!(
+            left["Statement"],
+            json!([
+                allow(json!(["iam:GetRole"]), json!([own, other])),
+                allow(json!(["iam:PutRolePolicy"]), json!([other])),
+            ])
+        );
+    }
+
+    #[test]
+    fn of_patterns_that_add_up_none_stays() {
+        let roles = "arn:aws:iam::111122223333:role/";
+        let resources =
+            [each(roles, 'a'..='z', "*"), vec![format!("{roles}shop-worker"), format!("{roles}shop-*")]].concat();
+        check(
+            json!([allow(json!(["iam:PassRole", "iam:GetRole"]), json!(resources))]),
+            None,
+            json!([
+                allow(json!(["iam:GetRole"]), json!(resources)),
+                allow(json!(["iam:PassRole"]), json!([format!("{roles}shop-worker"), format!("{roles}shop-*")])),
+            ]),
+            &[(0, EditKind::Replaced)],
+        );
+    }
+
+    #[test]
+    fn a_function_keeps_its_queue() {
+        // Nothing is serious about it.
+        let queue = allow(json!(["sqs:*", "logs:*"]), json!("*"));
+        check(json!([queue]), None, json!([queue]), &[]);
+        // Of a wildcard what is serious goes, and what it names beside that stays.
+        let modify = allow(json!(["ec2:ModifyI*", "sqs:*"]), json!("*"));
+        let left = narrowed(&json!([modify]), None).document.unwrap();
+        let left = granted(&left);
+        assert!(left.contains("ec2:ModifyInstancePlacement") && left.contains("sqs:AddPermission"), "{left:?}");
+        assert!(!left.contains("ec2:ModifyImageAttribute") && !left.contains("ec2:ModifyVpcAttribute"), "{left:?}");
+        // A wildcard in the middle says which names it means, and takes in no others.
+        let left = narrowed(&json!([allow(json!("rds:*SnapshotAttribute*"), json!("*"))]), None).document.unwrap();
+        assert_eq!(
+            left["Statement"][0]["Action"],
+            json!(["rds:DescribeDBClusterSnapshotAttributes", "rds:DescribeDBSnapshotAttributes"])
+        );
+    }
+
+    #[test]
+    fn of_not_resource_the_actions_at_fault_go() {
+        let except =
+            |actions: Value| json!({"Effect": "Allow", "Action": actions, "NotResource": "arn:aws:s3:::shop/*"});
+        check(
+            json!([except(json!(["s3:GetObject", "s3:ListBucket", "logs:PutLogEvents"]))]),
+            None,
+            json!([except(json!(["s3:ListBucket", "logs:PutLogEvents"]))]),
+            &[(0, EditKind::Replaced)],
+        );
+        check(json!([except(json!("*"))]), None, Value::Null, &[(0, EditKind::Removed)]);
+    }
+
+    #[test]
+    fn a_whole_service_that_is_not_at_fault_stays_beside_one_that_is() {
+        check(
+            json!([allow(json!(["s3:*", "sqs:*", "madeup:*", "s3:Gett"]), json!("*"))]),
+            None,
+            json!([allow(json!(["sqs:*", "madeup:*", "s3:Gett"]), json!("*"))]),
+            &[(0, EditKind::Replaced)],
+        );
+    }
+
+    #[test]
+    fn a_finding_that_was_not_named_does_not_go_along() {
+        let statement = allow(json!(["rds:ModifyDBSnapshotAttribute", "sns:AddPermission"]), json!("*"));
+        check(
+            json!([statement]),
+            None,
+            json!([allow(json!(["sns:AddPermission"]), json!("*"))]),
+            &[(0, EditKind::Replaced)],
+        );
+    }
+
     #[test]
     fn what_cannot_be_narrowed_goes_or_goes_back() {
         let own = allow(json!("s3:GetObject"), json!("arn:aws:s3:::bucket/*"));
@@ -491,7 +867,7 @@ mod rewrite {
     fn a_path_through_two_policies_closes_in_one() {
         let one = policy(json!([allow(json!(["lambda:CreateFunction", "lambda:InvokeFunction"]), json!("*"))]));
         let two = policy(json!([allow(json!(["iam:PassRole", "iam:GetRole"]), json!("*"))]));
-        let role = RoleTexts { policies: &[&one, &two], boundary: None };
+        let role = RoleTexts { policies: &[&one, &two], boundary: None, itself: None };
         let parsed = [&one, &two].map(|text| Document::parse(text, Kind::Identity).unwrap());
         let findings: Vec<Finding> = judge_role(&[&parsed[0], &parsed[1]], None, &context())
             .into_iter()
@@ -501,4 +877,152 @@ mod rewrite {
         let result = narrow(role, 1, &findings, None, &context()).unwrap();
         assert_eq!(result.document.unwrap()["Statement"], json!([allow(json!(["iam:GetRole"]), json!("*"))]));
     }
+}
+
+/// The worst of what is found in a policy, by name.
+fn worst(statements: &Value) -> String {
+    let text = policy(statements.clone());
+    let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+    findings.iter().map(|finding| finding.severity).max().map_or("none".to_owned(), |worst| worst.to_string())
+}
+
+#[track_caller]
+fn check_worst(expected: &str, actions: &[&str]) {
+    for action in actions {
+        assert_eq!(worst(&allow(json!(action), json!("*"))), expected, "{action}");
+    }
+}
+
+#[test]
+fn what_administers_a_service_that_is_not_sensitive_is_reported_alone_and_within_the_whole() {
+    check(allow(json!("sqs:AddPermission"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
+    check(allow(json!("logs:PutResourcePolicy"), json!("*")), &["wildcard-permissions medium Statement[0]"]);
+    check(
+        allow(json!(["sqs:SetQueueAttributes", "sns:Publish"]), json!("arn:aws:*:*:111122223333:*")),
+        &["wildcard-permissions medium Statement[0]", "wildcard-write low Statement[0]"],
+    );
+    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "kinesis", "firehose", "apigateway"] {
+        check(allow(json!(format!("{service}:*")), json!("*")), &["wildcard-service medium Statement[0]"]);
+    }
+    check_worst(
+        "medium",
+        &["sns:Set*", "ses:*Policy", "events:Put*", "quicksight:Update*", "vpc-lattice:PutAuthPolicy"],
+    );
+    check(allow(json!("sqs:AddPermission"), json!("arn:aws:sqs:eu-west-1:111122223333:jobs")), &[]);
+    check(allow(json!("iot:*"), json!("arn:aws:iot:eu-west-1:111122223333:topic/shop/*")), &[]);
+}
+
+#[test]
+fn what_gives_data_away_is_as_serious_within_the_whole_service() {
+    for (alone, whole) in [
+        ("rds:ModifyDBClusterSnapshotAttribute", "rds:*"),
+        ("ecr:SetRepositoryPolicy", "ecr:*"),
+        ("backup:PutBackupVaultAccessPolicy", "backup:*"),
+        ("redshift:AuthorizeSnapshotAccess", "redshift:*"),
+        ("ds:ResetUserPassword", "ds:*"),
+    ] {
+        check(allow(json!(alone), json!("*")), &["wildcard-permissions high Statement[0]"]);
+        let text = policy(allow(json!(whole), json!("*")));
+        let found = shown(&judge(&Document::parse(&text, Kind::Identity).unwrap(), &context()));
+        assert!(found.contains(&"wildcard-permissions high Statement[0]".to_owned()), "{whole}: {found:?}");
+        assert!(found.contains(&"wildcard-service medium Statement[0]".to_owned()), "{whole}: {found:?}");
+    }
+}
+
+#[test]
+fn what_knows_no_resources_is_judged_by_what_it_gives_away() {
+    check_worst(
+        "medium",
+        &[
+            "iam:UpdateAccountPasswordPolicy",
+            "iam:DeleteAccountPasswordPolicy",
+            "iam:*AccountPasswordPolicy",
+            "events:PutPermission",
+            "ram:EnableSharingWithAwsOrganization",
+            "xray:PutResourcePolicy",
+            "logs:DeleteResourcePolicy",
+        ],
+    );
+    check_worst(
+        "high",
+        &[
+            "lakeformation:GrantPermissions",
+            "s3:PutAccountPublicAccessBlock",
+            "ec2:DisableSnapshotBlockPublicAccess",
+            "ram:CreateResourceShare",
+            "redshift-serverless:PutResourcePolicy",
+            "sso-directory:AddMemberToGroup",
+        ],
+    );
+    check_worst("none", &["iam:GetAccountPasswordPolicy", "glacier:SetDataRetrievalPolicy", "ses:ListIdentities"]);
+}
+
+#[test]
+fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
+    check_worst(
+        "high",
+        &[
+            "ec2:ModifyImageAttribute",
+            "ec2:ModifyFpgaImageAttribute",
+            "rds:ModifyDBSnapshotAttribute",
+            "rds:Modify*SnapshotAttribute",
+            "sso:PutInlinePolicyToPermissionSet",
+            "sso:CreateAccountAssignment",
+            "identitystore:CreateGroupMembership",
+            "kms:ReplicateKey",
+            "omics:CreateShare",
+            "dsql:PutClusterPolicy",
+            "organizations:MoveAccount",
+            "iam:UpdateSAMLProvider",
+            "iam:ResetServiceSpecificCredential",
+            "rolesanywhere:UpdateTrustAnchor",
+            "eks:AssociateAccessPolicy",
+            "ebs:GetSnapshotBlock",
+            "lightsail:DownloadDefaultKeyPair",
+        ],
+    );
+    check_worst(
+        "medium",
+        &[
+            "dynamodb:ExportTableToPointInTime",
+            "rds:StartExportTask",
+            "ec2:CreateStoreImageTask",
+            "elasticache:CopySnapshot",
+            "neptune-graph:StartExportTask",
+            "aoss:UpdateAccessPolicy",
+            "oam:PutSinkPolicy",
+            "states:UpdateStateMachine",
+        ],
+    );
+    // Making one, in the own account, of what is there.
+    check_worst("low", &["rds:CreateDBSnapshot", "ec2:CreateSnapshot", "states:StartExecution", "eks:CreateNodegroup"]);
+    check_worst("none", &["ebs:ListSnapshotBlocks", "rds:DescribeDBSnapshotAttributes"]);
+    check(allow(json!("rds:ModifyDBSnapshotAttribute"), json!("arn:aws:rds:*:111122223333:snapshot:shop-*")), &[]);
+}
+
+#[test]
+fn running_code_as_another_is_seen_in_every_service() {
+    for together in [
+        &["states:UpdateStateMachine", "states:StartExecution"][..],
+        &["states:UpdateStateMachine", "states:StartSyncExecution"],
+        &["codedeploy:CreateDeployment", "codedeploy:RegisterApplicationRevision"],
+        &["eks:CreateAccessEntry", "eks:AssociateAccessPolicy"],
+        &["bedrock-agentcore:InvokeAgentRuntimeCommand"],
+        &["bedrock-agentcore:InvokeAgentRuntimeCommandShell"],
+        &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserAutomationStream"],
+        &["codebuild:StartSandbox", "codebuild:StartCommandExecution"],
+        &["ssm:CreateAssociation"],
+        &["sagemaker:CreatePresignedDomainUrl"],
+        &["athena:StartSession", "athena:StartCalculationExecution"],
+        &["sts:AssumeRoot"],
+        &["iam:PassRole", "scheduler:CreateSchedule"],
+        &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
+        &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
+    ] {
+        assert_eq!(worst(&allow(json!(together), json!("*"))), "critical", "{together:?}");
+        let fixed = "arn:aws:iam::111122223333:role/shop";
+        assert_eq!(worst(&allow(json!(together), json!(fixed))), "none", "{together:?}");
+    }
+    check_worst("low", &["codedeploy:CreateDeployment", "states:StartSyncExecution", "scheduler:CreateSchedule"]);
+    check_worst("low", &["bedrock-agentcore:StartBrowserSession", "codebuild:StartSandbox"]);
 }

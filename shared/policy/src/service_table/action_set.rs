@@ -9,6 +9,12 @@ const WORDS: usize = ACTIONS.div_ceil(64);
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ActionSet([u64; WORDS]);
 
+impl Default for ActionSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ActionSet {
     /// A set without an action.
     pub(crate) const fn new() -> Self {

@@ -1,0 +1,215 @@
+//! Patterns that are narrow one by one and add up to everything: `role/a*`, `role/b*`, and so on to `role/z*`.
+//!
+//! A pattern that leaves a name open but for k characters fits about one name in 37^k: letters, digits and the dash. Of
+//! the distinct patterns that a role has for an action, a quarter of all names or more is as good as every name.
+
+use super::{
+    ACCOUNT, Filler, NAME, PARTITION, REGION, Scratch, UNGUESSABLE, after_partition, given_name, is_all_stars,
+};
+use crate::{AccountId, Context, Version, pattern};
+
+/// A share of all names, in parts of [`Share::WHOLE`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Share(u32);
+
+impl Share {
+    /// 37 squared: what fixes three characters or more is nothing, for a policy has no room for enough of them.
+    const WHOLE: u32 = 37 * 37;
+
+    /// How many lengths names have, roughly: a pattern without a star fits one of them.
+    const LENGTHS: u32 = 32;
+
+    /// Of names of any length, or of one, but for so many characters.
+    fn but_for(characters: usize, any_length: bool) -> Self {
+        let share = [Self::WHOLE, 37, 1].get(characters).copied().unwrap_or_default();
+        Self(if any_length { share } else { share / Self::LENGTHS })
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_some(self) -> bool {
+        self.0 > 0
+    }
+
+    /// Whether it is as good as all.
+    pub(crate) fn is_much(self) -> bool {
+        self.0 >= Self::WHOLE / 4
+    }
+
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// A resource pattern that may be a part of everything.
+pub(crate) struct Fragment<'d> {
+    filler: Filler<'d>,
+    /// How many characters are no wildcards, and can stand neither for the partition, nor for the Region or the account.
+    fixed: usize,
+    /// Whether a star follows the account, so that names of any length fit.
+    any_length: bool,
+    /// Room for one computation.
+    costs: Vec<u8>,
+}
+
+impl<'d> Fragment<'d> {
+    /// Nothing for a name, and for everything.
+    pub(crate) fn read(resource: &'d str, version: Version, context: &'d Context) -> Option<Self> {
+        if !pattern::has_wildcard(resource) || is_all_stars(resource) {
+            return None;
+        }
+        let filler = Filler::new(super::without_variables(resource, version), context);
+        let text: &str = &filler.pattern;
+        let digits = text.bytes().filter(u8::is_ascii_digit).count().min(AccountId::LENGTH);
+        let partition = filler.partition.len().max(context.partition.as_str().len());
+        let fixed = text.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();
+        let fixed = fixed.saturating_sub(digits + partition + filler.region.len());
+        let name = text.splitn(6, ':').nth(5).filter(|_| text.starts_with("arn:")).unwrap_or(text);
+        Some(Self { any_length: name.contains('*'), fixed, filler, costs: Vec::new() })
+    }
+
+    /// The pattern: two that are written alike are one.
+    pub(crate) fn text(&self) -> &str {
+        &self.filler.pattern
+    }
+
+    /// Whether it may fit some of what a template stands for, by its service and its length alone.
+    pub(crate) fn may_share(&self, template: &Outline<'_>) -> bool {
+        // What does not fit between the names has to be in them.
+        self.fixed < template.plain + usize::from(FAR)
+            && self.filler.fixed_service().is_none_or(|service| Some(service) == template.service)
+    }
+
+    /// How much of what a template stands for it fits.
+    pub(crate) fn share_of(&mut self, template: &[u8], scratch: &mut Scratch) -> Share {
+        if !self.may_share(&Outline::of(template)) {
+            return Share::default();
+        }
+        if scratch.is_exhausted_after(WORK) {
+            // Written to be slow: taken for all.
+            return Share::but_for(0, true);
+        }
+        match self.fewest_fixed(template) {
+            Some(characters) => Share::but_for(characters, self.any_length),
+            None => Share::default(),
+        }
+    }
+
+    /// How many characters of the template's names the pattern fixes at least; nothing where it does not fit, or fixes
+    /// too many. One pass over the template, with the least cost of having come so far in the pattern.
+    fn fewest_fixed(&mut self, template: &[u8]) -> Option<usize> {
+        let mut costs = std::mem::take(&mut self.costs);
+        let pattern = self.filler.pattern.as_bytes();
+        costs.clear();
+        costs.resize(pattern.len() + 1, FAR);
+        if let Some(start) = costs.first_mut() {
+            *start = 0;
+        }
+        skip_stars(&mut costs, pattern);
+        let account = self.filler.account.as_ref().map_or(UNGUESSABLE, AccountId::as_str);
+        let given = given_start(template);
+        let mut field = Vec::new();
+        for byte in template {
+            field.clear();
+            match *byte {
+                PARTITION => {
+                    let partition = self.filler.field(&self.filler.partition);
+                    super::fill(&mut field, partition, self.filler.context.partition.as_str());
+                }
+                REGION => super::fill(&mut field, self.filler.field(&self.filler.region), "\u{5}"),
+                ACCOUNT => field.extend_from_slice(account.as_bytes()),
+                NAME => field.extend_from_slice(given.as_bytes()),
+                plain => field.push(plain),
+            }
+            for byte in &field {
+                one_character(&mut costs, pattern, *byte);
+            }
+            if *byte == NAME {
+                a_name(&mut costs, pattern);
+            }
+            if costs.iter().all(|cost| *cost >= FAR) {
+                break;
+            }
+        }
+        let least = costs.last().copied().filter(|cost| *cost < FAR).map(usize::from);
+        self.costs = costs;
+        least
+    }
+}
+
+/// What of a template decides whether a pattern may fit it.
+pub(crate) struct Outline<'t> {
+    service: Option<&'t [u8]>,
+    /// How many characters are known, those with which given names start included.
+    plain: usize,
+}
+
+impl<'t> Outline<'t> {
+    pub(crate) fn of(template: &'t [u8]) -> Self {
+        let plain = template.iter().filter(|byte| **byte > NAME).count() + given_start(template).len();
+        Self { service: after_partition(template).split(|byte| *byte == b':').next(), plain }
+    }
+}
+
+/// How the names start that AWS gives to what a template stands for.
+fn given_start(template: &[u8]) -> &'static str {
+    given_name(template).map_or("", |(_, name)| name.split('\u{5}').next().unwrap_or_default())
+}
+
+/// What one computation is worth in comparisons.
+const WORK: usize = 16;
+
+/// More fixed characters than count for anything.
+const FAR: u8 = 3;
+
+/// A star may stand for nothing.
+fn skip_stars(costs: &mut [u8], pattern: &[u8]) {
+    let mut before = FAR;
+    let mut after_star = false;
+    for (cost, byte) in costs.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
+        if after_star {
+            *cost = (*cost).min(before);
+        }
+        before = *cost;
+        after_star = byte == Some(&b'*');
+    }
+}
+
+/// One character that is known.
+fn one_character(costs: &mut [u8], pattern: &[u8], character: u8) {
+    let mut before = FAR;
+    let mut last = None;
+    for (cost, byte) in costs.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
+        let stays = if byte == Some(&b'*') { *cost } else { FAR };
+        let comes = match last {
+            Some(b'?') => before,
+            Some(known) if known == character => before,
+            Some(_) | None => FAR,
+        };
+        before = *cost;
+        last = byte.copied().filter(|byte| *byte != b'*');
+        *cost = stays.min(comes);
+    }
+    skip_stars(costs, pattern);
+}
+
+/// One character or more that are not known.
+fn a_name(costs: &mut [u8], pattern: &[u8]) {
+    let mut before_any = FAR;
+    let mut before = FAR;
+    let mut last = None;
+    for (cost, byte) in costs.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
+        let stays = if byte == Some(&b'*') { *cost } else { FAR };
+        // From where nothing of the name was taken yet, or from where some was.
+        let comes = match last {
+            Some(b'*') => before,
+            Some(b'?') => before.min(before_any),
+            Some(_) => before.min(before_any).saturating_add(1).min(FAR),
+            None => FAR,
+        };
+        before_any = *cost;
+        last = byte.copied();
+        before = stays.min(comes);
+        *cost = before;
+    }
+}
