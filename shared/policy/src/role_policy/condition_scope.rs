@@ -28,8 +28,9 @@ impl<'d> ConditionScope<'d> {
         let is_source = |limit: &Limit<'_>| match limit {
             // A role's own account, organisation and ARN are a fact about the role and no limit to it.
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
-            Limit::Network => true,
-            Limit::Identity => false,
+            Limit::Sources { bucket, .. } => !bucket,
+            Limit::Addresses(_) | Limit::Networks(_) => true,
+            Limit::Identities(_) => false,
         };
         let fixed = |key: &str| {
             conditions.iter().find(|condition| {
@@ -69,9 +70,21 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
             .iter()
             .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
     });
-    let is_named = is_tag || is("ec2:AuthorizedService") || starts("kms:EncryptionContext:");
-    if is_named {
+    if is_tag || is("ec2:AuthorizedService") {
         return conditions::is_fixed_text(condition, version);
+    }
+    // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context). A secret's
+    // name and the function that rotates it are sent with every request for one secret
+    // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html), an access
+    // point's ARN with every request through it
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html).
+    if starts("kms:EncryptionContext:")
+        || ["s3:DataAccessPointArn", "secretsmanager:SecretId", "secretsmanager:resource/AllowRotationLambdaArn"]
+            .iter()
+            .any(|name| is(name))
+    {
+        return conditions::names_things(condition, version);
     }
     if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
         // AWS has a policy for everything, so that naming one of its policies need not limit anything.
@@ -82,12 +95,12 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
         return conditions::is_fixed_text(condition, version) && condition.values.iter().all(is_harmless);
     }
     if is("kms:ResourceAliases") || is("kms:RequestAlias") {
-        // As with ARNs: a name that starts with something is a name.
-        return conditions::is_positive_text(condition)
-            && condition.values.iter().all(|value| {
-                let name = value.strip_prefix("alias/").unwrap_or_default();
-                !name.is_empty() && !name.starts_with(['*', '?', '$']) && !name.contains("${")
-            });
+        // `alias/aws/` is how every key of AWS is called.
+        let name = |value: &str| {
+            let name = value.strip_prefix("alias/")?;
+            Some(name.strip_prefix("aws/").unwrap_or(name).to_owned())
+        };
+        return conditions::names_by(condition, version, name);
     }
     if is("kms:ViaService") {
         // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
@@ -163,5 +176,79 @@ mod tests {
         check(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#, false, false);
         check(r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#, false, false);
         check(r#"{"Bool":{"aws:SecureTransport":"true"}}"#, false, false);
+    }
+
+    #[test]
+    fn what_names_a_thing_by_a_fixed_start_scopes() {
+        for (key, fixed, loose) in [
+            ("kms:EncryptionContext:aws:s3:arn", "arn:aws:s3:::till-archive/*", "arn:aws:s3:::*"),
+            ("kms:EncryptionContext:aws:s3:arn", "arn:aws:s3:::till-*", "arn:aws:s3*"),
+            ("KMS:EncryptionContext:tenant", "tui-*", "*"),
+            (
+                "kms:EncryptionContext:SecretARN",
+                "arn:aws:secretsmanager:*:111122223333:secret:till-*",
+                "arn:aws:secretsmanager:*:111122223333:secret:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:lambda:FunctionArn",
+                "arn:aws:lambda:*:*:function:till",
+                "arn:aws:lambda:*:*:*",
+            ),
+            (
+                "s3:DataAccessPointArn",
+                "arn:aws:s3:us-east-1:111122223333:accesspoint/till",
+                "arn:aws:s3:us-east-1:111122223333:accesspoint/*",
+            ),
+            ("s3:DataAccessPointArn", "arn:aws:s3:*:111122223333:accesspoint/till-*", "*"),
+            (
+                "secretsmanager:SecretId",
+                "arn:aws:secretsmanager:us-east-1:111122223333:secret:till-??????",
+                "arn:aws:secretsmanager:*:*:secret:*",
+            ),
+            (
+                "secretsmanager:resource/AllowRotationLambdaArn",
+                "arn:aws:lambda:us-east-1:111122223333:function:turn",
+                "arn:aws:lambda:*:*:function:*",
+            ),
+        ] {
+            let with = |operator: &str, value: &str| format!(r#"{{"{operator}":{{"{key}":{value}}}}}"#);
+            check(&with("StringLike", &format!("\"{fixed}\"")), true, false);
+            check(&with("ForAnyValue:StringLike", &format!("[\"{fixed}\"]")), true, false);
+            check(&with("StringLike", &format!("\"{loose}\"")), false, false);
+            check(&with("StringLike", &format!("[\"{fixed}\",\"{loose}\"]")), false, false);
+            for operator in ["StringNotLike", "StringLikeIfExists", "ForAllValues:StringLike", "Null"] {
+                check(&with(operator, &format!("\"{fixed}\"")), false, false);
+            }
+            check(&with("StringLike", "\"${aws:PrincipalTag/x}\""), false, false);
+        }
+        // One letter is a name, the alphabet is not.
+        let letters: Vec<String> = ('a'..='z').chain('0'..='9').map(|letter| format!("\"{letter}*\"")).collect();
+        let among = |count: usize| {
+            format!(r#"{{"StringLike":{{"kms:EncryptionContext:tenant":[{}]}}}}"#, letters[..count].join(","))
+        };
+        check(&among(1), true, false);
+        check(&among(9), true, false);
+        check(&among(10), false, false);
+        check(&among(36), false, false);
+    }
+
+    #[test]
+    fn an_alias_of_one_key_scopes() {
+        for fixed in ["alias/aws/sqs", "alias/aws/ssm", "alias/till", "alias/till-*"] {
+            check(&format!(r#"{{"ForAnyValue:StringLike":{{"kms:ResourceAliases":"{fixed}"}}}}"#), true, false);
+            check(&format!(r#"{{"ForAnyValue:StringEquals":{{"kms:ResourceAliases":["{fixed}"]}}}}"#), true, false);
+        }
+        for loose in ["alias/*", "*", "alias/${aws:PrincipalTag/x}", "alias/?*"] {
+            check(&format!(r#"{{"ForAnyValue:StringLike":{{"kms:ResourceAliases":"{loose}"}}}}"#), false, false);
+        }
+        // Every key of AWS.
+        check(r#"{"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/aws/*"}}"#, false, false);
+    }
+
+    #[test]
+    fn most_of_the_internet_is_no_place_to_come_from() {
+        check(r#"{"IpAddress":{"aws:SourceIp":["64.0.0.0/3","8.0.0.0/8"]}}"#, false, false);
+        check(r#"{"IpAddress":{"aws:SourceIp":"32.0.0.0/4"}}"#, false, true);
+        check(r#"{"ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-exampleorgid/r-pq12/*"}}"#, false, true);
     }
 }
