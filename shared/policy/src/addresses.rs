@@ -27,6 +27,8 @@ const UNROUTED_V4: [Ipv4Net; 8] = [
     v4(224, 0, 0, 0, 3),
 ];
 
+const ALL_V4: Ipv4Net = v4(0, 0, 0, 0, 0);
+
 /// All addresses that are given out to the internet so far
 /// (<https://www.iana.org/assignments/ipv6-address-space>).
 const ROUTED_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
@@ -53,7 +55,7 @@ impl Addresses {
                 IpNet::V4(net) => addresses.add_v4(net),
                 IpNet::V6(net) => {
                     if net.contains(&MAPPED) {
-                        addresses.add_v4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+                        addresses.add_v4(ALL_V4);
                     } else if MAPPED.contains(&net)
                         && let Some(address) = net.addr().to_ipv4_mapped()
                         && let Ok(net) = Ipv4Net::new(address, net.prefix_len() - MAPPED.prefix_len())

@@ -109,7 +109,7 @@ fn is_bucket(arn: &str, reading: Reading) -> bool {
 /// account itself
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable>). None where it
 /// is anybody's; a session's name is for whoever assumes the role to choose.
-fn identity<'d>(value: &'d str, reading: Reading) -> Option<&'d str> {
+fn identity(value: &str, reading: Reading) -> Option<&str> {
     /// How long a unique id is
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>): what
     /// starts with a whole one starts with no other.
@@ -168,7 +168,10 @@ pub(crate) fn names_by(condition: &Condition<'_>, version: Version, name: impl F
         if reading.is_fixed(value) {
             return !value.is_empty();
         }
-        let Some(name) = name(value).filter(|name| !name.contains("${") && !name.starts_with(['*', '?'])) else {
+        // What may be the start of any ARN names none.
+        let literal = value.split(['*', '?']).next().unwrap_or_default();
+        let starts_with_something = |name: &String| !name.contains("${") && !name.starts_with(['*', '?']);
+        let Some(name) = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal)) else {
             return false;
         };
         let fixed = name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();

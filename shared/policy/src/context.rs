@@ -16,6 +16,8 @@ pub struct Context {
     pub trusted_accounts: BTreeSet<AccountId>,
     /// Networks and principals that are the own ones: nothing about them tells whose they are.
     pub trusted_sources: BTreeSet<TrustedSource>,
+    /// Of a role that is judged: that only Lambda may assume it, so that nobody brings tags of their own along.
+    pub lambda_alone_assumes: bool,
     /// The own partition.
     pub partition: Partition,
 }

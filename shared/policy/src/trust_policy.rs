@@ -126,6 +126,15 @@ fn violations(
         .collect()
 }
 
+/// Whether nobody but Lambda may assume the role, whatever the conditions.
+pub fn lets_in_lambda_alone(document: &Document<'_>) -> bool {
+    document.statements.iter().filter(|statement| statement.effect == Effect::Allow).all(|statement| {
+        principal::named(&statement.principals).is_some_and(|named| {
+            principal::each(named).iter().all(|(_, _, who)| *who == Principal::Service("lambda.amazonaws.com"))
+        })
+    })
+}
+
 /// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do
 /// not.
 fn lets_in(statement: &Statement<'_>) -> bool {

@@ -2,6 +2,7 @@
 
 use super::sensitivity::is_baseline_policy;
 use crate::{
+    Context,
     conditions::{self, Limit, Side},
     document::{Condition, Statement, Version},
 };
@@ -9,6 +10,8 @@ use crate::{
 /// What the conditions leave of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConditionScope<'d> {
+    /// A key that they ask for and that is never sent: nothing is granted.
+    pub(super) dead: Option<&'d str>,
     /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
     pub(super) scoped: bool,
     /// They name where the call comes from.
@@ -20,7 +23,7 @@ pub(super) struct ConditionScope<'d> {
 }
 
 impl<'d> ConditionScope<'d> {
-    pub(super) fn read(statement: &'d Statement<'_>, version: Version) -> Self {
+    pub(super) fn read(statement: &'d Statement<'_>, version: Version, context: &Context) -> Self {
         if statement.conditions.is_empty() {
             return Self::default();
         }
@@ -38,7 +41,10 @@ impl<'d> ConditionScope<'d> {
             })
         };
         Self {
-            scoped: conditions.iter().any(|condition| scopes(condition, version)),
+            dead: conditions::never_sent(statement, None),
+            scoped: conditions.iter().any(|condition| {
+                scopes(condition, version) || (context.lambda_alone_assumes && equals_own_tag(condition, version))
+            }),
             limited: conditions::limits(conditions, version).iter().any(is_source),
             within_organization: fixed("aws:ResourceOrgID").is_some(),
             passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
@@ -59,31 +65,47 @@ fn without_partition(service: &str) -> &str {
     service.strip_suffix(".cn").unwrap_or(service)
 }
 
+/// `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
+fn is_resource_tag(key: &str) -> bool {
+    key.split_once(':').is_some_and(|(_, rest)| {
+        ["ResourceTag/", "ExistingObjectTag/"]
+            .iter()
+            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    })
+}
+
+/// Whether what is acted on must have the same tag as the role. Whoever assumes a role may bring tags of their own
+/// along for the session (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>); Lambda brings none,
+/// so that the tag is the one on the role.
+fn equals_own_tag(condition: &Condition<'_>, version: Version) -> bool {
+    const OWN_TAG: &str = "${aws:PrincipalTag/";
+    let is_own = |value: &str| {
+        let tag = value
+            .get(..OWN_TAG.len())
+            .filter(|start| start.eq_ignore_ascii_case(OWN_TAG))
+            .and_then(|start| value.get(start.len()..)?.strip_suffix('}'));
+        // A comma would bring a value for roles without the tag.
+        tag.is_some_and(|tag| !tag.is_empty() && !tag.contains([',', '}', '$', '*', '?']))
+    };
+    version == Version::V2012
+        && is_resource_tag(&condition.key)
+        && conditions::is_positive_text(condition)
+        && condition.values.iter().all(is_own)
+}
+
 /// Keys that name what is acted on. A request without the key is refused, so the whole statement is bound by it.
 fn scopes(condition: &Condition<'_>, version: Version) -> bool {
     let key = condition.key.as_ref();
     let is = |name: &str| key.eq_ignore_ascii_case(name);
     let starts = |name: &str| key.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    // `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
-    let is_tag = key.split_once(':').is_some_and(|(_, rest)| {
-        ["ResourceTag/", "ExistingObjectTag/"]
-            .iter()
-            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
-    });
-    if is_tag || is("ec2:AuthorizedService") {
+    if is_resource_tag(key) || is("ec2:AuthorizedService") {
         return conditions::is_fixed_text(condition, version);
     }
     // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own
-    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context). A secret's
-    // name and the function that rotates it are sent with every request for one secret
-    // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html), an access
-    // point's ARN with every request through it
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context). An access
+    // point's ARN comes with every request through it
     // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html).
-    if starts("kms:EncryptionContext:")
-        || ["s3:DataAccessPointArn", "secretsmanager:SecretId", "secretsmanager:resource/AllowRotationLambdaArn"]
-            .iter()
-            .any(|name| is(name))
-    {
+    if starts("kms:EncryptionContext:") || is("s3:DataAccessPointArn") {
         return conditions::names_things(condition, version);
     }
     if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
@@ -130,8 +152,87 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
         );
         let document = Document::parse(&text, Kind::Identity).unwrap();
-        let narrowness = ConditionScope::read(&document.statements[0], document.version);
+        let narrowness = ConditionScope::read(&document.statements[0], document.version, &Context::default());
         assert_eq!((narrowness.scoped, narrowness.limited), (scoped, limited), "{condition}");
+    }
+
+    #[test]
+    fn the_own_tag_scopes_where_nobody_brings_another() {
+        #[track_caller]
+        fn check(version: &str, condition: &str, expected: bool) {
+            let text = format!(
+                r#"{{"Version":"{version}","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
+            );
+            let document = Document::parse(&text, Kind::Identity).unwrap();
+            let scoped = |lambda_alone_assumes: bool| {
+                let context = Context { lambda_alone_assumes, ..Context::default() };
+                ConditionScope::read(&document.statements[0], document.version, &context).scoped
+            };
+            assert_eq!((scoped(true), scoped(false)), (expected, false), "{condition}");
+        }
+        let of = |operator: &str, key: &str, value: &str| format!(r#"{{"{operator}":{{"{key}":"{value}"}}}}"#);
+        let now = "2012-10-17";
+        check(now, &of("StringEquals", "aws:ResourceTag/till", "${aws:PrincipalTag/till}"), true);
+        check(now, &of("StringEqualsIgnoreCase", "ssm:ResourceTag/till", "${AWS:principaltag/shop}"), true);
+        check(now, &of("StringLike", "s3:ExistingObjectTag/till", "${aws:PrincipalTag/till}"), true);
+        for other in [
+            "${aws:PrincipalTag/till, '*'}",
+            "${aws:PrincipalTag/till}*",
+            "${aws:RequestTag/till}",
+            "${aws:PrincipalTag/}",
+            "*",
+        ] {
+            check(now, &of("StringLike", "aws:ResourceTag/till", other), false);
+        }
+        for operator in ["StringNotEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"] {
+            check(now, &of(operator, "aws:ResourceTag/till", "${aws:PrincipalTag/till}"), false);
+        }
+        check(now, &of("StringEquals", "aws:RequestTag/till", "${aws:PrincipalTag/till}"), false);
+        check(
+            now,
+            r#"{"StringEquals":{"aws:ResourceTag/till":["${aws:PrincipalTag/till}","${aws:username}"]}}"#,
+            false,
+        );
+    }
+
+    #[test]
+    fn a_grant_is_dead_when_its_condition_is_on_a_key_of_another_service() {
+        #[track_caller]
+        fn check(actions: &str, condition: &str, expected: Option<&str>) {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*","Condition":{condition}}}}}"#
+            );
+            let document = Document::parse(&text, Kind::Identity).unwrap();
+            let scope = ConditionScope::read(&document.statements[0], document.version, &Context::default());
+            assert_eq!(scope.dead, expected, "{actions} {condition}");
+        }
+        check(
+            r#""s3:GetObject""#,
+            r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#,
+            Some("kms:ViaService"),
+        );
+        check(
+            r#"["s3:Get*","S3:PutObject"]"#,
+            r#"{"StringLike":{"dynamodb:LeadingKeys":"till"}}"#,
+            Some("dynamodb:LeadingKeys"),
+        );
+        check(r#""iam:PassRole""#, r#"{"StringEquals":{"ec2:ResourceTag/till":"1"}}"#, Some("ec2:ResourceTag/till"));
+        check(
+            r#"["s3:GetObject","kms:Decrypt"]"#,
+            r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#,
+            None,
+        );
+        check(r#""*""#, r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(r#""*:GetObject""#, r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(r#""s3:GetObject""#, r#"{"StringEqualsIfExists":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(
+            r#""s3:GetObject""#,
+            r#"{"ArnEquals":{"lambda:SourceFunctionArn":"arn:aws:lambda:us-east-2:111122223333:function:till"}}"#,
+            None,
+        );
+        check(r#""s3:GetObject""#, r#"{"StringEquals":{"aws:ResourceTag/till":"1"}}"#, None);
+        check(r#""ec2-instance-connect:SendSSHPublicKey""#, r#"{"StringEquals":{"ec2:ResourceTag/till":"1"}}"#, None);
+        check(r#""s3:GetObject""#, r#"{"StringEquals":{"till:Key":"1"}}"#, None);
     }
 
     #[test]
@@ -200,16 +301,6 @@ mod tests {
                 "arn:aws:s3:us-east-1:111122223333:accesspoint/*",
             ),
             ("s3:DataAccessPointArn", "arn:aws:s3:*:111122223333:accesspoint/till-*", "*"),
-            (
-                "secretsmanager:SecretId",
-                "arn:aws:secretsmanager:us-east-1:111122223333:secret:till-??????",
-                "arn:aws:secretsmanager:*:*:secret:*",
-            ),
-            (
-                "secretsmanager:resource/AllowRotationLambdaArn",
-                "arn:aws:lambda:us-east-1:111122223333:function:turn",
-                "arn:aws:lambda:*:*:function:*",
-            ),
         ] {
             let with = |operator: &str, value: &str| format!(r#"{{"{operator}":{{"{key}":{value}}}}}"#);
             check(&with("StringLike", &format!("\"{fixed}\"")), true, false);
@@ -222,14 +313,16 @@ mod tests {
             check(&with("StringLike", "\"${aws:PrincipalTag/x}\""), false, false);
         }
         // One letter is a name, the alphabet is not.
-        let letters: Vec<String> = ('a'..='z').chain('0'..='9').map(|letter| format!("\"{letter}*\"")).collect();
+        let letters: Vec<String> = ('b'..='z').chain('0'..='9').map(|letter| format!("\"{letter}*\"")).collect();
         let among = |count: usize| {
             format!(r#"{{"StringLike":{{"kms:EncryptionContext:tenant":[{}]}}}}"#, letters[..count].join(","))
         };
         check(&among(1), true, false);
         check(&among(9), true, false);
         check(&among(10), false, false);
-        check(&among(36), false, false);
+        check(&among(35), false, false);
+        // What an ARN may start with is none.
+        check(r#"{"StringLike":{"kms:EncryptionContext:aws:s3:arn":"ar*"}}"#, false, false);
     }
 
     #[test]

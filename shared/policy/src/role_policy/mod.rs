@@ -1,6 +1,7 @@
 //! What a role may do: the union of its policies, cut down by its permissions boundary.
 
 mod condition_scope;
+mod dead;
 mod escalation;
 mod grants;
 mod least_change;
@@ -47,6 +48,7 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
 pub fn judge_role(policies: &[&Document<'_>], boundary: Option<&Document<'_>>, context: &Context) -> Vec<RoleFinding> {
     let grants = Grants::within(policies, boundary, context);
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
+    judge.dead(policies);
     let everything = judge.everything();
     let covered = judge.not_actions(everything);
     judge.not_resources(policies);

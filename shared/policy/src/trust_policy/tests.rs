@@ -468,3 +468,23 @@ fn a_service_takes_a_role_from_its_own_account_alone() {
     // Under `*` a bucket's ARN is S3, whoever owns the name.
     check(trust(json!("*"), json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::orders-in"}})), low);
 }
+
+#[test]
+fn lambda_alone_is_nobody_else() {
+    #[track_caller]
+    fn check(statements: Value, expected: bool) {
+        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        assert_eq!(lets_in_lambda_alone(&Document::parse(&text, Kind::Trust).unwrap()), expected, "{statements}");
+    }
+    let lambda = trust(json!({"Service": "lambda.amazonaws.com"}), json!({}));
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"});
+    check(json!([lambda, deny]), true);
+    check(json!([lambda, trust(json!({"AWS": OWN}), json!({}))]), false);
+    check(json!([trust(json!({"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}), json!({}))]), false);
+    check(
+        json!([{"Effect": "Allow", "NotPrincipal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]),
+        false,
+    );
+    // Whoever may only tag sessions counts too.
+    check(json!([lambda, {"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": "sts:TagSession"}]), false);
+}
