@@ -174,14 +174,16 @@ impl Judged {
         let documents: Vec<Document<'_>> = parsed.collect::<Result<_, _>>()?;
         let boundary = role.boundary.as_ref().map(|policy| policy.parse(Kind::Identity)).transpose()?;
         let together: Vec<&Document<'_>> = documents.iter().collect();
-        for found in role_policy::judge_role(&together, boundary.as_ref(), context) {
+        let trust = role.trust.as_ref().map(|policy| policy.parse(Kind::Trust)).transpose()?;
+        let lambda_alone_assumes = trust.as_ref().is_some_and(trust_policy::lets_in_lambda_alone);
+        let of_role = Context { lambda_alone_assumes, ..context.clone() };
+        for found in role_policy::judge_role(&together, boundary.as_ref(), &of_role) {
             if let Some(policy) = role.policies.get(found.policy) {
                 self.add(policy, vec![found.finding]);
             }
         }
-        if let Some(trust) = &role.trust {
-            let found = trust_policy::judge(&trust.parse(Kind::Trust)?, context);
-            self.add(trust, found);
+        if let (Some(policy), Some(trust)) = (&role.trust, &trust) {
+            self.add(policy, trust_policy::judge(trust, context));
         }
         self.shared(&role.at, &role.functions);
         Ok(())
@@ -260,6 +262,7 @@ impl Judged {
         let about_strangers = matches!(
             finding.id,
             FindingId::ExternalInvoke
+                | FindingId::ExternalLayer
                 | FindingId::OrganizationInvoke
                 | FindingId::TrustExternalAccount
                 | FindingId::TrustOidcOpen
