@@ -202,8 +202,7 @@ impl Policies {
         let texts: Vec<Option<&str>> = self.held.iter().map(|held| Some(held.text.as_str())).collect();
         for found in judge_together(&texts, boundary, &self.context) {
             let Some(held) = self.held.get(found.policy) else { continue };
-            let introduced =
-                if held.is_unchanged { self.introduced_by(&found, boundary) } else { Vec::new() };
+            let introduced = if held.is_unchanged { self.introduced_by(&found, boundary) } else { Vec::new() };
             if introduced.is_empty() {
                 let at = format!("{}{}", held.within, found.finding.at);
                 judged.entry(held.surface.clone()).or_default().findings.push(Finding { at, ..found.finding });

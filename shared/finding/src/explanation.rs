@@ -140,7 +140,7 @@ const EXTERNAL_INVOKE: Explanation = Explanation {
     remedy: "High: the statement is removed, or the outside principal is taken out of it. Medium: reported, and acted on only if the \
              threshold of the account is `medium`.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), where it is reviewed \
-              once and for all functions.",
+              once and for all functions; a network or a unique id of your own into TrustedSources (`--trusted-source`).",
 };
 
 const ORGANIZATION_INVOKE: Explanation = Explanation {

@@ -179,7 +179,8 @@ impl Settings {
             source.parse().map_err(|_| SettingsError {
                 name: "WARDEN_TRUSTED_SOURCES",
                 value: source,
-                problem: "is neither addresses (198.51.100.0/24) nor an id (vpc-..., vpce-..., AROA..., AIDA...)".into(),
+                problem: "is neither addresses (198.51.100.0/24) nor an id (vpc-..., vpce-..., AROA..., AIDA...)"
+                    .into(),
             })
         });
         let secret_layers = list("WARDEN_SECRET_LAYERS").into_iter().map(|item| {

@@ -207,7 +207,7 @@ pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
     remedy: "High. Role-guard takes the outside principal out of the statement. Sessions that were started before \
              live on: revoke them.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
-              where it is reviewed once. Let a supplier assume a role that is theirs alone, and no function's.",
+              where it is reviewed once; a network or a unique id of your own into TrustedSources (`--trusted-source`). Let a supplier assume a role that is theirs alone, and no function's.",
 };
 
 pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
