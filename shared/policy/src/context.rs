@@ -23,6 +23,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// The addresses among the trusted sources.
+    pub(crate) fn trusted_networks(&self) -> impl Iterator<Item = &IpNet> + Clone {
+        self.trusted_sources.iter().filter_map(|source| match source {
+            TrustedSource::Addresses(network) => Some(network),
+            TrustedSource::Network(_) | TrustedSource::Principal(_) => None,
+        })
+    }
+
     /// The context of one account, with no organisation and no trusted accounts.
     pub fn of_account(account: AccountId) -> Self {
         Self { account: Some(account), ..Self::default() }

@@ -132,11 +132,7 @@ impl<'d> EffectivePrincipals<'d> {
                 })
             }
             Limit::Addresses(addresses) => {
-                let networks = self.context.trusted_sources.iter().filter_map(|source| match source {
-                    TrustedSource::Addresses(network) => Some(network),
-                    TrustedSource::Network(_) | TrustedSource::Principal(_) => None,
-                });
-                let example = addresses.example().filter(|_| !addresses.are_within(networks))?;
+                let example = addresses.example().filter(|_| !addresses.are_within(self.context.trusted_networks()))?;
                 Some(self.external(format!("everybody who calls from {example} is let in, which is not trusted")))
             }
             Limit::Networks(ids) => {

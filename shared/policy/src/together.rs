@@ -33,7 +33,7 @@ impl<'d> Together<'d> {
         Self {
             denials: statements.iter().filter(denies_always).collect(),
             unguessable,
-            addresses_are_everybody: add_up(document),
+            addresses_are_everybody: add_up(document, context),
         }
     }
 
@@ -82,14 +82,16 @@ impl<'d> Together<'d> {
 }
 
 /// Whether the addresses that a document lets everybody in from, if they need no more than that, are everybody's.
-fn add_up(document: &Document<'_>) -> bool {
+fn add_up(document: &Document<'_>, context: &Context) -> bool {
     let mut of_all = Addresses::default();
     for statement in &document.statements {
         let asks_for_one =
             statement.conditions.iter().any(|condition| condition.key.eq_ignore_ascii_case("aws:SourceIp"));
         if statement.effect == Effect::Allow && asks_for_one && names_everybody(statement) {
             let limits = conditions::limits(&statement.conditions, document.version);
-            if let [Limit::Addresses(addresses)] = limits.as_slice() {
+            if let [Limit::Addresses(addresses)] = limits.as_slice()
+                && !addresses.are_within(context.trusted_networks())
+            {
                 of_all.add(addresses);
             }
         }

@@ -390,6 +390,30 @@ fn a_network_that_is_not_known_is_an_outsider() {
 }
 
 #[test]
+fn what_is_known_as_the_own_is_no_outsider() {
+    let sources = ["198.51.100.0/24", "64.0.0.0/4", "vpce-0a1b2c3d4e5f60718", "AROAQWERTZUIOPASDFGHJ"];
+    let knowing = Context { trusted_sources: sources.map(|text| text.parse().unwrap()).into(), ..trusting() };
+    let judged = |condition: Value, expected: &[&str]| {
+        check_in(&knowing, UrlAuth::NoUrl, allow(json!("*"), condition), expected);
+    };
+    let outsider: &[&str] = &["external-invoke high Statement[0]"];
+    judged(addresses(&["198.51.100.7", "198.51.100.128/25"]), &[]);
+    judged(addresses(&["198.51.100.7", "8.8.8.8"]), outsider);
+    judged(addresses(&["198.51.0.0/16"]), outsider);
+    judged(json!({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d4e5f60718"}}), &[]);
+    judged(json!({"StringEquals": {"aws:SourceVpce": ["vpce-0a1b2c3d4e5f60718", "vpce-11112222"]}}), outsider);
+    judged(json!({"StringEquals": {"aws:SourceVpc": "vpc-11112222"}}), outsider);
+    judged(json!({"StringLike": {"aws:userid": "AROAQWERTZUIOPASDFGHJ:*"}}), &[]);
+    judged(
+        json!({"StringLike": {"aws:userid": ["AROAQWERTZUIOPASDFGHJ:*", "AROAAAAAAAAAAAAAAAAAA:*"]}}),
+        &["external-invoke medium Statement[0]"],
+    );
+    // The own ones do not add up with those of others.
+    let two = json!([allow(json!("*"), addresses(&["64.0.0.0/4"])), allow(json!("*"), addresses(&["8.8.8.8"]))]);
+    check_in(&knowing, UrlAuth::NoUrl, two, &["external-invoke high Statement[1]"]);
+}
+
+#[test]
 fn whose_a_unique_id_is_cannot_be_read_from_it() {
     let of = |operator: &str, id: &str| allow(json!("*"), json!({operator: {"aws:userid": id}}));
     let somebody: &[&str] = &["external-invoke medium Statement[0]"];
@@ -881,6 +905,22 @@ mod rewrite {
     }
 
     #[test]
+    fn addresses_that_are_public_together_go_together() {
+        let from = |sid: &str, range: &str| {
+            let mut statement = invoke(sid, json!("*"));
+            statement["Condition"] = addresses(&[range]);
+            statement
+        };
+        let own = invoke("own", json!({"AWS": OWN}));
+        check(
+            json!([from("a", "64.0.0.0/4"), own, from("b", "80.0.0.0/4")]),
+            None,
+            json!([own]),
+            &[(0, EditKind::Removed), (2, EditKind::Removed)],
+        );
+    }
+
+    #[test]
     fn what_was_not_named_is_left_alone() {
         let text = policy(json!([invoke("a", json!({"AWS": ["999999999999", "*", "AROADBQP57FF2AEXAMPLE"]}))]));
         let findings = judge(&Document::parse(&text, Kind::Resource).unwrap(), &trusting(), UrlAuth::NoUrl);
@@ -932,6 +972,10 @@ mod rewrite {
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}}),
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:t"}, "ArnEquals": {"AWS:SourceArn": "*"}}),
             json!({"StringEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}}),
+            json!({"IpAddress": {"aws:SourceIp": "64.0.0.0/4"}}),
+            json!({"IpAddress": {"aws:SourceIp": ["80.0.0.0/4", "10.0.0.0/8"]}}),
+            json!({"StringLike": {"aws:userid": "AROAQWERTZUIOPASDFGHJ:*"}}),
+            json!({"StringEquals": {"s3:prefix": "x"}}),
             json!({"Bool": {"aws:SecureTransport": true}}),
         ])
     }
