@@ -16,8 +16,8 @@ use std::{
 };
 use warden_finding::{Finding, Severity};
 use warden_policy::{
-    AccountId, Context, Document, OrganizationId, UrlAuth, decode_iam_document, function_policy, layer_policy,
-    role_policy, trust_policy,
+    AccountId, Context, Document, OrganizationId, TrustedSource, UrlAuth, decode_iam_document, function_policy,
+    layer_policy, role_policy, trust_policy,
 };
 use warden_template::{Found, NotJudged, Report};
 
@@ -76,6 +76,11 @@ struct Whose {
     /// finding
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     trusted_account: Vec<AccountId>,
+
+    /// Addresses, a VPC, a VPC endpoint, a role or a user that are the own ones, though nothing about them tells
+    /// (`198.51.100.0/24`, `vpc-...`, `vpce-...`, `AROA...`, `AIDA...`); several by commas or by repeating the option
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
+    trusted_source: Vec<TrustedSource>,
 }
 
 impl From<Whose> for Context {
@@ -84,6 +89,7 @@ impl From<Whose> for Context {
             account: whose.account,
             organization: whose.organization,
             trusted_accounts: whose.trusted_account.into_iter().collect(),
+            trusted_sources: whose.trusted_source.into_iter().collect(),
             ..Self::default()
         }
     }

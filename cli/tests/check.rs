@@ -265,7 +265,7 @@ fn an_exemption_is_explained_where_it_does_something() {
             "{id}"
         );
     }
-    for id in ["public-layer", "shared-role"] {
+    for id in ["public-layer", "external-layer", "shared-role"] {
         assert!(!page(id).contains("warden:exempt"), "{id}");
     }
 }
@@ -275,6 +275,7 @@ fn nobody_is_let_exempt_a_function_from_what_is_no_finding_on_it() {
     for (id, why) in [
         ("wildcard-admin", "aws iam tag-role"),
         ("public-layer", "layers have no tags"),
+        ("external-layer", "layers have no tags"),
         ("shared-role", "nothing to exempt"),
         ("unbounded-concurrency", "nothing in this release finds it"),
     ] {

@@ -39,7 +39,9 @@ pub(super) fn judge(text: &str, context: &Context) -> Result<Vec<Finding>, Strin
     let trust_text = role.trust.map(|trust| within("trust", trust)).transpose()?;
     let trust = trust_text.as_deref().map(|text| parsed("trust", text, Kind::Trust)).transpose()?;
 
-    let permissions = role_policy::judge_role(&policies.iter().collect::<Vec<_>>(), boundary.as_ref(), context);
+    let lambda_alone_assumes = trust.as_ref().is_some_and(trust_policy::lets_in_lambda_alone);
+    let of_role = Context { lambda_alone_assumes, ..context.clone() };
+    let permissions = role_policy::judge_role(&policies.iter().collect::<Vec<_>>(), boundary.as_ref(), &of_role);
     let permissions = permissions.into_iter().map(|found| placed(&policy_place(found.policy), found.finding));
     let trusted = trust.iter().flat_map(|trust| trust_policy::judge(trust, context));
     Ok(permissions.chain(trusted.map(|finding| placed("trust", finding))).collect())

@@ -25,7 +25,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     } else if let Surface::Boundary = surface {
         boundary(content, facts.context.baselines.get(surface), settings)
     } else if let Surface::Attachment(_) | Surface::InlinePolicy(_) = surface {
-        Policies::of(facts, settings).judge(settings).remove(surface).unwrap_or_default()
+        Policies::of(facts, settings).judge().remove(surface).unwrap_or_default()
     } else if let Surface::ManagedPolicy(_) = surface {
         alone(content, settings)
     } else if let Surface::Role(_) = surface {
@@ -96,6 +96,8 @@ pub(crate) struct Policies {
     pub(crate) held: Vec<Held>,
     /// The boundary's text, or why there is none to judge by.
     pub(crate) boundary: Result<Option<String>, String>,
+    /// Whose they are, and who assumes the role.
+    pub(crate) context: warden_policy::Context,
     unclear: BTreeMap<Surface, String>,
 }
 
@@ -127,7 +129,13 @@ impl Policies {
                 }
             }
         };
-        let mut policies = Policies { held: Vec::new(), boundary, unclear: BTreeMap::new() };
+        let trust = facts.surfaces.get(&Surface::Trust).and_then(|trust| trust.content.document()).map(text_of);
+        let trust = trust.as_deref().and_then(|text| Document::parse(text, Kind::Trust).ok());
+        let context = warden_policy::Context {
+            lambda_alone_assumes: trust.as_ref().is_some_and(trust_policy::lets_in_lambda_alone),
+            ..settings.context()
+        };
+        let mut policies = Policies { held: Vec::new(), boundary, context, unclear: BTreeMap::new() };
         for (surface, snapshot) in &facts.surfaces {
             let baseline = facts.context.baselines.get(surface);
             if let Surface::InlinePolicy(_) = surface {
@@ -169,7 +177,7 @@ impl Policies {
     }
 
     /// What is wrong with each surface that has something wrong.
-    pub(crate) fn judge(&self, settings: &Settings) -> BTreeMap<Surface, Judgement> {
+    pub(crate) fn judge(&self) -> BTreeMap<Surface, Judgement> {
         let mut judged: BTreeMap<Surface, Judgement> =
             self.unclear.iter().map(|(surface, why)| (surface.clone(), unclear(why.clone()))).collect();
         let boundary = match &self.boundary {
@@ -180,10 +188,9 @@ impl Policies {
             }
         };
         let texts: Vec<Option<&str>> = self.held.iter().map(|held| Some(held.text.as_str())).collect();
-        for found in judge_together(&texts, boundary, settings) {
+        for found in judge_together(&texts, boundary, &self.context) {
             let Some(held) = self.held.get(found.policy) else { continue };
-            let introduced =
-                if held.is_unchanged { self.introduced_by(&found, boundary, settings) } else { Vec::new() };
+            let introduced = if held.is_unchanged { self.introduced_by(&found, boundary) } else { Vec::new() };
             if introduced.is_empty() {
                 let at = format!("{}{}", held.within, found.finding.at);
                 judged.entry(held.surface.clone()).or_default().findings.push(Finding { at, ..found.finding });
@@ -203,14 +210,14 @@ impl Policies {
 
     /// The policies whose change brought a finding about in another that did not change: the other half of an
     /// escalation, a Deny that was taken away. None where the finding does not hang on any.
-    fn introduced_by(&self, found: &RoleFinding, boundary: Option<&str>, settings: &Settings) -> Vec<&Held> {
+    fn introduced_by(&self, found: &RoleFinding, boundary: Option<&str>) -> Vec<&Held> {
         let holds_without = |taken_back: &dyn Fn(&Held) -> bool| {
             let text = |held: &'_ Held| -> Option<String> {
                 if taken_back(held) { held.baseline.clone() } else { Some(held.text.clone()) }
             };
             let texts: Vec<Option<String>> = self.held.iter().map(text).collect();
             let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-            judge_together(&texts, boundary, settings).iter().any(|other| {
+            judge_together(&texts, boundary, &self.context).iter().any(|other| {
                 let (one, other) = (&found.finding, (other.policy, &other.finding));
                 other.0 == found.policy
                     && (other.1.id, &other.1.at) == (one.id, &one.at)
@@ -228,14 +235,18 @@ impl Policies {
 }
 
 /// What is wrong with policies, by their index; one that is not there grants nothing.
-fn judge_together(texts: &[Option<&str>], boundary: Option<&str>, settings: &Settings) -> Vec<RoleFinding> {
+fn judge_together(
+    texts: &[Option<&str>],
+    boundary: Option<&str>,
+    context: &warden_policy::Context,
+) -> Vec<RoleFinding> {
     // They parsed before. An absent one keeps its place, so that indexes stay.
     let nothing = r#"{"Statement":{"Effect":"Deny","Action":"sts:GetCallerIdentity","Resource":"*"}}"#;
     let texts = texts.iter().map(|text| text.unwrap_or(nothing));
     let documents: Vec<Document<'_>> = texts.filter_map(|text| Document::parse(text, Kind::Identity).ok()).collect();
     let all: Vec<&Document<'_>> = documents.iter().collect();
     let boundary = boundary.and_then(|text| Document::parse(text, Kind::Identity).ok());
-    role_policy::judge_role(&all, boundary.as_ref(), &settings.context())
+    role_policy::judge_role(&all, boundary.as_ref(), context)
 }
 
 /// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within

@@ -60,6 +60,7 @@ impl FindingId {
             FindingId::ExternalInvoke => Some(&EXTERNAL_INVOKE),
             FindingId::OrganizationInvoke => Some(&ORGANIZATION_INVOKE),
             FindingId::PublicLayer => Some(&PUBLIC_LAYER),
+            FindingId::ExternalLayer => Some(&EXTERNAL_LAYER),
             FindingId::CorsAnyOrigin => Some(&CORS_ANY_ORIGIN),
             FindingId::PlaintextSecret => Some(&secret::PLAINTEXT_SECRET),
             FindingId::KnownSecret => Some(&secret::KNOWN_SECRET),
@@ -79,7 +80,9 @@ const PUBLIC_INVOKE: Explanation = Explanation {
     meaning: "A statement of the function's resource policy, or of one of its versions or aliases, allows the principal `*`, or \
               everybody but the ones it names (NotPrincipal), and none of its conditions says for sure who that can be. A \
               condition with a wildcard or a policy variable, a negated one, or one on the way of the call (TLS, MFA, Region) \
-              limits nobody.",
+              limits nobody. Neither do address ranges that add up, over all such statements, to more than a sixteenth of the \
+              internet. Info where nobody is let in: the action does not exist, or a condition asks for a key that Lambda never \
+              sends.",
     attack: "Whoever has an AWS account of their own can call the function with it: read what it answers, spend your money, and \
              feed it input that was never meant to come from outside. Nothing else in the account has to be broken first.",
     remedy: "Critical. The statement is removed with RemovePermission, or, where it names other principals too, only the public one \
@@ -127,20 +130,23 @@ const WILDCARD_INVOKE_ACTION: Explanation = Explanation {
 };
 
 const EXTERNAL_INVOKE: Explanation = Explanation {
-    meaning: "A statement lets an account in that is neither this one nor in the list of trusted accounts. High where a list is set, \
-              medium where there is none: then nobody has said yet which accounts belong here. Info for a principal that was deleted \
-              since, which lets nobody in.",
+    meaning: "A statement lets an account in that is neither this one nor in the list of trusted accounts, or everybody from addresses, \
+              a VPC or an endpoint that are not known as the own. High where a list is set, \
+              medium where there is none: then nobody has said yet which accounts belong here. A foreign organisation is high once \
+              there is a list or the own organisation is known. The owner of a unique id (`aws:userid`) cannot be read from it: \
+              medium. Info for a principal that was deleted since, which lets nobody in.",
     attack: "The textbook back door: one AddPermission for the attacker's own account outlives every rotated key and every deleted \
              user, and looks like one integration among many.",
     remedy: "High: the statement is removed, or the outside principal is taken out of it. Medium: reported, and acted on only if the \
              threshold of the account is `medium`.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), where it is reviewed \
-              once and for all functions.",
+              once and for all functions; a network or a unique id of your own into TrustedSources (`--trusted-source`).",
 };
 
 const ORGANIZATION_INVOKE: Explanation = Explanation {
     meaning: "A statement lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. Low for the own \
-              organisation, medium for any other.",
+              organisation, medium for any other as long as neither the own one nor any trusted account is known; after that it is \
+              `external-invoke`.",
     attack: "Any principal in any account of the organisation, a sandbox account or a forgotten one too, can invoke the function. \
              With another organisation, you do not even learn who they are.",
     remedy: "Reported. Medium is acted on only if the threshold of the account is `medium`.",
@@ -155,6 +161,18 @@ const PUBLIC_LAYER: Explanation = Explanation {
     remedy: "High. The statement is removed with RemoveLayerVersionPermission. Layers carry no tags, so they are in scope only by the \
              stack's LayerMode and LayerNames.",
     instead: "Share with single accounts, or with `*` and --organization-id. A layer that is meant for the world stays out of LayerNames.",
+};
+
+const EXTERNAL_LAYER: Explanation = Explanation {
+    meaning: "A statement of a layer version's policy lets an account in that is neither this one nor in the list of trusted accounts, \
+              or an organisation, a network or a unique id. High where a list is set, or for a foreign organisation where the own \
+              one is known; medium otherwise, low for the own organisation. Info for a principal that was deleted since.",
+    attack: "Whoever is let in downloads the layer's contents, code, configuration, and whatever was packed with it, and keeps the copy \
+             after the permission is gone.",
+    remedy: "High: the statement is removed with RemoveLayerVersionPermission. Medium: reported, and acted on only if the threshold of \
+             the account is `medium`. Layers carry no tags, so they are in scope only by the stack's LayerMode and LayerNames.",
+    instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), or share with the \
+              own organisation by --organization-id.",
 };
 
 const CORS_ANY_ORIGIN: Explanation = Explanation {

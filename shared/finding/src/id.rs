@@ -77,6 +77,8 @@ pub enum FindingId {
     OrganizationInvoke,
     /// Anybody may use the layer version.
     PublicLayer,
+    /// An account outside the trusted list may use the layer version.
+    ExternalLayer,
     /// The function URL answers any web origin.
     CorsAnyOrigin,
     /// A credential in plaintext in an environment variable.
@@ -153,6 +155,7 @@ impl FindingId {
             | FindingId::SecretOutOfReach => Some(ExemptedBy::Function),
             // A layer has no tags; of a shared role no guard knows; the rest no judge of this release knows.
             FindingId::PublicLayer
+            | FindingId::ExternalLayer
             | FindingId::SharedRole
             | FindingId::UnboundedConcurrency
             | FindingId::ConcurrencyAboveCap
@@ -196,6 +199,7 @@ impl FindingId {
             FindingId::ExternalInvoke => "An account outside the trusted list may invoke.",
             FindingId::OrganizationInvoke => "A whole organisation may invoke.",
             FindingId::PublicLayer => "Anybody may use the layer version.",
+            FindingId::ExternalLayer => "An account outside the trusted list may use the layer version.",
             FindingId::CorsAnyOrigin => "The function URL answers any web origin.",
             FindingId::PlaintextSecret => "A credential in plaintext in an environment variable.",
             FindingId::KnownSecret => "A secret that Warden stored earlier is back in plaintext.",
@@ -256,6 +260,7 @@ mod tests {
             "external-invoke",
             "organization-invoke",
             "public-layer",
+            "external-layer",
             "cors-any-origin",
             "plaintext-secret",
             "known-secret",

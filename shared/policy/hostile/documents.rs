@@ -142,7 +142,7 @@ pub(crate) fn documents(bytes: usize) -> Vec<Hostile> {
     trust(
         "providers_and_claims",
         one(&format!(
-            r#"{{"Effect":"Allow","Principal":{{"Federated":{}}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{{"StringLike":{}}}}}"#,
+            r#"{{"Effect":"Allow","Principal":{{"Federated":{}}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{{"StringLikeIfExists":{}}}}}"#,
             half(&|nth| text(format!("h{nth}.io"))),
             object(bytes / 2, &|nth| (format!("h{nth}.io:sub"), r#""*""#.to_owned())),
         )),
@@ -162,7 +162,7 @@ pub(crate) fn documents(bytes: usize) -> Vec<Hostile> {
         one(&format!(
             r#"{{"Effect":"Allow","Principal":{{"Service":{}}},"Action":{},"Resource":"*","Condition":{{"ArnLike":{{"aws:SourceArn":{}}}}}}}"#,
             listed(bytes / 3, &|nth| text(format!("s{nth}.amazonaws.com"))),
-            listed(bytes / 3, &|nth| text(format!("lambda:*{nth}*"))),
+            listed(bytes / 3, &|nth| text(format!("lambda:*{}*", &"InvokeFunction"[nth % 14..]))),
             listed(bytes / 3, &|nth| text(format!("arn:aws:s3:::{nth}"))),
         )),
     );
@@ -170,6 +170,23 @@ pub(crate) fn documents(bytes: usize) -> Vec<Hostile> {
         "public_statements",
         one(&list(&|_| {
             r#"{"Effect":"Allow","Principal":"*","Action":"lambda:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":true}}}"#.to_owned()
+        })),
+    );
+    resource(
+        "statements_with_addresses",
+        one(&list(&|nth| {
+            format!(
+                r#"{{"Effect":"Allow","Principal":"*","Action":"lambda:*","Condition":{{"IpAddress":{{"aws:SourceIp":"{}.{}.0.0/4"}}}}}}"#,
+                nth % 14 * 16,
+                nth % 256
+            )
+        })),
+    );
+    resource(
+        "allows_and_denies",
+        one(&list(&|nth| match nth % 2 {
+            0 => format!(r#"{{"Effect":"Allow","Principal":"*","Action":"lambda:Invoke*","Resource":"f{nth}"}}"#),
+            _ => format!(r#"{{"Effect":"Deny","Principal":"*","Action":"lambda:*n*v*o*k*{nth}*","Resource":"f*"}}"#),
         })),
     );
     all

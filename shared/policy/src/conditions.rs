@@ -10,22 +10,28 @@
 
 use crate::{
     AccountId,
-    document::{Condition, Version},
-    pattern,
+    addresses::Addresses,
+    document::{Condition, Selection, Statement, Version},
+    pattern, service_table,
 };
-use std::net::IpAddr;
+use std::collections::HashSet;
 
 /// Something that all callers of a statement have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Limit<'d> {
     /// They belong to one of these accounts.
     Accounts { ids: Vec<AccountId>, of: Side },
+    /// They are services that act for a resource in one of these accounts, or S3 for one bucket: of those the ARN does
+    /// not tell the account.
+    Sources { ids: Vec<AccountId>, bucket: bool },
     /// They belong to one of these organisations.
     Organizations { ids: Vec<&'d str>, of: Side },
-    /// They come from a certain network.
-    Network,
-    /// They have one of certain principal ids.
-    Identity,
+    /// They call from one of these addresses.
+    Addresses(Addresses),
+    /// They call through one of these VPCs or VPC endpoints.
+    Networks(Vec<&'d str>),
+    /// They have one of these unique ids, or are federated by an account or its root.
+    Identities(Vec<&'d str>),
 }
 
 /// Whom a key speaks of.
@@ -52,41 +58,67 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     let values = || condition.values.iter();
     let all_fixed = || values().all(|value| reading.is_fixed(value));
     match key {
-        Key::SourceArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts { ids, of: Side::Source }),
-        Key::PrincipalArn => arn_accounts(values(), reading).map(|ids| Limit::Accounts { ids, of: Side::Caller }),
+        Key::SourceArn => sources(values(), reading),
+        Key::PrincipalArn => values()
+            .map(|arn| arn_account(arn, reading, key))
+            .collect::<Option<_>>()
+            .map(|ids| Limit::Accounts { ids, of: Side::Caller }),
         Key::SourceAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Source }),
         Key::PrincipalAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Caller }),
         Key::SourceOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Source }),
         Key::PrincipalOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Caller }),
-        Key::PrincipalOrgPaths => values()
-            .map(|path| path.split('/').next().filter(|id| id.starts_with("o-") && reading.is_fixed(id)))
-            .collect::<Option<Vec<&str>>>()
-            .map(|ids| Limit::Organizations { ids, of: Side::Caller }),
-        Key::SourceVpc | Key::SourceVpce => all_fixed().then_some(Limit::Network),
-        Key::SourceIp => (all_fixed() && !is_everybody(values())).then_some(Limit::Network),
-        Key::UserId => (all_fixed() && !values().any(|id| id.ends_with(":*"))).then_some(Limit::Identity),
+        Key::PrincipalOrgPaths | Key::SourceOrgPaths => {
+            let of = if key == Key::SourceOrgPaths { Side::Source } else { Side::Caller };
+            let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id);
+            let ids = values().map(|path| path.split('/').next().filter(fixed)).collect::<Option<_>>();
+            ids.map(|ids| Limit::Organizations { ids, of })
+        }
+        Key::SourceVpc | Key::SourceVpce => all_fixed().then(|| Limit::Networks(values().collect())),
+        Key::SourceIp => {
+            let addresses = Addresses::read(values()).filter(|_| all_fixed());
+            addresses.filter(|addresses| !addresses.are_everybody()).map(Limit::Addresses)
+        }
+        Key::UserId => values().map(|id| identity(id, reading)).collect::<Option<_>>().map(Limit::Identities),
     }
 }
 
-/// Whether a source ARN names one S3 bucket (ARNs of S3 have no account) in every value.
-pub(crate) fn names_a_bucket(conditions: &[Condition<'_>], version: Version) -> bool {
-    conditions.iter().any(|condition| {
-        let (Some(operator), Some(Key::SourceArn)) = (Operator::parse(&condition.operator), Key::parse(&condition.key))
-        else {
-            return false;
-        };
-        let reading = Reading { operator, version };
-        !condition.values.as_slice().is_empty()
-            && Key::SourceArn.takes(operator)
-            && condition.values.iter().all(|value| {
-                let mut fields = value.splitn(6, ':');
-                let head: Vec<&str> = fields.by_ref().take(5).collect();
-                let bucket = fields.next().and_then(|resource| resource.split('/').next()).unwrap_or_default();
-                matches!(head.as_slice(), ["arn", partition, "s3", "", ""] if reading.is_fixed(partition))
-                    && !bucket.is_empty()
-                    && reading.is_fixed(bucket)
-            })
-    })
+/// For whom services act, when each ARN tells its account or names one bucket.
+fn sources<'d>(arns: impl Iterator<Item = &'d str>, reading: Reading) -> Option<Limit<'d>> {
+    let (mut ids, mut bucket) = (Vec::new(), false);
+    for arn in arns {
+        match arn_account(arn, reading, Key::SourceArn) {
+            Some(account) => ids.push(account),
+            None if is_bucket(arn, reading) => bucket = true,
+            None => return None,
+        }
+    }
+    Some(Limit::Sources { ids, bucket })
+}
+
+/// Whether an ARN, which has no account in S3, names one bucket.
+fn is_bucket(arn: &str, reading: Reading) -> bool {
+    let mut fields = arn.splitn(6, ':');
+    let head: Vec<&str> = fields.by_ref().take(5).collect();
+    let bucket = fields.next().and_then(|resource| resource.split('/').next()).unwrap_or_default();
+    matches!(head.as_slice(), ["arn", partition, "s3", "", ""] if reading.is_fixed(partition))
+        && !bucket.is_empty()
+        && reading.is_fixed(bucket)
+}
+
+/// Whose id an `aws:userid` is: `AIDA...` of a user, `AROA...:SESSION` of a role, `ACCOUNT:NAME` or `ACCOUNT` of an
+/// account itself
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable>). None where it
+/// is anybody's; a session's name is for whoever assumes the role to choose.
+fn identity(value: &str, reading: Reading) -> Option<&str> {
+    /// How long a unique id is
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>): what
+    /// starts with a whole one starts with no other.
+    const UNIQUE_ID: usize = 21;
+    let id = value.split(':').next().unwrap_or_default();
+    let whole = id.get(..UNIQUE_ID).filter(|whole| whole.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    // Who does not sign is `anonymous`.
+    let names_somebody = |id: &&str| !id.is_empty() && reading.is_fixed(id) && !id.eq_ignore_ascii_case("anonymous");
+    Some(id).filter(names_somebody).or(whole)
 }
 
 /// Whether `lambda:EventSourceToken` is fixed: the shared secret of Alexa smart home and skills kit triggers
@@ -113,6 +145,54 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
             operator != Operator::Address
                 && condition.values.iter().all(|value| Reading { operator, version }.is_fixed(value))
         })
+}
+
+/// Whether a positive condition on text or an ARN names what it is about in every value: fixed, or a pattern that starts
+/// with something.
+pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> bool {
+    names_by(condition, version, |value| Some(behind_type(value).to_owned()))
+}
+
+/// The same, of the part of each value that is a name.
+///
+/// Patterns are added up as breadth is: with 37 characters to choose from, one that fixes `k` of them fits one name in
+/// 37^k, and together they may not fit a quarter of all. So `a*` is a name, and the alphabet is not.
+pub(crate) fn names_by(condition: &Condition<'_>, version: Version, name: impl Fn(&str) -> Option<String>) -> bool {
+    let Some(operator) = Operator::parse(&condition.operator).filter(|operator| *operator != Operator::Address) else {
+        return false;
+    };
+    let reading = Reading { operator, version };
+    let mut share = 0.0;
+    let mut seen = HashSet::new();
+    let all_named = condition.values.iter().all(|value| {
+        if reading.is_fixed(value) {
+            return !value.is_empty();
+        }
+        // What may be the start of any ARN names none.
+        let literal = value.split(['*', '?']).next().unwrap_or_default();
+        let starts_with_something = |name: &String| !name.contains("${") && !name.starts_with(['*', '?']);
+        let Some(name) = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal)) else {
+            return false;
+        };
+        let fixed = name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();
+        if fixed > 0 && seen.insert(name) {
+            share += 37f64.powi(-i32::try_from(fixed).unwrap_or(i32::MAX));
+        }
+        fixed > 0
+    });
+    all_named && !condition.values.as_slice().is_empty() && share < 0.25
+}
+
+/// What of an ARN is the name: all behind account and kind (`function:`, `accesspoint/`). A bucket has no kind, and
+/// other text is a name as it stands.
+fn behind_type(text: &str) -> &str {
+    let mut fields = text.splitn(6, ':');
+    match (fields.next(), fields.nth(1), fields.nth(2)) {
+        (Some("arn"), Some("s3"), Some(bucket)) if !bucket.starts_with("accesspoint/") => bucket,
+        (Some("arn"), Some(_), Some(resource)) => resource.split_once([':', '/']).map_or("", |(_, name)| name),
+        (Some("arn"), ..) => "",
+        _ => text,
+    }
 }
 
 /// What the conditions say about function URLs.
@@ -200,6 +280,7 @@ enum Key {
     SourceVpce,
     SourceIp,
     SourceOrgId,
+    SourceOrgPaths,
     UserId,
     PrincipalOrgId,
     PrincipalOrgPaths,
@@ -218,6 +299,7 @@ impl Key {
             ("aws:SourceVpce", Key::SourceVpce),
             ("aws:SourceIp", Key::SourceIp),
             ("aws:SourceOrgID", Key::SourceOrgId),
+            ("aws:SourceOrgPaths", Key::SourceOrgPaths),
             ("aws:userid", Key::UserId),
             ("aws:PrincipalOrgID", Key::PrincipalOrgId),
             ("aws:PrincipalOrgPaths", Key::PrincipalOrgPaths),
@@ -272,23 +354,58 @@ impl Reading {
     }
 }
 
-/// The accounts of a list of ARNs, when each of them is fixed.
-fn arn_accounts<'v>(arns: impl Iterator<Item = &'v str>, reading: Reading) -> Option<Vec<AccountId>> {
-    arns.map(|arn| arn_account(arn, reading)).collect()
-}
+/// What no ARN of a service can hold behind its account: a colon, the account that a pattern means, another colon, and
+/// what the pattern goes on with. Names there have no colon in them, so with `StringLike` a star in the Region's place
+/// reaches over nobody else's account.
+///
+/// - events, rules: `[\.\-_A-Za-z0-9]+` (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html>);
+/// - sns, topics: letters, numbers, `_`, `-` (<https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>);
+/// - sqs, queues: the same
+///   (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>);
+/// - codecommit, repositories: `[\w\.-]+`
+///   (<https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateRepository.html>);
+/// - cognito-idp, user pools: `[\w-]+_[0-9a-zA-Z]+`, given by AWS
+///   (<https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html>);
+/// - elasticloadbalancing, target groups: letters, numbers, `-`
+///   (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>);
+/// - logs, log groups: `[\.\-_/#A-Za-z0-9]+`, followed by `:*` in the ARN
+///   (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html>);
+/// - secretsmanager, secrets: letters, numbers, `/_+=.@-`
+///   (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html>).
+///
+/// Not execute-api: a path of anybody's API may have colons in it.
+const WITHOUT_COLONS: [(&str, &str); 8] = [
+    ("codecommit", ""),
+    ("cognito-idp", "userpool/"),
+    ("elasticloadbalancing", "targetgroup/"),
+    ("events", ""),
+    ("logs", "log-group:"),
+    ("secretsmanager", "secret:"),
+    ("sns", ""),
+    ("sqs", ""),
+];
 
-fn arn_account(arn: &str, reading: Reading) -> Option<AccountId> {
+fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<AccountId> {
     let mut fields = arn.splitn(6, ':');
     let (scheme, partition, service, region) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let account = fields.next()?.parse().ok()?;
-    fields.next()?;
-    let before = [partition, service, region];
+    let resource = fields.next()?;
     let fixed_before = match reading.operator {
         // Field by field, so a wildcard before the account cannot reach over it. A variable still may hold a colon.
-        Operator::Arn => reading.version == Version::V2008 || !before.iter().any(|field| field.contains("${")),
+        Operator::Arn => {
+            reading.version == Version::V2008 || ![partition, service, region].iter().any(|field| field.contains("${"))
+        }
         // `*` may swallow colons: `arn:aws:iam:*:111122223333:*` also fits
         // `arn:aws:iam::999999999999:user/:111122223333:/mallory`, since a path may have a colon in it.
-        Operator::Equals | Operator::Like | Operator::Address => before.iter().all(|field| reading.is_fixed(field)),
+        Operator::Equals | Operator::Like | Operator::Address => {
+            let cannot_reach_over = || {
+                key == Key::SourceArn
+                    && !region.contains("${")
+                    && WITHOUT_COLONS.iter().any(|(of, start)| *of == service && resource.starts_with(start))
+            };
+            let fixed = |field: &str| reading.is_fixed(field);
+            fixed(partition) && fixed(service) && (fixed(region) || cannot_reach_over())
+        }
     };
     (scheme == "arn" && fixed_before).then_some(account)
 }
@@ -298,86 +415,95 @@ fn account_ids<'v>(values: impl Iterator<Item = &'v str>) -> Vec<AccountId> {
     values.filter_map(|value| value.parse().ok()).collect()
 }
 
-/// Ranges that no caller from the internet has (<https://www.iana.org/assignments/iana-ipv4-special-registry>): a list
-/// that leaves out nothing but these still lets everybody in.
-const UNROUTED: &[&str] = &[
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/3",
+/// A key that requests for none of a statement's actions have, and that the conditions ask for: then it grants nothing.
+/// None where it may.
+///
+/// `general` is the service that a pattern over several services comes down to, if there is one. The key of a service is
+/// sent with requests to that service, unless it is one of the keys that go along with whoever calls
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
+pub(crate) fn never_sent<'d>(statement: &'d Statement<'_>, general: Option<&str>) -> Option<&'d str> {
+    let kept_from =
+        |of: &str, key: &str, service: Option<&str>| service.is_some_and(|service| is_kept_from(of, key, service));
+    let service_of = |action: &'d str| {
+        action.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| !pattern::has_wildcard(prefix))
+    };
+    let from_all = |of: &str, key: &str| match &statement.actions {
+        Selection::Only(actions) => {
+            !actions.as_slice().is_empty()
+                && actions.iter().all(|action| kept_from(of, key, service_of(action).or(general)))
+        }
+        Selection::Except(_) => kept_from(of, key, general),
+    };
+    let asked = statement.conditions.iter().filter(|condition| needs_its_key(condition));
+    asked.map(|condition| condition.key.as_ref()).find(|key| {
+        // Keys of the conditions that most statements have.
+        key.split_once(':').is_some_and(|(of, rest)| !of.eq_ignore_ascii_case("aws") && from_all(of, rest))
+    })
+}
+
+/// Whether a condition fails without its key. Negated operators hold without it, as do `IfExists` and `ForAllValues`.
+pub(crate) fn needs_its_key(condition: &Condition<'_>) -> bool {
+    Operator::parse(&condition.operator).is_some() && !condition.values.as_slice().is_empty()
+}
+
+/// Services whose keys other services see too: keys of whoever calls, of the session, of the compute it runs on; and of
+/// services that were made of others.
+const SEEN_ELSEWHERE: [&str; 16] = [
+    "bedrock-agentcore",
+    "catalog",
+    "codebuild",
+    "cognito-identity",
+    "cognito-identity-auth",
+    "cognito-identity-unauth",
+    "ec2",
+    "ecs",
+    "eks",
+    "glue",
+    "identitystore",
+    "lambda",
+    "saml",
+    "ssm",
+    "sso",
+    "sts",
 ];
 
-/// All addresses that are given out to the internet so far
-/// (<https://www.iana.org/assignments/ipv6-address-space>).
-const ROUTED_V6: (u128, u128) = (0x2000 << 112, (0x4000 << 112) - 1);
+/// Services whose actions take keys of another one, in the service authorization reference (iam-data
+/// 0.21.202609261).
+const BORROWED: [(&str, &str); 8] = [
+    ("arc-zonal-shift", "elasticloadbalancing"),
+    ("aws-marketplace", "catalog"),
+    ("cases", "connect"),
+    ("codestar", "iam"),
+    ("ec2-instance-connect", "ec2"),
+    ("iotjobsdata", "iot"),
+    ("sts", "iam"),
+    ("xray", "logs"),
+];
 
-/// Whether address ranges add up to everybody, in either family; what is no range counts as everybody.
-fn is_everybody<'v>(values: impl Iterator<Item = &'v str>) -> bool {
-    let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for value in values {
-        match range(value) {
-            Some(Range::V4(range)) => v4.push(range),
-            Some(Range::V6(range)) => v6.push(range),
-            None => return true,
-        }
-    }
-    let mut everybody = false;
-    if !v4.is_empty() {
-        v4.extend(UNROUTED.iter().filter_map(|text| match range(text) {
-            Some(Range::V4(range)) => Some(range),
-            Some(Range::V6(_)) | None => None,
-        }));
-        everybody |= covers(v4, (0, u128::from(u32::MAX)));
-    }
-    everybody || covers(v6, ROUTED_V6)
+fn is_kept_from(of: &str, key: &str, service: &str) -> bool {
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    // `ec2:ResourceTag/team` is about what is acted on.
+    let is_tag = || key.get(..12).is_some_and(|start| is(start, "ResourceTag/"));
+    !is(of, service)
+        && service_table::service(of).is_some()
+        && (is_tag() || !SEEN_ELSEWHERE.iter().any(|name| is(name, of)))
+        && !BORROWED.iter().any(|(by, from)| is(by, service) && is(from, of))
 }
 
-enum Range {
-    V4((u128, u128)),
-    V6((u128, u128)),
-}
-
-/// The first and last address of `192.0.2.0/24` or `192.0.2.1`.
-fn range(text: &str) -> Option<Range> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
-        None => (text, None),
+/// Whether a condition needs what only accounts of an organisation and tagged principals have. A service of AWS that
+/// calls for itself is in no organisation and has no tags
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgid>).
+pub(crate) fn never_sent_by_services<'d>(conditions: &'d [Condition<'_>]) -> Option<&'d str> {
+    let is_of_principals = |key: &&str| {
+        key.eq_ignore_ascii_case("aws:PrincipalOrgID")
+            || key.eq_ignore_ascii_case("aws:PrincipalOrgPaths")
+            || key.get(..17).is_some_and(|start| start.eq_ignore_ascii_case("aws:PrincipalTag/"))
     };
-    let (bits, width) = match address.parse().ok()? {
-        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    };
-    let free = width - prefix.unwrap_or(width).min(width);
-    if prefix.is_some_and(|prefix| prefix > width) {
-        return None;
-    }
-    let mask = 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
-    let range = (bits & !mask, bits | mask);
-    Some(if width == 32 { Range::V4(range) } else { Range::V6(range) })
-}
-
-fn covers(mut ranges: Vec<(u128, u128)>, (first, last): (u128, u128)) -> bool {
-    ranges.sort_unstable();
-    let mut next = first;
-    for (from, to) in ranges {
-        if from > next {
-            return false;
-        }
-        if to >= last {
-            return true;
-        }
-        next = next.max(to + 1);
-    }
-    false
+    conditions
+        .iter()
+        .filter(|condition| needs_its_key(condition))
+        .map(|condition| condition.key.as_ref())
+        .find(is_of_principals)
 }
 
 #[cfg(test)]
@@ -397,8 +523,10 @@ mod tests {
             .map(|limit| match limit {
                 Limit::Accounts { ids, .. } => format!("{ids:?}"),
                 Limit::Organizations { ids, .. } => ids.join(","),
-                Limit::Network => "network".to_owned(),
-                Limit::Identity => "identity".to_owned(),
+                Limit::Sources { ids, bucket } => format!("{ids:?}{}", if *bucket { " or a bucket" } else { "" }),
+                Limit::Addresses(_) => "addresses".to_owned(),
+                Limit::Networks(ids) => ids.join(","),
+                Limit::Identities(ids) => ids.join(","),
             })
             .collect::<Vec<_>>()
             .join(" and ");
@@ -426,13 +554,15 @@ mod tests {
         check(r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/r"}}"#, "[111122223333]");
         check(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#, "o-exampleorgid");
         check(r#"{"StringEquals":{"aws:SourceOrgID":"o-exampleorgid"}}"#, "o-exampleorgid");
-        check(r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, "network");
-        check(r#"{"StringEquals":{"aws:sourceVpce":"vpce-1"}}"#, "network");
-        check(r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:session"}}"#, "identity");
-        check(
-            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":["o-exampleorgid/r-ab12/ou-ab12-1/*"]}}"#,
-            "o-exampleorgid",
-        );
+        check(r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, "vpc-1");
+        check(r#"{"StringEquals":{"aws:sourceVpce":"vpce-1"}}"#, "vpce-1");
+        check(r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:session"}}"#, "AROAEXAMPLE");
+        for paths in ["aws:PrincipalOrgPaths", "aws:SourceOrgPaths"] {
+            check(
+                &format!(r#"{{"ForAnyValue:StringLike":{{"{paths}":["o-exampleorgid/r-ab12/ou-ab12-1/*"]}}}}"#),
+                "o-exampleorgid",
+            );
+        }
     }
 
     #[test]
@@ -482,25 +612,29 @@ mod tests {
         check(r#"{"StringLike":{"aws:SourceAccount":"111122223333"}}"#, "[111122223333]");
         check(r#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#, "");
         check(r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"*/r-ab12/*"}}"#, "");
-        check(r#"{"StringLike":{"aws:userid":"AROAEXAMPLE:*"}}"#, "");
-        check(r#"{"StringEquals":{"aws:userid":"AROAEXAMPLE:*"}}"#, "");
+        check(r#"{"StringLike":{"aws:userid":"*:AROAEXAMPLE"}}"#, "");
+        check(r#"{"StringLike":{"aws:userid":"AROA*:x"}}"#, "");
     }
 
     #[test]
     fn string_equals_takes_a_star_literally() {
         // It fits no account, so it lets nobody in.
         check(r#"{"StringEquals":{"aws:SourceAccount":"*"}}"#, "[]");
-        check(r#"{"StringEquals":{"aws:SourceVpc":"vpc-*"}}"#, "network");
+        check(r#"{"StringEquals":{"aws:SourceVpc":"vpc-*"}}"#, "vpc-*");
     }
 
     #[test]
     fn variables_are_live_since_2012_and_escapes_are_literals() {
         check(r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#, "");
         check(r#"{"StringEquals":{"aws:SourceVpc":"${unfinished"}}"#, "");
-        check(r#"{"StringLike":{"aws:SourceVpc":"a${*}b${?}c${$}d"}}"#, "network");
+        check(r#"{"StringLike":{"aws:SourceVpc":"a${*}b${?}c${$}d"}}"#, "a${*}b${?}c${$}d");
         check(r#"{"StringLike":{"aws:SourceVpc":"a${*}*"}}"#, "");
         for old in ["", r#""Version":"2008-10-17","#] {
-            check_version(old, r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#, "network");
+            check_version(
+                old,
+                r#"{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#,
+                "${aws:PrincipalTag/vpc}",
+            );
             check_version(old, r#"{"StringLike":{"aws:SourceVpc":"a${*}b"}}"#, "");
         }
     }
@@ -517,7 +651,6 @@ mod tests {
             "arn:aws:sns:us-east-1:*:t",
             "arn:aws:sns:us-east-1:1111*:t",
             "arn:aws:sns:us-east-1::t",
-            "arn:aws:s3:::bucket",
             "arn:aws:sns:us-east-1:111122223333",
             "arn:aws:sns:${aws:x}:111122223333:t",
             "arn:aws:sns:us-east-1:${aws:PrincipalAccount}:t",
@@ -544,13 +677,13 @@ mod tests {
     #[test]
     fn addresses_limit_unless_they_add_up_to_everybody() {
         let ip = |values: &str| format!(r#"{{"IpAddress":{{"aws:SourceIp":{values}}}}}"#);
-        check(&ip(r#""10.0.0.0/8""#), "network");
-        check(&ip(r#"["203.0.113.7","2001:db8::/32"]"#), "network");
-        check(&ip(r#"["0.0.0.0/1"]"#), "network");
+        check(&ip(r#""10.0.0.0/8""#), "addresses");
+        check(&ip(r#"["203.0.113.7","2001:db8::/32"]"#), "addresses");
         for everybody in [
             r#""0.0.0.0/0""#,
             r#""1.2.3.4/0""#,
             r#""::/0""#,
+            r#"["0.0.0.0/1"]"#,
             r#"["10.0.0.0/8","0.0.0.0/0"]"#,
             r#"["0.0.0.0/1","128.0.0.0/1"]"#,
             r#"["128.0.0.0/1","64.0.0.0/2","0.0.0.0/2"]"#,
@@ -571,27 +704,39 @@ mod tests {
     fn several_limits_hold_at_once() {
         check(
             r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid","aws:SourceVpc":"vpc-1"},"Bool":{"aws:SecureTransport":"true"}}"#,
-            "o-exampleorgid and network",
+            "o-exampleorgid and vpc-1",
         );
     }
 
     #[test]
     fn a_bucket_is_named_or_not() {
-        #[track_caller]
-        fn check(arn: &str, expected: bool) {
-            let condition = Condition {
-                operator: "ArnLike".into(),
-                key: "AWS:SourceArn".into(),
-                values: crate::Values::One(arn.into()),
-            };
-            assert_eq!(names_a_bucket(&[condition], Version::V2012), expected, "{arn}");
+        let with = |arn: &str| format!(r#"{{"ArnLike":{{"AWS:SourceArn":"{arn}"}}}}"#);
+        for named in ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"] {
+            check(&with(named), "[] or a bucket");
         }
-        check("arn:aws:s3:::bucket", true);
-        check("arn:aws:s3:::bucket/*", true);
-        check("arn:aws:s3:::bucket*", false);
-        check("arn:aws:s3:::*", false);
-        check("arn:aws:s3:::", false);
-        check("arn:aws:sns:us-east-1::t", false);
-        check("arn:*:s3:::bucket", false);
+        for open in
+            ["arn:aws:s3:::bucket*", "arn:aws:s3:::*", "arn:aws:s3:::", "arn:aws:sns:us-east-1::t", "arn:*:s3:::bucket"]
+        {
+            check(&with(open), "");
+        }
+    }
+
+    #[test]
+    fn any_session_of_one_role_is_that_role() {
+        let with = |operator: &str, id: &str| format!(r#"{{"{operator}":{{"aws:userid":"{id}"}}}}"#);
+        check(&with("StringLike", "AROAQWERTZUIOPASDFGHJ:*"), "AROAQWERTZUIOPASDFGHJ");
+        check(&with("StringLike", "AROAQWERTZUIOPASDFGHJ*"), "AROAQWERTZUIOPASDFGHJ");
+        // A letter is missing.
+        check(&with("StringLike", "AROAQWERTZUIOPASDFGH*"), "");
+        check(&with("StringEquals", "anonymous"), "");
+    }
+
+    #[test]
+    fn the_tables_are_of_services_that_there_are() {
+        for (by, from) in BORROWED {
+            assert!(service_table::service(by).is_some() && by != from, "{by}");
+        }
+        assert!(SEEN_ELSEWHERE.is_sorted() && BORROWED.is_sorted() && WITHOUT_COLONS.is_sorted());
+        assert!(WITHOUT_COLONS.iter().all(|(service, _)| service_table::service(service).is_some()));
     }
 }

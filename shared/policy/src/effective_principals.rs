@@ -1,7 +1,7 @@
 //! Who can be behind a statement's principals, given what its conditions fix.
 
 use crate::{
-    AccountId, Context,
+    AccountId, Context, Selection, Statement, TrustedSource,
     conditions::{Limit, Side},
     display::quoted,
     violation::Verdict,
@@ -16,6 +16,17 @@ pub(crate) struct ExternalRules {
     pub(crate) external_severity: Severity,
     /// A whole organisation.
     pub(crate) organization: FindingId,
+    /// A service that somebody else may have called.
+    pub(crate) deputy: FindingId,
+}
+
+/// The own account; where nobody said which, the one that a resource policy's own `Resource` names.
+pub(crate) fn own_account(statement: &Statement<'_>, context: &Context) -> Option<AccountId> {
+    let named = || match statement.resources.as_ref()? {
+        Selection::Only(resources) => resources.iter().find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
+        Selection::Except(_) => None,
+    };
+    context.account.or_else(named)
 }
 
 /// The principals that a statement's conditions let through.
@@ -71,16 +82,18 @@ impl<'d> EffectivePrincipals<'d> {
     /// stranger.
     pub(crate) fn somebody(&self, verdict: Verdict) -> Option<Verdict> {
         self.least(Some(verdict), |limit| match limit {
-            Limit::Accounts { .. } | Limit::Organizations { .. } => true,
-            Limit::Network | Limit::Identity => false,
+            Limit::Accounts { .. } | Limit::Sources { .. } | Limit::Organizations { .. } => true,
+            Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) => false,
         })
     }
 
-    /// A service. Only the source tells for whom it works; none when no source is fixed.
-    pub(crate) fn service(&self) -> Option<Option<Verdict>> {
+    /// A service. Only the source tells for whom it works, and a bucket only for whom S3 does; none when no source is
+    /// fixed.
+    pub(crate) fn service(&self, is_s3: bool) -> Option<Option<Verdict>> {
         let is_source = |limit: &Limit<'_>| match limit {
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
-            Limit::Network | Limit::Identity => false,
+            Limit::Sources { bucket, .. } => is_s3 || !bucket,
+            Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) => false,
         };
         self.limits.iter().any(|(limit, _)| is_source(limit)).then(|| self.least(None, is_source))
     }
@@ -98,19 +111,49 @@ impl<'d> EffectivePrincipals<'d> {
     /// The verdict if this limit were the only one.
     fn bounded(&self, limit: &Limit<'_>) -> Option<Verdict> {
         match limit {
-            Limit::Accounts { ids, .. } => {
-                let outside = ids.iter().find(|id| !self.trusts(**id))?;
-                Some(self.external(format!("the conditions let account {outside} in, which is not trusted")))
-            }
+            Limit::Accounts { ids, .. } => self.outside(ids),
+            Limit::Sources { ids, bucket } => self.outside(ids).or_else(|| {
+                let message = "S3 is let in for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name";
+                bucket.then(|| (self.rules.deputy, Severity::Low, message.to_owned()))
+            }),
             Limit::Organizations { ids, .. } => {
                 let own = self.context.organization.as_ref().map(|own| own.as_str());
-                let (severity, whose) = match ids.iter().find(|id| Some(**id) != own) {
-                    None => (Severity::Low, "the own organisation".to_owned()),
-                    Some(other) => (Severity::Medium, format!("organisation `{}`", quoted(other))),
+                let Some(other) = ids.iter().find(|id| Some(**id) != own) else {
+                    let message = "everybody in the own organisation is let in".to_owned();
+                    return Some((self.rules.organization, Severity::Low, message));
                 };
-                Some((self.rules.organization, severity, format!("everybody in {whose} is let in")))
+                let message = format!("everybody in organisation `{}` is let in", quoted(other));
+                // Where nobody has said yet who belongs here, it may be the own one.
+                let anybody_known = own.is_some() || !self.context.trusted_accounts.is_empty();
+                Some(if anybody_known {
+                    (self.rules.external, Severity::High, message)
+                } else {
+                    (self.rules.organization, Severity::Medium, message)
+                })
             }
-            Limit::Network | Limit::Identity => None,
+            Limit::Addresses(addresses) => {
+                let example = addresses.example().filter(|_| !addresses.are_within(self.context.trusted_networks()))?;
+                Some(self.external(format!("everybody who calls from {example} is let in, which is not trusted")))
+            }
+            Limit::Networks(ids) => {
+                let trusts = |id: &str| self.context.trusted_sources.contains(&TrustedSource::Network(id.to_owned()));
+                let other = quoted(ids.iter().find(|id| !trusts(id))?);
+                Some(self.external(format!("everybody who calls through {other} is let in, which is not trusted")))
+            }
+            Limit::Identities(ids) => {
+                let accounts: Vec<AccountId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                let trusts = |id: &str| self.context.trusted_sources.contains(&TrustedSource::Principal(id.to_owned()));
+                self.outside(&accounts).or_else(|| {
+                    let other = ids.iter().find(|id| id.parse::<AccountId>().is_err() && !trusts(id))?;
+                    let message = format!("`{}` is let in, and its account cannot be read from it", quoted(other));
+                    Some((self.rules.external, Severity::Medium, message))
+                })
+            }
         }
+    }
+
+    fn outside(&self, ids: &[AccountId]) -> Option<Verdict> {
+        let outside = ids.iter().find(|id| !self.trusts(**id))?;
+        Some(self.external(format!("the conditions let account {outside} in, which is not trusted")))
     }
 }

@@ -1,36 +1,75 @@
 //! Who may use a layer version: the policy made of AddLayerVersionPermission's statements.
 
-use crate::{Context, Document, DocumentError, Effect, Kind, Statement, conditions, principal};
+use crate::{
+    Context, Document, DocumentError, Effect, Kind, Statement,
+    breadth::Scratch,
+    display::quoted,
+    effective_principals::{EffectivePrincipals, ExternalRules, own_account},
+    principal::{self, Principal},
+    together::Together,
+    violation::Verdict,
+};
 use warden_finding::{Finding, FindingId, Severity};
 
-/// What is open about a layer version's policy: a statement for everybody that no condition limits, say to an
-/// organisation. A Deny is never a finding. The context does not matter yet: to share a layer with an account is no
-/// finding.
-pub fn judge(document: &Document<'_>, _context: &Context) -> Vec<Finding> {
-    document
-        .statements
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| is_public(statement, document))
-        .map(|(index, _)| Finding {
-            id: FindingId::PublicLayer,
-            severity: Severity::High,
-            at: format!("Statement[{index}]"),
-            message: "anybody with an AWS account may use and download the layer version".to_owned(),
-        })
-        .collect()
+/// What is open about a layer version's policy: who beside the own and the trusted accounts may use and download it,
+/// of each statement the worst. A Deny is never a finding.
+pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
+    let together = Together::read(document, context, UNGUESSABLE);
+    let mut scratch = Scratch::default();
+    let mut findings = Vec::new();
+    for (index, statement) in document.statements.iter().enumerate() {
+        if statement.effect == Effect::Deny || together.takes_back(statement, &mut scratch) {
+            continue;
+        }
+        if let Some((id, severity, message)) = worst(statement, document, &together, context) {
+            findings.push(Finding { id, severity, at: format!("Statement[{index}]"), message });
+        }
+    }
+    findings
 }
 
-fn is_public(statement: &Statement<'_>, document: &Document<'_>) -> bool {
-    let everybody = match principal::named(&statement.principals) {
-        Some(principals) => {
-            principal::each(principals).iter().any(|(_, _, who)| *who == principal::Principal::Everybody)
-        }
-        None => true,
+/// An action of Lambda that nobody could have thought of.
+const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+
+fn worst(
+    statement: &Statement<'_>,
+    document: &Document<'_>,
+    together: &Together<'_>,
+    context: &Context,
+) -> Option<Verdict> {
+    let rules = ExternalRules {
+        external: FindingId::ExternalLayer,
+        external_severity: if context.trusted_accounts.is_empty() { Severity::Medium } else { Severity::High },
+        organization: FindingId::ExternalLayer,
+        deputy: FindingId::ExternalLayer,
     };
-    statement.effect == Effect::Allow
-        && everybody
-        && conditions::limits(&statement.conditions, document.version).is_empty()
+    let limits = together.limits(statement, document);
+    let principals = EffectivePrincipals::new(context, own_account(statement, context), limits, rules);
+    let verdict = |text: &str, who: Principal<'_>| match who {
+        Principal::Everybody if principals.are_unlimited() => {
+            let message = "anybody with an AWS account may use and download the layer version".to_owned();
+            Some((FindingId::PublicLayer, Severity::High, message))
+        }
+        Principal::Everybody => principals.everybody_limited(),
+        Principal::Account(account) if principals.trusts(account) => None,
+        Principal::Account(_) | Principal::Unknown => {
+            let message = format!("`{}`, which is not trusted, may use and download the layer version", quoted(text));
+            principals.somebody(principals.external(message))
+        }
+        Principal::Deleted => {
+            let message = format!("`{}` is a principal that was deleted; the statement lets nobody in", quoted(text));
+            Some((FindingId::ExternalLayer, Severity::Info, message))
+        }
+        // No service uses the layers of others: a function's owner does.
+        Principal::Service(_) => None,
+    };
+    match principal::named(&statement.principals) {
+        Some(named) => principal::each(named)
+            .into_iter()
+            .filter_map(|(_, text, who)| verdict(text, who))
+            .max_by_key(|(_, severity, _)| *severity),
+        None => verdict("*", Principal::Everybody),
+    }
 }
 
 /// The Sids of the statements with the named findings: a layer's statements can only be removed, with
@@ -90,13 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn an_organisation_an_account_and_a_deny_are_not() {
+    fn an_organisation_and_an_account_are_not_everybody() {
         check(
             r#"{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#,
-            &[],
+            &["external-layer medium Statement[0]"],
         );
         check(
             r#"{"Sid":"a","Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"lambda:GetLayerVersion"}"#,
+            &["external-layer medium Statement[0]"],
+        );
+        check(
+            r#"{"Sid":"a","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"lambda:GetLayerVersion"}"#,
             &[],
         );
         check(r#"{"Sid":"a","Effect":"Deny","Principal":"*","Action":"lambda:GetLayerVersion"}"#, &[]);
@@ -110,6 +153,65 @@ mod tests {
             {"Sid":"c","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion"}]}"#;
         let context = Context::default();
         let findings = judge(&Document::parse(text, Kind::Resource).unwrap(), &context);
-        assert_eq!(narrow(text, &findings[1..], &context).unwrap(), ["c"]);
+        assert_eq!(narrow(text, &findings[2..], &context).unwrap(), ["c"]);
+    }
+
+    #[track_caller]
+    fn check_in(context: &Context, principal: &str, condition: &str, expected: &[&str]) {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"a","Effect":"Allow","Principal":{principal},"Action":"lambda:GetLayerVersion","Condition":{condition}}}]}}"#
+        );
+        let findings = judge(&Document::parse(&text, Kind::Resource).unwrap(), context);
+        let shown: Vec<String> = findings.iter().map(|f| format!("{} {} {}", f.id, f.severity, f.at)).collect();
+        assert_eq!(shown, expected, "{principal} {condition}");
+        let sids = if expected.is_empty() { Vec::new() } else { vec!["a".to_owned()] };
+        assert_eq!(narrow(&text, &findings, context).unwrap(), sids);
+    }
+
+    #[test]
+    fn whom_a_layer_is_given_to_is_judged_as_whom_a_function_lets_in() {
+        let alone = Context::of_account("111122223333".parse().unwrap());
+        let listed = Context { trusted_accounts: ["444455556666".parse().unwrap()].into(), ..alone.clone() };
+        let organised = Context { organization: Some("o-exampleorgid".parse().unwrap()), ..alone.clone() };
+        let medium = &["external-layer medium Statement[0]"];
+        let high = &["external-layer high Statement[0]"];
+        for outsider in [
+            r#"{"AWS":"arn:aws:iam::999999999999:root"}"#,
+            r#"{"AWS":"999999999999"}"#,
+            r#"{"AWS":["444455556666","999999999999"]}"#,
+        ] {
+            check_in(&alone, outsider, "{}", medium);
+            check_in(&listed, outsider, "{}", high);
+        }
+        check_in(&alone, r#"{"AWS":"111122223333"}"#, "{}", &[]);
+        check_in(&listed, r#"{"AWS":"arn:aws:iam::444455556666:root"}"#, "{}", &[]);
+        let of = |id: &str| format!(r#"{{"StringEquals":{{"aws:PrincipalOrgID":"{id}"}}}}"#);
+        check_in(&alone, r#""*""#, &of("o-anotherorgid"), medium);
+        check_in(&listed, r#""*""#, &of("o-anotherorgid"), high);
+        check_in(&organised, r#""*""#, &of("o-anotherorgid"), high);
+        check_in(&organised, r#""*""#, &of("o-exampleorgid"), &["external-layer low Statement[0]"]);
+        // Addresses and unique ids.
+        check_in(
+            &alone,
+            r#""*""#,
+            r#"{"IpAddress":{"aws:SourceIp":["64.0.0.0/3","198.18.0.0/16"]}}"#,
+            &["public-layer high Statement[0]"],
+        );
+        check_in(&alone, r#""*""#, r#"{"IpAddress":{"aws:SourceIp":"198.18.7.7/32"}}"#, medium);
+        check_in(&listed, r#""*""#, r#"{"StringLike":{"aws:userid":"AROAQWERTZUIOPASDFGHJ:*"}}"#, medium);
+        // A deleted principal is nobody.
+        check_in(&listed, r#"{"AWS":"AIDACKCEVSQ6C2EXAMPLE"}"#, "{}", &["external-layer info Statement[0]"]);
+    }
+
+    #[test]
+    fn a_deny_of_everything_leaves_nothing_public() {
+        let public = r#"{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion"}"#;
+        check(&format!(r#"{public},{{"Sid":"b","Effect":"Deny","Principal":"*","Action":"lambda:*"}}"#), &[]);
+        check(
+            &format!(
+                r#"{public},{{"Sid":"b","Effect":"Deny","Principal":"*","Action":"lambda:GetLayerVersion","Condition":{{"Bool":{{"aws:SecureTransport":"false"}}}}}}"#
+            ),
+            &["public-layer high Statement[0]"],
+        );
     }
 }

@@ -22,6 +22,7 @@
 //! A policy whose `Statement` is one object instead of a list has that object at `Statement[0]`.
 
 mod account;
+mod addresses;
 mod breadth;
 mod conditions;
 mod context;
@@ -40,11 +41,12 @@ mod principal_policy;
 mod rewrite;
 pub mod role_policy;
 mod service_table;
+mod together;
 pub mod trust_policy;
 mod violation;
 
 pub use account::{AccountId, NotAnAccountId, NotAnOrganizationId, OrganizationId};
-pub use context::{Context, NotAPartition, Partition};
+pub use context::{Context, NotAPartition, NotATrustedSource, Partition, TrustedSource};
 pub use document::{
     Condition, Document, DocumentError, Effect, Kind, PrincipalType, Principals, Selection, Statement, Values, Version,
 };

@@ -1,13 +1,16 @@
 //! Who may assume a role: its trust policy.
 
 use crate::{
-    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement, conditions,
+    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement,
+    breadth::Scratch,
+    conditions,
     display::quoted,
     effective_principals::{EffectivePrincipals, ExternalRules},
     pattern,
     principal::{self, Principal, PrincipalPlace},
     principal_policy::PrincipalPolicy,
     rewrite::Narrowed,
+    together::Together,
     violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
@@ -24,14 +27,20 @@ pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effec
 /// `sts:ExternalId` alone limits nothing: it is meant to be known to a third party, and it is no secret
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
+    let together = Together::read(document, context, UNGUESSABLE);
+    let mut scratch = Scratch::default();
     document
         .statements
         .iter()
         .enumerate()
-        .flat_map(|(index, statement)| violations(index, statement, document, context))
+        .filter(|(_, statement)| !together.takes_back(statement, &mut scratch))
+        .flat_map(|(index, statement)| violations(index, statement, document, &together, context))
         .map(|violation| violation.finding)
         .collect()
 }
+
+/// An action of STS that nobody could have thought of.
+const UNGUESSABLE: &str = "sts:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
 
 /// Takes the named findings out of a role's trust policy and changes nothing else.
 ///
@@ -50,7 +59,7 @@ pub fn narrow(
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
     let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        violations(index, statement, document, context)
+        violations(index, statement, document, &Together::default(), context)
     };
     let advice = |service: &str| {
         let service = quoted(service);
@@ -61,14 +70,25 @@ pub fn narrow(
     PrincipalPolicy {
         kind: Kind::Trust,
         violations: &violations,
-        is_same: |named, found| named.at == found.at && named.id == found.id,
+        // Whether certain addresses are public hangs on the other statements, which are not asked here.
+        is_same: |named, found| {
+            let public = FindingId::TrustPublic;
+            let is_outside = found.id == FindingId::TrustExternalAccount;
+            named.at == found.at && (named.id == found.id || (named.id == public && is_outside))
+        },
         bound: FindingId::TrustConfusedDeputy,
         binding: &advice,
     }
     .narrow(document, findings, baseline)
 }
 
-fn violations(index: usize, statement: &Statement<'_>, document: &Document<'_>, context: &Context) -> Vec<Violation> {
+fn violations(
+    index: usize,
+    statement: &Statement<'_>,
+    document: &Document<'_>,
+    together: &Together<'_>,
+    context: &Context,
+) -> Vec<Violation> {
     if statement.effect == Effect::Deny || !lets_in(statement) {
         return Vec::new();
     }
@@ -76,12 +96,21 @@ fn violations(index: usize, statement: &Statement<'_>, document: &Document<'_>, 
         external: FindingId::TrustExternalAccount,
         external_severity: Severity::High,
         organization: FindingId::TrustOrganization,
+        deputy: FindingId::TrustConfusedDeputy,
     };
-    let limits = conditions::limits(&statement.conditions, document.version);
+    let limits = together.limits(statement, document);
     let principals = EffectivePrincipals::new(context, context.account, limits, rules);
+    let never_sent = conditions::never_sent(statement, Some("sts"));
+    let void = |(id, severity, message): Verdict| match never_sent {
+        Some(key) => {
+            let why = format!("STS never sends `{}`, which the conditions ask for", quoted(key));
+            (id, Severity::Info, format!("{why}: the statement lets nobody in"))
+        }
+        None => (id, severity, message),
+    };
     let Some(named) = principal::named(&statement.principals) else {
         return everybody(&principals)
-            .map(|verdict| Violation::new(index, Part::NotPrincipal, true, verdict))
+            .map(|verdict| Violation::new(index, Part::NotPrincipal, true, void(verdict)))
             .into_iter()
             .collect();
     };
@@ -91,10 +120,19 @@ fn violations(index: usize, statement: &Statement<'_>, document: &Document<'_>, 
     named
         .into_iter()
         .filter_map(|(place, text, who)| {
-            let verdict = verdict(place, text, who, &principals, &claims)?;
+            let verdict = void(verdict(place, text, who, &principals, &claims)?);
             Some(Violation::new(index, Part::Principal(place), alone, verdict))
         })
         .collect()
+}
+
+/// Whether nobody but Lambda may assume the role, whatever the conditions.
+pub fn lets_in_lambda_alone(document: &Document<'_>) -> bool {
+    document.statements.iter().filter(|statement| statement.effect == Effect::Allow).all(|statement| {
+        principal::named(&statement.principals).is_some_and(|named| {
+            principal::each(named).iter().all(|(_, _, who)| *who == Principal::Service("lambda.amazonaws.com"))
+        })
+    })
 }
 
 /// Whether the statement grants any way of assuming the role. `sts:TagSession` and `sts:SetSourceIdentity` alone do
@@ -153,19 +191,32 @@ fn verdict(
             let message = format!("`{text}` is a principal that was deleted; the statement lets nobody in");
             Some((FindingId::TrustExternalAccount, Severity::Info, message))
         }
-        // The standard trust. Lambda sends a source only for a few uses.
-        Principal::Service("lambda.amazonaws.com") => None,
-        Principal::Service(service) => match principals.service() {
-            Some(bounded) => bounded,
-            None => {
+        Principal::Service(service) => match principals.service(true) {
+            Some(bounded) => {
+                bounded.filter(|(id, ..)| *id != FindingId::TrustConfusedDeputy || may_be_confused(service))
+            }
+            None if may_be_confused(service) => {
                 let service = quoted(service);
                 let message = format!(
                     "{service} may assume the role for anybody who can name it there: no aws:SourceAccount or aws:SourceArn is fixed"
                 );
                 Some((FindingId::TrustConfusedDeputy, Severity::Low, message))
             }
+            None => None,
         },
     }
+}
+
+/// Whether a service may be made to assume a role by somebody outside the role's account.
+///
+/// A service of AWS gets a role from whoever may pass it, which works within one account alone
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html>). With IAM Roles Anywhere it is the
+/// certificate that chooses the role, of any trust anchor in the account whose profile has it
+/// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
+fn may_be_confused(service: &str) -> bool {
+    let name = service.strip_suffix(".cn").unwrap_or(service);
+    let is_of_aws = [".amazonaws.com", ".amazon.com", ".aws.internal"].iter().any(|domain| name.ends_with(domain));
+    !is_of_aws || name == "rolesanywhere.amazonaws.com"
 }
 
 #[cfg(test)]

@@ -246,14 +246,15 @@ impl Judge<'_> {
             .as_ref()
             .and_then(|policy| policy.parse(Kind::Identity).map_err(|error| self.report.errors.push(error)).ok());
         let together: Vec<&Document<'_>> = read.iter().map(|(_, document)| document).collect();
-        for found in role_policy::judge_role(&together, boundary.as_ref(), self.context) {
+        let trust = role.trust.as_ref().and_then(|trust| self.read(trust, Kind::Trust));
+        let lambda_alone_assumes = trust.as_ref().is_some_and(|(_, trust)| trust_policy::lets_in_lambda_alone(trust));
+        let of_role = Context { lambda_alone_assumes, ..self.context.clone() };
+        for found in role_policy::judge_role(&together, boundary.as_ref(), &of_role) {
             if let Some((policy, _)) = read.get(found.policy) {
                 self.add(policy, vec![found.finding], without_function);
             }
         }
-        if let Some(trust) = &role.trust
-            && let Some((trust, document)) = self.read(trust, Kind::Trust)
-        {
+        if let Some((trust, document)) = trust {
             self.add(trust, trust_policy::judge(&document, self.context), without_function);
         }
         self.shared(&role.at, &role.functions);
@@ -368,6 +369,7 @@ impl Judge<'_> {
         let about_strangers = matches!(
             finding.id,
             FindingId::ExternalInvoke
+                | FindingId::ExternalLayer
                 | FindingId::OrganizationInvoke
                 | FindingId::TrustExternalAccount
                 | FindingId::TrustOidcOpen

@@ -332,7 +332,8 @@ fn layers_are_shared_with_somebody_in_particular() {
         )
     };
     check_function(&layer(""), &["high public-layer May"]);
-    check_function(&layer(", OrganizationId: o-a1b2c3d4e5"), &[]);
+    // Whose organisation it is was not said.
+    check_function(&layer(", OrganizationId: o-a1b2c3d4e5"), &["medium external-layer May"]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn violations() -> Vec<Violation> {
                 "layer-policy/7",
                 policy(&[
                     layer_statement("a", json!("*")),
-                    layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"})),
+                    layer_statement("b", json!({"AWS": "arn:aws:iam::111122223333:root"})),
                     layer_statement("c", json!("*")),
                 ]),
             )],
@@ -154,8 +154,8 @@ impl guarded::Violation<AccessGuard> for Violation {
         shop.put(&pay(), &surface("resource-policy"), self.before.clone());
         let shop = opt_in(shop).await;
         // The layer version was looked at before as well.
-        let partner = layer_statement("b", json!({"AWS": "arn:aws:iam::444455556666:root"}));
-        shop.put(&tools(), &surface("layer-policy/7"), policy(&[partner]));
+        let own = layer_statement("b", json!({"AWS": "arn:aws:iam::111122223333:root"}));
+        shop.put(&tools(), &surface("layer-policy/7"), policy(&[own]));
         let parameters = json!({"layerName": "tools", "versionNumber": 7, "statementId": "b"});
         shop.deliver(&shop.event("AddLayerVersionPermission", parameters)).await;
         shop.pass(SignedDuration::from_secs(1)).await;

@@ -179,7 +179,7 @@ impl Task<'_> {
             .collect();
         let texts = RoleTexts { policies: &texts, boundary: boundary.as_deref() };
         let baseline = baseline.and_then(Content::document).map(text_of);
-        role_policy::narrow(texts, at, &findings, baseline.as_deref(), &self.settings.context())
+        role_policy::narrow(texts, at, &findings, baseline.as_deref(), &policies.context)
             .map_err(|error| format!("the policy does not parse: {error}"))
     }
 

@@ -11,7 +11,7 @@ use std::{
 };
 use strum::{IntoStaticStr, VariantArray};
 use warden_finding::Severity;
-use warden_policy::{AccountId, Context, OrganizationId};
+use warden_policy::{AccountId, Context, OrganizationId, TrustedSource};
 use wildmatch::WildMatch;
 
 /// What happens to findings that were there before a resource was opted in.
@@ -53,6 +53,8 @@ pub struct Settings {
     pub organization: Option<OrganizationId>,
     /// Other accounts that may be given access. Where it is empty, no list is set.
     pub trusted_accounts: BTreeSet<AccountId>,
+    /// Networks and principals that are the own ones, though nothing about them tells.
+    pub trusted_sources: BTreeSet<TrustedSource>,
     /// The least severity that is acted on.
     pub threshold: Severity,
     /// What happens to pre-existing findings.
@@ -96,6 +98,7 @@ impl Settings {
         "WARDEN_PRE_EXISTING",
         "WARDEN_THRESHOLD",
         "WARDEN_TRUSTED_ACCOUNTS",
+        "WARDEN_TRUSTED_SOURCES",
     ];
 
     /// Whether the resource with this ARN is on the list of what is never changed.
@@ -109,6 +112,8 @@ impl Settings {
             account: Some(self.home.account),
             organization: self.organization.clone(),
             trusted_accounts: self.trusted_accounts.clone(),
+            trusted_sources: self.trusted_sources.clone(),
+            lambda_alone_assumes: false,
             partition: self.home.partition.clone(),
         }
     }
@@ -170,6 +175,14 @@ impl Settings {
                 problem: "is not an account id (12 digits)".into(),
             })
         });
+        let trusted_sources = list("WARDEN_TRUSTED_SOURCES").into_iter().map(|source| {
+            source.parse().map_err(|_| SettingsError {
+                name: "WARDEN_TRUSTED_SOURCES",
+                value: source,
+                problem: "is neither addresses (198.51.100.0/24) nor an id (vpc-..., vpce-..., AROA..., AIDA...)"
+                    .into(),
+            })
+        });
         let secret_layers = list("WARDEN_SECRET_LAYERS").into_iter().map(|item| {
             let parsed = item.split_once('=').and_then(|(architecture, layer)| {
                 let known = ["x86_64", "arm64"].contains(&architecture);
@@ -185,6 +198,7 @@ impl Settings {
             home,
             organization,
             trusted_accounts: trusted_accounts.collect::<Result<_, _>>()?,
+            trusted_sources: trusted_sources.collect::<Result<_, _>>()?,
             threshold: parse("WARDEN_THRESHOLD", text("WARDEN_THRESHOLD"), Severity::High, "a severity")?,
             pre_existing: choice("WARDEN_PRE_EXISTING", text("WARDEN_PRE_EXISTING"))?,
             breaker: Breaker {
@@ -238,6 +252,7 @@ mod tests {
     fn every_setting_is_read() {
         let settings = read(&[
             ("WARDEN_TRUSTED_ACCOUNTS", "444455556666, 777788889999"),
+            ("WARDEN_TRUSTED_SOURCES", "198.51.100.0/24,vpce-0a1b2c3d4e5f60718, AROAQWERTZUIOPASDFGHJ"),
             ("WARDEN_ORGANIZATION", "o-a1b2c3d4e5"),
             ("WARDEN_THRESHOLD", "critical"),
             ("WARDEN_PRE_EXISTING", "act"),
@@ -248,7 +263,8 @@ mod tests {
             ("WARDEN_SECRET_LAYERS", "x86_64=arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3"),
         ])
         .unwrap();
-        assert_eq!(settings.trusted_accounts.len(), 2);
+        assert_eq!((settings.trusted_accounts.len(), settings.trusted_sources.len()), (2, 3));
+        assert_eq!(settings.context().trusted_sources, settings.trusted_sources);
         assert_eq!((settings.threshold, settings.pre_existing), (Severity::Critical, PreExistingPolicy::Act));
         assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
         assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
@@ -265,6 +281,11 @@ mod tests {
             assert_eq!(error, expected);
         }
         check("WARDEN_TRUSTED_ACCOUNTS", "1234", "is not an account id (12 digits)");
+        check(
+            "WARDEN_TRUSTED_SOURCES",
+            "office",
+            "is neither addresses (198.51.100.0/24) nor an id (vpc-..., vpce-..., AROA..., AIDA...)",
+        );
         check("WARDEN_THRESHOLD", "severe", "is not a severity");
         check("WARDEN_PRE_EXISTING", "maybe", "is none of withhold, act");
         check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");

@@ -170,7 +170,8 @@ pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
 pub(super) const TRUST_PUBLIC: Explanation = Explanation {
     meaning: "The trust policy lets anybody assume the role: the principal is `*`, or everybody but the ones named \
               (NotPrincipal), and no condition says for sure who that can be. `sts:ExternalId` alone limits nobody, \
-              because it is no secret.",
+              because it is no secret. Neither do address ranges that add up, over all such statements, to more than \
+              a sixteenth of the internet.",
     attack: "Anybody with an AWS account calls `sts:AssumeRole` and works with the function's rights, from outside, \
              for as long as they like. They need to know only the role's name and the account's number.",
     remedy: "Critical. Role-guard takes the statement out of the trust policy; where nothing is left, only Lambda \
@@ -182,7 +183,10 @@ pub(super) const TRUST_PUBLIC: Explanation = Explanation {
 pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
     meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for \
               whom the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers \
-              that serve everybody, GitHub for one, the subject must fix the owner.",
+              that serve everybody, GitHub for one, the subject must fix the owner. Medium where every pod of one \
+              Kubernetes cluster gets in. With a fixed subject alone it is low, since the provider in the account has a \
+              list of audiences, and medium for a public provider, which has none. Info where the conditions ask for \
+              claims of another provider: they let nobody in.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
              role accepts. Roles like that are found by trying role names.",
     remedy: "Critical. Role-guard takes the provider out of the trust policy, since the right subject cannot be \
@@ -193,20 +197,23 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
 };
 
 pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
-    meaning: "The trust policy lets an account in that is neither this one nor in the list of trusted accounts. \
-              Info for a principal that was deleted since, which lets nobody in. A trust policy does not say whose \
+    meaning: "The trust policy lets an account in that is neither this one nor in the list of trusted accounts, or \
+              everybody from addresses, a VPC or an endpoint that are not known as the own, or a foreign organisation \
+              once there is a list or the own organisation is known. Medium for a unique id (`aws:userid`), whose owner \
+              cannot be read from it. Info for a principal that was deleted since, which lets nobody in. A trust policy does not say whose \
               it is, so `warden check` needs `--account` to tell the own account.",
     attack: "A lasting back door: one statement for the attacker's own account outlives every rotated key and every \
              deleted user. Or a supplier was let in once, and their account is broken into now.",
     remedy: "High. Role-guard takes the outside principal out of the statement. Sessions that were started before \
              live on: revoke them.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
-              where it is reviewed once. Let a supplier assume a role that is theirs alone, and no function's.",
+              where it is reviewed once; a network or a unique id of your own into TrustedSources (`--trusted-source`). Let a supplier assume a role that is theirs alone, and no function's.",
 };
 
 pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
     meaning: "The trust policy lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. \
-              Low for the own organisation, medium for any other.",
+              Low for the own organisation, medium for any other as long as neither the own one nor any trusted account \
+              is known; after that it is `trust-external-account`.",
     attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
              too, gets the function's rights.",
     remedy: "Role-guard acts on medium only if the threshold of the account is `medium`.",
@@ -215,11 +222,12 @@ pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
 };
 
 pub(super) const TRUST_CONFUSED_DEPUTY: Explanation = Explanation {
-    meaning: "The trust policy lets an AWS service assume the role without saying for whose resource: neither \
-              `aws:SourceAccount` nor the account in `aws:SourceArn` is fixed. `lambda.amazonaws.com`, the standard \
-              trust of a function's role, is exempt.",
-    attack: "The confused deputy. Somebody configures the service in their own account to use this role. Most \
-             services check that the role is in the account of whoever configures them, which is why it is low.",
+    meaning: "The trust policy lets a service assume the role without saying for whose resource, `aws:SourceAccount` or \
+              the account in `aws:SourceArn`, and somebody other than the account's own people may tell it which role \
+              to take: IAM Roles Anywhere, or a service that is not of AWS. The other services of AWS get a role only \
+              from whoever may pass it within its own account, so they are not reported.",
+    attack: "The confused deputy. Somebody makes the service use this role for them: with Roles Anywhere, whoever has a \
+             certificate of any trust anchor in the account.",
     remedy: "Low: it is reported, and no guard will change it, because not every service sends its source when it \
              assumes a role.",
     instead: "Fix `aws:SourceAccount` or `aws:SourceArn` where the service's documentation says that it sends them. \

@@ -9,6 +9,7 @@ use crate::{
     AccountId, Context, Document, DocumentError, Kind, Statement,
     principal_policy::{Binding, PrincipalPolicy},
     rewrite::Narrowed,
+    together::Together,
 };
 use std::collections::BTreeSet;
 use warden_finding::{Finding, FindingId};
@@ -33,7 +34,7 @@ pub fn narrow(
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
     let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        violations(index, statement, document, context, UrlAuth::Unknown)
+        violations(index, statement, document, &Together::default(), context, UrlAuth::Unknown)
     };
     PrincipalPolicy {
         kind: Kind::Resource,
@@ -45,10 +46,12 @@ pub fn narrow(
     .narrow(document, findings, baseline)
 }
 
-/// The same place and rule. Whether a public grant is called `public-url` hangs on the URL, which is not asked here.
+/// The same place and rule. Whether a public grant is called `public-url` hangs on the URL, and whether one to certain
+/// addresses is public on the other statements, of which neither is asked here.
 fn is_same(named: &Finding, found: &Finding) -> bool {
     let public = |id| matches!(id, FindingId::PublicUrl | FindingId::PublicInvoke);
-    named.at == found.at && (named.id == found.id || (public(named.id) && public(found.id)))
+    let outside = |id| public(id) || id == FindingId::ExternalInvoke;
+    named.at == found.at && (named.id == found.id || (public(named.id) && outside(found.id)))
 }
 
 /// The condition that ties a service to the own and the trusted accounts.
@@ -70,6 +73,7 @@ fn binding(service: &str, context: &Context) -> Result<Binding, String> {
         Some(Sent::Token) => {
             Err(format!("{service} sends no source: add the statement again with the skill's id as EventSourceToken"))
         }
+        None if service == "*" => Err("add aws:SourceAccount with the account of the bucket".to_owned()),
         None => Err(format!(
             "it is not known which source {service} sends: add the statement again with the SourceArn of its resource, or remove it"
         )),

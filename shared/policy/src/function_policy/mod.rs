@@ -7,12 +7,15 @@ pub use crate::rewrite::{Edit, EditKind, Narrowed, Unfixable};
 pub use least_change::narrow;
 
 use crate::{
-    AccountId, Context, Document, Effect, Selection, Statement,
+    Context, Document, Effect, Selection, Statement,
+    breadth::{Scratch, is_all_stars},
     conditions::{self, UrlCondition},
     display::quoted,
-    effective_principals::{EffectivePrincipals, ExternalRules},
+    effective_principals::{EffectivePrincipals, ExternalRules, own_account},
     pattern,
     principal::{self, Principal},
+    service_table,
+    together::Together,
     violation::{Part, Verdict, Violation},
 };
 use serde::{Deserialize, Serialize};
@@ -43,11 +46,14 @@ impl UrlAuth {
 
 /// What is open about a function's resource policy, statement by statement. A Deny is never a finding.
 pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Finding> {
+    let together = Together::read(document, context, UNGUESSABLE);
+    let mut scratch = Scratch::default();
     document
         .statements
         .iter()
         .enumerate()
-        .flat_map(|(index, statement)| violations(index, statement, document, context, url))
+        .filter(|(_, statement)| !together.takes_back(statement, &mut scratch))
+        .flat_map(|(index, statement)| violations(index, statement, document, &together, context, url))
         .map(|violation| violation.finding)
         .collect()
 }
@@ -74,11 +80,12 @@ pub fn may_cover(statement: &Statement<'_>, qualifier: Option<&str>) -> bool {
     }
 }
 
-/// Each statement stands alone, so one that was changed can be judged again by itself.
+/// With nothing beside it a statement stands alone, so that one that was changed can be judged again by itself.
 fn violations(
     index: usize,
     statement: &Statement<'_>,
     document: &Document<'_>,
+    together: &Together<'_>,
     context: &Context,
     url: UrlAuth,
 ) -> Vec<Violation> {
@@ -89,9 +96,16 @@ fn violations(
     if grant.is_nothing() {
         return Vec::new();
     }
-    let invokers = Invokers::read(statement, document, context);
+    let invokers = Invokers::read(statement, document, together, context);
+    let void = void(statement, &grant);
     let mut violations = Vec::new();
-    let mut report = |part, alone, verdict| violations.push(Violation::new(index, part, alone, verdict));
+    let mut report = |part, alone, (id, severity, message): Verdict| {
+        let verdict = match &void {
+            Some(why) => (id, Severity::Info, format!("{why}: the statement lets nobody in")),
+            None => (id, severity, message),
+        };
+        violations.push(Violation::new(index, part, alone, verdict));
+    };
     match principal::named(&statement.principals) {
         Some(principals) => {
             let principals = principal::each(principals);
@@ -129,17 +143,42 @@ fn violations(
     violations
 }
 
-/// `lambda:*`, `*` and what amounts to them: a pattern that also takes a name nobody could have thought of.
+/// Why an Allow gives nobody anything, if that is sure.
+fn void(statement: &Statement<'_>, grant: &Grant) -> Option<String> {
+    if grant.of_nothing {
+        return Some(format!("there is no such action as {}", grant.shown));
+    }
+    if matches!(&statement.resources, Some(Selection::Except(spared)) if spared.iter().any(is_all_stars)) {
+        return Some("NotResource leaves no resource".to_owned());
+    }
+    let key = conditions::never_sent(statement, Some("lambda"))?;
+    Some(format!("Lambda never sends `{}`, which the conditions ask for", quoted(key)))
+}
+
+/// An action of Lambda that nobody could have thought of.
+const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+
+/// `lambda:*`, `*` and what amounts to them.
 fn is_every_action(action: &str) -> bool {
-    const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
     pattern::fits_ignoring_case(action, UNGUESSABLE)
 }
 
-/// The account that a resource policy's own `Resource` names.
-fn account_of_resources(statement: &Statement<'_>) -> Option<AccountId> {
-    match statement.resources.as_ref()? {
-        Selection::Only(resources) => resources.iter().find_map(|arn| arn.split(':').nth(4)?.parse().ok()),
-        Selection::Except(_) => None,
+/// Whether an action exists, or a pattern fits one that does. Whitespace in an action matches nothing.
+fn exists(action: &str) -> bool {
+    if action.contains(char::is_whitespace) {
+        return false;
+    }
+    if !pattern::has_wildcard(action) {
+        return service_table::action(action).is_some();
+    }
+    match action.split_once(':') {
+        Some((prefix, tail)) if !pattern::has_wildcard(prefix) => {
+            service_table::service(prefix).is_some_and(|service| {
+                !prefix.eq_ignore_ascii_case("lambda")
+                    || service_table::actions_of(service).any(|action| service_table::fits_name(tail, action))
+            })
+        }
+        Some(_) | None => true,
     }
 }
 
@@ -149,6 +188,8 @@ struct Grant {
     open_url: bool,
     /// Anything else.
     other: bool,
+    /// There are actions, and none of them exists.
+    of_nothing: bool,
     /// The actions, for the message.
     shown: String,
 }
@@ -156,17 +197,23 @@ struct Grant {
 impl Grant {
     fn read(actions: &Selection<crate::Values<'_>>, condition: UrlCondition, url: UrlAuth) -> Self {
         const URL_ACTION: &str = "lambda:InvokeFunctionUrl";
-        // Whitespace in an action matches nothing.
-        let matches_something = |action: &&str| !action.contains(char::is_whitespace);
+        let mut of_nothing = false;
         let (url_action, other_action, shown) = match actions {
             Selection::Only(actions) => (
                 actions.iter().any(|action| pattern::fits_ignoring_case(action, URL_ACTION)),
                 // A pattern that a plain `InvokeFunction` cannot match and that starts like the URL's action is that
                 // action.
-                actions.iter().filter(matches_something).any(|action| {
-                    !(pattern::fits_ignoring_case(action, URL_ACTION)
-                        && action.get(..22).is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))
-                }),
+                {
+                    let mut existing = actions.iter().filter(|action| exists(action)).peekable();
+                    of_nothing = existing.peek().is_none() && !actions.as_slice().is_empty();
+                    of_nothing
+                        || existing.any(|action| {
+                            !(pattern::fits_ignoring_case(action, URL_ACTION)
+                                && action
+                                    .get(..22)
+                                    .is_some_and(|head| head.eq_ignore_ascii_case("lambda:InvokeFunctionU")))
+                        })
+                },
                 match actions.as_slice() {
                     [] => String::new(),
                     [action] => format!("`{}`", quoted(action)),
@@ -182,14 +229,16 @@ impl Grant {
         let open = url.may_be_open();
         match condition {
             UrlCondition::Any => {
-                Self { open_url: url_action && open, other: other_action || (url_action && !open), shown }
+                Self { open_url: url_action && open, other: other_action || (url_action && !open), of_nothing, shown }
             }
             UrlCondition::ThroughUrl => {
                 let any = url_action || other_action;
-                Self { open_url: any && open, other: any && !open, shown }
+                Self { open_url: any && open, other: any && !open, of_nothing, shown }
             }
             // Signed, but by anybody's key.
-            UrlCondition::ThroughAuthenticatedUrl => Self { open_url: false, other: url_action || other_action, shown },
+            UrlCondition::ThroughAuthenticatedUrl => {
+                Self { open_url: false, other: url_action || other_action, of_nothing, shown }
+            }
         }
     }
 
@@ -213,26 +262,32 @@ impl Grant {
 /// Who can be behind a statement's principals.
 struct Invokers<'d> {
     principals: EffectivePrincipals<'d>,
-    bucket_named: bool,
     token: bool,
+    /// A key that a service never sends, where the conditions ask for one.
+    never_sent_by_services: Option<&'d str>,
 }
 
 impl<'d> Invokers<'d> {
-    fn read(statement: &'d Statement<'_>, document: &Document<'_>, context: &'d Context) -> Self {
+    fn read(
+        statement: &'d Statement<'_>,
+        document: &Document<'_>,
+        together: &Together<'_>,
+        context: &'d Context,
+    ) -> Self {
         let listed = !context.trusted_accounts.is_empty();
         let rules = ExternalRules {
             external: FindingId::ExternalInvoke,
             // Where a list of trusted accounts is set, one that is not on it is the textbook backdoor.
             external_severity: if listed { Severity::High } else { Severity::Medium },
             organization: FindingId::OrganizationInvoke,
+            deputy: FindingId::OpenServicePrincipal,
         };
-        let own = context.account.or_else(|| account_of_resources(statement));
-        let limits = conditions::limits(&statement.conditions, document.version);
-        let principals = EffectivePrincipals::new(context, own, limits, rules);
+        let limits = together.limits(statement, document);
+        let principals = EffectivePrincipals::new(context, own_account(statement, context), limits, rules);
         Self {
             principals,
-            bucket_named: conditions::names_a_bucket(&statement.conditions, document.version),
             token: conditions::has_event_source_token(&statement.conditions, document.version),
+            never_sent_by_services: conditions::never_sent_by_services(&statement.conditions),
         }
     }
 
@@ -254,7 +309,7 @@ impl<'d> Invokers<'d> {
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
             Principal::Service(_) if self.token => Vec::new(),
-            Principal::Service(service) => match principals.service() {
+            Principal::Service(service) => match principals.service(event_source::is_s3(service)) {
                 Some(bounded) => bounded.into_iter().collect(),
                 None => vec![self.open_service(service)],
             },
@@ -262,18 +317,18 @@ impl<'d> Invokers<'d> {
     }
 
     fn open_service(&self, service: &str) -> Verdict {
-        let of_a_bucket = event_source::is_s3(service) && self.bucket_named;
         let service = quoted(service);
-        let (severity, message) = if of_a_bucket {
-            let message = format!(
-                "{service} may invoke for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name"
-            );
-            (Severity::Low, message)
-        } else {
-            let message = format!(
-                "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
-            );
-            (Severity::High, message)
+        let (severity, message) = match self.never_sent_by_services {
+            Some(key) => (
+                Severity::Info,
+                format!("{service} never sends `{}`, which the conditions ask for: they do not let it in", quoted(key)),
+            ),
+            None => (
+                Severity::High,
+                format!(
+                    "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
+                ),
+            ),
         };
         (FindingId::OpenServicePrincipal, severity, message)
     }

@@ -56,12 +56,15 @@ fn a_star_is_everybody_in_every_form() {
 
 #[test]
 fn any_action_for_everybody_is_public() {
-    for action in ["lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:Invoke*", "future:Action"] {
+    for action in ["lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:Invoke*", "s3:GetObject"] {
         check(json!({"Effect": "Allow", "Principal": "*", "Action": action}), &["public-invoke critical Statement[0]"]);
     }
     check(json!({"Effect": "Allow", "Principal": "*", "Action": []}), &[]);
     // Whitespace matches nothing.
-    check(json!({"Effect": "Allow", "Principal": "*", "Action": [" lambda:InvokeFunction", "lambda:* "]}), &[]);
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "Action": [" lambda:InvokeFunction", "lambda:* "]}),
+        &["public-invoke info Statement[0]"],
+    );
 }
 
 #[test]
@@ -77,8 +80,6 @@ fn what_limits_everybody() {
     check(everybody(json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), &[]);
     check(everybody(json!({"StringEquals": {"aws:SourceAccount": OWN}})), &[]);
     check(everybody(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})), &[]);
-    check(everybody(json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), &[]);
-    check(everybody(json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}})), &[]);
     check(everybody(json!({"Bool": {"aws:SecureTransport": "true"}})), public);
     check(everybody(json!({"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}})), public);
     check(everybody(json!({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}})), public);
@@ -91,7 +92,7 @@ fn what_limits_everybody() {
 fn organisations() {
     let of = |id: &str| allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
     check(of("o-exampleorgid"), &["organization-invoke low Statement[0]"]);
-    check(of("o-anotherorgid"), &["organization-invoke medium Statement[0]"]);
+    check(of("o-anotherorgid"), &["external-invoke high Statement[0]"]);
     // Both hold at once: what is left is the own account.
     check(
         allow(
@@ -167,7 +168,7 @@ fn service_principals() {
     );
     check(service("sns.amazonaws.com", json!({"StringLike": {"AWS:SourceAccount": "*"}})), open);
     // Only the source tells whom a service works for.
-    check(service("sns.amazonaws.com", json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})), open);
+    check(service("sns.amazonaws.com", json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), open);
     check(service("sns.amazonaws.com", json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), open);
     check(service("sns.amazonaws.com", json!({"StringEquals": {"AWS:SourceAccount": OWN}})), &[]);
     check(
@@ -281,6 +282,390 @@ fn a_public_url_needs_a_url_without_authentication() {
         UrlAuth::Open,
         url(json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE", "aws:PrincipalOrgID": "o-exampleorgid"}})),
         &["organization-invoke low Statement[0]"],
+    );
+}
+
+fn addresses(ranges: &[&str]) -> Value {
+    json!({"IpAddress": {"aws:SourceIp": ranges}})
+}
+
+/// Every address but those of one network, in as few ranges as there can be.
+fn all_but(hole: [u8; 4], prefix: u32) -> Vec<String> {
+    let hole = u32::from_be_bytes(hole);
+    (1..=prefix)
+        .map(|length| {
+            let bit = 1 << (32 - length);
+            let sibling = (hole ^ bit) & !(bit - 1);
+            format!("{}/{length}", std::net::Ipv4Addr::from(sibling))
+        })
+        .collect()
+}
+
+#[test]
+fn ranges_that_add_up_to_a_sixteenth_of_the_internet_limit_nobody() {
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let everywhere = |ranges: Value| allow(json!("*"), json!({"IpAddress": {"aws:SourceIp": ranges}}));
+    for hole in [8, 17, 24, 31] {
+        check(everywhere(json!(all_but([198, 18, 7, 0], hole))), public);
+    }
+    check(everywhere(json!(["64.0.0.0/3"])), public);
+    check(everywhere(json!(["32.0.0.0/4", "8.8.8.8/32"])), public);
+    check(everywhere(json!(["32.0.0.0/5", "40.0.0.0/5", "64.0.0.0/31"])), public);
+    check(everywhere(json!("2600::/7")), public);
+    check(everywhere(json!(["2600::/8", "2a00::/8"])), public);
+    // One address of the other family does not make up for it.
+    check(everywhere(json!(["64.0.0.0/3", "2001:4860::/32"])), public);
+    // Written as IPv6, or not as a range at all.
+    check(everywhere(json!("::ffff:64.0.0.0/99")), public);
+    check(everywhere(json!(["203.0.113.0/24", "somewhere"])), public);
+
+    let outsider: &[&str] = &["external-invoke medium Statement[0]"];
+    for less in [
+        json!("32.0.0.0/4"),
+        json!(["32.0.0.0/5", "40.0.0.0/5"]),
+        json!(["32.0.0.0/5", "40.0.0.0/5", "40.1.0.0/16", "32.0.0.0/6"]),
+        json!("52.0.0.0/11"),
+        json!("198.18.7.7/32"),
+        json!("8.8.8.8"),
+        json!("2600::/8"),
+        json!("2600:1f18::/33"),
+    ] {
+        check(everywhere(less), outsider);
+    }
+    // Nobody calls from a private address, so they add nothing to the sum and nobody to the callers.
+    check(everywhere(json!(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"])), &[]);
+    check(everywhere(json!(["224.0.0.0/3", "10.0.0.0/8", "8.8.4.0/24"])), outsider);
+}
+
+#[test]
+fn ranges_are_added_up_over_the_statements_of_a_policy() {
+    let slices = |slices: std::ops::Range<u8>| -> Value {
+        slices.map(|nth| allow(json!("*"), addresses(&[&format!("{}.0.0.0/6", 64 + 4 * nth)]))).collect()
+    };
+    let public: Vec<String> = (0..5).map(|nth| format!("public-invoke critical Statement[{nth}]")).collect();
+    let outsider: Vec<String> = (0..4).map(|nth| format!("external-invoke medium Statement[{nth}]")).collect();
+    let judged = |statements: Value| {
+        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        shown(&judge(&Document::parse(&text, Kind::Resource).unwrap(), &context(), UrlAuth::NoUrl))
+    };
+    assert_eq!(judged(slices(0..5)), public);
+    assert_eq!(judged(slices(0..4)), outsider);
+    // What names somebody beside adds nothing.
+    let mut bounded = slices(0..5);
+    bounded[4]["Condition"]["StringEquals"] = json!({"aws:PrincipalAccount": OWN});
+    assert_eq!(judged(bounded), outsider);
+}
+
+#[test]
+fn a_url_for_most_of_the_internet_is_public() {
+    let url = |ranges: Vec<String>| {
+        json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl",
+            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}, "IpAddress": {"aws:SourceIp": ranges}}})
+    };
+    check_in(&context(), UrlAuth::Open, url(all_but([203, 0, 113, 0], 24)), &["public-url critical Statement[0]"]);
+    check_in(&context(), UrlAuth::Open, url(vec!["198.18.7.7/32".into()]), &["external-invoke medium Statement[0]"]);
+}
+
+#[test]
+fn a_network_that_is_not_known_is_an_outsider() {
+    for condition in [
+        json!({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d4e5f60718"}}),
+        json!({"StringEquals": {"aws:SourceVpc": ["vpc-0a1b2c3d", "vpc-4e5f6071"]}}),
+        json!({"StringLike": {"aws:sourcevpce": "vpce-0a1b2c3d4e5f60718"}}),
+        json!({"IpAddress": {"aws:SourceIp": "198.18.7.7/32"}}),
+    ] {
+        let statement = allow(json!("*"), condition);
+        check(statement.clone(), &["external-invoke medium Statement[0]"]);
+        check_in(&trusting(), UrlAuth::NoUrl, statement, &["external-invoke high Statement[0]"]);
+    }
+    // The own account from a network is the own account.
+    check(
+        allow(
+            json!("*"),
+            json!({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d4e5f60718", "aws:PrincipalAccount": OWN}}),
+        ),
+        &[],
+    );
+    check(allow(json!({"AWS": OWN}), addresses(&["198.18.7.7/32"])), &[]);
+}
+
+#[test]
+fn what_is_known_as_the_own_is_no_outsider() {
+    let sources = ["198.51.100.0/24", "64.0.0.0/4", "vpce-0a1b2c3d4e5f60718", "AROAQWERTZUIOPASDFGHJ"];
+    let knowing = Context { trusted_sources: sources.map(|text| text.parse().unwrap()).into(), ..trusting() };
+    let judged = |condition: Value, expected: &[&str]| {
+        check_in(&knowing, UrlAuth::NoUrl, allow(json!("*"), condition), expected);
+    };
+    let outsider: &[&str] = &["external-invoke high Statement[0]"];
+    judged(addresses(&["198.51.100.7", "198.51.100.128/25"]), &[]);
+    judged(addresses(&["198.51.100.7", "8.8.8.8"]), outsider);
+    judged(addresses(&["198.51.0.0/16"]), outsider);
+    judged(json!({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d4e5f60718"}}), &[]);
+    judged(json!({"StringEquals": {"aws:SourceVpce": ["vpce-0a1b2c3d4e5f60718", "vpce-11112222"]}}), outsider);
+    judged(json!({"StringEquals": {"aws:SourceVpc": "vpc-11112222"}}), outsider);
+    judged(json!({"StringLike": {"aws:userid": "AROAQWERTZUIOPASDFGHJ:*"}}), &[]);
+    judged(
+        json!({"StringLike": {"aws:userid": ["AROAQWERTZUIOPASDFGHJ:*", "AROAAAAAAAAAAAAAAAAAA:*"]}}),
+        &["external-invoke medium Statement[0]"],
+    );
+    // The own ones do not add up with those of others.
+    let two = json!([allow(json!("*"), addresses(&["64.0.0.0/4"])), allow(json!("*"), addresses(&["8.8.8.8"]))]);
+    check_in(&knowing, UrlAuth::NoUrl, two, &["external-invoke high Statement[1]"]);
+}
+
+#[test]
+fn whose_a_unique_id_is_cannot_be_read_from_it() {
+    let of = |operator: &str, id: &str| allow(json!("*"), json!({operator: {"aws:userid": id}}));
+    let somebody: &[&str] = &["external-invoke medium Statement[0]"];
+    for id in
+        ["AROAQWERTZUIOPASDFGHJ:*", "AROAQWERTZUIOPASDFGHJ:deploy-*", "AROAQWERTZUIOPASDFGHJ*", "AIDAQWERTZUIOPASDFGHJ"]
+    {
+        check(of("StringLike", id), somebody);
+        check_in(&trusting(), UrlAuth::NoUrl, of("StringLike", id), somebody);
+    }
+    check(of("StringEquals", "AROAQWERTZUIOPASDFGHJ:deploy"), somebody);
+    // An account's root, and who is federated by an account.
+    check(of("StringEquals", OWN), &[]);
+    check(of("StringLike", "111122223333:*"), &[]);
+    check(of("StringLike", "999999999999:*"), somebody);
+    check_in(&trusting(), UrlAuth::NoUrl, of("StringLike", "999999999999:*"), &["external-invoke high Statement[0]"]);
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    for id in ["*", "*:deploy", "AROA*", "AROAQWERTZ*", "AROAQWERTZUIOPASDFGH?:*", "${aws:userid}", "anonymous"] {
+        check(of("StringLike", id), public);
+    }
+}
+
+#[test]
+fn organisations_elsewhere_are_outsiders_once_anybody_is_known() {
+    let of = |id: &str| allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
+    let nobody_known = Context::of_account(OWN.parse().unwrap());
+    check_in(&nobody_known, UrlAuth::NoUrl, of("o-anotherorgid"), &["organization-invoke medium Statement[0]"]);
+    check(of("o-anotherorgid"), &["external-invoke high Statement[0]"]);
+    check(of("o-exampleorgid"), &["organization-invoke low Statement[0]"]);
+    let listed = Context { trusted_accounts: [TRUSTED.parse().unwrap()].into(), ..nobody_known };
+    check_in(&listed, UrlAuth::NoUrl, of("o-anotherorgid"), &["external-invoke high Statement[0]"]);
+    check(
+        allow(json!({"Service": "sns.amazonaws.com"}), json!({"StringEquals": {"aws:SourceOrgID": "o-anotherorgid"}})),
+        &["external-invoke high Statement[0]"],
+    );
+    check(
+        allow(json!({"AWS": "999999999999"}), json!({"StringEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}})),
+        &["external-invoke medium Statement[0]"],
+    );
+}
+
+#[test]
+fn paths_of_an_organisation_are_that_organisation() {
+    let of = |operator: &str, path: &str| {
+        allow(json!({"Service": "sns.amazonaws.com"}), json!({operator: {"aws:SourceOrgPaths": [path]}}))
+    };
+    let low: &[&str] = &["organization-invoke low Statement[0]"];
+    check(of("ForAnyValue:StringLike", "o-exampleorgid/r-pq12/ou-pq12-33333333/*"), low);
+    check(of("ForAnyValue:StringEquals", "o-exampleorgid/r-pq12/ou-pq12-33333333/"), low);
+    check(of("ForAnyValue:StringLike", "o-exampleorgid/*"), low);
+    check_in(
+        &Context::of_account(OWN.parse().unwrap()),
+        UrlAuth::NoUrl,
+        of("ForAnyValue:StringLike", "o-anotherorgid/r-pq12/*"),
+        &["organization-invoke medium Statement[0]"],
+    );
+    let open: &[&str] = &["open-service-principal high Statement[0]"];
+    for anybody in ["*/r-pq12/ou-pq12-33333333/*", "o-*", "o-exampleorg*"] {
+        check(of("ForAnyValue:StringLike", anybody), open);
+    }
+    check(of("ForAllValues:StringLike", "o-exampleorgid/*"), open);
+}
+
+#[test]
+fn a_star_in_the_region_reaches_another_account_only_where_names_have_colons() {
+    let of = |service: &str, operator: &str, arn: &str| {
+        allow(json!({"Service": service}), json!({operator: {"AWS:SourceArn": arn}}))
+    };
+    let open: &[&str] = &["open-service-principal high Statement[0]"];
+    for (service, arn) in [
+        ("events.amazonaws.com", "arn:aws:events:*:111122223333:rule/*"),
+        ("events.amazonaws.com", "arn:aws:events:us-*:111122223333:rule/tick-?"),
+        ("sns.amazonaws.com", "arn:aws:sns:*:111122223333:orders"),
+        ("logs.amazonaws.com", "arn:aws:logs:*:111122223333:log-group:/shop/*"),
+    ] {
+        check(of(service, "StringLike", arn), &[]);
+        check(of(service, "ArnLike", arn), &[]);
+    }
+    for (service, arn) in [
+        // A path of anybody's API may be `/:111122223333:x`, a log group anybody's `111122223333`.
+        ("apigateway.amazonaws.com", "arn:aws:execute-api:*:111122223333:*"),
+        ("logs.amazonaws.com", "arn:aws:logs:*:111122223333:*"),
+        ("events.amazonaws.com", "arn:aws:*:*:111122223333:rule/*"),
+        ("events.amazonaws.com", "arn:aws*:events:*:111122223333:rule/*"),
+        ("events.amazonaws.com", "arn:aws:events:*:1111*:rule/*"),
+        ("events.amazonaws.com", "arn:aws:events:*11122223333:rule/*"),
+    ] {
+        check(of(service, "StringLike", arn), open);
+    }
+}
+
+#[test]
+fn nobody_but_s3_calls_for_a_bucket() {
+    let everybody = |condition| allow(json!("*"), condition);
+    let low: &[&str] = &["open-service-principal low Statement[0]"];
+    let bucket = |operator: &str, arn: &str| everybody(json!({operator: {"aws:SourceArn": arn}}));
+    check(bucket("ArnLike", "arn:aws:s3:::orders-in"), low);
+    check(bucket("ArnEquals", "arn:aws:s3:::orders-in"), low);
+    check(bucket("StringEquals", "arn:aws:s3:::orders-in"), low);
+    check(
+        everybody(
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::orders-in"}, "StringEquals": {"aws:SourceAccount": OWN}}),
+        ),
+        &[],
+    );
+    let two = json!({"ArnLike": {"aws:SourceArn": ["arn:aws:s3:::orders-in", "arn:aws:sns:us-east-1:111122223333:t"]}});
+    check(everybody(two), low);
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    check(bucket("ArnLike", "arn:aws:s3:::*"), public);
+    check(bucket("ArnLike", "arn:aws:s3:::orders-*"), public);
+    check(bucket("ArnNotLike", "arn:aws:s3:::orders-in"), public);
+    check(bucket("ArnLike", "arn:aws:sns:us-east-1::orders-in"), public);
+}
+
+#[test]
+fn a_deny_of_everything_leaves_nothing_open() {
+    let function = "arn:aws:lambda:us-east-1:111122223333:function:f";
+    let public = allow(json!("*"), json!({}));
+    let deny = |principal: Value, action: Value| json!({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": function});
+    let with = |deny: Value, expected: &[&str]| {
+        check_in(&context(), UrlAuth::Open, json!([public, deny]), expected);
+        check_in(
+            &context(),
+            UrlAuth::Open,
+            json!([deny, public]),
+            &expected.iter().map(|_| "public-invoke critical Statement[1]").collect::<Vec<_>>(),
+        );
+    };
+    let still: &[&str] = &["public-invoke critical Statement[0]"];
+    for principal in [json!("*"), json!({"AWS": "*"}), json!({"AWS": [OWN, "*"]})] {
+        with(deny(principal, json!("lambda:InvokeFunction")), &[]);
+    }
+    for action in
+        [json!("*"), json!("lambda:*"), json!("LAMBDA:invoke*"), json!(["lambda:GetFunction", "lambda:InvokeFunction"])]
+    {
+        with(deny(json!("*"), action), &[]);
+    }
+    let mut everywhere = deny(json!("*"), json!("*"));
+    for resource in [json!("*"), json!("arn:aws:lambda:*:*:function:f"), json!([function, "x"])] {
+        everywhere["Resource"] = resource;
+        with(everywhere.clone(), &[]);
+    }
+    // All but those who are trusted anyway.
+    with(json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "Action": "lambda:*", "Resource": function}), &[]);
+    with(
+        json!({"Effect": "Deny", "NotPrincipal": {"AWS": "999999999999"}, "Action": "lambda:*", "Resource": function}),
+        still,
+    );
+    with(
+        json!({"Effect": "Deny", "NotPrincipal": {"Service": "sns.amazonaws.com"}, "Action": "*", "Resource": function}),
+        still,
+    );
+    with(deny(json!({"AWS": "999999999999"}), json!("*")), still);
+    with(deny(json!("*"), json!("lambda:InvokeFunctionUrl")), still);
+    with(
+        json!({"Effect": "Deny", "Principal": "*", "NotAction": "lambda:InvokeFunction", "Resource": function}),
+        still,
+    );
+    with(json!({"Effect": "Deny", "Principal": "*", "NotAction": "lambda:GetFunction", "Resource": function}), &[]);
+    let mut narrow = deny(json!("*"), json!("*"));
+    narrow["Resource"] = json!(format!("{function}:live"));
+    with(narrow.clone(), still);
+    narrow["Resource"] = json!("arn:aws:lambda:us-east-1:111122223333:function:?");
+    with(narrow, &[]);
+    let mut conditional = deny(json!("*"), json!("*"));
+    conditional["Condition"] = json!({"StringNotEquals": {"aws:PrincipalAccount": OWN}});
+    with(conditional, still);
+    // A pattern that the Deny does not take whole.
+    let mut wide = public.clone();
+    wide["Resource"] = json!("arn:aws:lambda:us-east-1:111122223333:function:f*");
+    check_in(&context(), UrlAuth::NoUrl, json!([wide, deny(json!("*"), json!("*"))]), still);
+    wide["Resource"] = json!(function);
+    wide["Action"] = json!("lambda:Invoke*");
+    check_in(&context(), UrlAuth::NoUrl, json!([wide, deny(json!("*"), json!("lambda:InvokeFunction"))]), still);
+    check_in(&context(), UrlAuth::NoUrl, json!([wide, deny(json!("*"), json!("lambda:Invoke?*"))]), still);
+    check_in(&context(), UrlAuth::NoUrl, json!([wide, deny(json!("*"), json!("lambda:I*"))]), &[]);
+    // It is as true of whoever else is open.
+    let service = allow(json!({"Service": "sns.amazonaws.com"}), json!({}));
+    check_in(&context(), UrlAuth::NoUrl, json!([service, deny(json!("*"), json!("*"))]), &[]);
+}
+
+#[test]
+fn what_is_no_action_grants_nothing() {
+    let granted = |actions: Value| json!({"Effect": "Allow", "Principal": "*", "Action": actions});
+    let note: &[&str] = &["public-invoke info Statement[0]"];
+    for action in [
+        "lambda:InvokeFunctoin",
+        "lamda:InvokeFunction",
+        "lambda:Call*",
+        "lambda:InvokeFunction;lambda:GetFunction",
+        "lambda.InvokeFunction",
+    ] {
+        check(granted(json!(action)), note);
+    }
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    for actions in [
+        json!(["lambda:InvokeFunctoin", "lambda:InvokeFunction"]),
+        json!("lambda:In?okeFunction"),
+        json!("l*:Invoke*"),
+        json!("LAMBDA:INVOKEFUNCTION"),
+    ] {
+        check(granted(actions), public);
+    }
+    check(json!({"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": "lambda:InvokeFunctoin"}), &[]);
+    // Nothing is left of what NotResource leaves out.
+    check(json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "NotResource": "*"}), note);
+    check(
+        json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "NotResource": "arn:aws:s3:::x"}),
+        public,
+    );
+}
+
+#[test]
+fn a_condition_on_a_key_that_is_never_sent_lets_nobody_in() {
+    let note: &[&str] = &["public-invoke info Statement[0]"];
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let with = |operator: &str, key: &str| allow(json!("*"), json!({operator: {key: "x"}}));
+    for key in ["s3:prefix", "sqs:ResourceTag/team", "kms:ViaService", "DynamoDB:LeadingKeys"] {
+        check(with("StringEquals", key), note);
+        check(with("ForAnyValue:StringLike", key), note);
+        for holds_without in
+            ["StringNotEquals", "StringEqualsIfExists", "ForAllValues:StringEquals", "Null", "ArnNotLike"]
+        {
+            check(with(holds_without, key), public);
+        }
+    }
+    // Keys of Lambda's own, of whoever calls, and those that nobody here knows.
+    for key in [
+        "lambda:FunctionArn",
+        "aws:PrincipalTag/team",
+        "aws:SomethingNew",
+        "ec2:SourceInstanceARN",
+        "sts:RoleSessionName",
+        "saml:sub",
+        "accounts.google.com:sub",
+        "future:Key",
+        "glue:RoleAssumedBy",
+    ] {
+        check(with("StringEquals", key), public);
+    }
+    // A service is in no organisation and has no tags.
+    for key in ["aws:PrincipalOrgID", "aws:PrincipalTag/team"] {
+        check(
+            allow(json!({"Service": "sns.amazonaws.com"}), json!({"StringEquals": {key: "o-exampleorgid"}})),
+            &["open-service-principal info Statement[0]"],
+        );
+    }
+    check(
+        allow(
+            json!({"Service": "sns.amazonaws.com"}),
+            json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        ),
+        &["open-service-principal high Statement[0]"],
     );
 }
 
@@ -520,6 +905,22 @@ mod rewrite {
     }
 
     #[test]
+    fn addresses_that_are_public_together_go_together() {
+        let from = |sid: &str, range: &str| {
+            let mut statement = invoke(sid, json!("*"));
+            statement["Condition"] = addresses(&[range]);
+            statement
+        };
+        let own = invoke("own", json!({"AWS": OWN}));
+        check(
+            json!([from("a", "64.0.0.0/4"), own, from("b", "80.0.0.0/4")]),
+            None,
+            json!([own]),
+            &[(0, EditKind::Removed), (2, EditKind::Removed)],
+        );
+    }
+
+    #[test]
     fn what_was_not_named_is_left_alone() {
         let text = policy(json!([invoke("a", json!({"AWS": ["999999999999", "*", "AROADBQP57FF2AEXAMPLE"]}))]));
         let findings = judge(&Document::parse(&text, Kind::Resource).unwrap(), &trusting(), UrlAuth::NoUrl);
@@ -571,6 +972,10 @@ mod rewrite {
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}}),
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:t"}, "ArnEquals": {"AWS:SourceArn": "*"}}),
             json!({"StringEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}}),
+            json!({"IpAddress": {"aws:SourceIp": "64.0.0.0/4"}}),
+            json!({"IpAddress": {"aws:SourceIp": ["80.0.0.0/4", "10.0.0.0/8"]}}),
+            json!({"StringLike": {"aws:userid": "AROAQWERTZUIOPASDFGHJ:*"}}),
+            json!({"StringEquals": {"s3:prefix": "x"}}),
             json!({"Bool": {"aws:SecureTransport": true}}),
         ])
     }

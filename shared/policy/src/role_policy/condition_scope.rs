@@ -2,6 +2,7 @@
 
 use super::sensitivity::is_baseline_policy;
 use crate::{
+    Context,
     conditions::{self, Limit, Side},
     document::{Condition, Statement, Version},
 };
@@ -9,6 +10,8 @@ use crate::{
 /// What the conditions leave of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConditionScope<'d> {
+    /// A key that they ask for and that is never sent: nothing is granted.
+    pub(super) dead: Option<&'d str>,
     /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
     pub(super) scoped: bool,
     /// They name where the call comes from.
@@ -20,7 +23,7 @@ pub(super) struct ConditionScope<'d> {
 }
 
 impl<'d> ConditionScope<'d> {
-    pub(super) fn read(statement: &'d Statement<'_>, version: Version) -> Self {
+    pub(super) fn read(statement: &'d Statement<'_>, version: Version, context: &Context) -> Self {
         if statement.conditions.is_empty() {
             return Self::default();
         }
@@ -28,8 +31,9 @@ impl<'d> ConditionScope<'d> {
         let is_source = |limit: &Limit<'_>| match limit {
             // A role's own account, organisation and ARN are a fact about the role and no limit to it.
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
-            Limit::Network => true,
-            Limit::Identity => false,
+            Limit::Sources { bucket, .. } => !bucket,
+            Limit::Addresses(_) | Limit::Networks(_) => true,
+            Limit::Identities(_) => false,
         };
         let fixed = |key: &str| {
             conditions.iter().find(|condition| {
@@ -37,7 +41,10 @@ impl<'d> ConditionScope<'d> {
             })
         };
         Self {
-            scoped: conditions.iter().any(|condition| scopes(condition, version)),
+            dead: conditions::never_sent(statement, None),
+            scoped: conditions.iter().any(|condition| {
+                scopes(condition, version) || (context.lambda_alone_assumes && equals_own_tag(condition, version))
+            }),
             limited: conditions::limits(conditions, version).iter().any(is_source),
             within_organization: fixed("aws:ResourceOrgID").is_some(),
             passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
@@ -58,20 +65,48 @@ fn without_partition(service: &str) -> &str {
     service.strip_suffix(".cn").unwrap_or(service)
 }
 
+/// `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
+fn is_resource_tag(key: &str) -> bool {
+    key.split_once(':').is_some_and(|(_, rest)| {
+        ["ResourceTag/", "ExistingObjectTag/"]
+            .iter()
+            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    })
+}
+
+/// Whether what is acted on must have the same tag as the role. Whoever assumes a role may bring tags of their own
+/// along for the session (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>); Lambda brings none,
+/// so that the tag is the one on the role.
+fn equals_own_tag(condition: &Condition<'_>, version: Version) -> bool {
+    const OWN_TAG: &str = "${aws:PrincipalTag/";
+    let is_own = |value: &str| {
+        let tag = value
+            .get(..OWN_TAG.len())
+            .filter(|start| start.eq_ignore_ascii_case(OWN_TAG))
+            .and_then(|start| value.get(start.len()..)?.strip_suffix('}'));
+        // A comma would bring a value for roles without the tag.
+        tag.is_some_and(|tag| !tag.is_empty() && !tag.contains([',', '}', '$', '*', '?']))
+    };
+    version == Version::V2012
+        && is_resource_tag(&condition.key)
+        && conditions::is_positive_text(condition)
+        && condition.values.iter().all(is_own)
+}
+
 /// Keys that name what is acted on. A request without the key is refused, so the whole statement is bound by it.
 fn scopes(condition: &Condition<'_>, version: Version) -> bool {
     let key = condition.key.as_ref();
     let is = |name: &str| key.eq_ignore_ascii_case(name);
     let starts = |name: &str| key.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    // `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
-    let is_tag = key.split_once(':').is_some_and(|(_, rest)| {
-        ["ResourceTag/", "ExistingObjectTag/"]
-            .iter()
-            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
-    });
-    let is_named = is_tag || is("ec2:AuthorizedService") || starts("kms:EncryptionContext:");
-    if is_named {
+    if is_resource_tag(key) || is("ec2:AuthorizedService") {
         return conditions::is_fixed_text(condition, version);
+    }
+    // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context). An access
+    // point's ARN comes with every request through it
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html).
+    if starts("kms:EncryptionContext:") || is("s3:DataAccessPointArn") {
+        return conditions::names_things(condition, version);
     }
     if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
         // AWS has a policy for everything, so that naming one of its policies need not limit anything.
@@ -82,12 +117,12 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
         return conditions::is_fixed_text(condition, version) && condition.values.iter().all(is_harmless);
     }
     if is("kms:ResourceAliases") || is("kms:RequestAlias") {
-        // As with ARNs: a name that starts with something is a name.
-        return conditions::is_positive_text(condition)
-            && condition.values.iter().all(|value| {
-                let name = value.strip_prefix("alias/").unwrap_or_default();
-                !name.is_empty() && !name.starts_with(['*', '?', '$']) && !name.contains("${")
-            });
+        // `alias/aws/` is how every key of AWS is called.
+        let name = |value: &str| {
+            let name = value.strip_prefix("alias/")?;
+            Some(name.strip_prefix("aws/").unwrap_or(name).to_owned())
+        };
+        return conditions::names_by(condition, version, name);
     }
     if is("kms:ViaService") {
         // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
@@ -130,8 +165,87 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
         );
         let document = Document::parse(&text, Kind::Identity).unwrap();
-        let narrowness = ConditionScope::read(&document.statements[0], document.version);
+        let narrowness = ConditionScope::read(&document.statements[0], document.version, &Context::default());
         assert_eq!((narrowness.scoped, narrowness.limited), (scoped, limited), "{condition}");
+    }
+
+    #[test]
+    fn the_own_tag_scopes_where_nobody_brings_another() {
+        #[track_caller]
+        fn check(version: &str, condition: &str, expected: bool) {
+            let text = format!(
+                r#"{{"Version":"{version}","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}}}"#
+            );
+            let document = Document::parse(&text, Kind::Identity).unwrap();
+            let scoped = |lambda_alone_assumes: bool| {
+                let context = Context { lambda_alone_assumes, ..Context::default() };
+                ConditionScope::read(&document.statements[0], document.version, &context).scoped
+            };
+            assert_eq!((scoped(true), scoped(false)), (expected, false), "{condition}");
+        }
+        let of = |operator: &str, key: &str, value: &str| format!(r#"{{"{operator}":{{"{key}":"{value}"}}}}"#);
+        let now = "2012-10-17";
+        check(now, &of("StringEquals", "aws:ResourceTag/till", "${aws:PrincipalTag/till}"), true);
+        check(now, &of("StringEqualsIgnoreCase", "ssm:ResourceTag/till", "${AWS:principaltag/shop}"), true);
+        check(now, &of("StringLike", "s3:ExistingObjectTag/till", "${aws:PrincipalTag/till}"), true);
+        for other in [
+            "${aws:PrincipalTag/till, '*'}",
+            "${aws:PrincipalTag/till}*",
+            "${aws:RequestTag/till}",
+            "${aws:PrincipalTag/}",
+            "*",
+        ] {
+            check(now, &of("StringLike", "aws:ResourceTag/till", other), false);
+        }
+        for operator in ["StringNotEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"] {
+            check(now, &of(operator, "aws:ResourceTag/till", "${aws:PrincipalTag/till}"), false);
+        }
+        check(now, &of("StringEquals", "aws:RequestTag/till", "${aws:PrincipalTag/till}"), false);
+        check(
+            now,
+            r#"{"StringEquals":{"aws:ResourceTag/till":["${aws:PrincipalTag/till}","${aws:username}"]}}"#,
+            false,
+        );
+    }
+
+    #[test]
+    fn a_grant_is_dead_when_its_condition_is_on_a_key_of_another_service() {
+        #[track_caller]
+        fn check(actions: &str, condition: &str, expected: Option<&str>) {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*","Condition":{condition}}}}}"#
+            );
+            let document = Document::parse(&text, Kind::Identity).unwrap();
+            let scope = ConditionScope::read(&document.statements[0], document.version, &Context::default());
+            assert_eq!(scope.dead, expected, "{actions} {condition}");
+        }
+        check(
+            r#""s3:GetObject""#,
+            r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#,
+            Some("kms:ViaService"),
+        );
+        check(
+            r#"["s3:Get*","S3:PutObject"]"#,
+            r#"{"StringLike":{"dynamodb:LeadingKeys":"till"}}"#,
+            Some("dynamodb:LeadingKeys"),
+        );
+        check(r#""iam:PassRole""#, r#"{"StringEquals":{"ec2:ResourceTag/till":"1"}}"#, Some("ec2:ResourceTag/till"));
+        check(
+            r#"["s3:GetObject","kms:Decrypt"]"#,
+            r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#,
+            None,
+        );
+        check(r#""*""#, r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(r#""*:GetObject""#, r#"{"StringEquals":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(r#""s3:GetObject""#, r#"{"StringEqualsIfExists":{"kms:ViaService":"s3.us-east-2.amazonaws.com"}}"#, None);
+        check(
+            r#""s3:GetObject""#,
+            r#"{"ArnEquals":{"lambda:SourceFunctionArn":"arn:aws:lambda:us-east-2:111122223333:function:till"}}"#,
+            None,
+        );
+        check(r#""s3:GetObject""#, r#"{"StringEquals":{"aws:ResourceTag/till":"1"}}"#, None);
+        check(r#""ec2-instance-connect:SendSSHPublicKey""#, r#"{"StringEquals":{"ec2:ResourceTag/till":"1"}}"#, None);
+        check(r#""s3:GetObject""#, r#"{"StringEquals":{"till:Key":"1"}}"#, None);
     }
 
     #[test]
@@ -206,5 +320,71 @@ mod tests {
         check(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#, false, false);
         check(r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#, false, false);
         check(r#"{"Bool":{"aws:SecureTransport":"true"}}"#, false, false);
+    }
+
+    #[test]
+    fn what_names_a_thing_by_a_fixed_start_scopes() {
+        for (key, fixed, loose) in [
+            ("kms:EncryptionContext:aws:s3:arn", "arn:aws:s3:::till-archive/*", "arn:aws:s3:::*"),
+            ("kms:EncryptionContext:aws:s3:arn", "arn:aws:s3:::till-*", "arn:aws:s3*"),
+            ("KMS:EncryptionContext:tenant", "tui-*", "*"),
+            (
+                "kms:EncryptionContext:SecretARN",
+                "arn:aws:secretsmanager:*:111122223333:secret:till-*",
+                "arn:aws:secretsmanager:*:111122223333:secret:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:lambda:FunctionArn",
+                "arn:aws:lambda:*:*:function:till",
+                "arn:aws:lambda:*:*:*",
+            ),
+            (
+                "s3:DataAccessPointArn",
+                "arn:aws:s3:us-east-1:111122223333:accesspoint/till",
+                "arn:aws:s3:us-east-1:111122223333:accesspoint/*",
+            ),
+            ("s3:DataAccessPointArn", "arn:aws:s3:*:111122223333:accesspoint/till-*", "*"),
+        ] {
+            let with = |operator: &str, value: &str| format!(r#"{{"{operator}":{{"{key}":{value}}}}}"#);
+            check(&with("StringLike", &format!("\"{fixed}\"")), true, false);
+            check(&with("ForAnyValue:StringLike", &format!("[\"{fixed}\"]")), true, false);
+            check(&with("StringLike", &format!("\"{loose}\"")), false, false);
+            check(&with("StringLike", &format!("[\"{fixed}\",\"{loose}\"]")), false, false);
+            for operator in ["StringNotLike", "StringLikeIfExists", "ForAllValues:StringLike", "Null"] {
+                check(&with(operator, &format!("\"{fixed}\"")), false, false);
+            }
+            check(&with("StringLike", "\"${aws:PrincipalTag/x}\""), false, false);
+        }
+        // One letter is a name, the alphabet is not.
+        let letters: Vec<String> = ('b'..='z').chain('0'..='9').map(|letter| format!("\"{letter}*\"")).collect();
+        let among = |count: usize| {
+            format!(r#"{{"StringLike":{{"kms:EncryptionContext:tenant":[{}]}}}}"#, letters[..count].join(","))
+        };
+        check(&among(1), true, false);
+        check(&among(9), true, false);
+        check(&among(10), false, false);
+        check(&among(35), false, false);
+        // What an ARN may start with is none.
+        check(r#"{"StringLike":{"kms:EncryptionContext:aws:s3:arn":"ar*"}}"#, false, false);
+    }
+
+    #[test]
+    fn an_alias_of_one_key_scopes() {
+        for fixed in ["alias/aws/sqs", "alias/aws/ssm", "alias/till", "alias/till-*"] {
+            check(&format!(r#"{{"ForAnyValue:StringLike":{{"kms:ResourceAliases":"{fixed}"}}}}"#), true, false);
+            check(&format!(r#"{{"ForAnyValue:StringEquals":{{"kms:ResourceAliases":["{fixed}"]}}}}"#), true, false);
+        }
+        for loose in ["alias/*", "*", "alias/${aws:PrincipalTag/x}", "alias/?*"] {
+            check(&format!(r#"{{"ForAnyValue:StringLike":{{"kms:ResourceAliases":"{loose}"}}}}"#), false, false);
+        }
+        // Every key of AWS.
+        check(r#"{"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/aws/*"}}"#, false, false);
+    }
+
+    #[test]
+    fn most_of_the_internet_is_no_place_to_come_from() {
+        check(r#"{"IpAddress":{"aws:SourceIp":["64.0.0.0/3","8.0.0.0/8"]}}"#, false, false);
+        check(r#"{"IpAddress":{"aws:SourceIp":"32.0.0.0/4"}}"#, false, true);
+        check(r#"{"ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-exampleorgid/r-pq12/*"}}"#, false, true);
     }
 }

@@ -111,7 +111,7 @@ impl<'d> Grants<'d> {
             granters.extend(document.statements.iter().filter_map(|statement| {
                 let takes = statement.effect == Effect::Allow
                     && selects(&statement.actions, route.first())
-                    && !ConditionScope::read(statement, document.version).scoped;
+                    && !ConditionScope::read(statement, document.version, self.context).scoped;
                 statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
             }));
         }
@@ -206,7 +206,10 @@ impl<'d> Grants<'d> {
             return;
         }
         expansion.scratch.begin_statement();
-        let narrowness = ConditionScope::read(statement, document.version);
+        let narrowness = ConditionScope::read(statement, document.version, context);
+        if narrowness.dead.is_some() {
+            return;
+        }
         let scoped = narrowness.scoped;
         let first_span = self.spans.len();
         let (mut services, mut unknown) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! What a role may do: the union of its policies, cut down by its permissions boundary.
 
 mod condition_scope;
+mod dead;
 mod escalation;
 mod grants;
 mod itself;
@@ -60,6 +61,7 @@ pub fn judge_known_role(
 ) -> Vec<RoleFinding> {
     let grants = Grants::within(policies, boundary, context);
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
+    judge.dead(policies);
     let everything = judge.everything();
     let covered = judge.not_actions(everything);
     judge.one_by_one(&covered);

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use warden_finding::{FindingId, Severity};
 
 /// What the conditions of a statement fix about the tokens of each provider, by its host name in lower case.
-pub(super) struct Claims(HashMap<String, Fixed>);
+pub(super) struct Claims {
+    by_host: HashMap<String, Fixed>,
+    /// The hosts whose claims a condition needs, without which it does not hold.
+    needed: Vec<String>,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Fixed {
@@ -13,27 +17,47 @@ struct Fixed {
     audience: bool,
     /// Whose token it is.
     subject: bool,
+    /// It is of some service account of a Kubernetes cluster.
+    service_account: bool,
 }
 
 impl Claims {
     /// Reads each condition once: a statement may name thousands of providers.
     pub(super) fn read(statement: &Statement<'_>, document: &Document<'_>) -> Self {
-        let mut claims: HashMap<String, Fixed> = HashMap::new();
+        let mut by_host: HashMap<String, Fixed> = HashMap::new();
+        let mut needed = Vec::new();
         for condition in &statement.conditions {
             let Some((host, claim)) = condition.key.rsplit_once(':') else {
                 continue;
             };
-            let is = |name: &&&str| name.eq_ignore_ascii_case(claim);
+            // Keys of AWS have no dot before the colon.
+            if host.contains('.') && conditions::needs_its_key(condition) {
+                needed.push(normal(host));
+            }
+            let is = |name: &str| name.eq_ignore_ascii_case(claim);
+            // These are in every token, so that there is no empty set for `ForAllValues` to hold on.
+            let of_any;
+            let condition = if ALWAYS_THERE.iter().any(|name| is(name)) {
+                of_any = for_any(condition);
+                &of_any
+            } else {
+                condition
+            };
             let audience =
-                AUDIENCES.iter().any(|name| is(&name)) && conditions::is_fixed_text(condition, document.version);
-            let subject = SUBJECTS.iter().find(is).is_some_and(|name| fixes_subject(condition, name, host));
-            if audience || subject {
-                let fixed = claims.entry(host.to_ascii_lowercase()).or_default();
+                AUDIENCES.iter().any(|name| is(name)) && conditions::is_fixed_text(condition, document.version);
+            let name = SUBJECTS.iter().find(|name| is(name));
+            let subject = name.is_some_and(|name| fixes_subject(condition, name, host));
+            let service_account = name.is_some_and(|name| *name == "sub") && is_of_service_accounts(condition);
+            if audience || subject || service_account {
+                let fixed = by_host.entry(normal(host)).or_default();
                 fixed.audience |= audience;
                 fixed.subject |= subject;
+                fixed.service_account |= service_account;
             }
         }
-        Self(claims)
+        needed.sort_unstable();
+        needed.dedup();
+        Self { by_host, needed }
     }
 
     /// What is open about trusting one provider.
@@ -44,19 +68,82 @@ impl Claims {
             return None;
         }
         // `arn:aws:iam::111122223333:oidc-provider/HOST/PATH`, or a public provider's host name.
-        let host = provider.split_once(":oidc-provider/").map_or(provider, |(_, host)| host);
-        let fixed = self.0.get(&host.to_ascii_lowercase()).copied().unwrap_or_default();
-        let missing = match (fixed.audience, fixed.subject) {
-            (true, true) => return None,
-            (false, true) => "its audience is not fixed",
-            (true, false) if is_github(host) => "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does",
-            (true, false) => "its subject is not fixed",
-            (false, false) => "neither its audience nor its subject is fixed",
+        let (host, has_audiences) = match provider.split_once(":oidc-provider/") {
+            Some((_, host)) => (host, true),
+            None => (provider, false),
         };
-        let host = quoted(host);
-        let message = format!("whoever gets a token from {host} may assume the role: {missing}");
-        Some((FindingId::TrustOidcOpen, Severity::Critical, message))
+        let name = normal(host);
+        let shown = quoted(host);
+        if let Some(other) = self.needed.iter().find(|needed| **needed != name) {
+            let other = quoted(other);
+            let message = format!(
+                "the conditions ask for claims of {other}, which a token from {shown} never has: they let nobody in"
+            );
+            return Some((FindingId::TrustOidcOpen, Severity::Info, message));
+        }
+        let fixed = self.by_host.get(&name).copied().unwrap_or_default();
+        let is_cluster = || fixed.service_account && !is_shared(host) || is_kubernetes(&name);
+        let (severity, missing) = match (fixed.audience, fixed.subject) {
+            (true, true) => return None,
+            // Only tokens for an audience on the provider's own list are taken
+            // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html). A public provider
+            // has no such list: it signs for every application there is.
+            (false, true) if has_audiences => {
+                (Severity::Low, "its audience is left to the list of the provider in this account")
+            }
+            (false, true) => (Severity::Medium, "its audience is not fixed"),
+            (_, false) if is_cluster() => {
+                (Severity::Medium, "which is every pod of the cluster, in more than one namespace")
+            }
+            (true, false) if is_github(host) => {
+                (Severity::Critical, "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does")
+            }
+            (true, false) => (Severity::Critical, "its subject is not fixed"),
+            (false, false) => (Severity::Critical, "neither its audience nor its subject is fixed"),
+        };
+        let message = format!("whoever gets a token from {shown} may assume the role: {missing}");
+        Some((FindingId::TrustOidcOpen, severity, message))
     }
+}
+
+/// A host as keys and ARNs write it alike: some write the slash at the end of an issuer, some do not.
+fn normal(host: &str) -> String {
+    host.trim_end_matches('/').to_ascii_lowercase()
+}
+
+/// The same condition for any value in the place of all of them.
+fn for_any<'a>(condition: &Condition<'a>) -> Condition<'a> {
+    let operator = match condition.operator.split_once(':') {
+        Some((set, operator)) if set.eq_ignore_ascii_case("ForAllValues") => operator.to_owned().into(),
+        Some(_) | None => condition.operator.clone(),
+    };
+    Condition { operator, ..condition.clone() }
+}
+
+/// Claims without which there is no token (<https://openid.net/specs/openid-connect-core-1_0.html#IDToken>).
+const ALWAYS_THERE: [&str; 3] = ["aud", "iss", "sub"];
+
+/// Issuers of which each Kubernetes cluster has one of its own, with a path for the cluster: EKS, GKE, AKS
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>,
+/// <https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters.well-known/getOpenid-configuration>,
+/// <https://learn.microsoft.com/azure/aks/use-oidc-issuer>).
+fn is_kubernetes(host: &str) -> bool {
+    let Some((domain, path)) = host.split_once('/') else { return false };
+    let is_eks = domain.strip_prefix("oidc.eks.").is_some_and(|rest| {
+        let region = rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn"));
+        region.is_some_and(|region| !region.is_empty() && !region.contains('.'))
+    });
+    !path.is_empty()
+        && ((is_eks && path.starts_with("id/"))
+            || (domain == "container.googleapis.com" && path.contains("/clusters/"))
+            || domain.ends_with(".oic.prod-aks.azure.com"))
+}
+
+/// Whether every subject that a condition takes is a service account of a cluster. Nobody signs for the clusters of
+/// others, so its issuer is that of one cluster.
+fn is_of_service_accounts(condition: &Condition<'_>) -> bool {
+    conditions::is_positive_text(condition)
+        && condition.values.iter().all(|sub| sub.starts_with("system:serviceaccount:"))
 }
 
 /// Claims that say for whom the token was made.
