@@ -11,7 +11,7 @@ use warden_engine::{
 };
 use warden_policy::{
     Document, Kind,
-    role_policy::{self, RoleFinding},
+    role_policy::{self, Itself, RoleFinding},
     trust_policy,
 };
 
@@ -98,6 +98,8 @@ pub(crate) struct Policies {
     pub(crate) held: Vec<Held>,
     /// The boundary's text, or why there is none to judge by.
     pub(crate) boundary: Result<Option<String>, String>,
+    /// What else is known of the role.
+    pub(crate) itself: Itself,
     unclear: BTreeMap<Surface, String>,
 }
 
@@ -129,7 +131,14 @@ impl Policies {
                 }
             }
         };
-        let mut policies = Policies { held: Vec::new(), boundary, unclear: BTreeMap::new() };
+        let context = &facts.context;
+        let itself = Itself {
+            arn: context.arn.clone(),
+            policies: context.attached.iter().map(ToString::to_string).collect(),
+            boundary: context.boundary.as_ref().map(ToString::to_string),
+            warden: settings.own.clone(),
+        };
+        let mut policies = Policies { held: Vec::new(), boundary, itself, unclear: BTreeMap::new() };
         for (surface, snapshot) in &facts.surfaces {
             let baseline = facts.context.baselines.get(surface);
             match surface {
@@ -192,7 +201,7 @@ impl Policies {
             }
         };
         let texts: Vec<Option<&str>> = self.held.iter().map(|held| Some(held.text.as_str())).collect();
-        for found in judge_together(&texts, boundary, settings) {
+        for found in judge_together(&texts, boundary, &self.itself, settings) {
             let Some(held) = self.held.get(found.policy) else { continue };
             let introduced =
                 if held.is_unchanged { self.introduced_by(&found, boundary, settings) } else { Vec::new() };
@@ -222,7 +231,7 @@ impl Policies {
             };
             let texts: Vec<Option<String>> = self.held.iter().map(text).collect();
             let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-            judge_together(&texts, boundary, settings).iter().any(|other| {
+            judge_together(&texts, boundary, &self.itself, settings).iter().any(|other| {
                 let (one, other) = (&found.finding, (other.policy, &other.finding));
                 other.0 == found.policy
                     && (other.1.id, &other.1.at) == (one.id, &one.at)
@@ -240,14 +249,19 @@ impl Policies {
 }
 
 /// What is wrong with policies, by their index; one that is not there grants nothing.
-fn judge_together(texts: &[Option<&str>], boundary: Option<&str>, settings: &Settings) -> Vec<RoleFinding> {
+fn judge_together(
+    texts: &[Option<&str>],
+    boundary: Option<&str>,
+    itself: &Itself,
+    settings: &Settings,
+) -> Vec<RoleFinding> {
     // They parsed before. An absent one keeps its place, so that indexes stay.
     let nothing = r#"{"Statement":{"Effect":"Deny","Action":"sts:GetCallerIdentity","Resource":"*"}}"#;
     let texts = texts.iter().map(|text| text.unwrap_or(nothing));
     let documents: Vec<Document<'_>> = texts.filter_map(|text| Document::parse(text, Kind::Identity).ok()).collect();
     let all: Vec<&Document<'_>> = documents.iter().collect();
     let boundary = boundary.and_then(|text| Document::parse(text, Kind::Identity).ok());
-    role_policy::judge_role(&all, boundary.as_ref(), &settings.context())
+    role_policy::judge_known_role(&all, boundary.as_ref(), itself, &settings.context())
 }
 
 /// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within
