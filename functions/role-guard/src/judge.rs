@@ -11,7 +11,7 @@ use warden_engine::{
 };
 use warden_policy::{
     Document, Kind,
-    role_policy::{self, RoleFinding},
+    role_policy::{self, Itself, RoleFinding},
     trust_policy,
 };
 
@@ -98,6 +98,8 @@ pub(crate) struct Policies {
     pub(crate) boundary: Result<Option<String>, String>,
     /// Whose they are, and who assumes the role.
     pub(crate) context: warden_policy::Context,
+    /// What else is known of the role.
+    pub(crate) itself: Itself,
     unclear: BTreeMap<Surface, String>,
 }
 
@@ -135,7 +137,13 @@ impl Policies {
             lambda_alone_assumes: trust.as_ref().is_some_and(trust_policy::lets_in_lambda_alone),
             ..settings.context()
         };
-        let mut policies = Policies { held: Vec::new(), boundary, context, unclear: BTreeMap::new() };
+        let itself = Itself {
+            arn: facts.context.arn.clone(),
+            policies: facts.context.attached.iter().map(ToString::to_string).collect(),
+            boundary: facts.context.boundary.as_ref().map(ToString::to_string),
+            warden: settings.own.clone(),
+        };
+        let mut policies = Policies { held: Vec::new(), boundary, itself, context, unclear: BTreeMap::new() };
         for (surface, snapshot) in &facts.surfaces {
             let baseline = facts.context.baselines.get(surface);
             if let Surface::InlinePolicy(_) = surface {
@@ -188,7 +196,7 @@ impl Policies {
             }
         };
         let texts: Vec<Option<&str>> = self.held.iter().map(|held| Some(held.text.as_str())).collect();
-        for found in judge_together(&texts, boundary, &self.context) {
+        for found in judge_together(&texts, boundary, &self.itself, &self.context) {
             let Some(held) = self.held.get(found.policy) else { continue };
             let introduced = if held.is_unchanged { self.introduced_by(&found, boundary) } else { Vec::new() };
             if introduced.is_empty() {
@@ -217,7 +225,7 @@ impl Policies {
             };
             let texts: Vec<Option<String>> = self.held.iter().map(text).collect();
             let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-            judge_together(&texts, boundary, &self.context).iter().any(|other| {
+            judge_together(&texts, boundary, &self.itself, &self.context).iter().any(|other| {
                 let (one, other) = (&found.finding, (other.policy, &other.finding));
                 other.0 == found.policy
                     && (other.1.id, &other.1.at) == (one.id, &one.at)
@@ -238,6 +246,7 @@ impl Policies {
 fn judge_together(
     texts: &[Option<&str>],
     boundary: Option<&str>,
+    itself: &Itself,
     context: &warden_policy::Context,
 ) -> Vec<RoleFinding> {
     // They parsed before. An absent one keeps its place, so that indexes stay.
@@ -246,7 +255,7 @@ fn judge_together(
     let documents: Vec<Document<'_>> = texts.filter_map(|text| Document::parse(text, Kind::Identity).ok()).collect();
     let all: Vec<&Document<'_>> = documents.iter().collect();
     let boundary = boundary.and_then(|text| Document::parse(text, Kind::Identity).ok());
-    role_policy::judge_role(&all, boundary.as_ref(), context)
+    role_policy::judge_known_role(&all, boundary.as_ref(), itself, context)
 }
 
 /// What the boundary says, or, where it was removed or widened and can be put back, what it said: the policies within

@@ -39,7 +39,7 @@ impl Task<'_> {
         let Some(document) = self.content.document() else { return Remedy::default() };
         let text = text_of(document);
         let baseline = self.baseline.and_then(Content::document).map(text_of);
-        let texts = RoleTexts { policies: &[&text], boundary: None };
+        let texts = RoleTexts { policies: &[&text], boundary: None, itself: None };
         let narrowed = match role_policy::narrow(texts, 0, self.findings, baseline.as_deref(), &self.settings.context())
         {
             Ok(narrowed) => narrowed,

@@ -177,7 +177,7 @@ impl Task<'_> {
                 Finding { at, ..finding.clone() }
             })
             .collect();
-        let texts = RoleTexts { policies: &texts, boundary: boundary.as_deref() };
+        let texts = RoleTexts { policies: &texts, boundary: boundary.as_deref(), itself: Some(&policies.itself) };
         let baseline = baseline.and_then(Content::document).map(text_of);
         role_policy::narrow(texts, at, &findings, baseline.as_deref(), &policies.context)
             .map_err(|error| format!("the policy does not parse: {error}"))
@@ -216,7 +216,7 @@ impl Task<'_> {
         }
         // Something must be left of it: a managed policy cannot be empty.
         let text = document.document().map(text_of).unwrap_or_default();
-        let texts = RoleTexts { policies: &[&text], boundary: None };
+        let texts = RoleTexts { policies: &[&text], boundary: None, itself: None };
         let narrowed = role_policy::narrow(texts, 0, &own, None, &self.settings.context());
         known.restorable || narrowed.is_ok_and(|narrowed| narrowed.document.is_some())
     }

@@ -1,7 +1,7 @@
 //! The account's settings: the stack's parameters, which the guards read from their environment.
 
 use crate::{
-    model::tags::Mode,
+    model::tags::{GuardKind, Mode},
     name::lambda::{Home, LayerVersionArn},
 };
 use jiff::SignedDuration;
@@ -71,6 +71,8 @@ pub struct Settings {
     pub layers: LayerScope,
     /// The start-up layer that brings stripped secrets back, by architecture (`x86_64`, `arm64`).
     pub secret_layers: BTreeMap<String, LayerVersionArn>,
+    /// The ARNs of what is Warden's own: its table, keys, secrets and guards. A star at the end stands for any name.
+    pub own: BTreeSet<String>,
 }
 
 /// A setting that is missing or cannot be read.
@@ -83,7 +85,7 @@ pub struct SettingsError {
 }
 
 impl Settings {
-    /// The variables that [`Settings::read`] reads.
+    /// The variables that [`Settings::read`] reads, beside those that say where the deployment is.
     pub const VARIABLES: &[&str] = &[
         "WARDEN_ACCOUNT_CAP",
         "WARDEN_BREAKER_MINUTES",
@@ -159,6 +161,7 @@ impl Settings {
             })
         }
 
+        let own = own(&home, &text);
         let organization = text("WARDEN_ORGANIZATION");
         let organization = match organization.is_empty() {
             true => None,
@@ -219,8 +222,29 @@ impl Settings {
                 names: list("WARDEN_LAYER_NAMES").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             },
             secret_layers: secret_layers.collect::<Result<_, _>>()?,
+            own,
         })
     }
+}
+
+/// What is Warden's own, by the names that the template gives. The guards' prefix stands in the function's own name, and
+/// for the operator, who reads a guard's variables, in the table's.
+fn own(home: &Home, text: &dyn Fn(&'static str) -> String) -> BTreeSet<String> {
+    let Home { partition, region, account } = home;
+    let partition = partition.as_str();
+    let (table, function) = (text("WARDEN_TABLE"), text("AWS_LAMBDA_FUNCTION_NAME"));
+    let guards = || GuardKind::VARIANTS.iter();
+    let prefix = guards()
+        .find_map(|guard| function.strip_suffix(&format!("-{}", guard.name())))
+        .or_else(|| table.strip_suffix("-ledger"));
+    let guards = prefix.into_iter().flat_map(|prefix| {
+        guards()
+            .map(move |guard| format!("arn:{partition}:lambda:{region}:{account}:function:{prefix}-{}", guard.name()))
+    });
+    let table = (!table.is_empty()).then(|| format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}"));
+    let keys = ["WARDEN_KEY", "WARDEN_HASH_KEY"].map(text).into_iter().filter(|key| key.starts_with("arn:"));
+    let secrets = format!("arn:{partition}:secretsmanager:*:{account}:secret:warden/*");
+    guards.chain(table).chain(keys).chain([secrets]).collect()
 }
 
 #[cfg(test)]
@@ -269,6 +293,29 @@ mod tests {
         assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
         assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
         assert_eq!(settings.secret_layers["x86_64"].version(), 3);
+    }
+
+    #[test]
+    fn what_is_wardens_own_is_known_by_its_names() {
+        let key = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555";
+        let deployed = [("WARDEN_TABLE", "w-ledger"), ("WARDEN_KEY", key)];
+        let own = read(&deployed).unwrap().own;
+        for arn in [
+            "arn:aws:dynamodb:us-east-1:111122223333:table/w-ledger",
+            key,
+            "arn:aws:secretsmanager:*:111122223333:secret:warden/*",
+            "arn:aws:lambda:us-east-1:111122223333:function:w-access-guard",
+            "arn:aws:lambda:us-east-1:111122223333:function:w-role-guard",
+            "arn:aws:lambda:us-east-1:111122223333:function:w-secret-guard",
+        ] {
+            assert!(own.contains(arn), "{arn}: {own:?}");
+        }
+        // A table that was taken over has another name, and the function still its own.
+        let taken_over = [("WARDEN_TABLE", "old"), ("AWS_LAMBDA_FUNCTION_NAME", "w-secret-guard")];
+        let own = read(&taken_over).unwrap().own;
+        assert!(own.contains("arn:aws:lambda:us-east-1:111122223333:function:w-role-guard"), "{own:?}");
+        assert!(own.contains("arn:aws:dynamodb:us-east-1:111122223333:table/old"));
+        assert_eq!(read(&[]).unwrap().own.len(), 1);
     }
 
     #[test]
