@@ -262,7 +262,7 @@ pub(crate) fn jumps_about(value: &str) -> bool {
 }
 
 /// A password as Apple's systems make it: three groups of six, of consonants and vowels by turns, with one capital and
-/// one digit (<https://developer.apple.com/password-rules/>).
+/// one digit (<https://rmondello.com/2024/10/07/apple-passwords-generated-strong-password-format/>).
 pub(crate) fn is_by_turns(value: &str) -> bool {
     const LENGTH: usize = 20;
     let groups = || value.split('-');

@@ -172,9 +172,12 @@ fn says_where(last: &str, before: &[&str]) -> bool {
         matches!(meaning(without_digits(word), "", &[]), Some(Role::Password | Role::Passphrase | Role::Secret))
     };
     match last {
+        "id" => matches!(before, [.., "secret"] | [.., "secret", "key"]),
+        "text" | "contents" if matches!(before, [.., "private" | "api" | "secret" | "access" | "signing", "key"]) => {
+            true
+        }
         "db" | "database" | "text" | "app" | "application" | "server" | "service" | "account" | "mail" | "backend"
         | "platform" => before.iter().any(is_secret),
-        "id" => matches!(before, [.., "secret"] | [.., "secret", "key"]),
         _ => false,
     }
 }

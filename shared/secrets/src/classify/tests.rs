@@ -115,6 +115,7 @@ fn the_last_word_hides_nothing() {
         check(name, value, "high password");
     }
     check("SECRET_TEXT", value, "high secret");
+    check("PRIVATE_KEY_TEXT", value, "high private-key");
     check("EVENTHUB_PRIMARY_KEY", value, "high api-key");
     check("FUNCTIONS_HOST_KEY", value, "high api-key");
     check("VAULT_SECRET_ID", "6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f", "medium secret");

@@ -127,7 +127,7 @@ impl Maker {
 
     /// Three groups of `length` letters, each of consonant, vowel, consonant over and over; one letter of all is a
     /// capital and one place has a digit.
-    /// <https://developer.apple.com/password-rules/>, <https://rmondello.com/2024/10/07/apple-passwords-generated-strong-password-format/>.
+    /// (<https://rmondello.com/2024/10/07/apple-passwords-generated-strong-password-format/>).
     fn by_turns(&mut self, length: usize) -> String {
         let mut letters: Vec<String> = (0..length * 3)
             .map(|at| self.pick(if at % 3 == 1 { "aeiouy" } else { "bcdfghjkmnpqrstvwxz" }, 1))
