@@ -2,34 +2,24 @@
 
 use crate::{
     Context, Document, DocumentError, Effect, Kind, Statement,
-    breadth::Scratch,
     display::quoted,
     effective_principals::{EffectivePrincipals, ExternalRules, own_account},
+    function_policy::UNGUESSABLE,
     principal::{self, Principal},
     together::Together,
-    violation::Verdict,
+    violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
 
 /// What is open about a layer version's policy: who beside the own and the trusted accounts may use and download it,
 /// of each statement the worst. A Deny is never a finding.
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    let together = Together::read(document, context, UNGUESSABLE);
-    let mut scratch = Scratch::default();
-    let mut findings = Vec::new();
-    for (index, statement) in document.statements.iter().enumerate() {
-        if statement.effect == Effect::Deny || together.takes_back(statement, &mut scratch) {
-            continue;
-        }
-        if let Some((id, severity, message)) = worst(statement, document, &together, context) {
-            findings.push(Finding { id, severity, at: format!("Statement[{index}]"), message });
-        }
-    }
-    findings
+    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
+        let worst = worst(statement, document, together, context).filter(|_| statement.effect == Effect::Allow);
+        // A layer's statement can only be removed as a whole.
+        worst.map(|verdict| Violation::new(index, Part::NotPrincipal, true, verdict)).into_iter().collect()
+    })
 }
-
-/// An action of Lambda that nobody could have thought of.
-const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
 
 fn worst(
     statement: &Statement<'_>,

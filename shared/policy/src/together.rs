@@ -8,7 +8,9 @@ use crate::{
     conditions::{self, Limit},
     pattern,
     principal::{self, Principal},
+    violation::Violation,
 };
+use warden_finding::Finding;
 
 /// What a statement has to be judged by beside itself.
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(crate) struct Together<'d> {
 
 impl<'d> Together<'d> {
     /// Reads a document about something of the service of `unguessable`.
-    pub(crate) fn read(document: &'d Document<'d>, context: &Context, unguessable: &'static str) -> Self {
+    fn read(document: &'d Document<'d>, context: &Context, unguessable: &'static str) -> Self {
         let statements = &document.statements;
         let denies_always = |statement: &&Statement<'_>| {
             statement.effect == Effect::Deny
@@ -46,8 +48,24 @@ impl<'d> Together<'d> {
         limits
     }
 
+    /// What is open about a document, statement by statement.
+    pub(crate) fn judge(
+        document: &'d Document<'d>,
+        context: &Context,
+        unguessable: &'static str,
+        violations: impl Fn(usize, &Statement<'_>, &Self) -> Vec<Violation>,
+    ) -> Vec<Finding> {
+        let together = Self::read(document, context, unguessable);
+        let mut scratch = Scratch::default();
+        let statements = document.statements.iter().enumerate();
+        let left = statements.filter(|(_, statement)| !together.takes_back(statement, &mut scratch));
+        left.flat_map(|(index, statement)| violations(index, statement, &together))
+            .map(|violation| violation.finding)
+            .collect()
+    }
+
     /// Whether a Deny takes back everything that an Allow gives. Where that was made slow to say, it does not.
-    pub(crate) fn takes_back(&self, allow: &Statement<'_>, scratch: &mut Scratch) -> bool {
+    fn takes_back(&self, allow: &Statement<'_>, scratch: &mut Scratch) -> bool {
         self.denials.iter().any(|deny| {
             self.covers_actions(&deny.actions, &allow.actions, scratch)
                 && covers_resources(deny.resources.as_ref(), allow.resources.as_ref(), scratch)
@@ -89,7 +107,9 @@ fn add_up(document: &Document<'_>, context: &Context) -> bool {
             statement.conditions.iter().any(|condition| condition.key.eq_ignore_ascii_case("aws:SourceIp"));
         if statement.effect == Effect::Allow && asks_for_one && names_everybody(statement) {
             let limits = conditions::limits(&statement.conditions, document.version);
-            if let [Limit::Addresses(addresses)] = limits.as_slice()
+            // Of several ranges that hold at once, each is more than what gets through.
+            if limits.iter().all(|limit| matches!(limit, Limit::Addresses(_)))
+                && let Some(Limit::Addresses(addresses)) = limits.first()
                 && !addresses.are_within(context.trusted_networks())
             {
                 of_all.add(addresses);

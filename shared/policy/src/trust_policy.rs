@@ -1,9 +1,7 @@
 //! Who may assume a role: its trust policy.
 
 use crate::{
-    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement,
-    breadth::Scratch,
-    conditions,
+    Context, Document, DocumentError, Effect, Kind, PrincipalType, Selection, Statement, conditions,
     display::quoted,
     effective_principals::{EffectivePrincipals, ExternalRules},
     pattern,
@@ -27,16 +25,9 @@ pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effec
 /// `sts:ExternalId` alone limits nothing: it is meant to be known to a third party, and it is no secret
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    let together = Together::read(document, context, UNGUESSABLE);
-    let mut scratch = Scratch::default();
-    document
-        .statements
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| !together.takes_back(statement, &mut scratch))
-        .flat_map(|(index, statement)| violations(index, statement, document, &together, context))
-        .map(|violation| violation.finding)
-        .collect()
+    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
+        violations(index, statement, document, together, context)
+    })
 }
 
 /// An action of STS that nobody could have thought of.

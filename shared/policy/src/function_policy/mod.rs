@@ -8,7 +8,7 @@ pub use least_change::narrow;
 
 use crate::{
     Context, Document, Effect, Selection, Statement,
-    breadth::{Scratch, is_all_stars},
+    breadth::is_all_stars,
     conditions::{self, UrlCondition},
     display::quoted,
     effective_principals::{EffectivePrincipals, ExternalRules, own_account},
@@ -46,16 +46,9 @@ impl UrlAuth {
 
 /// What is open about a function's resource policy, statement by statement. A Deny is never a finding.
 pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Finding> {
-    let together = Together::read(document, context, UNGUESSABLE);
-    let mut scratch = Scratch::default();
-    document
-        .statements
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| !together.takes_back(statement, &mut scratch))
-        .flat_map(|(index, statement)| violations(index, statement, document, &together, context, url))
-        .map(|violation| violation.finding)
-        .collect()
+    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
+        violations(index, statement, document, together, context, url)
+    })
 }
 
 /// Whether a statement of a function's policy may be about the version or alias `qualifier`, or about the function
@@ -156,7 +149,8 @@ fn void(statement: &Statement<'_>, grant: &Grant) -> Option<String> {
 }
 
 /// An action of Lambda that nobody could have thought of.
-const UNGUESSABLE: &str = "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+pub(crate) const UNGUESSABLE: &str =
+    "lambda:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
 
 /// `lambda:*`, `*` and what amounts to them.
 fn is_every_action(action: &str) -> bool {

@@ -350,6 +350,12 @@ fn ranges_are_added_up_over_the_statements_of_a_policy() {
     };
     assert_eq!(judged(slices(0..5)), public);
     assert_eq!(judged(slices(0..4)), outsider);
+    // Saying it twice makes no less of it.
+    let mut twice = slices(0..5);
+    for statement in twice.as_array_mut().unwrap() {
+        statement["Condition"]["ForAnyValue:IpAddress"] = statement["Condition"]["IpAddress"].clone();
+    }
+    assert_eq!(judged(twice), public);
     // What names somebody beside adds nothing.
     let mut bounded = slices(0..5);
     bounded[4]["Condition"]["StringEquals"] = json!({"aws:PrincipalAccount": OWN});
