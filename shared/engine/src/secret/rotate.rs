@@ -28,8 +28,8 @@ use crate::{
     secret::environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
 };
 use futures::future;
-use std::collections::BTreeMap;
 use serde_json::json;
+use std::collections::BTreeMap;
 use warden_secret_ref::SecretName;
 
 /// What Warden keeps for a variable now.
