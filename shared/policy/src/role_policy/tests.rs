@@ -729,10 +729,8 @@ mod rewrite {
 
     /// The actions that a document's only statement grants, whatever their resources.
     fn granted(document: &Value) -> BTreeSet<String> {
-        let patterns = match &document["Statement"][0]["Action"] {
-            Value::Array(patterns) => patterns.clone(),
-            pattern => vec![pattern.clone()],
-        };
+        let written = &document["Statement"][0]["Action"];
+        let patterns = written.as_array().cloned().unwrap_or_else(|| vec![written.clone()]);
         let fits = |name: &str| {
             patterns.iter().any(|pattern| crate::pattern::fits_ignoring_case(pattern.as_str().unwrap(), name))
         };
