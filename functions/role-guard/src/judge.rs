@@ -10,8 +10,8 @@ use warden_engine::{
     model::{content::Content, settings::Settings, surface::Surface},
 };
 use warden_policy::{
-    Document, Kind,
-    role_policy::{self, Itself, RoleFinding},
+    Document, EditKind, Kind,
+    role_policy::{self, Itself, RoleFinding, RoleTexts},
     trust_policy,
 };
 
@@ -214,6 +214,33 @@ impl Policies {
             }
         }
         judged
+    }
+
+    /// What acting on the policies as they stand would take away, statement by statement, and what each is known for.
+    pub(crate) fn would_go(&self, settings: &Settings) -> Vec<String> {
+        let Ok(boundary) = &self.boundary else { return Vec::new() };
+        let texts: Vec<&str> = self.held.iter().map(|held| held.text.as_str()).collect();
+        let held: Vec<Option<&str>> = texts.iter().copied().map(Some).collect();
+        let found = judge_together(&held, boundary.as_deref(), &self.itself, settings);
+        let mut lost = Vec::new();
+        for (at, held) in self.held.iter().enumerate() {
+            let serious = found.iter().filter(|it| it.policy == at && it.finding.severity >= settings.threshold);
+            let serious: Vec<Finding> = serious.map(|it| it.finding.clone()).collect();
+            let role = RoleTexts { policies: &texts, boundary: boundary.as_deref(), itself: Some(&self.itself) };
+            let Ok(document) = Document::parse(&held.text, Kind::Identity) else { continue };
+            let Ok(narrowed) = role_policy::narrow(role, at, &serious, None, &settings.context()) else { continue };
+            for edit in narrowed.edits {
+                let name = edit.sid.map_or_else(|| format!("Statement[{}]", edit.index), |sid| format!("`{sid}`"));
+                let what = match edit.kind {
+                    EditKind::Removed | EditKind::Restored => "would go",
+                    EditKind::Replaced => "would lose what is wrong with it",
+                };
+                let known = document.statements.get(edit.index).and_then(role_policy::known_for);
+                let known = known.map(|known| format!("; it is as of {known}, which would stop"));
+                lost.push(format!("{name} of {} {what}{}", held.surface, known.unwrap_or_default()));
+            }
+        }
+        lost
     }
 
     /// The policies whose change brought a finding about in another that did not change: the other half of an

@@ -167,7 +167,10 @@ impl Guard for RoleGuard {
         });
         let never = self.never_touch(resource, facts, settings);
         let never = never.then(|| "it is one that no guard ever changes".to_owned());
-        strangers.into_iter().chain(never).collect()
+        let kept: Vec<String> = strangers.into_iter().chain(never).collect();
+        // Where somebody acts on what is there already, this is what stops.
+        let is_changed = kept.is_empty() && matches!(resource, Resource::Role(_));
+        if is_changed { judge::Policies::of(facts, settings).would_go(settings) } else { kept }
     }
 
     fn never_touch(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> bool {

@@ -37,9 +37,9 @@ pub enum FindingId {
     WildcardAssumeRole,
     /// Every action of a sensitive service on a broad resource.
     WildcardSensitiveService,
-    /// Actions of the Permissions management level on a broad resource.
+    /// Actions that give data or permissions away, or administer access, on a broad resource.
     WildcardPermissions,
-    /// Reading secrets, parameters, objects or tables on a broad resource.
+    /// Reading or exporting secrets, parameters, objects or tables on a broad resource.
     WildcardDataRead,
     /// `lambda:InvokeFunction` on a broad resource.
     WildcardInvoke,
@@ -177,8 +177,12 @@ impl FindingId {
             FindingId::WildcardPassRole => "`iam:PassRole` on a broad resource.",
             FindingId::WildcardAssumeRole => "`sts:AssumeRole` on a broad resource.",
             FindingId::WildcardSensitiveService => "Every action of a sensitive service on a broad resource.",
-            FindingId::WildcardPermissions => "Actions of the Permissions management level on a broad resource.",
-            FindingId::WildcardDataRead => "Reading secrets, parameters, objects or tables on a broad resource.",
+            FindingId::WildcardPermissions => {
+                "Actions that give data or permissions away, or administer access, on a broad resource."
+            }
+            FindingId::WildcardDataRead => {
+                "Reading or exporting secrets, parameters, objects or tables on a broad resource."
+            }
             FindingId::WildcardInvoke => "`lambda:InvokeFunction` on a broad resource.",
             FindingId::WildcardService => "Every action of any other service on a broad resource.",
             FindingId::WildcardWrite => "Any other scopable write on a broad resource.",

@@ -53,6 +53,17 @@ fn violations() -> Vec<Violation> {
             calls: &["DeleteRolePolicy(pay, debug)"],
         },
         Violation {
+            name: "a policy with which the role writes its own",
+            before: |_| {},
+            change: |home| {
+                let own =
+                    json!({"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": role("pay").to_string()});
+                home.write(&role("pay"), &inline("orders"), &written(&policy(&[orders(), own])));
+            },
+            events: vec![put("orders")],
+            calls: &["PutRolePolicy(pay, orders)"],
+        },
+        Violation {
             name: "an administrator's policy attached",
             before: |_| {},
             change: |home| attach(home, &role("pay"), &admin()),

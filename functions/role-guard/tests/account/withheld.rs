@@ -4,14 +4,16 @@ use crate::home::{
     Home, admin, attach, everything, inline, lambda_trust, make_role, managed, open, opt_in, orders, policy,
     policy_resource, queue, role, shop, write_version, written,
 };
+use role_guard::{Context, Facts, RoleGuard};
 use serde_json::{Value, json};
 use warden_engine::{
-    guard::ReconcileRequest,
+    guard::{Guard, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::record::{Record, Step},
     model::{
         cloudtrail::Cause,
         content::Content,
         surface::{Resource, Surface},
+        tags::Mode,
     },
 };
 
@@ -225,4 +227,30 @@ async fn the_removal_of_a_boundary_can_be_accepted() {
     home.pass(jiff::SignedDuration::from_mins(1)).await;
     home.sweep_all().await;
     assert!(home.content(&role("pay"), &Surface::Boundary).is_absent());
+}
+
+#[test]
+fn opting_in_says_which_statements_would_go_and_what_they_are_known_for() {
+    let settings = warden_testing::guarded::settings(&[]);
+    let tune = json!({"Sid": "Tune", "Effect": "Allow", "Resource": "*", "Action": [
+        "lambda:UpdateFunctionConfiguration", "lambda:PublishVersion", "lambda:CreateAlias"
+    ]});
+    let mixed = json!({"Effect": "Allow", "Resource": "*", "Action": ["iam:PassRole", "logs:PutLogEvents"]});
+    let snapshot = |document| SurfaceSnapshot { content: Content::new(document), revision: None };
+    let facts = Facts {
+        scope: Scope::Setting(Mode::Observe),
+        surfaces: [
+            (Surface::Trust, snapshot(lambda_trust())),
+            (inline("own"), snapshot(policy(&[orders(), tune, mixed]))),
+        ]
+        .into(),
+        context: Context::default(),
+    };
+    let said = RoleGuard.reservations(&role("pay"), &facts, &settings);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("`Tune` of ") && said[0].contains("Power Tuning"), "{said:?}");
+    assert!(
+        said[1].starts_with("Statement[2] of ") && said[1].ends_with("would lose what is wrong with it"),
+        "{said:?}"
+    );
 }

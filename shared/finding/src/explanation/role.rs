@@ -30,20 +30,24 @@ pub(super) const WILDCARD_NOT_ACTION: Explanation = Explanation {
 };
 
 pub(super) const WILDCARD_NOT_RESOURCE: Explanation = Explanation {
-    meaning: "A statement allows its actions on everything but the resources it names (NotResource). Critical where \
-              it allows every action, high otherwise.",
+    meaning: "A statement allows its actions on everything but the resources it names (NotResource). \
+              Critical where it allows every action, otherwise as serious as the worst of its actions, and \
+              high at most.",
     attack: "Everything that is not on the list is open: resources made next year, and those of other accounts that \
              let this one in. A typing error in the list protects nothing, and nobody notices.",
-    remedy: "Role-guard removes the statement, because what it was meant to grant cannot be known.",
+    remedy: "Where it is serious, Role-guard takes the actions at fault out of the statement; one that \
+             allows every action goes.",
     instead: "Use Resource and name what the function works on. To keep it from something in particular, add a Deny \
               statement for that.",
 };
 
 pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
     meaning: "The role's policies, taken together and cut down by its boundary, hold every permission of a \
-              documented path from some permissions to more, on broad resources: rewriting a policy, making keys \
-              for another user, or passing a role to something that one controls. The message names the permissions \
-              and the page that describes the path.",
+              documented path from some permissions to more, on broad resources: rewriting a policy, making \
+              keys for another user, or passing a role to something that one controls. Patterns that are \
+              narrow one by one and add up to everything (`role/a*` to `role/z*`) are broad. So is, where \
+              the guard knows the role, what names the role itself, a policy that it has, or what is \
+              Warden's. The message names the permissions and the page that describes the path.",
     attack: "The role looks modest, and is an administrator in two calls. Who takes the function over attaches a \
              policy to itself, or starts another function or instance with a stronger role and works with its \
              credentials.",
@@ -87,22 +91,27 @@ pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
 };
 
 pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
-    meaning: "A statement grants actions that change who may do what (AWS gives them the access level Permissions \
-              management) on every resource. Medium where a condition limits it, and for an action that is not in \
-              AWS's reference, which is taken as one of them.",
-    attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket policy, a \
-             key's grants, a queue or a snapshot shared with their own account. The data then leaves without a \
-             further call by the function.",
-    remedy: "High, as a rule. Role-guard takes the actions out of the statement, or keeps them for the resources \
-             that the statement names.",
+    meaning: "A statement grants, on every resource, actions that give stored data away, let one act as \
+              somebody else, or write permissions: high. Medium where a condition limits it, and for \
+              actions that administer who may use a queue, a topic, a bus, an API or a log, alone too. Info \
+              for an action that is not in AWS's reference: it grants nothing, unless AWS has added it \
+              since.",
+    attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket \
+             policy, a key's grants, a snapshot or an image shared with their own account. The data then \
+             leaves without a further call by the function.",
+    remedy: "Role-guard takes what is high out of the statement, or keeps it for the resources that the \
+             statement names. Of a wildcard it takes only that: the rest stays, in as many wildcards as it \
+             needs.",
     instead: "A function seldom needs them: let the deployment set permissions. Where it does, name the resource. \
               If the message shows an action that AWS's reference does not have, look for a typing error.",
 };
 
 pub(super) const WILDCARD_DATA_READ: Explanation = Explanation {
     meaning: "A statement allows reading secrets (`secretsmanager:GetSecretValue`), parameters \
-              (`ssm:GetParameter`), objects (`s3:GetObject`), tables, or decrypting (`kms:Decrypt`), on every \
-              resource. Medium where `kms:ViaService`, a resource tag or another condition truly limits it.",
+              (`ssm:GetParameter`), objects (`s3:GetObject`), tables, disks' snapshots \
+              (`ebs:GetSnapshotBlock`), or decrypting (`kms:Decrypt`), on every resource. Medium where \
+              `kms:ViaService`, a resource tag, a secret's id or another condition truly limits it, and for \
+              exports to a place that the caller names (`dynamodb:ExportTableToPointInTime`).",
     attack: "One flaw in one function gives away the data and the passwords of all the others. Reads leave little \
              trace: most accounts do not log them.",
     remedy: "High. Role-guard takes the actions out of the statement, or keeps them for the resources that the \
@@ -120,8 +129,9 @@ pub(super) const WILDCARD_INVOKE: Explanation = Explanation {
 };
 
 pub(super) const WILDCARD_SERVICE: Explanation = Explanation {
-    meaning: "A statement grants every action, or nearly, of a service that is not among the most sensitive ones, \
-              on every resource.",
+    meaning: "A statement grants every action, or nearly, of a service that is not among the most sensitive \
+              ones, on every resource. What is serious in it (`rds:ModifyDBSnapshotAttribute`) is a finding \
+              of its own. Low for a service that AWS's reference does not have.",
     attack: "The function can delete, stop or reconfigure everything in that service, for all applications in the \
              account. New actions of the service are granted on the day that AWS adds them.",
     remedy: "Medium: Role-guard acts on it only if the threshold of the account is `medium`.",

@@ -213,3 +213,57 @@ fn a_name(costs: &mut [u8], pattern: &[u8]) {
         *cost = before;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Obviously right and slow: every name of up to six characters that the pattern could mean, with how many of the
+    /// pattern's own characters it takes.
+    fn reference(pattern: &[u8], text: &[Option<u8>]) -> Option<usize> {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => Some(0),
+            (None, Some(_)) => None,
+            (Some((b'*', rest)), _) => {
+                let skipped = (0..=text.len()).filter_map(|skip| reference(rest, &text[skip..]));
+                skipped.min()
+            }
+            (Some(_), None) => None,
+            (Some((b'?', rest)), Some((_, left))) => reference(rest, left),
+            (Some((byte, rest)), Some((Some(known), left))) if byte == known => reference(rest, left),
+            (Some(_), Some((Some(_), _))) => None,
+            // A character of a name.
+            (Some((_, rest)), Some((None, left))) => reference(rest, left).map(|fixed| fixed + 1),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fewest_fixed_characters_are_those_of_the_definition(pattern in "(arn:aws:s3:::|[a*?])[ab/*?]{0,5}[*?]") {
+            let context = Context::of_account("111122223333".parse().unwrap());
+            let Some(mut fragment) = Fragment::read(&pattern, Version::V2012, &context) else { return Ok(()) };
+            let template = b"arn:\x01:s3:::\x04/\x04";
+            let known = |text: &str| text.bytes().map(Some).collect::<Vec<_>>();
+            let lengths = (1..=6).flat_map(|one| (1..=6).map(move |two| (one, two)));
+            let expected = lengths
+                .filter_map(|(one, two)| {
+                    let text = [known("arn:aws:s3:::"), vec![None; one], known("/"), vec![None; two]].concat();
+                    reference(pattern.as_bytes(), &text)
+                })
+                .min()
+                .filter(|fixed| *fixed < usize::from(FAR));
+            prop_assert_eq!(fragment.fewest_fixed(template), expected, "{}", pattern);
+        }
+
+        #[test]
+        fn nothing_that_fits_is_passed_over(pattern in "(arn:aws:s3:::|[a*?])[ab/*?]{0,5}[*?]") {
+            let context = Context::of_account("111122223333".parse().unwrap());
+            let Some(mut fragment) = Fragment::read(&pattern, Version::V2012, &context) else { return Ok(()) };
+            let template = b"arn:\x01:s3:::\x04/\x04";
+            if fragment.fewest_fixed(template).is_some() {
+                prop_assert!(fragment.may_share(&Outline::of(template)), "{}", pattern);
+            }
+        }
+    }
+}

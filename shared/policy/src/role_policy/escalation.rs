@@ -249,10 +249,6 @@ const PATHS: &[Path] = &[
         "bedrock-agentcore/latest/devguide/browser-resource-session-management.html",
         &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserLiveViewStream"],
     ),
-    documented(
-        "athena/latest/APIReference/API_StartCalculationExecution.html",
-        &["athena:StartSession", "athena:StartCalculationExecution"],
-    ),
     path("cloudformation-002", &["cloudformation:UpdateStack"]),
     path("cloudformation-005", &["cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"]),
     path("codebuild-002", &["codebuild:StartBuild"]),

@@ -7,12 +7,14 @@ mod grants;
 mod itself;
 mod least_change;
 mod pieces;
+mod purpose;
 mod remainder;
 mod reviewed;
 mod sensitivity;
 
 pub use itself::Itself;
 pub use least_change::{RoleTexts, narrow};
+pub use purpose::known_for;
 
 use crate::{
     Context, Document, Selection, Statement, Values,

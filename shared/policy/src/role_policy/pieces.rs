@@ -44,6 +44,13 @@ impl Pieces {
     /// Looks at the serious actions alone: what is harmless on everything is harmless in pieces.
     pub(super) fn of(grants: &Grants<'_>) -> Self {
         let mut pieces = Self::default();
+        let patterns = grants.statements.iter().map(|granter| match &granter.statement.resources {
+            Some(Selection::Only(resources)) => resources.as_slice().len(),
+            Some(Selection::Except(_)) | None => 0,
+        });
+        if grants.offered.is_empty() || patterns.sum::<usize>() < TOO_FEW {
+            return pieces;
+        }
         // By action, the statements that grant it on some patterns, each with the pattern of its `Action`.
         let mut open: BTreeMap<Action, BTreeMap<usize, usize>> = BTreeMap::new();
         let mut statements = BTreeSet::new();

@@ -527,6 +527,7 @@ pub(super) const ADMINISTERS: &[Group] = &[
             "airflow:InvokeRestApi",
             "appsync:UpdateFunction",
             "appsync:UpdateResolver",
+            "athena:StartCalculationExecution",
             "cloudwatch:GetSpaceCredentials",
             "codepipeline:PollForJobs",
             "codepipeline:UpdatePipeline",

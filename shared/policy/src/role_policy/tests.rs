@@ -729,8 +729,8 @@ mod rewrite {
 
     /// The actions that a document's only statement grants, whatever their resources.
     fn granted(document: &Value) -> BTreeSet<String> {
-        let one = &document["Statement"][0]["Action"];
-        let patterns = one.as_array().cloned().unwrap_or_else(|| vec![one.clone()]);
+        let written = &document["Statement"][0]["Action"];
+        let patterns = written.as_array().cloned().unwrap_or_else(|| vec![written.clone()]);
         let fits = |name: &str| {
             patterns.iter().any(|pattern| crate::pattern::fits_ignoring_case(pattern.as_str().unwrap(), name))
         };
@@ -990,6 +990,7 @@ fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
             "aoss:UpdateAccessPolicy",
             "oam:PutSinkPolicy",
             "states:UpdateStateMachine",
+            "athena:StartCalculationExecution",
         ],
     );
     // Making one, in the own account, of what is there.
@@ -1011,7 +1012,6 @@ fn running_code_as_another_is_seen_in_every_service() {
         &["codebuild:StartSandbox", "codebuild:StartCommandExecution"],
         &["ssm:CreateAssociation"],
         &["sagemaker:CreatePresignedDomainUrl"],
-        &["athena:StartSession", "athena:StartCalculationExecution"],
         &["sts:AssumeRoot"],
         &["iam:PassRole", "scheduler:CreateSchedule"],
         &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
