@@ -168,6 +168,37 @@ fn the_context_decides_what_is_outside() {
 }
 
 #[test]
+fn a_network_is_the_own_one_when_it_is_said_to_be() {
+    let office = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay","Condition":{"IpAddress":{"aws:SourceIp":"198.51.100.7/32"}}}]}"#;
+    let found = |arguments: &[&str]| {
+        let output = run(&[&["check", "function-policy", "-", "--output", "json"], arguments].concat(), office);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        answer[0]["findings"][0]["id"].as_str().map(str::to_owned)
+    };
+    assert_eq!(found(&[]).as_deref(), Some("external-invoke"));
+    assert_eq!(found(&["--trusted-source", "vpc-0a1b2c3d,198.51.100.0/24"]), None);
+    let refused = run(&["check", "function-policy", "-", "--trusted-source", "office"], office);
+    assert!(text(&refused.stderr).contains("`office` is no source to trust"), "{}", text(&refused.stderr));
+}
+
+/// A role that only Lambda assumes has no tags but its own.
+#[test]
+fn who_assumes_a_role_decides_what_its_own_tag_limits() {
+    let role = |also: &str| {
+        format!(
+            r#"{{"policies":[{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"*","Condition":{{"StringEquals":{{"aws:ResourceTag/till":"${{aws:PrincipalTag/till}}"}}}}}}]}}],"trust":{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"lambda.amazonaws.com"{also}}},"Action":"sts:AssumeRole"}}]}}}}"#
+        )
+    };
+    let severity = |role: &str| {
+        let output = run(&["check", "role", "-", "--account", "111122223333", "--output", "json"], role);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        answer[0]["findings"][0]["severity"].as_str().map(str::to_owned)
+    };
+    assert_eq!(severity(&role("")).as_deref(), Some("medium"));
+    assert_eq!(severity(&role(r#","AWS":"111122223333""#)).as_deref(), Some("high"));
+}
+
+#[test]
 fn a_layer_is_judged_as_a_layer() {
     let layer = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion","Resource":"arn:aws:lambda:us-east-1:111122223333:layer:tools:1"}]}"#;
     let output = run(&["check", "layer-policy", "-", "--output", "json"], layer);

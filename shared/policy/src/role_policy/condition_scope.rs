@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn an_alias_of_one_key_scopes() {
-        for fixed in ["alias/aws/sqs", "alias/aws/ssm", "alias/till", "alias/till-*"] {
+        for fixed in ["alias/aws/kinesis", "alias/aws/ssm", "alias/till", "alias/till-*"] {
             check(&format!(r#"{{"ForAnyValue:StringLike":{{"kms:ResourceAliases":"{fixed}"}}}}"#), true, false);
             check(&format!(r#"{{"ForAnyValue:StringEquals":{{"kms:ResourceAliases":["{fixed}"]}}}}"#), true, false);
         }
