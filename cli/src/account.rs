@@ -125,7 +125,8 @@ impl Caller {
         let identity = identity.map_err(|error| {
             let whose = profile.as_ref().filter(|profile| profile.used).map(ToString::to_string);
             anyhow!(
-                "AWS does not say in {region} whose credentials these are: {}; look whether {} and the Region are those that you mean",
+                "AWS does not say in {region} whose credentials these are: {}; look whether {} and the Region are \
+                 those that you mean",
                 said(&error),
                 whose.as_deref().unwrap_or("the keys in the environment")
             )
@@ -191,8 +192,8 @@ impl Caller {
             let unseen = "use --region or AWS_REGION for the Region that it is deployed in";
             match error.as_service_error() {
                 Some(gone) if gone.is_resource_not_found_exception() => anyhow!(
-                    "no Warden stack seen in {}: {unseen}, or --prefix for its Prefix if that is not `{prefix}`, or deploy it; there is no \
-                     function `{guard}`",
+                    "no Warden stack seen in {}: {unseen}, or --prefix for its Prefix if that is not `{prefix}`, or \
+                     deploy it; there is no function `{guard}`",
                     home.region
                 ),
                 // The operator's role may read it in the stack's Region alone.
@@ -218,9 +219,9 @@ impl Caller {
             let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
             match code {
                 "AccessDenied" | "NoSuchEntity" => anyhow!(
-                    "`{}` cannot assume {role}: either Warden's stack is not deployed in this account with the prefix `{}` (use \
-                     --prefix), or an IAM policy of yours has to allow sts:AssumeRole and sts:SetSourceIdentity on that role. AWS \
-                     says: {}",
+                    "`{}` cannot assume {role}: either Warden's stack is not deployed in this account with the prefix \
+                     `{}` (use --prefix), or an IAM policy of yours has to allow sts:AssumeRole and \
+                     sts:SetSourceIdentity on that role. AWS says: {}",
                     self.arn,
                     self.prefix,
                     said(&error)
@@ -294,8 +295,8 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or use --profile (after `aws sso login` where it is one of SSO), \
-                              or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or use --profile (after `aws sso login` where it is \
+                              one of SSO), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
 /// The name of a user or a session in its ARN, as a source identity may be: `[\w+=,.@-]{2,64}` (STS API reference,
 /// AssumeRole).

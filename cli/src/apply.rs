@@ -34,11 +34,13 @@ use warden_guards::{AnyGuard, Proposal, guard};
 /// exemption, an acceptance or the stack's parameter NeverTouch lets be, and what is not opted in to `enforce`.
 #[derive(clap::Args)]
 #[command(
-    override_usage = "warden apply [OPTIONS] <ID>...\n       warden apply [OPTIONS] --function <FUNCTION>\n       warden apply [OPTIONS] --role <ROLE>"
+    override_usage = "warden apply [OPTIONS] <ID>...\n       warden apply [OPTIONS] --function <FUNCTION>\n       \
+                      warden apply [OPTIONS] --role <ROLE>"
 )]
 pub(crate) struct Apply {
     /// Ids of `withheld` records, or so much of their beginnings as is unique
-    #[arg(value_name = "ID", required_unless_present_any = ["function", "role"], conflicts_with_all = ["function", "role"])]
+    #[arg(value_name = "ID", required_unless_present_any = ["function", "role"],
+        conflicts_with_all = ["function", "role"])]
     ids: Vec<IdPrefix>,
 
     /// Everything on this function, by its name or ARN

@@ -90,11 +90,14 @@ fn refuse_where_it_does_nothing(finding: FindingId, until: Date) -> anyhow::Resu
     let why = match finding.exempted_by() {
         Some(ExemptedBy::Function) => return Ok(()),
         Some(ExemptedBy::Role) => format!(
-            "is found on roles and customer managed policies, so their own tags count: `aws iam tag-role --role-name ROLE \
-             --tags Key={KEY},Value={finding}@{until}`, or `aws iam tag-policy`; a value that is there already has to be repeated"
+            "is found on roles and customer managed policies, so their own tags count: `aws iam tag-role --role-name \
+             ROLE --tags Key={KEY},Value={finding}@{until}`, or `aws iam tag-policy`; a value that is there already \
+             has to be repeated"
         ),
         None if matches!(finding, FindingId::PublicLayer | FindingId::ExternalLayer) => {
-            "is found on layer versions, and layers have no tags: take the layer out of the stack's parameter LayerNames".to_owned()
+            "is found on layer versions, and layers have no tags: take the layer out of the stack's parameter \
+             LayerNames"
+                .to_owned()
         }
         None if finding == FindingId::SharedRole => {
             "is only reported, before a deployment or an opt-in, so there is nothing to exempt".to_owned()

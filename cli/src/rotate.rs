@@ -125,24 +125,25 @@ fn announce(name: &str, variable: &VariableName, kept: &Kept, plan: &Plan, out: 
 fn start_anew(name: &str, mark: &str, options: &str, published: bool) -> String {
     let describe = |text: &str| {
         format!(
-            "aws lambda update-function-configuration --function-name {name} --description {text} --query LastUpdateStatus {options}"
+            "aws lambda update-function-configuration --function-name {name} --description {text} --query \
+             LastUpdateStatus {options}"
         )
     };
     let mut steps = vec![
         format!(
-            "description=$(aws lambda get-function-configuration --function-name {name} --query \"Description || ''\" --output text \
-             {options})"
+            "description=$(aws lambda get-function-configuration --function-name {name} --query \"Description || ''\" \
+             --output text {options})"
         ),
         describe(&format!("'rotated {mark}'")),
         format!("aws lambda wait function-updated-v2 --function-name {name} {options}"),
     ];
     let mut how = "To start it anew now, with its own description put back in the end:";
     if published {
-        how = "It runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs. To publish that anew now, with whatever else is \
-               new on $LATEST, and with its own description put back in the end:";
+        how = "It runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs. To publish that anew now, \
+               with whatever else is new on $LATEST, and with its own description put back in the end:";
         steps.push(format!(
-            "aws lambda publish-version --function-name {name} --publish-to LATEST_PUBLISHED --description \"$description\" \
-             --query Version {options}"
+            "aws lambda publish-version --function-name {name} --publish-to LATEST_PUBLISHED \
+             --description \"$description\" --query Version {options}"
         ));
     }
     steps.push(describe("\"$description\""));
@@ -216,7 +217,8 @@ mod tests {
         write(
             "aws",
             &format!(
-                "#!/bin/sh\n(printf '[%s]' \"$@\"; echo) >> {here}/calls\n[ $2 = get-function-configuration ] && cat {here}/own\ntrue\n"
+                "#!/bin/sh\n(printf '[%s]' \"$@\"; echo) >> {here}/calls\n[ $2 = get-function-configuration ] && cat \
+                 {here}/own\ntrue\n"
             ),
         );
         let shell =
@@ -240,10 +242,12 @@ mod tests {
         }
         let read =
             "[lambda][get-function-configuration][--function-name][shop][--query][Description || ''][--output][text]";
-        let mark = "[lambda][update-function-configuration][--function-name][shop][--description][rotated 01K][--query][LastUpdateStatus]";
+        let mark = "[lambda][update-function-configuration][--function-name][shop][--description][rotated \
+                    01K][--query][LastUpdateStatus]";
         let wait = "[lambda][wait][function-updated-v2][--function-name][shop]";
         let publish = "[lambda][publish-version][--function-name][shop][--publish-to][LATEST_PUBLISHED][--description][Team's \"shop\" $1][--query][Version]";
-        let back = "[lambda][update-function-configuration][--function-name][shop][--description][Team's \"shop\" $1][--query][LastUpdateStatus]";
+        let back = "[lambda][update-function-configuration][--function-name][shop][--description][Team's \"shop\" \
+                    $1][--query][LastUpdateStatus]";
         check(None, false, &[read, mark, wait, back]);
         check(Some("my ops"), false, &[read, mark, wait, back]);
         check(Some("it's; rm"), true, &[read, mark, wait, publish, back]);

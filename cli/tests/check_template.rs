@@ -43,7 +43,9 @@ fn wardens_own_roles_pass_wardens_own_rules() {
 
 #[test]
 fn a_template_is_shown_as_a_table() {
-    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: ['arn:aws:iam::aws:policy/NoSuchAccess']\n      Policies:\n        - PolicyName: own\n          PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
+    let template = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: \
+                    ['arn:aws:iam::aws:policy/NoSuchAccess']\n      Policies:\n        - PolicyName: own\n          \
+                    PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}\n";
     let output = run(&["--output", "table"], template);
     let table = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(table.contains("wildcard-admin") && table.contains("Role.Policies[0].Statement[0]"), "{table}");
@@ -55,7 +57,8 @@ fn a_template_is_shown_as_a_table() {
 #[test]
 fn templates_are_answered_line_by_line() {
     let yaml = json!(
-        "Resources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: 'lambda:*', Principal: '*'}}"
+        "Resources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: 'lambda:*', \
+         Principal: '*'}}"
     );
     let input = format!("{}\n{}\n{{\"Resources\": 1}}\n{yaml}\n", permission("*"), permission("111122223333"));
     let output = run(&["--jsonl", "--account", "111122223333"], &input);
@@ -113,7 +116,8 @@ fn a_role_that_is_for_no_function_counts_as_medium_and_says_so() {
 
 #[test]
 fn yaml_that_begins_with_a_quoted_key_is_no_text_of_json() {
-    let quoted = "\"Resources\":\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: 'lambda:InvokeFunction', Principal: '*'}}\n";
+    let quoted = "\"Resources\":\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: \
+                  'lambda:InvokeFunction', Principal: '*'}}\n";
     let output = run(&["--output", "jsonl"], quoted);
     assert_eq!(lines(&output)[0]["findings"][0]["id"], "public-invoke");
 }

@@ -165,7 +165,8 @@ impl ColdStart {
         let answer = match guard.sight(&mut sights).await? {
             (at, Sight::Answer(answer)) if (answer == "[]") == (shop == Shop::NotOptedIn) => at - began,
             (_, other) => bail!(
-                "a finding is to be recorded, of what is not opted in nothing, `[]`; with {shop:?} the guard said {other:?}"
+                "a finding is to be recorded, of what is not opted in nothing, `[]`; with {shop:?} the guard said \
+                 {other:?}"
             ),
         };
         let peak = guard.peak_memory()?;
@@ -312,7 +313,8 @@ impl Lambda {
             }
             (&Method::GET, "policy" | "url", None) => json_answer(
                 StatusCode::NOT_FOUND,
-                &json!({"__type": "ResourceNotFoundException", "Type": "User", "Message": "The resource you requested does not exist."}),
+                &json!({"__type": "ResourceNotFoundException", "Type": "User", "Message": "The resource you requested \
+                                                                                           does not exist."}),
             ),
             (&Method::GET, "code-signing-config", None) => {
                 json_answer(StatusCode::OK, &json!({"FunctionName": "shop", "CodeSigningConfigArn": ""}))
@@ -345,7 +347,8 @@ impl Lambda {
                 ),
             ) => json_answer(
                 StatusCode::BAD_REQUEST,
-                &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
+                &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified \
+                                                                           secret."}),
             ),
             (&Method::POST, "", None) => {
                 let form = body.collect().await?.to_bytes();
@@ -354,8 +357,8 @@ impl Lambda {
                 match self.iam(action) {
                     Some(result) => {
                         let answer = format!(
-                            "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}</{action}Result>\
-                             <ResponseMetadata><RequestId>7a62c49f-0000-4000-8000-000000000004</RequestId></ResponseMetadata></{action}Response>"
+                            "<{action}Response \
+                             xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>7a62c49f-0000-4000-8000-000000000004</RequestId></ResponseMetadata></{action}Response>"
                         );
                         Ok(Response::builder().header("content-type", "text/xml").body(answer.into())?)
                     }
@@ -391,17 +394,12 @@ impl Lambda {
         let tags = if violating { "<Tags><member><Key>warden</Key><Value>observe</Value></member></Tags>" } else { "" };
         Some(match action {
             "GetRole" => format!(
-                "<Role><Path>/</Path><RoleName>shop</RoleName><RoleId>AROADBQP57FF2AEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/shop</Arn>\
-                 <CreateDate>2026-11-21T10:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B\
-                 %7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22\
-                 sts%3AAssumeRole%22%7D%5D%7D</AssumeRolePolicyDocument>{tags}</Role>"
+                "<Role><Path>/</Path><RoleName>shop</RoleName><RoleId>AROADBQP57FF2AEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/shop</Arn><CreateDate>2026-11-21T10:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D</AssumeRolePolicyDocument>{tags}</Role>"
             ),
             "ListAttachedRolePolicies" => "<AttachedPolicies/><IsTruncated>false</IsTruncated>".into(),
             "ListRolePolicies" if violating => "<PolicyNames><member>own</member></PolicyNames><IsTruncated>false</IsTruncated>".into(),
             "ListRolePolicies" => "<PolicyNames/><IsTruncated>false</IsTruncated>".into(),
-            "GetRolePolicy" if violating => "<RoleName>shop</RoleName><PolicyName>own</PolicyName><PolicyDocument>%7B%22Version%22%3A%22\
-                 2012-10-17%22%2C%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%5B%22iam%3A%2A%22%2C%22s3%3A%2A%22%5D%2C\
-                 %22Resource%22%3A%22%2A%22%7D%7D</PolicyDocument>"
+            "GetRolePolicy" if violating => "<RoleName>shop</RoleName><PolicyName>own</PolicyName><PolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%5B%22iam%3A%2A%22%2C%22s3%3A%2A%22%5D%2C%22Resource%22%3A%22%2A%22%7D%7D</PolicyDocument>"
                 .into(),
             _ => return None,
         })

@@ -122,9 +122,12 @@ fn event(service: &str, name: &str, write: &Write, version: &str) -> Value {
     let pay = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:pay");
     let tags = if service == "iam" { json!([{"key": "warden", "value": "off"}]) } else { json!({"warden": "off"}) };
     let request = json!({
-        "functionName": "pay", "resource": pay, "resourceArn": pay, "statementId": "open", "name": "live", "layerName": "tools",
-        "versionNumber": 1, "roleName": "pay", "policyName": "more", "policyArn": format!("arn:aws:iam::{ACCOUNT}:policy/pay"),
-        "tags": tags, "tagKeys": ["warden"], "templateArn": "arn:aws:iam::aws:role-template/x", "role": format!("arn:aws:iam::{ACCOUNT}:role/pay"),
+        "functionName": "pay", "resource": pay, "resourceArn": pay, "statementId": "open", "name": "live",
+            "layerName": "tools",
+        "versionNumber": 1, "roleName": "pay", "policyName": "more",
+            "policyArn": format!("arn:aws:iam::{ACCOUNT}:policy/pay"),
+        "tags": tags, "tagKeys": ["warden"], "templateArn": "arn:aws:iam::aws:role-template/x",
+            "role": format!("arn:aws:iam::{ACCOUNT}:role/pay"),
     });
     let answer = json!({"version": version, "role": {"roleName": "pay"}, "functionName": "pay"});
     events::event(service, name, &only(&write.request, &request), &only(&write.answer, &answer))

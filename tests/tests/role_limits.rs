@@ -43,7 +43,8 @@ async fn a_version_that_somebody_planted_is_not_what_comes_back() {
     let account = Account::guarded().await;
     let arn = with_policy(&account, &[read_orders()], &[("warden", "enforce")]).await;
     // It complies, and it was never in force.
-    let planted = json!({"Sid": "Elsewhere", "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::collector/*"});
+    let planted = json!({"Sid": "Elsewhere", "Effect": "Allow", "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::collector/*"});
     account.version(&arn, &[planted], false).await;
     account.settle().await;
     account.version(&arn, &[everything()], true).await;

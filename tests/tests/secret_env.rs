@@ -62,7 +62,8 @@ impl Shop {
         // It is there the second time.
         let _ = iam.create_role().role_name("shop").assume_role_policy_document(trust.to_string()).send().await;
         let policy = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": actions, "Resource": format!("arn:aws:secretsmanager:*:{ACCOUNT}:secret:warden/*")}
+            {"Effect": "Allow", "Action": actions,
+                "Resource": format!("arn:aws:secretsmanager:*:{ACCOUNT}:secret:warden/*")}
         ]});
         let put = iam.put_role_policy().role_name("shop").policy_name("shop").policy_document(policy.to_string());
         put.send().await.expect("the role's policy");
@@ -119,7 +120,8 @@ async fn a_stripped_function_sees_its_values_after_one_call() {
     let seen = names(&mut function, &["DB_PASSWORD", "KEY", "STAGE", "AWS_LAMBDA_FUNCTION_NAME", "NOT_THERE"]).await;
     assert_eq!(
         seen,
-        json!({"DB_PASSWORD": CANARY, "KEY": "k=\"1\"\n{}\u{1f511}", "STAGE": "prod", "AWS_LAMBDA_FUNCTION_NAME": "pay", "NOT_THERE": null})
+        json!({"DB_PASSWORD": CANARY, "KEY": "k=\"1\"\n{}\u{1f511}", "STAGE": "prod", "AWS_LAMBDA_FUNCTION_NAME": "pay",
+            "NOT_THERE": null})
     );
     // A second event, and one that the handler fails on.
     assert_eq!(names(&mut function, &["STAGE"]).await, json!({"STAGE": "prod"}));

@@ -261,8 +261,8 @@ async fn under_the_service_control_policy_anybody_makes_what_is_guarded() {
     assert!(!developer.create_policy("orders", tag("warden", "enforce")).await);
 }
 
-/// Condition keys have no case (IAM user guide, "IAM JSON policy elements: Condition"), so that `aws:RequestTag/warden` is the value of a
-/// tag `Warden` too. A function's tags and a policy's have: `Warden` opts nothing in.
+/// Condition keys have no case (IAM user guide, "IAM JSON policy elements: Condition"), so that `aws:RequestTag/warden`
+/// is the value of a tag `Warden` too. A function's tags and a policy's have: `Warden` opts nothing in.
 #[tokio::test]
 async fn under_the_service_control_policy_another_spelling_of_the_tag_is_none() {
     let account = Account::guarded().await;

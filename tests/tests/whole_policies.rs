@@ -10,7 +10,8 @@ use warden_engine::{
 use warden_tests::{Account, arn};
 
 fn allow(sid: &str, principal: Value, resource: &str) -> Value {
-    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction", "Resource": resource})
+    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction",
+        "Resource": resource})
 }
 
 async fn let_any_bucket_in(account: &Account, name: &str) {
@@ -111,7 +112,10 @@ async fn a_narrowing_whose_lock_is_refused_falls_back_on_remove_permission() {
     account.opted_in("pay", "enforce").await;
     account.grant_properly("pay", "orders").await;
     account.settle().await;
-    let deny = |actions: &[&str]| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": actions, "Resource": "*"}]});
+    let deny = |actions: &[&str]| {
+        json!({"Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": actions, "Resource": "*"}]})
+    };
     let guard = "warden-access-guard";
     let remove = ["PutResourcePolicy(pay)", "RemovePermission(pay, Sid bucket)"];
     for actions in [&["lambda:GetResourcePolicy"][..], &["lambda:PutResourcePolicy"]] {
@@ -142,7 +146,8 @@ async fn a_statement_about_all_aliases_is_judged_with_the_url_of_each() {
     let create = account.lambda.create_alias().function_name("pay").name("live");
     create.function_version(&version).send().await.expect("an alias");
     let everybody = json!({"Sid": "url", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl",
-        "Resource": format!("{}:*", arn("pay")), "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}});
+        "Resource": format!("{}:*", arn("pay")),
+            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}});
     let own = allow("own", json!({"AWS": "111122223333"}), &arn("pay"));
     account.put_policy("pay", json!([own, everybody])).await;
     account.settle().await;

@@ -69,14 +69,14 @@ impl Profile {
         };
         if none {
             return anyhow!(
-                "{profile} gives no credentials: it has neither keys nor a role (`role_arn`) nor a login (`aws configure sso`); add \
-                 them to it, or use another one"
+                "{profile} gives no credentials: it has neither keys nor a role (`role_arn`) nor a login (`aws \
+                 configure sso`); add them to it, or use another one"
             );
         }
         let advice = match (refused(error), &profile.role, &profile.login) {
             (true, Some(role), _) => format!(
-                "; it assumes {}: the trust policy of that role has to name whose credentials it uses, and an IAM policy of theirs has to \
-                 allow sts:AssumeRole on it",
+                "; it assumes {}: the trust policy of that role has to name whose credentials it uses, and an IAM \
+                 policy of theirs has to allow sts:AssumeRole on it",
                 printable(role)
             ),
             (false, _, Some(login)) => {

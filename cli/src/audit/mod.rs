@@ -45,8 +45,9 @@ async fn unprotected(operator: &Operator) -> Option<String> {
     match operator.aws.ledger_is_protected().await {
         Ok(true) => None,
         Ok(false) => Some(format!(
-            "{} the ledger's table {table} can be deleted. Deploy Warden's stack again with ProtectLedger=on; if the stack took the \
-             table over: aws dynamodb update-table --table-name {table} --deletion-protection-enabled --region {region}",
+            "{} the ledger's table {table} can be deleted. Deploy Warden's stack again with ProtectLedger=on; if the \
+             stack took the table over: aws dynamodb update-table --table-name {table} --deletion-protection-enabled \
+             --region {region}",
             "UNPROTECTED".red().bold()
         )),
         Err(error) => Some(format!(
@@ -115,7 +116,8 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),
         Reason::Breaker { reverts } => {
             format!(
-                "reverted {reverts} times already: somebody makes the same change again and again; `warden apply` acts on it"
+                "reverted {reverts} times already: somebody makes the same change again and again; `warden apply` acts \
+                 on it"
             )
         }
         Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),

@@ -87,7 +87,8 @@ impl Harness {
         let lambda = Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
         say(&format!(
-            "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s). Each AWS call takes {} ms more.",
+            "{} A local AWS account is running, with Warden deployed from infra/warden.yaml ({:.1} s). Each AWS call \
+             takes {} ms more.",
             "✓".green().bold(),
             began.elapsed().as_secs_f64(),
             LATENCY.as_millis()
@@ -121,7 +122,8 @@ impl Harness {
         let administrator = self.sandbox.administrator();
         say(&format!("\n{} The account stays until Ctrl-C. In another terminal:\n", "✓".green().bold()))?;
         say(&format!(
-            "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_DEFAULT_REGION={}\n  export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\n",
+            "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_DEFAULT_REGION={}\n  export AWS_ACCESS_KEY_ID={} \
+             AWS_SECRET_ACCESS_KEY={}\n",
             self.sandbox.region(),
             self.sandbox.region(),
             administrator.access_key_id(),
@@ -129,12 +131,14 @@ impl Harness {
             administrator.secret_access_key(),
         ))?;
         say(
-            "  aws lambda add-permission --function-name payment-gateway --statement-id open --principal '*' --action lambda:InvokeFunction",
+            "  aws lambda add-permission --function-name payment-gateway --statement-id open --principal '*' --action \
+             lambda:InvokeFunction",
         )?;
         say("  aws lambda get-policy --function-name payment-gateway")?;
         say("  cargo run -q -- audit")?;
         say(
-            "\n  The account runs functions without their layers' wrappers: invoked there, checkout finds references in place of its secrets. On AWS\n  \
+            "\n  The account runs functions without their layers' wrappers: invoked there, checkout finds references \
+             in place of its secrets. On AWS\n  \
              its layer puts the values back before its code starts, as was shown above under AWS's own runtime client.",
         )?;
         tokio::signal::ctrl_c().await?;

@@ -73,7 +73,8 @@ fn where_there_is_no_configuration_that_is_said() {
 #[test]
 fn a_profile_without_credentials_of_its_own_is_not_filled_up_from_elsewhere() {
     let home = home(
-        "[profile region]\nregion = eu-west-1\n[profile role]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = gone\n",
+        "[profile region]\nregion = eu-west-1\n[profile role]\nrole_arn = \
+         arn:aws:iam::111122223333:role/x\nsource_profile = gone\n",
         "",
     );
     let texts = ["the profile `region` (--profile) gives no credentials"];
@@ -159,7 +160,8 @@ async fn the_profile_that_is_named_goes_before_keys_and_keys_go_before_aws_profi
 
     let keys = account.sandbox.administrator();
     let home = home(
-        "[profile ops]\nregion = us-east-1\n[profile deploy]\nrole_arn = arn:aws:iam::111122223333:role/deploy\nsource_profile = ops\n",
+        "[profile ops]\nregion = us-east-1\n[profile deploy]\nrole_arn = \
+         arn:aws:iam::111122223333:role/deploy\nsource_profile = ops\n",
         &format!(
             "[ops]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
             keys.access_key_id(),

@@ -10,8 +10,8 @@ use warden_engine::{guard::ReconcileRequest, model::surface::Surface};
 pub struct Context {
     /// Whether the function's Region has no function URLs, so that no statement opens one.
     pub no_urls: bool,
-    /// The URLs that the guard may not look at, with what AWS answered; the function's own stands for all where all were
-    /// asked for at once.
+    /// The URLs that the guard may not look at, with what AWS answered; the function's own stands for all where all
+    /// were asked for at once.
     pub unread: BTreeMap<Surface, String>,
     /// The statements that the event says it has just added, by their Sids.
     pub added: BTreeSet<(Surface, String)>,

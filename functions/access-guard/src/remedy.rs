@@ -129,8 +129,8 @@ fn statement_by_statement(
         let sid = edit.sid.as_deref().filter(|sid| goes && is_statement_id(sid));
         let left = sid.and_then(|sid| Some((sid, without(plan.after().document()?, sid)?)));
         let Some((sid, after)) = left else {
-            let advice = "AWS did not take the policy as a whole, as the failed record says; taking the statement out could cut what is right of it, \
-                          so settle what the record says, then `warden apply`";
+            let advice = "AWS did not take the policy as a whole, as the failed record says; taking the statement out \
+                          could cut what is right of it, so settle what the record says, then `warden apply`";
             otherwise.unfixable.extend(its.into_iter().map(|finding| (finding.clone(), advice.to_owned())));
             continue;
         };
@@ -146,8 +146,8 @@ fn statement_by_statement(
     }
     if !lost.is_empty() {
         plan = plan.noting(format!(
-            "AWS did not take the policy in which {} was narrowed, as the failed record says; so it went as a whole: add again by \
-             AddPermission what of it is needed",
+            "AWS did not take the policy in which {} was narrowed, as the failed record says; so it went as a whole: \
+             add again by AddPermission what of it is needed",
             lost.join(", ")
         ));
     }

@@ -221,14 +221,14 @@ impl Policies {
         let Ok(boundary) = &self.boundary else { return Vec::new() };
         let texts: Vec<&str> = self.held.iter().map(|held| held.text.as_str()).collect();
         let held: Vec<Option<&str>> = texts.iter().copied().map(Some).collect();
-        let found = judge_together(&held, boundary.as_deref(), &self.itself, settings);
+        let found = judge_together(&held, boundary.as_deref(), &self.itself, &self.context);
         let mut lost = Vec::new();
         for (at, held) in self.held.iter().enumerate() {
             let serious = found.iter().filter(|it| it.policy == at && it.finding.severity >= settings.threshold);
             let serious: Vec<Finding> = serious.map(|it| it.finding.clone()).collect();
             let role = RoleTexts { policies: &texts, boundary: boundary.as_deref(), itself: Some(&self.itself) };
             let Ok(document) = Document::parse(&held.text, Kind::Identity) else { continue };
-            let Ok(narrowed) = role_policy::narrow(role, at, &serious, None, &settings.context()) else { continue };
+            let Ok(narrowed) = role_policy::narrow(role, at, &serious, None, &self.context) else { continue };
             for edit in narrowed.edits {
                 let name = edit.sid.map_or_else(|| format!("Statement[{}]", edit.index), |sid| format!("`{sid}`"));
                 let what = match edit.kind {

@@ -40,8 +40,8 @@ pub(crate) fn remedy(
     match (resource, surface) {
         (Resource::Role(role), _) => match strangers(facts, settings) {
             Some(strangers) => task.nothing_safe(&format!(
-                "the role serves others than Lambda ({strangers}): what they need is not known here; give the function a role of \
-                 its own, or change this one by hand"
+                "the role serves others than Lambda ({strangers}): what they need is not known here; give the function \
+                 a role of its own, or change this one by hand"
             )),
             None => task.on_role(role),
         },
@@ -146,13 +146,15 @@ impl Task<'_> {
         // Lambda grants a role the use of the key with the permissions of whoever hands the role over.
         if let Some(key) = &self.facts.context.foreign_key {
             return self.nothing_safe(&format!(
-                "the function's environment is encrypted with {key}, which the guard may not use: give the function its role back yourself, \
-                 {previous}, or let the guard's role use the key through Lambda ({KEY_RIGHTS}), in the key's policy"
+                "the function's environment is encrypted with {key}, which the guard may not use: give the function \
+                 its role back yourself, {previous}, or let the guard's role use the key through Lambda \
+                 ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
         let plan = self.plan().then(give(previous), give(present), before.clone());
-        let note = "published versions keep the role that they were published with: look at those that were published meanwhile";
+        let note = "published versions keep the role that they were published with: look at those that were published \
+                    meanwhile";
         let published = Surface::Role(Some(Qualifier::latest_published()));
         let note = match self.facts.surfaces.contains_key(&published) {
             true => format!("{}\n{note}", not_in_service(function, "role")),

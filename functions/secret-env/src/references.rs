@@ -76,8 +76,8 @@ impl fmt::Display for Notice {
         let Notice { secret, variable } = self;
         write!(
             f,
-            "the secret `{secret}` holds a plain text and no JSON object: it is taken as the value of {variable}, the one variable that refers to \
-             it. Set values with `{}`",
+            "the secret `{secret}` holds a plain text and no JSON object: it is taken as the value of {variable}, the \
+             one variable that refers to it. Set values with `{}`",
             rotation(secret, variable)
         )
     }

@@ -28,14 +28,14 @@ pub(crate) fn cleanup(resource: &Resource, surface: &Surface, kept: &Content) ->
     if !retained.users.is_empty() {
         let users = retained.users.into_iter().collect::<Vec<_>>().join(", ");
         return Some(Err(format!(
-            "the function is gone, and others refer to its secret: {users}. It stays; set the values there themselves, and delete the \
-             secret once nothing refers to it"
+            "the function is gone, and others refer to its secret: {users}. It stays; set the values there themselves, \
+             and delete the secret once nothing refers to it"
         )));
     }
     retained.secrets.values_mut().for_each(|state| *state = SecretState::ToBeDeleted);
     let call = Call::DeleteSecrets { function: function.clone(), secrets: secrets.clone() };
     let undo = Call::RestoreSecrets { function: function.clone(), secrets };
-    let note = "the function is gone: its secrets are deleted in 30 days. Until then `warden undo` keeps them, and so does making the \
-                function anew";
+    let note = "the function is gone: its secrets are deleted in 30 days. Until then `warden undo` keeps them, and so \
+                does making the function anew";
     Some(Ok(Plan::new(surface.clone(), kept.clone()).then(call, undo, retained.content()).noting(note)))
 }

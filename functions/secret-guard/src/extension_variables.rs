@@ -112,9 +112,9 @@ pub(crate) fn may_read(name: &str, known: &Context, tags: Option<&BTreeMap<Strin
     }
     let reading = reading.into_iter().collect::<Vec<_>>().join("; ");
     Some(format!(
-        "{name} may be read by an extension, {REACH}: {reading}. Name the variables that the function's extensions read in the tag \
-         warden:extension-reads on the function, with spaces between them, or set it to none: what it does not name is taken out. Or do without \
-         the layer, if nobody knows what it is there for"
+        "{name} may be read by an extension, {REACH}: {reading}. Name the variables that the function's extensions \
+         read in the tag warden:extension-reads on the function, with spaces between them, or set it to none: what it \
+         does not name is taken out. Or do without the layer, if nobody knows what it is there for"
     ))
 }
 

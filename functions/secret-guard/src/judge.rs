@@ -71,8 +71,8 @@ fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: Keyed
             severity: Severity::High,
             at: name.to_owned(),
             message: format!(
-                "{name} holds in plaintext a value of its own that was replaced since: {secret} has a newer one, and everybody who may read the \
-                 configuration can read this one"
+                "{name} holds in plaintext a value of its own that was replaced since: {secret} has a newer one, and \
+                 everybody who may read the configuration can read this one"
             ),
         });
     }
@@ -89,7 +89,8 @@ fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: Keyed
             severity: Severity::High,
             at: name.to_owned(),
             message: format!(
-                "{name} holds in plaintext what Warden stored in {secret} as {stored}: everybody who may read the configuration can read it"
+                "{name} holds in plaintext what Warden stored in {secret} as {stored}: everybody who may read the \
+                 configuration can read it"
             ),
         });
     }
@@ -157,13 +158,14 @@ impl Starting<'_> {
         if digest.is_wrapped() {
             let message = match start_up_layer(digest, self.settings) {
                 None => Some(
-                    "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the function does not start"
+                    "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and the layer is gone: the \
+                     function does not start"
                         .to_owned(),
                 ),
                 Some(layer) => (!serves(layer, architecture, function, self.settings)).then(|| {
                     format!(
-                        "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and {layer} is not for {architecture}, which the \
-                         function is: it does not start"
+                        "AWS_LAMBDA_EXEC_WRAPPER starts what the layer secret-env holds, and {layer} is not for \
+                         {architecture}, which the function is: it does not start"
                     )
                 }),
             };
@@ -174,7 +176,8 @@ impl Starting<'_> {
             // At the first reference: where the wrapper is missing, there is nothing to point at.
             && let Some((at, _)) = self.own().next()
         {
-            let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of the layer secret-env";
+            let message = "nothing fetches the secrets at the function's start: AWS_LAMBDA_EXEC_WRAPPER is not that of \
+                           the layer secret-env";
             findings.push(Starting::found(at, Severity::High, message.to_owned()));
         }
         findings

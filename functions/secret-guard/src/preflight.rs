@@ -41,10 +41,18 @@ pub(crate) fn preflight(
     };
     why.or_else(|| runtime(known.runtime.as_deref()))
         .or_else(|| {
-            let there = settings.secret_layers.get(&known.architecture).is_some_and(|layer| layer.region() == function.region());
+            let there = settings
+                .secret_layers
+                .get(&known.architecture)
+                .is_some_and(|layer| layer.region() == function.region());
             (!there).then(|| {
                 // Who changed the architecture can change it back.
-                let back = if layered && digest.is_wrapped() { "go back to the architecture that the function's layer is for, " } else { "" };
+                let back = if layered && digest.is_wrapped() {
+                    "go back to the architecture that the function's layer \
+                                                                is for, "
+                } else {
+                    ""
+                };
                 format!(
                     "the layer secret-env is not deployed for {} in {}: {back}deploy it there, {BY_HAND}",
                     known.architecture,
@@ -54,41 +62,57 @@ pub(crate) fn preflight(
         })
         .or_else(|| {
             let other = digest.variables.contains_key(WRAPPER_VARIABLE) && !digest.is_wrapped();
-            other.then(|| format!("{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: do without that one, {BY_HAND}"))
+            other.then(|| {
+                format!(
+                    "{WRAPPER_VARIABLE} is taken by another wrapper, and there can be one only: do \
+                                   without that one, {BY_HAND}"
+                )
+            })
         })
         .or_else(|| {
             let full = !layered && digest.layers.len() >= MOST_LAYERS;
-            full.then(|| format!("the function has {MOST_LAYERS} layers already, which is all it may have: make room for one, {BY_HAND}"))
+            full.then(|| {
+                format!(
+                    "the function has {MOST_LAYERS} layers already, which is all it may have: make room \
+                                  for one, {BY_HAND}"
+                )
+            })
         })
         .or_else(|| {
             (known.zipped_bytes > MOST_BYTES).then(|| {
-                format!("code and layers have more than the 250 MB that leave room for another layer: make them smaller, {BY_HAND}")
+                format!(
+                    "code and layers have more than the 250 MB that leave room for another layer: make them \
+                         smaller, {BY_HAND}"
+                )
             })
         })
         .or_else(|| {
             match &known.code_signing {
-                CodeSigning::Configured => {
-                    Some(format!("a code-signing configuration takes signed layers only: sign the layer with a profile of yours, {BY_HAND}"))
-                }
+                CodeSigning::Configured => Some(format!(
+                    "a code-signing configuration takes signed layers only: sign the layer with a profile \
+                                  of yours, {BY_HAND}"
+                )),
                 // What has the layer already was let have it.
                 CodeSigning::Unknown(answer) if !layered => Some(format!(
-                    "whether a code-signing configuration takes signed layers only is not known, since GetFunctionCodeSigningConfig answers \
-                     {answer}: put that right, {BY_HAND}"
+                    "whether a code-signing configuration takes signed layers only is not known, since \
+                     GetFunctionCodeSigningConfig answers {answer}: put that right, {BY_HAND}"
                 )),
                 CodeSigning::Unknown(_) | CodeSigning::None => None,
             }
         })
         .or_else(|| {
             (known.in_vpc && own_tag(facts).is_none()).then(|| {
-                "the function runs in a VPC, from where Secrets Manager may be out of reach: see that it has a way there (an \
-                 interface endpoint, or a NAT gateway), then set the tag warden:secrets=enforce on the function itself"
+                "the function runs in a VPC, from where Secrets Manager may be out of reach: see that it has a way \
+                 there (an interface endpoint, or a NAT gateway), then set the tag warden:secrets=enforce on the \
+                 function itself"
                     .to_owned()
             })
         })
         .or_else(|| {
             (known.boundary == Boundary::Lacks).then(|| {
                 format!(
-                    "the permissions boundary of {} does not surely allow secretsmanager:GetSecretValue on {}: allow it there, {BY_HAND}",
+                    "the permissions boundary of {} does not surely allow secretsmanager:GetSecretValue on {}: allow \
+                     it there, {BY_HAND}",
                     known.role, known.secret
                 )
             })
@@ -103,7 +127,12 @@ fn runtime(runtime: Option<&str>) -> Option<String> {
             .and_then(version)
             .is_some_and(|(version, on_amazon_linux_2)| on_amazon_linux_2 || version.as_slice() >= *first)
     });
-    (!starts_wrappers).then(|| format!("the runtime {runtime} starts no wrapper, so that nothing could fetch the secret at the start: use a managed runtime, {BY_HAND}"))
+    (!starts_wrappers).then(|| {
+        format!(
+            "the runtime {runtime} starts no wrapper, so that nothing could fetch the \
+                                        secret at the start: use a managed runtime, {BY_HAND}"
+        )
+    })
 }
 
 /// What stands behind a runtime's family: the version (`3.14`, and the 24 of `24.x`), and whether the name says that it

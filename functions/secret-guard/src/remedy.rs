@@ -35,9 +35,10 @@ use warden_engine::{
 /// All variables together, as JSON (Lambda developer guide, "Lambda quotas").
 const MOST_BYTES: u64 = 4096;
 
-const NO_LABELS: &str = "it is a value that was replaced since, and is kept nowhere for an undo: the function's secrets have no room for it, since \
-                         AWS allows a secret 20 labels. Set the reference or the current value where it is deployed from, or remove the labels \
-                         warden-... of remediations that nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId)";
+const NO_LABELS: &str = "it is a value that was replaced since, and is kept nowhere for an undo: the function's \
+                         secrets have no room for it, since AWS allows a secret 20 labels. Set the reference or the \
+                         current value where it is deployed from, or remove the labels warden-... of remediations that \
+                         nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId)";
 
 /// Plans how to put `findings` on `surface` right.
 pub(crate) fn remedy(
@@ -87,7 +88,8 @@ fn published(function: &FunctionArn, version: &Qualifier, findings: &[Finding]) 
     let advice = |finding: &Finding| {
         if !version.is_latest_published() {
             return format!(
-                "version {version} keeps its environment for ever: rotate the secret, and delete the version once no alias and no caller needs it"
+                "version {version} keeps its environment for ever: rotate the secret, and delete the version once no \
+                 alias and no caller needs it"
             );
         }
         let again = publish_again(function, "environment and the layers");
@@ -137,8 +139,9 @@ impl<'a> RemedyPlanner<'a> {
                 unfixable.push((finding.clone(), advice));
             } else if READ_BEFORE.contains(&finding.at.as_str()) {
                 let advice = format!(
-                    "{} is read before anything could be fetched, since the way to Secrets Manager leads through it: take the user and the \
-                     password out of it (a proxy can know the function by its address), or set it in the code",
+                    "{} is read before anything could be fetched, since the way to Secrets Manager leads through it: \
+                     take the user and the password out of it (a proxy can know the function by its address), or set \
+                     it in the code",
                     finding.at
                 );
                 unfixable.push((finding.clone(), advice));
@@ -182,8 +185,8 @@ impl<'a> RemedyPlanner<'a> {
     fn unusable(&self, secret: &SecretName, name: &str) -> String {
         let function = self.function.name();
         format!(
-            "{secret} does not hold what it has to, a JSON object with a text for each variable: `warden rotate {function} {name}` gives {name} its \
-             value and puts that right; so for each variable that refers to it"
+            "{secret} does not hold what it has to, a JSON object with a text for each variable: `warden rotate \
+             {function} {name}` gives {name} its value and puts that right; so for each variable that refers to it"
         )
     }
 
@@ -224,8 +227,8 @@ impl<'a> RemedyPlanner<'a> {
         let bytes = self.bytes_after(&there);
         if bytes > MOST_BYTES {
             return Err(format!(
-                "with the references the environment would have {bytes} bytes, and Lambda allows {MOST_BYTES}: take other variables out, or \
-                 fetch the secret in the code"
+                "with the references the environment would have {bytes} bytes, and Lambda allows {MOST_BYTES}: take \
+                 other variables out, or fetch the secret in the code"
             ));
         }
         Ok((there, back))
@@ -308,8 +311,8 @@ impl<'a> RemedyPlanner<'a> {
         (aside, kept.into_values().collect())
     }
 
-    /// The secret that takes what is set aside: the one that the variable's value is in, or the next one, if it is there
-    /// and has room.
+    /// The secret that takes what is set aside: the one that the variable's value is in, or the next one, if it is
+    /// there and has room.
     fn aside<'b>(&'b self, secret: &'b SecretName) -> Option<&'b SecretName> {
         let known = self.known;
         let has_room = |secret: &SecretName| {
@@ -388,8 +391,8 @@ impl<'a> RemedyPlanner<'a> {
         }
         for (name, (_, Stale { secret, .. })) in &secrets.stale {
             note.push(format!(
-                "{name} was set to a value that was replaced before: that is not stored again, and the function reads the newer one from {secret}; \
-                 to go back to it on purpose, `warden rotate {function} {name}`"
+                "{name} was set to a value that was replaced before: that is not stored again, and the function reads \
+                 the newer one from {secret}; to go back to it on purpose, `warden rotate {function} {name}`"
             ));
         }
         let stored: BTreeSet<&SecretName> = update.store.iter().map(|stored| &stored.secret).collect();
@@ -397,8 +400,8 @@ impl<'a> RemedyPlanner<'a> {
         for secret in &stored {
             let name = if secrets.new.len() == 1 { names.as_str() } else { "VARIABLE" };
             note.push(format!(
-                "rotate {names}: whoever could read the function's configuration may know what it held; `warden rotate {function} {name}` takes \
-                 the new value and puts it into {secret}"
+                "rotate {names}: whoever could read the function's configuration may know what it held; `warden rotate \
+                 {function} {name}` takes the new value and puts it into {secret}"
             ));
         }
         if secrets.is_empty() {
@@ -411,14 +414,15 @@ impl<'a> RemedyPlanner<'a> {
         let references = references.into_iter().collect::<Vec<_>>().join(" or ");
         if self.strip {
             note.push(format!(
-                "the code has to fetch {all} from Secrets Manager (a JSON object by variable, in the secret that the variable names after its \
-                 colon) with secretsmanager:GetSecretValue: warden:secrets=strip asks for no layer"
+                "the code has to fetch {all} from Secrets Manager (a JSON object by variable, in the secret that the \
+                 variable names after its colon) with secretsmanager:GetSecretValue: warden:secrets=strip asks for no \
+                 layer"
             ));
         }
         let in_template = |what: &str| {
             format!(
-                "in the template, set {what} to the text {references} and keep {WRAPPER_VARIABLE} and the layer (CloudFormation turns a dynamic \
-                 reference to Secrets Manager into plaintext)"
+                "in the template, set {what} to the text {references} and keep {WRAPPER_VARIABLE} and the layer \
+                 (CloudFormation turns a dynamic reference to Secrets Manager into plaintext)"
             )
         };
         let again =
@@ -433,8 +437,8 @@ impl<'a> RemedyPlanner<'a> {
             .collect();
         if !again && !elsewhere.is_empty() {
             note.push(format!(
-                "it is the value of {}, so a template or a pipeline holds it, and would set it again: {}; once rotated, both functions need the new \
-                 value",
+                "it is the value of {}, so a template or a pipeline holds it, and would set it again: {}; once \
+                 rotated, both functions need the new value",
                 elsewhere.join(", "),
                 in_template(&names)
             ));

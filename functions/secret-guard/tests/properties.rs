@@ -66,7 +66,8 @@ fn held() -> impl Strategy<Value = Held> {
 /// Names as people choose them, some of which mean something here.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
-        3 => select(vec!["DB_PASSWORD", "API_KEY", "TABLE", "STAGE", "DD_API_KEY", "HTTPS_PROXY", "A1"]).prop_map(str::to_owned),
+        3 => select(vec!["DB_PASSWORD", "API_KEY", "TABLE", "STAGE", "DD_API_KEY", "HTTPS_PROXY",
+            "A1"]).prop_map(str::to_owned),
         1 => "[a-zA-Z][a-zA-Z0-9_]{1,12}",
     ]
 }
@@ -138,7 +139,8 @@ prop_compose! {
         }
         let suspects = digest.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if suspicious.contains(&hash.0[0]) => {
-                Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High, known: None })
+                Some(Suspect { name: name.clone(), hash: *hash, kind: "password".into(), severity: Severity::High,
+                    known: None })
             }
             Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
         });
@@ -248,6 +250,14 @@ proptest! {
         // What was to be put right is, and planning again changes nothing.
         let mut then = facts.clone();
         then.surfaces.insert(surface.clone(), SurfaceSnapshot { content: after.content(), revision: None });
+        let context = then.context.as_mut().unwrap();
+        if let Some(put) = &there.store {
+            let now = match put.secret == context.secret {
+                true => context.stored.as_mut(),
+                false => context.others.get_mut(&put.secret).and_then(Option::as_mut),
+            };
+            now.into_iter().for_each(|now| now.values.extend(put.values.clone()));
+        }
         let left = acted_on(&then);
         for finding in &left {
             prop_assert!(remedy.unfixable.iter().any(|(unfixable, _)| unfixable == finding), "{:?} is left", finding);

@@ -217,8 +217,9 @@ fn with_runtime(error: CallError, runtime: Option<&str>) -> CallError {
         return error;
     };
     let message = format!(
-        "{}: nothing of the function was changed. Lambda may not let functions of the runtime {runtime} be changed any more (\"Lambda \
-         runtimes\" in its developer guide): then give it a newer one, and set the reference or no secret where it is deployed from",
+        "{}: nothing of the function was changed. Lambda may not let functions of the runtime {runtime} be changed any \
+         more (\"Lambda runtimes\" in its developer guide): then give it a newer one, and set the reference or no \
+         secret where it is deployed from",
         error.message
     );
     CallError { kind: ErrorKind::Refused, message, ..error }
@@ -568,7 +569,8 @@ mod tests {
             let stripped = pick.get(&names).to_string();
             let reference = "warden-secret:warden/pay/1f2e3d4c5b6a".to_owned();
             let values = BTreeMap::from([(stripped.clone(), key().hash(before[&stripped].expose_secret()))]);
-            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(), values, known: BTreeMap::new(), in_place_of: None };
+            let stored = Stored { secret: "warden/pay/1".parse().unwrap(), version: "v".into(), label: "l".into(),
+                values, known: BTreeMap::new(), in_place_of: None };
             let mut there = EnvironmentUpdate::new(function());
             there.store = Some(stored.clone());
             there.set.insert(stripped.clone(), reference.clone());
@@ -586,7 +588,8 @@ mod tests {
             prop_assert_eq!(exposed(&after), expected);
 
             // The digest that the plan promised is the one that is seen.
-            let digest = |variables| EnvironmentDigest { variables: held(variables, &key()), ..EnvironmentDigest::default() };
+            let digest = |variables| EnvironmentDigest { variables: held(variables, &key()),
+                ..EnvironmentDigest::default() };
             prop_assert_eq!(there.on(&digest(&before)), digest(&after));
 
             let value = SecretString::from(environment[&stripped].as_str());

@@ -62,11 +62,13 @@ where
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Refused => {
-            " (look at the role's policy, the tag that its permissions are conditioned on, and service control policies)"
+            " (look at the role's policy, the tag that its permissions are conditioned on, and service control \
+             policies)"
         }
         ErrorKind::PublicPolicy => {
-            " (AWS refuses a policy that lets the public in. Name the accounts, organisation or services that are meant instead; or, where the \
-             public is meant, have whoever blocks public policies in this account or organisation allow it for this function)"
+            " (AWS refuses a policy that lets the public in. Name the accounts, organisation or services that are \
+             meant instead; or, where the public is meant, have whoever blocks public policies in this account or \
+             organisation allow it for this function)"
         }
         ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Bug => "",
     }

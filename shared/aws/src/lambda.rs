@@ -236,8 +236,9 @@ pub(crate) fn customers_key(configuration: &FunctionConfiguration) -> Option<Str
 /// A refusal that is about the customer's key, with what its caller needs.
 pub(crate) fn with_key_rights(error: CallError) -> CallError {
     let message = format!(
-        "{}; the function's environment is encrypted with a KMS key of the customer's, and whoever changes the function needs {KEY_RIGHTS}: \
-         give them to the role of the guard and of the operator in the key's policy, or make the change yourself",
+        "{}; the function's environment is encrypted with a KMS key of the customer's, and whoever changes the \
+         function needs {KEY_RIGHTS}: give them to the role of the guard and of the operator in the key's policy, or \
+         make the change yourself",
         error.message
     );
     CallError { message, ..error }

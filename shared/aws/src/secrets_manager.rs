@@ -646,8 +646,8 @@ impl Aws {
     }
 }
 
-const NO_OBJECT: &str = "the secret does not hold a JSON object of texts any more: give each variable that refers to it its value again with \
-                         `warden rotate`";
+const NO_OBJECT: &str = "the secret does not hold a JSON object of texts any more: give each variable that refers to \
+                         it its value again with `warden rotate`";
 const TOO_LONG: &str = "all values together are more than the 65536 bytes that a secret holds; nothing was changed";
 const NOT_READ_BACK: &str = "what was stored was not what was read back; nothing else was changed";
 
@@ -673,7 +673,8 @@ pub(crate) fn no_name(function: &FunctionArn) -> CallError {
 /// tell everybody.
 fn unsettled(error: CallError) -> CallError {
     if error.message.starts_with("MalformedPolicyDocumentException") {
-        let message = "MalformedPolicyDocumentException: a role that may read the secret is not known to Secrets Manager yet, or not any more";
+        let message = "MalformedPolicyDocumentException: a role that may read the secret is not known to Secrets \
+                       Manager yet, or not any more";
         return CallError { kind: ErrorKind::Retry, message: message.to_owned(), ..error };
     }
     error
@@ -688,9 +689,10 @@ fn limited(error: CallError) -> CallError {
     if !error.message.starts_with("LimitExceededException") {
         return error;
     }
-    let advice = "LimitExceededException: the secret has the 20 labels that AWS allows, and the function no room for a further secret. Remove \
-                  the labels warden-... of remediations that nobody will undo (UpdateSecretVersionStage with RemoveFromVersionId), and find \
-                  out what sets new secrets again and again";
+    let advice = "LimitExceededException: the secret has the 20 labels that AWS allows, and the function no room for a \
+                  further secret. Remove the labels warden-... of remediations that nobody will undo \
+                  (UpdateSecretVersionStage with RemoveFromVersionId), and find out what sets new secrets again and \
+                  again";
     CallError { message: advice.to_owned(), ..error }
 }
 

@@ -8,7 +8,8 @@ use std::{io, path::PathBuf};
 pub enum BuildError {
     /// No `python3` on the PATH.
     #[error(
-        "Python 3.10 or later is needed, and there is no `python3` on the PATH: install it (Debian: apt install python3 python3-venv; macOS: brew install python)"
+        "Python 3.10 or later is needed, and there is no `python3` on the PATH: install it (Debian: apt install \
+         python3 python3-venv; macOS: brew install python)"
     )]
     NoPython,
     /// A Python that is too old.
@@ -27,7 +28,8 @@ pub enum BuildError {
     },
     /// pip could not install something.
     #[error(
-        "{what} could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run again\n{detail}"
+        "{what} could not be installed from PyPI: check the network, or PIP_INDEX_URL for a mirror, and run \
+         again\n{detail}"
     )]
     Install {
         /// What could not be installed.
@@ -53,7 +55,8 @@ pub enum BuildError {
     },
     /// The system that this runs on cannot link for Lambda.
     #[error(
-        "packages for Lambda are built on Linux, or on macOS, where nobody here has tried it; on Windows, build them in the Windows Subsystem for Linux"
+        "packages for Lambda are built on Linux, or on macOS, where nobody here has tried it; on Windows, build them \
+         in the Windows Subsystem for Linux"
     )]
     System,
     /// Rust's standard library for the target is not there.
@@ -72,7 +75,8 @@ pub enum BuildError {
     },
     /// A package that is larger than it may be.
     #[error(
-        "{name} has {bytes} bytes, and may have {most}: a guard's start is paid by the byte. See what has come into its dependencies"
+        "{name} has {bytes} bytes, and may have {most}: a guard's start is paid by the byte. See what has come into \
+         its dependencies"
     )]
     Large {
         /// The package that is too large.

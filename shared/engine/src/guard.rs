@@ -233,8 +233,8 @@ pub trait Guard {
         let _ = (facts, surface, values);
     }
 
-    /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of the
-    /// facts' surfaces; it is reported, and the others are judged all the same.
+    /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of
+    /// the facts' surfaces; it is reported, and the others are judged all the same.
     fn unread(&self, facts: &Facts<Self::Context>) -> BTreeMap<Surface, String> {
         let _ = facts;
         BTreeMap::new()

@@ -14,8 +14,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-/// Ranges that no caller from the internet has (<https://www.iana.org/assignments/iana-ipv4-special-registry>). Those for
-/// documentation stand for anybody's in examples, so they are not among them.
+/// Ranges that no caller from the internet has (<https://www.iana.org/assignments/iana-ipv4-special-registry>). Those
+/// for documentation stand for anybody's in examples, so they are not among them.
 const UNROUTED_V4: [Ipv4Net; 8] = [
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
@@ -161,7 +161,8 @@ mod tests {
         #[test]
         fn the_sum_is_that_of_the_union(ranges in prop::collection::vec((0u8.., 1u8..=8), 1..12)) {
             let texts: Vec<String> = ranges.iter().map(|(first, prefix)| format!("{first}.0.0.0/{prefix}")).collect();
-            let within = |octet: u32| ranges.iter().any(|(first, prefix)| octet >> (8 - prefix) == u32::from(*first) >> (8 - prefix));
+            let within = |octet: u32| ranges.iter().any(|(first,
+                prefix)| octet >> (8 - prefix) == u32::from(*first) >> (8 - prefix));
             let routed: Vec<u32> = (0..224).filter(|octet| within(*octet) && ![0, 10, 127].contains(octet)).collect();
             let size = |octet: &u32| match octet {
                 100 => (1 << 24) - (1 << 22),

@@ -26,8 +26,7 @@ const NAME: u8 = 4;
 /// What stands for a name nobody could have guessed: no character of an ARN, and longer than anybody would write `?`.
 /// In between stands each letter once and a few dashes, for `*e*` and `*-*` fit about every name there is; and it ends
 /// like a secret, of which `*-??????` is every one.
-const UNGUESSABLE: &str = "\u{5}a\u{5}b\u{5}c\u{5}d\u{5}e\u{5}f\u{5}g\u{5}h\u{5}i\u{5}j\u{5}k\u{5}l\u{5}m\u{5}n\u{5}o\u{5}p\u{5}q\u{5}\
-                           r\u{5}s\u{5}t\u{5}u\u{5}v\u{5}w\u{5}x\u{5}y\u{5}z\u{5}-\u{5}-\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
+const UNGUESSABLE: &str = "\u{5}a\u{5}b\u{5}c\u{5}d\u{5}e\u{5}f\u{5}g\u{5}h\u{5}i\u{5}j\u{5}k\u{5}l\u{5}m\u{5}n\u{5}o\u{5}p\u{5}q\u{5}r\u{5}s\u{5}t\u{5}u\u{5}v\u{5}w\u{5}x\u{5}y\u{5}z\u{5}-\u{5}-\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
 
 /// Names that AWS gives, by service and what stands before them: everybody knows how they start and how long they are
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>).

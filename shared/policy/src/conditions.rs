@@ -147,8 +147,8 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
         })
 }
 
-/// Whether a positive condition on text or an ARN names what it is about in every value: fixed, or a pattern that starts
-/// with something.
+/// Whether a positive condition on text or an ARN names what it is about in every value: fixed, or a pattern that
+/// starts with something.
 pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> bool {
     names_by(condition, version, |value| Some(behind_type(value).to_owned()))
 }
@@ -358,7 +358,8 @@ impl Reading {
 /// what the pattern goes on with. Names there have no colon in them, so with `StringLike` a star in the Region's place
 /// reaches over nobody else's account.
 ///
-/// - events, rules: `[\.\-_A-Za-z0-9]+` (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html>);
+/// - events, rules: `[\.\-_A-Za-z0-9]+`
+///   (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html>);
 /// - sns, topics: letters, numbers, `_`, `-` (<https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>);
 /// - sqs, queues: the same
 ///   (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>);
@@ -418,8 +419,8 @@ fn account_ids<'v>(values: impl Iterator<Item = &'v str>) -> Vec<AccountId> {
 /// A key that requests for none of a statement's actions have, and that the conditions ask for: then it grants nothing.
 /// None where it may.
 ///
-/// `general` is the service that a pattern over several services comes down to, if there is one. The key of a service is
-/// sent with requests to that service, unless it is one of the keys that go along with whoever calls
+/// `general` is the service that a pattern over several services comes down to, if there is one. The key of a service
+/// is sent with requests to that service, unless it is one of the keys that go along with whoever calls
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
 pub(crate) fn never_sent<'d>(statement: &'d Statement<'_>, general: Option<&str>) -> Option<&'d str> {
     let kept_from =

@@ -113,7 +113,8 @@ impl<'d> EffectivePrincipals<'d> {
         match limit {
             Limit::Accounts { ids, .. } => self.outside(ids),
             Limit::Sources { ids, bucket } => self.outside(ids).or_else(|| {
-                let message = "S3 is let in for a bucket without a fixed aws:SourceAccount: once the bucket is deleted, anybody may own that name";
+                let message = "S3 is let in for a bucket without a fixed aws:SourceAccount: once the bucket is \
+                               deleted, anybody may own that name";
                 bucket.then(|| (self.rules.deputy, Severity::Low, message.to_owned()))
             }),
             Limit::Organizations { ids, .. } => {

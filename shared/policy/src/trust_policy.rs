@@ -55,7 +55,8 @@ pub fn narrow(
     let advice = |service: &str| {
         let service = quoted(service);
         Err(format!(
-            "add aws:SourceAccount or aws:SourceArn if {service} sends them when it assumes a role: its documentation says so"
+            "add aws:SourceAccount or aws:SourceArn if {service} sends them when it assumes a role: its documentation \
+             says so"
         ))
     };
     PrincipalPolicy {
@@ -189,7 +190,8 @@ fn verdict(
             None if may_be_confused(service) => {
                 let service = quoted(service);
                 let message = format!(
-                    "{service} may assume the role for anybody who can name it there: no aws:SourceAccount or aws:SourceArn is fixed"
+                    "{service} may assume the role for anybody who can name it there: no aws:SourceAccount or \
+                     aws:SourceArn is fixed"
                 );
                 Some((FindingId::TrustConfusedDeputy, Severity::Low, message))
             }

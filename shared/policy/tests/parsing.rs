@@ -220,10 +220,12 @@ proptest! {
     #[test]
     fn no_value_makes_a_judge_panic(
         principal in ".*", action in ".*", resource in ".*", operator in "(StringLike|ArnLike|IpAddress|.*)",
-        key in "(aws:SourceArn|aws:SourceIp|aws:PrincipalOrgPaths|lambda:FunctionUrlAuthType|.*)", value in "(arn:.*|[0-9./:]*|.*)",
+        key in "(aws:SourceArn|aws:SourceIp|aws:PrincipalOrgPaths|lambda:FunctionUrlAuthType|.*)",
+            value in "(arn:.*|[0-9./:]*|.*)",
     ) {
         let text = serde_json::json!({"Version": "2012-10-17", "Statement": {
-            "Effect": "Allow", "Principal": {"AWS": principal, "Service": principal}, "Action": action, "Resource": resource,
+            "Effect": "Allow", "Principal": {"AWS": principal, "Service": principal}, "Action": action,
+                "Resource": resource,
             "Condition": {operator: {key: value}},
         }}).to_string();
         let document = Document::parse(&text, Kind::Resource).unwrap();

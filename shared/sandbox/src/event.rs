@@ -265,10 +265,8 @@ mod tests {
 
     #[test]
     fn an_answer_in_xml_becomes_an_object() {
-        let answer = "<CreateRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateRoleResult><Role>\
-            <RoleName>r</RoleName><MaxSessionDuration>3600</MaxSessionDuration><Tags><member><Key>a</Key><Value>b</Value>\
-            </member></Tags></Role></CreateRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>\
-            </CreateRoleResponse>";
+        let answer = "<CreateRoleResponse \
+            xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateRoleResult><Role><RoleName>r</RoleName><MaxSessionDuration>3600</MaxSessionDuration><Tags><member><Key>a</Key><Value>b</Value></member></Tags></Role></CreateRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></CreateRoleResponse>";
         let expected = json!({"role": {"roleName": "r", "tags": [{"key": "a", "value": "b"}]}});
         assert_eq!(from_xml(answer), Some(expected));
         let version = "<R><CreatePolicyVersionResult><PolicyVersion><VersionId>v2</VersionId>\
@@ -282,7 +280,8 @@ mod tests {
 
     #[test]
     fn environment_and_code_are_emptied() {
-        let body = json!({"FunctionName": "f", "Code": {"ZipFile": "UEs="}, "Environment": {"Variables": {"A": "secret"}},
+        let body = json!({"FunctionName": "f", "Code": {"ZipFile": "UEs="},
+            "Environment": {"Variables": {"A": "secret"}},
             "Tags": {"Warden": "enforce"}, "VpcConfig": {"SubnetIds": ["s"]}});
         let Value::Object(body) = body else { unreachable!("an object literal") };
         let expected = json!({"functionName": "f", "code": {}, "environment": {}, "tags": {"Warden": "enforce"},

@@ -65,7 +65,8 @@ fn environments_judged(bencher: Bencher<'_, '_>) {
 }
 
 /// Variables of one environment, by what they are.
-#[divan::bench(args = ["LOG_LEVEL", "TABLE_NAME", "QUEUE_URL", "FEATURES", "DB_HOST", "GIT_SHA", "NODE_OPTIONS", "DB_PASSWORD", "DATABASE_URL", "PAYMENT_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"])]
+#[divan::bench(args = ["LOG_LEVEL", "TABLE_NAME", "QUEUE_URL", "FEATURES", "DB_HOST", "GIT_SHA", "NODE_OPTIONS",
+    "DB_PASSWORD", "DATABASE_URL", "PAYMENT_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"])]
 fn variable_judged(bencher: Bencher<'_, '_>, name: &str) {
     let own = own();
     let (_, value) = own.iter().find(|(own, _)| own == name).expect("a variable of the environment");

@@ -100,7 +100,8 @@ proptest! {
 
     /// Neither what stands in other variables nor their order matters, nor how often one was asked before.
     #[test]
-    fn a_neighbour_changes_no_verdict(environment in environment(), neighbour in (name(), value()), place in any::<prop::sample::Index>()) {
+    fn a_neighbour_changes_no_verdict(environment in environment(), neighbour in (name(), value()),
+        place in any::<prop::sample::Index>()) {
         let alone = verdicts(&environment);
         let mut with = environment.clone();
         with.insert(place.index(environment.len() + 1), neighbour);
@@ -117,7 +118,8 @@ proptest! {
 
     /// Space around a value and quotes that a shell or an `.env` file left on it are no part of it.
     #[test]
-    fn quotes_and_space_around_it_change_nothing(value in string_regex("[A-Za-z0-9!*/+-]{4,50}").unwrap(), name in name()) {
+    fn quotes_and_space_around_it_change_nothing(value in string_regex("[A-Za-z0-9!*/+-]{4,50}").unwrap(),
+        name in name()) {
         let bare = judge(&name, &value);
         prop_assert_eq!(judge(&name, &format!("\"{value}\"")), bare);
         prop_assert_eq!(judge(&name, &format!(" {value}\n")), bare);

@@ -328,16 +328,23 @@ impl Judge<'_> {
                 },
                 Setting::NoEcho(parameter) => (
                     Severity::High,
-                    format!("the value of the NoEcho parameter `{parameter}` ends up in plaintext in the function's configuration"),
+                    format!(
+                        "the value of the NoEcho parameter `{parameter}` ends up in plaintext in the function's \
+                             configuration"
+                    ),
                 ),
                 Setting::Resolved => (
                     Severity::High,
-                    "CloudFormation replaces the dynamic reference by the secret itself, in plaintext in the function's configuration"
+                    "CloudFormation replaces the dynamic reference by the secret itself, in plaintext in the \
+                     function's configuration"
                         .to_owned(),
                 ),
                 Setting::Elsewhere(source) => (
                     Severity::Medium,
-                    format!("a secret by its name, which comes from {source} and ends up in plaintext in the function's configuration"),
+                    format!(
+                        "a secret by its name, which comes from {source} and ends up in plaintext in the \
+                             function's configuration"
+                    ),
                 ),
             };
             let at = format!("{}.{name}", environment.at);

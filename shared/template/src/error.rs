@@ -18,7 +18,8 @@ pub enum TemplateError {
     Json(String),
     /// Neither kind of document.
     #[error(
-        "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has `planned_values`"
+        "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has \
+         `planned_values`"
     )]
     Neither,
     /// A part of the template is not what it must be.

@@ -118,8 +118,8 @@ impl Policy {
         Document::parse(self.text(), kind).map_err(|error| refused(&self.at, &error, has_text))
     }
 
-    /// The policy of those statements that AWS would accept, when it would not accept this one as a whole: what is wrong
-    /// with one of them must not hide another.
+    /// The policy of those statements that AWS would accept, when it would not accept this one as a whole: what is
+    /// wrong with one of them must not hide another.
     pub(crate) fn accepted(&self, kind: Kind) -> Option<&Self> {
         let accepted = self.accepted.get_or_init(|| {
             let mut node = match &self.source {
@@ -220,8 +220,8 @@ fn make_arn(value: &mut Node, own: Option<AccountId>) {
     }
 }
 
-/// What AWS would not accept. Where the text of a policy was written here, a line and column in it would mean nothing to
-/// anybody.
+/// What AWS would not accept. Where the text of a policy was written here, a line and column in it would mean nothing
+/// to anybody.
 pub(crate) fn refused(at: &str, error: &DocumentError, has_text: bool) -> NotJudged {
     let mut why = error.to_string();
     if let (DocumentError::Malformed { line, column, .. }, false) = (error, has_text) {

@@ -5,8 +5,8 @@
 //!
 //! Numbers stay the text they are written as: CloudFormation takes either, and an account id may begin with a zero.
 //! Aliases and merge keys are no part of CloudFormation's YAML
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>). They are read all the same:
-//! the AWS CLI and SAM carry them out before a template is sent, and `aws cloudformation package` writes aliases.
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>). They are read all the
+//! same: the AWS CLI and SAM carry them out before a template is sent, and `aws cloudformation package` writes aliases.
 
 use crate::error::{TemplateError, shortened};
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};

@@ -24,7 +24,9 @@ fn check(template: &str, expected: &[&str]) {
 #[track_caller]
 fn check_statements(statements: &str, rest: &str, expected: &[&str]) {
     let template = format!(
-        "{rest}\nResources:\n  Bucket: {{Type: AWS::S3::Bucket}}\n  Topic: {{Type: AWS::SNS::Topic}}\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      Policies:\n        - PolicyName: own\n          PolicyDocument:\n            Version: 2012-10-17\n            Statement: {statements}\n"
+        "{rest}\nResources:\n  Bucket: {{Type: AWS::S3::Bucket}}\n  Topic: {{Type: AWS::SNS::Topic}}\n  Role:\n    \
+         Type: AWS::IAM::Role\n    Properties:\n      Policies:\n        - PolicyName: own\n          \
+         PolicyDocument:\n            Version: 2012-10-17\n            Statement: {statements}\n"
     );
     check(&template, expected);
 }
@@ -34,7 +36,11 @@ fn check_statements(statements: &str, rest: &str, expected: &[&str]) {
 fn check_trust(statement: &str, expected: &[&str]) {
     check(
         &format!(
-            "Parameters: {{Partner: {{Type: String}}, Own: {{Type: String, Default: 111122223333}}, Org: {{Type: String}}}}\nResources:\n  Provider: {{Type: AWS::IAM::OIDCProvider, Properties: {{Url: https://token.actions.githubusercontent.com}}}}\n  Other: {{Type: AWS::IAM::Role}}\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument: {{Version: 2012-10-17, Statement: [{statement}]}}\n"
+            "Parameters: {{Partner: {{Type: String}}, Own: {{Type: String, Default: 111122223333}}, Org: {{Type: \
+             String}}}}\nResources:\n  Provider: {{Type: AWS::IAM::OIDCProvider, Properties: {{Url: \
+             https://token.actions.githubusercontent.com}}}}\n  Other: {{Type: AWS::IAM::Role}}\n  Role:\n    Type: \
+             AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument: {{Version: 2012-10-17, Statement: \
+             [{statement}]}}\n"
         ),
         expected,
     );
@@ -45,7 +51,9 @@ fn check_trust(statement: &str, expected: &[&str]) {
 fn check_function(resources: &str, expected: &[&str]) {
     check(
         &format!(
-            "Parameters: {{Partner: {{Type: String}}, ApiArn: {{Type: String}}}}\nResources:\n  Bucket: {{Type: AWS::S3::Bucket}}\n  Rule: {{Type: AWS::Events::Rule}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{FunctionName: pay}}}}\n{resources}"
+            "Parameters: {{Partner: {{Type: String}}, ApiArn: {{Type: String}}}}\nResources:\n  Bucket: {{Type: \
+             AWS::S3::Bucket}}\n  Rule: {{Type: AWS::Events::Rule}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: \
+             {{FunctionName: pay}}}}\n{resources}"
         ),
         expected,
     );
@@ -96,7 +104,8 @@ fn a_policy_variable_is_one_value_in_sub_too() {
 
 #[test]
 fn places_are_those_of_the_template() {
-    let conditional = "[!If [Never, {Effect: Allow, Action: '*', Resource: '*'}, !Ref AWS::NoValue], {Effect: Allow, Action: '*', Resource: '*'}]";
+    let conditional = "[!If [Never, {Effect: Allow, Action: '*', Resource: '*'}, !Ref AWS::NoValue], {Effect: Allow, \
+                       Action: '*', Resource: '*'}]";
     // The first is left out; the second keeps its index.
     check_statements(
         conditional,
@@ -115,7 +124,8 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
     let found = "high wildcard-data-read Role.Policies[0].Statement[0]";
     let conditions = |default: &str| {
         format!(
-            "Parameters: {{Stage: {{Type: String{default}}}}}\nConditions: {{IsDev: !Equals [!Ref Stage, dev], IsProd: !Not [!Condition IsDev]}}"
+            "Parameters: {{Stage: {{Type: String{default}}}}}\nConditions: {{IsDev: !Equals [!Ref Stage, dev], IsProd: \
+             !Not [!Condition IsDev]}}"
         )
     };
     for default in ["", ", Default: prod", ", Default: dev", ", AllowedValues: [dev, prod]"] {
@@ -128,18 +138,21 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
         &[],
     );
     check_statements(
-        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn, {DefaultValue: '*'}]}]",
+        "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn, {DefaultValue: \
+         '*'}]}]",
         "Parameters: {Stage: {Type: String}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}}}",
         &[found],
     );
     check_statements(
         "[{Effect: Allow, Action: 's3:GetObject', Resource: !FindInMap [Buckets, !Ref Stage, Arn]}]",
-        "Parameters: {Stage: {Type: String, Default: prod}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}, dev: {Arn: '*'}}}",
+        "Parameters: {Stage: {Type: String, Default: prod}}\nMappings: {Buckets: {prod: {Arn: 'arn:aws:s3:::a/*'}, \
+         dev: {Arn: '*'}}}",
         &[found],
     );
     // What never is together is not judged together.
     check_statements(
-        "[!If [IsDev, {Effect: Allow, Action: 'iam:PassRole', Resource: 'arn:aws:iam::111122223333:role/app'}, {Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}]]",
+        "[!If [IsDev, {Effect: Allow, Action: 'iam:PassRole', Resource: 'arn:aws:iam::111122223333:role/app'}, \
+         {Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}]]",
         &conditions(""),
         &[],
     );
@@ -147,7 +160,9 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
 
 #[test]
 fn a_finding_says_which_shape_it_is_in() {
-    let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
+    let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, \
+                    dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: \
+                    {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
     let report = judge(template, &Context::default()).expect("a template");
     assert_eq!(report.findings.len(), 1);
     assert!(
@@ -165,7 +180,9 @@ fn with_nine_conditions(condition: &str) -> String {
     let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
     let all = all.join(", ");
     format!(
-        "Parameters:\n{parameters}Conditions:\n{conditions}  Any: !Or [{all}]\nResources:\n  Open: {{Type: AWS::Lambda::Permission, Condition: {condition}, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+        "Parameters:\n{parameters}Conditions:\n{conditions}  Any: !Or [{all}]\nResources:\n  Open: {{Type: \
+         AWS::Lambda::Permission, Condition: {condition}, Properties: {{FunctionName: a, Action: \
+         'lambda:InvokeFunction', Principal: '*'}}}}"
     )
 }
 
@@ -188,7 +205,8 @@ fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
 #[test]
 fn a_role_is_judged_whole() {
     let pass = "{Version: 2012-10-17, Statement: {Effect: Allow, Action: 'iam:PassRole', Resource: '*'}}";
-    let create = "{Version: 2012-10-17, Statement: {Effect: Allow, Action: ['lambda:CreateFunction', 'lambda:InvokeFunction'], Resource: '*'}}";
+    let create = "{Version: 2012-10-17, Statement: {Effect: Allow, Action: ['lambda:CreateFunction', \
+                  'lambda:InvokeFunction'], Resource: '*'}}";
     for attachment in [
         format!(
             "  Pass: {{Type: AWS::IAM::ManagedPolicy, Properties: {{Roles: [!Ref Role], PolicyDocument: {pass}}}}}"
@@ -197,14 +215,17 @@ fn a_role_is_judged_whole() {
         format!("  Pass: {{Type: AWS::IAM::RolePolicy, Properties: {{RoleName: payments, PolicyDocument: {pass}}}}}"),
     ] {
         let found = said(&format!(
-            "Resources:\n{attachment}\n  Role: {{Type: AWS::IAM::Role, Properties: {{RoleName: payments, Policies: [{{PolicyName: a, PolicyDocument: {create}}}]}}}}"
+            "Resources:\n{attachment}\n  Role: {{Type: AWS::IAM::Role, Properties: {{RoleName: payments, Policies: \
+             [{{PolicyName: a, PolicyDocument: {create}}}]}}}}"
         ));
         assert!(found.contains(&"critical privilege-escalation Pass.Statement[0]".to_owned()), "{found:?}");
     }
     // Attached from the role's side, by Ref and by a name that was written out.
     for arn in ["!Ref Pass", "!Sub 'arn:aws:iam::${AWS::AccountId}:policy/team/pass'"] {
         let found = said(&format!(
-            "Resources:\n  Pass: {{Type: AWS::IAM::ManagedPolicy, Properties: {{ManagedPolicyName: pass, Path: /team/, PolicyDocument: {pass}}}}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{ManagedPolicyArns: [{arn}], Policies: [{{PolicyName: a, PolicyDocument: {create}}}]}}}}"
+            "Resources:\n  Pass: {{Type: AWS::IAM::ManagedPolicy, Properties: {{ManagedPolicyName: pass, Path: /team/, \
+             PolicyDocument: {pass}}}}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{ManagedPolicyArns: [{arn}], \
+             Policies: [{{PolicyName: a, PolicyDocument: {create}}}]}}}}"
         ));
         assert!(found.contains(&"critical privilege-escalation Pass.Statement[0]".to_owned()), "{arn}: {found:?}");
     }
@@ -214,7 +235,10 @@ fn a_role_is_judged_whole() {
 fn a_boundary_cuts_a_role_down_when_it_is_in_the_template() {
     let role = |boundary: &str| {
         format!(
-            "Resources:\n  Bound: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: {{Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}}}}}}}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{PermissionsBoundary: {boundary}, ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}}}"
+            "Resources:\n  Bound: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: \
+             {{Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}}}}}}}}\n  Role: {{Type: \
+             AWS::IAM::Role, Properties: {{PermissionsBoundary: {boundary}, ManagedPolicyArns: \
+             ['arn:aws:iam::aws:policy/AdministratorAccess']}}}}"
         )
     };
     check(&role("!Ref Bound"), &[]);
@@ -222,7 +246,8 @@ fn a_boundary_cuts_a_role_down_when_it_is_in_the_template() {
         &role("'arn:aws:iam::111122223333:policy/elsewhere'"),
         &[
             "critical wildcard-admin Role.ManagedPolicyArns[0]",
-            "? Role.PermissionsBoundary the document of `arn:aws:iam::111122223333:policy/elsewhere` is not in the template, so the role is judged without its boundary",
+            "? Role.PermissionsBoundary the document of `arn:aws:iam::111122223333:policy/elsewhere` is not in the \
+             template, so the role is judged without its boundary",
         ],
     );
 }
@@ -231,7 +256,8 @@ fn a_boundary_cuts_a_role_down_when_it_is_in_the_template() {
 fn managed_policies_of_aws_are_judged_by_their_documents() {
     let attached = |name: &str| {
         said(&format!(
-            "Resources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{ManagedPolicyArns: [!Sub 'arn:${{AWS::Partition}}:iam::aws:policy/{name}']}}}}"
+            "Resources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{ManagedPolicyArns: [!Sub \
+             'arn:${{AWS::Partition}}:iam::aws:policy/{name}']}}}}"
         ))
     };
     let at = "Role.ManagedPolicyArns[0]";
@@ -267,7 +293,8 @@ fn who_may_assume_a_role() {
     check_trust(&statement("{AWS: !Sub 'arn:aws:iam::${Partner}:root'}"), &[&unknown]);
     let web = |condition: &str| {
         format!(
-            "{{Effect: Allow, Principal: {{Federated: !GetAtt Provider.Arn}}, Action: 'sts:AssumeRoleWithWebIdentity', Condition: {condition}}}"
+            "{{Effect: Allow, Principal: {{Federated: !GetAtt Provider.Arn}}, Action: 'sts:AssumeRoleWithWebIdentity', \
+             Condition: {condition}}}"
         )
     };
     let audience = "token.actions.githubusercontent.com:aud: sts.amazonaws.com";
@@ -280,7 +307,8 @@ fn who_may_assume_a_role() {
 fn who_may_invoke_a_function() {
     let permission = |rest: &str| {
         format!(
-            "  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: !Ref Pay, Action: 'lambda:InvokeFunction', {rest}}}}}\n"
+            "  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: !Ref Pay, Action: \
+             'lambda:InvokeFunction', {rest}}}}}\n"
         )
     };
     check_function(&permission("Principal: '*'"), &["critical public-invoke May"]);
@@ -312,15 +340,20 @@ fn a_url_is_public_when_a_permission_lets_anybody_in_by_whatever_name_they_go() 
     for url in names {
         for permission in names {
             let resources = format!(
-                "  Url: {{Type: AWS::Lambda::Url, Properties: {{TargetFunctionArn: {url}, AuthType: NONE}}}}\n  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: {permission}, Action: 'lambda:InvokeFunctionUrl', Principal: '*', FunctionUrlAuthType: NONE}}}}\n"
+                "  Url: {{Type: AWS::Lambda::Url, Properties: {{TargetFunctionArn: {url}, AuthType: NONE}}}}\n  May: \
+                 {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: {permission}, Action: \
+                 'lambda:InvokeFunctionUrl', Principal: '*', FunctionUrlAuthType: NONE}}}}\n"
             );
             check_function(&resources, &["critical public-url Url.AuthType", "critical public-url May"]);
         }
     }
-    let closed = "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, AuthType: AWS_IAM, Cors: {AllowOrigins: ['*'], AllowCredentials: true}}}\n";
+    let closed = "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, AuthType: AWS_IAM, Cors: \
+                  {AllowOrigins: ['*'], AllowCredentials: true}}}\n";
     check_function(closed, &["medium cors-any-origin Url.Cors.AllowOrigins"]);
     // Another qualifier has a policy of its own.
-    let apart = "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, Qualifier: live, AuthType: NONE}}\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Sub '${Pay}:test', Action: 'lambda:InvokeFunctionUrl', Principal: '*', FunctionUrlAuthType: NONE}}\n";
+    let apart = "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, Qualifier: live, AuthType: \
+                 NONE}}\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Sub '${Pay}:test', Action: \
+                 'lambda:InvokeFunctionUrl', Principal: '*', FunctionUrlAuthType: NONE}}\n";
     check_function(apart, &["critical public-url May"]);
 }
 
@@ -328,7 +361,8 @@ fn a_url_is_public_when_a_permission_lets_anybody_in_by_whatever_name_they_go() 
 fn layers_are_shared_with_somebody_in_particular() {
     let layer = |rest: &str| {
         format!(
-            "  May: {{Type: AWS::Lambda::LayerVersionPermission, Properties: {{LayerVersionArn: x, Action: 'lambda:GetLayerVersion', Principal: '*'{rest}}}}}\n"
+            "  May: {{Type: AWS::Lambda::LayerVersionPermission, Properties: {{LayerVersionArn: x, Action: \
+             'lambda:GetLayerVersion', Principal: '*'{rest}}}}}\n"
         )
     };
     check_function(&layer(""), &["high public-layer May"]);
@@ -339,7 +373,9 @@ fn layers_are_shared_with_somebody_in_particular() {
 #[test]
 fn a_role_of_several_functions_is_worth_a_word() {
     check(
-        "Resources:\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: shared}}\n  A: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn}}\n  B: {Type: AWS::Serverless::Function, Properties: {Role: 'arn:aws:iam::111122223333:role/shared'}}",
+        "Resources:\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: shared}}\n  A: {Type: \
+         AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn}}\n  B: {Type: AWS::Serverless::Function, \
+         Properties: {Role: 'arn:aws:iam::111122223333:role/shared'}}",
         &["low shared-role Role"],
     );
     // One that stands elsewhere: named, by a parameter, by another stack.
@@ -350,7 +386,9 @@ fn a_role_of_several_functions_is_worth_a_word() {
     ] {
         check(
             &format!(
-                "Parameters: {{Shared: {{Type: String}}, Own: {{Type: String}}}}\nResources:\n  A: {{Type: AWS::Lambda::Function, Properties: {{Role: {role}}}}}\n  B: {{Type: AWS::Serverless::Function, Properties: {{Role: {role}}}}}\n  C: {{Type: AWS::Lambda::Function, Properties: {{Role: !Ref Own}}}}"
+                "Parameters: {{Shared: {{Type: String}}, Own: {{Type: String}}}}\nResources:\n  A: {{Type: \
+                 AWS::Lambda::Function, Properties: {{Role: {role}}}}}\n  B: {{Type: AWS::Serverless::Function, \
+                 Properties: {{Role: {role}}}}}\n  C: {{Type: AWS::Lambda::Function, Properties: {{Role: !Ref Own}}}}"
             ),
             &[&format!("low shared-role {named}")],
         );
@@ -361,7 +399,9 @@ fn a_role_of_several_functions_is_worth_a_word() {
 fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environment() {
     let function = |value: &str| {
         format!(
-            "Parameters: {{Password: {{Type: String, NoEcho: true, Default: not-to-be-shown}}, Name: {{Type: String}}}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{DB: {value}}}}}}}}}"
+            "Parameters: {{Password: {{Type: String, NoEcho: true, Default: not-to-be-shown}}, Name: {{Type: \
+             String}}}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: \
+             {{DB: {value}}}}}}}}}"
         )
     };
     let found = &["high plaintext-secret Pay.Environment.DB"];
@@ -382,14 +422,22 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
 #[test]
 fn plaintext_secrets_in_an_environment_are_found_by_the_guards_detector() {
     let found = said(
-        "Resources:\n  Db: {Type: AWS::RDS::DBInstance}\n  Pay:\n    Type: AWS::Lambda::Function\n    Properties:\n      Environment:\n        Variables:\n          TABLE: orders\n          DB_URL: !Sub 'postgres://app:Vq8_mz4Lk2Tn9wRx@${Db.Endpoint.Address}/orders'\n          DB_PASSWORD: !Sub '${Db}-password'\n          SECRET_ARN: !Ref AWS::StackId\n",
+        "Resources:\n  Db: {Type: AWS::RDS::DBInstance}\n  Pay:\n    Type: AWS::Lambda::Function\n    \
+         Properties:\n      Environment:\n        Variables:\n          TABLE: orders\n          DB_URL: !Sub \
+         'postgres://app:Vq8_mz4Lk2Tn9wRx@${Db.Endpoint.Address}/orders'\n          DB_PASSWORD: !Sub \
+         '${Db}-password'\n          SECRET_ARN: !Ref AWS::StackId\n",
     );
     assert_eq!(found, ["high plaintext-secret Pay.Environment.DB_URL"]);
 }
 
 #[test]
 fn functions_of_sam() {
-    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: AWS::DynamoDB::Table}\n  Pay:\n    Type: AWS::Serverless::Function\n    Properties:\n      Policies:\n        - AdministratorAccess\n        - AWSLambdaBasicExecutionRole\n        - AWSXRayDaemonWriteAccess\n        - DynamoDBCrudPolicy: {TableName: !Ref Table}\n        - Version: 2012-10-17\n          Statement: [{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}]\n      FunctionUrlConfig: {AuthType: NONE}\n";
+    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: AWS::DynamoDB::Table}\n  \
+                    Pay:\n    Type: AWS::Serverless::Function\n    Properties:\n      Policies:\n        - \
+                    AdministratorAccess\n        - AWSLambdaBasicExecutionRole\n        - \
+                    AWSXRayDaemonWriteAccess\n        - DynamoDBCrudPolicy: {TableName: !Ref Table}\n        - \
+                    Version: 2012-10-17\n          Statement: [{Effect: Allow, Action: \
+                    'secretsmanager:GetSecretValue', Resource: '*'}]\n      FunctionUrlConfig: {AuthType: NONE}\n";
     check(
         template,
         &[
@@ -401,7 +449,8 @@ fn functions_of_sam() {
     );
     // With a role of its own, the function's policies do not count.
     check(
-        "Resources:\n  Pay: {Type: AWS::Serverless::Function, Properties: {Role: 'arn:aws:iam::111122223333:role/pay', Policies: AdministratorAccess}}",
+        "Resources:\n  Pay: {Type: AWS::Serverless::Function, Properties: {Role: 'arn:aws:iam::111122223333:role/pay', \
+         Policies: AdministratorAccess}}",
         &[],
     );
 }
@@ -410,7 +459,8 @@ fn functions_of_sam() {
 fn json_says_the_same() {
     check(
         r#"{"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "a", "PolicyDocument":
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Sub": "${Bucket}/*"}},
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
+                "Resource": {"Fn::Sub": "${Bucket}/*"}},
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Join": ["", ["*", ""]]}}]}}]}}}}"#,
         &["high wildcard-data-read Role.Policies[0].Statement[1]"],
     );
@@ -427,14 +477,16 @@ fn errors_say_what_and_where() {
     refused(r#"{"Resources": {"A": 1, "A": 2}}"#, "duplicate key `A` at line 1 column 26");
     refused(
         "Description: none",
-        "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has `planned_values`",
+        "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has \
+         `planned_values`",
     );
 }
 
 /// A public permission and these further resources, one of which AWS refuses: the permission is found all the same.
 #[track_caller]
 fn check_beside_an_error(resources: &str, expected: &[&str]) {
-    let public = "  Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}";
+    let public = "  Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: \
+                  'lambda:InvokeFunction', Principal: '*'}}";
     for template in [format!("Resources:\n{public}\n{resources}"), format!("Resources:\n{resources}\n{public}")] {
         let mut found = said(&template);
         let at = found.iter().position(|it| it == "critical public-invoke Open").unwrap_or_else(|| panic!("{found:?}"));
@@ -457,18 +509,21 @@ fn what_aws_refuses_is_named_and_hides_nothing_else() {
         check_beside_an_error(resource, &[said]);
     }
     check_beside_an_error(
-        "  Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}, {PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]}}",
+        "  Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: {Statements: []}}, {PolicyDocument: \
+         {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]}}",
         &[
             "critical wildcard-admin Role.Policies[1].Statement[0]",
             "! Role.Policies[0] unknown key `Statements` in a policy document (did you mean `Statement`?)",
         ],
     );
     check_beside_an_error(
-        "  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: 'sts:AssumeRole', Resource: '*', Principal: '*'}}}}",
+        "  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: {Effect: Allow, Action: \
+         'sts:AssumeRole', Resource: '*', Principal: '*'}}}}",
         &["! Role.AssumeRolePolicyDocument a trust policy has no `Resource`"],
     );
     check_beside_an_error(
-        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: {Effect: Maybe, Action: '*', Resource: '*'}}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence}}",
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: {Effect: Maybe, Action: \
+         '*', Resource: '*'}}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence}}",
         &["! Fence unknown Effect `Maybe`, expected `Allow` or `Deny`"],
     );
 }
@@ -490,7 +545,9 @@ fn a_statement_that_aws_refuses_hides_no_other_statement() {
         ],
     );
     check_beside_an_error(
-        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [{Effect: Deny, Action: '*', Resource: '*'}, {Effect: Allow}]}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence, ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
+        "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [{Effect: Deny, Action: \
+         '*', Resource: '*'}, {Effect: Allow}]}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: \
+         !Ref Fence, ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
         &[
             "critical wildcard-admin Role.ManagedPolicyArns[0]",
             "! Fence the statement has neither `Resource` nor `NotResource`",
@@ -501,7 +558,9 @@ fn a_statement_that_aws_refuses_hides_no_other_statement() {
 #[test]
 fn a_branch_that_aws_refuses_hides_no_other_shape() {
     check(
-        "Parameters: {Stage: {Type: String, Default: dev}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources: {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyName: a, PolicyDocument: {Statement: [!If [Dev, {Effect: Allow, Action: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]]}}]}}}",
+        "Parameters: {Stage: {Type: String, Default: dev}}\nConditions: {Dev: !Equals [!Ref Stage, dev]}\nResources: \
+         {Role: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyName: a, PolicyDocument: {Statement: [!If [Dev, \
+         {Effect: Allow, Action: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]]}}]}}}",
         &[
             "critical wildcard-admin Role.Policies[0].Statement[0]",
             "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`",
@@ -512,7 +571,8 @@ fn a_branch_that_aws_refuses_hides_no_other_shape() {
 #[test]
 fn yaml_in_braces_is_no_json_and_read_too() {
     check(
-        "{Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}} # all",
+        "{Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: \
+         'lambda:InvokeFunction', Principal: '*'}}}} # all",
         &["critical public-invoke Open"],
     );
 }
@@ -524,7 +584,8 @@ fn conditions_that_ask_for_themselves_do_not_hold_and_do_not_hang() {
     conditions.push_str("  C200: !Not [!Condition C0]\n");
     check(
         &format!(
-            "Conditions:\n{conditions}Resources:\n  A: {{Type: AWS::Lambda::Permission, Condition: C0, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+            "Conditions:\n{conditions}Resources:\n  A: {{Type: AWS::Lambda::Permission, Condition: C0, Properties: \
+             {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
         ),
         &[],
     );
@@ -544,7 +605,8 @@ fn a_sub_that_grows_without_end_is_cut() {
 #[test]
 fn what_is_not_read_is_listed() {
     check(
-        "Transform: [AWS::LanguageExtensions, Corp::Defaults, {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}]\nResources: {Topic: {Type: AWS::SNS::Topic}}",
+        "Transform: [AWS::LanguageExtensions, Corp::Defaults, {Name: AWS::Include, Parameters: {Location: \
+         's3://a/b.yaml'}}]\nResources: {Topic: {Type: AWS::SNS::Topic}}",
         &[
             "? Transform what `Corp::Defaults` makes of the template is not read",
             "? Transform what `AWS::Include` makes of the template is not read",
@@ -555,7 +617,10 @@ fn what_is_not_read_is_listed() {
         check(all, &["? Transform what `Corp::All` makes of the template is not read"]);
     }
     check_beside_an_error(
-        "  Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}\n  Fn::ForEach::Roles: [Name, [A, B], {'Role${Name}': {Type: AWS::IAM::Role}}]\n  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./inner.yaml}}\n  App: {Type: AWS::Serverless::Application, Properties: {Location: ./app.yaml}}\n  Wired: {Type: AWS::Serverless::Connector}\n  Part: {Type: Corp::Net::Roles::MODULE}",
+        "  Fn::Transform: {Name: AWS::Include, Parameters: {Location: 's3://a/b.yaml'}}\n  Fn::ForEach::Roles: [Name, \
+         [A, B], {'Role${Name}': {Type: AWS::IAM::Role}}]\n  Inner: {Type: AWS::CloudFormation::Stack, Properties: \
+         {TemplateURL: ./inner.yaml}}\n  App: {Type: AWS::Serverless::Application, Properties: {Location: \
+         ./app.yaml}}\n  Wired: {Type: AWS::Serverless::Connector}\n  Part: {Type: Corp::Net::Roles::MODULE}",
         &[
             "? Fn::Transform the resources that `Fn::Transform` brings are not read",
             "? Fn::ForEach::Roles the resources that `Fn::ForEach` makes are not read",
@@ -578,16 +643,16 @@ fn what_is_not_read_is_listed() {
     }
     check_beside_an_error(
         &format!(
-            "  A: {{Type: AWS::Lambda::Function, Properties: {{Code: {{{include}}}, Environment: {{Variables: {{X: y, {include}}}}}}}}}"
+            "  A: {{Type: AWS::Lambda::Function, Properties: {{Code: {{{include}}}, Environment: {{Variables: {{X: y, \
+             {include}}}}}}}}}"
         ),
         &["? A.Environment.Variables.Fn::Transform what `Fn::Transform` brings is not read"],
     );
     check_statements(
         "[{Effect: Allow, Action: 's3:GetObject', Resource: {'Fn::Transform': {Name: x}}}]",
         "",
-        &[
-            "? Role.Policies[0].PolicyDocument.Statement[0].Resource.Fn::Transform what `Fn::Transform` brings is not read",
-        ],
+        &["? Role.Policies[0].PolicyDocument.Statement[0].Resource.Fn::Transform what `Fn::Transform` brings is not \
+             read"],
     );
     for resource in [format!("{{{include}}}"), format!("{{Type: AWS::Lambda::Permission, {include}}}")] {
         check_beside_an_error(
@@ -600,7 +665,8 @@ fn what_is_not_read_is_listed() {
         &["? Mappings.Fn::Transform what `Fn::Transform` brings is not read"],
     );
     check_beside_an_error(
-        "  A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {'Fn::ForEach::Each': [Name, [A, B], {'V${Name}': x}]}}}}",
+        "  A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {'Fn::ForEach::Each': [Name, [A, B], \
+         {'V${Name}': x}]}}}}",
         &["? A.Environment.Variables.Fn::ForEach::Each what `Fn::ForEach` makes is not read"],
     );
 }
@@ -611,7 +677,9 @@ fn findings_of_a_role_that_is_for_no_function_are_marked() {
         "Policies: [{PolicyName: own, PolicyDocument: {Statement: {Effect: Allow, Action: '*', Resource: '*'}}}]";
     let marked = |trusted: &str, rest: &str| {
         let template = format!(
-            "Parameters: {{Who: {{Type: String}}}}\nResources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{{admin}, AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {trusted}}}]}}}}}}\n{rest}"
+            "Parameters: {{Who: {{Type: String}}}}\nResources:\n  Role: {{Type: AWS::IAM::Role, Properties: {{{admin}, \
+             AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: \
+             {trusted}}}]}}}}}}\n{rest}"
         );
         let report = judge(&template, &Context::default()).expect("a template");
         let found = report.findings.iter().find(|found| found.finding.at.starts_with("Role.Policies")).expect("admin");
@@ -644,7 +712,10 @@ fn findings_of_a_role_that_is_for_no_function_are_marked() {
 fn check_sam(properties: &str, rest: &str, expected: &[&str]) {
     check(
         &format!(
-            "Transform: AWS::Serverless-2016-10-31\nParameters: {{Auth: {{Type: String, Default: NONE}}}}\n{rest}\nResources:\n  Fence: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: {{Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}}}}}}}}\n  Pay: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b{properties}}}}}"
+            "Transform: AWS::Serverless-2016-10-31\nParameters: {{Auth: {{Type: String, Default: \
+             NONE}}}}\n{rest}\nResources:\n  Fence: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: \
+             {{Statement: {{Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::a/*'}}}}}}}}\n  Pay: \
+             {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b{properties}}}}}"
         ),
         expected,
     );
@@ -654,7 +725,8 @@ fn check_sam(properties: &str, rest: &str, expected: &[&str]) {
 fn globals_of_sam_count_for_trust_boundary_and_url() {
     let trust = |principal: &str| {
         format!(
-            "AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {principal}}}]}}"
+            "AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: \
+             {principal}}}]}}"
         )
     };
     let globals = |of: &str| format!("Globals: {{Function: {{{of}}}}}");
@@ -694,7 +766,8 @@ fn events_of_sam_that_let_anybody_in_are_found() {
 fn services_of_other_domains_are_no_accounts() {
     let permission = |rest: &str| {
         format!(
-            "  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: !Ref Pay, Action: 'lambda:InvokeFunction', {rest}}}}}\n"
+            "  May: {{Type: AWS::Lambda::Permission, Properties: {{FunctionName: !Ref Pay, Action: \
+             'lambda:InvokeFunction', {rest}}}}}\n"
         )
     };
     for service in ["alexa-appkit.amazon.com", "alexa-connectedhome.amazon.com", "sns.amazonaws.com.cn"] {
@@ -710,7 +783,8 @@ fn policy_templates_of_sam_are_carried_out() {
         "S3CrudPolicy: {BucketName: invoices}",
         "SQSSendMessagePolicy: {QueueName: !GetAtt Queue.QueueName}",
         "DynamoDBReadPolicy: {TableName: !ImportValue table}",
-        "AWSSecretsManagerGetSecretValuePolicy: {SecretArn: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay-a1B2c3'}",
+        "AWSSecretsManagerGetSecretValuePolicy: {SecretArn: \
+         'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay-a1B2c3'}",
     ] {
         check_sam(&policies(&format!("{{{narrow}}}")), "", &[]);
     }
@@ -745,13 +819,15 @@ fn state_machines_of_sam_have_roles_too() {
 fn a_whole_resource_policy_is_judged() {
     let policy = |document: &str| {
         format!(
-            "  Door: {{Type: AWS::Lambda::ResourcePolicy, Properties: {{ResourceArn: !GetAtt Pay.Arn, PolicyDocument: {document}}}}}\n"
+            "  Door: {{Type: AWS::Lambda::ResourcePolicy, Properties: {{ResourceArn: !GetAtt Pay.Arn, PolicyDocument: \
+             {document}}}}}\n"
         )
     };
     let statement = "Effect: Allow, Action: 'lambda:InvokeFunction', Resource: !GetAtt Pay.Arn";
     check_function(
         &policy(&format!(
-            "{{Version: 2012-10-17, Statement: [{{{statement}, Principal: {{Service: sns.amazonaws.com}}, Condition: {{ArnLike: {{'aws:SourceArn': !Ref ApiArn}}}}}}, {{{statement}, Principal: '*'}}]}}"
+            "{{Version: 2012-10-17, Statement: [{{{statement}, Principal: {{Service: sns.amazonaws.com}}, Condition: \
+             {{ArnLike: {{'aws:SourceArn': !Ref ApiArn}}}}}}, {{{statement}, Principal: '*'}}]}}"
         )),
         &["critical public-invoke Door.PolicyDocument.Statement[1]"],
     );
@@ -772,7 +848,12 @@ fn a_whole_resource_policy_is_judged() {
 #[track_caller]
 fn check_variable(variable: &str, expected: Option<&str>) {
     let template = format!(
-        "Parameters: {{Given: {{Type: String}}, DbPassword: {{Type: String}}, Stage: {{Type: String, AllowedValues: [dev, prod]}}, Kept: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /pay/x}}, Where: {{Type: String, Default: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay'}}}}\nResources:\n  Own: {{Type: AWS::SecretsManager::Secret}}\n  Made: {{Type: 'Custom::Password'}}\n  Inner: {{Type: AWS::CloudFormation::Stack}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{{variable}}}}}}}}}"
+        "Parameters: {{Given: {{Type: String}}, DbPassword: {{Type: String}}, Stage: {{Type: String, AllowedValues: \
+         [dev, prod]}}, Kept: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /pay/x}}, Where: {{Type: String, \
+         Default: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pay'}}}}\nResources:\n  Own: {{Type: \
+         AWS::SecretsManager::Secret}}\n  Made: {{Type: 'Custom::Password'}}\n  Inner: {{Type: \
+         AWS::CloudFormation::Stack}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: \
+         {{{variable}}}}}}}}}"
     );
     let found = said(&template);
     let found: Vec<&String> = found.iter().filter(|it| !it.starts_with("? Inner")).collect();
@@ -812,7 +893,12 @@ fn a_secret_by_its_name_that_comes_from_elsewhere_is_reported() {
 fn conditions_may_put_together_what_they_compare() {
     let open = |condition: &str| {
         said(&format!(
-            "Parameters: {{Stage: {{Type: String, Default: dev}}, Zone: {{Type: String, AllowedValues: [a, b], Default: a}}, Listed: {{Type: CommaDelimitedList, Default: 'x,y'}}, Other: {{Type: String, Default: z}}, Public: {{Type: String, Default: false, AllowedValues: [true, false]}}}}\nMappings: {{Stages: {{dev: {{Open: no}}, prod: {{Open: yes}}}}}}\nConditions: {{Open: {condition}}}\nResources:\n  May: {{Type: AWS::Lambda::Permission, Condition: Open, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}"
+            "Parameters: {{Stage: {{Type: String, Default: dev}}, Zone: {{Type: String, AllowedValues: [a, b], \
+             Default: a}}, Listed: {{Type: CommaDelimitedList, Default: 'x,y'}}, Other: {{Type: String, Default: z}}, \
+             Public: {{Type: String, Default: false, AllowedValues: [true, false]}}}}\nMappings: {{Stages: {{dev: \
+             {{Open: no}}, prod: {{Open: yes}}}}}}\nConditions: {{Open: {condition}}}\nResources:\n  May: {{Type: \
+             AWS::Lambda::Permission, Condition: Open, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', \
+             Principal: '*'}}}}"
         ))
     };
     for possible in [
@@ -841,7 +927,9 @@ fn conditions_may_put_together_what_they_compare() {
 #[test]
 fn every_allowed_value_is_judged_where_it_stands_by_itself() {
     check(
-        "Parameters: {Who: {Type: String, Default: 111122223333, AllowedValues: [111122223333, '*']}, Size: {Type: Number, Default: 128, AllowedValues: [128, 256]}}\nResources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: !Ref Who}}",
+        "Parameters: {Who: {Type: String, Default: 111122223333, AllowedValues: [111122223333, '*']}, Size: {Type: \
+         Number, Default: 128, AllowedValues: [128, 256]}}\nResources:\n  May: {Type: AWS::Lambda::Permission, \
+         Properties: {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: !Ref Who}}",
         &["critical public-invoke May"],
     );
 }
@@ -858,7 +946,10 @@ fn only_what_is_judged_makes_shapes() {
     let elsewhere = elsewhere.join(", ");
     check(
         &format!(
-            "Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n  Topic: {{Type: AWS::SNS::Topic, Condition: CP1, Properties: {{{elsewhere}}}}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{MemorySize: !Ref P3, Tags: {{{elsewhere}}}}}}}\n  Alias: {{Type: AWS::Lambda::Alias, Condition: CP2}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{Tags: {{{elsewhere}}}}}}}"
+            "Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n  Topic: {{Type: AWS::SNS::Topic, \
+             Condition: CP1, Properties: {{{elsewhere}}}}}\n  Pay: {{Type: AWS::Lambda::Function, Properties: \
+             {{MemorySize: !Ref P3, Tags: {{{elsewhere}}}}}}}\n  Alias: {{Type: AWS::Lambda::Alias, Condition: \
+             CP2}}\n  Role: {{Type: AWS::IAM::Role, Properties: {{Tags: {{{elsewhere}}}}}}}"
         ),
         &[],
     );
@@ -870,7 +961,8 @@ fn hostile_templates_end_soon() {
     let doubled = (0..25).fold("x".repeat(10), |inner, _| format!("{{'Fn::Sub': ['${{a}}${{a}}', {{a: {inner}}}]}}"));
     check(
         &format!(
-            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: {doubled}}}}}}}}}}}"
+            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: \
+             {doubled}}}}}}}}}}}"
         ),
         &[],
     );
@@ -878,7 +970,8 @@ fn hostile_templates_end_soon() {
     let long = "x".repeat(200_000);
     check(
         &format!(
-            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: !Join [{long}, !Split [y, {}]]}}}}}}}}}}",
+            "Resources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: !Join \
+             [{long}, !Split [y, {}]]}}}}}}}}}}",
             "y".repeat(10_000)
         ),
         &[],
@@ -886,12 +979,15 @@ fn hostile_templates_end_soon() {
     // A short template that asks for gigabytes.
     let parts = vec!["!Ref Long"; 40_000].join(", ");
     let greedy = format!(
-        "Parameters: {{Long: {{Type: String, Default: {long}}}}}\nResources: {{Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{X: [{parts}]}}}}}}}}}}"
+        "Parameters: {{Long: {{Type: String, Default: {long}}}}}\nResources: {{Pay: {{Type: AWS::Lambda::Function, \
+         Properties: {{Environment: {{Variables: {{X: [{parts}]}}}}}}}}}}"
     );
     refused(&greedy, "Resources: its functions put together more text than any template needs");
     // A provider whose address is its own ARN.
     check(
-        "Resources:\n  A: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${B.Arn}${B.Arn}'}}\n  B: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${A.Arn}${A.Arn}'}}\n  Role: {Type: AWS::IAM::Role, Properties: {RoleName: !GetAtt A.Arn}}",
+        "Resources:\n  A: {Type: AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${B.Arn}${B.Arn}'}}\n  B: {Type: \
+         AWS::IAM::OIDCProvider, Properties: {Url: !Sub '${A.Arn}${A.Arn}'}}\n  Role: {Type: AWS::IAM::Role, \
+         Properties: {RoleName: !GetAtt A.Arn}}",
         &[],
     );
     // As many parameters as there may be, each of which decides.
@@ -899,7 +995,12 @@ fn hostile_templates_end_soon() {
     let parameters: String = (0..count).map(|nth| format!("  P{nth}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = (0..count).map(|nth| format!("  C{nth}: !Equals [!Ref P{nth}, b]\n")).collect();
     let doors: String = (0..count)
-        .map(|nth| format!("  D{nth}: {{Type: AWS::Lambda::Permission, Condition: C{nth}, Properties: {{FunctionName: a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}\n"))
+        .map(|nth| {
+            format!(
+                "  D{nth}: {{Type: AWS::Lambda::Permission, Condition: C{nth}, Properties: {{FunctionName: \
+                            a, Action: 'lambda:InvokeFunction', Principal: '*'}}}}\n"
+            )
+        })
         .collect();
     let found = said(&format!("Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n{doors}"));
     assert_eq!(found.iter().filter(|it| it.starts_with("critical public-invoke")).count(), count);

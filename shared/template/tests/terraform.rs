@@ -93,14 +93,16 @@ fn a_role_is_judged_with_what_stands_in_it() {
             json!({
                 "assume_role_policy": trust(json!("*")),
                 "inline_policy": [{"name": "a", "policy": allow(&["*"], "*")}],
-                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/NoSuchAccess"],
+                "managed_policy_arns": ["arn:aws:iam::aws:policy/PowerUserAccess",
+                    "arn:aws:iam::aws:policy/NoSuchAccess"],
             }),
         )],
         &[
             "critical wildcard-admin aws_iam_role.pay.inline_policy[0].Statement[0]",
             "critical wildcard-not-action aws_iam_role.pay.managed_policy_arns[0]",
             "critical trust-public aws_iam_role.pay.assume_role_policy.Statement[0]",
-            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template",
+            "? aws_iam_role.pay.managed_policy_arns[1] the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not \
+             in the template",
         ],
     );
     // An empty block takes all inline policies away.
@@ -277,7 +279,8 @@ fn an_attachment_to_a_role_elsewhere_is_judged_by_itself_and_said() {
         &[attachment(json!({"role": "elsewhere", "policy_arn": arn("AdministratorAccess")}), json!({}))],
         &[
             "critical wildcard-admin aws_iam_role_policy_attachment.more.policy_arn",
-            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by itself",
+            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by \
+             itself",
         ],
     );
     check(
@@ -291,8 +294,10 @@ fn an_attachment_to_a_role_elsewhere_is_judged_by_itself_and_said() {
     check(
         &[attachment(json!({"role": "elsewhere", "policy_arn": arn("NoSuchAccess")}), json!({}))],
         &[
-            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by itself",
-            "? aws_iam_role_policy_attachment.more.policy_arn the document of `arn:aws:iam::aws:policy/NoSuchAccess` is not in the template",
+            "? aws_iam_role_policy_attachment.more the role `elsewhere` is not in the plan, so the policy is judged by \
+             itself",
+            "? aws_iam_role_policy_attachment.more.policy_arn the document of `arn:aws:iam::aws:policy/NoSuchAccess` \
+             is not in the template",
         ],
     );
 }
@@ -306,7 +311,8 @@ fn plan_of_modules(passed: &str) -> Value {
     json!({
         "planned_values": {"root_module": {"child_modules": [
             {"resources": [resource("module.roles.aws_iam_role.pay", "aws_iam_role", values)]},
-            {"resources": [resource("module.grants.aws_iam_role_policy.pass", "aws_iam_role_policy", json!({"policy": allow(&["iam:PassRole"], "*")}))]},
+            {"resources": [resource("module.grants.aws_iam_role_policy.pass", "aws_iam_role_policy",
+                json!({"policy": allow(&["iam:PassRole"], "*")}))]},
         ]}},
         "configuration": {"root_module": {"module_calls": {
             "roles": {"module": {
@@ -314,7 +320,8 @@ fn plan_of_modules(passed: &str) -> Value {
             }},
             "grants": {
                 "expressions": {"role": {"references": [passed, "module.roles"]}},
-                "module": {"resources": [{"address": "aws_iam_role_policy.pass", "expressions": {"role": {"references": ["var.role"]}}}]},
+                "module": {"resources": [{"address": "aws_iam_role_policy.pass",
+                    "expressions": {"role": {"references": ["var.role"]}}}]},
             },
         }}},
     })
@@ -403,7 +410,8 @@ fn plaintext_secrets_in_an_environment_are_found() {
 fn a_state_is_read_like_a_plan_and_errors_say_where() {
     let policy = allow(&["*"], "*");
     let state = json!({"format_version": "1.0", "values": {"root_module": {"resources": [
-        {"address": "aws_iam_policy.a", "mode": "managed", "type": "aws_iam_policy", "values": {"name": "a", "policy": policy}},
+        {"address": "aws_iam_policy.a", "mode": "managed", "type": "aws_iam_policy",
+            "values": {"name": "a", "policy": policy}},
     ]}}});
     assert_eq!(said(&state), ["critical wildcard-admin aws_iam_policy.a.Statement[0]"]);
     let twice = r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#;

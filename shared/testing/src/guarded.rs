@@ -222,8 +222,8 @@ pub trait Violation<G: Guard> {
         }
     }
 
-    /// Undone, wherever the undo was cut off, everything is as it was, and stays so. Where `guard_looks`, the guard looks
-    /// at it all before the person repeats the undo.
+    /// Undone, wherever the undo was cut off, everything is as it was, and stays so. Where `guard_looks`, the guard
+    /// looks at it all before the person repeats the undo.
     async fn is_undone_exactly(&self, guard_looks: bool) {
         for fault in FAULTS {
             for nth in 0.. {

@@ -63,7 +63,10 @@ impl Remediation for EmptiedPolicy {
     }
 
     async fn provoke(&self, account: &Account, name: &str) {
-        let open = |sid| json!({"Sid": sid, "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": arn(name)});
+        let open = |sid| {
+            json!({"Sid": sid, "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
+            "Resource": arn(name)})
+        };
         account.put_policy(name, json!([open("one"), open("two")])).await;
     }
 

@@ -352,7 +352,8 @@ proptest! {
             shop.sweep(&pay()).await;
             shop.sweep(&tools()).await;
             prop_assert_eq!(shop.contents(), contents);
-            prop_assert_eq!(shop.steps(Step::Planned).len(), log.iter().filter(|line| line.starts_with("planned")).count());
+            prop_assert_eq!(shop.steps(Step::Planned).len(),
+                log.iter().filter(|line| line.starts_with("planned")).count());
             Ok(())
         })?;
     }
@@ -410,7 +411,8 @@ proptest! {
                 .into_iter()
                 .flat_map(|resource| {
                     let states = shop.states(&resource).into_iter();
-                    states.map(move |(surface, state)| ((resource.clone(), surface), state.baseline.unwrap_or_default()))
+                    states.map(move |(surface, state)| ((resource.clone(), surface),
+                        state.baseline.unwrap_or_default()))
                 })
                 .collect();
             account.see(&shop).await;
@@ -426,7 +428,8 @@ proptest! {
     /// What is left after a remediation, without the pre-existing findings of before, is not worth acting on, or was
     /// said to be beyond what can be done.
     #[test]
-    fn nothing_that_can_be_put_right_is_left(before in contents(), threshold in select(vec!["medium", "high", "critical"])) {
+    fn nothing_that_can_be_put_right_is_left(before in contents(),
+        threshold in select(vec!["medium", "high", "critical"])) {
         let settings: Settings = settings(&[("WARDEN_THRESHOLD", threshold)]);
         let snapshot = |content: &Content| SurfaceSnapshot { content: content.clone(), revision: None };
         let mut facts = Facts {

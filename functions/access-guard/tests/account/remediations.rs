@@ -29,7 +29,8 @@ fn own() -> Value {
 }
 
 fn layer_statement(sid: &str, principal: Value) -> Value {
-    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:GetLayerVersion", "Resource": tools()})
+    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:GetLayerVersion",
+        "Resource": tools()})
 }
 
 /// A violation: what is changed, the events that say so, and the calls that put it right.
@@ -188,8 +189,8 @@ async fn one_half_of_a_public_url_undone_stays_undone() {
     }
 }
 
-/// A trigger that was there before may live by its statement, so that it is not taken out as a whole; once the guard may
-/// replace policies again, it is narrowed.
+/// A trigger that was there before may live by its statement, so that it is not taken out as a whole; once the guard
+/// may replace policies again, it is narrowed.
 #[tokio::test]
 async fn a_policy_that_could_not_be_replaced_is_tried_again_at_the_next_look() {
     let shop = open(&[("WARDEN_PRE_EXISTING", "act")]);

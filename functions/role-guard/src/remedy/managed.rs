@@ -60,9 +60,9 @@ impl Task<'_> {
         let note = match &oldest {
             None => "undone, the earlier version is the default again, and this one is deleted".to_owned(),
             Some(PolicyVersion { id, .. }) => format!(
-                "there were five versions: {id} made room, and its document stands in this record; undone, the earlier version is \
-                 the default again, this one is deleted, and what {id} said is a version again, under a new id, because IAM never \
-                 gives one twice"
+                "there were five versions: {id} made room, and its document stands in this record; undone, the earlier \
+                 version is the default again, this one is deleted, and what {id} said is a version again, under a new \
+                 id, because IAM never gives one twice"
             ),
         };
         let document = left.to_string();

@@ -89,7 +89,8 @@ impl Task<'_> {
                     None => self.copied(role, policy, &left),
                     Some(why) => {
                         return self.nothing_safe(&format!(
-                            "{no_room}, and {why}: put together what the function needs in fewer policies, then detach {}",
+                            "{no_room}, and {why}: put together what the function needs in fewer policies, then detach \
+                             {}",
                             policy.name()
                         ));
                     }
@@ -122,8 +123,8 @@ impl Task<'_> {
             true => Call::DeleteGeneratedPolicy { role: role.clone(), policy: copy.clone() },
         };
         let note = format!(
-            "what may stay of {} is now the managed policy {copy}, because the role's own policies have no room for it: delete it \
-             together with the role",
+            "what may stay of {} is now the managed policy {copy}, because the role's own policies have no room for \
+             it: delete it together with the role",
             policy.name()
         );
         self.plan().then(attach(left.text()), undo, self.content.clone().with_copy(left)).noting(note)
@@ -191,8 +192,8 @@ impl Task<'_> {
         let own = characters(document);
         (own > 0 && others + own > INLINE_CHARACTERS).then(|| {
             format!(
-                "what may stay has {own} characters, and the role's own policies share {INLINE_CHARACTERS}, of which {others} are \
-                 taken"
+                "what may stay has {own} characters, and the role's own policies share {INLINE_CHARACTERS}, of which \
+                 {others} are taken"
             )
         })
     }

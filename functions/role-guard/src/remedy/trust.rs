@@ -32,8 +32,8 @@ impl Task<'_> {
         let after = narrowed.document.or_else(|| serde_json::from_str(STANDARD_TRUST).ok()).unwrap_or_default();
         let put = |document: String| Call::UpdateAssumeRolePolicy { role: role.clone(), document };
         let plan = self.plan().then(put(after.to_string()), put(self.text()), Content::new(after));
-        let note = "sessions that were begun meanwhile live on: revoke the role's sessions (IAM console, or a policy that denies what \
-                    has an older aws:TokenIssueTime); Warden does not do that by itself";
+        let note = "sessions that were begun meanwhile live on: revoke the role's sessions (IAM console, or a policy \
+                    that denies what has an older aws:TokenIssueTime); Warden does not do that by itself";
         Remedy { plan: Some(plan.noting(note)), unfixable, ..Remedy::default() }
     }
 }

@@ -109,7 +109,8 @@ fn document() -> impl Strategy<Value = Value> {
 fn trust() -> impl Strategy<Value = Value> {
     let more = select(vec![
         json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}),
-        json!({"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::999999999999:root", "111122223333"]}, "Action": "sts:AssumeRole"}),
+        json!({"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::999999999999:root", "111122223333"]},
+            "Action": "sts:AssumeRole"}),
         json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}),
         json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}),
     ]);
@@ -279,14 +280,17 @@ proptest! {
         holds(async {
             let home = account.changed().await;
             let bystanders: Vec<(Resource, Surface)> =
-                [(role("other"), Surface::Trust), (role("strong"), inline("all")), (role("shop"), surface("trust"))].into();
-            let before: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource, surface)).collect();
+                [(role("other"), Surface::Trust), (role("strong"), inline("all")),
+                    (role("shop"), surface("trust"))].into();
+            let before: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource,
+                surface)).collect();
             account.see(&home).await;
             for record in home.steps(Step::Planned) {
                 stays_within(&record)?;
                 // What no finding names stays word for word, unless the whole baseline came back.
                 let plan = plan_of(&record);
-                if let (Surface::InlinePolicy(_), false) = (plan.surface(), record.entry.findings.iter().any(|it| !it.at.contains('['))) {
+                if let (Surface::InlinePolicy(_), false) = (plan.surface(),
+                    record.entry.findings.iter().any(|it| !it.at.contains('['))) {
                     let named = |index: &usize| {
                         record.entry.findings.iter().any(|finding| finding.at.starts_with(&format!("Statement[{index}]")))
                     };
@@ -296,7 +300,8 @@ proptest! {
                     }
                 }
             }
-            let after: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource, surface)).collect();
+            let after: Vec<Content> = bystanders.iter().map(|(resource, surface)| home.content(resource,
+                surface)).collect();
             prop_assert_eq!(before, after);
             Ok(())
         })?;

@@ -215,8 +215,8 @@ impl<G: Guard> Decider<'_, G> {
             .insert(G::KIND, Enrolment { mode, since, surveyed, problems, forged, unread, through });
     }
 
-    /// Reports the surfaces that could not be read, each once until it was read again. Whoever keeps a guard from looking
-    /// may have something to hide, so that somebody is alerted.
+    /// Reports the surfaces that could not be read, each once until it was read again. Whoever keeps a guard from
+    /// looking may have something to hide, so that somebody is alerted.
     fn unread(&mut self) -> BTreeSet<Surface> {
         if self.opt_in.mode == Mode::Off {
             return BTreeSet::new();
@@ -323,8 +323,8 @@ impl<G: Guard> Decider<'_, G> {
         let remaining = intent.plan.remaining(&snapshot.content);
         let ending = match remaining {
             Some([]) => Ending::Done,
-            // An undo that was cut off half-way, or of which the content does not tell whether it is done: the person who
-            // wanted it takes it up again, and the content that it restores is accepted meanwhile.
+            // An undo that was cut off half-way, or of which the content does not tell whether it is done: the person
+            // who wanted it takes it up again, and the content that it restores is accepted meanwhile.
             Some(left)
                 if (left.len() < intent.plan.changes().len() || snapshot.content == *intent.plan.after())
                     && self.is_accepted(&intent, state) =>
@@ -541,8 +541,8 @@ impl<G: Guard> Decider<'_, G> {
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
-                let note = "the account's changes for this hour are used up, so it is left as it is until `warden apply`, or until \
-                            another change here sets the guard off when there is room again";
+                let note = "the account's changes for this hour are used up, so it is left as it is until `warden \
+                            apply`, or until another change here sets the guard off when there is room again";
                 let (note, alert) = (Some(note.to_owned()), Some(Severity::Critical));
                 self.report(surface, content, state, Step::Withheld, &fixed, reason, note, alert);
                 return;

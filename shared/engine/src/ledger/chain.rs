@@ -175,7 +175,8 @@ mod tests {
         check(
             None,
             Some(id),
-            "the last records are missing: there is none, and its head says that 01KAJC2A00000000000000000A is the last",
+            "the last records are missing: there is none, and its head says that 01KAJC2A00000000000000000A is the \
+             last",
         );
         check(
             Some(id),

@@ -102,7 +102,8 @@ impl Step {
 fn no_step(text: &str) -> NameError {
     NameError::new(
         text,
-        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused or resumed",
+        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused \
+         or resumed",
     )
 }
 

@@ -20,8 +20,9 @@ fn publish(function: &FunctionArn) -> String {
 /// service.
 pub fn not_in_service(function: &FunctionArn, what: &str) -> String {
     format!(
-        "this is not in service yet: the function runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs, and that keeps \
-         the {what} that it was published with until it is published again, with whatever else is new on $LATEST: {}",
+        "this is not in service yet: the function runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what \
+         runs, and that keeps the {what} that it was published with until it is published again, with whatever else is \
+         new on $LATEST: {}",
         publish(function)
     )
 }
@@ -29,8 +30,8 @@ pub fn not_in_service(function: &FunctionArn, what: &str) -> String {
 /// What to do about a finding on `$LATEST.PUBLISHED` itself, which nobody can change.
 pub fn publish_again(function: &FunctionArn, what: &str) -> String {
     format!(
-        "$LATEST.PUBLISHED is what runs, and it keeps the {what} that it was published with: once $LATEST is right, publish it again, \
-         with whatever else is new on $LATEST: {}",
+        "$LATEST.PUBLISHED is what runs, and it keeps the {what} that it was published with: once $LATEST is right, \
+         publish it again, with whatever else is new on $LATEST: {}",
         publish(function)
     )
 }

@@ -227,8 +227,8 @@ impl Settings {
     }
 }
 
-/// What is Warden's own, by the names that the template gives. The guards' prefix stands in the function's own name, and
-/// for the operator, who reads a guard's variables, in the table's.
+/// What is Warden's own, by the names that the template gives. The guards' prefix stands in the function's own name,
+/// and for the operator, who reads a guard's variables, in the table's.
 fn own(home: &Home, text: &dyn Fn(&'static str) -> String) -> BTreeSet<String> {
     let Home { partition, region, account } = home;
     let partition = partition.as_str();

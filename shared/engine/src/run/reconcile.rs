@@ -109,8 +109,8 @@ struct Run<'a, G, W> {
     settings: &'a Settings,
     request: &'a ReconcileRequest,
     began: Timestamp,
-    /// Plans that AWS refused to this run, instead of which something else is to be done. The next run tries them again:
-    /// a permission may have been given back.
+    /// Plans that AWS refused to this run, instead of which something else is to be done. The next run tries them
+    /// again: a permission may have been given back.
     refused: Vec<Fingerprint>,
 }
 

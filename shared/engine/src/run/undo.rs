@@ -154,7 +154,8 @@ impl Undo {
     pub fn replaced_note(replaced: &BTreeMap<VariableName, SecretName>) -> Option<String> {
         let line = |(name, secret): (&VariableName, &SecretName)| {
             format!(
-                "{name} gets back the value from before the remediation, which was replaced since: the newer one stays in {secret} and is not used"
+                "{name} gets back the value from before the remediation, which was replaced since: the newer one stays \
+                 in {secret} and is not used"
             )
         };
         let lines: Vec<String> = replaced.iter().map(line).collect();

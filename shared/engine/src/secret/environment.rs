@@ -184,8 +184,9 @@ impl EnvironmentDigest {
         if let Some(why) = map.get(UNREADABLE) {
             let why = why.as_str().unwrap_or_default();
             return Err(format!(
-                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; where the key is one of \
-                 yours, let the roles of secret-guard and of the operator use it through Lambda ({KEY_RIGHTS}), in the key's policy"
+                "the environment cannot be decrypted ({why}): Lambda may not use its KMS key, or Warden may not; where \
+                 the key is one of yours, let the roles of secret-guard and of the operator use it through Lambda \
+                 ({KEY_RIGHTS}), in the key's policy"
             ));
         }
         let texts = |value: &Value| -> Option<Vec<String>> {
@@ -509,9 +510,9 @@ pub struct Rotation {
 /// When another value reaches a function, for every record and every command that says so. An update of the
 /// configuration brings new environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an
 /// instance of the function"). How long those of before go on is not said there (?), so nothing is promised of them.
-pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start again: any update of the \
-                                  function's configuration does that, and a newly published version where an alias, provisioned concurrency \
-                                  or SnapStart is in use";
+pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start \
+                                  again: any update of the function's configuration does that, and a newly published \
+                                  version where an alias, provisioned concurrency or SnapStart is in use";
 
 #[cfg(test)]
 mod tests {

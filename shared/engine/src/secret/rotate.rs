@@ -51,7 +51,8 @@ pub enum NotKept {
     NotSet,
     /// The variable holds no reference.
     #[error(
-        "its value stands in the environment itself, so that Warden keeps none for it: set it where the function is deployed from"
+        "its value stands in the environment itself, so that Warden keeps none for it: set it where the function is \
+         deployed from"
     )]
     NoReference,
     /// The variable refers to another function's secret.

@@ -191,12 +191,12 @@ pub(super) const TRUST_PUBLIC: Explanation = Explanation {
 };
 
 pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
-    meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for \
-              whom the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers \
-              that serve everybody, GitHub for one, the subject must fix the owner. Medium where every pod of one \
-              Kubernetes cluster gets in. With a fixed subject alone it is low, since the provider in the account has a \
-              list of audiences, and medium for a public provider, which has none. Info where the conditions ask for \
-              claims of another provider: they let nobody in.",
+    meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for whom \
+              the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers that serve \
+              everybody, GitHub for one, the subject must fix the owner. Medium where every pod of one Kubernetes \
+              cluster gets in. With a fixed subject alone it is low, since the provider in the account has a list of \
+              audiences, and medium for a public provider, which has none. Info where the conditions ask for claims of \
+              another provider: they let nobody in.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
              role accepts. Roles like that are found by trying role names.",
     remedy: "Critical. Role-guard takes the provider out of the trust policy, since the right subject cannot be \
@@ -209,21 +209,22 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
 pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
     meaning: "The trust policy lets an account in that is neither this one nor in the list of trusted accounts, or \
               everybody from addresses, a VPC or an endpoint that are not known as the own, or a foreign organisation \
-              once there is a list or the own organisation is known. Medium for a unique id (`aws:userid`), whose owner \
-              cannot be read from it. Info for a principal that was deleted since, which lets nobody in. A trust policy does not say whose \
-              it is, so `warden check` needs `--account` to tell the own account.",
+              once there is a list or the own organisation is known. Medium for a unique id (`aws:userid`), whose \
+              owner cannot be read from it. Info for a principal that was deleted since, which lets nobody in. A trust \
+              policy does not say whose it is, so `warden check` needs `--account` to tell the own account.",
     attack: "A lasting back door: one statement for the attacker's own account outlives every rotated key and every \
              deleted user. Or a supplier was let in once, and their account is broken into now.",
     remedy: "High. Role-guard takes the outside principal out of the statement. Sessions that were started before \
              live on: revoke them.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
-              where it is reviewed once; a network or a unique id of your own into TrustedSources (`--trusted-source`). Let a supplier assume a role that is theirs alone, and no function's.",
+              where it is reviewed once; a network or a unique id of your own into TrustedSources \
+              (`--trusted-source`). Let a supplier assume a role that is theirs alone, and no function's.",
 };
 
 pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
-    meaning: "The trust policy lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. \
-              Low for the own organisation, medium for any other as long as neither the own one nor any trusted account \
-              is known; after that it is `trust-external-account`.",
+    meaning: "The trust policy lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. Low \
+              for the own organisation, medium for any other as long as neither the own one nor any trusted account is \
+              known; after that it is `trust-external-account`.",
     attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
              too, gets the function's rights.",
     remedy: "Role-guard acts on medium only if the threshold of the account is `medium`.",
@@ -232,12 +233,12 @@ pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
 };
 
 pub(super) const TRUST_CONFUSED_DEPUTY: Explanation = Explanation {
-    meaning: "The trust policy lets a service assume the role without saying for whose resource, `aws:SourceAccount` or \
-              the account in `aws:SourceArn`, and somebody other than the account's own people may tell it which role \
-              to take: IAM Roles Anywhere, or a service that is not of AWS. The other services of AWS get a role only \
-              from whoever may pass it within its own account, so they are not reported.",
-    attack: "The confused deputy. Somebody makes the service use this role for them: with Roles Anywhere, whoever has a \
-             certificate of any trust anchor in the account.",
+    meaning: "The trust policy lets a service assume the role without saying for whose resource, `aws:SourceAccount` \
+              or the account in `aws:SourceArn`, and somebody other than the account's own people may tell it which \
+              role to take: IAM Roles Anywhere, or a service that is not of AWS. The other services of AWS get a role \
+              only from whoever may pass it within its own account, so they are not reported.",
+    attack: "The confused deputy. Somebody makes the service use this role for them: with Roles Anywhere, whoever has \
+             a certificate of any trust anchor in the account.",
     remedy: "Low: it is reported, and no guard will change it, because not every service sends its source when it \
              assumes a role.",
     instead: "Fix `aws:SourceAccount` or `aws:SourceArn` where the service's documentation says that it sends them. \

@@ -44,7 +44,8 @@ impl Share {
 /// A resource pattern that may be a part of everything.
 pub(crate) struct Fragment<'d> {
     filler: Filler<'d>,
-    /// How many characters are no wildcards, and can stand neither for the partition, nor for the Region or the account.
+    /// How many characters are no wildcards, and can stand neither for the partition, nor for the Region or the
+    /// account.
     fixed: usize,
     /// Whether a star follows the account, so that names of any length fit.
     any_length: bool,

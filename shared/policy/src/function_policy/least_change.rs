@@ -75,7 +75,8 @@ fn binding(service: &str, context: &Context) -> Result<Binding, String> {
         }
         None if service == "*" => Err("add aws:SourceAccount with the account of the bucket".to_owned()),
         None => Err(format!(
-            "it is not known which source {service} sends: add the statement again with the SourceArn of its resource, or remove it"
+            "it is not known which source {service} sends: add the statement again with the SourceArn of its resource, \
+             or remove it"
         )),
     }
 }

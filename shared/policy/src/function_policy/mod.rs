@@ -320,7 +320,8 @@ impl<'d> Invokers<'d> {
             None => (
                 Severity::High,
                 format!(
-                    "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the account in aws:SourceArn is fixed"
+                    "{service} may invoke for a resource in anybody's account: neither aws:SourceAccount nor the \
+                     account in aws:SourceArn is fixed"
                 ),
             ),
         };

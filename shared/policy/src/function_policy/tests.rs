@@ -244,7 +244,10 @@ fn wildcard_actions() {
 
 #[test]
 fn a_public_url_needs_a_url_without_authentication() {
-    let url = |condition| json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl", "Condition": condition});
+    let url = |condition| {
+        json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl",
+        "Condition": condition})
+    };
     let none = json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}});
     let via = json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
         "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}});
@@ -366,7 +369,8 @@ fn ranges_are_added_up_over_the_statements_of_a_policy() {
 fn a_url_for_most_of_the_internet_is_public() {
     let url = |ranges: Vec<String>| {
         json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl",
-            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}, "IpAddress": {"aws:SourceIp": ranges}}})
+            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"},
+                "IpAddress": {"aws:SourceIp": ranges}}})
     };
     check_in(&context(), UrlAuth::Open, url(all_but([203, 0, 113, 0], 24)), &["public-url critical Statement[0]"]);
     check_in(&context(), UrlAuth::Open, url(vec!["198.18.7.7/32".into()]), &["external-invoke medium Statement[0]"]);
@@ -537,7 +541,10 @@ fn nobody_but_s3_calls_for_a_bucket() {
 fn a_deny_of_everything_leaves_nothing_open() {
     let function = "arn:aws:lambda:us-east-1:111122223333:function:f";
     let public = allow(json!("*"), json!({}));
-    let deny = |principal: Value, action: Value| json!({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": function});
+    let deny = |principal: Value, action: Value| {
+        json!({"Effect": "Deny", "Principal": principal, "Action": action,
+        "Resource": function})
+    };
     let with = |deny: Value, expected: &[&str]| {
         check_in(&context(), UrlAuth::Open, json!([public, deny]), expected);
         check_in(
@@ -568,7 +575,8 @@ fn a_deny_of_everything_leaves_nothing_open() {
         still,
     );
     with(
-        json!({"Effect": "Deny", "NotPrincipal": {"Service": "sns.amazonaws.com"}, "Action": "*", "Resource": function}),
+        json!({"Effect": "Deny", "NotPrincipal": {"Service": "sns.amazonaws.com"}, "Action": "*",
+            "Resource": function}),
         still,
     );
     with(deny(json!({"AWS": "999999999999"}), json!("*")), still);
@@ -626,7 +634,8 @@ fn what_is_no_action_grants_nothing() {
     // Nothing is left of what NotResource leaves out.
     check(json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "NotResource": "*"}), note);
     check(
-        json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "NotResource": "arn:aws:s3:::x"}),
+        json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
+            "NotResource": "arn:aws:s3:::x"}),
         public,
     );
 }
@@ -700,7 +709,8 @@ mod rewrite {
     }
 
     fn invoke(sid: &str, principal: Value) -> Value {
-        json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction", "Resource": "r"})
+        json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction",
+            "Resource": "r"})
     }
 
     #[test]
@@ -788,7 +798,8 @@ mod rewrite {
             None,
             json!([bound(
                 sns.clone(),
-                json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:topic"}, "ArnEquals": {"aws:SourceArn": arns}})
+                json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:topic"},
+                    "ArnEquals": {"aws:SourceArn": arns}})
             )]),
             replaced,
         );
@@ -974,7 +985,8 @@ mod rewrite {
         prop::sample::select(vec![
             json!({}),
             json!({"StringEquals": {"aws:SourceAccount": OWN}}),
-            json!({"StringEquals": {"aws:SourceAccount": "${aws:PrincipalAccount}"}, "StringLike": {"AWS:SourceAccount": "*"}}),
+            json!({"StringEquals": {"aws:SourceAccount": "${aws:PrincipalAccount}"},
+                "StringLike": {"AWS:SourceAccount": "*"}}),
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::bucket"}}),
             json!({"ArnLike": {"AWS:SourceArn": "arn:aws:sns:us-east-1:*:t"}, "ArnEquals": {"AWS:SourceArn": "*"}}),
             json!({"StringEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}}),
@@ -995,7 +1007,8 @@ mod rewrite {
         ]);
         let effect = prop::sample::select(vec!["Allow", "Allow", "Allow", "Deny"]);
         (effect, principal(), action, condition(), 0..6usize).prop_map(|(effect, principal, action, condition, sid)| {
-            json!({"Sid": format!("s{sid}"), "Effect": effect, "Principal": principal, "Action": action, "Condition": condition})
+            json!({"Sid": format!("s{sid}"), "Effect": effect, "Principal": principal, "Action": action,
+                "Condition": condition})
         })
     }
 

@@ -12,7 +12,8 @@ impl Judge<'_, '_> {
                 let key = conditions::never_sent(statement, None).filter(|_| statement.effect == Effect::Allow);
                 if let Some(key) = key {
                     let message = format!(
-                        "a condition asks for `{}`, which requests for these actions never have: the statement grants nothing",
+                        "a condition asks for `{}`, which requests for these actions never have: the statement grants \
+                         nothing",
                         quoted(key)
                     );
                     self.report(policy, index, FindingId::WildcardPermissions, Severity::Info, message);

@@ -174,7 +174,8 @@ fn denied(policies: &[&Document<'_>], action: &str, arn: &str) -> bool {
         statement.effect == Effect::Deny
             && statement.conditions.is_empty()
             && selects(&statement.actions, action)
-            && matches!(&statement.resources, Some(Selection::Only(all)) if all.iter().any(|one| pattern::fits(one, arn)))
+            && matches!(&statement.resources,
+                Some(Selection::Only(all)) if all.iter().any(|one| pattern::fits(one, arn)))
     };
     policies.iter().flat_map(|document| &document.statements).any(forbids)
 }

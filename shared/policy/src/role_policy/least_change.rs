@@ -32,9 +32,10 @@ pub struct RoleTexts<'t> {
 
 /// Takes the named findings out of one of a role's policies and changes nothing else.
 ///
-/// The actions at fault go; where the statement also names resources, they stay for those. A wildcard that grants others
-/// as well becomes the wildcards that grant the others. The rest of the statement stays word for word. Where the baseline had a compliant statement in its place, that one comes back when nothing is
-/// left; when nothing of the document is left, the whole baseline does.
+/// The actions at fault go; where the statement also names resources, they stay for those. A wildcard that grants
+/// others as well becomes the wildcards that grant the others. The rest of the statement stays word for word. Where the
+/// baseline had a compliant statement in its place, that one comes back when nothing is left; when nothing of the
+/// document is left, the whole baseline does.
 ///
 /// The findings are those of [`judge_role`] in that policy. The result is judged again with the rest of the role, and a
 /// statement that still breaks a rule that was named goes as a whole.

@@ -115,7 +115,8 @@ impl Judge<'_, '_> {
             return covered;
         }
         let message = || {
-            "grants effectively every action on every resource: name the actions the function needs and what it needs them on"
+            "grants effectively every action on every resource: name the actions the function needs and what it needs \
+             them on"
                 .to_owned()
         };
         let is_only = |granter: &Granter<'_>| matches!(granter.statement.actions, Selection::Only(_));
@@ -185,7 +186,8 @@ impl Judge<'_, '_> {
                             matches!(&statement.actions, Selection::Only(actions) if actions.iter().any(is_all_stars));
                         let worst = told.get(&(policy, index)).copied().unwrap_or(Severity::Info);
                         let severity = if all { Severity::Critical } else { worst.min(Severity::High) };
-                        let message = "NotResource grants the actions on everything but what is named, in other accounts too: use Resource";
+                        let message = "NotResource grants the actions on everything but what is named, in other \
+                                       accounts too: use Resource";
                         self.report(policy, index, FindingId::WildcardNotResource, severity, message.to_owned());
                     }
                     (Effect::Allow, Some(Selection::Except(_)) | Some(Selection::Only(_)) | None)

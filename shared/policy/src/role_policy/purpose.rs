@@ -1,4 +1,5 @@
-//! What a broad statement may have been written for: functions that vendors and AWS publish, and that stop when it goes.
+//! What a broad statement may have been written for: functions that vendors and AWS publish, and that stop when it
+//! goes.
 
 use super::grants::selects;
 use crate::{Effect, Statement};

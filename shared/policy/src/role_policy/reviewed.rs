@@ -1,9 +1,9 @@
 //! What was looked at in the service authorization table, action by action, and what was made of it.
 //!
-//! Looked at were all 425 actions of the level "Permissions management", and of the others every one whose name speaks of
-//! sharing, granting, policies, members, exports, copies, snapshots, sessions, commands, credentials, tokens, logins or
-//! running something (about 2,200), in every service. What runs code as another role only together with another action
-//! stands in `escalation.rs`. The facts are the service authorization reference's
+//! Looked at were all 425 actions of the level "Permissions management", and of the others every one whose name speaks
+//! of sharing, granting, policies, members, exports, copies, snapshots, sessions, commands, credentials, tokens, logins
+//! or running something (about 2,200), in every service. What runs code as another role only together with another
+//! action stands in `escalation.rs`. The facts are the service authorization reference's
 //! (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>):
 //! level, resource types and description of each action.
 //!
@@ -19,8 +19,8 @@
 //! | [`ONLY_READS`] | nothing |
 //! | [`LEFT`] | as any other action |
 //!
-//! An action of the level "Permissions management" that is in none of them (AWS adds some every month) is taken for one of
-//! [`GRANTS`]; a test asks for a decision once the table has it.
+//! An action of the level "Permissions management" that is in none of them (AWS adds some every month) is taken for one
+//! of [`GRANTS`]; a test asks for a decision once the table has it.
 
 /// Why some actions are in their list, and their names as AWS writes them.
 pub(super) type Group = (&'static str, &'static [&'static str]);
@@ -28,7 +28,8 @@ pub(super) type Group = (&'static str, &'static [&'static str]);
 /// What gives data away, lets one run as another, or writes permissions.
 pub(super) const GRANTS: &[Group] = &[
     (
-        "of that level, over stored data, keys, identities or functions; taking away a whole policy takes away its Denies",
+        "of that level, over stored data, keys, identities or functions; taking away a whole policy takes away its \
+         Denies",
         &[
             "backup:PutBackupVaultAccessPolicy",
             "backup:PutBackupVaultSharingPolicy",
@@ -217,8 +218,8 @@ pub(super) const GRANTS: &[Group] = &[
     ),
 ];
 
-/// What changes who may use something and gives away nothing that is stored: reported, and never taken out of a wildcard
-/// at the usual threshold, so that a function keeps its queue and its logs.
+/// What changes who may use something and gives away nothing that is stored: reported, and never taken out of a
+/// wildcard at the usual threshold, so that a function keeps its queue and its logs.
 pub(super) const ADMINISTERS: &[Group] = &[
     (
         "of that level: who may use a queue, a topic, a bus, an API or a log, which is no way to what others store",
@@ -520,7 +521,8 @@ pub(super) const ADMINISTERS: &[Group] = &[
         ],
     ),
     (
-        "reaches into what runs as another role, and is one step of several, or the everyday work of who runs jobs there",
+        "reaches into what runs as another role, and is one step of several, or the everyday work of who runs jobs \
+         there",
         &[
             "airflow:CreateCliToken",
             "airflow:CreateWebLoginToken",
@@ -602,8 +604,8 @@ pub(super) const COPIES: &[Group] = &[(
     ],
 )];
 
-/// What AWS files under "Permissions management" and what nevertheless gives nobody a permission. Taking away a whole policy
-/// is not among them: a policy may hold a Deny.
+/// What AWS files under "Permissions management" and what nevertheless gives nobody a permission. Taking away a whole
+/// policy is not among them: a policy may hold a Deny.
 pub(super) const GIVES_NOTHING: &[Group] = &[
     (
         "takes back one grant, or forbids more",

@@ -238,7 +238,8 @@ fn what_is_not_known_grants_nothing_and_is_worth_a_note() {
     // Whitespace matches nothing, known or not.
     check(allow(json!([" iam:PassRole", "newservice:Do ", "s3:Get Object"]), json!("*")), &[]);
     check(
-        json!([allow(json!("newservice:Do"), json!("*")), {"Effect": "Deny", "Action": "newservice:*", "Resource": "*"}]),
+        json!([allow(json!("newservice:Do"), json!("*")),
+            {"Effect": "Deny", "Action": "newservice:*", "Resource": "*"}]),
         &[],
     );
 }
@@ -639,7 +640,8 @@ fn a_message_names_a_few_and_says_what_would_do() {
     let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
     assert_eq!(
         findings[0].message,
-        "`s3:GetObject`, `kms:Decrypt`, `dynamodb:Scan` and 2 more on every resource; arn:aws:s3:::NAME/NAME would be narrow enough"
+        "`s3:GetObject`, `kms:Decrypt`, `dynamodb:Scan` and 2 more on every resource; arn:aws:s3:::NAME/NAME would be \
+         narrow enough"
     );
 }
 

@@ -144,7 +144,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_go_in_and_out(a in 0..ACTIONS, b in 0..ACTIONS + 9, c in 0..ACTIONS, d in 0..ACTIONS, probe in 0..ACTIONS) {
+        fn ranges_go_in_and_out(a in 0..ACTIONS, b in 0..ACTIONS + 9, c in 0..ACTIONS, d in 0..ACTIONS,
+            probe in 0..ACTIONS) {
             let mut set = ActionSet::new();
             set.insert(a..b);
             let mut taken = ActionSet::new();

@@ -87,7 +87,8 @@ fn services() {
 }
 
 fn federated(provider: &str, condition: Value) -> Value {
-    json!({"Effect": "Allow", "Principal": {"Federated": provider}, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition})
+    json!({"Effect": "Allow", "Principal": {"Federated": provider}, "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition})
 }
 
 #[test]
@@ -126,7 +127,8 @@ fn other_providers() {
     let with = |sub: &str| {
         federated(
             &provider,
-            json!({"StringEquals": {format!("{eks}:aud"): "sts.amazonaws.com"}, "StringLike": {format!("{eks}:sub"): sub}}),
+            json!({"StringEquals": {format!("{eks}:aud"): "sts.amazonaws.com"},
+                "StringLike": {format!("{eks}:sub"): sub}}),
         )
     };
     check(with("system:serviceaccount:shop:orders"), &[]);
@@ -165,7 +167,8 @@ fn other_providers() {
     check(cognito("unauthenticated"), &["trust-oidc-open critical Statement[0]"]);
     check(
         json!({"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:saml-provider/corp"},
-            "Action": "sts:AssumeRoleWithSAML", "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}),
+            "Action": "sts:AssumeRoleWithSAML",
+                "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}),
         &[],
     );
 }
@@ -281,7 +284,10 @@ fn a_deny_of_everything_leaves_nobody() {
         let text = json!({"Version": "2012-10-17", "Statement": [public, deny]}).to_string();
         judge(&Document::parse(&text, Kind::Trust).unwrap(), &context()).len()
     };
-    let deny = |action: &str, condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": action, "Condition": condition});
+    let deny = |action: &str, condition: Value| {
+        json!({"Effect": "Deny", "Principal": "*", "Action": action,
+        "Condition": condition})
+    };
     for action in ["*", "sts:*", "sts:AssumeRole", "STS:Assume*"] {
         assert_eq!(judged(deny(action, json!({}))), 0, "{action}");
     }

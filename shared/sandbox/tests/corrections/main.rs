@@ -327,7 +327,14 @@ async fn a_function_that_is_made_is_the_resource_of_that_call() {
 async fn lambda_actions_have_their_iam_names() {
     // Each call is denied to a role that may do everything but that action, and the message names the action.
     check(async |account| {
-        account.lambda.create_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::AwsIam).send().await.expect("a URL");
+        account
+            .lambda
+            .create_function_url_config()
+            .function_name("shop")
+            .auth_type(FunctionUrlAuthType::AwsIam)
+            .send()
+            .await
+            .expect("a URL");
         let mut wrong = Vec::new();
         macro_rules! denied {
             ($action:literal, $client:ident => $call:expr) => {{
@@ -343,7 +350,8 @@ async fn lambda_actions_have_their_iam_names() {
                 }
             }};
         }
-        denied!("UpdateFunctionUrlConfig", c => c.update_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::None));
+        denied!("UpdateFunctionUrlConfig",
+            c => c.update_function_url_config().function_name("shop").auth_type(FunctionUrlAuthType::None));
         denied!("DeleteFunctionUrlConfig", c => c.delete_function_url_config().function_name("shop"));
         denied!("ListFunctionUrlConfigs", c => c.list_function_url_configs().function_name("shop"));
         denied!("GetFunctionConcurrency", c => c.get_function_concurrency().function_name("shop"));
@@ -353,7 +361,8 @@ async fn lambda_actions_have_their_iam_names() {
         denied!("GetAlias", c => c.get_alias().function_name("shop").name("live"));
         denied!("UpdateAlias", c => c.update_alias().function_name("shop").name("live"));
         denied!("GetLayerVersionPolicy", c => c.get_layer_version_policy().layer_name("l").version_number(1));
-        denied!("RemoveLayerVersionPermission", c => c.remove_layer_version_permission().layer_name("l").version_number(1).statement_id("s"));
+        denied!("RemoveLayerVersionPermission",
+            c => c.remove_layer_version_permission().layer_name("l").version_number(1).statement_id("s"));
         denied!("GetAccountSettings", c => c.get_account_settings());
         denied!("PutResourcePolicy", c => c.put_resource_policy().resource_arn(FUNCTION).policy("{}"));
         denied!("DeleteResourcePolicy", c => c.delete_resource_policy().resource_arn(FUNCTION));
@@ -579,7 +588,8 @@ async fn policies_are_made_and_attached_where_path_and_condition_say() {
         let ours = "arn:aws:iam::111122223333:policy/ours/*";
         let statements = json!([
             {"Effect": "Allow", "Action": "iam:CreatePolicy", "Resource": ours},
-            {"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "*", "Condition": {"ArnLike": {"iam:PolicyARN": ours}}},
+            {"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "*",
+                "Condition": {"ArnLike": {"iam:PolicyARN": ours}}},
         ]);
         let iam = aws_sdk_iam::Client::new(&account.session(statements).await);
         let create = |path: &str| {
@@ -731,17 +741,24 @@ async fn managed_policy(account: &Account) -> String {
 async fn a_trust_policy_can_ask_for_a_source_identity() {
     check(async |account| {
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"], "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
+                "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
             "Condition": {"StringLike": {"sts:SourceIdentity": "*"}}}]});
         let role = account.iam.create_role().role_name("operator").path("/warden/");
         role.assume_role_policy_document(trust.to_string()).send().await.expect("a role");
         let sts = aws_sdk_sts::Client::new(&account.sandbox.config());
-        let assume = || sts.assume_role().role_arn("arn:aws:iam::111122223333:role/warden/operator").role_session_name("s");
+        let assume =
+            || sts.assume_role().role_arn("arn:aws:iam::111122223333:role/warden/operator").role_session_name("s");
         assert_eq!(code(&assume().send().await), "AccessDenied");
         let Ok(assumed) = assume().source_identity("alice").send().await else { return false };
         let keys = assumed.credentials.expect("credentials");
         let credentials = aws_sdk_lambda::config::Credentials::new(
-            keys.access_key_id, keys.secret_access_key, Some(keys.session_token), None, "test");
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            None,
+            "test",
+        );
         let lambda = aws_sdk_lambda::Client::new(&account.sandbox.config_as(credentials, "us-east-1"));
         assert_eq!(code(&lambda.publish_version().function_name("shop").send().await), "AccessDeniedException");
         let events = account.sandbox.trail().events();
@@ -787,7 +804,8 @@ async fn container_images_and_regions_without_it_are_refused_code_signing() {
 async fn condition_keys_of_the_services_bind() {
     check(async |account| {
         let role = account.with_policy(json!([
-            {"Effect": "Allow", "Action": ["lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"], "Resource": "*",
+            {"Effect": "Allow", "Action": ["lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"],
+                "Resource": "*",
                 "Condition": {"StringEqualsIfExists": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}},
             {"Effect": "Allow", "Action": "lambda:AddPermission", "Resource": "*",
                 "Condition": {"StringEquals": {"lambda:Principal": "s3.amazonaws.com"}}}]));
@@ -835,7 +853,8 @@ async fn the_days_in_which_a_deletion_can_be_taken_back_can_be_bound() {
         let own = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
         own.create_secret().name("warden/pay/1").secret_string("one").send().await.expect("a secret");
         account.role("cleaner", "lambda.amazonaws.com").await;
-        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "secretsmanager:DeleteSecret",
+        let policy = json!({"Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "secretsmanager:DeleteSecret",
             "Resource": "*", "Condition": {"NumericEquals": {"secretsmanager:RecoveryWindowInDays": 30}}}]});
         let put = account.iam.put_role_policy().role_name("cleaner").policy_name("inline");
         put.policy_document(policy.to_string()).send().await.expect("a policy");

@@ -160,10 +160,14 @@ async fn a_protected_table_is_deleted_by_nobody_until_it_is_protected_no_more() 
 #[tokio::test]
 async fn a_function_or_a_layer_without_its_code_is_not_made() {
     check(async |account| {
-        account.deploy("bucket", "Resources: {Code: {Type: AWS::S3::Bucket, Properties: {BucketName: code}}}").await.expect("a bucket");
+        account
+            .deploy("bucket", "Resources: {Code: {Type: AWS::S3::Bucket, Properties: {BucketName: code}}}")
+            .await
+            .expect("a bucket");
         let function = "Type: AWS::Lambda::Function, Properties: {FunctionName: none, Handler: a, Runtime: python3.13, \
                         Role: 'arn:aws:iam::111122223333:role/probe', Code: {S3Bucket: code, S3Key: none.zip}}";
-        let layer = "Type: AWS::Lambda::LayerVersion, Properties: {LayerName: none, Content: {S3Bucket: code, S3Key: none.zip}}";
+        let layer = "Type: AWS::Lambda::LayerVersion, Properties: {LayerName: none, Content: {S3Bucket: code, S3Key: \
+                     none.zip}}";
         let mut refused = true;
         for (name, resource) in [("function", function), ("layer", layer)] {
             let deployed = account.deploy(name, &format!("Resources: {{None: {{{resource}}}}}")).await;

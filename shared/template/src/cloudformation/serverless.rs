@@ -42,7 +42,8 @@ pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t,
     properties
 }
 
-/// Mappings are merged key by key and lists follow each other; anything else of the resource goes before what is global.
+/// Mappings are merged key by key and lists follow each other; anything else of the resource goes before what is
+/// global.
 fn merged(global: &Value, own: &Value) -> Value {
     match (global, own) {
         (Value::Object(global), Value::Object(own)) if !is_call(global) && !is_call(own) => {
