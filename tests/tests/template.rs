@@ -126,7 +126,17 @@ fn outputs_say_what_is_not_guarded_and_that_nobody_is_told() {
     let template = Template::read();
     let outputs = template.section("Outputs");
     let here = |region: &str| json!({"Fn::Equals": [{"Ref": "AWS::Region"}, region]});
-    let regions = ["us-east-1", "us-gov-west-1", "cn-north-1"];
+    // IAM's signing Region in each partition (botocore 1.43.106, iam/2010-05-08/endpoint-rule-set-1.json).
+    let regions = [
+        "us-east-1",
+        "us-gov-west-1",
+        "cn-north-1",
+        "eusc-de-east-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "eu-isoe-west-1",
+        "us-isof-south-1",
+    ];
     let outside = json!({"Fn::Not": [{"Fn::Or": regions.map(here)}]});
     assert_eq!(outputs["RolesAreNotGuarded"]["Condition"], "OutsideIamsRegion");
     assert_eq!(template.section("Conditions")["OutsideIamsRegion"], outside);

@@ -44,7 +44,8 @@ pub(crate) async fn until_it_fits<T, E>(
 ) -> Result<Option<T>, E> {
     let (mut attempt, mut parts) = (0, 0);
     while attempt < MAX_PASSES && parts < MAX_PARTS {
-        match pass().await? {
+        // On the heap: a pass is the largest of the engine's futures, and stands in others.
+        match Box::pin(pass()).await? {
             Pass::Done(done) => return Ok(Some(done)),
             Pass::More => parts += 1,
             Pass::Again(wait) => {

@@ -164,11 +164,12 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     }
 
     async fn fetch(&self) -> Result<Option<Facts<G::Context>>, CallError> {
-        self.world.fetch(self.guard, self.request, self.settings).await
+        // On the heap, as what is carried out is: the calls of AWS's SDK make large futures.
+        Box::pin(self.world.fetch(self.guard, self.request, self.settings)).await
     }
 
     async fn fetch_more(&self, facts: &mut Facts<G::Context>, history: &History) -> Result<(), CallError> {
-        self.world.fetch_more(self.guard, self.request, facts, history, self.settings).await?;
+        Box::pin(self.world.fetch_more(self.guard, self.request, facts, history, self.settings)).await?;
         self.guard.add_history(self.request, facts, history);
         Ok(())
     }
@@ -278,7 +279,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 remediation.revision.clone(),
                 Some(lock),
             );
-            match carried.await {
+            match Box::pin(carried).await {
                 Ok(Carried::Done) => {
                     let content = remediation.intent.plan.after().clone();
                     if let Some(facts) = &mut facts {

@@ -19,7 +19,7 @@ use crate::{
         tags::GuardKind,
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
-    plan::{Call, Plan},
+    plan::{Call, Change, Plan},
     ports::World,
     run::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
@@ -164,20 +164,21 @@ impl Rotate {
         let resource = Resource::Function(self.function.clone());
         let busy = || RotateRefusal::Busy(resource.clone());
         let begun = until_it_fits(world, async || self.begin(world, &resource, plan, settings).await).await?;
-        match begun.ok_or_else(busy)?.finish(plan.changes(), None).await?.ok_or_else(busy)? {
+        let (begun, changes) = begun.ok_or_else(busy)?;
+        match begun.finish(&changes, None).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),
             (Ending::Failed(why) | Ending::Public(why), _) => Err(RotateRefusal::Failed(why)),
         }
     }
 
-    /// Writes down what is to be done, if it may be.
+    /// Writes down what is to be done, if it may be, and says what that is.
     async fn begin<'a, W: World>(
         &'a self,
         world: &'a W,
         resource: &'a Resource,
         plan: &Plan,
         settings: &Settings,
-    ) -> Result<Pass<Begun<'a, W>>, RotateRefusal> {
+    ) -> Result<Pass<(Begun<'a, W>, Vec<Change>)>, RotateRefusal> {
         let surface = plan.surface();
         let now = world.now();
         let (history, snapshot) =
@@ -221,7 +222,7 @@ impl Rotate {
         });
         let operation = Operation { world, resource, cause: &self.cause, intent, template };
         let begun = operation.begin(history, state, entry).await?;
-        Ok(begun.map_or(Pass::Again(None), Pass::Done))
+        Ok(begun.map_or(Pass::Again(None), |begun| Pass::Done((begun, plan.changes().to_vec()))))
     }
 }
 
