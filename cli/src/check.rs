@@ -157,9 +157,7 @@ Examples:
   jq -c .Policy many.json | warden check function-policy --jsonl
   aws lambda get-function-configuration --function-name pay --query Environment | warden check environment
   aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
-  aws iam get-account-authorization-details --filter Role |
-    jq -c '.RoleDetailList[] | {policies: [.RolePolicyList[].PolicyDocument], trust: .AssumeRolePolicyDocument}' |
-    warden check role --jsonl
+  Whole roles of an account, with attached policies and boundaries: docs/check.md has the command.
   warden check template infra/*.yaml
   terraform plan -out plan && terraform show -json plan | warden check template
 
