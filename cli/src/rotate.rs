@@ -120,33 +120,35 @@ fn announce(name: &str, variable: &VariableName, kept: &Kept, plan: &Plan, out: 
 /// written nowhere (?). So the description is changed and put back. The environment, which the answer of an update
 /// holds, is not printed.
 ///
+/// The description is whatever the function's owner wrote, and the AWS CLI reads a file of the caller's where an
+/// argument begins with `file://` (<https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html>).
+/// So it never is an argument: it goes through a file of JSON, whose values are taken as they stand.
+///
 /// On Managed Instances `$LATEST.PUBLISHED` runs, which PublishVersion makes anew where something has changed since,
 /// with a description of its own (Lambda API reference, PublishVersion).
 fn start_anew(name: &str, mark: &str, options: &str, published: bool) -> String {
-    let describe = |text: &str| {
-        format!(
-            "aws lambda update-function-configuration --function-name {name} --description {text} --query \
-             LastUpdateStatus {options}"
-        )
-    };
+    let update = "aws lambda update-function-configuration";
+    let wait = format!("aws lambda wait function-updated-v2 --function-name {name} {options}");
     let mut steps = vec![
+        "was=$(mktemp)".to_owned(),
         format!(
-            "description=$(aws lambda get-function-configuration --function-name {name} --query \"Description || ''\" \
-             --output text {options})"
+            "aws lambda get-function-configuration --function-name {name} --query \"{{FunctionName: FunctionName, \
+             Description: Description || ''}}\" --output json {options} > \"$was\""
         ),
-        describe(&format!("'rotated {mark}'")),
-        format!("aws lambda wait function-updated-v2 --function-name {name} {options}"),
+        format!("{update} --function-name {name} --description 'rotated {mark}' --query LastUpdateStatus {options}"),
+        wait.clone(),
     ];
     let mut how = "To start it anew now, with its own description put back in the end:";
     if published {
         how = "It runs on Lambda Managed Instances, where $LATEST.PUBLISHED is what runs. To publish that anew now, \
                with whatever else is new on $LATEST, and with its own description put back in the end:";
         steps.push(format!(
-            "aws lambda publish-version --function-name {name} --publish-to LATEST_PUBLISHED \
-             --description \"$description\" --query Version {options}"
+            "aws lambda publish-version --cli-input-json \"file://$was\" --publish-to LATEST_PUBLISHED --query \
+             Version {options}"
         ));
+        steps.push(wait);
     }
-    steps.push(describe("\"$description\""));
+    steps.push(format!("{update} --cli-input-json \"file://$was\" --query LastUpdateStatus {options}"));
     format!("{how}\n{}", steps.join(" &&\n"))
 }
 
@@ -204,7 +206,8 @@ mod tests {
     use clap::Parser;
     use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-    /// What a shell hands to `aws` where a function's description is `own`: one line a call, its arguments in brackets.
+    /// What a shell hands to `aws` where it says `own` of a function: one line a call, its arguments in brackets, and
+    /// in place of a file's name what it holds.
     fn run(commands: &str, own: &str) -> Vec<String> {
         let home = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| {
@@ -217,8 +220,8 @@ mod tests {
         write(
             "aws",
             &format!(
-                "#!/bin/sh\n(printf '[%s]' \"$@\"; echo) >> {here}/calls\n[ $2 = get-function-configuration ] && cat \
-                 {here}/own\ntrue\n"
+                "#!/bin/sh\n(for a; do case $a in file://*) a=$(cat \"${{a#file://}}\") ;; esac; printf '[%s]' \
+                 \"$a\"; done; echo) >> {here}/calls\n[ $2 = get-function-configuration ] && cat {here}/own\ntrue\n"
             ),
         );
         let shell =
@@ -238,19 +241,22 @@ mod tests {
             let end = profile.map_or_else(String::new, |name| format!("[--profile][{name}]"));
             let expected: Vec<String> =
                 expected.iter().map(|call| format!("{call}[--region][eu-west-1]{end}")).collect();
-            assert_eq!(run(commands, "Team's \"shop\" $1"), expected);
+            assert_eq!(run(commands, OWN), expected);
         }
-        let read =
-            "[lambda][get-function-configuration][--function-name][shop][--query][Description || ''][--output][text]";
+        const OWN: &str = r#"{"FunctionName": "shop", "Description": "file://~/.aws/credentials"}"#;
+        let read = "[lambda][get-function-configuration][--function-name][shop][--query][{FunctionName: FunctionName, \
+                    Description: Description || ''}][--output][json]";
         let mark = "[lambda][update-function-configuration][--function-name][shop][--description][rotated \
                     01K][--query][LastUpdateStatus]";
         let wait = "[lambda][wait][function-updated-v2][--function-name][shop]";
-        let publish = "[lambda][publish-version][--function-name][shop][--publish-to][LATEST_PUBLISHED][--description][Team's \"shop\" $1][--query][Version]";
-        let back = "[lambda][update-function-configuration][--function-name][shop][--description][Team's \"shop\" \
-                    $1][--query][LastUpdateStatus]";
-        check(None, false, &[read, mark, wait, back]);
-        check(Some("my ops"), false, &[read, mark, wait, back]);
-        check(Some("it's; rm"), true, &[read, mark, wait, publish, back]);
+        let publish = format!(
+            "[lambda][publish-version][--cli-input-json][{OWN}][--publish-to][LATEST_PUBLISHED][--query][Version]"
+        );
+        let back =
+            format!("[lambda][update-function-configuration][--cli-input-json][{OWN}][--query][LastUpdateStatus]");
+        check(None, false, &[read, mark, wait, &back]);
+        check(Some("my ops"), false, &[read, mark, wait, &back]);
+        check(Some("it's; rm"), true, &[read, mark, wait, &publish, wait, &back]);
     }
 
     /// The options of the account alone.

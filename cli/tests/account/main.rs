@@ -416,7 +416,7 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
             "rotated",
             "until they start again",
             place,
-            "aws lambda update-function-configuration --function-name shop --description \"$description\"",
+            "aws lambda update-function-configuration --cli-input-json \"file://$was\"",
         ],
     );
     assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));

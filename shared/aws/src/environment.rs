@@ -3,11 +3,10 @@
 
 use crate::{
     Aws, HashKey,
-    error::classify_redacted,
+    error::{classify, classify_redacted, is_not_offered},
     lambda::{customers_key, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
-    error::ProvideErrorMetadata,
     operation::get_function::GetFunctionOutput,
     types::{Environment, LastUpdateStatus, PackageType, State},
 };
@@ -225,14 +224,6 @@ fn with_runtime(error: CallError, runtime: Option<&str>) -> CallError {
     CallError { kind: ErrorKind::Refused, message, ..error }
 }
 
-/// Whether a refusal says that the Region has no such operation: where AWS Signer is not, Lambda answers 403
-/// AccessDeniedException to everybody (aws-controllers-k8s/community#2971, hashicorp/terraform-provider-aws#27986:
-/// eu-central-2). A permission that is missing is told in other words: "is not authorized to perform". Should one of
-/// these be taken for the other, AWS refuses the layer when it is set, and nothing is changed.
-fn lacks_the_operation(message: &str) -> bool {
-    message.contains("Unable to determine service/operation name")
-}
-
 /// The variables as `update` leaves them; `None` where one that comes back is not among `back`.
 fn updated(
     mut variables: BTreeMap<String, SecretString>,
@@ -379,8 +370,9 @@ impl Aws {
     }
 
     /// Whether a function takes signed code only. Of a container image nobody is asked: AWS answers 400
-    /// InvalidParameterValueException (aws-controllers-k8s/community#1117). An answer that cannot be used is no error,
-    /// since what is found has to be reported all the same.
+    /// InvalidParameterValueException (aws-controllers-k8s/community#1117). Where AWS Signer is not, nobody takes
+    /// signed code (aws-controllers-k8s/community#2971, hashicorp/terraform-provider-aws#27986: eu-central-2). An
+    /// answer that cannot be used is no error, since what is found has to be reported all the same.
     ///
     /// # Errors
     /// What may go away by itself: throttling, no answer.
@@ -394,12 +386,11 @@ impl Aws {
             Ok(answer) if answer.code_signing_config_arn.is_empty() => Ok(CodeSigning::None),
             Ok(_) => Ok(CodeSigning::Configured),
             Err(error) => {
-                let said = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
-                let is_missing = lacks_the_operation(said);
-                let error = classify_redacted("GetFunctionCodeSigningConfig", &target, error);
+                // No value of an environment is in this call or its answer.
+                let error = classify("GetFunctionCodeSigningConfig", &target, error);
                 match error.kind {
                     ErrorKind::Gone => Ok(CodeSigning::None),
-                    ErrorKind::Refused if is_missing => Ok(CodeSigning::None),
+                    ErrorKind::Refused if is_not_offered(&error) => Ok(CodeSigning::None),
                     ErrorKind::Retry | ErrorKind::Busy => Err(error),
                     ErrorKind::Refused | ErrorKind::Stale | ErrorKind::PublicPolicy | ErrorKind::Bug => {
                         Ok(CodeSigning::Unknown(error.message))

@@ -323,10 +323,11 @@ impl<G: Guard> Decider<'_, G> {
         let remaining = intent.plan.remaining(&snapshot.content);
         let ending = match remaining {
             Some([]) => Ending::Done,
-            // An undo that was cut off half-way, or of which the content does not tell whether it is done: the person
-            // who wanted it takes it up again, and the content that it restores is accepted meanwhile.
-            Some(left)
-                if (left.len() < intent.plan.changes().len() || snapshot.content == *intent.plan.after())
+            // An undo of which the content does not tell whether it is done: the person who wanted it takes it up
+            // again, and the content that it restored is accepted meanwhile.
+            Some(_)
+                if matches!(intent.purpose, Purpose::Undo { .. })
+                    && snapshot.content == *intent.plan.after()
                     && self.is_accepted(&intent, state) =>
             {
                 return false;
