@@ -431,7 +431,7 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     update.send().await.expect("updated");
     account.settle().await;
     let rotated = account.warden_given(&pairs, &["rotate", "fleet", "DB_PASSWORD", "--yes"], new);
-    let publish = "aws lambda publish-version --function-name fleet --publish-to LATEST_PUBLISHED";
+    let publish = "aws lambda publish-version --cli-input-json \"file://$was\" --publish-to LATEST_PUBLISHED";
     rotated.check(0, &["rotated", "runs on Lambda Managed Instances", publish]);
 
     let [_, id] = account.ids("rotated").try_into().expect("two rotations");
