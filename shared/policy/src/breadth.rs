@@ -146,7 +146,9 @@ pub(crate) fn is_all_stars(text: &str) -> bool {
 }
 
 /// A policy variable stands for one value that is not known here, so it is no wildcard, and neither is `${*}`. What it
-/// stands for where there is no value (`${aws:PrincipalTag/team, 'all'}`) is taken as it is written.
+/// stands for where there is no value (`${aws:PrincipalTag/team, 'all'}`) is taken as it is written. In the place of an
+/// ARN's account the caller's account or the resource's is the own one, and as good as any
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalaccount>).
 fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
     if version == Version::V2008 || !resource.as_bytes().contains(&b'$') {
         return Cow::Borrowed(resource);
@@ -157,11 +159,36 @@ fn without_variables(resource: &str, version: Version) -> Cow<'_, str> {
         let (variable, rest) = part.split_once('}').unwrap_or((part, ""));
         match variable.split_once('\'') {
             Some((_, default)) => plain.push_str(default.trim_end().trim_end_matches('\'')),
+            None if is_own_account(variable) && is_account_of_arn(&plain, rest) => plain.push('*'),
             None => plain.push('\u{6}'),
         }
         plain.push_str(rest);
     }
     Cow::Owned(plain)
+}
+
+fn is_own_account(variable: &str) -> bool {
+    ["aws:PrincipalAccount", "aws:ResourceAccount"].iter().any(|own| variable.trim().eq_ignore_ascii_case(own))
+}
+
+/// Whether what stands between two texts is an ARN's account.
+fn is_account_of_arn(before: &str, behind: &str) -> bool {
+    before.starts_with("arn:") && before.ends_with(':') && before.matches(':').count() == 4 && behind.starts_with(':')
+}
+
+/// An account that a pattern of accounts fits; `None` where none does.
+fn fitting(account: &str) -> Option<AccountId> {
+    let literal = account.bytes().filter(|byte| *byte != b'*').count();
+    let mut missing = 12_usize.checked_sub(literal)?;
+    let mut digits = String::new();
+    for letter in account.chars() {
+        match letter {
+            '?' => digits.push('1'),
+            '*' => digits.extend((0..std::mem::take(&mut missing)).map(|_| '1')),
+            other => digits.push(other),
+        }
+    }
+    digits.parse().ok()
 }
 
 /// How many comparisons are made before a pattern is taken to fit everything it could, which errs on the side of a
@@ -327,7 +354,7 @@ impl<'d> Filler<'d> {
         let only_arn = |range: Range<usize>| {
             if is_arn && range.len() <= 64 { range } else { 0..0 }
         };
-        let named = text(&account).parse().ok();
+        let named = fitting(text(&account));
         let resource = pattern.get(account.end + 1..).filter(|_| is_arn).map(|resource| {
             let literal = resource.find(['*', '?']).unwrap_or(resource.len());
             account.end + 1..account.end + 1 + literal

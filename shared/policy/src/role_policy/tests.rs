@@ -56,6 +56,28 @@ fn everything_is_admin_however_it_is_written() {
     check(json!({"Effect": "Deny", "Action": "*", "Resource": "*"}), &[]);
 }
 
+/// The account is the own one however it is written, and a pattern of accounts is one that fits.
+#[test]
+fn an_account_that_is_written_otherwise_hides_nothing() {
+    let found = |context: &Context, account: &str, role: &str| {
+        let resource = json!(format!("arn:aws:iam::{account}:role/{role}"));
+        let text = policy(allow(json!("iam:AttachRolePolicy"), resource));
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), context);
+        findings.iter().any(|finding| finding.severity >= Severity::High)
+    };
+    for account in ["${aws:PrincipalAccount}", "${AWS:principalaccount}", "${aws:ResourceAccount}", "*"] {
+        assert!(found(&context(), account, "*"), "{account}");
+        assert!(found(&Context::default(), account, "*"), "{account}");
+        assert!(!found(&context(), account, "shop"), "{account}");
+    }
+    for account in ["1*", "*3", "????????????", "11112222333?", "444455556666"] {
+        assert!(found(&Context::default(), account, "*"), "{account}");
+    }
+    // Nobody's account, and not in the place of an account.
+    assert!(!found(&Context::default(), "1234*567890123", "*"));
+    check(allow(json!("s3:GetObject"), json!("arn:aws:s3:::logs-${aws:PrincipalAccount}/*")), &[]);
+}
+
 #[test]
 fn not_action_and_not_resource() {
     let except =
