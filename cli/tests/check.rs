@@ -177,7 +177,7 @@ fn a_network_is_the_own_one_when_it_is_said_to_be() {
     };
     assert_eq!(found(&[]).as_deref(), Some("external-invoke"));
     assert_eq!(found(&["--trusted-source", "vpc-0a1b2c3d,198.51.100.0/24"]), None);
-    let refused = run(&["check", "function-policy", "-", "--trusted-source", "office"], office);
+    let refused = run(&["check", "function-policy", "-", "--trusted-source", "office"], "");
     assert!(text(&refused.stderr).contains("`office` is no source to trust"), "{}", text(&refused.stderr));
 }
 
