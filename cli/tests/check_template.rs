@@ -87,7 +87,9 @@ fn the_exit_status_says_what_was_found() {
         assert_eq!(run(arguments, &medium).status.code(), Some(code), "{arguments:?}");
     }
     assert_eq!(run(&["--fail-on", "critical"], &permission("*").to_string()).status.code(), Some(1));
-    assert_eq!(run(&["--fail-on", "info"], &medium).status.code(), Some(2));
+    let refused = run(&["--fail-on", "info"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("invalid value 'info'"));
     let broken = run(&["--output", "table"], "Resources:\n  A: {Type: x}\n  A: {Type: y}\n");
     assert_eq!(broken.status.code(), Some(2));
     let said = String::from_utf8(broken.stderr).expect("UTF-8");
