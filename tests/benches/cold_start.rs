@@ -202,6 +202,7 @@ fn command(binary: &Path, name: &str, address: SocketAddr) -> Command {
         ("WARDEN_BUS", "warden"),
         ("WARDEN_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000001"),
         ("WARDEN_HASH_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000002"),
+        ("WARDEN_SEAL_KEY", "arn:aws:kms:us-east-1:111122223333:key/1b7c0f6e-0000-4000-8000-000000000003"),
         ("WARDEN_SECRET_LAYERS", "x86_64=arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:1"),
     ]);
     command

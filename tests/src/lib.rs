@@ -46,7 +46,7 @@ pub struct Account {
     pub lambda: Client,
     /// The administrator's client of IAM.
     pub iam: aws_sdk_iam::Client,
-    /// The ledger, read as the administrator.
+    /// The ledger, read as the operator: nobody else can check its seals but the guards.
     pub ledger: Aws,
     /// Where the ledger is.
     pub deployment: Deployment,
@@ -76,20 +76,22 @@ impl Account {
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let outputs = deploy(&sandbox, names, parameters).await.expect("the stack");
-        let account = Account::of(sandbox, outputs);
+        let account = Account::of(sandbox, outputs).await;
         account.role("shop", &[]).await;
         account
     }
 
     /// An account in which the stack is as its outputs say.
-    pub fn of(sandbox: Sandbox, outputs: HashMap<String, String>) -> Account {
+    pub async fn of(sandbox: Sandbox, outputs: HashMap<String, String>) -> Account {
         let deployment = Deployment {
             table: outputs["Table"].clone(),
             bus: "warden".into(),
             key: outputs["ProofKey"].clone(),
             hash_key: outputs["HashKey"].clone(),
+            seal_key: outputs["SealKey"].clone(),
         };
-        let ledger = Aws::new(sandbox.config(), deployment.clone());
+        let session = sandbox.session(&outputs["OperatorRole"], "reader").await.expect("a session");
+        let ledger = Aws::new(sandbox.config_as(session, "us-east-1"), deployment.clone());
         let lambda = Client::new(&sandbox.config());
         let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());

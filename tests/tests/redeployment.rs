@@ -25,7 +25,7 @@ async fn a_first_deployment_that_failed_is_deleted_and_repeated() {
     sandbox.delete_stack(STACK).await.expect("deleted");
 
     let outputs = deploy(&sandbox, &names(), &[]).await.expect("it succeeds");
-    let account = Account::of(sandbox, outputs);
+    let account = Account::of(sandbox, outputs).await;
     account.role("shop", &[]).await;
     account.opted_in("shop", "enforce").await;
     account.grant("shop", None, "open", "*").await;
@@ -59,7 +59,7 @@ async fn a_stack_takes_over_what_one_before_it_has_left() {
     let take_over = account.outputs["TakeOver"].clone();
     let outputs = deploy(&account.sandbox, &names(), &parameters(&take_over)).await.expect("deployed after it");
     assert_eq!(outputs["TakeOver"], take_over);
-    let account = Account::of(account.sandbox, outputs);
+    let account = Account::of(account.sandbox, outputs).await;
     assert!(account.ledger.ledger_is_protected().await.expect("the table"), "as the stack before it left it");
     assert_eq!(account.records(&arn("pay")).await, records);
     assert_eq!(account.told_by_code("pay", &plain).await, plain);
@@ -85,7 +85,9 @@ async fn a_stack_takes_over_what_one_before_it_has_left() {
 async fn a_ledger_is_not_taken_over_without_its_keys() {
     let account = Account::guarded().await;
     let key = account.outputs["ProofKey"].as_str();
-    for given in [vec![], vec![("ExistingProofKey", key)], vec![("ExistingHashKey", key)]] {
+    for given in
+        [vec![], vec![("ExistingProofKey", key)], vec![("ExistingHashKey", key)], vec![("ExistingSealKey", key)]]
+    {
         let given = [vec![("ExistingTable", "warden-ledger")], given].concat();
         let refused = deploy(&account.sandbox, &["access-guard", "role-guard"], &given).await;
         let refused = refused.expect_err("a key is missing").to_string();

@@ -45,7 +45,7 @@ fn what_outlives_the_stack_does_not_outlive_a_creation_that_failed() {
         }
     }
     // The layer: a function whose layer version is deleted goes on, but can be given no other configuration with it.
-    assert_eq!(retained, BTreeSet::from(["AuditLog", "HashKey", "Ledger", "ProofKey", "SecretEnvLayer"]));
+    assert_eq!(retained, BTreeSet::from(["AuditLog", "HashKey", "Ledger", "ProofKey", "SealKey", "SecretEnvLayer"]));
 }
 
 /// Each is a name of the template's own, or what everything in the ledger was made with.
@@ -53,6 +53,7 @@ const TAKEN_OVER: [(&str, &str, &str); 4] = [
     ("Ledger", "MakesTable", "ExistingTable"),
     ("ProofKey", "MakesProofKey", "ExistingProofKey"),
     ("HashKey", "MakesHashKey", "ExistingHashKey"),
+    ("SealKey", "MakesSealKey", "ExistingSealKey"),
     ("AuditLog", "MakesAuditLog", "ExistingAuditLog"),
 ];
 
@@ -386,11 +387,13 @@ fn keys_are_for_exact_roles() {
     let operator = "${Prefix}-operator";
     let mut guards = names();
     guards.sort_unstable();
-    let verified = guards.into_iter().map(|name| format!("VerifyMac ${{Prefix}}-{name}"));
+    let verified = guards.iter().map(|name| format!("VerifyMac ${{Prefix}}-{name}"));
     let operators = [format!("GenerateMac {operator}"), format!("VerifyMac {operator}")];
     let proof: Vec<String> = operators.into_iter().chain(verified).collect();
     let hash = vec!["GenerateMac ${Prefix}-secret-guard".to_owned(), format!("GenerateMac {operator}")];
-    assert_eq!(seen, BTreeMap::from([("ProofKey", proof), ("HashKey", hash)]));
+    let seals = guards.iter().map(|name| format!("GenerateMac ${{Prefix}}-{name}"));
+    let seal: Vec<String> = seals.chain([format!("GenerateMac {operator}")]).collect();
+    assert_eq!(seen, BTreeMap::from([("ProofKey", proof), ("HashKey", hash), ("SealKey", seal)]));
 }
 
 /// A topic with a Condition in its statement for EventBridge gets nothing from it.

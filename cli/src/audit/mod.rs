@@ -122,5 +122,6 @@ pub(crate) fn reason(reason: &Reason) -> String {
         }
         Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
         Reason::NoSafeChange => "there is no change that would be safe".to_owned(),
+        Reason::LedgerTampered => "the ledger was tampered with, and nothing tells whether it stood before".to_owned(),
     }
 }

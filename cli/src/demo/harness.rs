@@ -79,6 +79,7 @@ impl Harness {
             bus: "warden".to_owned(),
             key: output("ProofKey")?,
             hash_key: output("HashKey")?,
+            seal_key: output("SealKey")?,
         };
         let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
         let operator = Aws::new(sandbox.config_as(credentials, sandbox.region()), deployment);

@@ -69,6 +69,7 @@ impl Guard for AccessGuard {
         "dynamodb:Query",
         "dynamodb:UpdateItem",
         "events:PutEvents",
+        "kms:GenerateMac",
         "kms:VerifyMac",
         "lambda:DeleteResourcePolicy",
         "lambda:GetFunction",

@@ -107,6 +107,7 @@ impl Guard for RoleGuard {
         "iam:PutRolePolicy",
         "iam:SetDefaultPolicyVersion",
         "iam:UpdateAssumeRolePolicy",
+        "kms:GenerateMac",
         "kms:VerifyMac",
         "lambda:GetFunction",
         "lambda:ListTags",

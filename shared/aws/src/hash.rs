@@ -1,46 +1,30 @@
 //! The key for hashes of environment values. KMS holds the key that it is made from, so that nobody but the guard of
 //! secrets and the operator can try out guesses against the hashes in the ledger.
 
-use crate::{Aws, error::classify_redacted, secrets_manager::no_name};
-use aws_sdk_kms::{primitives::Blob, types::MacAlgorithmSpec};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use std::fmt;
+use crate::{Aws, key::DerivedKey, secrets_manager::no_name};
+use hmac::Mac;
 use warden_engine::{
-    call_error::{CallError, ErrorKind},
+    call_error::CallError,
     name::lambda::FunctionArn,
     secret::environment::KeyedHash,
     secret_ref::{SECRETS, SecretName},
 };
-use zeroize::Zeroizing;
 
-/// What KMS is asked to authenticate: its answer is the key here (HMAC as a key derivation function, NIST SP 800-108).
-/// One call serves all environments that a process sees, and no value leaves it.
+/// What KMS is asked to authenticate. One call serves all environments that a process sees, and no value leaves it.
 const MESSAGE: &[u8] = b"lambda-warden: key for the hashes of environment values, 1";
 
 /// How many secrets a function can have. Each takes the values of some 17 remediations.
 const MOST_SECRETS: u32 = 16;
 
-/// The key; in memory only, and overwritten at the end.
-pub struct HashKey(Zeroizing<[u8; 32]>);
-
-impl fmt::Debug for HashKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HashKey([redacted])")
-    }
-}
+/// The key.
+#[derive(Debug)]
+pub struct HashKey(DerivedKey);
 
 impl HashKey {
     fn mac(&self, what: &[u8], text: &str) -> [u8; 16] {
-        // A key that fills a block of SHA-256 is taken as it is, and a shorter one filled up with zeros (RFC 2104):
-        // given as a block, it cannot be refused.
-        let mut block = Zeroizing::new([0; 64]);
-        block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
-        let mut mac = Hmac::<Sha256>::new((&*block).into());
-        mac.update(what);
-        mac.update(text.as_bytes());
         let mut half = [0; 16];
-        half.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        let mac = self.0.mac(&[what, text.as_bytes()]).finalize().into_bytes();
+        half.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
         half
     }
 
@@ -78,22 +62,7 @@ impl Aws {
     /// # Errors
     /// What KMS answered.
     pub async fn hash_key(&self) -> Result<&HashKey, CallError> {
-        self.hashes
-            .get_or_try_init(async || {
-                let request =
-                    self.kms().generate_mac().key_id(&self.hash_key).mac_algorithm(MacAlgorithmSpec::HmacSha256);
-                let answer = request.message(Blob::new(MESSAGE)).send().await;
-                let answer = answer.map_err(|error| classify_redacted("GenerateMac", &self.hash_key, error))?;
-                let key = answer.mac.map(|mac| Zeroizing::new(mac.into_inner()));
-                let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok()).ok_or_else(|| CallError {
-                    kind: ErrorKind::Retry,
-                    operation: "GenerateMac",
-                    target: self.hash_key.clone(),
-                    message: "the answer holds no MAC".into(),
-                })?;
-                Ok(HashKey(Zeroizing::new(key)))
-            })
-            .await
+        self.hashes.get_or_try_init(async || self.derive_key(&self.hash_key, MESSAGE).await.map(HashKey)).await
     }
 }
 
@@ -104,7 +73,7 @@ pub(crate) mod tests {
 
     /// A key for tests.
     pub(crate) fn key() -> HashKey {
-        HashKey(Zeroizing::new([7; 32]))
+        HashKey(DerivedKey::of(7))
     }
 
     /// The first half of what OpenSSL gives: `printf value:hunter2 | openssl dgst -sha256 -mac HMAC -macopt
@@ -118,7 +87,7 @@ pub(crate) mod tests {
     fn the_same_value_has_the_same_hash_and_another_key_another_one() {
         assert_eq!(key().hash("hunter2"), key().hash("hunter2"));
         assert_ne!(key().hash("hunter2"), key().hash("hunter3"));
-        assert_ne!(key().hash("hunter2"), HashKey(Zeroizing::new([8; 32])).hash("hunter2"));
+        assert_ne!(key().hash("hunter2"), HashKey(DerivedKey::of(8)).hash("hunter2"));
         // What stands in digests is no help to whoever wants to make a value known.
         assert_ne!(key().hash("hunter2"), key().known("hunter2"));
     }
@@ -135,11 +104,11 @@ pub(crate) mod tests {
         let all: BTreeSet<_> = names.iter().collect();
         assert_eq!(all.len(), 16);
         assert!(key().secrets(&other).unwrap().iter().all(|name| !all.contains(name)));
-        assert!(HashKey(Zeroizing::new([8; 32])).secrets(&function).unwrap().iter().all(|name| !all.contains(name)));
+        assert!(HashKey(DerivedKey::of(8)).secrets(&function).unwrap().iter().all(|name| !all.contains(name)));
     }
 
     #[test]
     fn the_key_does_not_print() {
-        assert_eq!(format!("{:?}", key()), "HashKey([redacted])");
+        assert_eq!(format!("{:?}", key()), "HashKey(DerivedKey([redacted]))");
     }
 }

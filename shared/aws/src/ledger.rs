@@ -2,14 +2,18 @@
 //!
 //! | pk | sk | attributes |
 //! |---|---|---|
-//! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day` |
-//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, and `open` while an intent is open |
-//! | resource's ARN | `head` | `head` (JSON), `version` |
-//! | `account` | `pause` | `pause` (JSON) |
-//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes` |
-//! | `known-secret` | keyed hash of a value | `known` (JSON) |
+//! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day`, `seal` |
+//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open` while an intent is open |
+//! | resource's ARN | `head` | `head` (JSON), `version`, `seal` |
+//! | `account` | `pause` | `pause` (JSON), which has a proof of its own |
+//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, unsealed: a counter can only withhold |
+//! | `known-secret` | keyed hash of a value | `known` (JSON), `seal` |
 
-use crate::{Aws, error::classify};
+use crate::{
+    Aws,
+    error::classify,
+    seal::{SealKey, Sealed},
+};
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update},
@@ -21,8 +25,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     ledger::{
+        chain::verify,
+        rebuild::{Rebuilt, rebuild},
         record::{Record, RecordId},
-        state::{Head, History, Pause, SurfaceState},
+        state::{Damage, Head, History, Pause, SurfaceState, Tampered, next_version},
     },
     model::surface::{Resource, Surface},
     name::fingerprint::Fingerprint,
@@ -31,10 +37,13 @@ use warden_engine::{
     secret::{environment::KeyedHash, known_secret::Known},
 };
 
+/// What is said of an item that is not as Warden wrote it.
+const UNSEALED: &str = "its seal does not hold: Warden did not write it, or somebody changed it since";
+
 type Item = HashMap<String, AttributeValue>;
 
-/// How often a chain that is being written is read again.
-const CHAIN_READINGS: usize = 4;
+/// How often what is being written meanwhile is read, until its parts fit together.
+const READINGS: usize = 4;
 
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
@@ -75,6 +84,51 @@ fn hour(time: Timestamp) -> String {
     format!("cap#{}", time.strftime("%Y-%m-%dT%H"))
 }
 
+/// A resource's own items, as the table shows them.
+struct Items {
+    states: Vec<Item>,
+    head: Option<Item>,
+    /// The record with the highest id.
+    newest: Option<Item>,
+    /// The account's items.
+    account: Vec<Item>,
+}
+
+/// What the items of a resource say.
+#[derive(Default)]
+struct Examined {
+    head: Head,
+    states: BTreeMap<Surface, SurfaceState>,
+    /// What is wrong with the head or the end of the chain.
+    of_head: Vec<String>,
+    /// The states that cannot be used, and why.
+    of_states: BTreeMap<Surface, String>,
+    /// Items that are nobody's.
+    foreign: Vec<String>,
+    /// Whether a guard that wrote between the readings may be all there is to it.
+    may_be_moving: bool,
+}
+
+impl Examined {
+    fn is_sound(&self) -> bool {
+        self.of_head.is_empty() && self.of_states.is_empty()
+    }
+}
+
+fn damage(item: Option<&Item>) -> Damage {
+    Damage { seal: item.and_then(|item| string(item, "seal")).map(str::to_owned) }
+}
+
+/// The surfaces that records are about.
+fn told_of(records: &[StoredRecord]) -> impl Iterator<Item = Surface> {
+    records.iter().filter_map(|stored| stored.record.entry.surface.clone())
+}
+
+/// The keys of this clock hour and of the one before.
+fn hours(now: Timestamp) -> (String, String) {
+    (hour(now), hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now)))
+}
+
 fn damaged(table: &str, pk: &str, sk: &str, what: impl ToString) -> CallError {
     CallError {
         kind: ErrorKind::Bug,
@@ -84,8 +138,8 @@ fn damaged(table: &str, pk: &str, sk: &str, what: impl ToString) -> CallError {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<AttributeValue, CommitError> {
-    serde_json::to_string(value).map(AttributeValue::S).map_err(|error| {
+fn json<T: Serialize>(value: &T) -> Result<String, CommitError> {
+    serde_json::to_string(value).map_err(|error| {
         CommitError::Failed(CallError {
             kind: ErrorKind::Bug,
             operation: "write the ledger",
@@ -104,8 +158,11 @@ impl Aws {
         serde_json::from_str(json).map_err(|error| place(error.to_string()))
     }
 
-    fn stored(&self, item: &Item) -> Result<StoredRecord, CallError> {
-        let record: Record = self.read(item, "record")?;
+    fn stored(&self, key: &SealKey, item: &Item) -> Result<StoredRecord, CallError> {
+        let (pk, sk) = (string(item, "pk").unwrap_or("?"), string(item, "sk").unwrap_or("?"));
+        let Some(record) = self.sealed::<Record>(key, item, "record")? else {
+            return Err(damaged(&self.table, pk, sk, UNSEALED));
+        };
         let place = |what: &str| damaged(&self.table, string(item, "pk").unwrap_or("?"), &record.id.to_string(), what);
         // The keys are not hashed: a record that was moved elsewhere is not the record that was written.
         if string(item, "pk") != Some(record.resource.to_string().as_str())
@@ -117,21 +174,153 @@ impl Aws {
         Ok(StoredRecord { record, hash })
     }
 
-    async fn states(&self, resource: &str) -> Result<BTreeMap<Surface, SurfaceState>, CallError> {
+    async fn states(&self, resource: &str) -> Result<Vec<Item>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
         let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :state)");
         let query = query.expression_attribute_values(":pk", text(resource));
-        let mut items = query.expression_attribute_values(":state", text("state#")).into_paginator().items().send();
-        let mut states = BTreeMap::new();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(|error| classify("Query", &self.table, error))?;
-            let sk = string(&item, "sk").unwrap_or_default();
-            let surface = sk.strip_prefix("state#").and_then(|surface| surface.parse().ok());
-            let surface = surface.ok_or_else(|| damaged(&self.table, resource, sk, "it names no surface"))?;
-            let state = SurfaceState { version: version(&item), ..self.read(&item, "state")? };
-            states.insert(surface, state);
+        let items = query.expression_attribute_values(":state", text("state#")).into_paginator().items().send();
+        items.collect::<Result<_, _>>().await.map_err(|error| classify("Query", &self.table, error))
+    }
+
+    /// The record with the highest id.
+    async fn newest(&self, resource: &str) -> Result<Option<Item>, CallError> {
+        let query = self.dynamodb.query().table_name(&self.table).consistent_read(true).scan_index_forward(false);
+        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :rec)").limit(1);
+        let query = query.expression_attribute_values(":pk", text(resource));
+        let answer = query.expression_attribute_values(":rec", text("rec#")).send().await;
+        let answer = answer.map_err(|error| classify("Query", &self.table, error))?;
+        Ok(answer.items.unwrap_or_default().into_iter().next())
+    }
+
+    async fn record_items(&self, resource: &str) -> Result<Vec<Item>, CallError> {
+        let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
+        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :rec)");
+        let query = query.expression_attribute_values(":pk", text(resource));
+        let items = query.expression_attribute_values(":rec", text("rec#")).into_paginator().items().send();
+        items.collect::<Result<_, _>>().await.map_err(|error| classify("Query", &self.table, error))
+    }
+
+    async fn items(&self, pk: &str, now: Timestamp) -> Result<Items, CallError> {
+        let (this, previous) = hours(now);
+        let keys = vec![key(pk, "head"), key("account", "pause"), key("account", &this), key("account", &previous)];
+        let (states, single, newest) =
+            future::try_join3(self.states(pk), self.single_items(keys), self.newest(pk)).await?;
+        let (mut heads, account): (Vec<Item>, Vec<Item>) =
+            single.into_iter().partition(|item| string(item, "sk") == Some("head"));
+        Ok(Items { states, head: heads.pop(), newest, account })
+    }
+
+    /// What an item holds under `name`, if its seal holds. It is read after that: text that somebody else wrote is not
+    /// even parsed.
+    fn sealed<T: DeserializeOwned>(&self, key: &SealKey, item: &Item, name: &str) -> Result<Option<T>, CallError> {
+        let (Some(pk), Some(sk)) = (string(item, "pk"), string(item, "sk")) else { return Ok(None) };
+        let (Some(body), Some(seal)) = (string(item, name), string(item, "seal")) else { return Ok(None) };
+        let sealed = Sealed { table: &self.table, pk, sk, kind: name, version: version(item), body };
+        if key.holds(sealed, seal) { self.read(item, name).map(Some) } else { Ok(None) }
+    }
+
+    /// Compares what the items say with each other and with their seals.
+    fn examine(&self, key: &SealKey, items: &Items, newest: Option<&StoredRecord>) -> Result<Examined, CallError> {
+        let mut examined = Examined::default();
+        match &items.head {
+            None if items.states.is_empty() && items.newest.is_none() => {}
+            None => {
+                examined.of_head.push("the head is missing".into());
+                examined.may_be_moving = true;
+            }
+            Some(item) => match self.sealed::<Head>(key, item, "head")? {
+                Some(head) => examined.head = Head { version: version(item), ..head },
+                None => examined.of_head.push("the head is not as Warden wrote it".into()),
+            },
         }
-        Ok(states)
+        let head = &examined.head;
+        let end = newest.map(|stored| (stored.record.id, stored.hash));
+        if examined.of_head.is_empty() && end != head.last.zip(head.hash) {
+            examined.of_head.push("the newest record is not the one that the head names".into());
+            examined.may_be_moving = true;
+        }
+        let head_is_sound = examined.of_head.is_empty();
+        for item in &items.states {
+            let sk = string(item, "sk").unwrap_or_default();
+            let Some(surface) = sk.strip_prefix("state#").and_then(|surface| surface.parse::<Surface>().ok()) else {
+                examined.foreign.push(format!("the item {sk:?} of the ledger's table is none of Warden's"));
+                continue;
+            };
+            let listed = examined.head.states.get(&surface).copied();
+            let fits = listed == Some(version(item));
+            match self.sealed::<SurfaceState>(key, item, "state")? {
+                Some(state) if head_is_sound && fits => {
+                    examined.states.insert(surface, SurfaceState { version: version(item), ..state });
+                }
+                Some(_) if head_is_sound => {
+                    examined.may_be_moving = true;
+                    examined.of_states.insert(surface, "is from another time".into());
+                }
+                Some(_) => {}
+                None => {
+                    examined.of_states.insert(surface, "is not as Warden wrote it".into());
+                }
+            }
+        }
+        for surface in examined.head.states.keys() {
+            if !examined.states.contains_key(surface) && !examined.of_states.contains_key(surface) {
+                examined.may_be_moving = true;
+                examined.of_states.insert(surface.clone(), "is missing".into());
+            }
+        }
+        Ok(examined)
+    }
+
+    /// A resource's records whose seals hold, in the order of their ids, and a sentence for each other one.
+    async fn sound_records(&self, key: &SealKey, pk: &str) -> Result<(Vec<StoredRecord>, Vec<String>), CallError> {
+        let (mut records, mut forged) = (Vec::new(), Vec::new());
+        for item in self.record_items(pk).await? {
+            match self.stored(key, &item) {
+                Ok(stored) => records.push(stored),
+                Err(_) => {
+                    let sk = string(&item, "sk").unwrap_or_default();
+                    forged.push(format!("{sk:.40} in the ledger's table is not as Warden wrote it; it is not used"));
+                }
+            }
+        }
+        Ok((records, forged))
+    }
+
+    /// What the sealed records tell in the place of damaged items.
+    fn rebuilt(&self, items: &Items, examined: Examined, records: &[StoredRecord]) -> History {
+        let Examined { head, states: mut surfaces, of_head, of_states, foreign: mut forged, may_be_moving: _ } =
+            examined;
+        let Rebuilt { head: told, states: mut rebuilt, unclear } = rebuild(records.iter().map(|stored| &stored.record));
+        let mut anew = |surface: &Surface| {
+            let sk = format!("state#{surface}");
+            let item = items.states.iter().find(|item| string(item, "sk") == Some(&sk));
+            let listed = head.states.get(surface).copied().unwrap_or_default();
+            let version = item.map_or(0, version).max(listed);
+            SurfaceState { version, damage: Some(damage(item)), ..rebuilt.remove(surface).unwrap_or_default() }
+        };
+        if of_head.is_empty() {
+            let links = records.iter().map(|stored| (&stored.record, stored.hash));
+            let is_all_known =
+                verify(links, &head).is_ok() && of_states.keys().all(|surface| !unclear.contains(surface));
+            for (surface, why) in of_states {
+                forged.push(format!("the state of {surface} in the ledger's table {why}: the records tell what stood"));
+                let state = anew(&surface);
+                surfaces.insert(surface, state);
+            }
+            return History { head, surfaces, forged, tampered: Some(Tampered { is_all_known }), ..History::default() };
+        }
+        forged.push(format!(
+            "in the ledger's table {}: the records that are left tell what stood",
+            of_head.join(", and ")
+        ));
+        // Every state is written anew, since nothing tells any more of which time it is.
+        let there = items.states.iter().filter_map(|item| string(item, "sk")?.strip_prefix("state#")?.parse().ok());
+        let all: BTreeSet<Surface> = there.chain(told_of(records)).collect();
+        let surfaces = all.into_iter().map(|surface| (surface.clone(), anew(&surface))).collect();
+        let item = items.head.as_ref();
+        let version = item.map_or(0, version).max(head.version);
+        let head = Head { version, damage: Some(damage(item)), lost: true, ..told };
+        History { head, surfaces, forged, tampered: Some(Tampered { is_all_known: false }), ..History::default() }
     }
 
     async fn single_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, CallError> {
@@ -158,11 +347,14 @@ impl Aws {
     /// The call that failed, or the item that cannot be read.
     pub async fn known(&self, hashes: &BTreeSet<KeyedHash>) -> Result<BTreeMap<KeyedHash, Known>, CallError> {
         let keys = hashes.iter().map(|hash| key(KNOWN, &hash.to_string())).collect();
-        let items = self.single_items(keys).await?;
+        let (items, key) = future::try_join(self.single_items(keys), self.seal_key()).await?;
         let known = items.iter().map(async |item| {
             let place = |what| damaged(&self.table, KNOWN, string(item, "sk").unwrap_or("?"), what);
             let hash = string(item, "sk").and_then(|sk| sk.parse().ok()).ok_or_else(|| place("it names no hash"))?;
-            let known: Known = self.read(item, "known")?;
+            let Some(known) = self.sealed::<Known>(key, item, "known")? else {
+                tracing::error!(%hash, "the ledger's table says of a value what Warden did not write; it is not used");
+                return Ok(None);
+            };
             // Whoever may merely write to the table cannot make the guard forget.
             let withdrawn = is_withdrawn(self, hash, &known).await?;
             Ok((!withdrawn).then_some((hash, known)))
@@ -191,7 +383,7 @@ impl Aws {
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn chain(&self, resource: &Resource) -> Result<(Vec<StoredRecord>, Head), CallError> {
-        for _ in 0..CHAIN_READINGS {
+        for _ in 0..READINGS {
             let (records, head) = self.read_chain(resource).await?;
             if records.last().map(|stored| stored.record.id) == head.last {
                 return Ok((records, head));
@@ -202,20 +394,13 @@ impl Aws {
 
     async fn read_chain(&self, resource: &Resource) -> Result<(Vec<StoredRecord>, Head), CallError> {
         let pk = resource.to_string();
-        let records = async {
-            let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
-            let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :rec)");
-            let query = query.expression_attribute_values(":pk", text(&pk));
-            let mut items = query.expression_attribute_values(":rec", text("rec#")).into_paginator().items().send();
-            let mut records = Vec::new();
-            while let Some(item) = items.next().await {
-                records.push(self.stored(&item.map_err(|error| classify("Query", &self.table, error))?)?);
-            }
-            Ok(records)
-        };
-        let (records, heads) = future::try_join(records, self.single_items(vec![key(&pk, "head")])).await?;
-        let head = heads.first().map(|item| self.read::<Head>(item, "head")).transpose()?.unwrap_or_default();
-        Ok((records, head))
+        let read =
+            future::try_join3(self.record_items(&pk), self.single_items(vec![key(&pk, "head")]), self.seal_key());
+        let (records, heads, seal_key) = read.await?;
+        let records = records.iter().map(|item| self.stored(seal_key, item)).collect::<Result<_, _>>()?;
+        let Some(item) = heads.first() else { return Ok((records, Head::default())) };
+        let head = self.sealed(seal_key, item, "head")?;
+        head.map(|head| (records, head)).ok_or_else(|| damaged(&self.table, &pk, "head", UNSEALED))
     }
 
     /// The records of one day (UTC) in the whole account, oldest first, by the index. An item that cannot be read is an
@@ -227,10 +412,11 @@ impl Aws {
         let query = self.dynamodb.query().table_name(&self.table).index_name("by-day");
         let query = query.key_condition_expression("#day = :day").expression_attribute_names("#day", "day");
         let query = query.expression_attribute_values(":day", text(day.to_string()));
+        let key = self.seal_key().await?;
         let mut items = query.into_paginator().items().send();
         let mut records = Vec::new();
         while let Some(item) = items.next().await {
-            records.push(self.stored(&item.map_err(|error| classify("Query", &self.table, error))?));
+            records.push(self.stored(key, &item.map_err(|error| classify("Query", &self.table, error))?));
         }
         Ok(records)
     }
@@ -242,6 +428,7 @@ impl Aws {
     pub async fn record(&self, id: RecordId) -> Result<Option<StoredRecord>, CallError> {
         // An id made after a faster clock's may be ahead of its record's time: the days beside it are looked at as
         // well.
+        let key = self.seal_key().await?;
         for days in [0, -1, 1] {
             let day = id.time().saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
             let query = self.dynamodb.query().table_name(&self.table).index_name("by-day");
@@ -251,7 +438,7 @@ impl Aws {
             let answer = query.expression_attribute_values(":sk", text(format!("rec#{id}"))).send().await;
             let answer = answer.map_err(|error| classify("Query", &self.table, error))?;
             if let Some(item) = answer.items().first() {
-                return self.stored(item).map(Some);
+                return self.stored(key, item).map(Some);
             }
         }
         Ok(None)
@@ -275,14 +462,16 @@ impl Aws {
         Ok(keys.into_iter().map(resource).collect())
     }
 
-    /// Surfaces with an intent whose outcome is not recorded yet.
+    /// Surfaces with an intent whose outcome is not recorded yet. Items that are not as Warden wrote them are left out.
     ///
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn open_intents(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).index_name("open-intents");
         let query = query.key_condition_expression("#open = :intent").expression_attribute_names("#open", "open");
+        let key = self.seal_key();
         let mut items = query.expression_attribute_values(":intent", text("intent")).into_paginator().items().send();
+        let key = key.await?;
         let mut open = Vec::new();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| classify("Query", &self.table, error))?;
@@ -290,7 +479,9 @@ impl Aws {
             let resource = pk.parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
             let surface =
                 sk.trim_start_matches("state#").parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
-            open.push((resource, surface, self.read(&item, "state")?));
+            if let Some(state) = self.sealed(key, &item, "state")? {
+                open.push((resource, surface, state));
+            }
         }
         Ok(open)
     }
@@ -299,18 +490,57 @@ impl Aws {
 impl Ledger for Aws {
     async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
         let pk = resource.to_string();
-        let (this, previous) = (hour(now), hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now)));
-        let keys = vec![key(&pk, "head"), key("account", "pause"), key("account", &this), key("account", &previous)];
-        let (surfaces, items) = future::try_join(self.states(&pk), self.single_items(keys)).await?;
-        let mut history = History { surfaces, ..History::default() };
-        for item in &items {
+        let mut readings = 0;
+        let (items, mut history) = loop {
+            readings += 1;
+            let (items, key) = future::try_join(self.items(&pk, now), self.seal_key()).await?;
+            let mut records = None;
+            let mut foreign = Vec::new();
+            let newest = items.newest.as_ref().map(|item| self.stored(key, item));
+            let newest = match newest {
+                None => None,
+                Some(Ok(stored)) => Some(stored),
+                // Somebody laid a record at the end, or changed the last one.
+                Some(Err(_)) => {
+                    let (sound, forged) = self.sound_records(key, &pk).await?;
+                    foreign = forged;
+                    records.insert(sound).last().cloned()
+                }
+            };
+            let mut examined = self.examine(key, &items, newest.as_ref())?;
+            examined.foreign.extend(foreign);
+            if examined.is_sound() {
+                let Examined { head, states: surfaces, foreign: forged, .. } = examined;
+                break (items, History { head, surfaces, forged, ..History::default() });
+            }
+            // A guard may have written between the readings of one item and of another.
+            if examined.may_be_moving && readings < READINGS {
+                continue;
+            }
+            let records = match records {
+                Some(records) => records,
+                None => {
+                    let (sound, forged) = self.sound_records(key, &pk).await?;
+                    examined.foreign.extend(forged);
+                    sound
+                }
+            };
+            let history = self.rebuilt(&items, examined, &records);
+            break (items, history);
+        };
+        let (this, previous) = hours(now);
+        for item in &items.account {
             let changes = || {
                 let changes = item.get("changes").and_then(|value| value.as_n().ok());
                 changes.and_then(|changes| changes.parse().ok()).unwrap_or_default()
             };
             match string(item, "sk") {
-                Some("head") => history.head = Head { version: version(item), ..self.read(item, "head")? },
-                Some("pause") => history.pause = Some(self.read::<Pause>(item, "pause")?),
+                Some("pause") => match self.read::<Pause>(item, "pause") {
+                    Ok(pause) => history.pause = Some(pause),
+                    Err(_) => {
+                        history.forged.push("the pause in the ledger's table cannot be read; it is ignored".into());
+                    }
+                },
                 Some(sk) if sk == this => history.changes.this = changes(),
                 Some(sk) if sk == previous => history.changes.previous = changes(),
                 Some(_) | None => {}
@@ -321,16 +551,18 @@ impl Ledger for Aws {
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let pk = commit.resource.to_string();
-        let mut items = vec![self.versioned(&pk, "head", "head", json(&commit.head)?, commit.head.version, None)?];
+        let seal_key = self.seal_key().await?;
+        let (head, now) = (&commit.head, commit.now);
+        let lock = (head.version, head.damage.as_ref());
+        let mut items = vec![self.versioned(seal_key, (&pk, "head", "head"), &json(head)?, lock, None, now)?];
         for record in &commit.records {
             let hash = record.hash().map_err(|error| damaged(&self.table, &pk, "record", error))?;
+            let (sk, body) = (format!("rec#{}", record.id), json(record)?);
             let put = Put::builder()
                 .table_name(&self.table)
-                .item("pk", text(&pk))
-                .item("sk", text(format!("rec#{}", record.id)))
+                .set_item(Some(self.seal(seal_key, (&pk, &sk, "record"), &body, 0)))
                 .item("day", text(record.day().to_string()))
                 .item("hash", text(hash.to_string()))
-                .item("record", json(record)?)
                 // Written once, never over another.
                 .condition_expression("attribute_not_exists(pk)");
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
@@ -338,7 +570,8 @@ impl Ledger for Aws {
         for (surface, state) in &commit.surfaces {
             let open = state.intent.is_some().then_some("intent");
             let sk = format!("state#{surface}");
-            items.push(self.versioned(&pk, &sk, "state", json(state)?, state.version, open)?);
+            let lock = (state.version, state.damage.as_ref());
+            items.push(self.versioned(seal_key, (&pk, &sk, "state"), &json(state)?, lock, open, now)?);
         }
         if let Some((changes, cap)) = commit.counted {
             let update = Update::builder()
@@ -353,11 +586,12 @@ impl Ledger for Aws {
         }
         if let Some(pause) = &commit.pause {
             let put = Put::builder().table_name(&self.table).set_item(Some(key("account", "pause")));
-            items.push(TransactWriteItem::builder().put(built(put.item("pause", json(pause)?).build())?).build());
+            items.push(TransactWriteItem::builder().put(built(put.item("pause", text(json(pause)?)).build())?).build());
         }
         let known = commit.known.iter().map(|(hash, known)| {
-            let put = Put::builder().table_name(&self.table).set_item(Some(key(KNOWN, &hash.to_string())));
-            Ok(TransactWriteItem::builder().put(built(put.item("known", json(known)?).build())?).build())
+            let item = self.seal(seal_key, (KNOWN, &hash.to_string(), "known"), &json(known)?, 0);
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            Ok(TransactWriteItem::builder().put(built(put.build())?).build())
         });
         let mut known = known.collect::<Result<Vec<_>, CommitError>>()?;
         // What does not fit beside the record goes before it: written again, it is the same.
@@ -402,29 +636,45 @@ fn built<T>(result: Result<T, aws_smithy_types::error::operation::BuildError>) -
 }
 
 impl Aws {
-    /// Puts an item over the one that has `version`, or where there is none if that is 0.
+    /// An item with its seal.
+    fn seal(&self, seal_key: &SealKey, (pk, sk, kind): (&str, &str, &str), body: &str, version: u64) -> Item {
+        let seal = seal_key.seal(Sealed { table: &self.table, pk, sk, kind, version, body });
+        let mut item = key(pk, sk);
+        item.extend([(kind.into(), text(body)), ("seal".into(), text(seal))]);
+        item
+    }
+
+    /// Puts an item over the one that has `version`, or where there is none if that is 0; over a damaged one, if its
+    /// seal is still what was read.
     fn versioned(
         &self,
-        pk: &str,
-        sk: &str,
-        name: &str,
-        body: AttributeValue,
-        version: u64,
+        seal_key: &SealKey,
+        at: (&str, &str, &str),
+        body: &str,
+        (version, damage): (u64, Option<&Damage>),
         open: Option<&str>,
+        now: Timestamp,
     ) -> Result<TransactWriteItem, CommitError> {
-        let mut item = key(pk, sk);
-        item.insert(name.into(), body);
-        item.insert("version".into(), number(version.saturating_add(1)));
+        let next = next_version(version, damage, now);
+        let mut item = self.seal(seal_key, at, body, next);
+        item.insert("version".into(), number(next));
         if let Some(open) = open {
             item.insert("open".into(), text(open));
         }
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = if version == 0 {
-            put.condition_expression("attribute_not_exists(pk)")
-        } else {
-            put.condition_expression("#version = :version")
+        let put = match damage {
+            None if version == 0 => put.condition_expression("attribute_not_exists(pk)"),
+            None => put
+                .condition_expression("#version = :version")
                 .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", number(version))
+                .expression_attribute_values(":version", number(version)),
+            Some(Damage { seal: Some(seal) }) => {
+                put.condition_expression("seal = :seal").expression_attribute_values(":seal", text(seal))
+            }
+            // No seal at all, or one that is no text.
+            Some(Damage { seal: None }) => put
+                .condition_expression("attribute_not_exists(seal) OR NOT attribute_type(seal, :text)")
+                .expression_attribute_values(":text", text("S")),
         };
         Ok(TransactWriteItem::builder().put(built(put.build())?).build())
     }

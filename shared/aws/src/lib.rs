@@ -13,9 +13,11 @@ mod error;
 mod generated_policy;
 mod hash;
 mod iam;
+mod key;
 mod lambda;
 mod layers;
 mod ledger;
+mod seal;
 mod secrets_manager;
 
 pub use environment::FunctionConfig;
@@ -26,6 +28,7 @@ pub use lambda::Function;
 pub use ledger::StoredRecord;
 pub use secrets_manager::{Keeping, MOST_BYTES};
 
+use crate::seal::SealKey;
 use aws_smithy_http_client::Connector;
 use aws_types::{SdkConfig, region::Region};
 use secrecy::SecretString;
@@ -43,8 +46,11 @@ pub struct Aws {
     bus: String,
     key: String,
     hash_key: String,
+    seal_key: String,
     /// The key for hashes, once it was asked for.
     hashes: OnceCell<HashKey>,
+    /// The key for seals, once it was asked for.
+    seals: OnceCell<SealKey>,
     /// The value that an operator has given for a rotation.
     given: Option<SecretString>,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -72,11 +78,13 @@ pub struct Deployment {
     pub key: String,
     /// The ARN of the key that hashes of environment values are made with.
     pub hash_key: String,
+    /// The ARN of the key that the ledger's items are sealed with.
+    pub seal_key: String,
 }
 
 impl Deployment {
     /// The variables that [`Deployment::read`] reads.
-    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY", "WARDEN_HASH_KEY"];
+    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY", "WARDEN_HASH_KEY", "WARDEN_SEAL_KEY"];
 
     /// Reads the names from the environment variables that the template sets, by `get`.
     ///
@@ -89,6 +97,7 @@ impl Deployment {
             bus: text("WARDEN_BUS")?,
             key: text("WARDEN_KEY")?,
             hash_key: text("WARDEN_HASH_KEY")?,
+            seal_key: text("WARDEN_SEAL_KEY")?,
         })
     }
 }
@@ -96,7 +105,7 @@ impl Deployment {
 impl Aws {
     /// Connects to what `deployment` names in the Region of `config`. Nothing is called yet.
     pub fn new(config: SdkConfig, deployment: Deployment) -> Aws {
-        let Deployment { table, bus, key, hash_key } = deployment;
+        let Deployment { table, bus, key, hash_key, seal_key } = deployment;
         Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             config,
@@ -104,7 +113,9 @@ impl Aws {
             bus,
             key,
             hash_key,
+            seal_key,
             hashes: OnceCell::new(),
+            seals: OnceCell::new(),
             given: None,
             events: OnceLock::new(),
             iam: OnceLock::new(),

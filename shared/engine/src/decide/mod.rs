@@ -19,7 +19,7 @@ use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
-        state::{Enrolment, Head, History, Intent, Purpose, SurfaceState},
+        state::{Enrolment, Head, History, Intent, Purpose, SurfaceState, Tampered},
     },
     model::{
         content::{Content, Diff},
@@ -99,6 +99,8 @@ pub fn decide<G: Guard>(
     now: Timestamp,
 ) -> Decision {
     let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
+    let known = history.head.guards.get(&G::KIND);
+    let lost = (history.head.lost && known.is_none()).then_some(Tampered { is_all_known: false });
     let mut decider = Decider {
         guard,
         request,
@@ -106,7 +108,8 @@ pub fn decide<G: Guard>(
         history,
         settings,
         now,
-        known: history.head.guards.get(&G::KIND),
+        known,
+        tampered: history.tampered.or(lost),
         since: now,
         reported: Vec::new(),
         planned: None,
@@ -139,6 +142,7 @@ pub fn decide<G: Guard>(
         decider.surface(surface, snapshot);
     }
     decider.survey();
+    decider.mend();
     decider.decision
 }
 
@@ -152,6 +156,8 @@ struct Decider<'a, G: Guard> {
     opt_in: OptIn,
     /// What this guard knew of the resource.
     known: Option<&'a Enrolment>,
+    /// Set where this guard's knowledge of the resource was damaged.
+    tampered: Option<Tampered>,
     /// Since when the resource has its mode.
     since: Timestamp,
     /// What was reported of the surface at hand before this look.
@@ -200,7 +206,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         let (since, surveyed) = match self.known {
             Some(known) if known.mode == mode => (known.since, known.surveyed),
-            Some(_) | None => (self.happened(), false),
+            Some(_) | None => (self.happened(), self.tampered.is_some()),
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
@@ -250,6 +256,23 @@ impl<G: Guard> Decider<'_, G> {
             && enrolment.mode != Mode::Off
         {
             enrolment.surveyed = true;
+        }
+    }
+
+    /// Writes damaged states anew that this look has nothing else to say of, or every look would find them damaged.
+    fn mend(&mut self) {
+        if self.decision.head.guards.is_empty() {
+            return;
+        }
+        for (surface, state) in self.history.surfaces.iter().filter(|(_, state)| state.damage.is_some()) {
+            if self.is_full() {
+                self.decision.more = true;
+                break;
+            }
+            if !self.decision.states.contains_key(surface) {
+                self.bytes += length(state);
+                self.decision.states.insert(surface.clone(), state.clone());
+            }
         }
     }
 
@@ -391,7 +414,9 @@ impl<G: Guard> Decider<'_, G> {
             policy: self.settings.pre_existing,
             happened: self.happened(),
             now: self.now,
+            tampered: self.tampered,
         };
+        let stood: BTreeSet<Fingerprint> = state.pre_existing.keys().map(|key| key.fragment).collect();
         let pre_existing = asked.among(surface, content, &judgement.findings, state);
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
@@ -411,7 +436,9 @@ impl<G: Guard> Decider<'_, G> {
             } else if self.opt_in.mode == Mode::Observe {
                 observed.push(finding);
             } else if pre_existing.contains(&key) {
-                withheld.push((Reason::PreExisting, finding));
+                // What the records tell of stood before; of the rest nobody knows.
+                let known = self.tampered.is_none() || stood.contains(&key.fragment);
+                withheld.push((if known { Reason::PreExisting } else { Reason::LedgerTampered }, finding));
             } else if self.never_touch() {
                 withheld.push((Reason::NeverTouch, finding));
             } else if self.paused() {
@@ -491,7 +518,21 @@ impl<G: Guard> Decider<'_, G> {
             }
         }
         for (reason, findings) in by_reason {
-            self.report(surface, content, state, Step::Withheld, &findings, Some(reason), None, None);
+            let (note, alert) = match reason {
+                Reason::LedgerTampered => {
+                    let note = "the ledger's items for this resource were damaged, and nothing tells whether this stood \
+                                before: it is left as it is until somebody looks at it and says `warden apply`";
+                    (Some(note.to_owned()), Some(Severity::Critical))
+                }
+                Reason::PreExisting
+                | Reason::Exempt { .. }
+                | Reason::NeverTouch
+                | Reason::Paused
+                | Reason::Breaker { .. }
+                | Reason::Cap { .. }
+                | Reason::NoSafeChange => (None, None),
+            };
+            self.report(surface, content, state, Step::Withheld, &findings, Some(reason), note, alert);
         }
     }
 

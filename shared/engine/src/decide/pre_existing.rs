@@ -2,7 +2,7 @@
 
 use crate::{
     guard::ReconcileRequest,
-    ledger::state::{Enrolment, SurfaceState},
+    ledger::state::{Enrolment, SurfaceState, Tampered},
     model::{
         content::{Content, FindingKey},
         settings::PreExistingPolicy,
@@ -26,6 +26,8 @@ pub(super) struct PreExisting<'a> {
     /// When the event happened.
     pub(super) happened: Timestamp,
     pub(super) now: Timestamp,
+    /// Set where the resource's items in the ledger were damaged.
+    pub(super) tampered: Option<Tampered>,
 }
 
 impl PreExisting<'_> {
@@ -41,7 +43,12 @@ impl PreExisting<'_> {
         // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at
         // all.
         let surveyed = self.known.is_some_and(|known| known.surveyed);
-        let first_look = enforced_since.is_none() || state.version == 0 && !surveyed;
+        let first_look = match self.tampered {
+            None => enforced_since.is_none() || state.version == 0 && !surveyed,
+            // Never a first look, or whoever erases an item has everything left as it is. But what nothing tells of is
+            // left until a person decides.
+            Some(Tampered { is_all_known }) => !is_all_known,
+        };
         let recorded = state.pre_existing.clone();
         let mut left = Vec::new();
         for finding in findings {

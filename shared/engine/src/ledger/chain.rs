@@ -14,7 +14,7 @@ use jiff::Timestamp;
 ///
 /// # Errors
 /// As [`Record::hash`].
-pub fn seal(
+pub fn append(
     resource: &Resource,
     cause: &Cause,
     drafts: Vec<Draft>,
@@ -109,7 +109,7 @@ mod tests {
         let resource: Resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
         let drafts = vec![Draft::new(Step::Observed); length];
         let (records, head) =
-            seal(&resource, &Cause::by_hand("test"), drafts, &Head::default(), Timestamp::UNIX_EPOCH, || 7).unwrap();
+            append(&resource, &Cause::by_hand("test"), drafts, &Head::default(), Timestamp::UNIX_EPOCH, || 7).unwrap();
         (records.into_iter().map(|record| (record.clone(), record.hash().unwrap())).collect(), head)
     }
 

@@ -2,5 +2,6 @@
 
 pub mod chain;
 pub mod ocsf;
+pub mod rebuild;
 pub mod record;
 pub mod state;

@@ -138,7 +138,7 @@ fn compliance_finding(record: &Record, ids: &[&str], what: &str) -> Value {
 mod tests {
     use super::*;
     use crate::{
-        ledger::{chain::seal, record::Draft, state::Head},
+        ledger::{chain::append, record::Draft, state::Head},
         model::cloudtrail::Cause,
     };
     use jiff::Timestamp;
@@ -148,7 +148,7 @@ mod tests {
         let resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
         let draft = Draft { severity, ..Draft::new(step) };
         let (records, _) =
-            seal(&resource, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
+            append(&resource, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
                 .unwrap();
         let document = document(&records[0]);
         assert_eq!(document["class_uid"], class);

@@ -135,6 +135,8 @@ pub enum Reason {
     },
     /// There is no change that would be safe.
     NoSafeChange,
+    /// The ledger's items are not those that were written, and nothing tells whether this stood before.
+    LedgerTampered,
 }
 
 impl Reason {
@@ -148,6 +150,7 @@ impl Reason {
             Reason::Breaker { .. } => "breaker",
             Reason::Cap { .. } => "cap",
             Reason::NoSafeChange => "no-safe-change",
+            Reason::LedgerTampered => "ledger-tampered",
         }
     }
 }

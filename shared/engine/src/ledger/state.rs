@@ -23,15 +23,48 @@ pub struct Head {
     /// The optimistic lock: one more with every commit, and 0 where there is no item yet.
     #[serde(skip)]
     pub version: u64,
+    /// Set where the item in the table is not the one that was written.
+    #[serde(skip)]
+    pub damage: Option<Damage>,
     /// The last record.
     pub last: Option<RecordId>,
     /// The hash of the last record.
     pub hash: Option<Fingerprint>,
     /// How many records there are.
     pub records: u64,
+    /// The version of each surface's state, so that one from an earlier time shows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub states: BTreeMap<Surface, u64>,
+    /// Whether records were lost: for a guard that knows nothing of the resource, no look is a first one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// How the resource was opted in with each guard when it was last looked at.
     #[serde(default)]
     pub guards: BTreeMap<GuardKind, Enrolment>,
+}
+
+/// An item in the ledger's table that is not the one that was written. The next commit writes it anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// The seal that the item shows, which is its optimistic lock now; none where it shows none.
+    pub seal: Option<String>,
+}
+
+/// What is known of a resource whose items in the table are not those that were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tampered {
+    /// Whether the sealed records tell all that the damaged items told of what stood. Otherwise what no event names is
+    /// left as it is until a person decides.
+    pub is_all_known: bool,
+}
+
+/// The version of an item after the next commit.
+pub fn next_version(version: u64, damage: Option<&Damage>, now: Timestamp) -> u64 {
+    match damage {
+        None => version.saturating_add(1),
+        // Later than any number that the item ever had, so that none of its earlier forms fits the head again.
+        Some(Damage { .. }) => u64::try_from(now.as_microsecond()).unwrap_or_default().max(version.saturating_add(1)),
+    }
 }
 
 /// How a resource was opted in with one guard.
@@ -66,6 +99,10 @@ pub struct SurfaceState {
     /// looked at.
     #[serde(skip)]
     pub version: u64,
+    /// Set where the item in the table is not the one that was written: what stands here was built anew from the
+    /// records.
+    #[serde(skip)]
+    pub damage: Option<Damage>,
     /// The last content in force that had no finding of medium severity or above. A revert restores it.
     pub baseline: Option<Content>,
     /// A remediation or an undo under way.
@@ -174,10 +211,13 @@ pub struct History {
     pub surfaces: BTreeMap<Surface, SurfaceState>,
     /// The last pause, if there ever was one.
     pub pause: Option<Pause>,
-    /// Pauses and acceptances that were struck out because no operator made them, a sentence each: see
-    /// [`crate::run::proof`].
+    /// Items of the table that nobody of Warden's wrote, and pauses and acceptances that no operator decided; a sentence
+    /// each. None of them counts: see [`crate::ledger::rebuild`] and [`crate::run::proof`].
     #[serde(skip)]
     pub forged: Vec<String>,
+    /// Set where the resource's own items were damaged.
+    #[serde(skip)]
+    pub tampered: Option<Tampered>,
     /// Plans that AWS refused to the run that asks.
     #[serde(skip)]
     pub refused: Vec<Fingerprint>,

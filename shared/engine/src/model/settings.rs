@@ -242,7 +242,10 @@ fn own(home: &Home, text: &dyn Fn(&'static str) -> String) -> BTreeSet<String> {
             .map(move |guard| format!("arn:{partition}:lambda:{region}:{account}:function:{prefix}-{}", guard.name()))
     });
     let table = (!table.is_empty()).then(|| format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}"));
-    let keys = ["WARDEN_KEY", "WARDEN_HASH_KEY"].map(text).into_iter().filter(|key| key.starts_with("arn:"));
+    let keys = ["WARDEN_KEY", "WARDEN_HASH_KEY", "WARDEN_SEAL_KEY"]
+        .map(text)
+        .into_iter()
+        .filter(|key| key.starts_with("arn:"));
     let secrets = format!("arn:{partition}:secretsmanager:*:{account}:secret:warden/*");
     guards.chain(table).chain(keys).chain([secrets]).collect()
 }

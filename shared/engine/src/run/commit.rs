@@ -3,9 +3,9 @@
 use crate::{
     call_error::CallError,
     ledger::{
-        chain::seal,
+        chain::append,
         record::{Draft, Record},
-        state::{History, Pause, SurfaceState},
+        state::{History, Pause, SurfaceState, next_version},
     },
     model::{
         cloudtrail::Cause,
@@ -108,9 +108,13 @@ pub(crate) async fn commit<W: Ledger + Clock>(
     now: Timestamp,
 ) -> Result<Option<Vec<Record>>, WriteError> {
     let Entry { drafts, surfaces, counted, pause, known } = entry;
-    let (records, head) = seal(resource, cause, drafts, &history.head, now, || world.entropy()).map_err(|error| {
-        WriteError::Unwritable(Unwritable { resource: resource.clone(), message: error.to_string() })
-    })?;
+    let (records, mut head) =
+        append(resource, cause, drafts, &history.head, now, || world.entropy()).map_err(|error| {
+            WriteError::Unwritable(Unwritable { resource: resource.clone(), message: error.to_string() })
+        })?;
+    for (surface, state) in &surfaces {
+        head.states.insert(surface.clone(), next_version(state.version, state.damage.as_ref(), now));
+    }
     let commit = Commit { resource: resource.clone(), head, records, surfaces, counted, pause, known, now };
     match world.commit(&commit).await {
         Ok(()) => {}
@@ -118,9 +122,9 @@ pub(crate) async fn commit<W: Ledger + Clock>(
         Err(CommitError::Failed(error)) => return Err(WriteError::Call(error)),
     }
     history.head = commit.head;
-    history.head.version += 1;
+    history.head.version = next_version(history.head.version, history.head.damage.take().as_ref(), now);
     for (surface, mut state) in commit.surfaces {
-        state.version += 1;
+        state.version = next_version(state.version, state.damage.take().as_ref(), now);
         history.surfaces.insert(surface, state);
     }
     Ok(Some(commit.records))

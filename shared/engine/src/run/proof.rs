@@ -68,7 +68,7 @@ pub async fn strike_forged<N: Attestor>(
         }
         state.acceptances = kept;
     }
-    history.forged = forged;
+    history.forged.extend(forged);
     Ok(())
 }
 

@@ -1,0 +1,186 @@
+//! What a resource's records tell of its head and its states. They are read where the items in the table are not those
+//! that were written: whoever may write to the table must neither command the guards nor make them look away.
+
+use crate::{
+    ledger::{
+        record::{Reason, Record, Step},
+        state::{Enrolment, Head, SurfaceState},
+    },
+    model::surface::Surface,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A head and states that the records tell of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rebuilt {
+    /// The end of the chain, and how each guard knew the resource.
+    pub head: Head,
+    /// What is known of each surface that the records name. Baselines, intents and acceptances cannot be had from
+    /// records: what is in force is judged afresh, and what an undo restored counts as pre-existing.
+    pub states: BTreeMap<Surface, SurfaceState>,
+    /// Surfaces of which the records do not tell all that stood there.
+    pub unclear: BTreeSet<Surface>,
+}
+
+/// Builds head and states anew from a resource's records, in the order of their chain.
+pub fn rebuild<'a>(records: impl IntoIterator<Item = &'a Record>) -> Rebuilt {
+    let mut rebuilt = Rebuilt::default();
+    for record in records {
+        rebuilt.head.last = Some(record.id);
+        rebuilt.head.hash = record.hash().ok();
+        rebuilt.head.records += 1;
+        rebuilt.enrol(record);
+        rebuilt.stood(record);
+    }
+    rebuilt
+}
+
+impl Rebuilt {
+    fn enrol(&mut self, record: &Record) {
+        let (Some(guard), Some(mode)) = (record.entry.guard, record.entry.mode) else { return };
+        let known = self.head.guards.get(&guard);
+        if known.is_some_and(|known| known.mode == mode) {
+            return;
+        }
+        let since = record.cause.time.unwrap_or(record.time).min(record.time);
+        let enrolment = Enrolment {
+            mode,
+            since,
+            // A look at damaged items is never a first look, which would take everything for pre-existing.
+            surveyed: true,
+            problems: Vec::new(),
+            forged: Vec::new(),
+            unread: BTreeSet::new(),
+            through: BTreeSet::new(),
+        };
+        self.head.guards.insert(guard, enrolment);
+    }
+
+    fn stood(&mut self, record: &Record) {
+        let entry = &record.entry;
+        let Some(surface) = &entry.surface else { return };
+        let state = self.states.entry(surface.clone()).or_default();
+        let stands = match (entry.step, &entry.reason) {
+            (Step::Planned, _) => {
+                state.occurrences += 1;
+                return;
+            }
+            (Step::Applied, _) => {
+                // What it took away stands no more.
+                state.reverts.push(record.time);
+                let left = entry.diff.as_ref().map(|diff| diff.after.fragments()).unwrap_or_default();
+                state.pre_existing.retain(|key, _| left.contains(&key.fragment));
+                return;
+            }
+            // What an undo restored was accepted.
+            (Step::Undone, _) | (Step::Withheld, Some(Reason::PreExisting)) => !entry.findings.is_empty(),
+            (
+                Step::Observed
+                | Step::Withheld
+                | Step::Failed
+                | Step::Rotated
+                | Step::Accepted
+                | Step::OptedIn
+                | Step::OptedOut
+                | Step::Paused
+                | Step::Resumed,
+                _,
+            ) => false,
+        };
+        match &entry.diff {
+            Some(diff) if stands => {
+                let keys = entry.findings.iter().map(|finding| (diff.after.finding_key(finding), record.time));
+                state.pre_existing.extend(keys);
+            }
+            // Content that no record can hold was left out.
+            None if stands => {
+                self.unclear.insert(surface.clone());
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::{chain::append, record::Draft},
+        model::{
+            cloudtrail::Cause,
+            content::{Content, Diff},
+            surface::Resource,
+            tags::{GuardKind, Mode},
+        },
+    };
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+    use warden_finding::{Finding, FindingId, Severity};
+
+    fn records(drafts: Vec<Draft>) -> Vec<Record> {
+        let resource: Resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        append(&resource, &Cause::by_hand("test"), drafts, &Head::default(), now, || 7).unwrap().0
+    }
+
+    fn content(sids: &[&str]) -> Content {
+        let statements: Vec<Value> = sids.iter().map(|sid| json!({"Sid": sid})).collect();
+        Content::new(json!({"Statement": statements}))
+    }
+
+    /// A draft about the statement at `at`, with the content before and after.
+    fn draft(step: Step, reason: Option<Reason>, before: &[&str], after: &[&str], at: &str) -> Draft {
+        let finding = Finding {
+            id: FindingId::PublicInvoke,
+            severity: Severity::Critical,
+            at: at.into(),
+            message: "everybody may invoke it".into(),
+        };
+        Draft {
+            guard: Some(GuardKind::Access),
+            mode: Some(Mode::Enforce),
+            surface: Some("resource-policy".parse().unwrap()),
+            reason,
+            findings: vec![finding],
+            diff: Some(Diff { before: content(before), after: content(after) }),
+            ..Draft::new(step)
+        }
+    }
+
+    fn standing(drafts: Vec<Draft>) -> usize {
+        rebuild(&records(drafts)).states.values().map(|state| state.pre_existing.len()).sum()
+    }
+
+    #[test]
+    fn the_end_of_the_chain_and_the_last_mode_are_told() {
+        let drafts = vec![
+            Draft { guard: Some(GuardKind::Access), mode: Some(Mode::Observe), ..Draft::new(Step::OptedIn) },
+            Draft { guard: Some(GuardKind::Access), mode: Some(Mode::Enforce), ..Draft::new(Step::OptedIn) },
+        ];
+        let records = records(drafts);
+        let Rebuilt { head, .. } = rebuild(&records);
+        assert_eq!((head.last, head.records), (Some(records[1].id), 2));
+        assert_eq!(head.hash, records[1].hash().ok());
+        let known = &head.guards[&GuardKind::Access];
+        assert_eq!((known.mode, known.surveyed), (Mode::Enforce, true));
+    }
+
+    #[test]
+    fn what_stood_before_and_what_an_undo_restored_stands() {
+        let old = || draft(Step::Withheld, Some(Reason::PreExisting), &["old"], &["old"], "Statement[0]");
+        assert_eq!(standing(vec![old()]), 1);
+        assert_eq!(standing(vec![draft(Step::Undone, None, &[], &["back"], "Statement[0]")]), 1);
+        assert_eq!(standing(vec![draft(Step::Observed, None, &["seen"], &["seen"], "Statement[0]")]), 0);
+        // What a guard took away since does not: put back, it is new.
+        assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old"], &[], "Statement[0]")]), 0);
+        assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old", "new"], &["old"], "Statement[1]")]), 1);
+    }
+
+    #[test]
+    fn a_surface_whose_record_holds_no_content_is_unclear() {
+        let left_out =
+            Draft { diff: None, ..draft(Step::Withheld, Some(Reason::PreExisting), &[], &[], "Statement[0]") };
+        let Rebuilt { unclear, .. } = rebuild(&records(vec![left_out]));
+        assert_eq!(unclear.len(), 1);
+    }
+}
