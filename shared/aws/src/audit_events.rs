@@ -10,25 +10,59 @@ use warden_engine::{
     ports::AuditEvents,
 };
 
-/// PutEvents takes 256 KB a call (EventBridge quotas); beyond this an event goes out without the contents, which the
-/// ledger has.
+/// PutEvents takes 256 KB a call, all of an entry counted (EventBridge quotas). What is longer goes out shortened: the
+/// ledger has all of it.
 const LARGEST_DETAIL: usize = 200 * 1024;
+/// How many findings a shortened event keeps, and how many characters of a text.
+const FINDINGS_KEPT: usize = 20;
+const TEXT_KEPT: usize = 2000;
+
+/// The record's document, as short as it has to be: without the contents, then with the first findings alone and with
+/// texts cut short.
+fn detail(record: &Record) -> String {
+    let document = ocsf::document(record).to_string();
+    if document.len() <= LARGEST_DETAIL {
+        return document;
+    }
+    let mut record = record.clone();
+    let left_out = record.entry.findings.len().saturating_sub(FINDINGS_KEPT);
+    record.entry.diff = None;
+    record.entry.changes.clear();
+    let without_contents = shortened(&record, 0);
+    if without_contents.len() <= LARGEST_DETAIL {
+        return without_contents;
+    }
+    record.entry.findings.truncate(FINDINGS_KEPT);
+    let texts = record.entry.findings.iter_mut().map(|finding| &mut finding.message);
+    texts.chain(&mut record.entry.note).chain(&mut record.entry.owner).for_each(cut);
+    shortened(&record, left_out)
+}
+
+fn cut(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(TEXT_KEPT) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+fn shortened(record: &Record, findings_left_out: usize) -> String {
+    let mut document = ocsf::document(record);
+    if let Some(Value::Object(warden)) = document.pointer_mut("/unmapped/warden") {
+        warden.insert("shortened".into(), true.into());
+        if findings_left_out > 0 {
+            warden.insert("findings_left_out".into(), findings_left_out.into());
+        }
+    }
+    document.to_string()
+}
 
 fn entry(record: &Record, bus: &str) -> PutEventsRequestEntry {
-    let mut document = ocsf::document(record);
-    if document.to_string().len() > LARGEST_DETAIL
-        && let Some(Value::Object(warden)) = document.pointer_mut("/unmapped/warden")
-    {
-        warden.remove("diff");
-        warden.remove("changes");
-        warden.insert("shortened".into(), true.into());
-    }
     let mut entry = PutEventsRequestEntry::builder()
         .event_bus_name(bus)
         .source("warden")
         .detail_type(ocsf::detail_type(record.entry.step))
         .resources(record.resource.to_string())
-        .detail(document.to_string());
+        .detail(detail(record));
     if let Ok(time) = DateTime::from_str(&record.time.to_string(), Format::DateTime) {
         entry = entry.time(time);
     }
@@ -68,5 +102,63 @@ impl AuditEvents for Aws {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use warden_engine::{
+        Finding, FindingId, Severity,
+        ledger::{
+            chain::append,
+            record::{Draft, Step},
+            state::Head,
+        },
+        model::{
+            cloudtrail::Cause,
+            content::{Content, Diff},
+        },
+    };
+
+    fn record(findings: usize, message: usize, content: usize, note: usize) -> Record {
+        let resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let finding = |number| Finding {
+            id: FindingId::PublicInvoke,
+            severity: Severity::Critical,
+            at: format!("Statement[{number}]"),
+            message: "é".repeat(message),
+        };
+        let content = Content::new(json!({"Statement": ["x".repeat(content)]}));
+        let draft = Draft {
+            findings: (0..findings).map(finding).collect(),
+            note: Some("n".repeat(note)),
+            diff: Some(Diff { before: content.clone(), after: content }),
+            ..Draft::new(Step::Applied)
+        };
+        let (records, _) =
+            append(&resource, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
+                .unwrap();
+        records.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn an_event_is_shortened_as_far_as_its_size_asks_and_never_refused() {
+        for (record, shortened, left_out) in [
+            (record(2, 80, 1000, 100), false, None),
+            (record(2, 80, 150_000, 100), true, None),
+            (record(900, 200, 1000, 100), true, Some(880)),
+            (record(15, 9000, 1000, 90_000), true, None),
+        ] {
+            let detail = detail(&record);
+            assert!(detail.len() <= LARGEST_DETAIL, "{}", detail.len());
+            let warden = serde_json::from_str::<Value>(&detail).unwrap()["unmapped"]["warden"].clone();
+            assert_eq!(warden.get("shortened").is_some(), shortened);
+            assert_eq!(warden.get("findings_left_out").and_then(Value::as_u64), left_out);
+            // Who it is about and what was done stay.
+            assert_eq!(warden["id"], record.id.to_string());
+        }
     }
 }
