@@ -1,4 +1,15 @@
-//! What the operator role may call. What a guard calls stands in the guard.
+//! What the ports of this crate call whoever works through them, and what the operator role may call. What a guard calls
+//! beside stands in the guard.
+
+/// What every guard calls, because the engine does: the ledger, audit events, and the check of operators' proofs.
+pub const EVERY_GUARD: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "kms:VerifyMac",
+];
 
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
 pub const OPERATOR: &[&str] = &[

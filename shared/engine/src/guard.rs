@@ -194,7 +194,8 @@ pub trait Guard {
     /// The events that its rule delivers. [`Guard::requests`] says what each of them asks for.
     const EVENTS: &'static [Events];
 
-    /// The calls that it makes, as IAM actions in the order of the alphabet. Its role allows these and no others.
+    /// The calls that it makes itself, as IAM actions in the order of the alphabet. Its role allows these, what the
+    /// engine calls for every guard (`warden_aws::permissions::EVERY_GUARD`), and no others.
     const CALLS: &'static [&'static str];
 
     /// What is said of a resource on which it finds nothing, such as "nothing is wrong with who may invoke it".
@@ -211,6 +212,12 @@ pub trait Guard {
 
     /// Judges one surface.
     fn judge(&self, facts: &Facts<Self::Context>, surface: &Surface, settings: &Settings) -> Judgement;
+
+    /// Judges every surface, each as [`Guard::judge`] does. A guard whose surfaces are judged together does once what
+    /// serves them all.
+    fn judge_all(&self, facts: &Facts<Self::Context>, settings: &Settings) -> BTreeMap<Surface, Judgement> {
+        facts.surfaces.keys().map(|surface| (surface.clone(), self.judge(facts, surface, settings))).collect()
+    }
 
     /// Plans the least change that puts `findings` on `surface` right.
     fn remedy(

@@ -109,6 +109,7 @@ pub fn decide<G: Guard>(
         known: history.head.guards.get(&G::KIND),
         since: now,
         reported: Vec::new(),
+        judged: None,
         planned: None,
         bytes: 0,
         template: Draft {
@@ -156,6 +157,8 @@ struct Decider<'a, G: Guard> {
     since: Timestamp,
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
+    /// What is wrong with each surface, once that was asked for.
+    judged: Option<BTreeMap<Surface, Judgement>>,
     /// The facts, for judging what they would be after a plan.
     planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
@@ -275,7 +278,8 @@ impl<G: Guard> Decider<'_, G> {
             self.hold(Hold::Lease(until));
             return;
         }
-        let judgement = self.guard.judge(self.facts, surface, self.settings);
+        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
+        let judgement = judged.get(surface).cloned().unwrap_or_default();
         if !self.settle_intent(surface, snapshot, &judgement, &mut state) {
             return;
         }

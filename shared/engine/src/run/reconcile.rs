@@ -325,6 +325,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         mut history: History,
     ) -> Result<Vec<Record>, ReconcileError> {
         let Run { guard, world, settings, request, began, refused: _ } = self;
+        let judged = facts.map(|facts| guard.judge_all(facts, settings)).unwrap_or_default();
         let outcomes = |history: &History, now: Timestamp| {
             let mut entry = Entry::default();
             for (remediation, ending) in endings {
@@ -333,8 +334,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 if state.intent.as_ref() != Some(&remediation.intent) {
                     continue;
                 }
-                let judgement = facts.map(|facts| guard.judge(facts, &remediation.surface, settings));
-                let compliant = judgement.is_some_and(|judgement| compliant(&judgement, settings));
+                let judgement = judged.get(&remediation.surface);
+                let compliant = judgement.is_some_and(|judgement| compliant(judgement, settings));
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
