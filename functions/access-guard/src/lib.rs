@@ -6,6 +6,7 @@
 mod context;
 mod fetch;
 mod judge;
+mod permission;
 mod remedy;
 mod requests;
 

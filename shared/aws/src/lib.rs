@@ -19,7 +19,6 @@ mod ledger;
 mod secrets_manager;
 
 pub use environment::FunctionConfig;
-pub use error::is_not_offered;
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;

@@ -19,5 +19,6 @@ pub const OPERATOR: &[&str] = &[
     "iam:DeleteRolePermissionsBoundary",
     "kms:GenerateMac",
     "lambda:AddLayerVersionPermission",
+    "lambda:AddPermission",
     "lambda:GetFunctionConfiguration",
 ];

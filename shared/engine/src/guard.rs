@@ -134,8 +134,8 @@ pub struct Remedy {
     /// Findings for which no change is safe, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
-    /// What is done instead where AWS does not take the plan: what it leaves would let the public in, or the guard may
-    /// not replace policies as a whole.
+    /// What is done instead where AWS does not take the plan: the call is not allowed or not offered, or what it leaves
+    /// would let the public in. Any other failure is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
 }
@@ -146,7 +146,7 @@ impl From<Plan> for Remedy {
     }
 }
 
-/// What can be done where AWS does not take a policy as a whole.
+/// What can be done where AWS does not take what a guard would do first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Otherwise {
     /// The changes; none where nothing can be done.

@@ -197,6 +197,9 @@ where
             let now = aws.now();
             let Some(mut facts) = aws.fetch(self, request, settings).await? else { return Ok(None) };
             let mut history = aws.history(&request.resource, now).await?;
+            if request.by_operator {
+                history.forget_refusals(now);
+            }
             strike_forged(aws, &request.resource, &mut history, now).await?;
             aws.fetch_more(self, request, &mut facts, &history, settings).await?;
             self.add_history(request, &mut facts, &history);
