@@ -3,7 +3,7 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
-    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface,
+    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface, ports::Clock,
 };
 use warden_testing::{Fault, Port};
 
