@@ -5,12 +5,12 @@ pub mod benchmark;
 pub mod environment;
 pub mod events;
 mod iam;
+mod leases;
 mod operator;
 pub mod secure_server;
 pub mod template;
 
 pub use iam::tag;
-pub use operator::UNDO_LEASE;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
@@ -308,7 +308,7 @@ pub async fn deploy(
     let mut all_parameters = vec![
         ("LayerMode", "enforce"),
         ("LayerNames", "shop-*"),
-        ("LeaseSeconds", "2"),
+        ("LeaseSeconds", "5"),
         ("BreakerPauseSeconds", "1"),
         ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
     ];

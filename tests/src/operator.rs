@@ -3,7 +3,6 @@
 use crate::{Account, arn};
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use std::time::Duration;
 use warden_aws::Aws;
 use warden_engine::{
     ledger::record::Record,
@@ -17,9 +16,6 @@ use warden_engine::{
 };
 use warden_sandbox::ACCOUNT;
 
-/// For how long an undo that is at work keeps others away.
-pub const UNDO_LEASE: Duration = Duration::from_secs(1);
-
 impl Account {
     /// The account as the operator reaches it, and the settings that the guards work by.
     pub async fn operator(&self) -> (Aws, Settings) {
@@ -31,7 +27,6 @@ impl Account {
         let layer = self.secret_layer();
         let settings = Settings::read(home, |name| match name {
             "WARDEN_SECRET_LAYERS" => Some(format!("x86_64={layer}")),
-            "WARDEN_LEASE_SECONDS" => Some(UNDO_LEASE.as_secs().to_string()),
             _ => None,
         });
         (aws, settings.expect("settings"))

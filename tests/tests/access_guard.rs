@@ -3,7 +3,14 @@
 
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::json;
-use warden_engine::{Severity, ledger::record::Step};
+use warden_engine::{
+    Severity,
+    guard::ReconcileRequest,
+    ledger::record::Step,
+    model::{cloudtrail::Cause, tags::GuardKind},
+};
+use warden_guards::guard;
+use warden_sandbox::{CallMatch, Fault};
 use warden_tests::{Account, arn};
 
 #[tokio::test]
@@ -167,25 +174,55 @@ async fn the_role_itself_cannot_change_what_is_not_opted_in() {
 async fn policies_are_put_right_in_a_region_without_function_urls() {
     let account = Account::guarded().await;
     account.sandbox.trail().faults().without_function_urls();
-    account.function("late", &[]).await;
-    account.grant("late", None, "old", "*").await;
-    account.opted_in("pay", "enforce").await;
-    account.grant("pay", None, "open", "*").await;
-    account.settle().await;
+    let (aws, settings) = account.operator().await;
+    let administrator = account.sandbox.administrator().clone();
+    let there = Account {
+        lambda: aws_sdk_lambda::Client::new(&account.sandbox.config_as(administrator, "eu-central-2")),
+        ..account
+    };
+    let function = "arn:aws:lambda:eu-central-2:111122223333:function:pay";
+    there.function("pay", &[("warden", "enforce")]).await;
+    let look = async || {
+        let request = ReconcileRequest::at(function.parse().expect("a function"), Cause::by_hand("a test"));
+        guard(GuardKind::Access).expect("the guard").reconcile(&aws, &request, &settings).await.expect("looked at")
+    };
+    look().await;
+    there.grant("pay", None, "open", "*").await;
     // Open all the same to whoever signs, once there are URLs; but no URL is open.
-    let url = account.lambda.add_permission().function_name("pay").statement_id("visit").principal("*");
+    let url = there.lambda.add_permission().function_name("pay").statement_id("visit").principal("*");
     let url = url.action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
     url.send().await.expect("a statement");
-    account.tag("late", &[("warden", "enforce")]).await;
-    account.settle().await;
-
-    assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+    look().await;
+    assert_eq!(there.sids("pay", None).await, Vec::<String>::new());
     let remedied = ["planned resource-policy public-invoke", "applied resource-policy public-invoke"];
-    assert_eq!(account.story("pay").await, [&["opted-in"], &remedied[..], &remedied[..]].concat());
-    assert_eq!(
-        account.story("late").await,
-        ["opted-in", "withheld resource-policy public-invoke (pre-existing) alert"]
-    );
+    assert_eq!(there.story_of(function).await, [&["opted-in"], &remedied[..]].concat());
+}
+
+/// Lambda says so now and then of an operation that is there. A URL that is not seen is not taken for none.
+#[tokio::test]
+async fn a_region_that_has_function_urls_is_not_believed_to_have_none() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let faults = account.sandbox.trail().faults();
+    let stray = || CallMatch::operation("GetFunctionUrlConfig").by("warden-access-guard");
+    faults.inject_next(stray(), 2, Fault::NotOffered);
+    account.publish_url("pay", None).await;
+    account.settle().await;
+    assert!(faults.pending().is_empty());
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"), "asked again, it was seen");
+    assert_eq!(account.steps("pay", Step::Observed).await.len(), 0);
+
+    // Said again and again, it is told, and the statement is judged as one that may open a URL.
+    account.lambda.delete_function_url_config().function_name("pay").send().await.expect("gone");
+    account.settle().await;
+    faults.inject_next(stray(), usize::MAX, Fault::NotOffered);
+    account.publish_url("pay", None).await;
+    account.settle().await;
+    assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+    let observed = account.steps("pay", Step::Observed).await;
+    let [blind] = observed.as_slice() else { panic!("{:?}", account.story("pay").await) };
+    let note = blind.entry.note.as_deref().unwrap_or_default();
+    assert!(note.contains("could not be read") && note.contains("does not offer this operation"), "{note}");
 }
 
 /// Whoever takes the guard's right to look at URLs away does not keep it from the policies, nor is a URL that it may

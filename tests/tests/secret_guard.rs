@@ -71,7 +71,7 @@ async fn secrets_go_to_secrets_manager_and_the_function_sees_what_it_saw() {
 
 #[tokio::test]
 async fn the_plaintext_is_nowhere_but_in_secrets_manager() {
-    let account = Account::with_secrets_guarded(&[("LeaseSeconds", "1")]).await;
+    let account = Account::with_secrets_guarded(&[]).await;
     account.make_the_guard_talk().await;
     account.guarded_python("pay").await;
     let trail = account.sandbox.trail();

@@ -204,7 +204,7 @@ async fn a_region_without_code_signing_has_functions_without_it() {
 /// IAM tells others of a role seconds after it was made.
 #[tokio::test]
 async fn no_reference_is_written_while_iam_does_not_know_the_functions_own_role() {
-    let account = Account::with_secrets_guarded(&[("LeaseSeconds", "1")]).await;
+    let account = Account::with_secrets_guarded(&[]).await;
     account.guarded_python("pay").await;
     // The first one is that of the look.
     let unknown = Fault::Answer { status: 404, code: "NoSuchEntity".into() };

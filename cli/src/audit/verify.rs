@@ -74,6 +74,8 @@ async fn verdict(aws: &Aws, resource: Result<Resource, CallError>) -> Result<Ver
         | ErrorKind::Stale
         | ErrorKind::Busy
         | ErrorKind::Gone
+        | ErrorKind::Denied
+        | ErrorKind::NotOffered
         | ErrorKind::Refused
         | ErrorKind::PublicPolicy => Err(error),
     };

@@ -265,7 +265,7 @@ async fn a_remediation_is_listed_shown_and_taken_back() {
             "--- before",
             "+++ after (nothing)",
             "RemovePermission(shop, Sid everyone)",
-            "PutResourcePolicy(shop)",
+            "AddPermission(shop, Sid everyone)",
             "planned",
         ],
     );
@@ -273,7 +273,7 @@ async fn a_remediation_is_listed_shown_and_taken_back() {
     assert_eq!(serde_json::from_str::<Value>(&json.out).expect("JSON")["step"], "applied");
 
     account.warden(&["undo", &applied, "--accept-for", "91d", "--yes"]).check(1, &["90 days at most"]);
-    account.warden(&["undo", &applied]).check(2, &["PutResourcePolicy(shop)", "say --yes"]);
+    account.warden(&["undo", &applied]).check(2, &["AddPermission(shop, Sid everyone)", "say --yes"]);
     assert_eq!(account.policy().await, None);
     account.warden(&["undo", &applied, "--yes"]).check(0, &["undone", "Restored."]);
     account.settle().await;

@@ -4,7 +4,7 @@ use crate::{Context, Facts};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
-use warden_aws::{Aws, is_not_offered};
+use warden_aws::Aws;
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     guard::{ReconcileRequest, Scope, SurfaceSnapshot},
@@ -30,14 +30,15 @@ enum Urls<T> {
 
 impl<T> Urls<T> {
     /// What the policies say has to be judged whether or not URLs can be seen. Any other failure is tried again.
-    fn of(looked: Result<T, CallError>) -> Result<Urls<T>, CallError> {
+    fn of(function: &FunctionArn, looked: Result<T, CallError>) -> Result<Urls<T>, CallError> {
         match looked {
             Ok(seen) => Ok(Urls::Seen(seen)),
-            Err(error) if is_not_offered(&error) => {
+            Err(error) if error.kind == ErrorKind::NotOffered && !has_urls(function) => {
                 tracing::debug!(%error, "left out: the Region has no function URLs");
                 Ok(Urls::NotOffered)
             }
-            Err(error) if error.kind == ErrorKind::Refused => Ok(Urls::Refused(error.to_string())),
+            // A Region that has them, as far as is known: a URL that is not seen is not taken for none.
+            Err(error) if error.kind.is_refusal() => Ok(Urls::Refused(error.to_string())),
             Err(error) => Err(error),
         }
     }
@@ -51,6 +52,29 @@ impl<T> Urls<T> {
         }
         None
     }
+}
+
+/// The Regions of the partition `aws` that have no function URLs ("Creating and managing Lambda function URLs" in the
+/// Lambda developer guide). One that is missing here is taken for one that has them, and does not show them.
+const WITHOUT_URLS: &[&str] = &[
+    "ap-east-2",
+    "ap-south-2",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "eu-central-2",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+];
+
+/// Whether the function's Region has function URLs, as far as is known. Those of China and of GovCloud have none ("Amazon
+/// Lambda" in "Getting Started with Amazon Web Services in China", "AWS Lambda" in the AWS GovCloud user guide); of the
+/// other partitions nothing is known (?).
+fn has_urls(function: &FunctionArn) -> bool {
+    function.partition() == "aws" && !WITHOUT_URLS.contains(&function.region())
 }
 
 /// GetPolicy has a quota of 15 a second for the account and Region: a look at a whole function uses a part of it.
@@ -67,7 +91,7 @@ pub(crate) async fn fetch(
             let looks = future::try_join_all(surfaces.iter().map(|surface| async {
                 let snapshot = aws.snapshot(&request.resource, surface).await;
                 let looked = match matches!(surface, Surface::FunctionUrl(_)) {
-                    true => Urls::of(snapshot)?,
+                    true => Urls::of(function, snapshot)?,
                     false => Urls::Seen(snapshot?),
                 };
                 Ok::<_, CallError>((surface.clone(), looked))
@@ -120,7 +144,7 @@ pub(crate) async fn surfaces(
     aws: &Aws,
     function: &FunctionArn,
 ) -> Result<(BTreeMap<Surface, SurfaceSnapshot>, Context), CallError> {
-    let urls = async { Urls::of(aws.function_urls(function).await) };
+    let urls = async { Urls::of(function, aws.function_urls(function).await) };
     let (qualifiers, urls) = future::try_join(aws.qualifiers(function), urls).await?;
     let mut context = Context::default();
     let mut urls = urls.seen_or_learnt(&Surface::FunctionUrl(None), &mut context);

@@ -1,6 +1,6 @@
 //! The least change that closes what is open.
 
-use crate::{Facts, judge::policy_text};
+use crate::{Facts, judge::policy_text, permission::add_permission};
 use serde_json::Value;
 use warden_engine::{
     Finding, FindingId, Severity,
@@ -99,8 +99,12 @@ fn resource_policy(
         };
         statement_by_statement(function, qualifier, (surface, content), findings, &narrowed, is_new)
     });
-    let (function, qualifier) = named();
-    let undo = Call::PutResourcePolicy { function, qualifier, policy: document.clone() };
+    // Put back alone, a statement takes nothing with it that others have written since, and needs no whole policy.
+    let removed = if let Call::RemovePermission { sid, .. } = &call { statement_of(document, sid) } else { None };
+    let undo = removed.and_then(|statement| add_permission(function, qualifier, statement)).unwrap_or_else(|| {
+        let (function, qualifier) = named();
+        Call::PutResourcePolicy { function, qualifier, policy: document.clone() }
+    });
     let after = narrowed.document.map_or(Content::ABSENT, Content::new);
     let plan = Plan::new(surface.clone(), content.clone()).then(call, undo, after);
     Remedy { plan: Some(plan), unfixable, otherwise }
@@ -111,6 +115,9 @@ fn resource_policy(
 ///
 /// A statement goes as a whole then, with what of it is right. That is done where it lets the public in, and where it
 /// is no more than the change brought; an older one that a trigger may live by stays, and a person is told.
+///
+/// What puts it back has to do without a whole policy as well: AddPermission. A statement that this cannot make stays,
+/// unless it is critical: then its record says that the undo is not sure.
 fn statement_by_statement(
     function: &FunctionArn,
     qualifier: &Option<Qualifier>,
@@ -121,14 +128,19 @@ fn statement_by_statement(
 ) -> Otherwise {
     let mut otherwise = Otherwise::default();
     let mut plan = Plan::new(surface.clone(), content.clone());
-    let mut lost = Vec::new();
+    let (mut lost, mut unsure) = (Vec::new(), Vec::new());
     for edit in &narrowed.edits {
         let its: Vec<&Finding> = findings.iter().filter(|finding| finding.statement() == Some(edit.index)).collect();
         let critical = its.iter().any(|finding| finding.severity == Severity::Critical);
         let goes = edit.kind == EditKind::Removed || critical || is_new(edit);
         let sid = edit.sid.as_deref().filter(|sid| goes && is_statement_id(sid));
-        let left = sid.and_then(|sid| Some((sid, without(plan.after().document()?, sid)?)));
-        let Some((sid, after)) = left else {
+        let left = sid.and_then(|sid| {
+            let policy = plan.after().document()?;
+            let back = add_permission(function, qualifier, statement_of(policy, sid)?);
+            (back.is_some() || critical).then_some(())?;
+            Some((sid, back, without(policy, sid)?))
+        });
+        let Some((sid, back, after)) = left else {
             let advice = "AWS did not take the policy as a whole, as the failed record says; taking the statement out \
                           could cut what is right of it, so settle what the record says, then `warden apply`";
             otherwise.unfixable.extend(its.into_iter().map(|finding| (finding.clone(), advice.to_owned())));
@@ -140,16 +152,32 @@ fn statement_by_statement(
         let named = || (function.clone(), qualifier.clone());
         let (whose, of) = named();
         let call = Call::RemovePermission { function: whose, qualifier: of, sid: sid.to_owned() };
-        let (function, qualifier) = named();
-        let policy = plan.after().document().cloned().unwrap_or_default();
-        plan = plan.then(call, Call::PutResourcePolicy { function, qualifier, policy }, after);
+        let back = back.unwrap_or_else(|| {
+            unsure.push(sid.to_owned());
+            let (function, qualifier) = named();
+            let policy = plan.after().document().cloned().unwrap_or_default();
+            Call::PutResourcePolicy { function, qualifier, policy }
+        });
+        plan = plan.then(call, back, after);
     }
+    let mut notes = Vec::new();
     if !lost.is_empty() {
-        plan = plan.noting(format!(
+        notes.push(format!(
             "AWS did not take the policy in which {} was narrowed, as the failed record says; so it went as a whole: \
              add again by AddPermission what of it is needed",
             lost.join(", ")
         ));
+    }
+    if !unsure.is_empty() {
+        notes.push(format!(
+            "AddPermission cannot put {} back as it was, so an undo needs PutResourcePolicy, which AWS did not take here: \
+             where AWS does not take it from the operator either, the undo fails, and what stood there stands in this \
+             record",
+            unsure.join(", ")
+        ));
+    }
+    if !notes.is_empty() {
+        plan = plan.noting(notes.join("\n"));
     }
     otherwise.plan = (!plan.changes().is_empty()).then_some(plan);
     otherwise
@@ -165,6 +193,12 @@ fn has_sid(baseline: &str, edit: &Edit) -> bool {
 /// One statement may stand without a list.
 fn each(statements: &Value) -> Vec<&Value> {
     statements.as_array().map_or_else(|| vec![statements], |statements| statements.iter().collect())
+}
+
+/// The statement of that Sid.
+fn statement_of<'a>(policy: &'a Value, sid: &str) -> Option<&'a Value> {
+    let has_it = |statement: &&Value| statement.get("Sid").and_then(Value::as_str) == Some(sid);
+    each(policy.get("Statement")?).into_iter().find(has_it)
 }
 
 /// A policy without the statement of that Sid; `None` where it has none.
@@ -335,7 +369,7 @@ mod tests {
     fn trigger(sid: &str) -> Value {
         json!({"Sid": sid, "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
             "Action": "lambda:InvokeFunction", "Resource": PAY,
-            "Condition": {"ArnLike": {"aws:SourceArn": format!("arn:aws:s3:::{sid}-*")}}})
+            "Condition": {"ArnLike": {"AWS:SourceArn": format!("arn:aws:s3:::{sid}-*")}}})
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Reading roles, managed policies, and which role a function has. What does not hang on each other is read at once.
 
 use crate::{
-    Facts, RoleGuard,
+    Facts,
     context::{Context, PolicyFacts, PolicyUsers, add_history},
-    judge::{judge, whole_role},
+    judge::{judge, judge_all, whole_role},
     requests::role_of,
 };
 use futures::{
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
     call_error::CallError,
-    guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
@@ -261,15 +261,20 @@ async fn read_earlier_boundary(
 /// Of each attached policy that carries the tag and breaks a rule: who else has it.
 async fn read_who_shares(aws: &Aws, facts: &mut Facts, settings: &Settings) -> Result<(), CallError> {
     let today = today(aws);
-    let violating = facts.surfaces.keys().filter_map(|surface| {
+    let tagged = facts.surfaces.keys().filter_map(|surface| {
         let policy = surface.attached()?;
         let known = facts.context.policies.get(policy)?;
         let tagged = OptIn::from_tags(&known.tags, GuardKind::Role, today).mode == Mode::Enforce;
         let customer: CustomerPolicyArn = policy.clone().try_into().ok()?;
-        (tagged && breaks_a_rule(&RoleGuard.judge(facts, surface, settings), settings)).then_some(customer)
+        tagged.then(|| (surface.clone(), customer))
     });
-    let violating: Vec<CustomerPolicyArn> = violating.collect();
-    for policy in violating {
+    let mut violating: Vec<(Surface, CustomerPolicyArn)> = tagged.collect();
+    if violating.is_empty() {
+        return Ok(());
+    }
+    let judged = judge_all(facts, settings);
+    violating.retain(|(surface, _)| judged.get(surface).is_some_and(|judged| breaks_a_rule(judged, settings)));
+    for (_, policy) in violating {
         let resource = Resource::Policy(policy.clone());
         let (users, history) = future::try_join(aws.policy_users(&policy), aws.history(&resource, aws.now())).await?;
         let state = history.surfaces.get(&Surface::ManagedPolicy(policy.policy().clone()));

@@ -35,6 +35,30 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
     }
 }
 
+/// Judges every surface. The policies, the trust that they are judged by and the boundary are parsed once for all.
+pub(crate) fn judge_all(facts: &Facts, settings: &Settings) -> BTreeMap<Surface, Judgement> {
+    let mut together = None;
+    let judged = facts.surfaces.keys().map(|surface| {
+        let judgement = match surface {
+            Surface::Attachment(_) | Surface::InlinePolicy(_) => {
+                let together = together.get_or_insert_with(|| Policies::of(facts, settings).judge());
+                together.remove(surface).unwrap_or_default()
+            }
+            Surface::Trust
+            | Surface::Boundary
+            | Surface::ManagedPolicy(_)
+            | Surface::Role(_)
+            | Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_)
+            | Surface::Secret(_) => judge(facts, surface, settings),
+        };
+        (surface.clone(), judgement)
+    });
+    judged.collect()
+}
+
 fn unclear(why: String) -> Judgement {
     Judgement { findings: Vec::new(), unclear: Some(why) }
 }
@@ -309,8 +333,7 @@ pub(crate) fn can_come_back(boundary: &Content, facts: &Facts) -> bool {
 /// Everything that is wrong with a role: its policies and who may assume it.
 pub(crate) fn whole_role(facts: &Facts, settings: &Settings) -> Judgement {
     let mut whole = Judgement::default();
-    for surface in facts.surfaces.keys() {
-        let judged = judge(facts, surface, settings);
+    for (surface, judged) in judge_all(facts, settings) {
         whole.findings.extend(judged.findings);
         whole.unclear = whole.unclear.or(judged.unclear.map(|why| format!("{surface}: {why}")));
     }
@@ -335,4 +358,42 @@ fn swap(content: &Content, surface: &Surface, facts: &Facts) -> Judgement {
         message: format!("the function was given {role}, which breaks {}: {}", worst.id, worst.message),
     });
     Judgement { findings: findings.into_iter().collect(), unclear: judged.unclear.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Context;
+    use serde_json::json;
+    use warden_engine::{guard::Scope, name::lambda::Home};
+
+    /// Half of an escalation in each of two policies, a trust policy that counts for both, and one that does not parse.
+    #[test]
+    fn all_surfaces_at_once_are_judged_as_one_by_one() {
+        let account = "111122223333".parse().unwrap();
+        let home = Home { partition: "aws".parse().unwrap(), region: "us-east-1".into(), account };
+        let settings = Settings::read(home, |_| None).unwrap();
+        let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
+        let allow = |action: &str| policy(json!({"Effect": "Allow", "Action": action, "Resource": "*"}));
+        let trust = policy(json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole"}));
+        let surfaces = [
+            ("trust", trust),
+            ("boundary", Value::Null),
+            ("inline-policy/pass", allow("iam:PassRole")),
+            ("inline-policy/create", allow("lambda:CreateFunction")),
+            ("inline-policy/all", allow("*")),
+            ("inline-policy/text", json!("{")),
+        ];
+        let surfaces = surfaces.map(|(surface, document)| {
+            (surface.parse().unwrap(), SurfaceSnapshot { content: Content::new(document), revision: None })
+        });
+        let facts =
+            Facts { scope: Scope::Tags(BTreeMap::new()), surfaces: surfaces.into(), context: Context::default() };
+        let all = judge_all(&facts, &settings);
+        let each = facts.surfaces.keys().map(|surface| (surface.clone(), judge(&facts, surface, &settings)));
+        assert_eq!(all, each.collect());
+        let at_fault = all.values().filter(|judged| !judged.findings.is_empty()).count();
+        assert!(at_fault >= 2 && all.values().any(|judged| judged.unclear.is_some()), "{all:?}");
+    }
 }

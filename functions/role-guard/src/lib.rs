@@ -83,11 +83,6 @@ impl Guard for RoleGuard {
 
     /// UpdateFunctionConfiguration with a role asks for `iam:PassRole`.
     const CALLS: &'static [&'static str] = &[
-        "dynamodb:BatchGetItem",
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-        "events:PutEvents",
         "iam:AttachRolePolicy",
         "iam:CreatePolicy",
         "iam:CreatePolicyVersion",
@@ -107,8 +102,6 @@ impl Guard for RoleGuard {
         "iam:PutRolePolicy",
         "iam:SetDefaultPolicyVersion",
         "iam:UpdateAssumeRolePolicy",
-        "kms:GenerateMac",
-        "kms:VerifyMac",
         "lambda:GetFunction",
         "lambda:ListTags",
         "lambda:UpdateFunctionConfiguration",
@@ -134,6 +127,10 @@ impl Guard for RoleGuard {
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
         judge::judge(facts, surface, settings)
+    }
+
+    fn judge_all(&self, facts: &Facts, settings: &Settings) -> BTreeMap<Surface, Judgement> {
+        judge::judge_all(facts, settings)
     }
 
     fn remedy(

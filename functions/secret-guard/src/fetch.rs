@@ -324,7 +324,7 @@ async fn around(
 /// The boundary of a function's role.
 async fn bounded(aws: &Aws, role: &str) -> Result<Bounded, CallError> {
     let unsure = |error: CallError| match error.kind {
-        ErrorKind::Gone | ErrorKind::Refused => Ok(Bounded::Unsure),
+        ErrorKind::Gone | ErrorKind::Denied | ErrorKind::NotOffered | ErrorKind::Refused => Ok(Bounded::Unsure),
         ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::PublicPolicy | ErrorKind::Bug => Err(error),
     };
     let Ok(name) = role.parse() else { return Ok(Bounded::Unsure) };

@@ -82,6 +82,7 @@ impl Account for Aws {
                 self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await
             }
             Call::RemovePermission { .. }
+            | Call::AddPermission { .. }
             | Call::UpdateFunctionUrlConfig { .. }
             | Call::RemoveLayerVersionPermission { .. }
             | Call::AddLayerVersionPermission { .. }
@@ -129,6 +130,19 @@ impl Account for Aws {
             Call::RemovePermission { function, qualifier, sid } => {
                 let request = self.lambda(function.region()).remove_permission().function_name(function.to_string());
                 let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let answer = request.set_revision_id(revision).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::AddPermission { function, qualifier, sid, permission } => {
+                let request = self.lambda(function.region()).add_permission().function_name(function.to_string());
+                let request = request.statement_id(sid).set_qualifier(qualifier.as_ref().map(ToString::to_string));
+                let request = request.principal(&permission.principal).action(&permission.action);
+                let request = request.set_source_arn(permission.source_arn.clone());
+                let request = request.set_source_account(permission.source_account.clone());
+                let request = request.set_principal_org_id(permission.principal_org_id.clone());
+                let request = request.set_event_source_token(permission.event_source_token.clone());
+                let request = request.set_function_url_auth_type(permission.function_url_auth_type.map(auth));
+                let request = request.set_invoked_via_function_url(permission.invoked_via_function_url);
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
@@ -245,6 +259,10 @@ impl Aws {
     /// one that GetPolicy gives (Lambda API reference). Whether the two are the same is said nowhere (?), so neither is
     /// taken for the other; nor whether both write a policy in the same way (?), so where the texts differ, an
     /// unchanged revision of GetPolicy's has the word.
+    ///
+    /// A policy is never written over without a lock. Where this API shows none for a policy that GetPolicy shows, the
+    /// Region does not really have it, and whoever asks has to do with single statements. Only where GetPolicy shows no
+    /// policy either is there nothing to lock.
     async fn whole_policy_lock(
         &self,
         function: &FunctionArn,
@@ -252,18 +270,25 @@ impl Aws {
         judged: Option<&RevisionId>,
         change: &Change,
     ) -> Result<Option<RevisionId>, CallError> {
-        let found = self.whole_policy(function, qualifier).await?;
-        let same = found.content.fingerprint() == change.expects()
-            || judged.is_some() && self.resource_policy(function, qualifier).await?.revision.as_ref() == judged;
-        if same {
-            return Ok(found.revision);
-        }
-        Err(CallError {
-            kind: ErrorKind::Stale,
+        let error = |kind, message: &str| CallError {
+            kind,
             operation: change.call().operation(),
             target: change.call().target(),
-            message: "the policy was changed since it was read".into(),
-        })
+            message: message.into(),
+        };
+        let found = self.whole_policy(function, qualifier).await?;
+        if found.revision.is_some() && found.content.fingerprint() == change.expects() {
+            return Ok(found.revision);
+        }
+        let known = self.resource_policy(function, qualifier).await?;
+        if known.content.fingerprint() != change.expects() && (judged.is_none() || known.revision.as_ref() != judged) {
+            return Err(error(ErrorKind::Stale, "the policy was changed since it was read"));
+        }
+        if found.revision.is_none() && !known.content.is_absent() {
+            let message = "GetResourcePolicy shows no policy where GetPolicy shows one, so there is no lock for it";
+            return Err(error(ErrorKind::NotOffered, message));
+        }
+        Ok(found.revision)
     }
 
     /// Deletes the version that was `written` after the `newest`, and makes the version again that was deleted to make

@@ -3,7 +3,7 @@
 
 use crate::{
     Aws, HashKey,
-    error::{classify, classify_redacted, is_not_offered},
+    error::{classify, classify_redacted, unless_said_again},
     lambda::{customers_key, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
@@ -382,21 +382,23 @@ impl Aws {
         }
         let target = function.to_string();
         let request = self.lambda(function.region()).get_function_code_signing_config().function_name(&target);
-        match request.send().await {
+        // No value of an environment is in this call or its answer.
+        let asked = async || {
+            let answer = request.clone().send().await;
+            answer.map_err(|error| classify("GetFunctionCodeSigningConfig", &target, error))
+        };
+        match unless_said_again(self, asked).await {
             Ok(answer) if answer.code_signing_config_arn.is_empty() => Ok(CodeSigning::None),
             Ok(_) => Ok(CodeSigning::Configured),
-            Err(error) => {
-                // No value of an environment is in this call or its answer.
-                let error = classify("GetFunctionCodeSigningConfig", &target, error);
-                match error.kind {
-                    ErrorKind::Gone => Ok(CodeSigning::None),
-                    ErrorKind::Refused if is_not_offered(&error) => Ok(CodeSigning::None),
-                    ErrorKind::Retry | ErrorKind::Busy => Err(error),
-                    ErrorKind::Refused | ErrorKind::Stale | ErrorKind::PublicPolicy | ErrorKind::Bug => {
-                        Ok(CodeSigning::Unknown(error.message))
-                    }
-                }
-            }
+            Err(error) => match error.kind {
+                ErrorKind::Gone | ErrorKind::NotOffered => Ok(CodeSigning::None),
+                ErrorKind::Retry | ErrorKind::Busy => Err(error),
+                ErrorKind::Denied
+                | ErrorKind::Refused
+                | ErrorKind::Stale
+                | ErrorKind::PublicPolicy
+                | ErrorKind::Bug => Ok(CodeSigning::Unknown(error.message)),
+            },
         }
     }
 
@@ -506,7 +508,7 @@ impl Aws {
         let request = request.environment(Environment::builder().set_variables(Some(plain)).build());
         let request = request.set_layers(update.layers.clone()).set_revision_id(reading.revision.map(|it| it.0));
         request.send().await.map(drop).map_err(|error| match classify_redacted(OPERATION, &target, error) {
-            error if reading.has_customers_key && matches!(error.kind, ErrorKind::Bug | ErrorKind::Refused) => {
+            error if reading.has_customers_key && (error.kind == ErrorKind::Bug || error.kind.is_refusal()) => {
                 with_key_rights(error)
             }
             error => with_runtime(error, reading.runtime.as_deref()),

@@ -5,16 +5,38 @@ use aws_smithy_runtime_api::client::{
     result::{CreateUnhandledError, SdkError},
 };
 use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use jiff::SignedDuration;
 use std::error::Error;
-use warden_engine::call_error::{CallError, ErrorKind};
+use warden_engine::{
+    call_error::{CallError, ErrorKind},
+    ports::Clock,
+};
 
 /// What AWS says of an operation that the Region does not have, to whoever may do everything too: with 403
-/// `AccessDeniedException`, as if it were a matter of permissions (<https://github.com/zappa/Zappa/issues/1425>).
+/// `AccessDeniedException`, as if it were a matter of permissions (<https://github.com/zappa/Zappa/issues/1425>). It has
+/// said so of operations that were there as well (<https://github.com/boto/boto3/issues/294>).
 const NOT_OFFERED: &str = "Unable to determine service/operation name";
 
-/// Whether the call failed because its Region does not have the operation, and so nothing of what it is about.
-pub fn is_not_offered(error: &CallError) -> bool {
-    error.kind == ErrorKind::Refused && error.message.contains(NOT_OFFERED)
+/// How often a call is made before its Region is taken to lack the operation.
+const ASKED: u32 = 3;
+
+/// Makes a call again while AWS answers that the Region does not have the operation, which it may have all the same.
+///
+/// # Errors
+/// The last answer; [`NotOffered`](ErrorKind::NotOffered) where AWS said that each time.
+pub(crate) async fn unless_said_again<T>(
+    clock: &impl Clock,
+    mut ask: impl AsyncFnMut() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    for attempt in 1..ASKED {
+        match ask().await {
+            Err(error) if error.kind == ErrorKind::NotOffered => {
+                clock.sleep(SignedDuration::from_millis(200 << attempt)).await;
+            }
+            answer => return answer,
+        }
+    }
+    ask().await
 }
 
 /// Classifies the failure of `operation` on `target`.
@@ -27,10 +49,8 @@ where
     let kind = kind(code.as_deref(), status);
     // Whether the body is JSON or XML then is not sure (?).
     let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
-    if kind == ErrorKind::Refused && body.windows(NOT_OFFERED.len()).any(|part| part == NOT_OFFERED.as_bytes()) {
-        let message = format!("{NOT_OFFERED} (the Region does not offer this operation)");
-        return CallError { kind, operation, target: target.to_owned(), message };
-    }
+    let unknown = body.windows(NOT_OFFERED.len()).any(|part| part == NOT_OFFERED.as_bytes());
+    let kind = if kind == ErrorKind::Denied && unknown { ErrorKind::NotOffered } else { kind };
     let said = match error.as_service_error() {
         Some(service) => {
             format!("{}: {}", code.as_deref().unwrap_or("error"), service.message().unwrap_or("no message"))
@@ -61,7 +81,7 @@ where
 
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Refused => {
+        ErrorKind::Denied => {
             " (look at the role's policy, the tag that its permissions are conditioned on, and service control \
              policies)"
         }
@@ -70,7 +90,13 @@ fn advice(kind: ErrorKind) -> &'static str {
              meant instead; or, where the public is meant, have whoever blocks public policies in this account or \
              organisation allow it for this function)"
         }
-        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone | ErrorKind::Bug => "",
+        ErrorKind::NotOffered => " (the Region does not offer this operation)",
+        ErrorKind::Retry
+        | ErrorKind::Stale
+        | ErrorKind::Busy
+        | ErrorKind::Gone
+        | ErrorKind::Refused
+        | ErrorKind::Bug => "",
     }
 }
 
@@ -89,7 +115,12 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "ResourceExistsException",
             _,
         ) => ErrorKind::Busy,
-        ("ResourceNotFoundException" | "NoSuchEntity", _) => ErrorKind::Gone,
+        ("NoSuchEntity", _) => ErrorKind::Gone,
+        // The words that AWS's protocols have for an operation that an endpoint does not know (Smithy's AWS restJson1
+        // and awsQuery: "common errors").
+        ("UnknownOperationException" | "UnknownOperation" | "InvalidAction" | "UnsupportedOperation", _) => {
+            ErrorKind::NotOffered
+        }
         (
             "TooManyRequestsException"
             | "ThrottlingException"
@@ -123,10 +154,16 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
             | "DeleteConflict",
             _,
         ) => ErrorKind::Refused,
+        // `ResourceNotFoundException`, and what Lambda has for single things (`CodeSigningConfigNotFoundException`).
+        (code, _) if code.ends_with("NotFoundException") => ErrorKind::Gone,
         (_, None | Some(429) | Some(500..)) => ErrorKind::Retry,
+        (code, _) if code.starts_with("AccessDenied") => ErrorKind::Denied,
+        ("", Some(403)) => ErrorKind::Denied,
+        // The request's signature: nothing that somebody else's permission would mend.
         (_, Some(401 | 403)) => ErrorKind::Refused,
-        (code, _) if code.starts_with("AccessDenied") || code.starts_with("ExpiredToken") => ErrorKind::Refused,
-        (_, Some(404)) => ErrorKind::Gone,
+        (code, _) if code.starts_with("ExpiredToken") => ErrorKind::Refused,
+        // All of AWS's services name what they do not find. Without a name it is the address that is not known.
+        (_, Some(404 | 405)) => ErrorKind::NotOffered,
         (_, Some(409)) => ErrorKind::Busy,
         (_, Some(_)) => ErrorKind::Bug,
     }
@@ -152,10 +189,11 @@ mod tests {
             r#"{"Message":"Unable to determine service/operation name to be authorized"}"#,
             "<AccessDeniedException>\n<Message>Unable to determine service/operation name to be authorized</Message>",
         ] {
-            assert!(is_not_offered(&refused(body)), "{body}");
+            let error = refused(body);
+            assert!(error.kind == ErrorKind::NotOffered && error.message.contains("does not offer"), "{error}");
         }
         let denied = refused(r#"{"Message":"User: x is not authorized to perform: lambda:GetFunctionUrlConfig"}"#);
-        assert!(denied.kind == ErrorKind::Refused && !is_not_offered(&denied), "{denied}");
+        assert_eq!(denied.kind, ErrorKind::Denied, "{denied}");
     }
 
     #[track_caller]
@@ -175,8 +213,15 @@ mod tests {
         check("LimitExceeded", Some(409), ErrorKind::Refused);
         check("ConcurrentModification", Some(409), ErrorKind::Busy);
         check("NoSuchEntity", Some(404), ErrorKind::Gone);
-        check("AccessDeniedException", Some(400), ErrorKind::Refused);
-        check("AccessDeniedException", Some(403), ErrorKind::Refused);
+        check("AccessDeniedException", Some(400), ErrorKind::Denied);
+        check("AccessDeniedException", Some(403), ErrorKind::Denied);
+        check("AccessDenied", Some(403), ErrorKind::Denied);
+        check("ExpiredTokenException", Some(403), ErrorKind::Refused);
+        check("PolicyLengthExceededException", Some(400), ErrorKind::Refused);
+        check("UnknownOperationException", Some(404), ErrorKind::NotOffered);
+        check("UnknownOperationException", Some(400), ErrorKind::NotOffered);
+        check("", Some(404), ErrorKind::NotOffered);
+        check("CodeSigningConfigNotFoundException", Some(404), ErrorKind::Gone);
         check("PublicPolicyException", Some(400), ErrorKind::PublicPolicy);
         check("InvalidParameterValueException", Some(400), ErrorKind::Bug);
         check("KMSAccessDeniedException", Some(502), ErrorKind::Refused);

@@ -2,7 +2,7 @@
 
 use crate::{
     Aws,
-    error::{classify, classify_redacted},
+    error::{classify, classify_redacted, unless_said_again},
 };
 use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType};
 use futures::future;
@@ -117,9 +117,14 @@ impl Aws {
         qualifier: Option<&Qualifier>,
     ) -> Result<SurfaceSnapshot, CallError> {
         let call = self.lambda(function.region()).get_function_url_config().function_name(function.to_string());
-        match call.set_qualifier(qualifier.map(ToString::to_string)).send().await {
+        let call = call.set_qualifier(qualifier.map(ToString::to_string));
+        let asked = async || {
+            let answer = call.clone().send().await;
+            answer.map_err(|error| classify("GetFunctionUrlConfig", &function.qualified(qualifier), error))
+        };
+        match unless_said_again(self, asked).await {
             Ok(answer) => Ok(url_sighting(&answer.auth_type, answer.cors)),
-            Err(error) => absent_if_gone(classify("GetFunctionUrlConfig", &function.qualified(qualifier), error)),
+            Err(error) => absent_if_gone(error),
         }
     }
 
@@ -133,15 +138,18 @@ impl Aws {
     ) -> Result<BTreeMap<Option<Qualifier>, SurfaceSnapshot>, CallError> {
         let target = function.to_string();
         let call = self.lambda(function.region()).list_function_url_configs().function_name(&target);
-        let mut pages = call.into_paginator().items().send();
-        let mut urls = BTreeMap::new();
-        while let Some(url) = pages.next().await {
-            let url = url.map_err(|error| classify("ListFunctionUrlConfigs", &target, error))?;
-            if let Ok((_, qualifier)) = FunctionArn::resolve(url.function_arn(), &function.home()) {
-                urls.insert(qualifier, url_sighting(&url.auth_type, url.cors));
+        unless_said_again(self, async || {
+            let mut pages = call.clone().into_paginator().items().send();
+            let mut urls = BTreeMap::new();
+            while let Some(url) = pages.next().await {
+                let url = url.map_err(|error| classify("ListFunctionUrlConfigs", &target, error))?;
+                if let Ok((_, qualifier)) = FunctionArn::resolve(url.function_arn(), &function.home()) {
+                    urls.insert(qualifier, url_sighting(&url.auth_type, url.cors));
+                }
             }
-        }
-        Ok(urls)
+            Ok(urls)
+        })
+        .await
     }
 
     /// A layer version's policy, its statements in the order of their Sids: Lambda can only add at the end, so that an
@@ -172,7 +180,7 @@ impl Aws {
         match call.version_number(version(layer)).send().await {
             Ok(answer) => Ok(answer.compatible_architectures().iter().map(|it| it.as_str().to_owned()).collect()),
             Err(error) => match classify_redacted("GetLayerVersion", &layer.to_string(), error) {
-                error if matches!(error.kind, ErrorKind::Gone | ErrorKind::Refused) => Ok(BTreeSet::new()),
+                error if error.kind == ErrorKind::Gone || error.kind.is_refusal() => Ok(BTreeSet::new()),
                 error => Err(error),
             },
         }

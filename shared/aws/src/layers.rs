@@ -73,7 +73,7 @@ impl Aws {
         let found = match request.send().await {
             Ok(answer) => answer.content.and_then(|content| content.location),
             Err(error) => match classify("GetLayerVersion", layer, error) {
-                error if matches!(error.kind, ErrorKind::Refused | ErrorKind::Bug) => None,
+                error if error.kind == ErrorKind::Bug || error.kind.is_refusal() => None,
                 error => none_if_gone(error)?,
             },
         };

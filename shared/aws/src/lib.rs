@@ -21,7 +21,6 @@ mod seal;
 mod secrets_manager;
 
 pub use environment::FunctionConfig;
-pub use error::is_not_offered;
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;

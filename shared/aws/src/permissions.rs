@@ -1,4 +1,17 @@
-//! What the operator role may call. What a guard calls stands in the guard.
+//! What the ports of this crate call whoever works through them, and what the operator role may call. What a guard calls
+//! beside stands in the guard.
+
+/// What every guard calls, because the engine does: the ledger and its seals, audit events, and the check of operators'
+/// proofs.
+pub const EVERY_GUARD: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "events:PutEvents",
+    "kms:GenerateMac",
+    "kms:VerifyMac",
+];
 
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
 pub const OPERATOR: &[&str] = &[
@@ -6,7 +19,7 @@ pub const OPERATOR: &[&str] = &[
     "dynamodb:Scan",
     "iam:DeletePolicy",
     "iam:DeleteRolePermissionsBoundary",
-    "kms:GenerateMac",
     "lambda:AddLayerVersionPermission",
+    "lambda:AddPermission",
     "lambda:GetFunctionConfiguration",
 ];

@@ -626,7 +626,7 @@ impl Aws {
             let Ok(role) = reader.parse() else { return Ok(None) };
             match self.role(&role).await {
                 Ok(found) => Ok(found.map(|found| found.arn).filter(|arn| arn == reader)),
-                Err(error) if error.kind == ErrorKind::Refused => Ok(Some(reader.clone())),
+                Err(error) if error.kind.is_refusal() => Ok(Some(reader.clone())),
                 Err(error) => Err(error),
             }
         });

@@ -11,12 +11,24 @@ pub enum ErrorKind {
     Busy,
     /// What the call is about is not there (404).
     Gone,
-    /// IAM, an SCP or a limit refuses it: somebody has to change that.
+    /// IAM or an SCP does not allow it. A permission or a tag that was given a moment ago may not be known everywhere
+    /// yet, so the same call may succeed seconds later; otherwise somebody has to allow it.
+    Denied,
+    /// The Region does not have the operation. AWS says so now and then of one that it has.
+    NotOffered,
+    /// A limit, or the state of something, refuses it: somebody has to change that.
     Refused,
     /// AWS takes no policy that lets the public in (`PublicPolicyException`): another change has to do.
     PublicPolicy,
     /// AWS finds the request wrong: a mistake of ours.
     Bug,
+}
+
+impl ErrorKind {
+    /// Whether AWS refuses the call for good, as far as the caller can tell, and for a reason that is not the content.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, ErrorKind::Denied | ErrorKind::NotOffered | ErrorKind::Refused)
+    }
 }
 
 /// An AWS call that failed.

@@ -134,8 +134,8 @@ pub struct Remedy {
     /// Findings for which no change is safe, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
-    /// What is done instead where AWS does not take the plan: what it leaves would let the public in, or the guard may
-    /// not replace policies as a whole.
+    /// What is done instead where AWS does not take the plan: the call is not allowed or not offered, or what it leaves
+    /// would let the public in. Any other failure is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
 }
@@ -146,7 +146,7 @@ impl From<Plan> for Remedy {
     }
 }
 
-/// What can be done where AWS does not take a policy as a whole.
+/// What can be done where AWS does not take what a guard would do first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Otherwise {
     /// The changes; none where nothing can be done.
@@ -194,7 +194,8 @@ pub trait Guard {
     /// The events that its rule delivers. [`Guard::requests`] says what each of them asks for.
     const EVENTS: &'static [Events];
 
-    /// The calls that it makes, as IAM actions in the order of the alphabet. Its role allows these and no others.
+    /// The calls that it makes itself, as IAM actions in the order of the alphabet. Its role allows these, what the
+    /// engine calls for every guard (`warden_aws::permissions::EVERY_GUARD`), and no others.
     const CALLS: &'static [&'static str];
 
     /// What is said of a resource on which it finds nothing, such as "nothing is wrong with who may invoke it".
@@ -211,6 +212,12 @@ pub trait Guard {
 
     /// Judges one surface.
     fn judge(&self, facts: &Facts<Self::Context>, surface: &Surface, settings: &Settings) -> Judgement;
+
+    /// Judges every surface, each as [`Guard::judge`] does. A guard whose surfaces are judged together does once what
+    /// serves them all.
+    fn judge_all(&self, facts: &Facts<Self::Context>, settings: &Settings) -> BTreeMap<Surface, Judgement> {
+        facts.surfaces.keys().map(|surface| (surface.clone(), self.judge(facts, surface, settings))).collect()
+    }
 
     /// Plans the least change that puts `findings` on `surface` right.
     fn remedy(

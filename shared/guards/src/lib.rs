@@ -11,7 +11,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
-use warden_aws::Aws;
+use warden_aws::{Aws, permissions};
 use warden_engine::{
     ReconcileError, Report,
     call_error::CallError,
@@ -89,8 +89,9 @@ pub trait AnyGuard: Sync {
     /// See [`Guard::EVENTS`].
     fn events(&self) -> &'static [Events];
 
-    /// See [`Guard::CALLS`].
-    fn calls(&self) -> &'static [&'static str];
+    /// Everything that it calls, as IAM actions in the order of the alphabet: its own [`Guard::CALLS`], and what the
+    /// engine calls for every guard.
+    fn calls(&self) -> BTreeSet<&'static str>;
 
     /// See [`Guard::owns`].
     fn owns(&self, surface: &Surface) -> bool;
@@ -150,8 +151,8 @@ where
         G::EVENTS
     }
 
-    fn calls(&self) -> &'static [&'static str] {
-        G::CALLS
+    fn calls(&self) -> BTreeSet<&'static str> {
+        G::CALLS.iter().chain(permissions::EVERY_GUARD).copied().collect()
     }
 
     fn owns(&self, surface: &Surface) -> bool {
@@ -175,13 +176,12 @@ where
     ) -> LocalBoxFuture<'a, Result<Option<Outlook>, CallError>> {
         Box::pin(async move {
             let Some(facts) = aws.survey(self, resource, tags, settings).await? else { return Ok(None) };
-            let judged = facts.surfaces.keys().map(|surface| {
-                let mut judgement = self.judge(&facts, surface, settings);
+            let mut judged = self.judge_all(&facts, settings);
+            judged.retain(|_, judgement| !judgement.findings.is_empty() || judgement.unclear.is_some());
+            for judgement in judged.values_mut() {
                 judgement.findings.sort_by_key(|finding| Reverse(finding.severity));
-                (surface.clone(), judgement)
-            });
-            let found =
-                judged.filter(|(_, judgement)| !judgement.findings.is_empty() || judgement.unclear.is_some()).collect();
+            }
+            let found = judged.into_iter().collect();
             let reservations = self.reservations(resource, &facts, settings);
             Ok(Some(Outlook { found, nothing_found: G::NOTHING_FOUND, reservations }))
         })
@@ -197,16 +197,20 @@ where
             let now = aws.now();
             let Some(mut facts) = aws.fetch(self, request, settings).await? else { return Ok(None) };
             let mut history = aws.history(&request.resource, now).await?;
+            if request.by_operator {
+                history.forget_refusals(now);
+            }
             strike_forged(aws, &request.resource, &mut history, now).await?;
             aws.fetch_more(self, request, &mut facts, &history, settings).await?;
             self.add_history(request, &mut facts, &history);
             history.surfaces.values_mut().for_each(|state| state.reported.clear());
             let decision = decide(self, request, &facts, &history, settings, now);
             let mut accepted = Vec::new();
+            let mut judged = self.judge_all(&facts, settings);
             for (surface, snapshot) in &facts.surfaces {
                 let acceptances =
                     history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
-                for finding in self.judge(&facts, surface, settings).findings {
+                for finding in judged.remove(surface).unwrap_or_default().findings {
                     let key = snapshot.content.finding_key(&finding);
                     let by = acceptances.iter().find(|kept| kept.until > now && kept.covers(&key));
                     accepted.extend(by.map(|by| (finding.id.to_string(), surface.clone(), by.clone())));
@@ -249,6 +253,23 @@ mod tests {
             let surface: Surface = surface.parse().unwrap_or_else(|_| panic!("{surface} of {function}"));
             assert_eq!(GUARDS.iter().filter(|guard| guard.owns(&surface)).count(), 1, "{surface}");
         }
+    }
+
+    /// A guard names what it calls itself, once and in order; what is called for every guard stands with the ports.
+    #[test]
+    fn no_guard_names_what_is_called_for_every_guard() {
+        struct Own;
+        impl Visitor for Own {
+            fn visit<G: Guard + Sync>(&mut self, _: &'static G)
+            where
+                Aws: Survey<G>,
+            {
+                assert!(G::CALLS.is_sorted(), "{}", G::KIND);
+                let twice: Vec<_> = G::CALLS.iter().filter(|call| permissions::EVERY_GUARD.contains(call)).collect();
+                assert!(twice.is_empty(), "{}: {twice:?}", G::KIND);
+            }
+        }
+        each(&mut Own);
     }
 
     #[test]

@@ -211,6 +211,7 @@ pub(crate) fn apply(
             library.insert(policy.policy().clone(), changed);
         }
         Call::RemovePermission { .. }
+        | Call::AddPermission { .. }
         | Call::PutResourcePolicy { .. }
         | Call::DeleteResourcePolicy { .. }
         | Call::UpdateFunctionUrlConfig { .. }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
     model::content::Content,
-    plan::Call,
+    plan::{Call, Permission, UrlAuthType},
     secret::environment::{EnvironmentDigest, Held, KeptValue},
 };
 
@@ -15,6 +15,18 @@ use warden_engine::{
 pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
     match call {
         Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
+        Call::AddPermission { function, qualifier, sid, permission } => {
+            let mut policy = content
+                .document()
+                .cloned()
+                .unwrap_or_else(|| json!({"Version": "2012-10-17", "Id": "default", "Statement": []}));
+            let statements = policy["Statement"].as_array_mut().ok_or(ErrorKind::Bug)?;
+            if statements.iter().any(|statement| statement["Sid"] == **sid) {
+                return Err(ErrorKind::Busy);
+            }
+            statements.push(added(&function.qualified(qualifier.as_ref()), sid, permission));
+            Ok(Content::new(policy))
+        }
         Call::PutResourcePolicy { policy, .. } => {
             let statements = policy.get("Statement").ok_or(ErrorKind::Bug)?;
             if statements.as_array().is_some_and(Vec::is_empty) {
@@ -86,6 +98,39 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
             Ok(update.on(&digest).content())
         }
     }
+}
+
+/// The statement that AddPermission makes.
+fn added(resource: &str, sid: &str, permission: &Permission) -> Value {
+    let who = permission.principal.as_str();
+    let principal = match who {
+        "*" => json!("*"),
+        account if account.bytes().all(|byte| byte.is_ascii_digit()) => {
+            json!({"AWS": format!("arn:aws:iam::{account}:root")})
+        }
+        service if service.ends_with(".amazonaws.com") => json!({"Service": service}),
+        arn => json!({"AWS": arn}),
+    };
+    let mut statement = json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": permission.action,
+        "Resource": resource});
+    let equals = [
+        ("AWS:SourceAccount", permission.source_account.as_deref()),
+        ("aws:PrincipalOrgID", permission.principal_org_id.as_deref()),
+        ("lambda:EventSourceToken", permission.event_source_token.as_deref()),
+        ("lambda:FunctionUrlAuthType", permission.function_url_auth_type.map(UrlAuthType::as_str)),
+    ];
+    for (key, value) in equals {
+        if let Some(value) = value {
+            statement["Condition"]["StringEquals"][key] = value.into();
+        }
+    }
+    if let Some(arn) = &permission.source_arn {
+        statement["Condition"]["ArnLike"]["AWS:SourceArn"] = arn.clone().into();
+    }
+    if let Some(via) = permission.invoked_via_function_url {
+        statement["Condition"]["Bool"]["lambda:InvokedViaFunctionUrl"] = via.to_string().into();
+    }
+    statement
 }
 
 fn without(content: &Content, sid: &str) -> Result<Content, ErrorKind> {

@@ -710,6 +710,7 @@ impl<C> Account for World<C> {
 pub fn target(call: &Call) -> (Resource, Surface) {
     match call {
         Call::RemovePermission { function, qualifier, .. }
+        | Call::AddPermission { function, qualifier, .. }
         | Call::PutResourcePolicy { function, qualifier, .. }
         | Call::DeleteResourcePolicy { function, qualifier } => {
             (Resource::Function(function.clone()), Surface::ResourcePolicy(qualifier.clone()))

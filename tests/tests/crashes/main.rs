@@ -6,10 +6,11 @@ mod role_guard;
 mod secret_guard;
 
 use serde_json::Value;
-use std::time::Duration;
 use warden_engine::{ledger::record::Step, run::undo::UndoRefusal};
 use warden_sandbox::{ApiCall, CallMatch, Fault, Order};
-use warden_tests::{Account, UNDO_LEASE};
+use warden_tests::Account;
+
+const OPERATOR: &str = "warden-operator";
 
 /// A remediation to interrupt: on one resource, how it is provoked and how the account looks once it is done.
 trait Remediation {
@@ -20,7 +21,7 @@ trait Remediation {
 
     /// An account to do it in.
     async fn account(&self) -> Account {
-        Account::with(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await
+        Account::with(&[("LeaseSeconds", "130"), ("AccountCap", "1000")]).await
     }
 
     /// Makes the resource of one round, opted in and clean; returns its ARN.
@@ -76,6 +77,33 @@ trait Undo: Remediation {
     async fn state(&self, account: &Account, name: &str) -> Value;
 }
 
+/// The operator's calls so far.
+fn by_operator(account: &Account) -> Vec<ApiCall> {
+    account.sandbox.trail().calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect()
+}
+
+/// Runs an operator's command, of which nothing is heard any more from its nth call on. Then nobody works on it any
+/// more, and its lease is over. Events wait until then.
+async fn cut_off<T>(account: &Account, (nth, fault): &(usize, Fault), command: impl Future<Output = T>) {
+    /// More than any command tries to call once it is cut off.
+    const FURTHER: usize = 200;
+    let faults = account.sandbox.trail().faults();
+    let before = by_operator(account).len();
+    let calls = || CallMatch::any().by(OPERATOR);
+    faults.hold_deliveries();
+    faults.inject(calls(), *nth, fault.clone());
+    for further in nth + 1..nth + FURTHER {
+        faults.inject(calls(), further, Fault::KillBefore);
+    }
+    // Its answer says no more than that it was cut off.
+    drop(command.await);
+    assert!(by_operator(account).len() >= before + nth, "{fault:?} at call {nth}");
+    faults.clear();
+    account.end_all_leases().await;
+    account.sandbox.trail().release(Order::Happened);
+    account.settle().await;
+}
+
 /// Goes through the calls of the operator who takes the remediation back, with an end before each and after each. The
 /// same command once more, and everything is as it was, and stays so.
 async fn interrupt_undo<U: Undo>(remediation: U) {
@@ -93,9 +121,7 @@ async fn provoke_and_undo<U: Undo>(
     name: &str,
     fault: Option<(usize, Fault)>,
 ) -> Vec<ApiCall> {
-    const OPERATOR: &str = "warden-operator";
     let trail = account.sandbox.trail();
-    let calls = || trail.calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect::<Vec<_>>();
     let resource = remediation.prepare(account, name).await;
     account.settle().await;
     trail.faults().hold_deliveries();
@@ -107,29 +133,16 @@ async fn provoke_and_undo<U: Undo>(
     let applied = account.records(&resource).await.into_iter().find(|record| record.entry.step == Step::Applied);
     let applied = applied.expect("a remediation");
 
-    let before = calls().len();
+    let before = by_operator(account).len();
     let what = format!("{fault:?}");
-    if let Some((nth, fault)) = fault {
-        trail.faults().inject(CallMatch::any().by(OPERATOR), nth, fault);
-        let struck = async {
-            while calls().len() < before + nth {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! {
-            result = account.undo(applied.clone()) => panic!("{what}: {result:?}"),
-            () = struck => {}
-        }
-        trail.faults().clear();
-        account.settle().await;
-        // Until its lease is over, it may still be at work.
-        tokio::time::sleep(UNDO_LEASE).await;
+    if let Some(end) = &fault {
+        cut_off(account, end, account.undo(applied.clone())).await;
     }
     match account.undo(applied).await {
         Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
         Err(other) => panic!("{what}: {other:?}"),
     }
-    let made = calls().split_off(before);
+    let made = by_operator(account).split_off(before);
     account.settle().await;
     let story = account.story_of(&resource).await;
     assert_eq!(remediation.state(account, name).await, original, "{what}: {story:?}");
@@ -145,6 +158,7 @@ async fn provoke_and_check<R: Remediation>(remediation: &R, account: &Account, n
     tokio::select! {
         () = account.settle() => {}
         () = remediation.watch(account, name) => {}
+        () = account.end_leases_of_the_killed() => {}
     }
     let story = account.story_of(resource).await;
     assert!(

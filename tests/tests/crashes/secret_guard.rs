@@ -1,10 +1,9 @@
 //! secret-guard, interrupted.
 
-use crate::{Remediation, every_end, interrupt};
-use std::{fmt::Debug, time::Duration};
+use crate::{Remediation, by_operator, cut_off, every_end, interrupt};
+use std::time::Duration;
 use warden_engine::{ledger::record::Step, run::undo::UndoRefusal, secret::rotate::RotateRefusal};
-use warden_sandbox::{ApiCall, CallMatch, Fault};
-use warden_tests::{Account, UNDO_LEASE, arn, environment::variables};
+use warden_tests::{Account, arn, environment::variables};
 
 struct Secret;
 
@@ -16,7 +15,7 @@ impl Remediation for Secret {
     const GUARD: &str = "warden-secret-guard";
 
     async fn account(&self) -> Account {
-        Account::with_secrets_guarded(&[("LeaseSeconds", "1"), ("AccountCap", "1000")]).await
+        Account::with_secrets_guarded(&[("LeaseSeconds", "130"), ("AccountCap", "1000")]).await
     }
 
     async fn prepare(&self, account: &Account, name: &str) -> String {
@@ -159,37 +158,11 @@ async fn while_it_takes_out_a_value_that_was_never_stored() {
     interrupt(Superseded).await;
 }
 
-const OPERATOR: &str = "warden-operator";
-
-/// The operator's calls so far.
-fn by_operator(account: &Account) -> Vec<ApiCall> {
-    account.sandbox.trail().calls().into_iter().filter(|call| call.by_role(OPERATOR)).collect()
-}
-
 /// A function whose secret was taken out; the secret.
 async fn stripped(account: &Account, name: &str) -> String {
     account.guarded_python(name).await;
     account.deploy_and_settle(name, &variables(&[("DB_PASSWORD", Secret::VALUE)])).await;
     account.referred(name, "DB_PASSWORD").await.expect("a reference")
-}
-
-/// Runs an operator's command, which ends at its nth call, and waits until nobody works on it any more.
-async fn cut_off<T: Debug>(account: &Account, (nth, fault): (usize, Fault), command: impl Future<Output = T>) {
-    let trail = account.sandbox.trail();
-    let before = by_operator(account).len();
-    let what = format!("{fault:?}, call {nth}");
-    trail.faults().inject(CallMatch::any().by(OPERATOR), nth, fault);
-    let struck = async {
-        while by_operator(account).len() < before + nth {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::select! {
-        result = command => panic!("{what}: {result:?}"),
-        () = struck => {}
-    }
-    trail.faults().clear();
-    tokio::time::sleep(UNDO_LEASE).await;
 }
 
 /// An operator's command that ends before and after each of its calls: the secret holds the one value or the other, the
@@ -205,7 +178,7 @@ async fn while_an_operator_rotates_a_secret() {
         let name = format!("shop-{}", round + 1);
         let what = format!("{:?} at {}", end.1, made[end.0 - 1].operation);
         let secret = stripped(&account, &name).await;
-        cut_off(&account, end, account.rotate(&name, "DB_PASSWORD", Stale::NEWER)).await;
+        cut_off(&account, &end, account.rotate(&name, "DB_PASSWORD", Stale::NEWER)).await;
         let held = account.secret(&secret).await.remove("DB_PASSWORD").expect("a value");
         assert!(held == Secret::VALUE || held == Stale::NEWER, "{what}");
         match account.rotate(&name, "DB_PASSWORD", Stale::NEWER).await {
@@ -243,7 +216,7 @@ async fn while_an_operator_takes_a_rotation_back() {
         let name = format!("shop-{}", round + 1);
         let what = format!("{:?} at {}", end.1, made[end.0 - 1].operation);
         let (secret, record) = rotated(&name).await;
-        cut_off(&account, end, account.undo(record.clone())).await;
+        cut_off(&account, &end, account.undo(record.clone())).await;
         match account.undo(record).await {
             Ok(_) | Err(UndoRefusal::AlreadyRestored(_)) => {}
             Err(other) => panic!("{what}: {other:?}"),

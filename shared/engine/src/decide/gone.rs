@@ -109,7 +109,7 @@ pub fn cleanup(
             return Some((draft, state, None));
         }
     };
-    let intent = intend(resource, plan, Vec::new(), &mut state, settings, now);
+    let intent = intend(resource, (plan, false), Vec::new(), &mut state, settings, now);
     let draft = Draft {
         step: Step::Planned,
         surface: Some(surface.clone()),
@@ -124,7 +124,6 @@ pub fn cleanup(
         changes: intent.plan.changes().to_vec(),
         intent,
         revision: None,
-        has_otherwise: false,
         resumed: false,
     };
     Some((draft, state, Some(remediation)))

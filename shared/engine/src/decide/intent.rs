@@ -24,8 +24,6 @@ pub struct Remediation {
     pub changes: Vec<Change>,
     /// The lock on the content as it was read.
     pub revision: Option<RevisionId>,
-    /// Whether something else may be done where AWS refuses this.
-    pub has_otherwise: bool,
     /// Whether another run began it.
     pub resumed: bool,
 }
@@ -44,21 +42,14 @@ pub(super) fn resume(
     let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
     let intent = Intent { lease, ..intent.clone() };
     state.intent = Some(intent.clone());
-    Remediation {
-        surface: surface.clone(),
-        intent,
-        changes: changes.to_vec(),
-        revision,
-        // Decided on again, that shows.
-        has_otherwise: true,
-        resumed: true,
-    }
+    Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, resumed: true }
 }
 
-/// Writes the intent to carry out `plan` into the surface's state.
+/// Writes the intent to carry out `plan` into the surface's state; `has_otherwise` says whether something else may be
+/// done where AWS does not take it.
 pub(crate) fn intend(
     resource: &Resource,
-    plan: Plan,
+    (plan, has_otherwise): (Plan, bool),
     findings: Vec<Finding>,
     state: &mut SurfaceState,
     settings: &Settings,
@@ -71,6 +62,7 @@ pub(crate) fn intend(
         remediation: format!("{:.16}-{}", Fingerprint::of(&key).to_string(), state.occurrences),
         findings,
         plan,
+        has_otherwise,
         lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
     };
     state.intent = Some(intent.clone());

@@ -112,6 +112,7 @@ pub fn decide<G: Guard>(
         tampered: history.tampered.or(lost),
         since: now,
         reported: Vec::new(),
+        judged: None,
         planned: None,
         bytes: 0,
         template: Draft {
@@ -162,6 +163,8 @@ struct Decider<'a, G: Guard> {
     since: Timestamp,
     /// What was reported of the surface at hand before this look.
     reported: Vec<Fingerprint>,
+    /// What is wrong with each surface, once that was asked for.
+    judged: Option<BTreeMap<Surface, Judgement>>,
     /// The facts, for judging what they would be after a plan.
     planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
@@ -298,7 +301,8 @@ impl<G: Guard> Decider<'_, G> {
             self.hold(Hold::Lease(until));
             return;
         }
-        let judgement = self.guard.judge(self.facts, surface, self.settings);
+        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
+        let judgement = judged.get(surface).cloned().unwrap_or_default();
         if !self.settle_intent(surface, snapshot, &judgement, &mut state) {
             return;
         }
@@ -322,6 +326,7 @@ impl<G: Guard> Decider<'_, G> {
     fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
+        state.refused.retain(|refusal| refusal.counts(self.now));
         let there = content.fragments();
         state.acceptances.retain(|acceptance| {
             acceptance.until > self.now && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
@@ -548,16 +553,13 @@ impl<G: Guard> Decider<'_, G> {
         let remedy =
             self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
-        // What AWS has refused once for this content is not tried again.
-        let refused =
-            |plan: &Plan| [&state.refused, &self.history.refused].iter().any(|it| it.contains(&plan.fingerprint()));
-        let has_otherwise = remedy.otherwise.is_some();
-        let (plan, unfixable) = match plan {
-            Some(plan) if refused(&plan) => {
-                let Otherwise { plan, unfixable } = remedy.otherwise.unwrap_or_default();
-                (plan.filter(|plan| !plan.changes().is_empty() && !refused(plan)), unfixable)
+        // What AWS has not taken a while ago is not tried again where something else may be done.
+        let is_refused = |plan: &Plan| state.refused.iter().any(|refusal| refusal.covers(plan));
+        let (plan, unfixable, has_otherwise) = match (plan, remedy.otherwise) {
+            (Some(plan), Some(Otherwise { plan: instead, unfixable })) if is_refused(&plan) => {
+                (instead.filter(|plan| !plan.changes().is_empty()), unfixable, false)
             }
-            plan => (plan, remedy.unfixable),
+            (plan, otherwise) => (plan, remedy.unfixable, otherwise.is_some()),
         };
         let (mut unfixable, mut advice): (Vec<Finding>, Vec<String>) = unfixable.into_iter().unzip();
         let (left, fixed): (Vec<Finding>, Vec<Finding>) =
@@ -577,7 +579,7 @@ impl<G: Guard> Decider<'_, G> {
             return;
         }
         let critical = worst(&fixed) == Some(Severity::Critical);
-        if !critical && !self.request.by_operator {
+        if !critical && !self.request.by_operator && !self.history.counted.contains(surface) {
             // A surface counts once, however many calls it takes: many small findings must not outgrow the cap
             // together.
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
@@ -591,7 +593,8 @@ impl<G: Guard> Decider<'_, G> {
             }
             self.decision.counted += 1;
         }
-        let intent = intend(self.resource(), plan.clone(), fixed.clone(), state, self.settings, self.now);
+        let planned = (plan.clone(), has_otherwise);
+        let intent = intend(self.resource(), planned, fixed.clone(), state, self.settings, self.now);
         let remediation = intent.remediation.clone();
         let repeated = match Breaker::read(&state.reverts, &self.settings.breaker) {
             Breaker::Open { reverts, .. } if !self.request.by_operator => Some(reverts),
@@ -618,7 +621,6 @@ impl<G: Guard> Decider<'_, G> {
             intent,
             changes: plan.changes().to_vec(),
             revision: snapshot.revision.clone(),
-            has_otherwise,
             resumed: false,
         });
     }

@@ -4,7 +4,7 @@ use super::report::{noted, worst};
 use crate::{
     ledger::{
         record::{Draft, Step},
-        state::{Acceptance, Intent, Purpose, SurfaceState},
+        state::{Acceptance, Intent, Purpose, Refusal, SurfaceState},
     },
     model::{content::Diff, surface::Surface},
     secret::{
@@ -25,8 +25,45 @@ pub enum Ending {
     Done,
     /// Not all changes were made, for the reason given.
     Failed(String),
-    /// AWS refused the change because what it leaves would let the public in.
-    Public(String),
+    /// Not all changes were made, because somebody else changed the content in the meantime.
+    Overtaken,
+    /// AWS does not take a change from whoever makes it. Where something else may be done instead, that is remembered
+    /// and decided on again; otherwise it is a failure like others.
+    NotTaken {
+        /// The operation's name in the API.
+        operation: &'static str,
+        /// Whether AWS refuses what the change would leave, and not the operation.
+        for_content: bool,
+        /// What AWS said.
+        why: String,
+    },
+}
+
+impl Ending {
+    /// Why not all changes were made; nothing where they were.
+    pub fn why(&self) -> String {
+        match self {
+            Ending::Done => String::new(),
+            Ending::Failed(why) | Ending::NotTaken { why, .. } => why.clone(),
+            Ending::Overtaken => "somebody changed the content in the meantime".into(),
+        }
+    }
+
+    /// Whether the surface is looked at and decided on again at once.
+    pub fn is_decided_again(&self, intent: &Intent) -> bool {
+        match self {
+            Ending::Done | Ending::Failed(_) => false,
+            Ending::Overtaken => true,
+            Ending::NotTaken { .. } => intent.has_otherwise,
+        }
+    }
+
+    /// What the surface's state remembers of it.
+    fn refusal(&self, intent: &Intent, now: Timestamp) -> Option<Refusal> {
+        let Ending::NotTaken { operation, for_content, .. } = self else { return None };
+        let plan = for_content.then(|| intent.plan.fingerprint());
+        intent.has_otherwise.then(|| Refusal { operation: (*operation).to_owned(), plan, at: now })
+    }
 }
 
 /// Ends an intent. Returns the records of its outcome, and the surface's state without it.
@@ -65,7 +102,7 @@ pub fn conclude(
             }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
-            state.refused.clear();
+            state.forget_refusals_of(&intent.plan);
             // What an operator had removed does not stand any more: put back, it is new.
             let left = intent.plan.after().fragments();
             state.pre_existing.retain(|key, _| left.contains(&key.fragment));
@@ -94,11 +131,13 @@ pub fn conclude(
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }
-        (Ending::Failed(why) | Ending::Public(why), purpose) => {
+        (Ending::Failed(_) | Ending::Overtaken | Ending::NotTaken { .. }, purpose) => {
             draft.step = Step::Failed;
-            draft.note = Some(why.clone());
-            if let (Ending::Public(_), Purpose::Remedy) = (ending, purpose) {
-                state.refused.push(intent.plan.fingerprint());
+            let again = *ending == Ending::Overtaken && *purpose == Purpose::Remedy;
+            draft.note =
+                Some(if again { format!("{}; it was read and decided on again", ending.why()) } else { ending.why() });
+            if let Some(refusal) = ending.refusal(intent, now) {
+                state.remember_refusal(refusal);
             }
             if let Purpose::Undo { record } = purpose {
                 draft.undoes = Some(*record);
@@ -115,8 +154,12 @@ pub fn learnt(intent: &Intent, ending: &Ending) -> BTreeMap<KeyedHash, Known> {
     match (ending, &intent.purpose) {
         (Ending::Done, Purpose::Remedy | Purpose::Rotate) => known_secret::by(intent.plan.changes()),
         // Withdrawn when the undo began.
-        (Ending::Failed(_) | Ending::Public(_), Purpose::Undo { .. }) => known_secret::by_undone(intent.plan.changes()),
+        (Ending::Failed(_) | Ending::Overtaken | Ending::NotTaken { .. }, Purpose::Undo { .. }) => {
+            known_secret::by_undone(intent.plan.changes())
+        }
         (Ending::Done, Purpose::Undo { .. })
-        | (Ending::Failed(_) | Ending::Public(_), Purpose::Remedy | Purpose::Rotate) => BTreeMap::new(),
+        | (Ending::Failed(_) | Ending::Overtaken | Ending::NotTaken { .. }, Purpose::Remedy | Purpose::Rotate) => {
+            BTreeMap::new()
+        }
     }
 }

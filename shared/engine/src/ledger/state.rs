@@ -12,7 +12,7 @@ use crate::{
     plan::Plan,
     secret::values::Values,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_finding::Finding;
@@ -126,9 +126,67 @@ pub struct SurfaceState {
     /// and a reason.
     #[serde(default)]
     pub reported: Vec<Fingerprint>,
-    /// Plans for the present content that AWS refused, because what they leave would let the public in.
+    /// What AWS did not take, so that something else is done instead for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<Fingerprint>,
+    pub refused: Vec<Refusal>,
+}
+
+/// A call that AWS did not take from a guard which has something else to do instead.
+///
+/// That it is taken again is told nobody: a permission is given back, a Region gets the operation. So a refusal counts
+/// for [`Refusal::COUNTS_FOR`], or until the call is made all the same; an operator who says `warden apply` has the
+/// guard try again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The operation's name in the API.
+    pub operation: String,
+    /// The plan, where AWS refuses what it would leave; that is another one once the surface's content is another. None
+    /// where the operation is not allowed or not offered, whatever the content is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Fingerprint>,
+    /// When AWS refused it.
+    pub at: Timestamp,
+}
+
+impl Refusal {
+    /// For how long a refusal counts: repeated events cost one try in an hour, as the account's cap is for an hour.
+    pub const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+    /// How many refusals a surface's state keeps.
+    const KEPT: usize = 16;
+
+    /// Whether it still counts.
+    pub(crate) fn counts(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < Refusal::COUNTS_FOR
+    }
+
+    /// Whether the plan would meet it again.
+    pub(crate) fn covers(&self, plan: &Plan) -> bool {
+        match self.plan {
+            Some(refused) => refused == plan.fingerprint(),
+            None => self.is_of(plan),
+        }
+    }
+
+    /// Whether the plan makes such a call.
+    fn is_of(&self, plan: &Plan) -> bool {
+        plan.changes().iter().any(|change| change.call().operation() == self.operation)
+    }
+}
+
+impl SurfaceState {
+    /// Remembers a refusal in the place of an earlier one of the same.
+    pub(crate) fn remember_refusal(&mut self, refusal: Refusal) {
+        self.refused.retain(|known| (&known.operation, known.plan) != (&refusal.operation, refusal.plan));
+        self.refused.push(refusal);
+        let surplus = self.refused.len().saturating_sub(Refusal::KEPT);
+        self.refused.drain(..surplus);
+    }
+
+    /// Forgets the refusals of calls that were made after all.
+    pub(crate) fn forget_refusals_of(&mut self, made: &Plan) {
+        self.refused.retain(|refusal| !refusal.is_of(made));
+    }
 }
 
 /// What an intent is for.
@@ -157,6 +215,9 @@ pub struct Intent {
     pub findings: Vec<Finding>,
     /// The changes.
     pub plan: Plan,
+    /// Whether something else may be done where AWS does not take them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_otherwise: bool,
     /// The run that wrote the intent works on it until then. Afterwards another run takes it over.
     pub lease: Timestamp,
 }
@@ -218,9 +279,10 @@ pub struct History {
     /// Set where the resource's own items were damaged.
     #[serde(skip)]
     pub tampered: Option<Tampered>,
-    /// Plans that AWS refused to the run that asks.
+    /// The surfaces that the run which asks has counted against the account's cap already: each counts once, whatever
+    /// else is done about it in the end.
     #[serde(skip)]
-    pub refused: Vec<Fingerprint>,
+    pub counted: BTreeSet<Surface>,
     /// How many surfaces were put right in this clock hour and in the one before. Those with critical findings do not
     /// count.
     pub changes: HourlyChanges,
@@ -236,6 +298,14 @@ impl History {
             .filter(|(other, _)| *other != surface && surface.is_about_secrets() && other.is_about_secrets());
         let leases = others.filter_map(|(_, state)| Some(state.intent.as_ref()?.lease));
         leases.filter(|lease| *lease > now).max()
+    }
+
+    /// Lets everything be tried again that AWS had not taken before `since`: an operator asks for it, who may have
+    /// settled what stood in the way.
+    pub fn forget_refusals(&mut self, since: Timestamp) {
+        for state in self.surfaces.values_mut() {
+            state.refused.retain(|refusal| refusal.at >= since);
+        }
     }
 
     /// Whether the guards are paused at `now`.

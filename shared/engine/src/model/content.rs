@@ -13,11 +13,24 @@ const POLICY_ARN: &str = "PolicyArn";
 const STAND_IN: &str = "StandIn";
 const COPY: &str = "Copy";
 const DOCUMENT: &str = "Document";
+/// The key of a policy's statements.
+const STATEMENT: &str = "Statement";
 
 /// What a surface holds: a JSON document, or nothing (no policy, no URL).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Policies with the same statements in another order are the same content: the order says nothing (IAM user guide,
+/// "Policy evaluation logic"), and AddPermission puts back at the end what stood elsewhere.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Content(Option<Value>);
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Content) -> bool {
+        self.0 == other.0 || self.0.is_some() == other.0.is_some() && self.fingerprint() == other.fingerprint()
+    }
+}
+
+impl Eq for Content {}
 
 impl Content {
     /// A surface that holds nothing.
@@ -92,9 +105,18 @@ impl Content {
         self.0.is_none()
     }
 
-    /// The fingerprint of the whole content.
+    /// The fingerprint of the whole content, whatever the order of a policy's statements.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self.0.as_ref().unwrap_or(&Value::Null))
+        let content = self.0.as_ref().unwrap_or(&Value::Null);
+        let statements = content.get(STATEMENT).and_then(Value::as_array).filter(|statements| statements.len() > 1);
+        let Some(statements) = statements else { return Fingerprint::of(content) };
+        let mut ordered = statements.clone();
+        ordered.sort_by_cached_key(|statement| Fingerprint::of(statement).to_string());
+        let mut content = content.clone();
+        if let Some(statements) = content.get_mut(STATEMENT) {
+            *statements = ordered.into();
+        }
+        Fingerprint::of(&content)
     }
 
     /// The part of the content that a finding's place points at: one statement of a policy, or one setting of a URL.

@@ -163,6 +163,11 @@ impl FunctionArn {
         &self.account
     }
 
+    /// The partition that the function is in.
+    pub fn partition(&self) -> &str {
+        self.partition.as_str()
+    }
+
     /// The ARN with a version or an alias, as policies and PutResourcePolicy name it.
     pub fn qualified(&self, qualifier: Option<&Qualifier>) -> String {
         match qualifier {

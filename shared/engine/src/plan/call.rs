@@ -67,6 +67,35 @@ impl PolicyVersion {
     }
 }
 
+/// What AddPermission can say in a statement, beside its Sid: its parameters, by their names. The statement's resource
+/// is the function, version or alias whose policy it stands in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Permission {
+    /// Who is allowed it: `*`, an account id, an ARN, or a service.
+    pub principal: String,
+    /// What is allowed: `lambda:InvokeFunction`.
+    pub action: String,
+    /// The resource that a service acts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// The account that a service acts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_account: Option<String>,
+    /// The organisation whose accounts are meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_org_id: Option<String>,
+    /// What Alexa has to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_token: Option<String>,
+    /// The authentication of the function URL that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_url_auth_type: Option<UrlAuthType>,
+    /// Whether only calls by a function URL are meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoked_via_function_url: Option<bool>,
+}
+
 /// One API call that changes something. Only calls in this list can be made by a guard or an undo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "api")]
@@ -79,6 +108,18 @@ pub enum Call {
         qualifier: Option<Qualifier>,
         /// The statement's Sid.
         sid: String,
+    },
+    /// Puts one statement into a function's policy, at its end; locked by RevisionId where there is a policy. No guard
+    /// does this, but an undo may.
+    AddPermission {
+        /// The function whose policy is changed.
+        function: FunctionArn,
+        /// The version or alias whose policy that is; none for the function's own.
+        qualifier: Option<Qualifier>,
+        /// The statement's Sid.
+        sid: String,
+        /// What else it says.
+        permission: Box<Permission>,
     },
     /// Replaces a function's whole policy in one step; locked by RevisionId.
     PutResourcePolicy {
@@ -262,6 +303,7 @@ impl Call {
     pub const fn operation(&self) -> &'static str {
         match self {
             Call::RemovePermission { .. } => "RemovePermission",
+            Call::AddPermission { .. } => "AddPermission",
             Call::PutResourcePolicy { .. } => "PutResourcePolicy",
             Call::DeleteResourcePolicy { .. } => "DeleteResourcePolicy",
             Call::UpdateFunctionUrlConfig { .. } => "UpdateFunctionUrlConfig",
@@ -293,6 +335,7 @@ impl Call {
     pub fn target(&self) -> String {
         match self {
             Call::RemovePermission { function, qualifier, .. }
+            | Call::AddPermission { function, qualifier, .. }
             | Call::PutResourcePolicy { function, qualifier, .. }
             | Call::DeleteResourcePolicy { function, qualifier }
             | Call::UpdateFunctionUrlConfig { function, qualifier, .. } => function.qualified(qualifier.as_ref()),
@@ -342,7 +385,8 @@ impl fmt::Display for Call {
         };
         let operation = self.operation();
         match self {
-            Call::RemovePermission { function, qualifier, sid } => {
+            Call::RemovePermission { function, qualifier, sid }
+            | Call::AddPermission { function, qualifier, sid, .. } => {
                 write!(f, "{operation}({}, Sid {sid})", named(function, qualifier))
             }
             Call::PutResourcePolicy { function, qualifier, .. }

@@ -2,15 +2,22 @@
 
 use crate::{
     call_error::{CallError, ErrorKind},
+    decide::outcome::Ending,
+    ledger::state::Intent,
     model::surface::{Resource, Surface},
     plan::{Change, RevisionId},
     ports::{Clock, World},
 };
+use futures::future::{self, Either};
 use jiff::SignedDuration;
+use std::pin::pin;
 
 /// How often one change is tried again when AWS answers 409, 412 or with an error of its own, beyond the SDK's own
 /// retries.
 const TRIES: u32 = 6;
+
+/// How often a call is tried again that is not allowed or not offered, before that is believed.
+const DOUBTS: u32 = 2;
 
 /// A wait for another update to end begins this many steps further on: at 200 to 400 ms.
 const SETTLING: u32 = 2;
@@ -22,34 +29,48 @@ pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
     SignedDuration::from_millis(full / 2 + full * part / 2000)
 }
 
-/// How far the changes of one surface came.
-#[derive(Debug)]
-pub(crate) enum Carried {
-    /// All of them were made.
-    Done,
-    /// AWS refused one for good, for the reason given.
-    Failed(String),
-    /// AWS takes no policy that lets the public in, and this one would.
-    Public(String),
-    /// The policy may not be replaced as a whole; taking out single statements may do.
-    WholeRefused(String),
-    /// The content is not what the changes were planned for.
-    Overtaken,
-}
-
-/// Makes `changes` in order, each only on the content that it expects. `lock` is what
+/// Makes the `changes` that are left of `intent` in order, each only on the content that it expects. `lock` is what
 /// [`Account::lock`](crate::ports::Account::lock) said of the first change, where it was asked already.
 ///
+/// When the intent's lease ends, this ends too, wherever it is: from then on another run may take the intent over, and
+/// two that change one surface at once could leave what neither of them wants.
+///
 /// # Errors
-/// AWS did not answer, or another update of the function is still under way. The changes are to be resumed later.
+/// AWS did not answer, another update of the function is still under way, or the lease is over. The changes are to be
+/// resumed later.
 pub(crate) async fn carry_out<W: World>(
+    world: &W,
+    resource: &Resource,
+    intent: &Intent,
+    changes: &[Change],
+    revision: Option<RevisionId>,
+    lock: Option<Result<Option<RevisionId>, CallError>>,
+) -> Result<Ending, CallError> {
+    let over = || CallError {
+        kind: ErrorKind::Retry,
+        operation: changes.first().map_or("nothing", |change| change.call().operation()),
+        target: resource.to_string(),
+        message: "the time for which the ledger reserves this work is over; whatever is left of it is resumed".into(),
+    };
+    // A computer that slept may have counted less time than went by: each call looks at the clock as well.
+    let in_time = || if world.now() < intent.lease { Ok(()) } else { Err(over()) };
+    let work = pin!(make(world, resource, intent.plan.surface(), changes, revision, lock, in_time));
+    let end = pin!(world.sleep(intent.lease.duration_since(world.now())));
+    match future::select(work, end).await {
+        Either::Left((made, _)) => made,
+        Either::Right(((), _)) => Err(over()),
+    }
+}
+
+async fn make<W: World>(
     world: &W,
     resource: &Resource,
     surface: &Surface,
     changes: &[Change],
     mut revision: Option<RevisionId>,
     mut lock: Option<Result<Option<RevisionId>, CallError>>,
-) -> Result<Carried, CallError> {
+    in_time: impl Fn() -> Result<(), CallError>,
+) -> Result<Ending, CallError> {
     for (index, change) in changes.iter().enumerate() {
         if index > 0 {
             // The change before moved the lock on.
@@ -57,27 +78,36 @@ pub(crate) async fn carry_out<W: World>(
                 Seen::Before(fresh) => revision = fresh,
                 Seen::After if change.call().goes_on_unseen() => {}
                 Seen::After => continue,
-                Seen::Other => return Ok(Carried::Overtaken),
+                Seen::Other => return Ok(Ending::Overtaken),
             }
         }
-        let mut tries = 0;
+        let (mut tries, mut doubts) = (0, 0);
         loop {
             let lock = match lock.take() {
                 Some(lock) => lock,
                 None => world.lock(change, revision.as_ref()).await,
             };
+            in_time()?;
             let made = match lock {
                 Ok(lock) => world.call(change.call(), lock.as_ref()).await,
                 Err(error) => Err(error),
             };
             let Err(error) = made else { break };
+            // The call, or its lock.
+            let not_taken = |for_content| {
+                let operation = change.call().operation();
+                Ok(Ending::NotTaken { operation, for_content, why: error.to_string() })
+            };
             match error.kind {
-                // The call, or its lock.
-                ErrorKind::Refused if change.call().is_of_a_whole_policy() => {
-                    return Ok(Carried::WholeRefused(error.to_string()));
+                // AWS did nothing; it may say otherwise in a moment.
+                ErrorKind::Denied | ErrorKind::NotOffered if doubts < DOUBTS => {
+                    world.sleep(jittered(world, doubts + SETTLING)).await;
+                    doubts += 1;
+                    continue;
                 }
-                ErrorKind::Refused | ErrorKind::Bug => return Ok(Carried::Failed(error.to_string())),
-                ErrorKind::PublicPolicy => return Ok(Carried::Public(error.to_string())),
+                ErrorKind::Denied | ErrorKind::NotOffered => return not_taken(false),
+                ErrorKind::PublicPolicy => return not_taken(true),
+                ErrorKind::Refused | ErrorKind::Bug => return Ok(Ending::Failed(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }
             // AWS did nothing, because another update is under way: a new function's takes a second or more. Where
@@ -95,9 +125,9 @@ pub(crate) async fn carry_out<W: World>(
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
             match snapshot(world, resource, surface, change).await? {
                 Seen::After if !change.call().goes_on_unseen() => break,
-                Seen::Other => return Ok(Carried::Overtaken),
+                Seen::Other => return Ok(Ending::Overtaken),
                 Seen::Before(_) | Seen::After if error.kind == ErrorKind::Gone => {
-                    return Ok(Carried::Failed(error.to_string()));
+                    return Ok(Ending::Failed(error.to_string()));
                 }
                 Seen::Before(_) | Seen::After if tries == TRIES => return Err(error),
                 Seen::Before(fresh) => revision = fresh,
@@ -107,7 +137,7 @@ pub(crate) async fn carry_out<W: World>(
             tries += 1;
         }
     }
-    Ok(Carried::Done)
+    Ok(Ending::Done)
 }
 
 enum Seen {

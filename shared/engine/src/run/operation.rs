@@ -14,7 +14,7 @@ use crate::{
     plan::{Change, RevisionId},
     ports::World,
     run::{
-        carry_out::{Carried, carry_out},
+        carry_out::carry_out,
         commit::{Entry, WriteError, commit, commit_until_it_fits},
     },
 };
@@ -67,12 +67,7 @@ impl<W: World> Begun<'_, W> {
         let Begun { operation: Operation { world, resource, cause, intent, template }, mut history, mut records } =
             self;
         let surface = intent.plan.surface();
-        let ending = match carry_out(world, resource, surface, changes, revision, None).await? {
-            Carried::Done => Ending::Done,
-            Carried::Failed(why) | Carried::WholeRefused(why) => Ending::Failed(why),
-            Carried::Public(why) => Ending::Public(why),
-            Carried::Overtaken => Ending::Failed("somebody changed the content in the meantime".into()),
-        };
+        let ending = carry_out(world, resource, &intent, changes, revision, None).await?;
         let outcome = |history: &History, now| {
             let state = history.surfaces.get(surface).cloned().unwrap_or_default();
             // Otherwise a guard has recorded the outcome after the lease ended.

@@ -94,9 +94,12 @@ async fn doubt<N: Attestor>(attestor: &N, message: &[u8], proof: &str) -> Result
         Ok(false) => Ok(Some("does not come from the operator role".into())),
         Err(error) => match error.kind {
             ErrorKind::Retry | ErrorKind::Busy | ErrorKind::Stale => Err(error),
-            ErrorKind::Gone | ErrorKind::Refused | ErrorKind::PublicPolicy | ErrorKind::Bug => {
-                Ok(Some(format!("has a proof that cannot be checked ({error})")))
-            }
+            ErrorKind::Gone
+            | ErrorKind::Denied
+            | ErrorKind::NotOffered
+            | ErrorKind::Refused
+            | ErrorKind::PublicPolicy
+            | ErrorKind::Bug => Ok(Some(format!("has a proof that cannot be checked ({error})"))),
         },
     }
 }

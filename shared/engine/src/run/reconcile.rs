@@ -19,17 +19,17 @@ use crate::{
         surface::{Resource, Surface},
         tags::Mode,
     },
-    name::fingerprint::Fingerprint,
     plan::RevisionId,
     ports::World,
     run::{
-        carry_out::{Carried, carry_out},
+        carry_out::carry_out,
         commit::{Entry, Pass, Unwritable, WriteError, commit, commit_until_it_fits, until_it_fits},
         proof::strike_forged,
     },
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 
 /// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts
 /// may be older than that: they are read again, or another run's revert would be made twice. It covers the run's own
@@ -83,7 +83,7 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     settings: &Settings,
     request: &ReconcileRequest,
 ) -> Result<Report, ReconcileError> {
-    let mut run = Run { guard, world, settings, request, began: world.now(), refused: Vec::new() };
+    let mut run = Run { guard, world, settings, request, began: world.now(), counted: BTreeSet::new() };
     let mut written = Vec::new();
     let done = until_it_fits(world, async || run.pass(&mut written).await).await?;
     let (mode, follows) = done.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
@@ -109,9 +109,8 @@ struct Run<'a, G, W> {
     settings: &'a Settings,
     request: &'a ReconcileRequest,
     began: Timestamp,
-    /// Plans that AWS refused to this run, instead of which something else is to be done. The next run tries them
-    /// again: a permission may have been given back.
-    refused: Vec<Fingerprint>,
+    /// The surfaces that it has begun to put right, which are counted against the account's cap.
+    counted: BTreeSet<Surface>,
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
@@ -121,7 +120,10 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
-        history.refused.clone_from(&self.refused);
+        history.counted.clone_from(&self.counted);
+        if self.request.by_operator {
+            history.forget_refusals(self.began);
+        }
         strike_forged(self.world, resource, &mut history, now).await?;
         self.fetch_more(&mut facts, &history).await?;
 
@@ -248,6 +250,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let (committed, locks) = future::join(committed, future::join_all(locks)).await;
         let Some(records) = committed? else { return Ok(Written::Conflict) };
         written.extend(records.iter().cloned());
+        self.counted.extend(remediations.iter().map(|remediation| remediation.surface.clone()));
         let remediations = remediations.into_iter().zip(locks).collect();
         let (announced, outcome) =
             future::join(world.announce(&records), self.carry_out_all(remediations, facts, history, written)).await;
@@ -271,39 +274,16 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let mut again = false;
         let mut unfinished = None;
         for (remediation, lock) in remediations {
-            let carried = carry_out(
-                self.world,
-                &self.request.resource,
-                &remediation.surface,
-                &remediation.changes,
-                remediation.revision.clone(),
-                Some(lock),
-            );
+            let Remediation { surface, intent, changes, revision, .. } = &remediation;
+            let carried = carry_out(self.world, &self.request.resource, intent, changes, revision.clone(), Some(lock));
             match Box::pin(carried).await {
-                Ok(Carried::Done) => {
-                    let content = remediation.intent.plan.after().clone();
-                    if let Some(facts) = &mut facts {
-                        facts.surfaces.insert(remediation.surface.clone(), SurfaceSnapshot { content, revision: None });
+                Ok(ending) => {
+                    again |= ending.is_decided_again(intent);
+                    if let (Ending::Done, Some(facts)) = (&ending, &mut facts) {
+                        let content = intent.plan.after().clone();
+                        facts.surfaces.insert(surface.clone(), SurfaceSnapshot { content, revision: None });
                     }
-                    endings.push((remediation, Ending::Done));
-                }
-                Ok(Carried::Failed(why)) => endings.push((remediation, Ending::Failed(why))),
-                Ok(Carried::WholeRefused(why)) => {
-                    if remediation.has_otherwise {
-                        again = true;
-                        self.refused.push(remediation.intent.plan.fingerprint());
-                    }
-                    endings.push((remediation, Ending::Failed(why)));
-                }
-                // Decided on again, with what is left to do then.
-                Ok(Carried::Public(why)) => {
-                    again = true;
-                    endings.push((remediation, Ending::Public(why)));
-                }
-                Ok(Carried::Overtaken) => {
-                    again = true;
-                    let why = "somebody changed the content in the meantime; it was read and decided on again";
-                    endings.push((remediation, Ending::Failed(why.into())));
+                    endings.push((remediation, ending));
                 }
                 // Its intent stays open: delivered again, the event resumes it.
                 Err(error) => unfinished = Some(error),
@@ -324,7 +304,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         facts: Option<&Facts<G::Context>>,
         mut history: History,
     ) -> Result<Vec<Record>, ReconcileError> {
-        let Run { guard, world, settings, request, began, refused: _ } = self;
+        let Run { guard, world, settings, request, began, counted: _ } = self;
+        let judged = facts.map(|facts| guard.judge_all(facts, settings)).unwrap_or_default();
         let outcomes = |history: &History, now: Timestamp| {
             let mut entry = Entry::default();
             for (remediation, ending) in endings {
@@ -333,8 +314,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 if state.intent.as_ref() != Some(&remediation.intent) {
                     continue;
                 }
-                let judgement = facts.map(|facts| guard.judge(facts, &remediation.surface, settings));
-                let compliant = judgement.is_some_and(|judgement| compliant(&judgement, settings));
+                let judgement = judged.get(&remediation.surface);
+                let compliant = judgement.is_some_and(|judgement| compliant(judgement, settings));
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);

@@ -176,7 +176,7 @@ impl Undo {
         let (begun, changes, revision) = begun.ok_or_else(busy)?;
         match begun.finish(&changes, revision).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),
-            (Ending::Failed(why) | Ending::Public(why), _) => Err(UndoRefusal::Failed(why)),
+            (ending, _) => Err(UndoRefusal::Failed(ending.why())),
         }
     }
 
@@ -230,6 +230,7 @@ impl Undo {
             remediation: self.record.entry.remediation.clone().unwrap_or_else(|| self.record.id.to_string()),
             findings: self.record.entry.findings.clone(),
             plan: plan.clone(),
+            has_otherwise: false,
             lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
         };
         let mut template = Draft::new(Step::Planned);

@@ -167,7 +167,7 @@ impl Rotate {
         let (begun, changes) = begun.ok_or_else(busy)?;
         match begun.finish(&changes, None).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),
-            (Ending::Failed(why) | Ending::Public(why), _) => Err(RotateRefusal::Failed(why)),
+            (ending, _) => Err(RotateRefusal::Failed(ending.why())),
         }
     }
 
@@ -210,7 +210,7 @@ impl Rotate {
             entry.known.extend(learnt(&earlier, &ending));
             state = concluded;
         }
-        let intent = intend(resource, plan.clone(), Vec::new(), &mut state, settings, now);
+        let intent = intend(resource, (plan.clone(), false), Vec::new(), &mut state, settings, now);
         let intent = Intent { purpose: Purpose::Rotate, ..intent };
         entry.drafts.push(Draft {
             surface: Some(surface.clone()),

@@ -3,7 +3,7 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
-    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface,
+    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface, ports::Clock,
 };
 use warden_testing::{Fault, Port};
 
@@ -98,6 +98,34 @@ async fn another_update_that_does_not_end_leaves_the_intent_for_the_next_deliver
     assert_eq!(tries, 7);
     assert!(stage.world.state(&stage.pay, &policy_of("")).intent.is_some());
     stage.world.pass(SignedDuration::from_mins(3)).await;
+    stage.look(false).await;
+    stage.check(&[good("shop")]);
+    stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
+}
+
+/// From then on another run may take the work over: two at once could leave what neither wants.
+#[tokio::test]
+async fn a_run_makes_no_call_once_its_lease_is_over() {
+    let stage = Stage::set(&[("WARDEN_LEASE_SECONDS", "1")]).enforce().await;
+    stage.world.put(&stage.pay, &policy_of(""), policy(&[good("shop"), bad("open", "high")]));
+    let event = stage.event("AddPermission", "pay", Some("open"));
+    for nth in 0..7 {
+        stage.world.fault_at(Port::Call, nth, Fault::Refused(ErrorKind::Busy));
+    }
+    let pay = stage.pay.clone();
+    for _ in 0..7 {
+        let pay = pay.clone();
+        stage.world.meanwhile(Port::Call, move |world| {
+            let intent = world.state(&pay, &policy_of("")).intent.unwrap();
+            assert!(world.now() < intent.lease, "a call after the lease");
+        });
+    }
+    let handled = stage.try_deliver(&event).await.map(drop);
+    let Err(HandlerError::Reconcile(ReconcileError::Call(error))) = handled else { panic!("{handled:?}") };
+    assert!(error.kind == ErrorKind::Retry && error.message.contains("is over"), "{error}");
+    // Another run goes on where it was left.
+    assert!(stage.world.state(&stage.pay, &policy_of("")).intent.is_some());
+    stage.world.heal();
     stage.look(false).await;
     stage.check(&[good("shop")]);
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);

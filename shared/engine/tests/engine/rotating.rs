@@ -95,6 +95,7 @@ async fn a_rotation_overwrites_nothing_that_somebody_changed_since_it_was_read()
 async fn a_rotation_waits_for_whatever_changes_the_function_s_secrets() {
     let stage = stage();
     let intent = |surface: &Surface| Intent {
+        has_otherwise: false,
         purpose: Purpose::Remedy,
         remediation: "another".into(),
         findings: Vec::new(),
