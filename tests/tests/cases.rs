@@ -34,7 +34,7 @@ use warden_guards::{Visitor, each};
 use warden_tests::events::assert_complete;
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
-const OPTIONAL: [&str; 3] = ["baseline.json", "settings.json", "values.json"];
+const OPTIONAL: [&str; 4] = ["baseline.json", "first.json", "settings.json", "values.json"];
 
 /// `plan.json`.
 #[derive(Serialize)]
@@ -115,6 +115,12 @@ impl<G: Guard> Case<'_, G> {
             (surface, SurfaceState { version: 1, baseline: Some(baseline), ..SurfaceState::default() })
         });
         let mut surfaces: BTreeMap<Surface, SurfaceState> = surfaces.collect();
+        let mut first: BTreeMap<Surface, Content> = self.read("first.json").unwrap_or_default();
+        for (surface, snapshot) in facts.surfaces.iter().filter(|(surface, _)| self.guard.keeps_first(surface)) {
+            let state = surfaces.entry(surface.clone()).or_default();
+            let known = first.remove(surface).or_else(|| state.baseline.clone());
+            (state.version, state.first) = (1, Some(known.unwrap_or_else(|| snapshot.content.clone())));
+        }
         if let Some(values) = self.read("values.json") {
             let state = surfaces.entry(Surface::Environment(None)).or_default();
             (state.version, state.values) = (1, values);

@@ -41,6 +41,8 @@ pub struct Context {
     pub foreign_key: Option<String>,
     /// From the ledger: what each surface held that was last seen to comply.
     pub baselines: BTreeMap<Surface, Content>,
+    /// From the ledger: the trust policy that the role had when it was opted in.
+    pub first_trust: Option<Content>,
     /// From the ledger: surfaces that were not there when the whole resource was looked at, and are now.
     pub added: BTreeSet<Surface>,
 }
@@ -90,6 +92,7 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
     let Resource::Role(role) = &request.resource else { return };
+    context.first_trust = history.surfaces.get(&Surface::Trust).and_then(|state| state.first.clone());
     // What Warden's own copies say is known before they are looked at for the first time.
     let made = context.baselines.iter().filter_map(|(surface, baseline)| {
         let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);

@@ -1,7 +1,7 @@
 //! What is wrong with a role, a managed policy, or the role that a function was given. The rules for documents are
 //! `warden-policy`'s.
 
-use crate::{Facts, requests::role_of};
+use crate::{Facts, newcomers::newcomers, requests::role_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use warden_engine::{
@@ -21,7 +21,7 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         return Judgement::default();
     };
     if let Surface::Trust = surface {
-        trust(content, settings)
+        trust(content, facts.context.first_trust.as_ref(), settings)
     } else if let Surface::Boundary = surface {
         boundary(content, facts.context.baselines.get(surface), settings)
     } else if let Surface::Attachment(_) | Surface::InlinePolicy(_) = surface {
@@ -68,12 +68,31 @@ pub(crate) fn text_of(document: &Value) -> String {
     document.as_str().map_or_else(|| document.to_string(), str::to_owned)
 }
 
-fn trust(content: &Content, settings: &Settings) -> Judgement {
+fn trust(content: &Content, first: Option<&Content>, settings: &Settings) -> Judgement {
     let Some(document) = content.document() else { return Judgement::default() };
     match Document::parse(&text_of(document), Kind::Trust) {
-        Ok(document) => Judgement { findings: trust_policy::judge(&document, &settings.context()), unclear: None },
+        Ok(parsed) => {
+            let mut findings = trust_policy::judge(&parsed, &settings.context());
+            findings.extend(first.map(|first| let_in_since(document, first)).into_iter().flatten());
+            Judgement { findings, unclear: None }
+        }
         Err(error) => unclear(format!("the trust policy does not parse: {error}")),
     }
+}
+
+/// One finding for each statement that lets somebody in who could not assume the role when it was opted in.
+fn let_in_since(document: &Value, first: &Content) -> Vec<Finding> {
+    let mut by_statement: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for newcomer in newcomers(document, first.document()) {
+        by_statement.entry(newcomer.index).or_default().push(newcomer.name);
+    }
+    let finding = |(index, names): (usize, Vec<String>)| Finding {
+        id: FindingId::TrustNewcomer,
+        severity: Severity::High,
+        at: format!("Statement[{index}].Principal"),
+        message: format!("could not assume the role when it was opted in: {}", names.join(", ")),
+    };
+    by_statement.into_iter().map(finding).collect()
 }
 
 /// A policy by itself.

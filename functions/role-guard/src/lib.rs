@@ -9,6 +9,7 @@
 mod context;
 mod fetch;
 mod judge;
+mod newcomers;
 mod protection;
 mod remedy;
 mod requests;
@@ -147,6 +148,22 @@ impl Guard for RoleGuard {
 
     fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts, history: &History) {
         context::add_history(request, facts, history);
+    }
+
+    fn keeps_first(&self, surface: &Surface) -> bool {
+        matches!(surface, Surface::Trust)
+    }
+
+    fn first_note(&self, content: &Content, _: &Settings) -> Option<String> {
+        let known = newcomers::newcomers(content.document()?, None);
+        let names: BTreeSet<&str> = known.iter().map(|newcomer| newcomer.name.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            let names: Vec<&str> = names.into_iter().collect();
+            format!(
+                "beside Lambda these may assume it and are let be, and nobody who comes later is: {}",
+                names.join(", ")
+            )
+        })
     }
 
     /// A role's policies are judged together; a function has one surface here, and so has a managed policy.

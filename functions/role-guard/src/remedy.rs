@@ -6,6 +6,7 @@ mod trust;
 
 pub(crate) use trust::strangers;
 
+use self::trust::serves_others;
 use crate::{Facts, judge::can_come_back, requests::role_of};
 use warden_engine::{
     Finding,
@@ -38,11 +39,9 @@ pub(crate) fn remedy(
     };
     let task = Task { facts, surface, content, findings, baseline, settings };
     match (resource, surface) {
+        (Resource::Role(role), Surface::Trust) => task.trust(role),
         (Resource::Role(role), _) => match strangers(facts, settings) {
-            Some(strangers) => task.nothing_safe(&format!(
-                "the role serves others than Lambda ({strangers}): what they need is not known here; give the function \
-                 a role of its own, or change this one by hand"
-            )),
+            Some(strangers) => task.nothing_safe(&serves_others(&strangers)),
             None => task.on_role(role),
         },
         (Resource::Policy(policy), Surface::ManagedPolicy(_)) => task.managed_policy(policy),
@@ -83,9 +82,7 @@ impl Task<'_> {
     }
 
     fn on_role(&self, role: &RoleArn) -> Remedy {
-        if let Surface::Trust = self.surface {
-            self.trust(role)
-        } else if let Surface::Boundary = self.surface {
+        if let Surface::Boundary = self.surface {
             self.boundary(role)
         } else if let Surface::InlinePolicy(name) = self.surface {
             self.inline(role, name)

@@ -30,7 +30,10 @@ use warden_engine::{
         record::{Record, RecordId},
         state::{Damage, Head, History, Pause, SurfaceState, Tampered, next_version},
     },
-    model::surface::{Resource, Surface},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
     name::fingerprint::Fingerprint,
     ports::{Commit, CommitError, Ledger},
     run::proof::is_withdrawn,
@@ -304,7 +307,11 @@ impl Aws {
                 verify(links, &head).is_ok() && of_states.keys().all(|surface| !unclear.contains(surface));
             for (surface, why) in of_states {
                 forged.push(format!("the state of {surface} in the ledger's table {why}: the records tell what stood"));
-                let state = anew(&surface);
+                let mut state = anew(&surface);
+                if is_all_known {
+                    // There would be a record if anything in it had been worth keeping.
+                    state.first.get_or_insert(Content::ABSENT);
+                }
                 surfaces.insert(surface, state);
             }
             return History { head, surfaces, forged, tampered: Some(Tampered { is_all_known }), ..History::default() };

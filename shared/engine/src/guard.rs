@@ -235,6 +235,19 @@ pub trait Guard {
         let _ = (request, facts, history);
     }
 
+    /// Whether it is kept for good what a surface held when its resource was opted in to `enforce`.
+    fn keeps_first(&self, surface: &Surface) -> bool {
+        let _ = surface;
+        false
+    }
+
+    /// What is to be said in the ledger of content that is kept so; none where there is nothing in it that anybody would
+    /// miss.
+    fn first_note(&self, content: &Content, settings: &Settings) -> Option<String> {
+        let _ = (content, settings);
+        None
+    }
+
     /// Adds to what is known of a surface's values what was seen of them now.
     fn remember(&self, facts: &Facts<Self::Context>, surface: &Surface, values: &mut Values) {
         let _ = (facts, surface, values);

@@ -51,6 +51,7 @@ impl FindingId {
             FindingId::TrustPublic => Some(&role::TRUST_PUBLIC),
             FindingId::TrustOidcOpen => Some(&role::TRUST_OIDC_OPEN),
             FindingId::TrustExternalAccount => Some(&role::TRUST_EXTERNAL_ACCOUNT),
+            FindingId::TrustNewcomer => Some(&role::TRUST_NEWCOMER),
             FindingId::TrustOrganization => Some(&role::TRUST_ORGANIZATION),
             FindingId::TrustConfusedDeputy => Some(&role::TRUST_CONFUSED_DEPUTY),
             FindingId::PublicInvoke => Some(&PUBLIC_INVOKE),

@@ -59,6 +59,8 @@ pub enum FindingId {
     TrustOidcOpen,
     /// An account outside the trusted list may assume the role.
     TrustExternalAccount,
+    /// Somebody may assume the role who could not when it was opted in.
+    TrustNewcomer,
     /// An organisation may assume the role.
     TrustOrganization,
     /// A service principal without SourceArn or SourceAccount.
@@ -140,6 +142,7 @@ impl FindingId {
             | FindingId::TrustPublic
             | FindingId::TrustOidcOpen
             | FindingId::TrustExternalAccount
+            | FindingId::TrustNewcomer
             | FindingId::TrustOrganization
             | FindingId::TrustConfusedDeputy => Some(ExemptedBy::Role),
             FindingId::RoleBroadened
@@ -192,6 +195,7 @@ impl FindingId {
             FindingId::TrustPublic => "Anybody may assume the role.",
             FindingId::TrustOidcOpen => "Federation without an audience and a subject condition.",
             FindingId::TrustExternalAccount => "An account outside the trusted list may assume the role.",
+            FindingId::TrustNewcomer => "Somebody may assume the role who could not when it was opted in.",
             FindingId::TrustOrganization => "An organisation may assume the role.",
             FindingId::TrustConfusedDeputy => "A service principal without SourceArn or SourceAccount.",
             FindingId::PublicInvoke => "Anybody may invoke the function.",
@@ -255,6 +259,7 @@ mod tests {
             "trust-public",
             "trust-oidc-open",
             "trust-external-account",
+            "trust-newcomer",
             "trust-organization",
             "trust-confused-deputy",
             "public-invoke",

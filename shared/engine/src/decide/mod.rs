@@ -309,6 +309,7 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
+            self.keep_first(surface, &snapshot.content, &mut state);
             self.weigh(surface, snapshot, judgement, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
@@ -320,6 +321,28 @@ impl<G: Guard> Decider<'_, G> {
         if news {
             self.decision.states.insert(surface.clone(), state);
         }
+    }
+
+    /// Keeps what a surface held at the opt-in, and says it once, so that the records tell it too. Tagging again keeps
+    /// nothing anew.
+    fn keep_first(&mut self, surface: &Surface, content: &Content, state: &mut SurfaceState) {
+        let is_due = self.opt_in.mode == Mode::Enforce && state.first.is_none() && self.tampered.is_none();
+        if !is_due || !self.guard.keeps_first(surface) || !fits(content) {
+            return;
+        }
+        // What an event has just changed was not there at the opt-in, if it is known what was.
+        let changed = self.request.introduces(surface, None);
+        let first = state.baseline.as_ref().filter(|_| changed).unwrap_or(content).clone();
+        if let Some(note) = self.guard.first_note(&first, self.settings) {
+            self.decision.drafts.push(Draft {
+                step: Step::OptedIn,
+                surface: Some(surface.clone()),
+                note: Some(note),
+                diff: Some(Diff { before: first.clone(), after: first.clone() }),
+                ..self.template.clone()
+            });
+        }
+        state.first = Some(first);
     }
 
     /// Forgets what is past its time, and what was accepted and has changed since.

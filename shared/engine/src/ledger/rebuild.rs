@@ -72,6 +72,10 @@ impl Rebuilt {
                 state.pre_existing.retain(|key, _| left.contains(&key.fragment));
                 return;
             }
+            (Step::OptedIn, _) => {
+                state.first = state.first.take().or_else(|| entry.diff.as_ref().map(|diff| diff.after.clone()));
+                return;
+            }
             // What an undo restored was accepted.
             (Step::Undone, _) | (Step::Withheld, Some(Reason::PreExisting)) => !entry.findings.is_empty(),
             (
@@ -80,7 +84,6 @@ impl Rebuilt {
                 | Step::Failed
                 | Step::Rotated
                 | Step::Accepted
-                | Step::OptedIn
                 | Step::OptedOut
                 | Step::Paused
                 | Step::Resumed,
@@ -174,6 +177,18 @@ mod tests {
         // What a guard took away since does not: put back, it is new.
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old"], &[], "Statement[0]")]), 0);
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old", "new"], &["old"], "Statement[1]")]), 1);
+    }
+
+    #[test]
+    fn what_a_surface_held_at_the_opt_in_is_told_by_the_first_record_of_it() {
+        let opted_in = |sid: &str| Draft {
+            surface: Some("trust".parse().unwrap()),
+            diff: Some(Diff { before: content(&[sid]), after: content(&[sid]) }),
+            ..Draft::new(Step::OptedIn)
+        };
+        let Rebuilt { states, .. } = rebuild(&records(vec![opted_in("first"), opted_in("second")]));
+        let first: Vec<_> = states.into_values().filter_map(|state| state.first).collect();
+        assert_eq!(first, [content(&["first"])]);
     }
 
     #[test]

@@ -105,6 +105,10 @@ pub struct SurfaceState {
     pub damage: Option<Damage>,
     /// The last content in force that had no finding of medium severity or above. A revert restores it.
     pub baseline: Option<Content>,
+    /// What the surface held when its resource was opted in to `enforce`, where the guard keeps that for good
+    /// ([`crate::guard::Guard::keeps_first`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Content>,
     /// A remediation or an undo under way.
     pub intent: Option<Intent>,
     /// When this surface was reverted, within the breaker's window.

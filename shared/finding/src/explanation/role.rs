@@ -221,6 +221,21 @@ pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
               (`--trusted-source`). Let a supplier assume a role that is theirs alone, and no function's.",
 };
 
+pub(super) const TRUST_NEWCOMER: Explanation = Explanation {
+    meaning: "The trust policy lets a principal in who beside Lambda could not assume the role when it was opted in to \
+              `enforce`: a user, a role or the whole of the own account, another service, an identity provider, or \
+              one of these with a condition less. Who was let in then is kept in the ledger for good; tagging again \
+              changes nothing about it.",
+    attack: "The trust back door of well-known attack tools: one line for a user of the attacker's, or for the \
+             account's root, and whoever has that can take the function's rights at any time. Such a line also used to \
+             make the role one that serves others, which Warden leaves alone.",
+    remedy: "High. Role-guard takes the newcomer out of the trust policy. Sessions that were started before live on: \
+             revoke them.",
+    instead: "Give whoever needs the rights a role of their own. Where the newcomer is right, `warden undo` lets them \
+              in again and accepts them, for 90 days at most; or take the tag off the role, change its trust, and say \
+              so with `warden:exempt`.",
+};
+
 pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
     meaning: "The trust policy lets everybody in an organisation in, by `aws:PrincipalOrgID` or a like condition. Low \
               for the own organisation, medium for any other as long as neither the own one nor any trusted account is \
