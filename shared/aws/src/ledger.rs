@@ -48,6 +48,9 @@ type Item = HashMap<String, AttributeValue>;
 /// How often what is being written meanwhile is read, until its parts fit together.
 const READINGS: usize = 4;
 
+/// How often a resource's items are read while others write them, before the event is left to be delivered again.
+const MOST_READINGS: usize = 12;
+
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
 /// How many items one transaction writes, and one BatchGetItem reads, at most (DynamoDB API reference).
@@ -497,6 +500,7 @@ impl Aws {
 impl Ledger for Aws {
     async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
         let pk = resource.to_string();
+        let mut earlier = None;
         let mut readings = 0;
         let (items, mut history) = loop {
             readings += 1;
@@ -520,8 +524,19 @@ impl Ledger for Aws {
                 let Examined { head, states: surfaces, foreign: forged, .. } = examined;
                 break (items, History { head, surfaces, forged, ..History::default() });
             }
-            // A guard may have written between the readings of one item and of another.
-            if examined.may_be_moving && readings < READINGS {
+            // A guard may have written between the readings of one item and of another. Every commit writes the head, so
+            // that the next reading shows another one then. If it does not, nobody has written.
+            let head_now = Some(items.head.as_ref().and_then(|item| item.get("seal").cloned()));
+            if examined.may_be_moving && earlier != head_now {
+                if readings == MOST_READINGS {
+                    return Err(CallError {
+                        kind: ErrorKind::Retry,
+                        operation: "read the ledger",
+                        target: format!("{} {pk}", self.table),
+                        message: "others write all the time".into(),
+                    });
+                }
+                earlier = head_now;
                 continue;
             }
             let records = match records {
