@@ -87,7 +87,11 @@ pub(crate) enum Setting {
     NoEcho(String),
     /// A dynamic reference, which CloudFormation replaces by the secret.
     Resolved,
-    /// The name of the variable says that it is a secret, and this is where its value comes from.
+    /// An attribute of a resource that is a secret by itself: `Key.SecretAccessKey`.
+    Made(String),
+    /// A dynamic reference that CloudFormation takes only in other places.
+    Refused,
+    /// A name says that it is a secret, and this is where its value comes from.
     Elsewhere(String),
 }
 
@@ -339,6 +343,17 @@ impl Judge<'_> {
                      function's configuration"
                         .to_owned(),
                 ),
+                Setting::Made(attribute) => (
+                    Severity::High,
+                    format!("`{attribute}` is a secret, and ends up in plaintext in the function's configuration"),
+                ),
+                // <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>
+                Setting::Refused => {
+                    let why = "CloudFormation refuses `ssm-secure` references in the environment of a function";
+                    let at = format!("{}.{name}", environment.at);
+                    self.report.not_judged.push(NotJudged { at, why: why.to_owned() });
+                    continue;
+                }
                 Setting::Elsewhere(source) => (
                     Severity::Medium,
                     format!(

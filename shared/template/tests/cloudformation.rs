@@ -420,6 +420,75 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
 }
 
 #[test]
+fn a_secret_that_a_resource_gives_does_not_belong_into_an_environment() {
+    let said_of = |value: &str| {
+        said(&format!(
+            "Resources:\n  Key: {{Type: AWS::IAM::AccessKey}}\n  Client: {{Type: AWS::Cognito::UserPoolClient}}\n  \
+             Api: {{Type: AWS::AppSync::ApiKey}}\n  Db: {{Type: AWS::RDS::DBInstance}}\n  Namespace: {{Type: \
+             AWS::RedshiftServerless::Namespace}}\n  Kept: {{Type: AWS::SecretsManager::Secret}}\n  Pay: {{Type: \
+             AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{MAIL: {value}}}}}}}}}"
+        ))
+    };
+    for secret in [
+        "!GetAtt Key.SecretAccessKey",
+        "!GetAtt [Key, SecretAccessKey]",
+        "!Sub 'smtp:${Key.SecretAccessKey}'",
+        "!Join ['', [a, !GetAtt Key.SecretAccessKey]]",
+        "{'Fn::Base64': !Sub '${Key}:${Key.SecretAccessKey}'}",
+        "!GetAtt Client.ClientSecret",
+        "!GetAtt Api.ApiKey",
+    ] {
+        assert_eq!(said_of(secret), ["high plaintext-secret Pay.Environment.MAIL"], "{secret}");
+    }
+    for harmless in [
+        "!Ref Key",
+        "!Ref Kept",
+        "!GetAtt Client.ClientId",
+        "!GetAtt Api.Arn",
+        "!GetAtt Db.MasterUserSecret.SecretArn",
+        "!GetAtt Namespace.Namespace.AdminPasswordSecretArn",
+        "!GetAtt Db.SecretAccessKey",
+    ] {
+        assert_eq!(said_of(harmless), [] as [&str; 0], "{harmless}");
+    }
+}
+
+#[test]
+fn a_secret_is_one_however_it_is_taken_apart_and_put_together() {
+    let function = |value: &str| {
+        format!(
+            "Parameters: {{Password: {{Type: String, NoEcho: true}}, Both: {{Type: CommaDelimitedList, NoEcho: true}}, \
+             Name: {{Type: String}}}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: \
+             {{Variables: {{MAIL: {value}}}}}}}}}"
+        )
+    };
+    for secret in [
+        "{'Fn::Base64': !Ref Password}",
+        "{'Fn::Base64': !Sub 'app:${Password}'}",
+        "!Select [1, !Split [':', !Ref Password]]",
+        "!Select [0, !Ref Both]",
+        "!Join [':', !Ref Both]",
+        "{'Fn::ToJsonString': {password: !Ref Password}}",
+        "{'Fn::Base64': 'postgres://app:Vq8_mz4Lk2Tn9wRx@db.internal/orders'}",
+    ] {
+        check(&function(secret), &["high plaintext-secret Pay.Environment.MAIL"]);
+    }
+    for harmless in ["{'Fn::Base64': !Ref Name}", "{'Fn::Base64': plain}", "!Select [0, !Split [':', !Ref Name]]"] {
+        check(&function(harmless), &[]);
+    }
+}
+
+#[test]
+fn a_reference_that_cloudformation_refuses_is_said() {
+    check(
+        "Resources:\n  Pay: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {DB_PASSWORD: \
+         '{{resolve:ssm-secure:/pay/db:1}}'}}}}",
+        &["? Pay.Environment.DB_PASSWORD CloudFormation refuses `ssm-secure` references in the environment of a \
+           function"],
+    );
+}
+
+#[test]
 fn plaintext_secrets_in_an_environment_are_found_by_the_guards_detector() {
     let found = said(
         "Resources:\n  Db: {Type: AWS::RDS::DBInstance}\n  Pay:\n    Type: AWS::Lambda::Function\n    \
@@ -874,7 +943,22 @@ fn a_secret_by_its_name_that_comes_from_elsewhere_is_reported() {
         "'{{resolve:ssm:/pay/token}}'",
     ] {
         check_variable(&format!("PAYMENTS_API_TOKEN: {value}"), Some("medium"));
+    }
+    for value in ["!Ref Given", "!ImportValue pay-level", "!GetAtt Made.Value", "!GetAtt Inner.Outputs.Level"] {
         check_variable(&format!("LOG_LEVEL: {value}"), None);
+    }
+    // The name of an output says it too.
+    for value in [
+        "!GetAtt Inner.Outputs.DbPassword",
+        "!Sub 'app:${Inner.Outputs.DbPassword}'",
+        "!GetAtt Made.Password",
+        "!ImportValue pay-db-password",
+        "{'Fn::ImportValue': !Sub '${Stage}-DbPassword'}",
+    ] {
+        check_variable(&format!("PAYMENTS_VALUE: {value}"), Some("medium"));
+    }
+    for value in ["!GetAtt Inner.Outputs.DbPasswordArn", "!ImportValue pay-db-password-arn", "!GetAtt Own.Password"] {
+        check_variable(&format!("PAYMENTS_VALUE: {value}"), None);
     }
     check_variable("DATABASE_URL: !Sub 'postgres://app:${DbPassword}@db.internal/pay'", Some("medium"));
     check_variable("PAYMENTS_VALUE: !Ref DbPassword", Some("medium"));

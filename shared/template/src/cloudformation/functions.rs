@@ -158,7 +158,6 @@ pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>
 
 /// Where a variable's value comes from; `opened` is the value with every parameter known only at deployment.
 fn setting(scope: &Scope<'_>, name: &str, value: &str, opened: &str) -> Setting {
-    // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
     if secrets::in_references(value) {
         return Setting::Resolved;
     }
@@ -167,28 +166,40 @@ fn setting(scope: &Scope<'_>, name: &str, value: &str, opened: &str) -> Setting 
     if let Some(name) = unknown::names(opened).find(is_secret) {
         return Setting::NoEcho(name.to_owned());
     }
+    if let Some(attribute) = unknown::names(value).find(|source| scope.is_secret_attribute(source)) {
+        return Setting::Made(attribute.to_owned());
+    }
+    if value.contains("{{resolve:ssm-secure:") {
+        return Setting::Refused;
+    }
     let shown = unknown::shown(value, false);
     if secrets::is_found(name, &shown) {
         return Setting::Plain(shown);
     }
     // A parameter's value is whatever somebody passes, unless the template lays it down, or its default is a reference.
-    let is_free = |name: &&str| parameter(name).is_some_and(|parameter| parameter.is_free_text());
-    let whole = unknown::name(opened);
-    let source = match whole {
-        Some(source) if !secrets::is_name_of_one(name) => {
-            Some(source).filter(is_free).filter(|source| secrets::is_name_of_one(source)).map(of_parameter)
-        }
-        Some(source) if is_free(&source) => Some(of_parameter(source)),
-        Some(source) if source.starts_with("ImportValue") => Some("another stack".to_owned()),
-        Some(source) => scope.is_of_unknown_kind(source).then(|| format!("`{source}`")),
+    let is_free = |name: &str| parameter(name).is_some_and(Parameter::is_free_text);
+    let elsewhere = |source: &str| match source {
+        source if is_free(source) => Some(format!("the parameter `{source}`")),
+        source if source.starts_with(IMPORTED) => Some("another stack".to_owned()),
+        source => scope.is_of_unknown_kind(source).then(|| format!("`{source}`")),
+    };
+    let source = match unknown::name(opened) {
+        Some(source) if secrets::is_name_of_one(name) => elsewhere(source),
         None if value.contains("{{resolve:ssm:") && secrets::is_name_of_one(name) => {
             Some("a parameter of Systems Manager".to_owned())
         }
-        None => unknown::names(opened).filter(is_free).find(|source| secrets::is_name_of_one(source)).map(of_parameter),
+        Some(_) | None => {
+            unknown::names(opened).filter(|source| secrets::is_name_of_one(own_name(source))).find_map(elsewhere)
+        }
     };
     source.map_or(Setting::Plain(shown), Setting::Elsewhere)
 }
 
-fn of_parameter(name: &str) -> String {
-    format!("the parameter `{name}`")
+/// What a value of another stack is called here: `ImportValue pay-bucket`.
+const IMPORTED: &str = "ImportValue";
+
+/// What the source of a value calls it: `Password` for `Stack.Outputs.Password`.
+fn own_name(source: &str) -> &str {
+    let source = source.strip_prefix(IMPORTED).map_or(source, str::trim_start);
+    source.rsplit(['.', ':']).next().unwrap_or_default()
 }
