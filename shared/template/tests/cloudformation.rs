@@ -829,6 +829,55 @@ fn events_of_sam_that_let_anybody_in_are_found() {
     check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {}}}", "", open);
     check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {SkillId: amzn1.ask.skill.x}}}", "", &[]);
     check_sam(", Events: {Each: {Type: Schedule, Properties: {Schedule: rate(1 day)}}, Up: {Type: S3}}", "", &[]);
+    let topic = |rest: &str| format!(", Events: {{News: {{Type: SNS, Properties: {{{rest}}}}}}}");
+    let partner = "Topic: 'arn:aws:sns:eu-west-1:444455556666:news'";
+    let outside = &["medium external-invoke Pay.Events.News"];
+    check_sam(&topic(partner), "", outside);
+    check_sam(&topic(&format!("{partner}, SqsSubscription: false")), "", outside);
+    // The queue calls then.
+    check_sam(&topic(&format!("{partner}, SqsSubscription: true")), "", &[]);
+    check_sam(&topic("Topic: !ImportValue news"), "", &[]);
+    check_sam(&topic("Topic: 'arn:aws:sns:eu-west-1:111122223333:news'"), "", &[]);
+}
+
+#[test]
+fn a_resource_of_sam_may_ignore_globals() {
+    let said_with = |ignored: &str| {
+        said(&format!(
+            "Transform: AWS::Serverless-2016-10-31\nGlobals: {{Function: {{PermissionsBoundary: \
+             'arn:aws:iam::aws:policy/AWSLambdaBasicExecutionRole', FunctionUrlConfig: {{AuthType: \
+             NONE}}}}}}\nResources: {{Pay: {{Type: AWS::Serverless::Function, {ignored} Properties: {{Policies: \
+             AdministratorAccess}}}}}}"
+        ))
+    };
+    let open = ["critical public-url Pay.FunctionUrlConfig.AuthType", "critical public-url Pay.FunctionUrlConfig"];
+    let all = "critical wildcard-admin Pay.Policies[0]";
+    assert_eq!(said_with(""), open);
+    assert_eq!(said_with("IgnoreGlobals: [Timeout],"), open);
+    assert_eq!(said_with("IgnoreGlobals: '*',"), [all]);
+    assert_eq!(said_with("IgnoreGlobals: [FunctionUrlConfig, PermissionsBoundary],"), [all]);
+    assert_eq!(said_with("IgnoreGlobals: [PermissionsBoundary],"), [all, open[0], open[1]]);
+}
+
+#[test]
+fn connectors_and_types_of_lambda_that_are_not_read_are_listed() {
+    let connectors = "Connectors: {Store: {Properties: {Destination: {Id: Table}, Permissions: [Read, Write]}}}";
+    check(
+        &format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Pay: {{Type: AWS::Serverless::Function, \
+             {connectors}}}\n  Rule: {{Type: AWS::Events::Rule, {connectors}}}\n  Own: {{Type: \
+             AWS::Serverless::Connector}}\n  Graph: {{Type: AWS::Serverless::GraphQLApi}}\n  Next: {{Type: \
+             AWS::Lambda::NextFunction}}\n  Alias: {{Type: AWS::Lambda::Alias, Properties: {{Connectors: {{A: \
+             b}}}}}}\n  Table: {{Type: AWS::Serverless::SimpleTable}}"
+        ),
+        &[
+            "? Pay.Connectors.Store the policies that a connector makes are not read",
+            "? Rule.Connectors.Store the policies that a connector makes are not read",
+            "? Own the policies that a connector makes are not read",
+            "? Graph resources of this type are not read",
+            "? Next resources of this type are not read",
+        ],
+    );
 }
 
 #[test]

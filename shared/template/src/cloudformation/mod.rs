@@ -235,7 +235,7 @@ impl<'t> Scope<'t> {
                     continue;
                 }
             };
-            let written = serverless::with_globals(self.template, kind, written);
+            let written = serverless::with_globals(self.template, resource, written);
             let properties = self.relevant_properties(&written, relevant);
             let is_partly_unread = [resource, &*written].into_iter().any(unread::is_partly_unread);
             let reference = unknown::value(id);
