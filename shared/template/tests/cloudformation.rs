@@ -159,6 +159,49 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
 }
 
 #[test]
+fn where_nobody_has_said_the_account_every_account_that_is_asked_for_is_judged() {
+    let said_in = |account: Option<&str>| {
+        let template = "Conditions: {Live: !Equals [!Ref AWS::AccountId, '444455556666']}\nMappings: {Of: \
+                        {'444455556666': {Key: Vq8_mz4Lk2Tn9wRx}, '777788889999': {Key: none}}}\nResources:\n  Door: \
+                        {Type: AWS::Lambda::Permission, Condition: Live, Properties: {FunctionName: a, Action: \
+                        'lambda:InvokeFunction', Principal: '*'}}\n  Own: {Type: AWS::Lambda::Permission, Condition: \
+                        Live, Properties: {FunctionName: b, Action: 'lambda:InvokeFunction', Principal: \
+                        '444455556666'}}\n  Pay: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: \
+                        {DB_PASSWORD: !FindInMap [Of, !Ref AWS::AccountId, Key]}}}}";
+        let context = Context { account: account.map(|it| it.parse().expect("an account")), ..Context::default() };
+        let findings = judge(template, &context).expect("a template").findings;
+        findings.into_iter().map(|it| format!("{} {}", it.finding.id, it.finding.at)).collect::<Vec<_>>()
+    };
+    let live = ["public-invoke Door", "plaintext-secret Pay.Environment.DB_PASSWORD"];
+    assert_eq!(said_in(None), live);
+    assert_eq!(said_in(Some("444455556666")), live);
+    assert_eq!(said_in(Some("111122223333")), [] as [&str; 0]);
+}
+
+#[test]
+fn a_template_without_resources_is_one() {
+    for template in [
+        r#"{"Parameters": {"Version": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#,
+        "AWSTemplateFormatVersion: 2010-09-09\nOutputs: {A: {Value: b}}",
+        "Description: later\nMappings: {}",
+    ] {
+        check(template, &[]);
+    }
+    for other in
+        [r#"{"Parameters": {"Version": "1"}}"#, r#"{"Parameters": {}, "Tags": {}}"#, "Metadata: {}", "{}", "[]", "a"]
+    {
+        refused(
+            other,
+            "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has \
+             `planned_values`",
+        );
+    }
+    for no_mapping in ["Resources:\n  - a", "Resources:\n", "Resources: a"] {
+        refused(no_mapping, "Resources: not a mapping of resources by their logical ids");
+    }
+}
+
+#[test]
 fn a_finding_says_which_shape_it_is_in() {
     let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, \
                     dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: \

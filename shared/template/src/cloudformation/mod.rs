@@ -33,30 +33,30 @@ use warden_policy::Context;
 const MOST_RESOURCES: usize = 500;
 
 /// Judges a template as it is deployed with the defaults of its parameters, and in every other shape that its
-/// conditions and mappings can give it.
+/// conditions and mappings can give it. The account of the context is a stand-in where nobody has said which it is.
 pub(crate) fn judge(
     template: &Value,
     resources: &Map<String, Value>,
     context: &Context,
+    is_account_open: bool,
 ) -> Result<Report, TemplateError> {
     if resources.len() > MOST_RESOURCES {
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
     let effort = Effort::default();
-    let (variants, shortened) = variants::of(&variants::Judged::of(template, resources), |variant, compared| {
-        Scope::new(template, resources, context, variant, &effort).is_same(compared)
-    });
+    let (variants, shortened) =
+        variants::of(&variants::Judged::of(template, resources, is_account_open), |variant, compared| {
+            Scope::new(template, resources, context, variant, &effort).is_same(compared)
+        });
     let mut report = Report { not_judged: unread::of(template, resources), ..Report::default() };
     let mut judged = Judged::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     let mut noted: HashSet<NotJudged> = HashSet::new();
     for variant in &variants {
-        let found = deployment::judge(
-            &Scope::new(template, resources, context, variant, &effort).deployment(),
-            context,
-            &mut judged,
-        );
+        let context = &Context { account: variant.account().or(context.account), ..context.clone() };
+        let deployment = Scope::new(template, resources, context, variant, &effort).deployment();
+        let found = deployment::judge(&deployment, context, &mut judged);
         if effort.is_spent() {
             let message = "its functions put together more text than any template needs".to_owned();
             return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
