@@ -113,8 +113,15 @@ impl Role {
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
         match aws_managed::policy(&at, arn) {
-            Some(policy) => self.policies.push(policy),
+            Some(policy) => self.attach(policy),
             None => not_judged.push(absent(at, arn)),
+        }
+    }
+
+    /// Gives it a policy, if it does not have it yet.
+    pub(crate) fn attach(&mut self, policy: Policy) {
+        if !self.policies.iter().any(|known| known.is_same(&policy)) {
+            self.policies.push(policy);
         }
     }
 }

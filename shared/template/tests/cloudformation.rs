@@ -641,6 +641,34 @@ fn what_aws_refuses_is_named_and_hides_nothing_else() {
 }
 
 #[test]
+fn what_is_not_known_of_a_statement_is_said_and_hides_nothing_else() {
+    let parameters = "Parameters: {Given: {Type: String}}";
+    let later = |key: &str| format!("? Role.Policies[0].Statement[0].{key} a part of it is known only at deployment");
+    for action in ["!Ref Given", "[!Ref Given]", "!Sub '${Given}:*'"] {
+        let statement = format!("[{{Effect: Allow, Action: {action}, Resource: '*'}}]");
+        check_statements(&statement, parameters, &[&later("Action")]);
+        let single = format!("{{Effect: Allow, Action: {action}, Resource: '*'}}");
+        check_statements(&single, parameters, &[&later("Action")]);
+    }
+    check_statements(
+        "[{Effect: Allow, Action: [!Ref Given, '*'], Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[0]", &later("Action")],
+    );
+    check_statements(
+        "[{Effect: !Ref Given, Action: '*', Resource: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", &later("Effect")],
+    );
+    // A Deny may deny nothing.
+    check_statements(
+        "[{Effect: Deny, Action: !Ref Given, Resource: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", &later("Action")],
+    );
+}
+
+#[test]
 fn a_statement_that_aws_refuses_hides_no_other_statement() {
     let wrong = "! Role.Policies[0] the statement has neither `Resource` nor `NotResource`";
     check_statements(
