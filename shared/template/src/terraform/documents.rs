@@ -1,7 +1,7 @@
 //! Policies that the data source `aws_iam_policy_document` makes after apply, of what is known of them now
 //! (<https://registry.terraform.io/providers/hashicorp/aws/latest/docs/data-sources/iam_policy_document>).
 
-use super::{AFTER_APPLY, Plan, Resource, list, text};
+use super::{AFTER_APPLY, Plan, Resource, later, list, text};
 use crate::{NotJudged, json, node::Node, policy::Policy, unknown};
 use serde_json::{Map, Value, json};
 use warden_policy::AccountId;
@@ -84,7 +84,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         statements: &mut Vec<Value>,
         not_judged: &mut Vec<NotJudged>,
     ) {
-        let mut is_known = !matches!(data.unknown.and_then(|unknown| unknown.get(key)), Some(Value::Bool(true)));
+        let mut is_known = !data.is_unknown_at(&[key]) && data.later_of(key) == 0;
         for document in list(data.values, key) {
             let document = document.as_str().map(json::read);
             is_known &= matches!(document, Some(Ok(_)));
@@ -206,11 +206,9 @@ impl<'p> Block<'p> {
         if self.unknown(key) == Some(&Value::Bool(true)) {
             return vec![self.later(key)];
         }
-        let text = |(index, value): (usize, &Value)| match value.as_str() {
-            Some(text) => text.replace("&{", "${"),
-            None => self.later(&format!("{key}[{index}]")),
-        };
-        list(self.values, key).enumerate().map(text).collect()
+        let known = list(self.values, key).filter_map(|value| value.as_str()).map(|text| text.replace("&{", "${"));
+        let later = (0..later(self.values.get(key), self.unknown(key))).map(|nth| self.later(&format!("{key}[{nth}]")));
+        known.chain(later).collect()
     }
 
     fn later(&self, key: &str) -> String {

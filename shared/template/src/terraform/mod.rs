@@ -60,7 +60,9 @@ pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Res
             }
             if let Some(why) = unread(kind) {
                 deployment.not_judged.push(NotJudged { at: address.to_owned(), why: why.to_owned() });
-            } else if let (true, Some(values)) = (kind.starts_with("aws_"), resource.get("values")) {
+            } else if kind.starts_with("aws_") {
+                // There are none where nothing is known.
+                let values = resource.get("values").unwrap_or(&Value::Null);
                 let change = changes.get(address).copied();
                 resources.extend(Resource::new(address, kind, values, change, &configuration));
             }
@@ -107,6 +109,15 @@ fn unplanned(plan: &Value) -> Vec<NotJudged> {
     notes
 }
 
+/// How many values of a list are known only after apply: Terraform before 1.0 leaves them out, and later versions have
+/// nulls in their places.
+fn later(listed: Option<&Value>, unknown: Option<&Value>) -> usize {
+    let count = |list: Option<&Value>, what: &Value| {
+        list.and_then(Value::as_array).into_iter().flatten().filter(|value| *value == what).count()
+    };
+    count(listed, &Value::Null).max(count(unknown, &Value::Bool(true)))
+}
+
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
@@ -150,6 +161,11 @@ impl<'p> Resource<'p> {
     fn text_or_unknown(&self, key: &str) -> Option<String> {
         let placeholder = || self.is_unknown(key).then(|| unknown::value(&format!("{}.{key}", self.address)));
         self.text(key).map(str::to_owned).or_else(placeholder)
+    }
+
+    /// How many values of a list are known only after apply.
+    fn later_of(&self, key: &str) -> usize {
+        later(self.values.get(key), self.unknown.and_then(|unknown| unknown.get(key)))
     }
 
     /// The list of blocks under a key.

@@ -143,7 +143,7 @@ impl<'p> Plan<'_, 'p> {
         let mut holders: Vec<_> = listed.iter().filter_map(|name| name.as_str()).map(named).collect();
         let is_list = resource.values.get(key).is_some_and(Value::is_array);
         // An attachment has a role, whether the plan says which or not.
-        let later = if is_list { listed.iter().filter(|name| name.is_null()).count() } else { 1 };
+        let later = if is_list { resource.later_of(key) } else { 1 };
         if later > 0 && (is_list || key != "roles" || resource.is_unknown(key)) {
             let mut referred = self.referred(resource, resource.expression(key), "aws_iam_role");
             referred.retain(|role| {
@@ -170,37 +170,32 @@ impl<'p> Plan<'_, 'p> {
         not_judged: &mut Vec<NotJudged>,
     ) {
         let at = format!("{}.{key}", by.address);
+        let add = |role: &mut Role, policy: &Resource<'p>| {
+            managed.get(policy.address).cloned().flatten().into_iter().for_each(|policy| role.attach(policy));
+        };
         let listed = by.values.get(key).and_then(Value::as_array);
-        let arns: Vec<(String, Option<&str>)> = match listed {
+        let arns: Vec<(String, &str)> = match listed {
             Some(arns) => {
                 let arns = arns.iter().enumerate();
-                arns.map(|(index, arn)| (format!("{at}[{index}]"), arn.as_str())).collect()
+                arns.filter_map(|(index, arn)| Some((format!("{at}[{index}]"), arn.as_str()?))).collect()
             }
-            None => vec![(at.clone(), by.text(key))],
+            None => by.text(key).map(|arn| (at.clone(), arn)).into_iter().collect(),
         };
-        let mut later = Vec::new();
+        let later = if listed.is_some() { by.later_of(key) } else { 1usize.saturating_sub(arns.len()) };
         for (at, arn) in arns {
-            let Some(arn) = arn else {
-                later.push(at);
-                continue;
-            };
             match self.policy(by, key, Some(arn)) {
-                Some(policy) => {
-                    managed.get(policy.address).cloned().flatten().into_iter().for_each(|it| role.attach(it))
-                }
+                Some(policy) => add(role, policy),
                 None => role.attach_aws(at, arn, not_judged),
             }
         }
-        if later.is_empty() {
+        if later == 0 {
             return;
         }
         let referred = self.referred(by, by.expression(key), "aws_iam_policy");
         // Of a list, each may be there; one policy of several is not known.
         let attached = if listed.is_some() || referred.len() == 1 { referred } else { Vec::new() };
-        for policy in &attached {
-            managed.get(policy.address).cloned().flatten().into_iter().for_each(|it| role.attach(it));
-        }
-        for at in later.into_iter().skip(attached.len()) {
+        attached.iter().for_each(|policy| add(role, policy));
+        if attached.len() < later {
             not_judged.push(NotJudged { at, why: AFTER_APPLY.to_owned() });
         }
     }
@@ -231,16 +226,12 @@ impl<'p> Plan<'_, 'p> {
         let is_referred =
             !self.referred(resource, resource.expression("policy_names"), "aws_iam_role_policy").is_empty();
         for (index, name) in resource.blocks("policy_names").into_iter().enumerate() {
-            let at = format!("{}.policy_names[{index}]", resource.address);
-            match name.as_str() {
-                Some(name) if !known.contains(name) => {
-                    not_judged.push(NotJudged { at, why: format!("the inline policy `{name}` is not in the plan") });
-                }
-                None if !is_referred => not_judged.push(NotJudged { at, why: AFTER_APPLY.to_owned() }),
-                Some(_) | None => {}
+            if let Some(name) = name.as_str().filter(|name| !known.contains(name)) {
+                let at = format!("{}.policy_names[{index}]", resource.address);
+                not_judged.push(NotJudged { at, why: format!("the inline policy `{name}` is not in the plan") });
             }
         }
-        if resource.is_unknown_at(&["policy_names"]) {
+        if resource.is_unknown_at(&["policy_names"]) || (resource.later_of("policy_names") > 0 && !is_referred) {
             not_judged.push(resource.note("policy_names"));
         }
     }
