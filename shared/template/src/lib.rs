@@ -88,11 +88,15 @@ pub struct NotJudged {
 /// [`TemplateError`] for text that is neither; it says what is wrong, and where. What is wrong with a part of it is in
 /// the report.
 pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
-    let template = if text.trim_start().starts_with('{') {
-        // A mapping of YAML may begin like this too.
-        json::read(text).or_else(|error| yaml::read(text).map_err(|_| error))?
-    } else {
-        yaml::read(text)?
+    let template = match read(text)? {
+        // As `aws cloudformation get-template` shows a template.
+        Value::Object(mut shown) if shown.contains_key("TemplateBody") && !shown.contains_key("Resources") => {
+            match shown.remove("TemplateBody") {
+                Some(Value::String(text)) => read(&text)?,
+                body => body.unwrap_or_default(),
+            }
+        }
+        template => template,
     };
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());
     let judged_in = Context { account, ..context.clone() };
@@ -115,6 +119,51 @@ pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
     Ok(report)
 }
 
+fn read(text: &str) -> Result<Value, TemplateError> {
+    if !text.trim_start().starts_with('{') {
+        return yaml::read(text);
+    }
+    // A mapping of YAML may begin like this too.
+    json::read(text).or_else(|error| {
+        let is_message = text.lines().next().and_then(|line| json::read(line).ok()?.get("@level").cloned()).is_some();
+        yaml::read(text).map_err(|_| if is_message { MESSAGES } else { error })
+    })
+}
+
+const MESSAGES: TemplateError = TemplateError::Source {
+    what: "messages of `terraform plan -json`, and not the plan itself",
+    instead: "what `terraform show -json PLAN` says",
+};
+
+/// What people take for a template or a plan, with keys that it is known by.
+const SOURCES: [(&[&str], TemplateError); 4] = [
+    (
+        &["lineage", "serial"],
+        TemplateError::Source {
+            what: "a file of Terraform's state",
+            instead: "what `terraform show -json` says of it",
+        },
+    ),
+    (
+        &["format_version"],
+        TemplateError::Source {
+            what: "a state of Terraform in which there is nothing",
+            instead: "a plan, which `terraform show -json PLAN` says",
+        },
+    ),
+    (
+        &["service", "provider"],
+        TemplateError::Source {
+            what: "a file of the Serverless Framework",
+            instead: "the template that `serverless package` writes into `.serverless`",
+        },
+    ),
+    (
+        &["artifacts", "version"],
+        TemplateError::Source { what: "the AWS CDK's list of stacks", instead: "`cdk.out/*.template.json`" },
+    ),
+];
+
 enum What<'t> {
     /// A template with its resources.
     Template(&'t Map<String, Value>),
@@ -135,7 +184,11 @@ fn what<'t>(document: &'t Value, none: &'t Map<String, Value>) -> Result<What<'t
     }
     match document.get("planned_values").or_else(|| document.get("values")) {
         Some(values) => Ok(What::Plan(values)),
-        None => Err(TemplateError::Neither),
+        None => {
+            let is_it = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
+            let source = SOURCES.into_iter().find(|(keys, _)| is_it(keys));
+            Err(source.map_or(TemplateError::Neither, |(_, source)| source))
+        }
     }
 }
 

@@ -202,6 +202,44 @@ fn a_template_without_resources_is_one() {
 }
 
 #[test]
+fn a_template_as_the_aws_cli_shows_it_is_judged() {
+    let open = r#"{"Resources": {"Open": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": "a",
+        "Action": "lambda:InvokeFunction", "Principal": "*"}}}}"#;
+    check(&format!(r#"{{"StagesAvailable": [], "TemplateBody": {open}}}"#), &["critical public-invoke Open"]);
+    let text = serde_json::to_string(open).expect("JSON");
+    check(&format!(r#"{{"TemplateBody": {text}}}"#), &["critical public-invoke Open"]);
+    let yaml = "Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: \
+                'lambda:InvokeFunction', Principal: '*'}}}";
+    check(&format!(r#"{{"TemplateBody": "{yaml}"}}"#), &["critical public-invoke Open"]);
+    refused(r#"{"TemplateBody": "a: *b"}"#, "there is no anchor `b` before its alias at line 1 column 4");
+}
+
+#[test]
+fn what_a_template_or_a_plan_is_made_of_is_told_apart() {
+    for (source, expected) in [
+        (
+            "{\"@level\":\"info\",\"type\":\"version\"}\n{\"@level\":\"info\"}\n",
+            "messages of `terraform plan -json`, and not the plan itself: judge what `terraform show -json PLAN` says",
+        ),
+        (
+            r#"{"version": 4, "serial": 3, "lineage": "a", "resources": []}"#,
+            "a file of Terraform's state: judge what `terraform show -json` says of it",
+        ),
+        (
+            r#"{"format_version": "1.0"}"#,
+            "a state of Terraform in which there is nothing: judge a plan, which `terraform show -json PLAN` says",
+        ),
+        (
+            "service: pay\nprovider: {name: aws}\nfunctions: {}",
+            "a file of the Serverless Framework: judge the template that `serverless package` writes into `.serverless`",
+        ),
+        (r#"{"version": "36.0.0", "artifacts": {}}"#, "the AWS CDK's list of stacks: judge `cdk.out/*.template.json`"),
+    ] {
+        refused(source, expected);
+    }
+}
+
+#[test]
 fn a_finding_says_which_shape_it_is_in() {
     let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, \
                     dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: \
