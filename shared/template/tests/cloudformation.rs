@@ -679,6 +679,60 @@ fn what_aws_refuses_is_named_and_hides_nothing_else() {
 }
 
 #[test]
+fn a_part_that_is_not_what_aws_takes_is_named() {
+    let resource =
+        |kind: &str, properties: &str| format!("  It: {{Type: 'AWS::{kind}', Properties: {{{properties}}}}}");
+    for (kind, properties, expected) in [
+        ("Lambda::Function", "Environment: {Variables: [a]}", "! It.Environment variables are a mapping"),
+        ("Lambda::Function", "Environment: a", "! It.Environment variables are a mapping"),
+        (
+            "Lambda::Function",
+            "Environment: {Variables: {A: {b: c}, D: e}}",
+            "! It.Environment.A the value of a variable is text",
+        ),
+        ("IAM::Role", "ManagedPolicyArns: [{a: b}]", "! It.ManagedPolicyArns[0] an ARN is text"),
+        ("IAM::Role", "Policies: [{PolicyName: a}]", "! It.Policies[0] there is no `PolicyDocument`"),
+        ("IAM::Policy", "PolicyName: a", "! It there is no `PolicyDocument`"),
+        ("IAM::RolePolicy", "PolicyName: a", "! It there is no `PolicyDocument`"),
+        ("IAM::ManagedPolicy", "Path: /", "! It there is no `PolicyDocument`"),
+        ("Lambda::ResourcePolicy", "ResourceArn: a", "! It there is no `PolicyDocument`"),
+    ] {
+        check_beside_an_error(&resource(kind, properties), &[expected]);
+    }
+    for fine in
+        ["Environment: {}", "Environment: !Ref AWS::NoValue", "Environment: {Variables: {A: 1, B: true, C: null}}"]
+    {
+        check_beside_an_error(&resource("Lambda::Function", fine), &[]);
+    }
+}
+
+#[test]
+fn what_decides_and_is_not_known_is_said() {
+    check_function(
+        "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, AuthType: !Ref Partner}}\n",
+        &["? Url.AuthType known only at deployment"],
+    );
+    check_sam(
+        ", FunctionUrlConfig: {AuthType: !ImportValue auth}",
+        "",
+        &["? Pay.FunctionUrlConfig.AuthType known only at deployment"],
+    );
+    let later = "? It.Environment the variables are known only at deployment";
+    for environment in ["{Variables: !ImportValue all}", "!ImportValue all", "{Variables: !FindInMap [A, B, C]}"] {
+        check(
+            &format!("Resources: {{It: {{Type: AWS::Lambda::Function, Properties: {{Environment: {environment}}}}}}}"),
+            &[later],
+        );
+    }
+    // AWS would refuse the template.
+    check_function(
+        "  May: {Type: AWS::Lambda::Permission, Condition: Gone, Properties: {FunctionName: !Ref Pay, Action: \
+         'lambda:InvokeFunction', Principal: '*'}}\n",
+        &["? Conditions.Gone there is no such condition, so what asks for it is judged as if it did not hold"],
+    );
+}
+
+#[test]
 fn what_is_not_known_of_a_statement_is_said_and_hides_nothing_else() {
     let parameters = "Parameters: {Given: {Type: String}}";
     let later = |key: &str| format!("? Role.Policies[0].Statement[0].{key} a part of it is known only at deployment");

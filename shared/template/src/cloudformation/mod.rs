@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 use variants::Variant;
 use warden_finding::FindingId;
@@ -129,6 +129,11 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// What is said of a part without something that AWS asks for.
+fn missing(at: String, key: &str) -> NotJudged {
+    NotJudged { at, why: format!("there is no `{key}`") }
+}
+
 /// A template in one of its shapes.
 struct Scope<'t> {
     template: &'t Value,
@@ -139,6 +144,8 @@ struct Scope<'t> {
     effort: &'t Effort,
     /// Those that were evaluated.
     conditions: RefCell<BTreeMap<String, bool>>,
+    /// Those that were asked for, and that the template does not have.
+    no_conditions: RefCell<BTreeSet<String>>,
     /// Every parameter is known only at deployment, whatever its default.
     is_open: Cell<bool>,
     /// The address of an OpenID provider is being put together.
@@ -163,6 +170,15 @@ impl Resource<'_> {
         matches!(self.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
     }
 
+    /// A property without which AWS would not accept the resource, unless something that is not read may bring it.
+    fn required(&self, key: &str, errors: &mut Vec<NotJudged>) -> Option<&Node> {
+        let property = self.properties.get(key);
+        if property.is_none() && !self.is_partly_unread {
+            errors.push(missing(self.id.to_owned(), key));
+        }
+        property
+    }
+
     /// The role that a function is given, by its name or ARN.
     fn role(&self) -> Option<&str> {
         self.properties.text_of("Role").filter(|_| self.is_function())
@@ -177,8 +193,8 @@ impl<'t> Scope<'t> {
         variant: &'t Variant,
         effort: &'t Effort,
     ) -> Self {
-        let (conditions, is_open, in_provider) = Default::default();
-        Self { template, resources, context, variant, effort, conditions, is_open, in_provider }
+        let (conditions, no_conditions, is_open, in_provider) = Default::default();
+        Self { template, resources, context, variant, effort, conditions, no_conditions, is_open, in_provider }
     }
 
     fn deployment(&self) -> Deployment {
@@ -207,6 +223,10 @@ impl<'t> Scope<'t> {
                 }
                 _ => {}
             }
+        }
+        for name in self.no_conditions.borrow().iter() {
+            let why = "there is no such condition, so what asks for it is judged as if it did not hold".to_owned();
+            deployment.not_judged.push(NotJudged { at: format!("Conditions.{name}"), why });
         }
         deployment
     }

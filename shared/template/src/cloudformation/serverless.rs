@@ -152,7 +152,7 @@ fn filled(value: &Value, given: &Map<String, Value>) -> Value {
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let global = scope.template.get("Globals").and_then(|globals| globals.get("Function")?.get("Environment"));
     let at = "Globals.Function.Environment".to_owned();
-    deployment.environments.extend(functions::environment(scope, at, global));
+    functions::environment(scope, at, global, deployment);
     functions::function(scope, resource, deployment);
     url(scope, resource, deployment);
     for (name, event) in resource.properties.get("Events").map(Node::entries).unwrap_or_default() {
@@ -187,6 +187,7 @@ fn of_event(event: &Node) -> Option<Permission<'_>> {
 fn url(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let Some(config) = resource.properties.get("FunctionUrlConfig") else { return };
     let at = format!("{}.FunctionUrlConfig", resource.id);
+    functions::note_auth(&at, config, deployment);
     let qualifier = resource.properties.text_of("AutoPublishAlias");
     let door = functions::door(deployment, &[], Some(&resource.reference), qualifier);
     // For AuthType NONE, SAM lets everybody in; but not where a function of CloudFormation gives it

@@ -91,7 +91,7 @@ pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJud
 
 /// Whether something that is not read may bring parts of a resource, or of its properties.
 pub(super) fn is_partly_unread(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| map.keys().any(|key| unread_key(key).is_some()))
+    value.as_object().is_some_and(|map| map.keys().any(|key| is_unread_key(key)))
 }
 
 fn within(value: &Value, at: &mut String, note: &mut impl FnMut(&str, String)) {
@@ -117,6 +117,11 @@ fn within(value: &Value, at: &mut String, note: &mut impl FnMut(&str, String)) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a key stands for what something that is not read brings.
+pub(super) fn is_unread_key(key: &str) -> bool {
+    unread_key(key).is_some()
 }
 
 /// `Fn::Transform` is AWS::Include or a macro of somebody's own.
