@@ -89,7 +89,8 @@ pub(crate) enum Setting {
     Resolved,
     /// An attribute of a resource that is a secret by itself: `Key.SecretAccessKey`.
     Made(String),
-    /// A dynamic reference that CloudFormation takes only in other places.
+    /// A dynamic reference that CloudFormation takes only in other places
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>).
     Refused,
     /// A name says that it is a secret, and this is where its value comes from.
     Elsewhere(String),
@@ -354,7 +355,6 @@ impl Judge<'_> {
                     Severity::High,
                     format!("`{attribute}` is a secret, and ends up in plaintext in the function's configuration"),
                 ),
-                // <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>
                 Setting::Refused => {
                     let why = "CloudFormation refuses `ssm-secure` references in the environment of a function";
                     let at = format!("{}.{name}", environment.at);

@@ -88,16 +88,7 @@ pub struct NotJudged {
 /// [`TemplateError`] for text that is neither; it says what is wrong, and where. What is wrong with a part of it is in
 /// the report.
 pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
-    let template = match read(text)? {
-        // As `aws cloudformation get-template` shows a template.
-        Value::Object(mut shown) if shown.contains_key("TemplateBody") && !shown.contains_key("Resources") => {
-            match shown.remove("TemplateBody") {
-                Some(Value::String(text)) => read(&text)?,
-                body => body.unwrap_or_default(),
-            }
-        }
-        template => template,
-    };
+    let template = shown(read(text)?)?;
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());
     let judged_in = Context { account, ..context.clone() };
     let none = Map::new();
@@ -128,6 +119,16 @@ fn read(text: &str) -> Result<Value, TemplateError> {
         let is_message = text.lines().next().and_then(|line| json::read(line).ok()?.get("@level").cloned()).is_some();
         yaml::read(text).map_err(|_| if is_message { MESSAGES } else { error })
     })
+}
+
+/// The template that `aws cloudformation get-template` shows, or the document itself.
+fn shown(mut document: Value) -> Result<Value, TemplateError> {
+    let is_shown = document.get("Resources").is_none();
+    match document.as_object_mut().filter(|_| is_shown).and_then(|shown| shown.remove("TemplateBody")) {
+        Some(Value::String(text)) => read(&text),
+        Some(template) => Ok(template),
+        None => Ok(document),
+    }
 }
 
 const MESSAGES: TemplateError = TemplateError::Source {

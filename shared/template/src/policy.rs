@@ -105,7 +105,7 @@ impl Policy {
                     }
                     settle(&at, statement, own, &mut note)
                 }),
-                single => {
+                single @ (Node::Null | Node::Bool(_) | Node::Text(_) | Node::Map(_)) => {
                     if !settle(&format!("{at}.Statement[0]"), single, own, &mut note) {
                         return None;
                     }

@@ -231,7 +231,8 @@ fn what_a_template_or_a_plan_is_made_of_is_told_apart() {
         ),
         (
             "service: pay\nprovider: {name: aws}\nfunctions: {}",
-            "a file of the Serverless Framework: judge the template that `serverless package` writes into `.serverless`",
+            "a file of the Serverless Framework: judge the template that `serverless package` writes into \
+             `.serverless`",
         ),
         (r#"{"version": "36.0.0", "artifacts": {}}"#, "the AWS CDK's list of stacks: judge `cdk.out/*.template.json`"),
     ] {
@@ -608,8 +609,8 @@ fn functions_of_sam() {
 #[test]
 fn json_says_the_same() {
     check(
-        r#"{"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "a", "PolicyDocument":
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
+        r#"{"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "a",
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
                 "Resource": {"Fn::Sub": "${Bucket}/*"}},
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Join": ["", ["*", ""]]}}]}}]}}}}"#,
         &["high wildcard-data-read Role.Policies[0].Statement[1]"],
@@ -1114,7 +1115,8 @@ fn a_whole_resource_policy_is_judged() {
     );
     check_function(
         &policy(
-            r#"'{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": "*"}}'"#,
+            r#"'{"Statement": {"Effect": "Allow", "Principal": "*",
+                "Action": "lambda:InvokeFunction", "Resource": "*"}}'"#,
         ),
         &["critical public-invoke Door.PolicyDocument.Statement[0]"],
     );

@@ -308,7 +308,10 @@ fn plan_of_modules(passed: &str) -> Value {
     let create = allow(&["lambda:CreateFunction", "lambda:InvokeFunction"], "*");
     let values = json!({"name": "pay", "inline_policy": [{"name": "a", "policy": create}],
         "assume_role_policy": trust(json!({"Service": "lambda.amazonaws.com"}))});
-    let resource = |address: &str, kind: &str, values: Value| json!({"address": address, "mode": "managed", "type": kind, "values": values});
+    let resource = |address: &str, kind: &str, values: Value| {
+        let mode = "managed";
+        json!({"address": address, "mode": mode, "type": kind, "values": values})
+    };
     json!({
         "planned_values": {"root_module": {"child_modules": [
             {"resources": [resource("module.roles.aws_iam_role.pay", "aws_iam_role", values)]},
@@ -732,7 +735,10 @@ fn who_may_assume_a_role_is_known_of_a_data_source_too() {
     assert_eq!(said_of(json!([{"type": "*", "identifiers": ["*"]}]), json!([])), public);
     assert_eq!(
         said_of(
-            json!([{"type": "Service", "identifiers": ["lambda.amazonaws.com"]}, {"type": "AWS", "identifiers": [null, "*"]}]),
+            json!([
+                {"type": "Service", "identifiers": ["lambda.amazonaws.com"]},
+                {"type": "AWS", "identifiers": [null, "*"]},
+            ]),
             json!([{}, {"identifiers": [true, false]}]),
         ),
         [

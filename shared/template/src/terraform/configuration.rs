@@ -97,7 +97,7 @@ fn longest<'p>(references: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     for reference in references {
         let is_part =
             |of: &&str| of.strip_prefix(reference).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        if !longest.iter().any(|of| is_part(of)) {
+        if !longest.iter().any(is_part) {
             longest.push(reference);
         }
     }

@@ -176,10 +176,8 @@ impl<'p> Block<'p> {
     }
 
     fn unknown(&self, key: &str) -> Option<&'p Value> {
-        match self.unknown? {
-            all @ Value::Bool(true) => Some(all),
-            unknown => unknown.get(key),
-        }
+        let unknown = self.unknown?;
+        if *unknown == Value::Bool(true) { Some(unknown) } else { unknown.get(key) }
     }
 
     fn blocks(&self, key: &str) -> Vec<Block<'p>> {

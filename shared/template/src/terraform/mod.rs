@@ -150,9 +150,9 @@ impl<'p> Resource<'p> {
 
     /// Whether nothing is known of what stands at a path.
     fn is_unknown_at(&self, path: &[&str]) -> bool {
-        let step = |unknown: &'p Value, step: &&str| match unknown {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-            unknown => unknown.get(*step),
+        let step = |unknown: &'p Value, step: &&str| match step.parse::<usize>() {
+            Ok(index) => unknown.get(index),
+            Err(_) => unknown.get(*step),
         };
         self.unknown.and_then(|unknown| path.iter().try_fold(unknown, step)) == Some(&Value::Bool(true))
     }
