@@ -824,6 +824,65 @@ fn what_brings_roles_by_another_way_is_said_and_so_is_a_plan_that_lacks_somethin
     );
 }
 
+/// A change of a resource that the plan no longer has.
+fn gone(address: &str, kind: &str, before: Value) -> Value {
+    json!({"address": address, "type": kind, "change": {"actions": ["delete"], "before": before, "after": null,
+        "after_unknown": {}}})
+}
+
+#[test]
+fn what_a_plan_takes_from_a_role_is_not_there_any_more() {
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let said_after = |rest: Value, changes: &[Value]| {
+        let mut plan = plan(&[role("aws_iam_role.pay", rest)]);
+        plan["resource_changes"].as_array_mut().expect("changes").extend_from_slice(changes);
+        said(&plan)
+    };
+    let attachment = |role: &str| {
+        let before = json!({"role": role, "policy_arn": admin});
+        gone("aws_iam_role_policy_attachment.admin", "aws_iam_role_policy_attachment", before)
+    };
+    let read_back = json!({"managed_policy_arns": [admin]});
+    assert_eq!(said_after(read_back.clone(), &[attachment("pay")]), [] as [&str; 0]);
+    // What nobody takes away stays.
+    let stays = ["critical wildcard-admin aws_iam_role.pay.managed_policy_arns[0]"];
+    assert_eq!(said_after(read_back.clone(), &[]), stays);
+    assert_eq!(said_after(read_back.clone(), &[attachment("other")]), stays);
+    let mut forgotten = attachment("pay");
+    forgotten["change"]["actions"] = json!(["forget"]);
+    assert_eq!(said_after(read_back, &[forgotten]), stays);
+    let read_back = json!({"inline_policy": [{"name": "own", "policy": allow(&["*"], "*")}]});
+    let own = |name: &str| gone("aws_iam_role_policy.own", "aws_iam_role_policy", json!({"role": "pay", "name": name}));
+    assert_eq!(said_after(read_back.clone(), &[own("own")]), [] as [&str; 0]);
+    assert_eq!(
+        said_after(read_back, &[own("other")]),
+        ["critical wildcard-admin aws_iam_role.pay.inline_policy[0].Statement[0]"],
+    );
+    // What is configured in the role itself is there.
+    let mut configured = role("aws_iam_role.pay", json!({"managed_policy_arns": [admin]}));
+    configured.3 = json!({"managed_policy_arns": {"constant_value": [admin]}});
+    let mut plan = plan(&[configured]);
+    plan["resource_changes"].as_array_mut().expect("changes").push(attachment("pay"));
+    assert_eq!(said(&plan), stays);
+}
+
+#[test]
+fn a_policy_that_a_role_reads_back_is_said_once_where_it_is_given() {
+    let policy = allow(&["*"], "*");
+    check(
+        &[
+            role("aws_iam_role.pay", json!({"inline_policy": [{"name": "own", "policy": policy}]})),
+            Planned(
+                "aws_iam_role_policy.own",
+                json!({"role": "pay", "name": "own", "policy": policy}),
+                json!({}),
+                json!({}),
+            ),
+        ],
+        &["critical wildcard-admin aws_iam_role_policy.own.Statement[0]"],
+    );
+}
+
 #[test]
 fn a_resource_of_which_nothing_is_known_is_said() {
     let mut plan = plan(&[Planned(

@@ -14,7 +14,7 @@ use crate::{NotJudged, TemplateError, deployment::Deployment, unknown};
 use addresses::Address;
 use configuration::Configuration;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use warden_policy::Context;
 
 /// One planned resource, or a data source that is read only after apply.
@@ -38,15 +38,21 @@ pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Res
     let configuration = Configuration::of(plan);
     let mut deployment = Deployment::default();
     let mut changes = BTreeMap::new();
+    let mut given = HashSet::new();
     let mut resources = Vec::new();
     for planned in list(plan, "resource_changes") {
         let (Some(address), Some(change)) = (text(planned, "address"), planned.get("change")) else { continue };
+        let kind = text(planned, "type").unwrap_or_default();
+        // What Terraform only forgets stays as it is.
+        let is_forgotten = list(change, "actions").any(|action| action == "forget");
+        let before = change.get("before").filter(|_| !is_forgotten);
+        given.extend(before.into_iter().flat_map(|before| roles::given(kind, before)));
         // An object that was replaced and is still to be deleted has the address of the new one.
         if planned.get("deposed").is_some() {
             continue;
         }
         changes.insert(address, change);
-        if let (Some(kind @ documents::KIND), Some(values)) = (text(planned, "type"), change.get("after")) {
+        if let (documents::KIND, Some(values)) = (kind, change.get("after")) {
             resources.extend(Resource::new(address, kind, values, Some(change), &configuration));
         }
     }
@@ -71,7 +77,8 @@ pub(crate) fn deployment(plan: &Value, values: &Value, context: &Context) -> Res
     resources.sort_by_key(|resource| resource.address);
     deployment.not_judged.extend(unplanned(plan));
     deployment.not_judged.sort();
-    Plan::new(&resources, &configuration).read(&mut deployment, context);
+    given.extend(resources.iter().flat_map(|resource| roles::given(resource.kind, resource.values)));
+    Plan::new(&resources, &configuration, given).read(&mut deployment, context);
     Ok(deployment)
 }
 
@@ -191,10 +198,16 @@ struct Plan<'r, 'p> {
     by_name: HashMap<(&'p str, &'p str), Vec<&'r Resource<'p>>>,
     /// Resources by their kind and block.
     by_block: HashMap<(&'p str, &'r str), Vec<&'r Resource<'p>>>,
+    /// Roles and policies that resources give them, or gave them before.
+    given: HashSet<(&'p str, &'p str)>,
 }
 
 impl<'r, 'p> Plan<'r, 'p> {
-    fn new(resources: &'r [Resource<'p>], configuration: &'r Configuration<'p>) -> Self {
+    fn new(
+        resources: &'r [Resource<'p>],
+        configuration: &'r Configuration<'p>,
+        given: HashSet<(&'p str, &'p str)>,
+    ) -> Self {
         let (mut by_name, mut by_block) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for resource in resources {
             let mut names: Vec<&str> =
@@ -206,7 +219,7 @@ impl<'r, 'p> Plan<'r, 'p> {
             }
             by_block.entry((resource.kind, resource.place.block.as_str())).or_default().push(resource);
         }
-        Self { resources, configuration, by_name, by_block }
+        Self { resources, configuration, by_name, by_block, given }
     }
 
     fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'r Resource<'p>> {

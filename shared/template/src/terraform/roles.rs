@@ -1,6 +1,6 @@
 //! Roles, their policies and boundaries, and the functions that have them.
 
-use super::{AFTER_APPLY, Plan, Resource, text};
+use super::{AFTER_APPLY, Plan, Resource, list, text};
 use crate::{
     NotJudged, aws_managed,
     deployment::{Deployment, Role, absent},
@@ -16,6 +16,22 @@ const ATTACHMENTS: [(&str, &str, &str); 3] = [
     ("aws_iam_policy_attachment", "roles", "policy_arn"),
     ("aws_iam_role_policy_attachments_exclusive", "role_name", "policy_arns"),
 ];
+
+/// The policies that a resource gives to roles: each role by its name, and each policy by its name or ARN.
+pub(super) fn given<'p>(kind: &str, values: &'p Value) -> impl Iterator<Item = (&'p str, &'p str)> {
+    let inline = ("aws_iam_role_policy", "role", "name");
+    let keys = ATTACHMENTS.into_iter().chain([inline]).find(|(of, ..)| *of == kind);
+    let texts = |key: Option<&str>| -> Vec<&'p str> {
+        let value = key.and_then(|key| values.get(key));
+        value
+            .and_then(Value::as_str)
+            .into_iter()
+            .chain(list(values, key.unwrap_or_default()).filter_map(Value::as_str))
+            .collect()
+    };
+    let (roles, policies) = (texts(keys.map(|(_, roles, _)| roles)), texts(keys.map(|(.., policies)| policies)));
+    roles.into_iter().flat_map(move |role| policies.clone().into_iter().map(move |policy| (role, policy)))
+}
 
 /// Managed policies of the plan by their address.
 type Managed<'p> = BTreeMap<&'p str, Option<Policy>>;
@@ -86,6 +102,9 @@ impl<'p> Plan<'_, 'p> {
         let expressions = resource.expression("inline_policy");
         for (index, block) in resource.blocks("inline_policy").into_iter().enumerate() {
             let at = format!("{}.inline_policy[{index}]", resource.address);
+            if self.is_read_back(resource, "inline_policy", text(block, "name").unwrap_or_default()) {
+                continue;
+            }
             match text(block, "policy") {
                 // An empty block: no inline policies.
                 Some("") => {}
@@ -103,7 +122,6 @@ impl<'p> Plan<'_, 'p> {
                 }
             }
         }
-        // The provider reads what is not configured from the role.
         if expressions.is_some() && resource.is_unknown_at(&["inline_policy"]) {
             not_judged.push(resource.note("inline_policy"));
         }
@@ -124,6 +142,15 @@ impl<'p> Plan<'_, 'p> {
             }
         }
         role
+    }
+
+    /// Whether a policy of a role is one that another resource gives it, or gave it before: what is not configured the
+    /// provider reads from the role, as it was before the plan
+    /// (<https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_role>).
+    fn is_read_back(&self, role: &Resource<'p>, key: &str, policy: &str) -> bool {
+        role.kind == "aws_iam_role"
+            && role.expression(key).is_none()
+            && role.text("name").is_some_and(|name| self.given.contains(&(name, policy)))
     }
 
     /// The managed policy of the plan that an ARN or an expression names.
@@ -184,6 +211,7 @@ impl<'p> Plan<'_, 'p> {
         let later = if listed.is_some() { by.later_of(key) } else { 1usize.saturating_sub(arns.len()) };
         for (at, arn) in arns {
             match self.policy(by, key, Some(arn)) {
+                _ if self.is_read_back(by, key, arn) => {}
                 Some(policy) => add(role, policy),
                 None => role.attach_aws(at, arn, not_judged),
             }
