@@ -717,6 +717,23 @@ fn documents_of_data_sources_are_put_together() {
 }
 
 #[test]
+fn documents_that_all_refer_to_each_other_end_soon() {
+    let names: Vec<&'static str> = (0..40).map(|nth| &*format!("data.aws_iam_policy_document.d{nth}").leak()).collect();
+    let all = || json!({"source_policy_documents": {"references": names}});
+    let later = || json!({"source_policy_documents": [true, true]});
+    let of = |name: &&'static str| data(name, json!({"source_policy_documents": [null, null]}), later(), all());
+    let documents: Vec<Value> = names.iter().map(of).collect();
+    let own = Planned(
+        "aws_iam_policy.own",
+        json!({"name": "own"}),
+        json!({"policy": true}),
+        refers_to_json("policy", "data.aws_iam_policy_document.d0"),
+    );
+    let found = said(&plan_with_data(&[own], &documents));
+    assert!(found.iter().all(|it| it.starts_with(['?', '!'])), "{found:?}");
+}
+
+#[test]
 fn who_may_assume_a_role_is_known_of_a_data_source_too() {
     let said_of = |principals: Value, unknown: Value| {
         let mut role = role("aws_iam_role.pay", json!({"assume_role_policy": null}));

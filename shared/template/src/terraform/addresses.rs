@@ -1,7 +1,7 @@
 //! Addresses of Terraform, such as `module.shop["a.b"].aws_iam_role.pay[0]`
 //! (<https://developer.hashicorp.com/terraform/cli/state/resource-addressing>).
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// A word of an address, with its index as it is written, where it has one: `pay` and `["a"]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,10 +105,14 @@ impl Address {
         both.into_iter().all(|(named, own)| named.is_none() || named == own)
     }
 
-    /// Whether one of them has the index of the other: what `for_each` makes of one mapping belongs together.
-    pub(super) fn shares_index(&self, other: &Self) -> bool {
-        let own = self.indexes.last().and_then(Option::as_ref);
-        own.is_some_and(|own| other.indexes.iter().flatten().any(|index| index == own))
+    /// The index of the resource itself.
+    pub(super) fn own_index(&self) -> Option<&str> {
+        self.indexes.last()?.as_deref()
+    }
+
+    /// Its index and those of its modules, each once.
+    pub(super) fn indexes(&self) -> BTreeSet<&str> {
+        self.indexes.iter().flatten().map(String::as_str).collect()
     }
 }
 
@@ -145,8 +149,8 @@ mod tests {
         for reference in ["module.a.aws_iam_role.pay[1].arn", r#"module.a["y"].aws_iam_role.pay[0]"#] {
             assert!(!of(reference).may_be(&pay), "{reference}");
         }
-        assert!(of(r#"aws_iam_role_policy.own["x"]"#).shares_index(&pay));
-        assert!(!of(r#"aws_iam_role_policy.own["y"]"#).shares_index(&pay));
-        assert!(!of("aws_iam_role_policy.own").shares_index(&pay));
+        assert_eq!(pay.own_index(), Some("[0]"));
+        assert_eq!(pay.indexes().into_iter().collect::<Vec<_>>(), [r#"["x"]"#, "[0]"]);
+        assert_eq!(of(r#"module.a["x"].aws_iam_role.pay"#).own_index(), None);
     }
 }

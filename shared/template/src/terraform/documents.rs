@@ -4,13 +4,11 @@
 use super::{AFTER_APPLY, Plan, Resource, later, list, text};
 use crate::{NotJudged, json, node::Node, policy::Policy, unknown};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use warden_policy::AccountId;
 
 /// The type of the data source.
 pub(super) const KIND: &str = "aws_iam_policy_document";
-
-/// Documents within documents, deeper than any configuration has them.
-const DEEPEST: usize = 16;
 
 impl<'r, 'p> Plan<'r, 'p> {
     /// A policy that stands in an attribute; a note when it is not known yet.
@@ -44,7 +42,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         let data = self.data(resource, expression)?;
         let document = json!({
             "Version": data.text("version").unwrap_or("2012-10-17"),
-            "Statement": self.statements(data, 0, not_judged),
+            "Statement": self.statements(data, &mut HashSet::new(), not_judged),
         });
         Policy::of_node(at, &Node::plain(&document), own, not_judged)
     }
@@ -55,10 +53,18 @@ impl<'r, 'p> Plan<'r, 'p> {
     }
 
     /// The statements of a data source: those of its sources, its own, and those that override them. Of several with
-    /// the same Sid, the last counts.
-    fn statements(&self, data: &Resource<'p>, depth: usize, not_judged: &mut Vec<NotJudged>) -> Vec<Value> {
+    /// the same Sid, the last counts. A data source that was read already says nothing new.
+    fn statements(
+        &self,
+        data: &Resource<'p>,
+        read: &mut HashSet<&'p str>,
+        not_judged: &mut Vec<NotJudged>,
+    ) -> Vec<Value> {
         let mut statements = Vec::new();
-        self.add_documents(data, "source_policy_documents", depth, &mut statements, not_judged);
+        if !read.insert(data.address) {
+            return statements;
+        }
+        self.add_documents(data, "source_policy_documents", read, &mut statements, not_judged);
         let unknown = data.unknown.and_then(|unknown| unknown.get("statement"));
         if unknown == Some(&Value::Bool(true)) {
             not_judged.push(data.note("statement"));
@@ -72,7 +78,7 @@ impl<'r, 'p> Plan<'r, 'p> {
             let block = Block { values, unknown: unknown.and_then(|unknown| unknown.get(index)), at };
             add(&mut statements, block.statement());
         }
-        self.add_documents(data, "override_policy_documents", depth, &mut statements, not_judged);
+        self.add_documents(data, "override_policy_documents", read, &mut statements, not_judged);
         statements
     }
 
@@ -80,7 +86,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         &self,
         data: &Resource<'p>,
         key: &str,
-        depth: usize,
+        read: &mut HashSet<&'p str>,
         statements: &mut Vec<Value>,
         not_judged: &mut Vec<NotJudged>,
     ) {
@@ -99,12 +105,12 @@ impl<'r, 'p> Plan<'r, 'p> {
             return;
         }
         let referred = self.referred(data, data.expression(key), KIND);
-        for inner in referred.iter().filter(|_| depth < DEEPEST) {
-            for statement in self.statements(inner, depth + 1, not_judged) {
+        for inner in &referred {
+            for statement in self.statements(inner, read, not_judged) {
                 add(statements, statement);
             }
         }
-        if referred.is_empty() || depth >= DEEPEST {
+        if referred.is_empty() {
             not_judged.push(data.note(key));
         }
     }

@@ -198,6 +198,8 @@ struct Plan<'r, 'p> {
     by_name: HashMap<(&'p str, &'p str), Vec<&'r Resource<'p>>>,
     /// Resources by their kind and block.
     by_block: HashMap<(&'p str, &'r str), Vec<&'r Resource<'p>>>,
+    /// The same, by each of their indexes too: what `for_each` makes of one mapping belongs together.
+    by_index: HashMap<(&'p str, &'r str, &'r str), Vec<&'r Resource<'p>>>,
     /// Roles and policies that resources give them, or gave them before.
     given: HashSet<(&'p str, &'p str)>,
 }
@@ -209,6 +211,7 @@ impl<'r, 'p> Plan<'r, 'p> {
         given: HashSet<(&'p str, &'p str)>,
     ) -> Self {
         let (mut by_name, mut by_block) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let mut by_index = HashMap::<_, Vec<_>>::new();
         for resource in resources {
             let mut names: Vec<&str> =
                 ["arn", "name", "id", "function_name"].into_iter().filter_map(|key| resource.text(key)).collect();
@@ -217,9 +220,13 @@ impl<'r, 'p> Plan<'r, 'p> {
             for name in names {
                 by_name.entry((resource.kind, name)).or_default().push(resource);
             }
-            by_block.entry((resource.kind, resource.place.block.as_str())).or_default().push(resource);
+            let block = resource.place.block.as_str();
+            by_block.entry((resource.kind, block)).or_default().push(resource);
+            for index in resource.place.indexes() {
+                by_index.entry((resource.kind, block, index)).or_default().push(resource);
+            }
         }
-        Self { resources, configuration, by_name, by_block, given }
+        Self { resources, configuration, by_name, by_block, by_index, given }
     }
 
     fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'r Resource<'p>> {
@@ -237,12 +244,16 @@ impl<'r, 'p> Plan<'r, 'p> {
     fn referred(&self, by: &Resource<'p>, expression: Option<&'p Value>, kind: &'static str) -> Vec<&'r Resource<'p>> {
         let mut referred: Vec<&Resource<'p>> = Vec::new();
         for reference in self.references(by, expression) {
-            let of_block = self.by_block.get(&(kind, reference.block.as_str())).into_iter().flatten();
-            let meant: Vec<&Resource<'p>> =
-                of_block.filter(|resource| reference.may_be(&resource.place)).copied().collect();
-            let is_own = |resource: &&&Resource<'p>| by.place.shares_index(&resource.place);
-            let own: Vec<&Resource<'p>> = meant.iter().filter(is_own).copied().collect();
-            let chosen = if own.is_empty() { meant } else { own };
+            let block = reference.block.as_str();
+            let meant = |resources: Option<&Vec<&'r Resource<'p>>>| -> Vec<&'r Resource<'p>> {
+                let resources = resources.into_iter().flatten();
+                resources.filter(|resource| reference.may_be(&resource.place)).copied().collect()
+            };
+            let index = by.place.own_index();
+            let mut chosen = meant(index.and_then(|index| self.by_index.get(&(kind, block, index))));
+            if chosen.is_empty() {
+                chosen = meant(self.by_block.get(&(kind, block)));
+            }
             let is_new = |resource: &&Resource<'p>| !referred.iter().any(|known| known.address == resource.address);
             let new: Vec<&Resource<'p>> = chosen.into_iter().filter(is_new).collect();
             referred.extend(new);
