@@ -725,7 +725,13 @@ fn what_decides_and_is_not_known_is_said() {
             &[later],
         );
     }
-    // AWS would refuse the template.
+    // AWS would refuse these templates.
+    check(
+        "Conditions: {Yes: !Not [!Equals [a, b]]}\nResources: {It: {Type: AWS::Lambda::Permission, Properties: \
+         {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: !If [Yes, '*', s3.amazonaws.com], \
+         SourceAccount: !Ref AWS::AccountId}}}",
+        &["? Conditions.true there is no such condition, so what asks for it is judged as if it did not hold"],
+    );
     check_function(
         "  May: {Type: AWS::Lambda::Permission, Condition: Gone, Properties: {FunctionName: !Ref Pay, Action: \
          'lambda:InvokeFunction', Principal: '*'}}\n",

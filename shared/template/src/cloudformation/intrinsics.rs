@@ -98,7 +98,9 @@ impl Scope<'_> {
         let known = match (function, arguments) {
             ("Ref", _) => return self.reference(argument.as_str()?),
             ("Fn::If", [condition, then, otherwise]) => {
-                let holds = condition.as_str().is_some_and(|name| self.condition(name));
+                // `Yes` without quotes is no name, but a truth value.
+                let name = condition.as_str().map_or_else(|| condition.to_string(), str::to_owned);
+                let holds = self.condition(&name);
                 return self.resolve(if holds { then } else { otherwise });
             }
             ("Fn::GetAtt", [id, attribute]) => {
