@@ -53,7 +53,7 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     }
     match super::examine(name, text, deeper) {
         found @ Found::Secret(_) => return found,
-        Found::Harmless if !wants_secret(name) => return Found::Harmless,
+        Found::Harmless if !wants_secret(name) || is_settings(text) => return Found::Harmless,
         Found::Harmless | Found::Nothing => {}
     }
     if let Some((first, second)) = text.split_once(':') {
@@ -78,6 +78,22 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     } else {
         Found::Nothing
     }
+}
+
+/// Whether it is JSON with nothing random in it, whatever the name says: settings, or the place where a list goes on.
+fn is_settings(text: &str) -> bool {
+    const LEAST_RANDOM: usize = 12;
+    fn is_plain(json: &Value, levels: usize) -> bool {
+        let Some(levels) = levels.checked_sub(1) else { return false };
+        match json {
+            Value::Object(map) => map.values().all(|value| is_plain(value, levels)),
+            Value::Array(list) => list.iter().all(|value| is_plain(value, levels)),
+            Value::String(text) => text.len() < LEAST_RANDOM || Features::of(text).noise() < 50,
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        }
+    }
+    const DEEPEST: usize = 16;
+    serde_json::from_str(text).is_ok_and(|json: Value| json.is_object() && is_plain(&json, DEEPEST))
 }
 
 /// What a user's name consists of.
