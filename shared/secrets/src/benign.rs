@@ -22,6 +22,7 @@ pub(crate) fn is_benign(value: &str, features: &Features) -> bool {
         || is_cloudformation(value)
         || is_locale_or_mime(value)
         || is_choice(value)
+        || is_pattern(value)
 }
 
 /// Digits, with signs and separators between them.
@@ -248,7 +249,9 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_named_by_terraform(value)
+    id || value.starts_with("cdk-hnb659fds-")
+        || is_named_by_terraform(value)
+        || is_named_by_kubernetes(value)
         || is_cognito_pool(value)
         || is_agent_alias(value)
         || is_generated_name(value)
@@ -296,10 +299,38 @@ pub(crate) fn is_generated_name(value: &str) -> bool {
                 && names.split('-').all(|name| is_name(name) || is_part_of_place(name) || is_odd(name))))
 }
 
-/// Words in a row, each with its capital, before a hash that may have been cut short: `LedgerSecret9D87`.
+/// Words in a row, each with its capital, before a hash that may have been cut short, or words before a whole one:
+/// `LedgerSecret9D87`, `ledgerbucket3aad80c1`.
 fn is_logical_in_part(name: &str) -> bool {
+    const HASH: usize = 8;
     let words = without_hash(name);
-    words.len() < name.len() && is_in_camel_case(words)
+    let (in_part, whole) = (words.len() < name.len(), words.len() + HASH == name.len());
+    (in_part && is_in_camel_case(words)) || (whole && is_of_words(words))
+}
+
+/// `ledger-api-7d4b9c6f58-x2k4q`, `ledger-token-x2k4q`: names, and what Kubernetes puts behind them, in letters that make
+/// no words (<https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go>).
+fn is_named_by_kubernetes(value: &str) -> bool {
+    const SUFFIX: usize = 5;
+    let is_random = |text: &str| text.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
+    let Some((rest, _)) = value.rsplit_once('-').filter(|(_, suffix)| suffix.len() == SUFFIX && is_random(suffix))
+    else {
+        return false;
+    };
+    let is_template = |text: &str| (8..=10).contains(&text.len()) && is_random(text);
+    let names = rest.rsplit_once('-').filter(|(_, hash)| is_template(hash)).map_or(rest, |(names, _)| names);
+    let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
+    names.contains('-') && names.split('-').all(is_word) && names.split('-').any(is_of_words)
+}
+
+/// A regular expression, by what stands in little else: classes of characters and groups.
+pub(crate) fn is_pattern(value: &str) -> bool {
+    const MARKS: &[&str] = &[
+        "[A-Z", "[a-z", "[0-9", "[^", "(?:", "(?<", "(?P<", "(?=", "(?!", "(?i)", "\\d{", "\\d+", "\\w+", "\\w{",
+        "\\S+", "\\s+",
+    ];
+    value.contains(['[', '(', '\\']) && MARKS.iter().filter(|mark| value.contains(**mark)).count() >= 2
+        || (value.starts_with('^') && value.ends_with('$') && MARKS.iter().any(|mark| value.contains(mark)))
 }
 
 /// The number of a Region (`orders-eu-west-1-...`), or an account.
@@ -309,8 +340,12 @@ fn is_part_of_place(name: &str) -> bool {
 
 /// Names in small letters alone, at least two: `ledger-creds`, whatever language they are in.
 fn is_of_small_letters(names: &str) -> bool {
-    let of_letters = |name: &str| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
-    names.contains('-') && names.split('-').all(of_letters)
+    let of_letters = |name: &str| {
+        // `us1`
+        let bare = if name.len() <= 3 { name.trim_end_matches(|letter: char| letter.is_ascii_digit()) } else { name };
+        (2..=12).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    names.contains('-') && names.split('-').all(|name| of_letters(name) || is_part_of_place(name))
 }
 
 /// A name that nothing random is: words, or words before the CDK's hash.
@@ -353,7 +388,8 @@ fn without_hash(name: &str) -> &str {
     const FEWEST: usize = 3;
     let has_digit = |hash: &str| hash.bytes().any(|byte| byte.is_ascii_digit());
     let whole = name.len().checked_sub(HASH).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
-        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_hash = hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F'))
+            || hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
         let apart = has_digit(hash)
             || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
                 && words.ends_with(|last: char| last.is_ascii_lowercase()));
@@ -434,6 +470,13 @@ mod tests {
             "HarbourStack-LedgerFn8C4B5E-1XKDJ9M2PQ7R",
             "harbour-live-eu-west-1-M3qFT7",
             "eusc-de-east-1",
+            "harbour-live-us-east-2-pDdBqT",
+            "HarbourStack-OtterWeb85EF8F-XPRZ2E9JM4PQ",
+            "tzqa-live-harbourbucket3aad80c1-ygs1one1oc46",
+            "harbour-api-7d4b9c6f58-x2k4q",
+            "harbour-token-x2k4q",
+            "^[A-Z]{2}\\d{6}$",
+            "(?i)bearer\\s+(\\S+)",
             "application/json",
             "reports/monthly/summary.csv",
             "tenant/orders",
@@ -441,7 +484,14 @@ mod tests {
         ] {
             assert!(is_benign(value, &Features::of(value)), "{value}");
         }
-        for value in ["Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", "tiger2009", "Winter2023!"] {
+        for value in [
+            "Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t",
+            "tiger2009",
+            "Winter2023!",
+            "xk-7d4b9c6f58-x2k4q",
+            "q[^Zt8(m",
+            "kTq8-x2k4q",
+        ] {
             assert!(!is_benign(value, &Features::of(value)), "{value}");
         }
     }

@@ -1,7 +1,7 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::{is_generated_name, is_number},
+    benign::{is_generated_name, is_number, is_pattern},
     bigrams::is_wordlike,
     candidate::Candidate,
     features::{Features, is_uuid, runs},
@@ -160,6 +160,7 @@ fn is_scattered(name: &Name, value: &Candidate<'_>) -> bool {
             && (features.word_letters * 3 <= features.length || kinds_of_signs(value) >= 5)
             && !value.contains("://")
             && !value.contains("\":")
+            && !is_pattern(value)
     }
 }
 
@@ -272,7 +273,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return weaker;
     }
     if is_uuid(value) || scattered || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
-        return if sure { high } else { medium };
+        return if sure && !is_like_a_name(value) { high } else { medium };
     }
     if let Some(confidence) = random_groups(value) {
         return if sure && confidence == Confidence::High { high } else { weaker };
@@ -349,6 +350,29 @@ fn random_with_space(value: &Candidate<'_>) -> Option<Confidence> {
     }
 }
 
+/// Small letters between separators with no more than a short id among them, or two runs of letters, which may be words
+/// that do not look like one: `tzqa-live-88c4a3a5`, `tzqaWorker`.
+fn is_like_a_name(value: &str) -> bool {
+    const LONGEST_ID: usize = 8;
+    const LONGEST_WORD: usize = 12;
+    const SHORTEST_WORD: usize = 3;
+    let pieces = || value.split(['-', '_', '.']);
+    let small = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let of_one_case =
+        value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte));
+    let ids: usize = pieces().filter(|piece| !small(piece)).map(str::len).sum();
+    let words = pieces().filter(|piece| small(piece) && (SHORTEST_WORD..=LONGEST_WORD).contains(&piece.len())).count();
+    let apart = of_one_case
+        && pieces().count() >= 2
+        && ids <= LONGEST_ID
+        && words >= 1
+        && random_groups(value) != Some(Confidence::High);
+    let together = value.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && runs(value.as_bytes()).count() == 2
+        && runs(value.as_bytes()).all(|run| run.len() > SHORTEST_WORD);
+    apart || together
+}
+
 /// Three groups or more of one length, of which most are no words: `dcqcdo-mddery-gmbues`. Nothing where all may be
 /// words.
 fn random_groups(value: &str) -> Option<Confidence> {
@@ -371,9 +395,9 @@ fn random_groups(value: &str) -> Option<Confidence> {
 fn is_of_two_cases(value: &str) -> bool {
     const LEAST: usize = 8;
     let Some((first, second)) = value.split_once(['-', '_', '.']) else { return false };
-    let all = |piece: &str, is: fn(&u8) -> bool| piece.len() >= LEAST && piece.as_bytes().iter().all(is);
-    let (small, capital): (fn(&u8) -> bool, fn(&u8) -> bool) = (u8::is_ascii_lowercase, u8::is_ascii_uppercase);
-    (all(first, small) && all(second, capital)) || (all(first, capital) && all(second, small))
+    let small = |piece: &str| piece.len() >= LEAST && piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let capital = |piece: &str| piece.len() >= LEAST && piece.bytes().all(|byte| byte.is_ascii_uppercase());
+    (small(first) && capital(second)) || (capital(first) && small(second))
 }
 
 /// Whether what looks like a path names nothing: `/cUl39/ZVEF7XYPMO`.
@@ -654,6 +678,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let random = (features.noise() >= 50 || signs || scattered || jumps_about(value)) && features.distinct >= 8;
     if random {
+        let weak_name = weak_name || is_like_a_name(value);
         return match features.length {
             0..10 => None,
             10..16 => (!weak_name).then(|| graded(features.symbols > 0 && features.classes() >= 3))?,

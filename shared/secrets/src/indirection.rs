@@ -229,12 +229,25 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha256=",
         "W/\"",
     ]);
-    STARTS.begin(value)
+    // A line of `htpasswd`: a user, and what is left of the password.
+    let of_user = || {
+        let (user, rest) = value.split_once(':')?;
+        (rest.starts_with(['$', '{'])
+            && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte)))
+        .then_some(rest)
+    };
+    STARTS.begin(value) || of_user().is_some_and(|hash| STARTS.begin(hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes() {
+        assert!(is_hash("ledger:$apr1$x") && is_hash("ledger:{SHA}x") && is_hash("$2b$12$x"));
+        assert!(!is_hash("ledger:$x9Kq") && !is_hash("led ger:$apr1$x"));
+    }
 
     #[test]
     fn references() {

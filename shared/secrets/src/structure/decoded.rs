@@ -80,20 +80,35 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     }
 }
 
-/// Whether it is JSON with nothing random in it, whatever the name says: settings, or the place where a list goes on.
+/// Whether it is JSON or lines of names and values with nothing random in them, whatever the name says: settings, or the
+/// place where a list goes on.
 fn is_settings(text: &str) -> bool {
-    const LEAST_RANDOM: usize = 12;
+    const DEEPEST: usize = 16;
+    const FEWEST_LINES: usize = 2;
     fn is_plain(json: &Value, levels: usize) -> bool {
         let Some(levels) = levels.checked_sub(1) else { return false };
         match json {
             Value::Object(map) => map.values().all(|value| is_plain(value, levels)),
             Value::Array(list) => list.iter().all(|value| is_plain(value, levels)),
-            Value::String(text) => text.len() < LEAST_RANDOM || Features::of(text).noise() < 50,
+            Value::String(text) => is_calm(text),
             Value::Null | Value::Bool(_) | Value::Number(_) => true,
         }
     }
-    const DEEPEST: usize = 16;
-    serde_json::from_str(text).is_ok_and(|json: Value| json.is_object() && is_plain(&json, DEEPEST))
+    let is_line = |line: &str| {
+        let field = line.split_once([':', '=']);
+        line.trim().is_empty()
+            || field.is_some_and(|(key, value)| super::fields::is_key(key.trim()) && is_calm(value.trim()))
+    };
+    if text.starts_with('{') {
+        return serde_json::from_str(text).is_ok_and(|json: Value| is_plain(&json, DEEPEST));
+    }
+    text.lines().count() >= FEWEST_LINES && text.lines().all(is_line)
+}
+
+/// Whether nothing in it is random.
+fn is_calm(text: &str) -> bool {
+    const LEAST_RANDOM: usize = 12;
+    text.len() < LEAST_RANDOM || Features::of(text).noise() < 50
 }
 
 /// What a user's name consists of.
