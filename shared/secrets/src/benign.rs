@@ -318,9 +318,10 @@ fn is_named_by_kubernetes(value: &str) -> bool {
         return false;
     };
     let is_template = |text: &str| (8..=10).contains(&text.len()) && is_random(text);
-    let names = rest.rsplit_once('-').filter(|(_, hash)| is_template(hash)).map_or(rest, |(names, _)| names);
+    let pod = rest.rsplit_once('-').filter(|(_, hash)| is_template(hash));
+    let names = pod.map_or(rest, |(names, _)| names);
     let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
-    names.contains('-') && names.split('-').all(is_word) && names.split('-').any(is_of_words)
+    names.contains('-') && names.split('-').all(is_word) && (pod.is_some() || names.split('-').any(is_of_words))
 }
 
 /// A regular expression, by what stands in little else: classes of characters and groups.
@@ -474,6 +475,7 @@ mod tests {
             "HarbourStack-OtterWeb85EF8F-XPRZ2E9JM4PQ",
             "tzqa-live-harbourbucket3aad80c1-ygs1one1oc46",
             "harbour-api-7d4b9c6f58-x2k4q",
+            "tax-job-7d4b9c6f58-x2k4q",
             "harbour-token-x2k4q",
             "^[A-Z]{2}\\d{6}$",
             "(?i)bearer\\s+(\\S+)",

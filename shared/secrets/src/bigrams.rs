@@ -46,11 +46,9 @@ pub(crate) fn is_wordlike(letters: &[u8]) -> bool {
     if letters.len() <= 16 && RARE_PAIRS.contains_lowercased(letters) {
         return true;
     }
-    if has_rare_word(letters) {
-        return true;
-    }
     let surprise: usize = letters.iter().zip(letters.iter().skip(1)).map(|(&first, &second)| bits(first, second)).sum();
-    if pairs <= 3 { surprise <= pairs * 5 } else { surprise * 100 <= pairs * 475 }
+    let is_likely = if pairs <= 3 { surprise <= pairs * 5 } else { surprise * 100 <= pairs * 475 };
+    is_likely || has_rare_word(letters)
 }
 
 /// `ledgerwebhook`: a word whose pairs are rare, and another.
