@@ -892,7 +892,7 @@ fn is_thought_up_password(name: &Name, value: &Candidate<'_>) -> bool {
     }
 }
 
-/// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
+/// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `basket_v3`.
 fn is_identifier(value: &Candidate<'_>) -> bool {
     let features = value.features();
     if features.symbols > 0 {
