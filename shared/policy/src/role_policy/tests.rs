@@ -923,7 +923,7 @@ fn what_administers_a_service_that_is_not_sensitive_is_reported_alone_and_within
         allow(json!(["sqs:SetQueueAttributes", "sns:Publish"]), json!("arn:aws:*:*:111122223333:*")),
         &["wildcard-permissions medium Statement[0]", "wildcard-write low Statement[0]"],
     );
-    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "kinesis", "firehose", "apigateway"] {
+    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "firehose", "apigateway"] {
         check(allow(json!(format!("{service}:*")), json!("*")), &["wildcard-service medium Statement[0]"]);
     }
     check_worst(
@@ -942,6 +942,10 @@ fn what_gives_data_away_is_as_serious_within_the_whole_service() {
         ("backup:PutBackupVaultAccessPolicy", "backup:*"),
         ("redshift:AuthorizeSnapshotAccess", "redshift:*"),
         ("ds:ResetUserPassword", "ds:*"),
+        ("kinesis:PutResourcePolicy", "kinesis:*"),
+        ("kafka:PutClusterPolicy", "kafka:*"),
+        ("acm:ExportCertificate", "acm:*"),
+        ("route53domains:TransferDomainToAnotherAwsAccount", "route53domains:*"),
     ] {
         check(allow(json!(alone), json!("*")), &["wildcard-permissions high Statement[0]"]);
         let text = policy(allow(json!(whole), json!("*")));
@@ -1001,6 +1005,12 @@ fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
             "eks:AssociateAccessPolicy",
             "ebs:GetSnapshotBlock",
             "lightsail:DownloadDefaultKeyPair",
+            "aoss:UpdateAccessPolicy",
+            "codeartifact:PutDomainPermissionsPolicy",
+            "cloudtrail:PutResourcePolicy",
+            "mediastore:PutContainerPolicy",
+            "securitylake:CreateSubscriber",
+            "workdocs:AddResourcePermissions",
         ],
     );
     check_worst(
@@ -1011,8 +1021,10 @@ fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
             "ec2:CreateStoreImageTask",
             "elasticache:CopySnapshot",
             "neptune-graph:StartExportTask",
-            "aoss:UpdateAccessPolicy",
+            "aoss:UpdateSecurityPolicy",
             "oam:PutSinkPolicy",
+            "logs:PutSubscriptionFilter",
+            "ec2:CreateTrafficMirrorSession",
             "states:UpdateStateMachine",
             "athena:StartCalculationExecution",
         ],
@@ -1040,6 +1052,25 @@ fn running_code_as_another_is_seen_in_every_service() {
         &["iam:PassRole", "scheduler:CreateSchedule"],
         &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
         &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
+        &["kinesisanalytics:UpdateApplication", "kinesisanalytics:StartApplication"],
+        &["sagemaker:UpdateNotebookInstanceLifecycleConfig", "sagemaker:StartNotebookInstance"],
+        &["sagemaker:CreateStudioLifecycleConfig", "sagemaker:UpdateSpace"],
+        &["sagemaker:UpdatePipeline", "sagemaker:StartPipelineExecution"],
+        &["ec2-instance-connect:SendSSHPublicKey"],
+        &["ec2-instance-connect:SendSerialConsoleSSHPublicKey"],
+        &["ec2:CreateReplaceRootVolumeTask"],
+        &["autoscaling:UpdateAutoScalingGroup", "ec2:CreateLaunchTemplateVersion"],
+        &["ecs:ExecuteCommand"],
+        &["greengrass:CreateDeployment"],
+        &["gamelift:GetComputeAccess"],
+        &["codebuild:UpdateProject"],
+        &["cloudformation:UpdateStackSet"],
+        &["airflow:UpdateEnvironment"],
+        &["amplify:UpdateBranch", "amplify:StartJob"],
+        &["fis:UpdateExperimentTemplate", "fis:StartExperiment"],
+        &["ssm:UpdateAssociation"],
+        &["ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion"],
+        &["ssm:RegisterTaskWithMaintenanceWindow"],
     ] {
         assert_eq!(worst(&allow(json!(together), json!("*"))), "critical", "{together:?}");
         let fixed = "arn:aws:iam::111122223333:role/shop";
@@ -1047,4 +1078,94 @@ fn running_code_as_another_is_seen_in_every_service() {
     }
     check_worst("low", &["codedeploy:CreateDeployment", "states:StartSyncExecution", "scheduler:CreateSchedule"]);
     check_worst("low", &["bedrock-agentcore:StartBrowserSession", "codebuild:StartSandbox"]);
+    check_worst("low", &["kinesisanalytics:StartApplication", "sagemaker:StartNotebookInstance", "amplify:StartJob"]);
+    check_worst("low", &["sagemaker:UpdateNotebookInstanceLifecycleConfig", "batch:SubmitJob", "ecs:RunTask"]);
+    check_worst("low", &["ec2-instance-connect:OpenTunnel", "greengrass:CreateComponentVersion", "ssm:UpdateDocument"]);
+}
+
+/// With the service fixed that gets the role, passing any role is reported, and more only where that service runs what
+/// the caller says.
+#[test]
+fn a_role_for_one_service_is_an_escalation_where_that_service_runs_ones_own_code() {
+    let with = |service: &str, actions: &[&str]| {
+        let condition = json!({"StringEquals": {"iam:PassedToService": service}});
+        worst(&json!([under("iam:PassRole", condition), allow(json!(actions), json!("*"))]))
+    };
+    for (service, actions) in [
+        ("ecs-tasks", &["ecs:RunTask"][..]),
+        ("ecs-tasks", &["ecs:RegisterTaskDefinition", "ecs:UpdateService"]),
+        ("ssm", &["ssm:CreateActivation"]),
+        ("codepipeline", &["codepipeline:CreatePipeline"]),
+        ("kinesisanalytics", &["kinesisanalytics:CreateApplication", "kinesisanalytics:StartApplication"]),
+        ("sagemaker", &["sagemaker:CreateModel", "sagemaker:CreateTransformJob"]),
+        ("ec2", &["autoscaling:CreateLaunchConfiguration", "autoscaling:UpdateAutoScalingGroup"]),
+        ("ec2", &["ec2:AssociateIamInstanceProfile"]),
+        ("emr-serverless", &["emr-serverless:StartJobRun"]),
+        ("states", &["states:TestState"]),
+        ("lambda", &["synthetics:CreateCanary", "synthetics:StartCanary"]),
+        ("transfer", &["transfer:CreateUser"]),
+        ("kafkaconnect", &["kafkaconnect:CreateConnector", "kafkaconnect:CreateCustomPlugin"]),
+        ("omics", &["omics:CreateWorkflow", "omics:StartRun"]),
+    ] {
+        assert_eq!(with(&format!("{service}.amazonaws.com"), actions), "critical", "{service} {actions:?}");
+        assert_eq!(with("rds.amazonaws.com", actions), "medium", "{service} {actions:?}");
+        let first = actions.split_last().map(|(_, first)| first).unwrap();
+        assert_eq!(with(&format!("{service}.amazonaws.com"), first), "medium", "{service} {first:?}");
+    }
+    // A task with a role that is named is what functions start.
+    let role = allow(json!("iam:PassRole"), json!("arn:aws:iam::111122223333:role/resize"));
+    assert_eq!(worst(&json!([role, allow(json!("ecs:RunTask"), json!("*"))])), "low");
+}
+
+#[test]
+fn whoever_becomes_somebody_or_takes_a_domain_is_seen() {
+    check_worst(
+        "high",
+        &[
+            "iam:CreateSAMLProvider",
+            "iam:CreateOpenIDConnectProvider",
+            "iam:AddClientIDToOpenIDConnectProvider",
+            "iam:UpdateOpenIDConnectProviderThumbprint",
+            "iam:*OpenIDConnectProvider",
+            "sso:CreateTrustedTokenIssuer",
+            "organizations:AcceptHandshake",
+            "acm-pca:PutPolicy",
+            "ec2:GetPasswordData",
+            "deadline:AssumeQueueRoleForUser",
+            "datazone:GetEnvironmentCredentials",
+            "workmail:ResetPassword",
+            "transfer:ImportSshPublicKey",
+            "account:StartPrimaryEmailUpdate",
+            "route53domains:RetrieveDomainAuthCode",
+            "route53domains:UpdateDomainNameservers",
+            "route53domains:Transfer*",
+        ],
+    );
+    check_worst("medium", &["route53domains:DisableDomainTransferLock", "iam:DeactivateMFADevice"]);
+    check_worst("medium", &["rds:ModifyDBInstance", "connect:GetFederationToken"]);
+    // Of one service, for an account of the own organisation; of a trained model.
+    check_worst("medium", &["organizations:RegisterDelegatedAdministrator", "rekognition:PutProjectPolicy"]);
+    check_worst(
+        "low",
+        &["iam:DeleteOpenIDConnectProvider", "route53:ChangeResourceRecordSets", "acm:ImportCertificate"],
+    );
+    check_worst("none", &["route53domains:RegisterDomain", "acm:GetCertificate", "ec2:GetConsoleOutput"]);
+    // One certificate, one instance.
+    check(allow(json!("acm:ExportCertificate"), json!("arn:aws:acm:eu-west-1:111122223333:certificate/1f2e")), &[]);
+    check(allow(json!("ec2:GetPasswordData"), json!("arn:aws:ec2:*:*:instance/i-0123456789abcdef0")), &[]);
+}
+
+/// Only what gives the records away goes, so that the function keeps its stream.
+#[test]
+fn a_stream_stays_where_its_policy_goes() {
+    let text = policy(allow(json!("kinesis:*"), json!("*")));
+    let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+    let serious: Vec<Finding> = findings.into_iter().filter(|found| found.severity >= Severity::High).collect();
+    let texts = RoleTexts { policies: &[&text], boundary: None, itself: None };
+    let narrowed = narrow(texts, 0, &serious, None, &context()).unwrap().document.unwrap().to_string();
+    let left = Document::parse(&narrowed, Kind::Identity).unwrap();
+    for (action, stays) in [("PutRecord", true), ("GetRecords", true), ("PutResourcePolicy", false)] {
+        let action = format!("kinesis:{action}");
+        assert_eq!(left.statements.iter().any(|it| grants::selects(&it.actions, &action)), stays, "{action}");
+    }
 }
