@@ -12,9 +12,9 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// So few patterns are never a quarter of all names: one that leaves out a single character is a part in 37, one of a
-/// single length a part in 32.
-const TOO_FEW: usize = 8;
+/// So few patterns are never a quarter of all names: of those that AWS gives, one that leaves out a single digit is a
+/// part in 16.
+const TOO_FEW: usize = 4;
 
 /// What adds up.
 #[derive(Default)]

@@ -606,6 +606,49 @@ fn patterns_that_add_up_to_everything_are_everything() {
     check(allow(json!("sqs:SendMessage"), json!(each("arn:aws:sqs:eu-west-1:111122223333:", 'a'..='z', "*"))), &[]);
 }
 
+/// Of a name that AWS gives, one digit has sixteen values: four of them are a quarter.
+#[test]
+fn patterns_of_given_names_add_up_sooner() {
+    let read: &[&str] = &["wildcard-data-read high Statement[0]"];
+    let keys = "arn:aws:kms:eu-west-1:111122223333:key/";
+    let decrypt = |resources: Vec<String>, expected: &[&str]| {
+        check(allow(json!("kms:Decrypt"), json!(resources)), expected);
+    };
+    decrypt(each(keys, '0'..='7', "*"), read);
+    decrypt(each(keys, 'c'..='f', "*"), read);
+    decrypt(each(keys, '0'..='2', "*"), &[]);
+    decrypt(each(keys, '0'..='0', "*"), &[]);
+    decrypt(each(keys, '0'..='3', "???????-????-????-????-????????????"), read);
+    decrypt(each(keys, '0'..='3', "???????-????-????-????-???????????"), &[]);
+    decrypt(each(&format!("{keys}*-"), '0'..='3', "???-*"), read);
+    // No digits.
+    decrypt(each(keys, 'g'..='n', "*"), &[]);
+    let pairs = |first: char| each(&format!("{keys}{first}"), '0'..='9', "*").into_iter();
+    let tens: Vec<String> = ('0'..='6').flat_map(pairs).collect();
+    decrypt(tens.clone(), read);
+    decrypt(tens[..60].to_vec(), &[]);
+    let volumes = |start: &str, letters| each(&format!("arn:aws:ec2:*:*:volume/vol-{start}"), letters, "*");
+    for (start, letters, expected) in [
+        ("0", '0'..='3', "critical"),
+        ("0", '0'..='2', "none"),
+        // None that is given starts so.
+        ("", '1'..='9', "none"),
+        ("0a", '0'..='9', "none"),
+    ] {
+        let resources = volumes(start, letters);
+        let instances: Vec<String> =
+            resources.iter().map(|volume| volume.replace("volume/vol-", "instance/i-")).collect();
+        assert_eq!(
+            worst(&allow(json!("ec2-instance-connect:SendSSHPublicKey"), json!(instances))),
+            expected,
+            "{start}"
+        );
+        assert_eq!(worst(&allow(json!("ec2-instance-connect:SendSSHPublicKey"), json!(resources))), "none");
+    }
+    // A role's name has no digits of that kind.
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/", '0'..='7', "*"))), &[]);
+}
+
 #[test]
 fn patterns_add_up_over_the_whole_role() {
     let half = |letters| {
