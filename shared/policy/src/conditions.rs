@@ -2,7 +2,8 @@
 //!
 //! A condition limits only if its operator is positive (no negation, no `IfExists`, no `ForAllValues`, no `Null`), its
 //! key identifies the caller or the source, and every one of its values is fixed: no wildcard, no policy variable; of
-//! an ARN at least the account. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the
+//! an ARN at least the account. The only variables that fix something are those of whoever owns what is called, and
+//! only where they are compared with the caller or the source, either way round. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the
 //! MFA keys, ...) may narrow a grant, but not to anybody in particular.
 //!
 //! Keys and their meaning: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>,
@@ -19,12 +20,12 @@ use std::collections::HashSet;
 /// Something that all callers of a statement have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Limit<'d> {
-    /// They belong to one of these accounts.
+    /// They belong to one of these accounts, or to the own one.
     Accounts { ids: Vec<AccountId>, of: Side },
     /// They are services that act for a resource in one of these accounts, or S3 for one bucket: of those the ARN does
     /// not tell the account.
     Sources { ids: Vec<AccountId>, bucket: bool },
-    /// They belong to one of these organisations.
+    /// They belong to one of these organisations; to the own one where there are none.
     Organizations { ids: Vec<&'d str>, of: Side },
     /// They call from one of these addresses.
     Addresses(Addresses),
@@ -57,22 +58,42 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     let reading = Reading { operator, version };
     let values = || condition.values.iter();
     let all_fixed = || values().all(|value| reading.is_fixed(value));
+    let owns = |value: &str, variable: &str| reading.is_variable(value, variable);
+    let accounts = |of: Side| {
+        let all = values().all(|value| reading.is_fixed(value) || owns(value, RESOURCE_ACCOUNT));
+        all.then(|| Limit::Accounts { ids: account_ids(values()), of })
+    };
+    let organizations = |of: Side| {
+        let all = values().all(|value| reading.is_fixed(value) || owns(value, RESOURCE_ORG_ID));
+        all.then(|| Limit::Organizations { ids: values().filter(|id| !owns(id, RESOURCE_ORG_ID)).collect(), of })
+    };
     match key {
         Key::SourceArn => sources(values(), reading),
-        Key::PrincipalArn => values()
-            .map(|arn| arn_account(arn, reading, key))
-            .collect::<Option<_>>()
-            .map(|ids| Limit::Accounts { ids, of: Side::Caller }),
-        Key::SourceAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Source }),
-        Key::PrincipalAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Caller }),
-        Key::SourceOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Source }),
-        Key::PrincipalOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Caller }),
+        Key::PrincipalArn => {
+            values().map(|arn| arn_account(arn, reading, key)).collect::<Option<Vec<_>>>().map(|owners| {
+                Limit::Accounts { ids: owners.into_iter().filter_map(Owner::id).collect(), of: Side::Caller }
+            })
+        }
+        Key::SourceAccount => accounts(Side::Source),
+        Key::PrincipalAccount => accounts(Side::Caller),
+        Key::SourceOrgId => organizations(Side::Source),
+        Key::PrincipalOrgId => organizations(Side::Caller),
         Key::PrincipalOrgPaths | Key::SourceOrgPaths => {
             let of = if key == Key::SourceOrgPaths { Side::Source } else { Side::Caller };
-            let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id);
-            let ids = values().map(|path| path.split('/').next().filter(fixed)).collect::<Option<_>>();
-            ids.map(|ids| Limit::Organizations { ids, of })
+            let is_own = |id: &str| owns(id, RESOURCE_ORG_ID);
+            let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id) || is_own(id);
+            let ids = values().map(|path| path.split('/').next().filter(fixed)).collect::<Option<Vec<_>>>();
+            ids.map(|ids| Limit::Organizations { ids: ids.into_iter().filter(|id| !is_own(id)).collect(), of })
         }
+        // The same from the other side: whoever owns what is called is whoever calls, or for whom a service calls.
+        Key::ResourceAccount => [("aws:PrincipalAccount", Side::Caller), ("aws:SourceAccount", Side::Source)]
+            .into_iter()
+            .find(|(variable, _)| values().all(|value| owns(value, variable)))
+            .map(|(_, of)| Limit::Accounts { ids: Vec::new(), of }),
+        Key::ResourceOrgId => [("aws:PrincipalOrgID", Side::Caller), ("aws:SourceOrgID", Side::Source)]
+            .into_iter()
+            .find(|(variable, _)| values().all(|value| owns(value, variable)))
+            .map(|(_, of)| Limit::Organizations { ids: Vec::new(), of }),
         Key::SourceVpc | Key::SourceVpce => all_fixed().then(|| Limit::Networks(values().collect())),
         Key::SourceIp => {
             let addresses = Addresses::read(values()).filter(|_| all_fixed());
@@ -82,12 +103,38 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     }
 }
 
+/// The account that owns what is called, as a policy variable
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount>).
+const RESOURCE_ACCOUNT: &str = "aws:ResourceAccount";
+
+/// Its organisation
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceorgid>).
+/// An account without one has no value for it, so that nobody is let in.
+const RESOURCE_ORG_ID: &str = "aws:ResourceOrgID";
+
+/// Whose an ARN is.
+#[derive(Clone, Copy)]
+enum Owner {
+    Account(AccountId),
+    /// Whoever owns what is called.
+    Own,
+}
+
+impl Owner {
+    fn id(self) -> Option<AccountId> {
+        match self {
+            Owner::Account(id) => Some(id),
+            Owner::Own => None,
+        }
+    }
+}
+
 /// For whom services act, when each ARN tells its account or names one bucket.
 fn sources<'d>(arns: impl Iterator<Item = &'d str>, reading: Reading) -> Option<Limit<'d>> {
     let (mut ids, mut bucket) = (Vec::new(), false);
     for arn in arns {
         match arn_account(arn, reading, Key::SourceArn) {
-            Some(account) => ids.push(account),
+            Some(owner) => ids.extend(owner.id()),
             None if is_bucket(arn, reading) => bucket = true,
             None => return None,
         }
@@ -286,6 +333,8 @@ enum Key {
     PrincipalOrgPaths,
     PrincipalAccount,
     PrincipalArn,
+    ResourceAccount,
+    ResourceOrgId,
 }
 
 impl Key {
@@ -305,6 +354,8 @@ impl Key {
             ("aws:PrincipalOrgPaths", Key::PrincipalOrgPaths),
             ("aws:PrincipalAccount", Key::PrincipalAccount),
             ("aws:PrincipalArn", Key::PrincipalArn),
+            (RESOURCE_ACCOUNT, Key::ResourceAccount),
+            (RESOURCE_ORG_ID, Key::ResourceOrgId),
         ]
         .into_iter()
         .find_map(|(name, key)| name.eq_ignore_ascii_case(text).then_some(key))
@@ -329,6 +380,12 @@ struct Reading {
 }
 
 impl Reading {
+    /// Whether a value is a policy variable and nothing else. One with a value for where it has none is not.
+    fn is_variable(self, value: &str, variable: &str) -> bool {
+        let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        self.version == Version::V2012 && name.is_some_and(|name| name.trim().eq_ignore_ascii_case(variable))
+    }
+
     /// No wildcard and no policy variable. `${*}`, `${?}` and `${$}` are those three characters.
     fn is_fixed(self, value: &str) -> bool {
         let live_wildcards = match self.operator {
@@ -386,11 +443,21 @@ const WITHOUT_COLONS: [(&str, &str); 8] = [
     ("sqs", ""),
 ];
 
-fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<AccountId> {
-    let mut fields = arn.splitn(6, ':');
+fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<Owner> {
+    let mut fields = arn.splitn(5, ':');
     let (scheme, partition, service, region) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let account = fields.next()?.parse().ok()?;
-    let resource = fields.next()?;
+    let rest = fields.next()?;
+    // A variable has a colon in its name.
+    let (account, resource) = match rest.split_once("}:").filter(|_| rest.starts_with("${")) {
+        Some((variable, resource)) => {
+            let is_own = reading.is_variable(&format!("{variable}}}"), RESOURCE_ACCOUNT);
+            (is_own.then_some(Owner::Own)?, resource)
+        }
+        None => {
+            let (account, resource) = rest.split_once(':')?;
+            (Owner::Account(account.parse().ok()?), resource)
+        }
+    };
     let fixed_before = match reading.operator {
         // Field by field, so a wildcard before the account cannot reach over it. A variable still may hold a colon.
         Operator::Arn => {

@@ -44,6 +44,7 @@ fn anybody() {
     check(json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}), &[]);
     check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:TagSession"}), &[]);
     check(trust(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), &[]);
+    check(trust(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})), &[]);
     check(trust(json!("*"), json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}})), public);
 }
 
@@ -52,6 +53,9 @@ fn organisations() {
     let of = |id: &str| trust(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
     check(of("o-exampleorgid"), &["trust-organization low Statement[0]"]);
     check(of("o-anotherorgid"), &["trust-external-account high Statement[0]"]);
+    // That of the role itself, and whatever one the caller is in.
+    check(of("${aws:ResourceOrgID}"), &["trust-organization low Statement[0]"]);
+    check(of("${aws:PrincipalOrgID}"), &["trust-public critical Statement[0]"]);
 }
 
 #[test]
