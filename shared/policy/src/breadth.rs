@@ -43,19 +43,24 @@ pub(crate) enum Reach<'d> {
 impl<'d> Reach<'d> {
     pub(crate) fn read(resources: &'d Selection<Values<'_>>, version: Version, context: &'d Context) -> Self {
         match resources {
-            Selection::Only(resources) if resources.iter().any(is_all_stars) => Reach::All,
-            Selection::Only(resources) => {
-                let patterns: Vec<Filler<'d>> = resources
-                    .iter()
-                    .filter(|resource| pattern::has_wildcard(resource))
-                    .map(|resource| Filler::new(without_variables(resource, version), context))
-                    .filter(|filler| pattern::has_wildcard(&filler.pattern))
-                    .collect();
-                if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns::new(patterns)) }
-            }
+            Selection::Only(resources) => Self::of(resources, version, context),
             Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
             Selection::Except(_) => Reach::All,
         }
+    }
+
+    /// How far some resources reach.
+    pub(crate) fn of(resources: &'d Values<'_>, version: Version, context: &'d Context) -> Self {
+        if resources.iter().any(is_all_stars) {
+            return Reach::All;
+        }
+        let patterns: Vec<Filler<'d>> = resources
+            .iter()
+            .filter(|resource| pattern::has_wildcard(resource))
+            .map(|resource| Filler::new(without_variables(resource, version), context))
+            .filter(|filler| pattern::has_wildcard(&filler.pattern))
+            .collect();
+        if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns::new(patterns)) }
     }
 }
 

@@ -174,8 +174,11 @@ fn denied(policies: &[&Document<'_>], action: &str, arn: &str) -> bool {
         statement.effect == Effect::Deny
             && statement.conditions.is_empty()
             && selects(&statement.actions, action)
-            && matches!(&statement.resources,
-                Some(Selection::Only(all)) if all.iter().any(|one| pattern::fits(one, arn)))
+            && match &statement.resources {
+                Some(Selection::Only(all)) => all.iter().any(|one| pattern::fits(one, arn)),
+                Some(Selection::Except(spared)) => !spared.iter().any(|one| one.contains('$') || touches(one, arn)),
+                None => false,
+            }
     };
     policies.iter().flat_map(|document| &document.statements).any(forbids)
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// So few patterns are never a quarter of all names: of those that AWS gives, one that leaves out a single digit is a
 /// part in 16.
-const TOO_FEW: usize = 4;
+pub(super) const TOO_FEW: usize = 4;
 
 /// What adds up.
 #[derive(Default)]

@@ -324,10 +324,7 @@ fn only_an_unconditional_deny_of_everything_takes_away() {
     check(json!([pass, deny("iam:*", "arn:aws:iam::111122223333:role/admin", json!({}))]), open);
     check(json!([pass, deny("iam:*", "*", json!({"Bool": {"aws:SecureTransport": "false"}}))]), open);
     check(json!([pass, deny("s3:*", "*", json!({}))]), open);
-    check(
-        json!([pass, {"Effect": "Deny", "Action": "iam:*", "NotResource": "arn:aws:iam::111122223333:role/app"}]),
-        open,
-    );
+    check(json!([pass, {"Effect": "Deny", "Action": "iam:*", "NotResource": "arn:aws:iam::111122223333:*"}]), open);
 }
 
 #[test]
@@ -687,6 +684,36 @@ fn patterns_add_up_over_the_whole_role() {
     );
     tagged["Condition"] = json!({"StringEquals": {"aws:ResourceTag/team": "shop"}});
     check(tagged, &["wildcard-data-read medium Statement[0]"]);
+}
+
+/// What a Deny spares is all that is left of a grant on everything.
+#[test]
+fn a_deny_of_all_but_a_few_leaves_the_few() {
+    let deny = |actions: Value, spared: Value| json!({"Effect": "Deny", "Action": actions, "NotResource": spared});
+    let read = || allow(json!("s3:GetObject"), json!("*"));
+    let open: &[&str] = &["wildcard-data-read high Statement[0]"];
+    let till = json!(["arn:aws:s3:::till", "arn:aws:s3:::till/*"]);
+    for actions in [json!("s3:*"), json!(["s3:Get*"]), json!("*")] {
+        check(json!([read(), deny(actions.clone(), till.clone())]), &[]);
+        check(json!([read(), deny(actions.clone(), json!("arn:aws:s3:::till-*/*"))]), &[]);
+        // What it spares is every object.
+        check(json!([read(), deny(actions, json!(["arn:aws:s3:::till", "arn:aws:s3:::*"]))]), open);
+    }
+    check(json!([read(), {"Effect": "Deny", "NotAction": "sqs:*", "NotResource": till}]), &[]);
+    check(json!([allow(json!("*"), json!("*")), deny(json!("*"), till.clone())]), &[]);
+    // Of another action, under a condition, with many patterns, and without what it does not name.
+    check(json!([read(), deny(json!("s3:PutObject"), till.clone())]), open);
+    let mut outside = deny(json!("s3:*"), till.clone());
+    outside["Condition"] = json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}});
+    check(json!([read(), outside]), open);
+    check(json!([read(), deny(json!("s3:*"), json!(each("arn:aws:s3:::", 'a'..='z', "*")))]), open);
+    check(json!([allow(json!(["s3:GetObject", "kms:Decrypt"]), json!("*")), deny(json!("s3:*"), till.clone())]), open);
+    // A path through what is left leads nowhere.
+    let pass = json!([
+        allow(json!(["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]), json!("*")),
+        deny(json!("iam:PassRole"), json!("arn:aws:iam::111122223333:role/till"))
+    ]);
+    assert_eq!(worst(&pass), "medium");
 }
 
 #[test]
