@@ -483,6 +483,45 @@ fn account_ids<'v>(values: impl Iterator<Item = &'v str>) -> Vec<AccountId> {
     values.filter_map(|value| value.parse().ok()).collect()
 }
 
+/// A day that has passed, whatever the day is: that of the service authorization table. Nothing here has a clock, and
+/// time does not run back.
+const PASSED: &str = "2026-09-26";
+
+/// The same in seconds.
+const PASSED_SECONDS: u64 = 1_790_380_800;
+
+/// Whether a condition holds only before a time that has passed, so that its statement grants nothing any more: what
+/// revoked sessions and grants for a while leave behind. `aws:TokenIssueTime` is when the caller's credentials were
+/// made, which end within hours
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-tokenissuetime>,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_Date>).
+pub(crate) fn is_over(statement: &Statement<'_>) -> bool {
+    let is = |name: &str, text: &str| name.eq_ignore_ascii_case(text);
+    statement.conditions.iter().any(|condition| {
+        ["aws:CurrentTime", "aws:EpochTime", "aws:TokenIssueTime"].iter().any(|key| is(key, &condition.key))
+            && ["DateEquals", "DateLessThan", "DateLessThanEquals", "NumericLessThan", "NumericLessThanEquals"]
+                .iter()
+                .any(|operator| is(operator, &condition.operator))
+            && !condition.values.as_slice().is_empty()
+            && condition.values.iter().all(has_passed)
+    })
+}
+
+/// Whether a time is one that has passed: a date of ISO 8601, with or without a time of day, or seconds since 1970.
+/// Anything else is not known to be.
+fn has_passed(time: &str) -> bool {
+    if !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A year alone is a date as well, and passed if the seconds are.
+        return time.parse().is_ok_and(|seconds: u64| seconds < PASSED_SECONDS) && time.len() > 4;
+    }
+    let (date, rest) = time.split_at_checked(PASSED.len()).unwrap_or_default();
+    let is_date = date.bytes().zip(PASSED.bytes()).all(|(byte, like)| match like {
+        b'-' => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    !date.is_empty() && is_date && (rest.is_empty() || rest.starts_with('T')) && date < PASSED
+}
+
 /// A key that requests for none of a statement's actions have, and that the conditions ask for: then it grants nothing.
 /// None where it may.
 ///
@@ -797,6 +836,33 @@ mod tests {
         // A letter is missing.
         check(&with("StringLike", "AROAQWERTZUIOPASDFGH*"), "");
         check(&with("StringEquals", "anonymous"), "");
+    }
+
+    #[test]
+    fn a_time_has_passed_only_where_that_is_sure() {
+        for passed in
+            ["2019-02-03", "2019-02-03T04:05:06Z", "2026-09-25T23:59:59.000Z", "1577836800", "2019-02-03T04:05+02:00"]
+        {
+            assert!(has_passed(passed), "{passed}");
+        }
+        for unsure in [
+            "",
+            "2026-09-26",
+            "2099-01-01T00:00:00Z",
+            "4102444800",
+            "2019",
+            "2019-02",
+            "2019-02-3T",
+            "2019/02/03",
+            "2019-02-03 04:05",
+            "${aws:CurrentTime}",
+            "20190203T040506Z",
+            "-5",
+        ] {
+            assert!(!has_passed(unsure), "{unsure}");
+        }
+        // The day of the table.
+        assert!(include_str!("service_table/layout.rs").contains(&PASSED.replace('-', "")));
     }
 
     #[test]

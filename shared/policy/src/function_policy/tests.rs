@@ -703,6 +703,14 @@ fn what_is_no_action_grants_nothing() {
 }
 
 #[test]
+fn a_time_that_has_passed_lets_nobody_in() {
+    let until = |operator: &str, time: &str| allow(json!("*"), json!({operator: {"aws:CurrentTime": time}}));
+    check(until("DateLessThan", "2018-05-06T07:08:09Z"), &["public-invoke info Statement[0]"]);
+    check(until("DateLessThan", "2999-05-06T07:08:09Z"), &["public-invoke critical Statement[0]"]);
+    check(until("DateGreaterThan", "2018-05-06T07:08:09Z"), &["public-invoke critical Statement[0]"]);
+}
+
+#[test]
 fn a_condition_on_a_key_that_is_never_sent_lets_nobody_in() {
     let note: &[&str] = &["public-invoke info Statement[0]"];
     let public: &[&str] = &["public-invoke critical Statement[0]"];

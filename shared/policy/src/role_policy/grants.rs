@@ -115,7 +115,7 @@ impl<'d> Grants<'d> {
             granters.extend(document.statements.iter().filter_map(|statement| {
                 let takes = statement.effect == Effect::Allow
                     && selects(&statement.actions, route.first())
-                    && !ConditionScope::read(statement, document.version, self.context).scoped;
+                    && !ConditionScope::read(statement, document.version, self.context).is_nothing_broad();
                 statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
             }));
         }
@@ -211,7 +211,7 @@ impl<'d> Grants<'d> {
         }
         expansion.scratch.begin_statement();
         let narrowness = ConditionScope::read(statement, document.version, context);
-        if narrowness.dead.is_some() {
+        if narrowness.dead {
             return;
         }
         let scoped = narrowness.scoped;

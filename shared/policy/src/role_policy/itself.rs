@@ -110,7 +110,8 @@ pub(super) fn ways(
     for (policy, document) in policies.iter().enumerate().filter(|_| !targets.is_empty()) {
         for (index, statement) in document.statements.iter().enumerate() {
             let Some(Selection::Only(resources)) = &statement.resources else { continue };
-            if statement.effect != Effect::Allow || ConditionScope::read(statement, document.version, context).scoped {
+            let scope = ConditionScope::read(statement, document.version, context);
+            if statement.effect != Effect::Allow || scope.is_nothing_broad() {
                 continue;
             }
             for target in &targets {

@@ -39,6 +39,9 @@ fn anybody() {
     // Known to a third party by design.
     check(trust(json!({"AWS": "*"}), json!({"StringEquals": {"sts:ExternalId": "x"}})), public);
     check(trust(json!({"AWS": "*"}), json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})), public);
+    let until = |time: &str| json!({"DateLessThan": {"aws:CurrentTime": time}});
+    check(trust(json!({"AWS": "*"}), until("2018-05-06T07:08:09Z")), &["trust-public info Statement[0]"]);
+    check(trust(json!({"AWS": "*"}), until("2999-05-06T07:08:09Z")), public);
     check(json!({"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "sts:AssumeRole"}), public);
     check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:*"}), public);
     check(json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}), &[]);
