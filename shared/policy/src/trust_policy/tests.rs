@@ -172,6 +172,33 @@ fn other_providers() {
     };
     check(cognito("authenticated"), &[]);
     check(cognito("unauthenticated"), &["trust-oidc-open critical Statement[0]"]);
+    // Without the pool, whoever makes one of their own signs in to that.
+    let any_pool = |more: Value| {
+        let mut condition = json!({"ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"}});
+        condition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        federated("cognito-identity.amazonaws.com", condition)
+    };
+    check(any_pool(json!({})), open);
+    check(any_pool(json!({"StringLike": {"cognito-identity.amazonaws.com:aud": "eu-west-1:*"}})), open);
+    check(any_pool(json!({"StringEquals": {"cognito-identity.amazonaws.com:aud": "eu-west-1:pool"}})), &[]);
+    // Others that sign for everybody.
+    check(of("scalr.io", "account:octo:environment:*"), &[]);
+    check(of("scalr.io", "account:octo*"), open);
+    check(of("agent.buildkite.com", "organization:*:pipeline:deploy"), open);
+    check(of("gitlab.com.example.net", "project_path:octo*"), &[]);
+    // The audience says whose it is.
+    let by_audience = |host: &str, audience: &str, sub: &str| {
+        federated(
+            &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+            json!({"StringLike": {format!("{host}:aud"): audience, format!("{host}:sub"): sub}}),
+        )
+    };
+    let whole: &[&str] = &["trust-oidc-open medium Statement[0]"];
+    check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:octo", "pulumi:deploy:*"), whole);
+    check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:*", "pulumi:deploy:*"), open);
+    check(by_audience("api.pulumi.com/oidc", "*", "pulumi:deploy:org:octo:*"), &["trust-oidc-open low Statement[0]"]);
+    check(by_audience("oidc.vercel.com", "https://vercel.com/octo", "owner:*"), whole);
+    check(by_audience("oidc.vercel.com", "*", "owner:*:project:till"), open);
     check(
         json!({"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:saml-provider/corp"},
             "Action": "sts:AssumeRoleWithSAML",
