@@ -69,16 +69,16 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     };
     match key {
         Key::SourceArn => sources(values(), reading),
-        Key::PrincipalArn => {
+        Key::PrincipalArn | Key::SourceVpcArn | Key::SourceFunctionArn | Key::SourceInstanceArn => {
             values().map(|arn| arn_account(arn, reading, key)).collect::<Option<Vec<_>>>().map(|owners| {
                 Limit::Accounts { ids: owners.into_iter().filter_map(Owner::id).collect(), of: Side::Caller }
             })
         }
         Key::SourceAccount => accounts(Side::Source),
-        Key::PrincipalAccount => accounts(Side::Caller),
+        Key::PrincipalAccount | Key::VpceAccount => accounts(Side::Caller),
         Key::SourceOrgId => organizations(Side::Source),
-        Key::PrincipalOrgId => organizations(Side::Caller),
-        Key::PrincipalOrgPaths | Key::SourceOrgPaths => {
+        Key::PrincipalOrgId | Key::VpceOrgId => organizations(Side::Caller),
+        Key::PrincipalOrgPaths | Key::SourceOrgPaths | Key::VpceOrgPaths => {
             let of = if key == Key::SourceOrgPaths { Side::Source } else { Side::Caller };
             let is_own = |id: &str| owns(id, RESOURCE_ORG_ID);
             let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id) || is_own(id);
@@ -335,6 +335,12 @@ enum Key {
     PrincipalArn,
     ResourceAccount,
     ResourceOrgId,
+    SourceFunctionArn,
+    SourceInstanceArn,
+    SourceVpcArn,
+    VpceAccount,
+    VpceOrgId,
+    VpceOrgPaths,
 }
 
 impl Key {
@@ -356,6 +362,16 @@ impl Key {
             ("aws:PrincipalArn", Key::PrincipalArn),
             (RESOURCE_ACCOUNT, Key::ResourceAccount),
             (RESOURCE_ORG_ID, Key::ResourceOrgId),
+            // Whose the VPC is that a call comes from, and the endpoint that it comes through.
+            ("aws:SourceVpcArn", Key::SourceVpcArn),
+            ("aws:VpceAccount", Key::VpceAccount),
+            ("aws:VpceOrgID", Key::VpceOrgId),
+            ("aws:VpceOrgPaths", Key::VpceOrgPaths),
+            // Which function or instance a role's credentials were given to
+            // (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html,
+            // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policy-structure.html).
+            ("lambda:SourceFunctionArn", Key::SourceFunctionArn),
+            ("ec2:SourceInstanceARN", Key::SourceInstanceArn),
         ]
         .into_iter()
         .find_map(|(name, key)| name.eq_ignore_ascii_case(text).then_some(key))
@@ -366,7 +382,14 @@ impl Key {
     fn takes(self, operator: Operator) -> bool {
         match operator {
             Operator::Equals | Operator::Like => true,
-            Operator::Arn => matches!(self, Key::SourceArn | Key::PrincipalArn),
+            Operator::Arn => matches!(
+                self,
+                Key::SourceArn
+                    | Key::PrincipalArn
+                    | Key::SourceFunctionArn
+                    | Key::SourceInstanceArn
+                    | Key::SourceVpcArn
+            ),
             Operator::Address => self == Key::SourceIp,
         }
     }

@@ -136,6 +136,33 @@ fn the_owner_of_the_function_is_the_own_account_as_a_variable_too() {
 }
 
 #[test]
+fn a_network_or_a_machine_whose_owner_is_named_limits() {
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let stranger: &[&str] = &["external-invoke medium Statement[0]"];
+    let with = |operator: &str, key: &str, value: &str| allow(json!("*"), json!({operator: {key: value}}));
+    check(with("StringEquals", "aws:VpceAccount", OWN), &[]);
+    check(with("StringEquals", "aws:VpceAccount", "${aws:ResourceAccount}"), &[]);
+    check(with("StringEquals", "aws:VpceAccount", "999999999999"), stranger);
+    check(with("StringLike", "aws:VpceAccount", "9*"), public);
+    check(with("StringEquals", "aws:VpceAccount", "${aws:PrincipalAccount}"), public);
+    check(with("StringEquals", "aws:VpceOrgID", "o-exampleorgid"), &["organization-invoke low Statement[0]"]);
+    check(
+        with("ForAnyValue:StringLike", "aws:VpceOrgPaths", "o-exampleorgid/r-ab12/*"),
+        &["organization-invoke low Statement[0]"],
+    );
+    for (key, own) in [
+        ("aws:SourceVpcArn", "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-0a1b"),
+        ("lambda:SourceFunctionArn", "arn:aws:lambda:eu-west-1:111122223333:function:till"),
+        ("ec2:SourceInstanceARN", "arn:aws:ec2:eu-west-1:111122223333:instance/*"),
+    ] {
+        check(with("ArnLike", key, own), &[]);
+        check(with("ArnLike", key, &own.replace(OWN, "999999999999")), stranger);
+        check(with("ArnLike", key, &own.replace(OWN, "*")), public);
+        check(with("ArnNotLike", key, own), public);
+    }
+}
+
+#[test]
 fn what_limits_everybody() {
     let everybody = |condition| allow(json!("*"), condition);
     let public: &[&str] = &["public-invoke critical Statement[0]"];
