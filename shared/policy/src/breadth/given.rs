@@ -100,7 +100,7 @@ pub(super) fn without_common_words(pattern: &str) -> Option<String> {
     };
     let word: String = name
         .chars()
-        .filter(|letter| !matches!(letter, '*' | '?' | '-' | '_' | '.') && !(*slashes && *letter == '/'))
+        .filter(|letter| !(matches!(letter, '*' | '?' | '-' | '_' | '.') || *slashes && *letter == '/'))
         .map(|letter| letter.to_ascii_lowercase())
         .collect();
     (word.is_empty() || words.contains(&word.as_str()) || is_address()).then(|| format!("{head}{kind}*"))
