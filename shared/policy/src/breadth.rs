@@ -9,7 +9,7 @@ mod given;
 mod share;
 
 use given::given_name;
-pub(crate) use share::{Fragment, Outline, Share};
+pub(crate) use share::{FEWEST, Fragment, Outline, Share};
 
 use crate::{
     AccountId, Context,
@@ -298,7 +298,6 @@ struct Filler<'d> {
 
 impl<'d> Filler<'d> {
     fn new(pattern: Cow<'d, str>, context: &'d Context) -> Self {
-        let pattern = given::without_common_words(&pattern).map_or(pattern, Cow::Owned);
         let mut ends = pattern.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(at, _)| at);
         let mut field = |from: usize| from..ends.next().unwrap_or(pattern.len());
         let scheme = field(0);
@@ -313,10 +312,13 @@ impl<'d> Filler<'d> {
             if is_arn && range.len() <= 64 { range } else { 0..0 }
         };
         let named = fitting(text(&account));
-        let resource = pattern.get(account.end + 1..).filter(|_| is_arn).map(|resource| {
-            let literal = resource.find(['*', '?']).unwrap_or(resource.len());
+        let behind = pattern.get(account.end + 1..).filter(|_| is_arn);
+        let kind = behind.and_then(|resource| given::all_of_kind(text(&service), resource));
+        let resource = behind.map(|resource| {
+            let literal = kind.map_or_else(|| resource.find(['*', '?']).unwrap_or(resource.len()), str::len);
             account.end + 1..account.end + 1 + literal
         });
+        let head = kind.and_then(|_| pattern.get(..account.end + 1)).map(str::to_owned);
         let fixes_service = is_arn
             && !service.is_empty()
             && !pattern::has_wildcard(text(&partition))
@@ -329,7 +331,10 @@ impl<'d> Filler<'d> {
             resource,
             account: context.account.or(named),
             context,
-            pattern,
+            pattern: match (kind, head) {
+                (Some(kind), Some(head)) => Cow::Owned(format!("{head}{kind}*")),
+                _ => pattern,
+            },
         }
     }
 

@@ -59,8 +59,8 @@ pub(super) fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)
     }
     let service = from_service.split(|byte| *byte == b':').next()?;
     let kind = super::resource_of(template)?.strip_suffix(&[super::NAME])?;
-    let is_of = |(of, what, _): &&(&str, &str, &str)| of.as_bytes() == service && what.as_bytes() == kind;
-    GIVEN.iter().find(is_of).map(|(_, kind, name)| (*kind, *name))
+    let find = |(of, what, _): &(&str, &str, &str)| (of.as_bytes(), what.as_bytes()).cmp(&(service, kind));
+    GIVEN.binary_search_by(find).ok().and_then(|found| GIVEN.get(found)).map(|(_, kind, name)| (*kind, *name))
 }
 
 /// Names that people give, by service and what stands before them; whether a slash may be in them; and the words for
@@ -80,20 +80,16 @@ const COMMON: &[(&str, &str, bool, &[&str])] = &[
     ("ssm", "parameter/", true, &["param", "parameter"]),
 ];
 
-/// A pattern that leaves out of all names of a kind only those without what about every such name has, as the pattern
-/// for all of them: `role/*Role*`, `secret:*/*`. A user is often called by an address, of which everybody at one place
-/// has the same end: `user/*@example.com` is all of them.
-pub(super) fn without_common_words(pattern: &str) -> Option<String> {
-    let (colon, _) = pattern.match_indices(':').nth(4)?;
-    let (head, resource) = pattern.split_at_checked(colon + 1)?;
-    let service = head.split(':').nth(2)?;
-    let (_, kind, slashes, words) =
-        COMMON.iter().find(|(of, kind, ..)| *of == service && resource.starts_with(kind))?;
-    let name = resource.strip_prefix(kind)?;
-    // A name that starts with something is no such pattern, and neither is one of a certain length.
-    if !name.trim_start_matches('?').starts_with('*') {
+/// The kind of which a pattern leaves out only names without what about every such name has: `role/*Role*`,
+/// `secret:*/*`. A user is often called by an address, of which everybody at one place has the same end:
+/// `user/*@example.com` is all of them.
+pub(super) fn all_of_kind(service: &str, resource: &str) -> Option<&'static str> {
+    // A name that starts with something is no such pattern, and one that is a star needs no other.
+    let (before, name) = resource.split_at_checked(resource.find(['*', '?'])?)?;
+    if !before.ends_with(['/', ':']) || name == "*" || !name.trim_start_matches('?').starts_with('*') {
         return None;
     }
+    let (_, kind, slashes, words) = COMMON.iter().find(|(of, kind, ..)| *of == service && *kind == before)?;
     let is_address = || {
         *kind == "user/"
             && name.split_once('@').is_some_and(|(who, at)| who.bytes().all(|byte| byte == b'*') && !at.contains('@'))
@@ -103,7 +99,7 @@ pub(super) fn without_common_words(pattern: &str) -> Option<String> {
         .filter(|letter| !(matches!(letter, '*' | '?' | '-' | '_' | '.') || *slashes && *letter == '/'))
         .map(|letter| letter.to_ascii_lowercase())
         .collect();
-    (word.is_empty() || words.contains(&word.as_str()) || is_address()).then(|| format!("{head}{kind}*"))
+    (word.is_empty() || words.contains(&word.as_str()) || is_address()).then_some(*kind)
 }
 
 #[cfg(test)]

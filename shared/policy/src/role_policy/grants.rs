@@ -1,13 +1,9 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::{
-    condition_scope::ConditionScope,
-    escalation::Route,
-    pieces::{Pieces, TOO_FEW},
-};
+use super::{condition_scope::ConditionScope, escalation::Route, pieces::Pieces};
 use crate::{
     Context, Document, Effect, Selection, Statement, Version,
-    breadth::{self, Reach, Scratch, Share, is_all_stars},
+    breadth::{self, FEWEST, Reach, Scratch, Share, is_all_stars},
     pattern::{self, has_wildcard},
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
@@ -518,7 +514,7 @@ impl<'d> Denied<'d> {
         let spared = match &statement.resources {
             Some(Selection::Only(resources)) if resources.iter().any(is_all_stars) => Reach::Named,
             // More patterns may add up to everything.
-            Some(Selection::Except(spared)) if spared.iter().filter(|it| has_wildcard(it)).count() < TOO_FEW => {
+            Some(Selection::Except(spared)) if spared.iter().filter(|it| has_wildcard(it)).count() < FEWEST => {
                 Reach::of(spared, version, context)
             }
             Some(Selection::Only(_) | Selection::Except(_)) | None => return,
