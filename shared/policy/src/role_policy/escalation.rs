@@ -465,7 +465,10 @@ const PATHS: &[Path] = &[
         &["autoscaling:UpdateAutoScalingGroup", "ec2:CreateLaunchTemplateVersion"],
     ),
     documented("AWSEC2/latest/UserGuide/replace-root.html", &["ec2:CreateReplaceRootVolumeTask"]),
-    path("ec2instanceconnect-003", &["ec2-instance-connect:SendSSHPublicKey"]),
+    documented(
+        "ec2-instance-connect/latest/APIReference/API_SendSSHPublicKey.html",
+        &["ec2-instance-connect:SendSSHPublicKey"],
+    ),
     documented(
         "AWSEC2/latest/UserGuide/connect-to-serial-console.html",
         &["ec2-instance-connect:SendSerialConsoleSSHPublicKey"],
