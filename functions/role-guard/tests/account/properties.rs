@@ -59,8 +59,8 @@ fn statement() -> impl Strategy<Value = Value> {
         json!("s3:GetObject"),
         json!(["sqs:SendMessage", "iam:PassRole"]),
         json!(["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]),
-        json!("ecs:ExecuteCommand"),
-        json!("ecs:DescribeTasks"),
+        json!("codedeploy:CreateDeployment"),
+        json!("codedeploy:RegisterApplicationRevision"),
         json!("logs:PutLogEvents"),
         json!("mallory:Everything"),
     ]);
