@@ -16,7 +16,7 @@ use warden_engine::{
     plan::Plan,
     secret::{
         environment::{KeptValue, KeyedHash},
-        rotate::{Kept, Rotate, RotateRefusal},
+        rotate::{Kept, Others, Rotate, RotateRefusal},
     },
 };
 use warden_testing::{Fault, Port};
@@ -32,7 +32,7 @@ fn surface() -> Surface {
 }
 
 fn holding(byte: u8) -> Content {
-    KeptValue { secret: "warden/pay/1".parse().unwrap(), value: Some(hash(byte)) }.content()
+    KeptValue::new("warden/pay/1".parse().unwrap(), Some(hash(byte))).content()
 }
 
 /// `pay`, whose secret holds a first value.
@@ -48,9 +48,13 @@ fn rotate(stage: &Stage) -> Rotate {
     Rotate { function, variable: "DB_PASSWORD".parse().unwrap(), by, cause }
 }
 
+fn kept(from: u8) -> Kept {
+    let secret = "warden/pay/1".parse().unwrap();
+    Kept { secret, version: format!("v{from}"), value: Some(hash(from)), others: Others::default() }
+}
+
 fn plan(stage: &Stage, from: u8, to: u8) -> Plan {
-    let kept = Kept { secret: "warden/pay/1".parse().unwrap(), version: format!("v{from}"), value: Some(hash(from)) };
-    rotate(stage).plan(&kept, hash(to), None).unwrap()
+    rotate(stage).plan(&kept(from), hash(to), None).unwrap()
 }
 
 async fn rotated(stage: &Stage, from: u8, to: u8) -> Result<Vec<Record>, RotateRefusal> {
