@@ -510,9 +510,18 @@ async fn a_secret_that_cannot_be_read_hides_none_of_the_others() {
     let (aws, _) = account.operator().await;
     let resource = arn("pay").parse().expect("a function");
     let surface = "secret/API_TOKEN".parse().expect("a surface");
-    let seen = aws.snapshot(&resource, &surface).await.expect("read").expect("the function");
-    let kept = KeptValue::of(&seen.content).expect("a value");
-    assert_eq!(kept.secret.to_string(), second);
+    let kept = async || {
+        let seen = aws.snapshot(&resource, &surface).await.expect("read").expect("the function");
+        KeptValue::of(&seen.content).expect("what is kept")
+    };
+    let readable = kept().await;
+    assert_eq!((readable.secret.as_str(), readable.value.is_some()), (second.as_str(), true));
+    assert!(readable.unread.is_empty(), "a later one has the value");
+    account.secrets.delete_secret().secret_id(&second).send().await.expect("to be deleted");
+    let neither = kept().await;
+    assert_eq!(neither.value, None);
+    let unread: Vec<&str> = neither.unread.iter().map(|secret| secret.as_str()).collect();
+    assert!(unread.contains(&first.as_str()) && unread.contains(&second.as_str()), "{unread:?}");
 }
 
 #[tokio::test]
