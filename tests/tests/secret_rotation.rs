@@ -240,7 +240,7 @@ async fn a_rotation_and_a_strip_wait_for_each_other() {
     next.insert(token.0.into(), token.1.into());
 
     // The guard is at it.
-    trail.faults().inject(slow().by("warden-secret-guard"), 1, Fault::Delay(Duration::from_secs(1)));
+    trail.faults().inject(slow().by("warden-secret-guard"), 1, Fault::Delay(Duration::from_secs(5)));
     account.deploy_environment("pay", &next).await;
     while !trail.faults().pending().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
