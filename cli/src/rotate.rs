@@ -80,10 +80,7 @@ impl Rotate {
             }
         };
         let elsewhere = elsewhere(&operator.aws, &rotation, &kept).await;
-        output::plan(|out| {
-            announce(&rotation, &kept, &plan, out)?;
-            tell(&elsewhere, out)
-        })?;
+        output::plan(|out| announce(&rotation, &kept, &plan, &elsewhere, out))?;
         if !self.consent.given(&operator.place([region]), "Rotate it?")? {
             return Ok(Exit::Findings);
         }
@@ -128,39 +125,45 @@ async fn elsewhere(aws: &Aws, rotation: &Rotation, kept: &Kept) -> Vec<String> {
     let found = match aws.held_elsewhere(function, variable, kept, secret_guard::is_no_chance).await {
         Ok(found) => found,
         // Nothing is changed by the look, and no rotation waits for it.
-        Err(error) => return vec![format!("whether it is anywhere else could not be found out: {error}")],
+        Err(error) => {
+            return vec![format!("whether the earlier value is anywhere else could not be found out: {error}")];
+        }
     };
-    let kept = found
-        .kept
-        .iter()
-        .map(|(function, name)| format!("{name} of {function} has it too: `warden rotate {function} {name}`"));
+    let kept = found.kept.iter().map(|(function, name)| {
+        format!("{name} of {function} has the earlier value too: `warden rotate {function} {name}`")
+    });
     let plaintext = found.plaintext.iter().map(|(function, name)| {
-        format!("{name} of {function} holds it in plaintext: set the new value where that is deployed from")
+        format!(
+            "{name} of {function} holds the earlier value in plaintext: set the new one where that is deployed from"
+        )
     });
     let versions = found.versions.iter().map(|number| {
         let name = function.name();
         if number == Qualifier::latest_published().as_str() {
-            return format!("version {number} of {name}, which runs, has it in plaintext until it is published anew");
+            return format!(
+                "version {number} of {name}, which runs, has the earlier value in plaintext until it is published anew"
+            );
         }
-        format!("version {number} of {name} keeps it for ever: delete the version once nobody needs it")
+        format!("version {number} of {name} keeps the earlier value for ever: delete it once nobody needs it")
     });
-    let unread = found.unread.iter().map(|what| format!("whether {what} holds it is not known: it cannot be read"));
+    let unread = found
+        .unread
+        .iter()
+        .map(|what| format!("whether {what} holds the earlier value is not known: it cannot be read"));
     kept.chain(plaintext).chain(versions).chain(unread).collect()
 }
 
-fn tell(elsewhere: &[String], out: &mut dyn Write) -> io::Result<()> {
-    if elsewhere.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "  {} the earlier value is not replaced", "where else".bold())?;
-    elsewhere.iter().try_for_each(|line| writeln!(out, "    {}", printable(line)))
-}
-
-fn announce(rotation: &Rotation, kept: &Kept, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+fn announce(
+    rotation: &Rotation,
+    kept: &Kept,
+    plan: &Plan,
+    elsewhere: &[String],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let Rotation { function, variable, .. } = rotation;
     writeln!(out, "{} of {}", variable.bold(), function.name().bold())?;
-    for line in kept.others.told(function, &kept.secret) {
-        writeln!(out, "  {} {}", "but".bold(), printable(&line))?;
+    for line in elsewhere.iter().chain(&kept.others.told(function, &kept.secret)) {
+        writeln!(out, "  {} {}", "but".bold(), printable(line))?;
     }
     for change in plan.changes() {
         writeln!(out, "  {} {}", "call".green(), printable(&change.call().to_string()))?;

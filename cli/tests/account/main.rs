@@ -414,11 +414,11 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     new_function(&account.lambda, "ship").environment(old).send().await.expect("a function");
     account.settle().await;
     let faults = account.sandbox.trail().faults();
-    faults.inject(CallMatch::operation("PutSecretValue"), 1000, Fault::ServerError);
+    faults.inject_next(CallMatch::operation("PutSecretValue"), 1000, Fault::ServerError);
     rotate("DB_PASSWORD", &["--yes"], line.as_bytes()).check(
         2,
         &[
-            "BACKUP_PASSWORD of ship holds it in plaintext",
+            "BACKUP_PASSWORD of ship holds the earlier value in plaintext",
             "whether DB_PASSWORD of shop has the new value is not known",
             "run the same command with the same value again",
         ],
