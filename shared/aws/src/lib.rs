@@ -18,7 +18,7 @@ mod layers;
 mod ledger;
 mod secrets_manager;
 
-pub use environment::FunctionConfig;
+pub use environment::{Elsewhere, FunctionConfig};
 pub use error::is_not_offered;
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};

@@ -21,11 +21,11 @@ pub(super) const PLAINTEXT_SECRET: Explanation = Explanation {
 
 pub(super) const KNOWN_SECRET: Explanation = Explanation {
     meaning: "A variable holds, in plaintext, a value that Warden took out of an environment earlier: of this \
-              function's, whatever it looks like, or of another's, where it is long and random enough to be nothing \
-              but that secret. The name does not matter, unless it says that it holds something else (an id, a table). \
-              Or it is a value of the variable's own that was replaced since: by `warden rotate`, by hand, or by a \
-              later deployment. It is recognised by a keyed hash. Medium where it stood here already before it was \
-              taken out there.",
+              function's, whatever it looks like and under any name, or of another's, where it is long and random \
+              enough to be nothing but that secret and the name does not say that it holds something else (an id, a \
+              table). Or it is a value of one of the function's variables that was replaced since: by `warden rotate`, \
+              by hand, or by a later deployment. It is recognised by a keyed hash. Medium where it stood here already \
+              before it was taken out there.",
     attack: "As with `plaintext-secret`. Usually it is no attack but a pipeline: CloudFormation resolves a dynamic \
              reference to Secrets Manager into the plaintext, and a redeployment sets the template's own text again.",
     remedy: "High is acted on. It is taken out again, as often as the breaker allows; then it is left, and the alert \
