@@ -182,9 +182,10 @@ enum Verdict {
 }
 
 impl Verdict {
+    /// The findings as a person is shown them: with the severity that a pipeline goes by.
     fn findings(&self) -> Vec<Cow<'_, Finding>> {
         match self {
-            Verdict::Judged(report) => report.findings.iter().map(|found| Cow::Borrowed(&found.finding)).collect(),
+            Verdict::Judged(report) => report.findings.iter().map(as_it_counts).collect(),
             Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
             Verdict::Error { .. } => Vec::new(),
         }
@@ -213,6 +214,15 @@ impl Verdict {
             Verdict::Variables { .. } | Verdict::Error { .. } => &[],
         }
     }
+}
+
+fn as_it_counts(found: &Found) -> Cow<'_, Finding> {
+    let (finding, severity) = (&found.finding, found.counts_as());
+    if severity == finding.severity {
+        return Cow::Borrowed(finding);
+    }
+    let message = format!("{}, so it counts as {severity} instead of {}", finding.message, finding.severity);
+    Cow::Owned(Finding { severity, message, ..finding.clone() })
 }
 
 /// The answer to a line.
@@ -404,7 +414,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     let answers: Vec<FileAnswer> = files.iter().map(answer).collect();
     let mut tally = Tally::new(judge.fail_on);
     answers.iter().for_each(|answer| tally.add(&answer.verdict));
-    output::list(format, &answers, show)?;
+    output::list(format, &answers, |answers, out| show(answers, judge.fail_on, out))?;
     if format == Format::Table {
         for FileAnswer { file, verdict } in &answers {
             let error = |at: &str, why: &str| {
@@ -422,7 +432,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
 }
 
 /// The findings of all files as one table, the worst first, what could not be judged, and a summary.
-fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
+fn show(answers: &[FileAnswer], fail_on: Severity, out: &mut dyn Write) -> io::Result<()> {
     let several = answers.len() > 1;
     let place = |file: &str, at: &str| {
         let place = if several { format!("{file}: {at}") } else { at.to_owned() };
@@ -455,8 +465,14 @@ fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
     let judged = answers.iter().filter(|it| !matches!(it.verdict, Verdict::Error { .. })).count();
+    if judged == 0 {
+        return writeln!(out, "Nothing was judged.");
+    }
     writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
     if let Some((_, worst)) = findings.first() {
+        if worst.severity < fail_on {
+            writeln!(out, "No finding is {fail_on} or above, so none fails a pipeline (`--fail-on`).")?;
+        }
         writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
     }
     Ok(())
