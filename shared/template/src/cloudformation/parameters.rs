@@ -66,7 +66,9 @@ fn lets_in_references_alone(pattern: &str) -> bool {
             let group = one.strip_prefix("(?:").or(one.strip_prefix('('));
             let group = group.and_then(|rest| rest.strip_suffix(")?").or(rest.strip_suffix(')')));
             is_reference(one)
-                || group.and_then(alternatives).is_some_and(|all| all.into_iter().map(without_anchors).all(is_reference))
+                || group
+                    .and_then(alternatives)
+                    .is_some_and(|all| all.into_iter().map(without_anchors).all(is_reference))
         })
     })
 }
