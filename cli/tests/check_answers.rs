@@ -144,7 +144,7 @@ fn a_template_is_taken_out_of_what_cloudformation_answers() {
 
 #[test]
 fn terraforms_log_and_its_archive_are_told_from_a_plan() {
-    let log = "{\"@level\":\"info\",\"@message\":\"Terraform 1.9.8\",\"@module\":\"terraform.ui\",\"type\":\"version\"}\n\
+    let log = "{\"@level\":\"info\",\"@message\":\"Terraform 1.9.8\",\"type\":\"version\"}\n\
                {\"@level\":\"info\",\"@message\":\"Plan: 1 to add\",\"type\":\"change_summary\"}\n";
     let error = answer("template", log)["error"].as_str().expect("an error").to_owned();
     assert!(error.contains("the log of `terraform plan -json`"), "{error}");
