@@ -24,7 +24,12 @@ use warden_sandbox::{CallMatch, Fault, Options, Sandbox, Stack, build_guards, wo
 const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
 
 /// The trust policy of a function's role.
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
+const TRUST: &str = r#"{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    ]
+}"#;
 
 /// What a command said.
 #[derive(Debug)]
@@ -352,6 +357,10 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
     assert!(!alone.out.contains("secret-guard"), "{alone:?}");
     let alone = account.warden(&["opt-in", "shop", "--guard", "secrets", "--yes"]).check(0, &["secret-guard: enforce"]);
     assert!(!alone.out.contains("access-guard"), "{alone:?}");
+    account
+        .warden(&["opt-in", "shop", "--guard", "secrets", "--mode", "strip", "--yes"])
+        .check(0, &["tag `warden:secrets` = `strip` (was `enforce`)", "secret-guard: enforce, without the layer"]);
+    assert_eq!(account.tag("warden:secrets").await.as_deref(), Some("strip"));
 }
 
 #[tokio::test]

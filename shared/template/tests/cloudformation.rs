@@ -1309,3 +1309,23 @@ fn hostile_templates_end_soon() {
     let found = said(&format!("Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n{doors}"));
     assert_eq!(found.iter().filter(|it| it.starts_with("critical public-invoke")).count(), count);
 }
+
+/// A parameter whose pattern takes nothing but an ARN passes no secret on, whatever the variable is called.
+#[test]
+fn a_parameter_that_takes_an_arn_alone_is_no_secret() {
+    let found = |pattern: &str| {
+        let template = format!(
+            "Parameters: {{SigningKey: {{Type: String, Default: '', AllowedPattern: '{pattern}'}}}}\nConditions: \
+             {{Makes: !Equals [!Ref SigningKey, '']}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: \
+             {{Environment: {{Variables: {{SIGNING_KEY: !If [Makes, !GetAtt Key.Arn, !Ref SigningKey]}}}}}}}}\n  Key: \
+             {{Type: AWS::KMS::Key}}\n"
+        );
+        judge(&template, &Context::default()).expect("a template").findings
+    };
+    assert_eq!(found("^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"), []);
+    for free in ["[A-Za-z0-9]*", "(arn:.+)?|[a-z]+"] {
+        let found = found(free);
+        assert_eq!(found.len(), 1, "{free}");
+        assert_eq!(found[0].finding.severity, Severity::Medium, "{free}");
+    }
+}

@@ -292,7 +292,8 @@ proptest! {
                 if let (Surface::InlinePolicy(_), false) = (plan.surface(),
                     record.entry.findings.iter().any(|it| !it.at.contains('['))) {
                     let named = |index: &usize| {
-                        record.entry.findings.iter().any(|finding| finding.at.starts_with(&format!("Statement[{index}]")))
+                        let place = format!("Statement[{index}]");
+                        record.entry.findings.iter().any(|finding| finding.at.starts_with(&place))
                     };
                     let after = statements(plan.after());
                     for (index, statement) in statements(plan.before()).iter().enumerate() {
