@@ -117,7 +117,8 @@ impl Caller {
             let alone = profile::credentials(name, &config, http_client);
             config = config.into_builder().credentials_provider(alone).build();
         }
-        let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
+        let credentials =
+            config.credentials_provider().with_context(|| format!("no AWS credentials: {GIVE_CREDENTIALS}"))?;
         if let Err(error) = credentials.provide_credentials().await {
             return Err(profile::Profile::without_credentials(profile.as_ref(), &error));
         }
@@ -295,8 +296,9 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or use --profile (after `aws sso login` where it is \
-                              one of SSO), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+/// What to do where nothing gives credentials.
+const GIVE_CREDENTIALS: &str = "set AWS_PROFILE or use --profile (after `aws sso login` where it is one of SSO), or \
+                                set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
 /// The name of a user or a session in its ARN, as a source identity may be: `[\w+=,.@-]{2,64}` (STS API reference,
 /// AssumeRole).

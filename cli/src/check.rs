@@ -21,6 +21,7 @@ use warden_policy::{
 };
 use warden_template::{Found, NotJudged, Report};
 
+mod answer;
 mod environment;
 mod role;
 
@@ -152,16 +153,18 @@ impl Kind {
 
 const EXAMPLES: &str = "\
 Examples:
-  aws lambda get-policy --function-name pay --query Policy --output text | warden check function-policy
+  aws lambda get-policy --function-name pay | warden check function-policy
+  aws iam get-role-policy --role-name pay --policy-name own | warden check role-policy
+  aws iam get-role --role-name pay | warden check trust-policy --account 111122223333
+  aws lambda get-function-configuration --function-name pay | warden check environment
   warden check function-policy --trusted-account 111122223333 policies/*.json
-  jq -c .Policy many.json | warden check function-policy --jsonl
-  aws lambda get-function-configuration --function-name pay --query Environment | warden check environment
-  aws iam get-role --role-name pay --query Role.AssumeRolePolicyDocument | warden check trust-policy --account 111122223333
-  Whole roles of an account, with attached policies and boundaries: docs/check.md has the command.
   warden check template infra/*.yaml
   terraform plan -out plan && terraform show -json plan | warden check template
+  jq -c '.[]' many-policies.json | warden check function-policy --jsonl
+  Whole roles of an account, with attached policies and boundaries: docs/check.md has the command.
 
-A policy is an object, or text that holds one, URL-encoded or not, as IAM and Lambda send them.";
+A policy is an object, or text that holds one, URL-encoded or not, as IAM and Lambda send them. It may stand in the
+whole answer of AWS, as above.";
 
 /// What there is to say about one document.
 #[derive(Debug, Serialize)]
@@ -182,9 +185,10 @@ enum Verdict {
 }
 
 impl Verdict {
+    /// The findings as a person is shown them: with the severity that a pipeline goes by.
     fn findings(&self) -> Vec<Cow<'_, Finding>> {
         match self {
-            Verdict::Judged(report) => report.findings.iter().map(|found| Cow::Borrowed(&found.finding)).collect(),
+            Verdict::Judged(report) => report.findings.iter().map(as_it_counts).collect(),
             Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
             Verdict::Error { .. } => Vec::new(),
         }
@@ -213,6 +217,15 @@ impl Verdict {
             Verdict::Variables { .. } | Verdict::Error { .. } => &[],
         }
     }
+}
+
+fn as_it_counts(found: &Found) -> Cow<'_, Finding> {
+    let (finding, severity) = (&found.finding, found.counts_as());
+    if severity == finding.severity {
+        return Cow::Borrowed(finding);
+    }
+    let message = format!("{}, so it counts as {severity} instead of {}", finding.message, finding.severity);
+    Cow::Owned(Finding { severity, message, ..finding.clone() })
 }
 
 /// The answer to a line.
@@ -258,6 +271,12 @@ impl Judge {
 
     fn answer(&self, bytes: &[u8]) -> Result<Verdict, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
+            // A plan of `terraform plan -out` is an archive of that kind.
+            if self.kind == Kind::Template && bytes.starts_with(b"PK\x03\x04") {
+                return "this is an archive, as `terraform plan -out` writes it: `terraform show -json FILE | warden \
+                        check template` judges the plan in it"
+                    .to_owned();
+            }
             format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
         })?;
         if text.trim().is_empty() {
@@ -273,10 +292,7 @@ impl Judge {
             }
             Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
             Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
-            // YAML may begin with a quoted key.
-            Kind::Template => warden_template::judge(&plain_text(text).unwrap_or(Cow::Borrowed(text)), context)
-                .map(Verdict::Judged)
-                .map_err(|error| error.to_string()),
+            Kind::Template => template(text, context).map(Verdict::Judged),
         }
     }
 }
@@ -286,9 +302,47 @@ fn policy(
     kind: warden_policy::Kind,
     judge: impl FnOnce(&Document<'_>) -> Vec<Finding>,
 ) -> Result<Verdict, String> {
+    with_policy(text, kind, |document| findings(judge(document)))
+}
+
+/// Reads a policy, which may stand in an answer of AWS.
+fn with_policy<T>(text: &str, kind: warden_policy::Kind, then: impl FnOnce(&Document<'_>) -> T) -> Result<T, String> {
     let text = json_text(text)?;
-    let document = Document::parse(&text, kind).map_err(|error| error.to_string())?;
-    Ok(findings(judge(&document)))
+    let error = match Document::parse(&text, kind) {
+        Ok(document) => return Ok(then(&document)),
+        Err(error) => error,
+    };
+    match answer::policy(&text, kind) {
+        Some(part) => {
+            let part = part?;
+            let place = |reason: String| format!("{}: {reason}", part.path);
+            let text = json_text(part.json).map_err(place)?;
+            Document::parse(&text, kind).map(|document| then(&document)).map_err(|error| place(error.to_string()))
+        }
+        None => Err(not_an_object(&text, "a policy").unwrap_or_else(|| error.to_string())),
+    }
+}
+
+/// Why what does not begin like an object is none, without a word of it.
+fn not_an_object(text: &str, noun: &str) -> Option<String> {
+    match text.trim_start().chars().next()? {
+        '{' => None,
+        '[' => Some(format!("a list is not {noun}: `jq -c '.[]'` makes a line of each part, for --jsonl")),
+        _ if text.trim() == "null" => {
+            Some(format!("`null` is not {noun}: perhaps there is none where it was taken from"))
+        }
+        _ => Some(format!("this is not JSON: {noun} is an object, which begins with `{{`")),
+    }
+}
+
+/// Judges a template or a plan, which may stand in an answer of AWS.
+fn template(text: &str, context: &Context) -> Result<Report, String> {
+    // YAML may begin with a quoted key.
+    let judge = |text| warden_template::judge(&plain_text(text).unwrap_or(Cow::Borrowed(text)), context);
+    judge(text).or_else(|error| match answer::template(text) {
+        Some(part) => judge(part?.json).map_err(|error| format!("TemplateBody: {error}")),
+        None => Err(error.to_string()),
+    })
 }
 
 fn findings(findings: Vec<Finding>) -> Verdict {
@@ -367,6 +421,10 @@ fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
         }
     }
     out.flush()?;
+    // A command that failed before it in a pipe writes nothing, which must not look like a judgement.
+    if line == 0 {
+        bail!("the input is empty, so nothing was judged");
+    }
     Ok(tally.exit())
 }
 
@@ -404,7 +462,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
     let answers: Vec<FileAnswer> = files.iter().map(answer).collect();
     let mut tally = Tally::new(judge.fail_on);
     answers.iter().for_each(|answer| tally.add(&answer.verdict));
-    output::list(format, &answers, show)?;
+    output::list(format, &answers, |answers, out| show(answers, judge.fail_on, out))?;
     if format == Format::Table {
         for FileAnswer { file, verdict } in &answers {
             let error = |at: &str, why: &str| {
@@ -422,7 +480,7 @@ fn files_one_by_one(judge: &Judge, files: &[PathBuf], format: Format) -> anyhow:
 }
 
 /// The findings of all files as one table, the worst first, what could not be judged, and a summary.
-fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
+fn show(answers: &[FileAnswer], fail_on: Severity, out: &mut dyn Write) -> io::Result<()> {
     let several = answers.len() > 1;
     let place = |file: &str, at: &str| {
         let place = if several { format!("{file}: {at}") } else { at.to_owned() };
@@ -455,8 +513,14 @@ fn show(answers: &[FileAnswer], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
     let judged = answers.iter().filter(|it| !matches!(it.verdict, Verdict::Error { .. })).count();
+    if judged == 0 {
+        return writeln!(out, "Nothing was judged.");
+    }
     writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
     if let Some((_, worst)) = findings.first() {
+        if worst.severity < fail_on {
+            writeln!(out, "No finding is {fail_on} or above, so none fails a pipeline (`--fail-on`).")?;
+        }
         writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
     }
     Ok(())

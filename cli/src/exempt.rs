@@ -17,15 +17,24 @@ const KEY: &str = "warden:exempt";
 /// The longest way ahead that the last day may lie: the guards take no more.
 const DAYS: i64 = 90;
 
-/// Let one finding pass on one function until a day, at most 90 days ahead: sets the tag `warden:exempt`
+/// Let one function break one rule until a day: sets the tag `warden:exempt`
 ///
-/// With your own permission to tag the function. Other exemptions on it stay; those whose day is past go.
+/// To the end of that day, at most 90 days ahead, the guards record the finding on this function and change nothing
+/// about it. All other findings are acted on as before. The tag is set with your own permission (lambda:TagResource).
+/// Other exemptions in it stay; those whose day is past go.
+///
+/// Findings on roles and customer managed policies are exempt by the tags of these: the command prints how.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "warden exempt [OPTIONS] --for <TIME> <FUNCTION> <FINDING>\n       \
+                      warden exempt [OPTIONS] --until <YYYY-MM-DD> <FUNCTION> <FINDING>",
+    after_help = EXAMPLES
+)]
 pub(crate) struct Exempt {
     /// The function, by its name or ARN
     function: String,
 
-    /// The finding to let pass; `warden explain` lists them
+    /// The id of the finding, as `warden audit` shows it; `warden explain` lists all of them
     #[arg(value_name = "FINDING", value_parser = explain::finding_ids(), hide_possible_values = true)]
     finding: FindingId,
 
@@ -39,6 +48,11 @@ pub(crate) struct Exempt {
     account: account::Args,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  warden exempt pay public-url --for 30d
+  warden exempt pay external-invoke --until 2026-12-31";
+
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct Until {
@@ -46,7 +60,7 @@ struct Until {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = span::date)]
     until: Option<Date>,
 
-    /// For so long from now on, to the end of that day
+    /// For so long from now on, to the end of the last day: 12h, 7d, 2 weeks
     #[arg(long = "for", value_name = "TIME", value_parser = span::duration)]
     length: Option<SignedDuration>,
 }
@@ -99,10 +113,7 @@ fn refuse_where_it_does_nothing(finding: FindingId, until: Date) -> anyhow::Resu
              LayerNames"
                 .to_owned()
         }
-        None if finding == FindingId::SharedRole => {
-            "is only reported, before a deployment or an opt-in, so there is nothing to exempt".to_owned()
-        }
-        None => "cannot be exempt: nothing in this release finds it".to_owned(),
+        None => "is only reported, before a deployment or an opt-in, so there is nothing to exempt".to_owned(),
     };
     let these: Vec<&str> = FindingId::ALL
         .iter()

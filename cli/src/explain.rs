@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::io::{self, Write};
-use warden_finding::FindingId;
+use warden_finding::{Explanation, FindingId};
 
 /// Say what a finding means, the attack it stops, what Warden does about it and how to allow what one needs
 #[derive(clap::Args)]
@@ -21,8 +21,9 @@ pub(crate) struct Explain {
     output: output::Args,
 }
 
+/// The ids of what this release finds.
 pub(crate) fn finding_ids() -> impl TypedValueParser<Value = FindingId> {
-    PossibleValuesParser::new(FindingId::ALL.iter().map(|id| id.as_str())).try_map(|word| word.parse::<FindingId>())
+    PossibleValuesParser::new(FindingId::judged().map(|(id, _)| id.as_str())).try_map(|word| word.parse::<FindingId>())
 }
 
 /// One rule as programs see it.
@@ -30,26 +31,21 @@ pub(crate) fn finding_ids() -> impl TypedValueParser<Value = FindingId> {
 struct Rule {
     id: FindingId,
     title: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meaning: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attack: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instead: Option<&'static str>,
+    meaning: &'static str,
+    attack: &'static str,
+    remedy: &'static str,
+    instead: &'static str,
 }
 
-impl Rule {
-    fn of(id: FindingId) -> Self {
-        let text = id.explanation();
+impl From<(FindingId, &Explanation)> for Rule {
+    fn from((id, text): (FindingId, &Explanation)) -> Self {
         Self {
             id,
             title: id.title(),
-            meaning: text.map(|text| text.meaning),
-            attack: text.map(|text| text.attack),
-            remedy: text.map(|text| text.remedy),
-            instead: text.map(|text| text.instead),
+            meaning: text.meaning,
+            attack: text.attack,
+            remedy: text.remedy,
+            instead: text.instead,
         }
     }
 }
@@ -58,12 +54,14 @@ impl Explain {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         // A page to read, also in a pager: it is not shown as a list unless that was asked for.
         let format = self.output.given().unwrap_or(Format::Table);
+        // Without an id, all of them.
+        let mut rules = FindingId::judged().filter(|(id, _)| self.id.is_none_or(|asked| asked == *id));
         match (self.id, format) {
-            (Some(id), Format::Table) => page(id, &mut io::BufWriter::new(anstream::stdout())),
-            (Some(id), Format::Json | Format::Jsonl) => output::list(format, &[Rule::of(id)], |_, _| Ok(())),
-            (None, Format::Table | Format::Json | Format::Jsonl) => {
-                let judged = FindingId::ALL.iter().copied().filter(|id| id.explanation().is_some());
-                output::list(format, &judged.map(Rule::of).collect::<Vec<_>>(), index)
+            (Some(_), Format::Table) => {
+                rules.try_for_each(|(id, text)| page(id, text, &mut io::BufWriter::new(anstream::stdout())))
+            }
+            (_, Format::Table | Format::Json | Format::Jsonl) => {
+                output::list(format, &rules.map(Rule::from).collect::<Vec<_>>(), index)
             }
         }
         .context("writing the explanation")?;
@@ -79,12 +77,8 @@ fn index(rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", table.trim_fmt())
 }
 
-fn page(id: FindingId, out: &mut dyn Write) -> io::Result<()> {
+fn page(id: FindingId, text: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {}", id.bold(), id.title())?;
-    let Some(text) = id.explanation() else {
-        writeln!(out, "\nNothing in this release judges it.")?;
-        return out.flush();
-    };
     let mut instead = text.instead.to_owned();
     if let Some(exemption) = id.exemption() {
         instead.push(' ');

@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::bail;
 use clap::{
-    ValueEnum,
+    ArgGroup, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -36,9 +36,14 @@ use warden_guards::{GUARDS, Outlook as Found};
 /// does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter PreExisting
 /// says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "warden opt-in [OPTIONS] <FUNCTION>...\n       warden opt-in [OPTIONS] --role <ROLE>...",
+    group(ArgGroup::new("whom").args(["functions", "role"]).required(true).multiple(true)),
+    after_help = EXAMPLES
+)]
 pub(crate) struct OptIn {
     /// The functions, by name or ARN
-    #[arg(required_unless_present = "role", value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
 
     /// A role, by name or ARN; may be given several times
@@ -64,6 +69,13 @@ pub(crate) struct OptIn {
     account: account::Args,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  warden opt-in pay --mode observe
+  warden opt-in pay refunds --owner 'shop team'
+  warden opt-in --role pay-role
+  warden opt-in pay --guard secrets --mode strip";
+
 /// A mode that one can opt in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
@@ -71,6 +83,8 @@ enum Mode {
     Observe,
     /// Judge, record and put right
     Enforce,
+    /// With `--guard secrets`: as `enforce`, but without the layer. The function's code fetches its secrets itself
+    Strip,
 }
 
 fn guards() -> impl TypedValueParser<Value = GuardKind> {
@@ -89,6 +103,9 @@ impl OptIn {
             && !self.role.is_empty()
         {
             bail!("{} looks at no role: leave out --guard, or opt in the functions by themselves", guard.name());
+        }
+        if self.mode == Mode::Strip && self.guard != Some(GuardKind::Secrets) {
+            bail!("only secret-guard knows the mode strip: say `--guard secrets --mode strip`");
         }
         let caller = Caller::connect(&self.account).await?;
         // Each once, in whatever ways it is named.
@@ -142,6 +159,7 @@ impl OptIn {
         let mode = match self.mode {
             Mode::Observe => "observe",
             Mode::Enforce => "enforce",
+            Mode::Strip => "strip",
         };
         let owner = self.owner.iter().map(|owner| ("warden:owner".to_owned(), owner.clone()));
         [(key, mode.to_owned())].into_iter().chain(owner).collect()
@@ -199,7 +217,8 @@ impl Then<'_> {
         for reservation in &outlook.reservations {
             writeln!(out, "  {} {}", "mind".yellow(), printable(reservation))?;
         }
-        writeln!(out, "  {}: {}", self.kind.name(), opt_in.mode)?;
+        let how = if opt_in.strip { ", without the layer" } else { "" };
+        writeln!(out, "  {}: {}{how}", self.kind.name(), opt_in.mode)?;
         if outlook.found.is_empty() {
             return writeln!(out, "  {}", outlook.nothing_found);
         }

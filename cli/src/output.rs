@@ -150,7 +150,8 @@ pub(crate) fn severity(severity: Severity) -> String {
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let dangerous = |letter: char| {
         letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     if !text.contains(dangerous) {
         return Cow::Borrowed(text);

@@ -11,8 +11,9 @@ use anyhow::{Context, bail};
 use owo_colors::OwoColorize;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::{self, IsTerminal, Read, Write};
-use warden_aws::MOST_BYTES;
+use warden_aws::{Aws, MOST_BYTES};
 use warden_engine::{
+    name::lambda::Qualifier,
     plan::Plan,
     secret::{
         environment::{VariableName, WHEN_IT_STARTS},
@@ -70,11 +71,16 @@ impl Rotate {
         let plan = match rotation.plan(&kept, hash, known) {
             Ok(plan) => plan,
             Err(refusal) => {
-                output::done(format_args!("{refusal}: there is nothing to change."));
+                // Of an earlier run too that was cut off: how it ended is written down by a guard.
+                output::done(format_args!(
+                    "{refusal}: there is nothing to change. {name} has it from its next start; {WHEN_IT_STARTS}. {}",
+                    start_anew(name, &mark_of(&kept), &self.account.aws_options(region), published)
+                ));
                 return Ok(Exit::Fine);
             }
         };
-        output::plan(|out| announce(name, variable, &kept, &plan, out))?;
+        let elsewhere = elsewhere(&operator.aws, &rotation, &kept).await;
+        output::plan(|out| announce(&rotation, &kept, &plan, &elsewhere, out))?;
         if !self.consent.given(&operator.place([region]), "Rotate it?")? {
             return Ok(Exit::Findings);
         }
@@ -97,14 +103,68 @@ impl Rotate {
                 | RotateRefusal::Changed
                 | RotateRefusal::Busy(_)
                 | RotateRefusal::Failed(_) => Ok(refuse(&refusal.to_string())),
-                RotateRefusal::Call(_) | RotateRefusal::Unwritable(_) => Err(refusal.into()),
+                RotateRefusal::Call(_) | RotateRefusal::Unwritable(_) => Err(anyhow::Error::from(refusal).context(
+                    format!(
+                        "whether {variable} of {name} has the new value is not known. In a minute, run the same command with \
+                         the same value again: it says so, or does the rest"
+                    ),
+                )),
             },
         }
     }
 }
 
-fn announce(name: &str, variable: &VariableName, kept: &Kept, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} of {}", variable.bold(), name.bold())?;
+/// What tells a version of a secret, as far as a shell takes it without quotes.
+fn mark_of(kept: &Kept) -> String {
+    kept.version.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
+}
+
+/// Where else the value is that is to be replaced, a line each.
+async fn elsewhere(aws: &Aws, rotation: &Rotation, kept: &Kept) -> Vec<String> {
+    let Rotation { function, variable, .. } = rotation;
+    let found = match aws.held_elsewhere(function, variable, kept, secret_guard::is_no_chance).await {
+        Ok(found) => found,
+        // Nothing is changed by the look, and no rotation waits for it.
+        Err(error) => {
+            return vec![format!("whether the earlier value is anywhere else could not be found out: {error}")];
+        }
+    };
+    let kept = found.kept.iter().map(|(function, name)| {
+        format!("{name} of {function} has the earlier value too: `warden rotate {function} {name}`")
+    });
+    let plaintext = found.plaintext.iter().map(|(function, name)| {
+        format!(
+            "{name} of {function} holds the earlier value in plaintext: set the new one where that is deployed from"
+        )
+    });
+    let versions = found.versions.iter().map(|number| {
+        let name = function.name();
+        if number == Qualifier::latest_published().as_str() {
+            return format!(
+                "version {number} of {name}, which runs, has the earlier value in plaintext until it is published anew"
+            );
+        }
+        format!("version {number} of {name} keeps the earlier value for ever: delete it once nobody needs it")
+    });
+    let unread = found
+        .unread
+        .iter()
+        .map(|what| format!("whether {what} holds the earlier value is not known: it cannot be read"));
+    kept.chain(plaintext).chain(versions).chain(unread).collect()
+}
+
+fn announce(
+    rotation: &Rotation,
+    kept: &Kept,
+    plan: &Plan,
+    elsewhere: &[String],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Rotation { function, variable, .. } = rotation;
+    writeln!(out, "{} of {}", variable.bold(), function.name().bold())?;
+    for line in elsewhere.iter().chain(&kept.others.told(function, &kept.secret)) {
+        writeln!(out, "  {} {}", "but".bold(), printable(line))?;
+    }
     for change in plan.changes() {
         writeln!(out, "  {} {}", "call".green(), printable(&change.call().to_string()))?;
     }

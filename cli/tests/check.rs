@@ -3,11 +3,18 @@
 mod process;
 
 use process::{run, start};
+use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 
-const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#;
+const PUBLIC: &str = concat!(
+    r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":"*","#,
+    r#""Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#
+);
 const HARMLESS: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
-const OUTSIDE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#;
+const OUTSIDE: &str = concat!(
+    r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":"999999999999"},"#,
+    r#""Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay"}]}"#
+);
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
@@ -24,9 +31,9 @@ fn check(input: impl Into<Vec<u8>>, expected: &[&str], code: i32) {
 }
 
 fn public(line: usize) -> String {
-    format!(
-        r#"{{"line":{line},"findings":[{{"id":"public-invoke","severity":"critical","at":"Statement[0]","message":"anybody with an AWS account has `lambda:InvokeFunction` on the function"}}]}}"#
-    )
+    let message = "anybody with an AWS account has `lambda:InvokeFunction` on the function";
+    let finding = r#""id":"public-invoke","severity":"critical","at":"Statement[0]""#;
+    format!(r#"{{"line":{line},"findings":[{{{finding},"message":"{message}"}}]}}"#)
 }
 
 #[test]
@@ -38,7 +45,6 @@ fn each_line_is_answered_by_the_line_of_its_number() {
 #[test]
 fn nothing_found_is_fine() {
     check(format!("{HARMLESS}\n"), &[r#"{"line":1,"findings":[]}"#], 0);
-    check("", &[], 0);
 }
 
 #[test]
@@ -169,9 +175,16 @@ fn the_context_decides_what_is_outside() {
 
 #[test]
 fn a_network_is_the_own_one_when_it_is_said_to_be() {
-    let office = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111122223333:function:pay","Condition":{"IpAddress":{"aws:SourceIp":"198.51.100.7/32"}}}]}"#;
+    let office = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "lambda:InvokeFunction",
+        "Resource": "arn:aws:lambda:us-east-1:111122223333:function:pay",
+        "Condition": {"IpAddress": {"aws:SourceIp": "198.51.100.7/32"}},
+    }]});
     let found = |arguments: &[&str]| {
-        let output = run(&[&["check", "function-policy", "-", "--output", "json"], arguments].concat(), office);
+        let arguments = [&["check", "function-policy", "-", "--output", "json"], arguments].concat();
+        let output = run(&arguments, office.to_string());
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         answer[0]["findings"][0]["id"].as_str().map(str::to_owned)
     };
@@ -184,24 +197,35 @@ fn a_network_is_the_own_one_when_it_is_said_to_be() {
 /// A role that only Lambda assumes has no tags but its own.
 #[test]
 fn who_assumes_a_role_decides_what_its_own_tag_limits() {
-    let role = |also: &str| {
-        format!(
-            r#"{{"policies":[{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"*","Condition":{{"StringEquals":{{"aws:ResourceTag/till":"${{aws:PrincipalTag/till}}"}}}}}}]}}],"trust":{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"lambda.amazonaws.com"{also}}},"Action":"sts:AssumeRole"}}]}}}}"#
-        )
-    };
-    let severity = |role: &str| {
+    let permissions = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Action": "dynamodb:GetItem",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/till": "${aws:PrincipalTag/till}"}},
+    }]});
+    let severity = |principal: serde_json::Value| {
+        let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"});
+        let trust = json!({"Version": "2012-10-17", "Statement": [statement]});
+        let role = json!({"policies": [permissions], "trust": trust}).to_string();
         let output = run(&["check", "role", "-", "--account", "111122223333", "--output", "json"], role);
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         answer[0]["findings"][0]["severity"].as_str().map(str::to_owned)
     };
-    assert_eq!(severity(&role("")).as_deref(), Some("medium"));
-    assert_eq!(severity(&role(r#","AWS":"111122223333""#)).as_deref(), Some("high"));
+    assert_eq!(severity(json!({"Service": "lambda.amazonaws.com"})).as_deref(), Some("medium"));
+    let also_people = json!({"Service": "lambda.amazonaws.com", "AWS": "111122223333"});
+    assert_eq!(severity(also_people).as_deref(), Some("high"));
 }
 
 #[test]
 fn a_layer_is_judged_as_a_layer() {
-    let layer = r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion","Resource":"arn:aws:lambda:us-east-1:111122223333:layer:tools:1"}]}"#;
-    let output = run(&["check", "layer-policy", "-", "--output", "json"], layer);
+    let layer = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "a",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "lambda:GetLayerVersion",
+        "Resource": "arn:aws:lambda:us-east-1:111122223333:layer:tools:1",
+    }]});
+    let output = run(&["check", "layer-policy", "-", "--output", "json"], layer.to_string());
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(answer[0]["file"], "standard input");
     assert_eq!(answer[0]["findings"][0]["id"], "public-layer");
@@ -308,7 +332,6 @@ fn nobody_is_let_exempt_a_function_from_what_is_no_finding_on_it() {
         ("public-layer", "layers have no tags"),
         ("external-layer", "layers have no tags"),
         ("shared-role", "nothing to exempt"),
-        ("unbounded-concurrency", "nothing in this release finds it"),
     ] {
         let refused = run(&["exempt", "pay", id, "--for", "7d", "--yes"], "");
         let said = text(&refused.stderr);
@@ -317,11 +340,37 @@ fn nobody_is_let_exempt_a_function_from_what_is_no_finding_on_it() {
     }
 }
 
+/// An id may be kept for a rule that no judge knows yet. Nobody is offered it.
+#[test]
+fn the_ids_that_are_offered_are_those_of_what_is_found() {
+    let listed = run(&["explain", "--output", "json"], "");
+    let rules: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    let ids: Vec<&str> = rules.as_array().expect("a list").iter().filter_map(|rule| rule["id"].as_str()).collect();
+    for arguments in [&["explain", "opted-out"][..], &["exempt", "pay", "unbounded-concurrency", "--for", "7d"]] {
+        let refused = run(arguments, "");
+        let said = text(&refused.stderr);
+        let (_, offered) = said.split_once("[possible values: ").expect("the ids");
+        let (offered, _) = offered.split_once(']').expect("their end");
+        assert_eq!(offered.split(", ").collect::<Vec<_>>(), ids);
+        assert_eq!(refused.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn whoever_names_nothing_to_opt_in_is_told_what_can_be() {
+    let refused = run(&["opt-in"], "");
+    let said = text(&refused.stderr);
+    assert!(said.contains("warden opt-in [OPTIONS] <FUNCTION>...") && said.contains("--role <ROLE>"), "{said}");
+    assert_eq!(refused.status.code(), Some(2));
+}
+
 #[test]
 fn nobody_is_let_opt_in_to_a_guard_that_does_not_look_there() {
     for (arguments, why) in [
         (&["opt-in", "pay", "--guard", "concurrency"][..], "role, access, secrets"),
         (&["opt-in", "--role", "pay", "--guard", "access"], "access-guard looks at no role"),
+        (&["opt-in", "pay", "--mode", "strip"], "say `--guard secrets --mode strip`"),
+        (&["opt-in", "pay", "--mode", "strip", "--guard", "access"], "say `--guard secrets --mode strip`"),
     ] {
         let refused = run(arguments, "");
         let said = text(&refused.stderr);

@@ -29,6 +29,12 @@ fn check(input: impl Into<Vec<u8>>, expected: &[&str], code: i32) {
     assert_eq!(text(&output.stderr), "");
 }
 
+/// The answer to a line where one variable holds a password.
+fn found(line: usize, severity: &str, name: &str) -> String {
+    let finding = format!(r#""id":"plaintext-secret","severity":"{severity}","at":"{name}","kind":"password""#);
+    format!(r#"{{"line":{line},"findings":[{{{finding},"confidence":"{severity}"}}]}}"#)
+}
+
 #[test]
 fn each_environment_is_answered_by_the_line_of_its_number() {
     let password = canary();
@@ -41,9 +47,9 @@ fn each_environment_is_answered_by_the_line_of_its_number() {
     check(
         lines.join("\n"),
         &[
-            r#"{"line":1,"findings":[{"id":"plaintext-secret","severity":"high","at":"DB_PASSWORD","kind":"password","confidence":"high"}]}"#,
+            &found(1, "high", "DB_PASSWORD"),
             r#"{"line":2,"findings":[]}"#,
-            r#"{"line":3,"findings":[{"id":"plaintext-secret","severity":"medium","at":"DB_PASSWORD","kind":"password","confidence":"medium"}]}"#,
+            &found(3, "medium", "DB_PASSWORD"),
             r#"{"line":4,"findings":[]}"#,
         ],
         1,
@@ -53,8 +59,8 @@ fn each_environment_is_answered_by_the_line_of_its_number() {
 #[test]
 fn what_lambda_answers_with_is_taken_as_it_is() {
     let password = canary();
-    let finding = r#"{"line":1,"findings":[{"id":"plaintext-secret","severity":"high","at":"dbPass","kind":"password","confidence":"high"}]}"#;
-    check(format!(r#"{{"Variables":{{"A":"b","dbPass":"{password}"}}}}"#), &[finding], 1);
+    let input = format!(r#"{{"Variables":{{"A":"b","dbPass":"{password}"}}}}"#);
+    check(input, &[&found(1, "high", "dbPass")], 1);
     // A variable of that name is one like any other.
     check(r#"{"Variables":"text"}"#, &[r#"{"line":1,"findings":[]}"#], 0);
 }

@@ -162,7 +162,11 @@ fn an_error_in_a_role_names_its_document() {
         json!({"policies": [], "boundary": "%FF"}),
         &["boundary: the document is not UTF-8 after URL decoding"],
     );
-    check("role", json!({"policies": ["no policy"]}), &["policies[0]: expected ident at line 1 column 2"]);
+    check(
+        "role",
+        json!({"policies": ["no policy"]}),
+        &["policies[0]: this is not JSON: a policy is an object, which begins with `{`"],
+    );
 }
 
 #[test]

@@ -38,7 +38,15 @@ fn wardens_own_roles_pass_wardens_own_rules() {
             r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[11]""#,
         ]
     );
+    let ids = answer["findings"].as_array().expect("findings").iter().map(|finding| &finding["id"]);
+    assert_eq!(ids.filter(|id| *id == "plaintext-secret").count(), 0, "it has no secret");
     assert_eq!(answer.get("not_judged"), None, "all of it was judged");
+    // What a person reads agrees with the exit status.
+    assert_eq!(output.status.code(), Some(0));
+    let table = run(&["--output", "table", WARDENS_OWN], "");
+    let table = String::from_utf8(table.stdout).expect("UTF-8");
+    assert!(table.contains("No finding is high or above, so none fails a pipeline"), "{table}");
+    assert!(!table.contains(" high  "), "{table}");
 }
 
 #[test]
@@ -67,7 +75,7 @@ fn templates_are_answered_line_by_line() {
     assert_eq!(answers[0]["findings"][0]["id"], "public-invoke");
     assert_eq!(answers[0]["findings"][0]["at"], "May");
     assert_eq!(answers[1], json!({"line": 2, "findings": []}));
-    assert!(answers[2]["error"].as_str().is_some_and(|error| error.starts_with("neither a CloudFormation")));
+    assert_eq!(answers[2]["error"], "Resources: not a mapping of resources by their logical ids");
     let ids = answers[3]["findings"].as_array().expect("findings").iter().map(|finding| finding["id"].clone());
     assert_eq!(ids.collect::<Vec<_>>(), ["public-url", "public-invoke", "wildcard-invoke-action"]);
     assert_eq!(output.status.code(), Some(2));
@@ -112,6 +120,12 @@ fn a_role_that_is_for_no_function_counts_as_medium_and_says_so() {
     let finding = &lines(&build)[0]["findings"][0];
     assert_eq!((&finding["severity"], &finding["without_function"]), (&json!("critical"), &json!(true)));
     assert_eq!(build.status.code(), Some(0));
+    let table = run(&["--output", "table"], &role("codebuild.amazonaws.com"));
+    let table = String::from_utf8(table.stdout).expect("UTF-8");
+    let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("medium wildcard-admin Role.Policies[0].Statement"), "{table}");
+    assert!(words.contains("so it counts as medium instead of critical"), "{table}");
+    assert!(words.contains("No finding is high or above"), "{table}");
     assert_eq!(run(&["--fail-on", "medium"], &role("codebuild.amazonaws.com")).status.code(), Some(1));
     assert_eq!(run(&[], &role("lambda.amazonaws.com")).status.code(), Some(1));
 }

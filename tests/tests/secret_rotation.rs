@@ -1,13 +1,19 @@
 //! What is rotated stays rotated: values that were replaced, set again by a deployment that does not know; rotation by
 //! an operator; and what people put into a secret by hand.
 
+use aws_sdk_secretsmanager::types::Tag;
 use serde_json::json;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+use warden_aws::Elsewhere;
 use warden_engine::{
     ledger::record::{Record, Step},
     model::cloudtrail::Cause,
+    ports::Account as _,
     run::undo::Undo,
-    secret::rotate::{NotKept, RotateRefusal},
+    secret::{
+        environment::KeptValue,
+        rotate::{Kept, NotKept, Others, RotateRefusal},
+    },
 };
 use warden_sandbox::{CallMatch, Fault};
 use warden_tests::{
@@ -36,6 +42,17 @@ async fn stripped() -> (Account, String) {
 async fn versions(account: &Account, secret: &str) -> usize {
     let described = account.secrets.describe_secret().secret_id(secret).send().await.expect("the secret");
     described.version_ids_to_stages().map_or(0, |versions| versions.len())
+}
+
+/// Adds labels of somebody's to a secret, so that it has no room for a further version of Warden's.
+async fn fill(account: &Account, secret: &str) {
+    let described = account.secrets.describe_secret().secret_id(secret).send().await.expect("the secret");
+    let version = described.version_ids_to_stages().and_then(|all| all.keys().next().cloned()).expect("a version");
+    for label in 0..17 {
+        let add = account.secrets.update_secret_version_stage().secret_id(secret);
+        let add = add.version_stage(format!("label-{label}")).move_to_version_id(&version);
+        add.send().await.expect("a label");
+    }
 }
 
 /// Puts a text into a secret, as the console does.
@@ -223,7 +240,7 @@ async fn a_rotation_and_a_strip_wait_for_each_other() {
     next.insert(token.0.into(), token.1.into());
 
     // The guard is at it.
-    trail.faults().inject(slow().by("warden-secret-guard"), 1, Fault::Delay(Duration::from_secs(1)));
+    trail.faults().inject(slow().by("warden-secret-guard"), 1, Fault::Delay(Duration::from_secs(5)));
     account.deploy_environment("pay", &next).await;
     while !trail.faults().pending().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -347,8 +364,181 @@ async fn a_random_value_is_taken_out_under_any_name_that_may_be_a_secrets() {
     let mut next = account.environment("pay").await;
     next.extend(variables(&[("SIGNING", SECOND), ("CLIENT_ID", SECOND)]));
     account.deploy_and_settle("pay", &next).await;
-    assert!(account.referred("pay", "SIGNING").await.is_some(), "{:?}", account.secret_story("pay").await);
-    assert_eq!(account.environment("pay").await["CLIENT_ID"], SECOND);
+    for name in ["SIGNING", "CLIENT_ID"] {
+        assert!(account.referred("pay", name).await.is_some(), "{name}: {:?}", account.secret_story("pay").await);
+    }
+}
+
+/// Two kinds of characters only, so that the account does not know it.
+#[tokio::test]
+async fn what_was_taken_out_of_a_function_is_found_in_it_under_any_name_until_somebody_takes_it_back() {
+    const TOKEN: &str = "9f31c27ab0de55814a6cf7703be2d914";
+    let account = Account::with_secrets_guarded(&[("BreakerReverts", "100")]).await;
+    account.guarded_python("pay").await;
+    // At the first look already, so that nothing is left for the next one.
+    account.deploy_and_settle("pay", &variables(&[("API_TOKEN", TOKEN), ("TABLE_NAME", TOKEN)])).await;
+    let applied = last(&account, Step::Applied).await;
+    let at: Vec<&str> = applied.entry.findings.iter().map(|finding| finding.at.as_str()).collect();
+    assert_eq!(at, ["API_TOKEN", "TABLE_NAME"]);
+    let mut next = account.environment("pay").await;
+    next.insert("CLIENT_ID".into(), TOKEN.into());
+    account.deploy_and_settle("pay", &next).await;
+    assert!(account.referred("pay", "CLIENT_ID").await.is_some(), "{:?}", account.secret_story("pay").await);
+
+    let again = last(&account, Step::Applied).await;
+    account.ready("pay").await;
+    account.undo(again).await.expect("undone");
+    let mut next = account.environment("pay").await;
+    next.insert("BUILD_VERSION".into(), TOKEN.into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.environment("pay").await, next, "an operator lets the value stand");
+}
+
+#[tokio::test]
+async fn a_replaced_value_that_comes_back_under_another_name_is_found_and_said_to_be_replaced() {
+    let (account, secret) = stripped().await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    account.deploy_and_settle("pay", &variables(&[("CLIENT_ID", FIRST)])).await;
+    assert_eq!(account.referred("pay", "CLIENT_ID").await, Some(secret), "{:?}", account.secret_story("pay").await);
+    let applied = last(&account, Step::Applied).await;
+    let told = note(&applied);
+    assert!(
+        told.contains("an earlier value of DB_PASSWORD") && told.contains("`warden rotate pay CLIENT_ID`"),
+        "{told}"
+    );
+    // The function has the value that it was given: which one it is to have under this name, nobody but its owner knows.
+    assert_eq!(account.seen_by_code("pay").await["CLIENT_ID"], FIRST);
+}
+
+/// The version before is whatever somebody has put there.
+#[tokio::test]
+async fn what_was_beside_a_text_that_is_no_object_is_what_the_ledger_knows() {
+    let (account, secret) = stripped().await;
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+    account.deploy_and_settle("pay", &next).await;
+    let forged = json!({"DB_PASSWORD": FIRST, "API_TOKEN": "Zz0forgedbysomebody", "port": "5432"});
+    put(&account, &secret, &forged.to_string()).await;
+    put(&account, &secret, "oops").await;
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    let held = account.secret(&secret).await;
+    assert_eq!(held, variables(&[("DB_PASSWORD", THIRD), token, ("port", "5432")]));
+    let rotated = last(&account, Step::Rotated).await;
+    for part in ["another value of API_TOKEN", "`warden rotate pay API_TOKEN`"] {
+        assert!(note(&rotated).contains(part), "{}", note(&rotated));
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_in_no_version_any_more_is_named_and_not_left_out_silently() {
+    let (account, secret) = stripped().await;
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+    account.deploy_and_settle("pay", &next).await;
+    let gone = account.secrets.delete_secret().secret_id(&secret).force_delete_without_recovery(true);
+    gone.send().await.expect("deleted");
+    let tag = Tag::builder().key("application").value("lambda-warden").build();
+    let anew = account.secrets.create_secret().name(&secret).tags(tag).secret_string("oops");
+    anew.send().await.expect("made anew");
+    account.rotate("pay", "DB_PASSWORD", THIRD).await.expect("rotated");
+    let rotated = last(&account, Step::Rotated).await;
+    for part in ["no version of", "API_TOKEN", "`warden rotate pay API_TOKEN`"] {
+        assert!(note(&rotated).contains(part), "{}", note(&rotated));
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_is_made_once_more_beside_other_values_is_another_version() {
+    let (account, secret) = stripped().await;
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), "Tk7fQ2mVx9LpZr4Ws8".into());
+    account.deploy_and_settle("pay", &next).await;
+    account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");
+    let rotated = last(&account, Step::Rotated).await;
+    account.undo(rotated.clone()).await.expect("undone");
+    // By hand, so that the version of the first undo is the one before.
+    put(&account, &secret, &json!({"DB_PASSWORD": SECOND, "API_TOKEN": THIRD}).to_string()).await;
+    account.undo(rotated).await.expect("undone once more");
+    assert_eq!(account.secret(&secret).await, variables(&[("DB_PASSWORD", FIRST), ("API_TOKEN", THIRD)]));
+}
+
+/// The version that the guard made before it was cut off is there, and is not the current one any more.
+#[tokio::test]
+async fn a_strip_that_goes_on_after_somebody_has_put_other_values_there_keeps_both() {
+    let account = Account::with_secrets_guarded(&[("BreakerReverts", "100"), ("LeaseSeconds", "5")]).await;
+    account.guarded_python("pay").await;
+    account.deploy_and_settle("pay", &password(FIRST)).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    let token = ("API_TOKEN", "Tk7fQ2mVx9LpZr4Ws8");
+    let mut next = account.environment("pay").await;
+    next.insert(token.0.into(), token.1.into());
+    let faults = account.sandbox.trail().faults();
+    let update = CallMatch::operation("UpdateFunctionConfiguration").by("warden-secret-guard");
+    faults.inject(update, 1, Fault::KillBefore);
+    account.deploy_environment("pay", &next).await;
+    while !faults.pending().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    put(&account, &secret, &json!({"DB_PASSWORD": SECOND}).to_string()).await;
+    account.settle().await;
+    assert_eq!(
+        account.secret(&secret).await,
+        variables(&[("DB_PASSWORD", SECOND), token]),
+        "{:?}",
+        account.secret_story("pay").await
+    );
+    assert!(account.referred("pay", token.0).await.is_some(), "{:?}", account.secret_story("pay").await);
+}
+
+/// The first of a function's secrets is gone, or is to be deleted; the second one has the value.
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_hides_none_of_the_others() {
+    let (account, first) = stripped().await;
+    fill(&account, &first).await;
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), SECOND.into());
+    account.deploy_and_settle("pay", &next).await;
+    let second = account.referred("pay", "API_TOKEN").await.expect("a reference");
+    assert_ne!(first, second);
+    account.secrets.delete_secret().secret_id(&first).send().await.expect("to be deleted");
+    account.tag("pay", &[("warden:secrets", "off")]).await;
+    account.settle().await;
+    account.deploy_and_settle("pay", &variables(&[("API_TOKEN", FIRST)])).await;
+
+    let (aws, _) = account.operator().await;
+    let resource = arn("pay").parse().expect("a function");
+    let surface = "secret/API_TOKEN".parse().expect("a surface");
+    let kept = async || {
+        let seen = aws.snapshot(&resource, &surface).await.expect("read").expect("the function");
+        KeptValue::of(&seen.content).expect("what is kept")
+    };
+    let readable = kept().await;
+    assert_eq!((readable.secret.as_str(), readable.value.is_some()), (second.as_str(), true));
+    assert!(readable.unread.is_empty(), "a later one has the value");
+    account.secrets.delete_secret().secret_id(&second).send().await.expect("to be deleted");
+    let neither = kept().await;
+    assert_eq!(neither.value, None);
+    let unread: Vec<&str> = neither.unread.iter().map(|secret| secret.as_str()).collect();
+    assert!(unread.contains(&first.as_str()) && unread.contains(&second.as_str()), "{unread:?}");
+}
+
+#[tokio::test]
+async fn of_a_function_that_is_gone_every_secret_is_deleted_also_where_the_first_is_gone_already() {
+    let (account, first) = stripped().await;
+    fill(&account, &first).await;
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), SECOND.into());
+    account.deploy_and_settle("pay", &next).await;
+    let second = account.referred("pay", "API_TOKEN").await.expect("a reference");
+    assert_ne!(first, second);
+    let gone = account.secrets.delete_secret().secret_id(&first).force_delete_without_recovery(true);
+    gone.send().await.expect("deleted");
+    account.lambda.delete_function().function_name("pay").send().await.expect("deleted");
+    account.settle().await;
+    let left = account.secrets.describe_secret().secret_id(&second).send().await.expect("the secret");
+    assert!(left.deleted_date().is_some(), "{:?}", account.secret_story("pay").await);
 }
 
 /// The one in the middle was never there when Warden looked.
@@ -436,16 +626,39 @@ async fn a_stale_value_that_nobody_could_keep_for_an_undo_stays_and_is_reported(
     account.settle().await;
     account.deploy_and_settle("pay", &password(SECOND)).await;
     let secret = account.referred("pay", "DB_PASSWORD").await.expect("what is new is taken out");
-    let described = account.secrets.describe_secret().secret_id(&secret).send().await.expect("the secret");
-    let version = described.version_ids_to_stages().and_then(|all| all.keys().next().cloned()).expect("a version");
-    for label in 0..17 {
-        let add = account.secrets.update_secret_version_stage().secret_id(&secret);
-        let add = add.version_stage(format!("label-{label}")).move_to_version_id(&version);
-        add.send().await.expect("a label");
-    }
+    fill(&account, &secret).await;
     account.deploy_and_settle("pay", &password(FIRST)).await;
     let withheld = last(&account, Step::Withheld).await;
     assert!(note(&withheld).contains("have no room for it"), "{}", note(&withheld));
     assert_eq!(account.environment("pay").await["DB_PASSWORD"], FIRST);
     assert_eq!(account.secret(&secret).await, password(SECOND));
+}
+
+#[tokio::test]
+async fn where_else_a_value_is_that_is_to_be_rotated_is_found() {
+    let (account, secret) = stripped().await;
+    account.guarded_python("ship").await;
+    account.deploy_and_settle("ship", &variables(&[("SHIP_PASSWORD", FIRST)])).await;
+    // Nobody guards this one.
+    account.python("old", &[], &variables(&[("LEGACY", FIRST), ("STAGE", "test")])).await;
+    account.lambda.publish_version().function_name("old").send().await.expect("a version");
+    account.settle().await;
+    let (aws, _) = account.operator().await;
+    let value = Some(aws.hash_key().await.expect("a key").hash(FIRST));
+    let kept =
+        Kept { secret: secret.parse().expect("a name"), version: String::new(), value, others: Others::default() };
+    let found = async |name: &str, variable: &str, is_no_chance: bool| {
+        let function = arn(name).parse().expect("a function");
+        let variable = variable.parse().expect("a variable");
+        aws.held_elsewhere(&function, &variable, &kept, |_| is_no_chance).await.expect("read")
+    };
+    let one = |function: &str, name: &str| BTreeSet::from([(function.to_owned(), name.to_owned())]);
+    let pay = found("pay", "DB_PASSWORD", true).await;
+    let expected =
+        Elsewhere { plaintext: one("old", "LEGACY"), kept: one("ship", "SHIP_PASSWORD"), ..Elsewhere::default() };
+    assert_eq!(pay, expected);
+    let versions = found("old", "DB_PASSWORD", true).await.versions;
+    assert_eq!(versions, BTreeSet::from(["1".to_owned()]));
+    // What is equal by chance says nothing.
+    assert_eq!(found("pay", "DB_PASSWORD", false).await, Elsewhere::default());
 }

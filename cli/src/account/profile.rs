@@ -11,7 +11,7 @@
 //! raises ProfileNotFound, for an empty variable too; `configprovider` as the CLI bundles it, which reads AWS_PROFILE,
 //! then AWS_DEFAULT_PROFILE.
 
-use super::{NO_CREDENTIALS, causes};
+use super::{GIVE_CREDENTIALS, causes};
 use crate::output::printable;
 use anyhow::{Chain, Context, anyhow, bail};
 use aws_config::{
@@ -62,9 +62,14 @@ impl Profile {
         let none = matches!(error, CredentialsError::CredentialsNotLoaded(_));
         let Some(profile) = profile.filter(|profile| profile.used) else {
             return if none {
-                anyhow!(NO_CREDENTIALS)
+                anyhow!("no AWS credentials: {GIVE_CREDENTIALS}")
             } else {
-                anyhow!("the AWS credentials cannot be used: {}", printable(&why(error)))
+                // The last place that is looked in, and the one that fails where nothing was set up, is the metadata
+                // of an EC2 instance.
+                anyhow!(
+                    "no AWS credentials can be used: {GIVE_CREDENTIALS}. What was tried last: {}",
+                    printable(&why(error))
+                )
             };
         };
         if none {

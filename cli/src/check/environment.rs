@@ -1,6 +1,7 @@
 //! A function's environment: an object of names and values, each pair judged by itself. No value is ever printed, in an
 //! error neither.
 
+use super::{answer, not_an_object};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, MapAccess, Visitor},
@@ -33,16 +34,31 @@ impl Variable {
 
 /// The variables of the environment that hold a secret, in its order; or why it is no environment.
 ///
-/// Takes `{"NAME":"value"}`, and `{"Variables":{...}}` as Lambda answers with.
+/// Takes `{"NAME":"value"}`, `{"Variables":{...}}` as Lambda answers with, a whole answer of Lambda about one function,
+/// and `null`, which is what `--query Environment` gives for a function without one.
 pub(super) fn judge(text: &str) -> Result<Vec<Variable>, String> {
-    let pairs = match pairs(text)? {
-        Pairs::Plain(pairs) => pairs,
-        Pairs::Wrapped(inside) => match self::pairs(inside.get())? {
-            Pairs::Plain(pairs) => pairs,
-            Pairs::Wrapped(_) => return Err("the value of `Variables` is no text".to_owned()),
+    if text.trim() == "null" {
+        return Ok(Vec::new());
+    }
+    let pairs = match pairs(text) {
+        Ok(Pairs::Plain(pairs)) => pairs,
+        Ok(Pairs::Wrapped(inside)) => plain(inside.get())?,
+        Err(reason) => match answer::environment(text) {
+            Some(answer::Environment::Variables(inside)) => plain(inside)?,
+            Some(answer::Environment::None) => Vec::new(),
+            Some(answer::Environment::Missing(why)) => return Err(why.to_owned()),
+            None => return Err(not_an_object(text, "an environment").unwrap_or(reason)),
         },
     };
     Ok(pairs.iter().filter_map(|(name, value)| variable(name, value)).collect())
+}
+
+/// What stands under `Variables`.
+fn plain(text: &str) -> Result<Vec<NameAndValue<'_>>, String> {
+    match pairs(text)? {
+        Pairs::Plain(pairs) => Ok(pairs),
+        Pairs::Wrapped(_) => Err("the value of `Variables` is not text".to_owned()),
+    }
 }
 
 fn variable(name: &str, value: &str) -> Option<Variable> {
@@ -61,8 +77,10 @@ fn pairs(text: &str) -> Result<Pairs<'_>, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
+type NameAndValue<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 enum Pairs<'a> {
-    Plain(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    Plain(Vec<NameAndValue<'a>>),
     /// What stands under `Variables`, which is all there is.
     Wrapped(&'a RawValue),
 }

@@ -23,6 +23,9 @@ use warden_sandbox::{ACCOUNT, ApiCall, Options, Sandbox, Stack, build_guards, ro
 
 /// What a call within a Region takes.
 const LATENCY: Duration = Duration::from_millis(10);
+/// How long the guards are waited for. It ends a demo that hangs, and not one on a machine that is busy with other
+/// things: there half a minute was too short for what takes a second otherwise.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What every scene plays on.
 pub(crate) struct Harness {
@@ -108,7 +111,7 @@ impl Harness {
 
     /// Waits until every guard is done with what has happened so far.
     pub(crate) async fn settle(&self) -> anyhow::Result<()> {
-        Ok(self.sandbox.settle().await?)
+        Ok(self.sandbox.trail().settle(PATIENCE).await?)
     }
 
     /// Opens a scene: what is about to happen, from here on.

@@ -19,12 +19,17 @@ use std::{
     process::{Command, Output, Stdio},
     time::Duration,
 };
-use warden_sandbox::{Options, Sandbox, Stack, build_guards, workspace};
+use warden_sandbox::{CallMatch, Fault, Options, Sandbox, Stack, build_guards, workspace};
 
 const SHOP: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
 
 /// The trust policy of a function's role.
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
+const TRUST: &str = r#"{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    ]
+}"#;
 
 /// What a command said.
 #[derive(Debug)]
@@ -352,6 +357,10 @@ async fn opting_in_says_which_secrets_stand_and_shows_none() {
     assert!(!alone.out.contains("secret-guard"), "{alone:?}");
     let alone = account.warden(&["opt-in", "shop", "--guard", "secrets", "--yes"]).check(0, &["secret-guard: enforce"]);
     assert!(!alone.out.contains("access-guard"), "{alone:?}");
+    account
+        .warden(&["opt-in", "shop", "--guard", "secrets", "--mode", "strip", "--yes"])
+        .check(0, &["tag `warden:secrets` = `strip` (was `enforce`)", "secret-guard: enforce, without the layer"]);
+    assert_eq!(account.tag("warden:secrets").await.as_deref(), Some("strip"));
 }
 
 #[tokio::test]
@@ -409,6 +418,23 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     assert_eq!(held().await["DB_PASSWORD"], FIRST);
     // An argument would stand in the shell's history.
     rotate("DB_PASSWORD", &["--yes", "hunter2"], b"").check(2, &["unexpected argument"]);
+    // What it is not replaced in is said before anything is changed, and what is not known afterwards.
+    let old = Environment::builder().variables("BACKUP_PASSWORD", FIRST).variables("STAGE", "test").build();
+    new_function(&account.lambda, "ship").environment(old).send().await.expect("a function");
+    account.settle().await;
+    let faults = account.sandbox.trail().faults();
+    faults.inject_next(CallMatch::operation("PutSecretValue"), 1000, Fault::ServerError);
+    rotate("DB_PASSWORD", &["--yes"], line.as_bytes()).check(
+        2,
+        &[
+            "BACKUP_PASSWORD of ship holds the earlier value in plaintext",
+            "whether DB_PASSWORD of shop has the new value is not known",
+            "run the same command with the same value again",
+        ],
+    );
+    faults.clear();
+    // The lease of the run that was cut off.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let rotated = rotate("DB_PASSWORD", &["--yes"], line.as_bytes());
     rotated.check(
         0,
@@ -420,7 +446,8 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
         ],
     );
     assert_eq!(held().await, serde_json::json!({"DB_PASSWORD": SECOND}));
-    rotate("DB_PASSWORD", &["--yes"], new).check(0, &["holds this value already"]);
+    rotate("DB_PASSWORD", &["--yes"], new)
+        .check(0, &["holds this value already", "until they start again", "aws lambda update-function-configuration"]);
 
     // What runs on Managed Instances has to be published to start anew.
     let fleet = on_managed_instances(new_function(&account.lambda, "fleet")).tags("warden:secrets", "strip");

@@ -1,7 +1,13 @@
 //! Whose credentials a command uses.
 
 use super::{Account, Said, warden};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::Path,
+    thread,
+};
 use tempfile::TempDir;
 
 /// A home directory with these files of the AWS configuration.
@@ -154,7 +160,10 @@ async fn the_profile_that_is_named_goes_before_keys_and_keys_go_before_aws_profi
     iam.attach_user_policy().user_name("other").policy_arn(all).send().await.expect("attached");
     let key = iam.create_access_key().user_name("other").send().await.expect("an answer").access_key.expect("a key");
     let others = [("AWS_ACCESS_KEY_ID", key.access_key_id()), ("AWS_SECRET_ACCESS_KEY", key.secret_access_key())];
-    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"111122223333"}}]}"#;
+    let trust = r#"{
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "111122223333"}}]
+    }"#;
     iam.create_role().role_name("deploy").assume_role_policy_document(trust).send().await.expect("a role");
     iam.attach_role_policy().role_name("deploy").policy_arn(all).send().await.expect("attached");
 
@@ -183,4 +192,24 @@ async fn the_profile_that_is_named_goes_before_keys_and_keys_go_before_aws_profi
     check(&[("AWS_DEFAULT_PROFILE", "ops")], &[], "iam::111122223333:user/administrator");
     check(&[("AWS_DEFAULT_PROFILE", "deploy"), named], &[], "iam::111122223333:user/administrator");
     check(&[named, others[0], others[1]], &["--profile", "deploy"], "sts::111122223333:assumed-role/deploy/");
+}
+
+/// The last place that is looked in is the metadata of an EC2 instance, and where there is none a proxy may answer. Its
+/// words alone help nobody.
+#[test]
+fn where_nothing_gives_credentials_it_is_said_what_does() {
+    let home = tempfile::tempdir().expect("a directory");
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", proxy.local_addr().expect("its address"));
+    // It ends with the test's process.
+    thread::spawn(move || {
+        for connection in proxy.incoming() {
+            let mut connection = connection.expect("a connection");
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let metadata = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
+    let texts = ["no AWS credentials can be used: set AWS_PROFILE", "aws sso login", "What was tried last: "];
+    check(home.path(), &metadata, &["audit"], &texts);
 }

@@ -8,7 +8,7 @@ use warden_engine::{
     secret::{
         environment::{EnvironmentDigest, KeyedHash, OddText, VersionFacts},
         known_secret::Known,
-        values::{Place, Values},
+        values::{KnownHash, Place, Values},
     },
     secret_ref::SecretName,
 };
@@ -40,7 +40,7 @@ pub struct Suspect {
     pub known: Option<KeyedHash>,
 }
 
-/// A variable whose value nobody can have without having a secret, under a name that may be a secret's.
+/// A variable whose value no other one has by chance, under whatever name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Random {
     /// The variable.
@@ -214,10 +214,16 @@ impl Context {
         last.is_some_and(|place| place.secret == *secret) || digest.references().any(|it| it == (name, secret))
     }
 
-    /// Whether a variable's value, that of the stored `other`, is that for no chance.
-    pub(crate) fn is_no_chance(&self, name: &str, hash: KeyedHash, other: &str) -> bool {
-        name == other
-            || self.suspects.iter().any(|suspect| suspect.name == name && suspect.hash == hash)
+    /// The variable of the function, another one, that had this value before it was replaced.
+    pub(crate) fn earlier_of(&self, name: &str, hash: KeyedHash) -> Option<&str> {
+        let had = |known: &KnownHash| known.hash == hash && known.place.is_some();
+        let others = self.values.iter().filter(|(other, variable)| *other != name && variable.replaced().any(had));
+        others.map(|(other, _)| other).next().filter(|_| self.is_no_chance(name, hash))
+    }
+
+    /// Whether a variable's value is one that no other has by chance.
+    pub(crate) fn is_no_chance(&self, name: &str, hash: KeyedHash) -> bool {
+        self.suspects.iter().any(|suspect| suspect.name == name && suspect.hash == hash)
             || self.random.iter().any(|random| random.name == name && random.hash == hash)
     }
 

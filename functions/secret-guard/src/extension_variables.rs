@@ -4,9 +4,12 @@
 //! Which extensions a function has is told by its layers' files; what one of a vendor that is on no list here reads,
 //! nobody can know: it may be any variable, until the owner says which by a tag.
 
-use crate::Context;
+use crate::{
+    Context,
+    aws_layers::{APP_CONFIG, PARAMETERS_AND_SECRETS},
+};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_engine::model::tags::extension_reads;
+use warden_engine::{model::tags::extension_reads, name::lambda::LayerVersionArn};
 
 /// Extensions of which it is known by what the variables that they read begin with: by the names of their files.
 const KNOWN: &[(&str, &[&str])] = &[
@@ -18,26 +21,52 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("cloudwatch_lambda_agent", &[]),
 ];
 
-/// AWS's own extensions, by the name of the layer that brings them, with what the variables that they read begin with.
-/// They hold ports, times and sizes: both fetch with the function's role.
-const OF_AWS: &[(&str, &[&str])] = &[
-    // https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html
-    (
-        "AWS-Parameters-and-Secrets-Lambda-Extension",
-        &["PARAMETERS_SECRETS_EXTENSION_", "SECRETS_MANAGER_", "SSM_PARAMETER_STORE_"],
-    ),
-    // https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-integration-lambda-extensions-config.html
-    ("AWS-AppConfig-Extension", &["AWS_APPCONFIG_EXTENSION_"]),
-];
-
-/// The variables that a layer of AWS's own reads; none where it is another's. The layers for arm64 end in `-Arm64`.
-fn of_aws(layer: &str) -> Option<&'static [&'static str]> {
-    let name = layer.rsplit(":layer:").next()?.split(':').next()?;
-    let name = name.strip_suffix("-Arm64").unwrap_or(name);
-    OF_AWS.iter().find(|(known, _)| *known == name).map(|(_, prefixes)| *prefixes)
+/// An extension of AWS's own.
+struct OfAws {
+    /// The name of the layer that brings it. The layers for arm64 end in `-Arm64`.
+    layer: &'static str,
+    /// The accounts that AWS publishes the layer from, by Region.
+    accounts: &'static [(&'static str, &'static str)],
+    /// What the variables that it reads begin with. They hold ports, times and sizes: it fetches with the function's
+    /// role.
+    reads: &'static [&'static str],
 }
 
-/// Variables by name, each from its vendor's documentation. They stay also where no extension is seen: a container that
+const OF_AWS: &[OfAws] = &[
+    // https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html
+    OfAws {
+        layer: "AWS-Parameters-and-Secrets-Lambda-Extension",
+        accounts: PARAMETERS_AND_SECRETS,
+        reads: &["PARAMETERS_SECRETS_EXTENSION_", "SECRETS_MANAGER_", "SSM_PARAMETER_STORE_"],
+    },
+    // https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-integration-lambda-extensions-config.html
+    OfAws { layer: "AWS-AppConfig-Extension", accounts: APP_CONFIG, reads: &["AWS_APPCONFIG_EXTENSION_"] },
+];
+
+/// Whether a layer is AWS's own.
+enum Publisher {
+    /// It is, and its extension reads the variables that begin so.
+    Aws(&'static [&'static str]),
+    /// It has the name of one of AWS's, in an account that AWS is not known to publish that from.
+    Namesake,
+    /// It has a name of its own.
+    Other,
+}
+
+fn publisher(layer: &str) -> Publisher {
+    let Ok(layer) = layer.parse::<LayerVersionArn>() else { return Publisher::Other };
+    let name = layer.name().strip_suffix("-Arm64").unwrap_or(layer.name());
+    let Some(of_aws) = OF_AWS.iter().find(|of_aws| of_aws.layer == name) else { return Publisher::Other };
+    let account = layer.account().to_string();
+    if of_aws.accounts.contains(&(layer.region(), account.as_str())) {
+        Publisher::Aws(of_aws.reads)
+    } else {
+        Publisher::Namesake
+    }
+}
+
+/// Variables by name, each from its vendor's documentation or code; (?) where only the variable is known, and not that
+/// page. They stay also where no extension is seen: a container that
 /// the function talks to, or a layer of tomorrow, reads them.
 const NAMES: &[&str] = &[
     // Datadog: https://docs.datadoghq.com/serverless/aws_lambda/configuration/
@@ -45,7 +74,8 @@ const NAMES: &[&str] = &[
     "DD_APP_KEY",
     // New Relic: https://docs.newrelic.com/docs/serverless-function-monitoring/aws-lambda-monitoring/
     "NEW_RELIC_LICENSE_KEY",
-    // OpenTelemetry collectors: https://opentelemetry.io/docs/languages/sdk-configuration/otlp-exporter/
+    // OpenTelemetry: https://opentelemetry.io/docs/languages/sdk-configuration/otlp-exporter/ (the exporter in the code
+    // reads them; whether a collector's layer does depends on its configuration (?))
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
@@ -57,20 +87,23 @@ const NAMES: &[&str] = &[
     // Elastic: https://www.elastic.co/docs/reference/apm/aws-lambda
     "ELASTIC_APM_API_KEY",
     "ELASTIC_APM_SECRET_TOKEN",
-    // Honeycomb: https://docs.honeycomb.io/integrations/aws/lambda-extension/
-    "HONEYCOMB_API_KEY",
+    // Honeycomb: https://github.com/honeycombio/honeycomb-lambda-extension/blob/main/extension/config.go
     "LIBHONEY_API_KEY",
     // Splunk: https://docs.splunk.com/observability/en/gdi/get-data-in/serverless/aws/otel-lambda-layer.html
     "SPLUNK_ACCESS_TOKEN",
-    // Coralogix, Logz.io, Instana, Sumo Logic: the pages of their Lambda extensions.
+    // Coralogix: https://coralogix.com/docs/integrations/aws/aws-lambda-telemetry-exporter.md (?), and the layer before
+    // that: https://github.com/coralogix/aws-lambda-extension
     "CX_API_KEY",
+    "CORALOGIX_PRIVATE_KEY",
+    // Instana: https://www.ibm.com/docs/en/instana-observability?topic=lambda-aws-native-tracing (?)
     "INSTANA_AGENT_KEY",
+    // Logz.io: https://github.com/logzio/logzio-lambda-extensions (logzio-lambda-extensions-logs/utils/getters.go), and
+    // its layers of OpenTelemetry: https://github.com/logzio/opentelemetry-lambda (?)
     "LOGZIO_LOGS_TOKEN",
     "LOGZIO_METRICS_TOKEN",
     "LOGZIO_TRACES_TOKEN",
+    // Sumo Logic: https://github.com/SumoLogic/sumologic-lambda-extensions (lambda-extensions/config/config.go)
     "SUMO_HTTP_ENDPOINT",
-    // HashiCorp's extension for Vault: https://developer.hashicorp.com/vault/docs/deploy/aws/lambda-extension
-    "VAULT_TOKEN",
 ];
 
 /// Why a variable may be read by an extension, with what the owner can do; none where it is not.
@@ -85,10 +118,14 @@ pub(crate) fn may_read(name: &str, known: &Context, tags: Option<&BTreeMap<Strin
     }
     let mut reading = BTreeSet::new();
     for (layer, extensions) in &known.extensions {
-        if of_aws(layer).is_some_and(|prefixes| !prefixes.iter().any(|prefix| name.starts_with(prefix))) {
+        let publisher = publisher(layer);
+        if matches!(publisher, Publisher::Aws(reads) if !reads.iter().any(|prefix| name.starts_with(prefix))) {
             continue;
         }
-        let layer = layer.rsplit(":layer:").next().unwrap_or(layer);
+        let mut layer = layer.rsplit(":layer:").next().unwrap_or(layer).to_owned();
+        if matches!(publisher, Publisher::Namesake) {
+            layer += " (of an account that AWS is not known to publish it from in this Region)";
+        }
         match extensions {
             None => drop(
                 reading.insert(format!("the layer {layer} cannot be looked into, so that it may bring an extension")),
@@ -180,6 +217,29 @@ mod tests {
         }
         let appconfig = "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension:207";
         check("AWS_APPCONFIG_EXTENSION_X", &[(appconfig, None)], None, Some("may be read"));
+    }
+
+    /// Anybody may give a layer any name.
+    #[test]
+    fn a_strangers_layer_with_the_name_of_awss_is_a_layer_like_any() {
+        for layer in [
+            "arn:aws:lambda:us-east-1:444455556666:layer:AWS-Parameters-and-Secrets-Lambda-Extension:12",
+            "arn:aws:lambda:us-east-1:444455556666:layer:AWS-AppConfig-Extension-Arm64:207",
+            // AWS's, of another Region or for another extension.
+            "arn:aws:lambda:us-east-1:590474943231:layer:AWS-Parameters-and-Secrets-Lambda-Extension:12",
+            "arn:aws:lambda:us-east-1:177933569100:layer:AWS-AppConfig-Extension:207",
+        ] {
+            check("DB_PASSWORD", &[(layer, Some(&["bootstrap"]))], None, Some("AWS is not known to publish it from"));
+            check("DB_PASSWORD", &[(layer, None)], None, Some("cannot be looked into"));
+            check("DB_PASSWORD", &[(layer, Some(&["bootstrap"]))], Some("none"), None);
+            check("DB_PASSWORD", &[(layer, Some(&[]))], None, None);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_only_the_code_reads_is_no_extensions() {
+        check("VAULT_TOKEN", &[], None, None);
+        check("HONEYCOMB_API_KEY", &[], None, None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::{
     Boundary, Context, Facts, KnownValue, Published, Random, Suspect,
     boundary::boundary,
-    high_entropy::{is_high_entropy, may_name_a_secret},
+    high_entropy::{is_high_entropy, is_no_chance, may_name_a_secret},
     judge::is_ours,
 };
 use futures::future;
@@ -112,7 +112,7 @@ async fn read(
         let reading = aws.reading(function, Some(&running)).await?;
         versions.extend(reading.map(|reading| (running.clone(), reading)));
     }
-    let mut seen = Seen { key, suspects: Vec::new(), candidates: Vec::new() };
+    let mut seen = Seen { key, suspects: Vec::new(), random: Vec::new(), candidates: Vec::new() };
     let mut surfaces: BTreeMap<Surface, SurfaceSnapshot> = BTreeMap::new();
     for (version, reading) in &versions {
         seen.look_at(reading, mode);
@@ -165,6 +165,7 @@ async fn architectures(
 struct Seen<'a> {
     key: &'a HashKey,
     suspects: Vec<Suspect>,
+    random: Vec<Random>,
     candidates: Vec<Candidate>,
 }
 
@@ -186,6 +187,9 @@ impl Seen<'_> {
                 let suspect = suspect(name, value, hash, known);
                 if let Some(known) = known.filter(|_| suspect.is_some() || may_name_a_secret(name)) {
                     self.candidates.push(Candidate { name: name.to_owned(), hash, known });
+                }
+                if is_no_chance(value) {
+                    self.random.push(Random { name: name.to_owned(), hash });
                 }
                 self.suspects.extend(suspect);
             }
@@ -241,7 +245,7 @@ impl Seen<'_> {
             boundary,
             extensions: around.extensions,
             suspects: self.suspects,
-            random: self.candidates.into_iter().map(|it| Random { name: it.name, hash: it.hash }).collect(),
+            random: self.random,
             known: around.known,
             secret: keeping.secret,
             stored: keeping.stored,
@@ -306,10 +310,9 @@ async fn around(
         (kept, Some(details))
     } else {
         let (keeping, known) = kept.await?;
-        let own = keeping.stored.iter().chain(keeping.others.values().flatten()).flat_map(|now| now.values.values());
-        let own: BTreeSet<&KeyedHash> = own.collect();
-        let is_back = digest.variables.values().any(|held| matches!(held, Held::Value(hash) if own.contains(hash)));
-        let details = if is_back || !known.is_empty() { Some(details.await?) } else { None };
+        // A value may be back that the secrets hold, or held: that one the ledger knows, which is read elsewhere.
+        let keeps = keeping.stored.is_some() || keeping.others.values().any(Option::is_some);
+        let details = if keeps || !known.is_empty() { Some(details.await?) } else { None };
         ((keeping, known), details)
     };
     let around = Around { keeping: Some(keeping), known, ..Around::default() };

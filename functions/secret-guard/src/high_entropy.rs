@@ -7,6 +7,8 @@ use warden_secrets::{Confidence, judge};
 
 /// As long as 96 random bits are as letters and digits.
 const SHORTEST: usize = 16;
+/// How long a value is at least that nobody else chose as well.
+const SHORTEST_BY_HAND: usize = 10;
 /// How many different characters it must have at least.
 const DISTINCT: usize = 10;
 /// What stands between the parts of a URL, a connection string, JSON or PEM.
@@ -19,6 +21,12 @@ const ANY_SECRET: &str = "q7RvX2mKp9LzT4wNc8HbY3sDf6GjA1eU5oZiQxWk";
 pub fn is_high_entropy(value: &str) -> bool {
     let of_parts = value.contains("://") || value.contains([' ', '\n', ';', '{']);
     if of_parts { value.split(BETWEEN).any(is_random) } else { is_random(value) }
+}
+
+/// Whether two that have this value have it for no chance: what the detector takes for a password under a name that
+/// says so. A setting (`production`, `5432`) is equal to a bad password by chance.
+pub fn is_no_chance(value: &str) -> bool {
+    is_high_entropy(value) || (value.len() >= SHORTEST_BY_HAND && judge("PASSWORD", value).is_some())
 }
 
 /// Whether the name leaves it open that its value is a secret: `SIGNING` does, `CLIENT_ID` does not.
@@ -84,6 +92,38 @@ mod tests {
             "",
         ] {
             check(value, false);
+        }
+    }
+
+    #[test]
+    fn what_is_equal_by_chance_is_what_people_set_and_no_password() {
+        for value in [
+            "Kx9vQ7mZ2pLtR4wN",
+            "9f31c27ab0de55814a6cf7703be2d914",
+            "postgres://shop:Kx9vQ7mZ2pLtR4wN@db.internal:5432/orders",
+            "Summer2024!",
+            "hunter2hunter2hunter2",
+        ] {
+            assert!(is_no_chance(value), "{value}");
+        }
+        for value in [
+            "",
+            "12",
+            "true",
+            "production",
+            "us-east-1",
+            "5432",
+            "postgres",
+            "changeme",
+            "password",
+            "OrdersTable",
+            "shop-prod-OrdersTable-1ABCDEF2GHIJ3",
+            "111122223333",
+            "https://example.com",
+            "db.internal",
+            "12345678",
+        ] {
+            assert!(!is_no_chance(value), "{value}");
         }
     }
 

@@ -28,6 +28,9 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         Held::Reference(_) | Held::Wrapper => None,
     });
     let mut findings: Vec<Finding> = values.collect();
+    let twins: Vec<Finding> = twins(function, &digest, &findings).collect();
+    findings.extend(twins);
+    findings.sort_by(|one, other| one.at.cmp(&other.at));
     // A published version cannot be changed any more: what it needs is granted through the function itself. But one of
     // them is what runs on Managed Instances.
     let architecture = match version {
@@ -79,8 +82,8 @@ fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: Keyed
     let own = function.holding().find_map(|(secret, now)| {
         let same = now.values.iter().filter(|(_, stored)| **stored == hash).map(|(stored, _)| stored);
         // Short and plain values (`12`, `production`) are equal by chance.
-        let mut its =
-            same.filter(|stored| function.is_no_chance(name, hash, stored) && function.keeps(digest, secret, stored));
+        let its = same.filter(|stored| name == *stored || function.is_no_chance(name, hash));
+        let mut its = its.filter(|stored| function.keeps(digest, secret, stored));
         Some((secret, its.next()?))
     });
     if let Some((secret, stored)) = own {
@@ -91,6 +94,17 @@ fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: Keyed
             message: format!(
                 "{name} holds in plaintext what Warden stored in {secret} as {stored}: everybody who may read the \
                  configuration can read it"
+            ),
+        });
+    }
+    if let Some(other) = function.earlier_of(name, hash) {
+        return Some(Finding {
+            id: FindingId::KnownSecret,
+            severity: Severity::High,
+            at: name.to_owned(),
+            message: format!(
+                "{name} holds in plaintext a value of {other} that Warden took out, or that was replaced since: everybody \
+                 who may read the configuration can read it"
             ),
         });
     }
@@ -119,6 +133,29 @@ fn value(function: &Context, digest: &EnvironmentDigest, name: &str, hash: Keyed
             "{name} looks like a secret ({}): everybody who may read the function's configuration can read it",
             suspect.kind
         ),
+    })
+}
+
+/// What holds the value of a variable with a finding under a name that says nothing of it: taken out of the one, the
+/// value would still be there to be read.
+fn twins<'a>(
+    function: &'a Context,
+    digest: &'a EnvironmentDigest,
+    findings: &'a [Finding],
+) -> impl Iterator<Item = Finding> + 'a {
+    let held = |name: &str| match digest.variables.get(name) {
+        Some(Held::Value(hash)) => Some(*hash),
+        Some(Held::Reference(_) | Held::Wrapper) | None => None,
+    };
+    let others = digest.variables.keys().filter(|name| findings.iter().all(|finding| finding.at != **name));
+    others.filter_map(move |name| {
+        let hash = held(name).filter(|hash| function.is_no_chance(name, *hash))?;
+        let first = findings.iter().find(|finding| held(&finding.at) == Some(hash))?;
+        let message = format!(
+            "{name} holds the same value as {}, which is a secret: everybody who may read the configuration can read it",
+            first.at
+        );
+        Some(Finding { id: FindingId::PlaintextSecret, severity: first.severity, at: name.clone(), message })
     })
 }
 

@@ -4,6 +4,7 @@
 //! alone, which hands them to the detector and to nobody else; what leaves it is a digest. Everything else is the
 //! engine's.
 
+mod aws_layers;
 mod boundary;
 mod cleanup;
 mod context;
@@ -18,7 +19,7 @@ mod requests;
 
 pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, Random, StoredNow, Suspect};
 pub use fetch::suspect;
-pub use high_entropy::is_high_entropy;
+pub use high_entropy::{is_high_entropy, is_no_chance};
 
 use std::collections::BTreeMap;
 use warden_aws::Aws;

@@ -395,6 +395,13 @@ impl<'a> RemedyPlanner<'a> {
                  the newer one from {secret}; to go back to it on purpose, `warden rotate {function} {name}`"
             ));
         }
+        for (name, other) in secrets.new.iter().filter_map(|(name, hash)| Some((name, known.earlier_of(name, *hash)?)))
+        {
+            note.push(format!(
+                "{name} was set to an earlier value of {other}, and keeps it: if that was replaced since, give {name} the \
+                 value that is right with `warden rotate {function} {name}`"
+            ));
+        }
         let stored: BTreeSet<&SecretName> = update.store.iter().map(|stored| &stored.secret).collect();
         let names = secrets.new.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         for secret in &stored {

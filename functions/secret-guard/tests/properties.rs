@@ -7,7 +7,9 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use secret_guard::{Boundary, CodeSigning, Context, Facts, KnownValue, Package, SecretGuard, StoredNow, Suspect};
+use secret_guard::{
+    Boundary, CodeSigning, Context, Facts, KnownValue, Package, Random, SecretGuard, StoredNow, Suspect,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
@@ -109,6 +111,7 @@ prop_compose! {
         in_vpc in prop::bool::weighted(0.2),
         bounded in prop::bool::weighted(0.1),
         suspicious in vec(0..6_u8, 0..4),
+        unequalled in vec(0..6_u8, 0..4),
         elsewhere in 0..12_u8,
         was_there in any::<bool>(),
         environment_bytes in 0..4200_u64,
@@ -144,6 +147,10 @@ prop_compose! {
             }
             Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
         });
+        let random = digest.variables.iter().filter_map(|(name, held)| match held {
+            Held::Value(hash) if unequalled.contains(&hash.0[0]) => Some(Random { name: name.clone(), hash: *hash }),
+            Held::Value(_) | Held::Reference(_) | Held::Wrapper => None,
+        });
         let known = digest.variables.iter().filter_map(|(name, held)| match held {
             Held::Value(hash) if hash.0[0] == elsewhere => {
                 let known = Known {
@@ -171,7 +178,7 @@ prop_compose! {
                 OLDER_LAYER.to_owned(),
                 older.into_iter().map(str::to_owned).collect(),
             )]),
-            random: Vec::new(),
+            random: random.collect(),
             code_signing: CodeSigning::None,
             zipped_bytes: 1000,
             environment_bytes,

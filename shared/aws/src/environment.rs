@@ -3,7 +3,7 @@
 
 use crate::{
     Aws, HashKey,
-    error::{classify, classify_redacted, unless_said_again},
+    error::{classify, classify_redacted, is_of_blocked_runtime, unless_said_again},
     lambda::{customers_key, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
@@ -168,6 +168,19 @@ impl FunctionConfig {
     }
 }
 
+/// Where else a variable's value is than in its secret: rotated there, it goes on in all of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Functions and their variables that hold it in plaintext.
+    pub plaintext: BTreeSet<(String, String)>,
+    /// Functions and their variables that Warden keeps it for.
+    pub kept: BTreeSet<(String, String)>,
+    /// Published versions of the function itself, which keep it for ever.
+    pub versions: BTreeSet<String>,
+    /// Functions whose environment cannot be decrypted, and secrets that cannot be read: what they hold is not known.
+    pub unread: BTreeSet<String>,
+}
+
 fn held(variables: &BTreeMap<String, SecretString>, key: &HashKey) -> BTreeMap<String, Held> {
     let held = |name: &str, value: &SecretString| Held::of(name, value.expose_secret(), |value| key.hash(value));
     variables.iter().map(|(name, value)| (name.clone(), held(name, value))).collect()
@@ -215,10 +228,16 @@ fn with_runtime(error: CallError, runtime: Option<&str>) -> CallError {
     let Some(runtime) = runtime.filter(|_| error.message.starts_with("InvalidParameterValueException")) else {
         return error;
     };
+    let why = if is_of_blocked_runtime(&error) {
+        format!("Lambda lets functions of the runtime {runtime} be changed no more")
+    } else {
+        format!("Lambda may not let functions of the runtime {runtime} be changed any more")
+    };
     let message = format!(
-        "{}: nothing of the function was changed. Lambda may not let functions of the runtime {runtime} be changed any \
-         more (\"Lambda runtimes\" in its developer guide): then give it a newer one, and set the reference or no \
-         secret where it is deployed from",
+        "{}: nothing of the function was changed. {why} (\"Block function update\" in \"Lambda runtimes\" of its \
+         developer guide): then its secrets stay in plaintext until it has a newer runtime. Give it one, and set the \
+         reference or no secret where it is deployed from; whoever cannot yet, let nobody else read its configuration, \
+         and replace what it holds",
         error.message
     );
     CallError { kind: ErrorKind::Refused, message, ..error }
@@ -287,7 +306,7 @@ impl Aws {
     ) -> Result<Option<SurfaceSnapshot>, CallError> {
         let content = match self.kept(function, variable).await? {
             None => return Ok(None),
-            Some(Ok(Kept { secret, value, .. })) => KeptValue { secret, value }.content(),
+            Some(Ok(Kept { secret, value, .. })) => KeptValue::new(secret, value).content(),
             // Somebody has set it in plaintext, or not at all.
             Some(Err(NotKept::NoReference | NotKept::NotSet)) => self.stored_for(function, variable).await?,
             Some(Err(NotKept::Foreign(_) | NotKept::Gone(_) | NotKept::Unreadable(_))) => Content::ABSENT,
@@ -327,6 +346,63 @@ impl Aws {
             users.extend(found.function_name.filter(|_| refers));
         }
         Ok(users)
+    }
+
+    /// Where else in the function's Region the value stands, or is kept, that is kept for this variable. `is_no_chance`
+    /// is asked whether another has it for no chance, and must not keep it; of a value that others have by chance
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn held_elsewhere(
+        &self,
+        function: &FunctionArn,
+        variable: &VariableName,
+        kept: &Kept,
+        is_no_chance: impl Fn(&str) -> bool,
+    ) -> Result<Elsewhere, CallError> {
+        let key = self.hash_key().await?;
+        let Some(hash) = kept.value else { return Ok(Elsewhere::default()) };
+        let value = self.current(function, &kept.secret).await?;
+        let value = value.and_then(|current| current.value(variable.as_str(), hash, key));
+        if !value.is_some_and(|value| is_no_chance(value.expose_secret())) {
+            return Ok(Elsewhere::default());
+        }
+        let mut elsewhere = Elsewhere::default();
+        let mut referring: BTreeMap<SecretName, BTreeSet<(String, String)>> = BTreeMap::new();
+        let mut pages = self.lambda(function.region()).list_functions().into_paginator().items().send();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| classify_redacted("ListFunctions", function.region(), error))?;
+            let Some(other) = found.function_name else { continue };
+            let Some(environment) = found.environment else { continue };
+            if environment.error.is_some() {
+                elsewhere.unread.insert(other.clone());
+            }
+            for (name, value) in concealed(environment.variables.unwrap_or_default()) {
+                match value.expose_secret().parse() {
+                    Ok(Reference(secret)) if other != function.name() || name != variable.as_str() => {
+                        referring.entry(secret).or_default().insert((other.clone(), name));
+                    }
+                    Ok(Reference(_)) => {}
+                    Err(_) => {
+                        let holds = key.hash(value.expose_secret()) == hash;
+                        elsewhere.plaintext.extend(holds.then(|| (other.clone(), name)));
+                    }
+                }
+            }
+        }
+        for (secret, variables) in referring {
+            let Some(current) = self.current(function, &secret).await? else {
+                elsewhere.unread.insert(secret.to_string());
+                continue;
+            };
+            let holds = variables.into_iter().filter(|(_, name)| current.value(name, hash, key).is_some());
+            elsewhere.kept.extend(holds);
+        }
+        let versions = self.versions(function).await?;
+        let holding = versions.into_iter().filter(|(_, version)| version.values.contains(&hash));
+        elsewhere.versions = holding.map(|(number, _)| number).collect();
+        Ok(elsewhere)
     }
 
     /// Has the secrets of a function that is gone deleted.

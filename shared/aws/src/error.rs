@@ -39,6 +39,17 @@ pub(crate) async fn unless_said_again<T>(
     ask().await
 }
 
+/// How AWS says, with 400 InvalidParameterValueException, that a function's runtime is past its date "Block function
+/// update": "The runtime parameter of nodejs8.10 is no longer supported for creating or updating AWS Lambda functions."
+/// (<https://github.com/transcend-io/terraform-aws-lambda-at-edge/pull/18>,
+/// <https://github.com/artilleryio/chaos-lambda/issues/30>)
+const BLOCKED_RUNTIME: &str = "is no longer supported for creating or updating AWS Lambda functions";
+
+/// Whether AWS has said that functions of this runtime are not changed any more.
+pub(crate) fn is_of_blocked_runtime(error: &CallError) -> bool {
+    error.message.contains(BLOCKED_RUNTIME)
+}
+
 /// Classifies the failure of `operation` on `target`.
 pub(crate) fn classify<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
 where
@@ -63,7 +74,7 @@ where
 
 /// The same for calls that carry values of environments: AWS quotes what it was sent in some of its messages (Lambda,
 /// where an environment is too long, all of it), and an answer that could not be read stands in the error. Only the
-/// code is kept.
+/// code is kept, and the one sentence that is known to quote nothing.
 pub(crate) fn classify_redacted<E>(operation: &'static str, target: &str, error: SdkError<E, HttpResponse>) -> CallError
 where
     E: Error + ProvideErrorMetadata + CreateUnhandledError + Send + Sync + 'static,
@@ -71,7 +82,10 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
     let kind = kind(code.as_deref(), status);
+    let service = error.as_service_error().and_then(|error| error.message());
+    let is_blocked = service.is_some_and(|message| message.contains(BLOCKED_RUNTIME));
     let said = match (code, status) {
+        (Some(code), _) if is_blocked => format!("{code}: its runtime {BLOCKED_RUNTIME}"),
         (Some(code), _) => code.chars().filter(char::is_ascii_alphanumeric).take(128).collect(),
         (None, Some(status)) => format!("HTTP status {status}"),
         (None, None) => "no answer".to_owned(),
@@ -194,6 +208,25 @@ mod tests {
         }
         let denied = refused(r#"{"Message":"User: x is not authorized to perform: lambda:GetFunctionUrlConfig"}"#);
         assert_eq!(denied.kind, ErrorKind::Denied, "{denied}");
+    }
+
+    #[test]
+    fn that_a_runtime_is_blocked_is_said_and_nothing_else_of_a_message_that_may_quote_values() {
+        use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
+        let answered = |message: &str| {
+            let response = HttpResponse::new(400.try_into().unwrap(), "".into());
+            let code = "InvalidParameterValueException";
+            let metadata = ErrorMetadata::builder().code(code).message(message).build();
+            let error = SdkError::service_error(UpdateFunctionConfigurationError::generic(metadata), response);
+            classify_redacted("UpdateFunctionConfiguration", "pay", error)
+        };
+        let blocked = answered(
+            "The runtime parameter of nodejs8.10 is no longer supported for creating or updating AWS Lambda functions. \
+             We recommend you use the new runtime (nodejs12.x) while creating or updating functions.",
+        );
+        assert!(is_of_blocked_runtime(&blocked), "{blocked}");
+        let other = answered("Lambda was unable to configure your environment variables: {DB_PASSWORD=hunter2}");
+        assert!(!is_of_blocked_runtime(&other) && !other.to_string().contains("hunter2"), "{other}");
     }
 
     #[track_caller]

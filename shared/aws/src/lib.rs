@@ -20,7 +20,7 @@ mod ledger;
 mod seal;
 mod secrets_manager;
 
-pub use environment::FunctionConfig;
+pub use environment::{Elsewhere, FunctionConfig};
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
 pub use lambda::Function;

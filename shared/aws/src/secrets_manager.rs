@@ -12,14 +12,18 @@ use std::{
 };
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    model::content::Content,
-    name::lambda::FunctionArn,
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+    },
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
+    ports::{Clock, Ledger},
     secret::{
         environment::{
             EnvironmentDigest, Grant, Held, KeptValue, KeyedHash, OddText, Replaced, Rotation, SecretState, Stored,
             StoredNow, VariableName,
         },
-        rotate::{Kept, NotKept},
+        rotate::{Kept, NotKept, Others},
         values::{KnownHash, Place},
     },
     secret_ref::{Reference, SecretName, plain},
@@ -139,6 +143,15 @@ struct One {
     readers: Option<BTreeSet<String>>,
 }
 
+/// How a version came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// It holds what was asked.
+    AsAsked,
+    /// It was there, with other values beside the ones that were asked. What is read back decides.
+    BesideOthers,
+}
+
 /// What is known of a secret that need not be readable.
 struct Described {
     /// The id of the current version.
@@ -255,7 +268,8 @@ impl Aws {
     ) -> Result<BTreeMap<SecretName, SecretState>, CallError> {
         let mut secret_states = BTreeMap::new();
         for name in self.hash_key().await?.secrets(function)? {
-            let Some(described) = self.described(function, &name).await? else { break };
+            // Somebody may have deleted one for good; the others are there.
+            let Some(described) = self.described(function, &name).await? else { continue };
             secret_states.insert(name, if described.is_deleted { SecretState::ToBeDeleted } else { SecretState::Kept });
         }
         Ok(secret_states)
@@ -382,7 +396,12 @@ impl Aws {
                 let mut all: BTreeMap<&str, &SecretString> =
                     before.iter().map(|(name, value)| (name.as_str(), value)).collect();
                 all.extend(values);
-                self.put(function, stored, &all).await?;
+                if self.put(function, stored, &all).await? == Put::BesideOthers {
+                    // Made by a run that was cut off, on what was there then: it is kept for the undo, and the values
+                    // go beside those that are there now. Neither version ever changes.
+                    let next = Fingerprint::of(&json!([version, current.id])).to_string();
+                    self.put_version(function, secret, &next, &json_of(&all)?, &[CURRENT]).await?;
+                }
                 true
             }
             None => {
@@ -468,6 +487,10 @@ impl Aws {
         let Some(current) = self.current(function, secret).await? else {
             return Ok(Some(Err(NotKept::Gone(secret.clone()))));
         };
+        let others = match current.values {
+            Some(_) => Others::default(),
+            None => self.others(function, secret, variable, key).await?,
+        };
         let now = current.now(key);
         let alone = digest.references().filter(|(_, referred)| *referred == secret).count() == 1;
         let value = match now.odd {
@@ -475,30 +498,91 @@ impl Aws {
             Some(OddText::Plain(hash)) if alone => Some(hash),
             Some(OddText::Plain(_) | OddText::Unusable) => None,
         };
-        Ok(Some(Ok(Kept { secret: secret.clone(), version: now.version, value })))
+        Ok(Some(Ok(Kept { secret: secret.clone(), version: now.version, value, others })))
     }
 
-    /// What the function's secrets hold for a variable, the one that was filled last.
+    /// The values beside a variable's in a secret whose text is no JSON object: the ones that the ledger knows, from
+    /// the versions that it knows them in or from the version before, and what else that one holds.
+    async fn others(
+        &self,
+        function: &FunctionArn,
+        secret: &SecretName,
+        variable: &VariableName,
+        key: &HashKey,
+    ) -> Result<Others, CallError> {
+        let resource = Resource::Function(function.clone());
+        let (previous, history) =
+            future::try_join(self.version(function, secret, PREVIOUS), self.history(&resource, self.now())).await?;
+        let mut others = Others::default();
+        let before = previous.as_ref().map(|previous| previous.now(key).values).unwrap_or_default();
+        let in_previous = |hash| {
+            let version = previous.as_ref()?.id.clone();
+            Some(KnownHash { hash, place: Some(Place { secret: secret.clone(), version }) })
+        };
+        let state = history.surfaces.get(&Surface::Environment(None));
+        for (name, known) in state.iter().flat_map(|state| state.values.iter()) {
+            let Some((known, place)) = known.current.as_ref().and_then(|known| Some((known, known.place.as_ref()?)))
+            else {
+                continue;
+            };
+            if name == variable.as_str() || place.secret != *secret {
+                continue;
+            }
+            if before.get(name).is_some_and(|before| *before != known.hash) {
+                others.disputed.insert(name.to_owned());
+            }
+            let held = self.version_by_id(function, secret, &place.version).await?;
+            let known = match held.filter(|held| held.value(name, known.hash, key).is_some()) {
+                Some(_) => Some(known.clone()),
+                None if before.get(name) == Some(&known.hash) => in_previous(known.hash),
+                None => None,
+            };
+            match known {
+                Some(known) => drop(others.found.insert(name.to_owned(), known)),
+                None => drop(others.lost.insert(name.to_owned())),
+            }
+        }
+        // What somebody else keeps there (`port`, `username`) is nothing that the ledger knows.
+        let unknown = before.iter().filter(|(name, _)| {
+            *name != variable.as_str() && !others.found.contains_key(*name) && !others.lost.contains(*name)
+        });
+        let unknown: Vec<_> = unknown.filter_map(|(name, hash)| Some((name.clone(), in_previous(*hash)?))).collect();
+        others.found.extend(unknown);
+        others.disputed.retain(|name| !others.lost.contains(name));
+        Ok(others)
+    }
+
+    /// What the function's secrets hold for a variable, the one that was filled last. One that is gone or to be deleted
+    /// hides none of the others.
     pub(crate) async fn stored_for(
         &self,
         function: &FunctionArn,
         variable: &VariableName,
     ) -> Result<Content, CallError> {
         let key = self.hash_key().await?;
-        let mut content = Content::ABSENT;
+        let mut kept = None;
+        let mut unread = BTreeSet::new();
         for secret in key.secrets(function)? {
-            let Some(current) = self.current(function, &secret).await? else { break };
-            if let Some(value) = current.now(key).values.get(variable.as_str()).copied() {
-                content = KeptValue { secret, value: Some(value) }.content();
+            let (current, described) =
+                future::try_join(self.current(function, &secret), self.described(function, &secret)).await?;
+            match current.map(|current| current.now(key).values.get(variable.as_str()).copied()) {
+                Some(Some(value)) => {
+                    unread.clear();
+                    kept = Some(KeptValue::new(secret, Some(value)));
+                }
+                Some(None) => {}
+                None if described.is_some() => drop(unread.insert(secret)),
+                None => {}
             }
         }
-        Ok(content)
+        let first = unread.first().map(|secret| KeptValue::new(secret.clone(), None));
+        Ok(kept.or(first).map(|kept| KeptValue { unread, ..kept }.content()).unwrap_or_default())
     }
 
     /// Makes the version that a rotation, or its undo, asks for the current one: the other variables' values stay. Done
     /// again after an interruption it does nothing twice.
     pub(crate) async fn rotate(&self, rotation: &Rotation) -> Result<(), CallError> {
-        let Rotation { function, secret, variable, version, from, value, others, .. } = rotation;
+        let Rotation { function, secret, variable, onto, from, value, others, .. } = rotation;
         let refused = |message| refused(secret, message);
         let source = async {
             match from {
@@ -506,20 +590,26 @@ impl Aws {
                 None => Ok(None),
             }
         };
-        let (current, previous) = (self.current(function, secret), self.version(function, secret, PREVIOUS));
-        let (current, previous, source, key) = future::try_join4(current, previous, source, self.hash_key()).await?;
+        let (current, source, key) = future::try_join3(self.current(function, secret), source, self.hash_key()).await?;
         let current = current.ok_or_else(|| refused("the secret is gone, or is to be deleted"))?;
-        if current.id != *version {
-            // What is no object has the place of what was there before it.
-            let before = current.values.as_ref().or_else(|| previous.as_ref()?.values.as_ref());
-            // Where that has no place for one, the ledger knows the version that held it.
+        let whole = source.as_ref().filter(|source| value.is_none() && source.values.is_none());
+        let is_made = |now: &Version| match (value, whole) {
+            _ if onto.is_some() => now.id == rotation.version,
+            (Some(hash), _) => now.value(variable.as_str(), *hash, key).is_some(),
+            (None, Some(whole)) => now.text.expose_secret() == whole.text.expose_secret(),
+            (None, None) => now.values.as_ref().is_some_and(|values| !values.contains_key(variable.as_str())),
+        };
+        if !is_made(&current) {
+            if onto.as_ref().is_some_and(|onto| *onto != current.id) {
+                return Err(refused(CHANGED));
+            }
             let elsewhere = match current.values {
                 Some(_) => BTreeMap::new(),
-                None => self.wherever_they_are(function, others, key).await?,
+                None => self.wherever_they_are(function, secret, others, key).await?,
             };
             let mut all: BTreeMap<&str, &SecretString> = elsewhere
                 .iter()
-                .chain(before.into_iter().flatten())
+                .chain(current.values.iter().flatten())
                 .map(|(name, value)| (name.as_str(), value))
                 .collect();
             let found;
@@ -539,34 +629,37 @@ impl Aws {
                 }
                 None => drop(all.remove(variable.as_str())),
             }
-            let whole = source.filter(|source| value.is_none() && source.values.is_none());
             let text = match whole {
-                Some(source) => Zeroizing::new(source.text.expose_secret().to_owned()),
+                Some(whole) => Zeroizing::new(whole.text.expose_secret().to_owned()),
                 None => json_of(&all)?,
             };
-            self.put_version(function, secret, version, &text, &[CURRENT]).await?;
+            let version = rotation.version_on(&current.id);
+            self.put_version(function, secret, &version, &text, &[CURRENT]).await?;
         }
-        let back = self.current(function, secret).await?;
-        let holds = back.is_some_and(|back| match value {
-            Some(hash) => back.value(variable.as_str(), *hash, key).is_some(),
-            None => back.id == *version,
-        });
-        if holds { Ok(()) } else { Err(refused(NOT_READ_BACK)) }
+        match self.current(function, secret).await? {
+            Some(back) if is_made(&back) => Ok(()),
+            Some(_) | None => Err(refused(NOT_READ_BACK)),
+        }
     }
 
-    /// Values from the versions that are known to have held them, as far as those are still there.
+    /// Values from the versions that are known to have held them.
     async fn wherever_they_are(
         &self,
         function: &FunctionArn,
+        secret: &SecretName,
         known: &BTreeMap<String, KnownHash>,
         key: &HashKey,
     ) -> Result<BTreeMap<String, SecretString>, CallError> {
         let found = known.iter().map(async |(name, known)| {
-            let Some(Place { secret, version }) = &known.place else { return Ok(None) };
-            let version = self.version_by_id(function, secret, version).await?;
-            Ok::<_, CallError>(version.and_then(|version| Some((name.clone(), version.value(name, known.hash, key)?))))
+            let version = match &known.place {
+                Some(Place { secret, version }) => self.version_by_id(function, secret, version).await?,
+                None => None,
+            };
+            let value = version.and_then(|version| version.value(name, known.hash, key));
+            let value = value.ok_or_else(|| refused(secret, CHANGED))?;
+            Ok::<_, CallError>((name.clone(), value))
         });
-        Ok(future::try_join_all(found).await?.into_iter().flatten().collect())
+        Ok(future::try_join_all(found).await?.into_iter().collect())
     }
 
     /// Adds a version with its label to a secret that is there.
@@ -575,7 +668,7 @@ impl Aws {
         function: &FunctionArn,
         stored: &Stored,
         values: &BTreeMap<&str, &SecretString>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Put, CallError> {
         let Stored { secret, version, label, .. } = stored;
         self.put_version(function, secret, version, &json_of(values)?, &[CURRENT, label]).await
     }
@@ -587,7 +680,7 @@ impl Aws {
         version: &str,
         text: &str,
         labels: &[&str],
-    ) -> Result<(), CallError> {
+    ) -> Result<Put, CallError> {
         // In plain words, and nothing is sent that AWS would quote.
         if text.len() > MOST_BYTES {
             return Err(refused(secret, TOO_LONG));
@@ -600,11 +693,12 @@ impl Aws {
             Ok(answer)
                 if labels.contains(&CURRENT) && !answer.version_stages().iter().any(|label| label == CURRENT) =>
             {
-                self.make_current(function, secret, version).await
+                self.make_current(function, secret, version).await.map(|()| Put::AsAsked)
             }
-            Ok(_) => Ok(()),
-            // The version is there with other values beside ours: what is read back decides.
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(()),
+            Ok(_) => Ok(Put::AsAsked),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {
+                Ok(Put::BesideOthers)
+            }
             Err(error) => Err(limited(classify_redacted("PutSecretValue", secret.as_str(), error))),
         }
     }
@@ -649,6 +743,7 @@ impl Aws {
 const NO_OBJECT: &str = "the secret does not hold a JSON object of texts any more: give each variable that refers to \
                          it its value again with `warden rotate`";
 const TOO_LONG: &str = "all values together are more than the 65536 bytes that a secret holds; nothing was changed";
+const CHANGED: &str = "the secret was changed since it was read, and nothing was changed now: do the same once more";
 const NOT_READ_BACK: &str = "what was stored was not what was read back; nothing else was changed";
 
 fn refused(secret: &SecretName, message: &str) -> CallError {

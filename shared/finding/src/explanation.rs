@@ -30,6 +30,11 @@ impl FindingId {
         ))
     }
 
+    /// The rules that this release judges, with their explanations, in the order of the documentation.
+    pub fn judged() -> impl Iterator<Item = (FindingId, &'static Explanation)> {
+        FindingId::ALL.iter().filter_map(|id| Some((*id, id.explanation()?)))
+    }
+
     /// The explanation of the rule; none for a rule that no judge of this release knows.
     pub const fn explanation(self) -> Option<&'static Explanation> {
         match self {
@@ -200,8 +205,7 @@ mod tests {
 
     #[test]
     fn an_explanation_is_made_of_whole_sentences() {
-        let explanations = FindingId::ALL.iter().filter_map(|id| Some((id, id.explanation()?)));
-        for (id, text) in explanations {
+        for (id, text) in FindingId::judged() {
             for part in [text.meaning, text.attack, text.remedy, text.instead] {
                 assert!(part.ends_with(['.', ')']), "{id}: {part}");
                 assert!(!part.contains("  ") && !part.contains('\n'), "{id}: {part}");

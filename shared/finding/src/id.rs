@@ -101,7 +101,7 @@ pub enum FindingId {
     ProvisionedAboveCap,
     /// One of Warden's own rules, targets or functions was disabled or changed.
     GuardTampered,
-    /// An opted-in subject lost its tag.
+    /// An opted-in resource lost its tag.
     OptedOut,
 }
 
@@ -218,7 +218,7 @@ impl FindingId {
             FindingId::RecursionAllowed => "Recursive loop detection is switched off.",
             FindingId::ProvisionedAboveCap => "Provisioned concurrency above the cap.",
             FindingId::GuardTampered => "One of Warden's own rules, targets or functions was disabled or changed.",
-            FindingId::OptedOut => "An opted-in subject lost its tag.",
+            FindingId::OptedOut => "An opted-in resource lost its tag.",
         }
     }
 }

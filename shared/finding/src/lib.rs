@@ -1,4 +1,4 @@
-//! What a guard can say about a subject: the closed list of finding ids, the severities, and the finding itself.
+//! What a guard can say about a resource: the closed list of finding ids, the severities, and the finding itself.
 //!
 //! Every judge (`warden-policy` and the others) speaks these words, the engine acts on them and the ledger keeps
 //! them, so they stand in a crate of their own that depends on nothing but serde.

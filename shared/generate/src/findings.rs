@@ -15,12 +15,11 @@ This file is written by `cargo run -p warden-generate`; do not edit it.
 /// The document.
 pub(crate) fn text() -> anyhow::Result<String> {
     let mut text = HEAD.to_owned();
-    let judged = || FindingId::ALL.iter().filter_map(|id| Some((id, id.explanation()?)));
     write!(text, "\n| finding | fires on |\n|---|---|\n")?;
-    for (id, _) in judged() {
+    for (id, _) in FindingId::judged() {
         writeln!(text, "| [`{id}`](#{id}) | {} |", id.title())?;
     }
-    for (id, explanation) in judged() {
+    for (id, explanation) in FindingId::judged() {
         write!(text, "\n## {id}\n\n{}\n", id.title())?;
         let mut instead = sentences(explanation.instead);
         if let Some(exemption) = id.exemption() {

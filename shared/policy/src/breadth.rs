@@ -5,9 +5,11 @@
 //! or partition that the pattern itself names: `arn:aws:lambda:eu-west-1:111122223333:function:*` is every function
 //! there is.
 
+mod given;
 mod share;
 
-pub(crate) use share::{Fragment, Outline, Share};
+use given::given_name;
+pub(crate) use share::{FEWEST, Fragment, Outline, Share};
 
 use crate::{
     AccountId, Context,
@@ -28,56 +30,6 @@ const NAME: u8 = 4;
 /// like a secret, of which `*-??????` is every one.
 const UNGUESSABLE: &str = "\u{5}a\u{5}b\u{5}c\u{5}d\u{5}e\u{5}f\u{5}g\u{5}h\u{5}i\u{5}j\u{5}k\u{5}l\u{5}m\u{5}n\u{5}o\u{5}p\u{5}q\u{5}r\u{5}s\u{5}t\u{5}u\u{5}v\u{5}w\u{5}x\u{5}y\u{5}z\u{5}-\u{5}-\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}";
 
-/// Names that AWS gives, by service and what stands before them: everybody knows how they start and how long they are
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>).
-const GIVEN: &[(&str, &str, &str)] = &[
-    ("ec2:", "image/", "ami-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    ("ec2:", "instance/", "i-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    (
-        "ec2:",
-        "launch-template/",
-        "lt-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-    ),
-    (
-        "ec2:",
-        "network-interface/",
-        "eni-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-    ),
-    (
-        "ec2:",
-        "security-group/",
-        "sg-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-    ),
-    ("ec2:", "snapshot/", "snap-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    ("ec2:", "subnet/", "subnet-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    ("ec2:", "volume/", "vol-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    ("ec2:", "vpc/", "vpc-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}"),
-    (
-        "kms:",
-        "key/",
-        "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-    ),
-    (
-        "ssm:",
-        "managed-instance/",
-        "mi-\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}",
-    ),
-];
-
-/// The name that AWS gives to what a template stands for, after what stands before it.
-fn given_name(template: &[u8]) -> Option<(&'static str, &'static str)> {
-    let service = after_partition(template);
-    // Most templates are of none of these services.
-    if !matches!(service.get(..4), Some(b"ec2:" | b"kms:" | b"ssm:")) {
-        return None;
-    }
-    let resource = resource_of(template)?;
-    GIVEN
-        .iter()
-        .find(|(of, kind, _)| service.starts_with(of.as_bytes()) && resource.starts_with(kind.as_bytes()))
-        .map(|(_, kind, name)| (*kind, *name))
-}
-
 /// How far a statement's resources reach.
 pub(crate) enum Reach<'d> {
     /// Every resource.
@@ -91,19 +43,24 @@ pub(crate) enum Reach<'d> {
 impl<'d> Reach<'d> {
     pub(crate) fn read(resources: &'d Selection<Values<'_>>, version: Version, context: &'d Context) -> Self {
         match resources {
-            Selection::Only(resources) if resources.iter().any(is_all_stars) => Reach::All,
-            Selection::Only(resources) => {
-                let patterns: Vec<Filler<'d>> = resources
-                    .iter()
-                    .filter(|resource| pattern::has_wildcard(resource))
-                    .map(|resource| Filler::new(without_variables(resource, version), context))
-                    .filter(|filler| pattern::has_wildcard(&filler.pattern))
-                    .collect();
-                if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns::new(patterns)) }
-            }
+            Selection::Only(resources) => Self::of(resources, version, context),
             Selection::Except(resources) if resources.iter().any(is_all_stars) => Reach::Named,
             Selection::Except(_) => Reach::All,
         }
+    }
+
+    /// How far some resources reach.
+    pub(crate) fn of(resources: &'d Values<'_>, version: Version, context: &'d Context) -> Self {
+        if resources.iter().any(is_all_stars) {
+            return Reach::All;
+        }
+        let patterns: Vec<Filler<'d>> = resources
+            .iter()
+            .filter(|resource| pattern::has_wildcard(resource))
+            .map(|resource| Filler::new(without_variables(resource, version), context))
+            .filter(|filler| pattern::has_wildcard(&filler.pattern))
+            .collect();
+        if patterns.is_empty() { Reach::Named } else { Reach::Patterns(Patterns::new(patterns)) }
     }
 }
 
@@ -355,10 +312,13 @@ impl<'d> Filler<'d> {
             if is_arn && range.len() <= 64 { range } else { 0..0 }
         };
         let named = fitting(text(&account));
-        let resource = pattern.get(account.end + 1..).filter(|_| is_arn).map(|resource| {
-            let literal = resource.find(['*', '?']).unwrap_or(resource.len());
+        let behind = pattern.get(account.end + 1..).filter(|_| is_arn);
+        let kind = behind.and_then(|resource| given::all_of_kind(text(&service), resource));
+        let resource = behind.map(|resource| {
+            let literal = kind.map_or_else(|| resource.find(['*', '?']).unwrap_or(resource.len()), str::len);
             account.end + 1..account.end + 1 + literal
         });
+        let head = kind.and_then(|_| pattern.get(..account.end + 1)).map(str::to_owned);
         let fixes_service = is_arn
             && !service.is_empty()
             && !pattern::has_wildcard(text(&partition))
@@ -371,7 +331,10 @@ impl<'d> Filler<'d> {
             resource,
             account: context.account.or(named),
             context,
-            pattern,
+            pattern: match (kind, head) {
+                (Some(kind), Some(head)) => Cow::Owned(format!("{head}{kind}*")),
+                _ => pattern,
+            },
         }
     }
 
@@ -502,21 +465,48 @@ mod tests {
         check("arn:aws:ec2:*:*:snapshot/snap-*", "ec2:ModifySnapshotAttribute", true);
         check("arn:aws:kms:*:*:key/????????-????-????-????-????????????", "kms:Decrypt", true);
         check("arn:aws:kms:*:*:key/1111*", "kms:Decrypt", false);
+        // They start with a zero.
+        check("arn:aws:ec2:*:*:instance/i-0*", "ssm:StartSession", true);
+        check("arn:aws:ec2:*:*:instance/i-0????????????????", "ssm:StartSession", true);
+        check("arn:aws:ec2:*:*:snapshot/snap-0*", "ec2:ModifySnapshotAttribute", true);
+        check("arn:aws:ec2:*::image/ami-0*", "ec2:ModifyImageAttribute", true);
+        check("arn:aws:ec2:*:*:instance/i-0a*", "ssm:StartSession", false);
+        check("arn:aws:ec2:*:*:instance/i-0???????????????", "ssm:StartSession", false);
+        check("arn:aws:elasticfilesystem:*:*:file-system/fs-0*", "elasticfilesystem:ClientRootAccess", true);
+        check("arn:aws:acm:*:*:certificate/????????-*", "acm:ExportCertificate", true);
+        check("arn:aws:kms:*:*:key/0*", "kms:Decrypt", false);
     }
 
     #[test]
-    fn the_names_that_aws_gives_are_of_what_there_is() {
-        for (service, kind, name) in GIVEN {
-            let template = format!("arn:\u{1}:{service}\u{2}:\u{3}:{kind}\u{4}");
-            let known = (0..service_table::ACTIONS)
-                .flat_map(|action| service_table::templates(service_table::type_set(action)))
-                .map(service_table::template);
-            let resource = |text: &[u8]| text.splitn(6, |byte| *byte == b':').nth(5).map(<[u8]>::to_vec);
-            let mut same = known.filter(|known| known.starts_with(&template.as_bytes()[..10]));
-            assert!(same.any(|known| resource(known) == resource(template.as_bytes())), "{template:?}");
-            assert_eq!(given_name(template.as_bytes()), Some((*kind, *name)));
+    fn what_about_every_name_of_a_kind_has_narrows_nothing() {
+        for roles in ["*Role*", "*role*", "*-role-*", "*Role", "*-role", "**_ROLE?*", "*/*", "*/*Role*"] {
+            check(&format!("arn:aws:iam::111122223333:role/{roles}"), "iam:PassRole", true);
         }
-        assert_eq!(given_name(b"arn:\x01:iam::\x03:instance/\x04"), None);
+        for roles in ["Role*", "*-ci-role", "*Roles*", "team/*", "*/team-*", "????-Role", "*@example.net"] {
+            check(&format!("arn:aws:iam::111122223333:role/{roles}"), "iam:PassRole", false);
+        }
+        for users in ["*@example.net", "**@*.example.net", "*@*", "*user*"] {
+            check(&format!("arn:aws:iam::*:user/{users}"), "iam:CreateAccessKey", true);
+        }
+        for users in ["ci-*@example.net", "*.ci@example.net", "*example.net", "?????@example.net"] {
+            check(&format!("arn:aws:iam::*:user/{users}"), "iam:CreateAccessKey", false);
+        }
+        for secrets in ["*/*", "*/*-??????", "*Secret*", "*/*/*"] {
+            check(&format!("arn:aws:secretsmanager:*:*:secret:{secrets}"), "secretsmanager:GetSecretValue", true);
+        }
+        for secrets in ["till/*", "*/till/*", "*/till-??????"] {
+            check(&format!("arn:aws:secretsmanager:*:*:secret:{secrets}"), "secretsmanager:GetSecretValue", false);
+        }
+        check("arn:aws:ssm:*:*:parameter/*/*", "ssm:GetParameter", true);
+        check("arn:aws:ssm:*:*:parameter/*/till/*", "ssm:GetParameter", false);
+        check("arn:aws:dynamodb:*:*:table/*Table*", "dynamodb:GetItem", true);
+        check("arn:aws:dynamodb:*:*:table/*Orders*", "dynamodb:GetItem", false);
+        check("arn:aws:lambda:*:*:function:*-function-*", "lambda:UpdateFunctionCode", true);
+        check("arn:aws:lambda:*:*:function:*-resize-*", "lambda:UpdateFunctionCode", false);
+        // Versions and aliases only.
+        check("arn:aws:lambda:*:*:function:*:*", "lambda:DeleteFunctionConcurrency", false);
+        // A bucket has no slash in its name.
+        check("arn:aws:s3:::*/*", "s3:DeleteBucketPolicy", false);
     }
 
     #[test]

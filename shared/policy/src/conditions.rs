@@ -2,7 +2,8 @@
 //!
 //! A condition limits only if its operator is positive (no negation, no `IfExists`, no `ForAllValues`, no `Null`), its
 //! key identifies the caller or the source, and every one of its values is fixed: no wildcard, no policy variable; of
-//! an ARN at least the account. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the
+//! an ARN at least the account. The only variables that fix something are those of whoever owns what is called, and
+//! only where they are compared with the caller or the source, either way round. Everything else (`aws:SecureTransport`, `aws:RequestedRegion`, `sts:ExternalId`, the
 //! MFA keys, ...) may narrow a grant, but not to anybody in particular.
 //!
 //! Keys and their meaning: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>,
@@ -19,12 +20,12 @@ use std::collections::HashSet;
 /// Something that all callers of a statement have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Limit<'d> {
-    /// They belong to one of these accounts.
+    /// They belong to one of these accounts, or to the own one.
     Accounts { ids: Vec<AccountId>, of: Side },
     /// They are services that act for a resource in one of these accounts, or S3 for one bucket: of those the ARN does
     /// not tell the account.
     Sources { ids: Vec<AccountId>, bucket: bool },
-    /// They belong to one of these organisations.
+    /// They belong to one of these organisations; to the own one where there are none.
     Organizations { ids: Vec<&'d str>, of: Side },
     /// They call from one of these addresses.
     Addresses(Addresses),
@@ -57,22 +58,42 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     let reading = Reading { operator, version };
     let values = || condition.values.iter();
     let all_fixed = || values().all(|value| reading.is_fixed(value));
+    let owns = |value: &str, variable: &str| reading.is_variable(value, variable);
+    let accounts = |of: Side| {
+        let all = values().all(|value| reading.is_fixed(value) || owns(value, RESOURCE_ACCOUNT));
+        all.then(|| Limit::Accounts { ids: account_ids(values()), of })
+    };
+    let organizations = |of: Side| {
+        let all = values().all(|value| reading.is_fixed(value) || owns(value, RESOURCE_ORG_ID));
+        all.then(|| Limit::Organizations { ids: values().filter(|id| !owns(id, RESOURCE_ORG_ID)).collect(), of })
+    };
     match key {
         Key::SourceArn => sources(values(), reading),
-        Key::PrincipalArn => values()
-            .map(|arn| arn_account(arn, reading, key))
-            .collect::<Option<_>>()
-            .map(|ids| Limit::Accounts { ids, of: Side::Caller }),
-        Key::SourceAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Source }),
-        Key::PrincipalAccount => all_fixed().then(|| Limit::Accounts { ids: account_ids(values()), of: Side::Caller }),
-        Key::SourceOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Source }),
-        Key::PrincipalOrgId => all_fixed().then(|| Limit::Organizations { ids: values().collect(), of: Side::Caller }),
-        Key::PrincipalOrgPaths | Key::SourceOrgPaths => {
-            let of = if key == Key::SourceOrgPaths { Side::Source } else { Side::Caller };
-            let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id);
-            let ids = values().map(|path| path.split('/').next().filter(fixed)).collect::<Option<_>>();
-            ids.map(|ids| Limit::Organizations { ids, of })
+        Key::PrincipalArn | Key::SourceVpcArn | Key::SourceFunctionArn | Key::SourceInstanceArn => {
+            values().map(|arn| arn_account(arn, reading, key)).collect::<Option<Vec<_>>>().map(|owners| {
+                Limit::Accounts { ids: owners.into_iter().filter_map(Owner::id).collect(), of: Side::Caller }
+            })
         }
+        Key::SourceAccount => accounts(Side::Source),
+        Key::PrincipalAccount | Key::VpceAccount => accounts(Side::Caller),
+        Key::SourceOrgId => organizations(Side::Source),
+        Key::PrincipalOrgId | Key::VpceOrgId => organizations(Side::Caller),
+        Key::PrincipalOrgPaths | Key::SourceOrgPaths | Key::VpceOrgPaths => {
+            let of = if key == Key::SourceOrgPaths { Side::Source } else { Side::Caller };
+            let is_own = |id: &str| owns(id, RESOURCE_ORG_ID);
+            let fixed = |id: &&str| id.starts_with("o-") && reading.is_fixed(id) || is_own(id);
+            let ids = values().map(|path| path.split('/').next().filter(fixed)).collect::<Option<Vec<_>>>();
+            ids.map(|ids| Limit::Organizations { ids: ids.into_iter().filter(|id| !is_own(id)).collect(), of })
+        }
+        // The same from the other side: whoever owns what is called is whoever calls, or for whom a service calls.
+        Key::ResourceAccount => [("aws:PrincipalAccount", Side::Caller), ("aws:SourceAccount", Side::Source)]
+            .into_iter()
+            .find(|(variable, _)| values().all(|value| owns(value, variable)))
+            .map(|(_, of)| Limit::Accounts { ids: Vec::new(), of }),
+        Key::ResourceOrgId => [("aws:PrincipalOrgID", Side::Caller), ("aws:SourceOrgID", Side::Source)]
+            .into_iter()
+            .find(|(variable, _)| values().all(|value| owns(value, variable)))
+            .map(|(_, of)| Limit::Organizations { ids: Vec::new(), of }),
         Key::SourceVpc | Key::SourceVpce => all_fixed().then(|| Limit::Networks(values().collect())),
         Key::SourceIp => {
             let addresses = Addresses::read(values()).filter(|_| all_fixed());
@@ -82,12 +103,38 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
     }
 }
 
+/// The account that owns what is called, as a policy variable
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount>).
+const RESOURCE_ACCOUNT: &str = "aws:ResourceAccount";
+
+/// Its organisation
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceorgid>).
+/// An account without one has no value for it, so that nobody is let in.
+const RESOURCE_ORG_ID: &str = "aws:ResourceOrgID";
+
+/// Whose an ARN is.
+#[derive(Clone, Copy)]
+enum Owner {
+    Account(AccountId),
+    /// Whoever owns what is called.
+    Own,
+}
+
+impl Owner {
+    fn id(self) -> Option<AccountId> {
+        match self {
+            Owner::Account(id) => Some(id),
+            Owner::Own => None,
+        }
+    }
+}
+
 /// For whom services act, when each ARN tells its account or names one bucket.
 fn sources<'d>(arns: impl Iterator<Item = &'d str>, reading: Reading) -> Option<Limit<'d>> {
     let (mut ids, mut bucket) = (Vec::new(), false);
     for arn in arns {
         match arn_account(arn, reading, Key::SourceArn) {
-            Some(account) => ids.push(account),
+            Some(owner) => ids.extend(owner.id()),
             None if is_bucket(arn, reading) => bucket = true,
             None => return None,
         }
@@ -286,6 +333,14 @@ enum Key {
     PrincipalOrgPaths,
     PrincipalAccount,
     PrincipalArn,
+    ResourceAccount,
+    ResourceOrgId,
+    SourceFunctionArn,
+    SourceInstanceArn,
+    SourceVpcArn,
+    VpceAccount,
+    VpceOrgId,
+    VpceOrgPaths,
 }
 
 impl Key {
@@ -305,6 +360,18 @@ impl Key {
             ("aws:PrincipalOrgPaths", Key::PrincipalOrgPaths),
             ("aws:PrincipalAccount", Key::PrincipalAccount),
             ("aws:PrincipalArn", Key::PrincipalArn),
+            (RESOURCE_ACCOUNT, Key::ResourceAccount),
+            (RESOURCE_ORG_ID, Key::ResourceOrgId),
+            // Whose the VPC is that a call comes from, and the endpoint that it comes through.
+            ("aws:SourceVpcArn", Key::SourceVpcArn),
+            ("aws:VpceAccount", Key::VpceAccount),
+            ("aws:VpceOrgID", Key::VpceOrgId),
+            ("aws:VpceOrgPaths", Key::VpceOrgPaths),
+            // Which function or instance a role's credentials were given to
+            // (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html,
+            // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policy-structure.html).
+            ("lambda:SourceFunctionArn", Key::SourceFunctionArn),
+            ("ec2:SourceInstanceARN", Key::SourceInstanceArn),
         ]
         .into_iter()
         .find_map(|(name, key)| name.eq_ignore_ascii_case(text).then_some(key))
@@ -315,7 +382,14 @@ impl Key {
     fn takes(self, operator: Operator) -> bool {
         match operator {
             Operator::Equals | Operator::Like => true,
-            Operator::Arn => matches!(self, Key::SourceArn | Key::PrincipalArn),
+            Operator::Arn => matches!(
+                self,
+                Key::SourceArn
+                    | Key::PrincipalArn
+                    | Key::SourceFunctionArn
+                    | Key::SourceInstanceArn
+                    | Key::SourceVpcArn
+            ),
             Operator::Address => self == Key::SourceIp,
         }
     }
@@ -329,6 +403,12 @@ struct Reading {
 }
 
 impl Reading {
+    /// Whether a value is a policy variable and nothing else. One with a value for where it has none is not.
+    fn is_variable(self, value: &str, variable: &str) -> bool {
+        let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        self.version == Version::V2012 && name.is_some_and(|name| name.trim().eq_ignore_ascii_case(variable))
+    }
+
     /// No wildcard and no policy variable. `${*}`, `${?}` and `${$}` are those three characters.
     fn is_fixed(self, value: &str) -> bool {
         let live_wildcards = match self.operator {
@@ -386,11 +466,21 @@ const WITHOUT_COLONS: [(&str, &str); 8] = [
     ("sqs", ""),
 ];
 
-fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<AccountId> {
-    let mut fields = arn.splitn(6, ':');
+fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<Owner> {
+    let mut fields = arn.splitn(5, ':');
     let (scheme, partition, service, region) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let account = fields.next()?.parse().ok()?;
-    let resource = fields.next()?;
+    let rest = fields.next()?;
+    // A variable has a colon in its name.
+    let (account, resource) = match rest.split_once("}:").filter(|_| rest.starts_with("${")) {
+        Some((variable, resource)) => {
+            let is_own = reading.is_variable(&format!("{variable}}}"), RESOURCE_ACCOUNT);
+            (is_own.then_some(Owner::Own)?, resource)
+        }
+        None => {
+            let (account, resource) = rest.split_once(':')?;
+            (Owner::Account(account.parse().ok()?), resource)
+        }
+    };
     let fixed_before = match reading.operator {
         // Field by field, so a wildcard before the account cannot reach over it. A variable still may hold a colon.
         Operator::Arn => {
@@ -414,6 +504,45 @@ fn arn_account(arn: &str, reading: Reading, key: Key) -> Option<AccountId> {
 /// The values that are account ids. Another fixed value fits no account at all.
 fn account_ids<'v>(values: impl Iterator<Item = &'v str>) -> Vec<AccountId> {
     values.filter_map(|value| value.parse().ok()).collect()
+}
+
+/// A day that has passed, whatever the day is: that of the service authorization table. Nothing here has a clock, and
+/// time does not run back.
+const PASSED: &str = "2026-09-26";
+
+/// The same in seconds.
+const PASSED_SECONDS: u64 = 1_790_380_800;
+
+/// Whether a condition holds only before a time that has passed, so that its statement grants nothing any more: what
+/// revoked sessions and grants for a while leave behind. `aws:TokenIssueTime` is when the caller's credentials were
+/// made, which end within hours
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-tokenissuetime>,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_Date>).
+pub(crate) fn is_over(statement: &Statement<'_>) -> bool {
+    let is = |name: &str, text: &str| name.eq_ignore_ascii_case(text);
+    statement.conditions.iter().any(|condition| {
+        ["aws:CurrentTime", "aws:EpochTime", "aws:TokenIssueTime"].iter().any(|key| is(key, &condition.key))
+            && ["DateEquals", "DateLessThan", "DateLessThanEquals", "NumericLessThan", "NumericLessThanEquals"]
+                .iter()
+                .any(|operator| is(operator, &condition.operator))
+            && !condition.values.as_slice().is_empty()
+            && condition.values.iter().all(has_passed)
+    })
+}
+
+/// Whether a time is one that has passed: a date of ISO 8601, with or without a time of day, or seconds since 1970.
+/// Anything else is not known to be.
+fn has_passed(time: &str) -> bool {
+    if !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A year alone is a date as well, and passed if the seconds are.
+        return time.parse().is_ok_and(|seconds: u64| seconds < PASSED_SECONDS) && time.len() > 4;
+    }
+    let (date, rest) = time.split_at_checked(PASSED.len()).unwrap_or_default();
+    let is_date = date.bytes().zip(PASSED.bytes()).all(|(byte, like)| match like {
+        b'-' => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    !date.is_empty() && is_date && (rest.is_empty() || rest.starts_with('T')) && date < PASSED
 }
 
 /// A key that requests for none of a statement's actions have, and that the conditions ask for: then it grants nothing.
@@ -730,6 +859,33 @@ mod tests {
         // A letter is missing.
         check(&with("StringLike", "AROAQWERTZUIOPASDFGH*"), "");
         check(&with("StringEquals", "anonymous"), "");
+    }
+
+    #[test]
+    fn a_time_has_passed_only_where_that_is_sure() {
+        for passed in
+            ["2019-02-03", "2019-02-03T04:05:06Z", "2026-09-25T23:59:59.000Z", "1577836800", "2019-02-03T04:05+02:00"]
+        {
+            assert!(has_passed(passed), "{passed}");
+        }
+        for unsure in [
+            "",
+            "2026-09-26",
+            "2099-01-01T00:00:00Z",
+            "4102444800",
+            "2019",
+            "2019-02",
+            "2019-02-3T",
+            "2019/02/03",
+            "2019-02-03 04:05",
+            "${aws:CurrentTime}",
+            "20190203T040506Z",
+            "-5",
+        ] {
+            assert!(!has_passed(unsure), "{unsure}");
+        }
+        // The day of the table.
+        assert!(include_str!("service_table/layout.rs").contains(&PASSED.replace('-', "")));
     }
 
     #[test]

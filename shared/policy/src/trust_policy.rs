@@ -92,12 +92,12 @@ fn violations(
     };
     let limits = together.limits(statement, document);
     let principals = EffectivePrincipals::new(context, context.account, limits, rules);
-    let never_sent = conditions::never_sent(statement, Some("sts"));
-    let void = |(id, severity, message): Verdict| match never_sent {
-        Some(key) => {
-            let why = format!("STS never sends `{}`, which the conditions ask for", quoted(key));
-            (id, Severity::Info, format!("{why}: the statement lets nobody in"))
-        }
+    let void = match conditions::never_sent(statement, Some("sts")) {
+        Some(key) => Some(format!("STS never sends `{}`, which the conditions ask for", quoted(key))),
+        None => conditions::is_over(statement).then(|| "the conditions ask for a time that has passed".to_owned()),
+    };
+    let void = |(id, severity, message): Verdict| match &void {
+        Some(why) => (id, Severity::Info, format!("{why}: the statement lets nobody in")),
         None => (id, severity, message),
     };
     let Some(named) = principal::named(&statement.principals) else {

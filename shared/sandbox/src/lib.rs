@@ -69,6 +69,9 @@ const MINISTACK: Environment =
 
 /// How long MiniStack may take to answer once it listens.
 const READY: Duration = Duration::from_secs(30);
+/// How long deliveries may take to end. A busy machine takes minutes for what an idle one does in a second; only what
+/// hangs takes longer.
+const SETTLED: Duration = Duration::from_secs(600);
 
 /// How a sandbox is to be.
 #[derive(Clone)]
@@ -224,12 +227,12 @@ impl Sandbox {
         self.upstream.control("refuse_public", &[("on", if on { "true" } else { "false" })]).await.map(drop)
     }
 
-    /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with half a minute.
+    /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with ten minutes.
     ///
     /// # Errors
     /// [`SandboxError::NotSettled`] with what is still under way.
     pub async fn settle(&self) -> Result<(), SandboxError> {
-        self.trail.settle(Duration::from_secs(30)).await
+        self.trail.settle(SETTLED).await
     }
 
     /// The bodies of the messages that wait in an SQS queue of the home Region, at most ten, without taking them away.

@@ -3,7 +3,7 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, runs},
-    ids::{is_logical, is_of_words},
+    ids::{is_in_camel_case, is_logical, is_of_terraform, is_of_words},
     words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
@@ -22,6 +22,7 @@ pub(crate) fn is_benign(value: &str, features: &Features) -> bool {
         || is_cloudformation(value)
         || is_locale_or_mime(value)
         || is_choice(value)
+        || is_pattern(value)
 }
 
 /// Digits, with signs and separators between them.
@@ -117,9 +118,9 @@ fn is_date(value: &str) -> bool {
         && value.bytes().all(|byte| byte.is_ascii_digit() || b"-/:.TZ+ ".contains(&byte))
 }
 
-/// `eu-west-1`, `us-gov-east-1a`.
+/// `eu-west-1`, `us-gov-east-1a`, `eusc-de-east-1`.
 fn is_region(value: &str) -> bool {
-    let mut parts = value.split('-');
+    let mut parts = value.strip_prefix("eusc-").unwrap_or(value).split('-');
     let (Some(area), Some(side)) = (parts.next(), parts.next()) else { return false };
     area.len() == 2
         && area.bytes().all(|byte| byte.is_ascii_lowercase())
@@ -137,6 +138,8 @@ fn is_region(value: &str) -> bool {
                 | "gov"
                 | "iso"
                 | "isob"
+                | "isoe"
+                | "isof"
         )
         && value.len() <= 20
 }
@@ -246,7 +249,21 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
             .strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
-    id || is_cognito_pool(value) || is_agent_alias(value) || is_generated_name(value) || is_logical(value)
+    id || value.starts_with("cdk-hnb659fds-")
+        || is_named_by_terraform(value)
+        || is_named_by_kubernetes(value)
+        || is_cognito_pool(value)
+        || is_agent_alias(value)
+        || is_generated_name(value)
+        || is_logical(value)
+}
+
+/// `orders-20260307142536789100000004`: a name, and what Terraform puts behind it.
+fn is_named_by_terraform(value: &str) -> bool {
+    const ID: usize = 26;
+    value.len().checked_sub(ID).and_then(|at| value.split_at_checked(at)).is_some_and(|(name, id)| {
+        is_of_terraform(id) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
+    })
 }
 
 /// `stack-Resource1A2B3C4D-5E6F7G8H9I0J`: names, of which the last may end in the CDK's hash, and CloudFormation's
@@ -265,31 +282,93 @@ pub(crate) fn is_generated_name(value: &str) -> bool {
     };
     let is_suffix = is_suffix
         && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()));
+        && !(suffix.bytes().all(|byte| byte.is_ascii_lowercase()) && is_wordlike(suffix.as_bytes()))
+        // `harbour-kettle49` ends in a word.
+        && !(has(u8::is_ascii_lowercase) && is_of_words(suffix));
+    // Words of whatever language may stand beside what a program has named.
+    let is_odd = |name: &str| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    let named_by_program = || names.split('-').any(is_logical_in_part);
     is_suffix
         && value.len() <= 255
         && (is_of_small_letters(names) && mixed && suffix.len() == 6
             // A secret that CloudFormation named has both suffixes.
             || (suffix.len() == 6 && is_generated_name(names))
-            || (names.split('-').all(is_name) && names.split('-').any(is_telling)))
+            || (names.split('-').all(|name| is_name(name) || is_part_of_place(name))
+                && names.split('-').any(is_telling))
+            || (named_by_program()
+                && names.split('-').all(|name| is_name(name) || is_part_of_place(name) || is_odd(name))))
+}
+
+/// Words in a row, each with its capital, before a hash that may have been cut short, or words before a whole one:
+/// `LedgerSecret9D87`, `ledgerbucket3aad80c1`.
+fn is_logical_in_part(name: &str) -> bool {
+    const HASH: usize = 8;
+    let words = without_hash(name);
+    let (in_part, whole) = (words.len() < name.len(), words.len() + HASH == name.len());
+    (in_part && is_in_camel_case(words)) || (whole && is_of_words(words))
+}
+
+/// `ledger-api-7d4b9c6f58-x2k4q`, `ledger-token-x2k4q`: names, and what Kubernetes puts behind them, in letters that make
+/// no words (<https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go>).
+fn is_named_by_kubernetes(value: &str) -> bool {
+    const SUFFIX: usize = 5;
+    let is_random = |text: &str| text.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
+    let Some((rest, _)) = value.rsplit_once('-').filter(|(_, suffix)| suffix.len() == SUFFIX && is_random(suffix))
+    else {
+        return false;
+    };
+    let is_template = |text: &str| (8..=10).contains(&text.len()) && is_random(text);
+    let pod = rest.rsplit_once('-').filter(|(_, hash)| is_template(hash));
+    let names = pod.map_or(rest, |(names, _)| names);
+    let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
+    names.contains('-') && names.split('-').all(is_word) && (pod.is_some() || names.split('-').any(is_of_words))
+}
+
+/// A regular expression, by what stands in little else: classes of characters and groups.
+pub(crate) fn is_pattern(value: &str) -> bool {
+    const MARKS: &[&str] = &[
+        "[A-Z", "[a-z", "[0-9", "[^", "(?:", "(?<", "(?P<", "(?=", "(?!", "(?i)", "\\d{", "\\d+", "\\w+", "\\w{",
+        "\\S+", "\\s+",
+    ];
+    value.contains(['[', '(', '\\']) && MARKS.iter().filter(|mark| value.contains(**mark)).count() >= 2
+        || (value.starts_with('^') && value.ends_with('$') && MARKS.iter().any(|mark| value.contains(mark)))
+}
+
+/// The number of a Region (`orders-eu-west-1-...`), or an account.
+fn is_part_of_place(name: &str) -> bool {
+    matches!(name.len(), 1 | 12) && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Names in small letters alone, at least two: `ledger-creds`, whatever language they are in.
 fn is_of_small_letters(names: &str) -> bool {
-    let of_letters = |name: &str| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
-    names.contains('-') && names.split('-').all(of_letters)
+    let of_letters = |name: &str| {
+        // `us1`
+        let bare = if name.len() <= 3 { name.trim_end_matches(|letter: char| letter.is_ascii_digit()) } else { name };
+        (2..=12).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    names.contains('-') && names.split('-').all(|name| of_letters(name) || is_part_of_place(name))
 }
 
 /// A name that nothing random is: words, or words before the CDK's hash.
 fn is_telling(name: &str) -> bool {
+    const HASH: usize = 8;
     let words = without_hash(name);
-    name.len() >= 4 && (is_of_words(words) || words.len() < name.len())
+    name.len() >= 4 && (is_of_words(words) || is_in_camel_case(words) || words.len() + HASH == name.len())
 }
 
 /// Words in a row, each with its capital or all in small letters, with few digits: `OrdersTable`, `airline`, `v2`, and
 /// before a hash of eight digits `Queue5C0A09CF`.
 fn is_name(name: &str) -> bool {
-    let name = without_hash(name);
+    // Of whatever language, between the style and the hash.
+    let words = without_hash(name);
+    let of_style = is_in_camel_case(words)
+        || (words.len() < name.len()
+            && words.starts_with(|first: char| first.is_ascii_uppercase())
+            && words.bytes().skip(1).all(|byte| byte.is_ascii_lowercase()));
+    if of_style {
+        return true;
+    }
+    let name = words;
     let letters = name.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = name.len() - letters;
     let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
@@ -303,16 +382,30 @@ fn is_name(name: &str) -> bool {
         && if one_style { name.len() <= 3 || is_camel_case(name, letters) } else { is_camel_case(name, letters) }
 }
 
-/// The name before the hash that the CDK puts behind it: `Queue5C0A09CF`.
+/// The name before the hash that the CDK puts behind it, `Queue5C0A09CF`; CloudFormation cuts a long name short, and
+/// the hash with it: `Queue5C0A0`.
 fn without_hash(name: &str) -> &str {
-    let cut = name.len().checked_sub(8).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
-        let is_hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let apart = hash.bytes().any(|byte| byte.is_ascii_digit())
+    const HASH: usize = 8;
+    const FEWEST: usize = 3;
+    let has_digit = |hash: &str| hash.bytes().any(|byte| byte.is_ascii_digit());
+    let whole = name.len().checked_sub(HASH).and_then(|at| name.split_at_checked(at)).filter(|(words, hash)| {
+        let is_hash = hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F'))
+            || hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
+        let apart = has_digit(hash)
             || (hash.bytes().all(|byte| byte.is_ascii_uppercase())
                 && words.ends_with(|last: char| last.is_ascii_lowercase()));
         words.len() >= 2 && is_hash && apart
     });
-    cut.map_or(name, |(words, _)| words)
+    if let Some((words, _)) = whole {
+        return words;
+    }
+    let words = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, 'A'..='F'));
+    let cut = name.get(words.len()..).unwrap_or_default();
+    let is_cut = words.len() >= 2
+        && words.ends_with(|last: char| last.is_ascii_lowercase())
+        && (FEWEST..HASH).contains(&cut.len())
+        && (has_digit(cut) || cut.len() > FEWEST);
+    if is_cut { words } else { name }
 }
 
 /// `IoTAppPool`, `KbCdk`: pieces that are words or are too short to tell, for the most part.
@@ -374,6 +467,18 @@ mod tests {
             "127.0.0.1",
             "us-east-1_AbCdEf123",
             "subnet-0a1b2c3d4e5f60718",
+            "orders-20260307142536789100000004",
+            "HarbourStack-LedgerFn8C4B5E-1XKDJ9M2PQ7R",
+            "harbour-live-eu-west-1-M3qFT7",
+            "eusc-de-east-1",
+            "harbour-live-us-east-2-pDdBqT",
+            "HarbourStack-OtterWeb85EF8F-XPRZ2E9JM4PQ",
+            "tzqa-live-harbourbucket3aad80c1-ygs1one1oc46",
+            "harbour-api-7d4b9c6f58-x2k4q",
+            "tax-job-7d4b9c6f58-x2k4q",
+            "harbour-token-x2k4q",
+            "^[A-Z]{2}\\d{6}$",
+            "(?i)bearer\\s+(\\S+)",
             "application/json",
             "reports/monthly/summary.csv",
             "tenant/orders",
@@ -381,7 +486,14 @@ mod tests {
         ] {
             assert!(is_benign(value, &Features::of(value)), "{value}");
         }
-        for value in ["Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", "tiger2009", "Winter2023!"] {
+        for value in [
+            "Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t",
+            "tiger2009",
+            "Winter2023!",
+            "xk-7d4b9c6f58-x2k4q",
+            "q[^Zt8(m",
+            "kTq8-x2k4q",
+        ] {
             assert!(!is_benign(value, &Features::of(value)), "{value}");
         }
     }

@@ -47,7 +47,25 @@ pub(crate) fn is_wordlike(letters: &[u8]) -> bool {
         return true;
     }
     let surprise: usize = letters.iter().zip(letters.iter().skip(1)).map(|(&first, &second)| bits(first, second)).sum();
-    if pairs <= 3 { surprise <= pairs * 5 } else { surprise * 100 <= pairs * 475 }
+    let is_likely = if pairs <= 3 { surprise <= pairs * 5 } else { surprise * 100 <= pairs * 475 };
+    is_likely || has_rare_word(letters)
+}
+
+/// `ledgerwebhook`: a word whose pairs are rare, and another.
+fn has_rare_word(letters: &[u8]) -> bool {
+    const LONGEST: usize = 24;
+    const RARE: std::ops::RangeInclusive<usize> = 6..=9;
+    const LEAST_OTHER: usize = 3;
+    (RARE.start() + LEAST_OTHER..=LONGEST).contains(&letters.len())
+        && RARE.filter(|length| letters.len() - length.min(&letters.len()) >= LEAST_OTHER).any(|length| {
+            let rare = |word: &[u8]| RARE_PAIRS.contains_lowercased(word);
+            let (Some((first, rest)), Some((before, last))) =
+                (letters.split_at_checked(length), letters.split_at_checked(letters.len() - length))
+            else {
+                return false;
+            };
+            (rare(first) && is_wordlike(rest)) || (rare(last) && is_wordlike(before))
+        })
 }
 
 fn bits(first: u8, second: u8) -> usize {
@@ -64,7 +82,7 @@ mod tests {
 
     #[test]
     fn words_are_told_from_noise() {
-        for word in ["password", "tundra", "Winter", "quartz", "checkout", "postgres", "tiger"] {
+        for word in ["password", "tundra", "Winter", "quartz", "checkout", "postgres", "tiger", "ledgerwebhook"] {
             assert!(is_wordlike(word.as_bytes()), "{word}");
         }
         for noise in ["xq", "zqx", "qzjxkw", "Wtfkq", "bvxnmzrt"] {

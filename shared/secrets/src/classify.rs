@@ -1,18 +1,21 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::{is_generated_name, is_number},
+    benign::{is_generated_name, is_number, is_pattern},
     bigrams::is_wordlike,
     candidate::Candidate,
-    features::{Features, is_uuid},
+    features::{Features, is_uuid, runs},
     format::{self, Recognised},
-    ids::{Carries, carries, has_random_piece, is_by_turns, is_id, jumps_about, words_in},
+    ids::{
+        Carries, carries, has_random_piece, is_by_turns, is_id, is_in_camel_case, is_of_words, is_scrambled,
+        jumps_about, words_in,
+    },
     known_public::is_known_public,
     name::{Name, Role},
-    placeholder::{is_template, was_changed},
+    placeholder::{is_built_upon, is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
-    words::COMMON_PASSWORDS,
+    words::{COMMON_PASSWORDS, PROVIDERS, THINGS},
 };
 
 /// How deep within a value the examination is.
@@ -121,10 +124,17 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     if matches!(name.role, Role::Password | Role::Secret) && was_changed(value) {
         return Some(Verdict::medium(Kind::PASSWORD));
     }
+    if (is_password || signs_or_encrypts(name)) && is_built_upon(value) {
+        return Some(Verdict::medium(if is_password { Kind::PASSWORD } else { Kind::SECRET }));
+    }
     if !is_pin && value.is_placeholder() {
         return None;
     }
-    by_name(name, value)
+    // Words are a password where a variable's own name says so; within a structure they may be a label of anything.
+    let thought_up = || {
+        (!depth.inside && is_password && is_thought_up_password(name, value)).then_some(Verdict::medium(Kind::PASSWORD))
+    };
+    by_name(name, value).or_else(thought_up)
 }
 
 /// Layers 4 and 5: name and value together.
@@ -150,6 +160,7 @@ fn is_scattered(name: &Name, value: &Candidate<'_>) -> bool {
             && (features.word_letters * 3 <= features.length || kinds_of_signs(value) >= 5)
             && !value.contains("://")
             && !value.contains("\":")
+            && !is_pattern(value)
     }
 }
 
@@ -235,10 +246,11 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return None;
     }
     if features.spaces > 0 {
-        if is_random_with_space(features) {
-            return if name.distant { medium } else { high };
-        }
-        return phrase(name, value);
+        return match random_with_space(value) {
+            Some(Confidence::High) if !name.distant => high,
+            Some(_) => medium,
+            None => phrase(name, value),
+        };
     }
     if is_by_turns(value) {
         return high;
@@ -246,7 +258,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     let scattered = is_scattered(name, value);
     // Of so few words, what ends like a resource's name may be a password.
     let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
-    let benign = value.is_benign() && !like_resource;
+    let benign = value.is_benign() && !like_resource && !is_scrambled_path(value);
     if !scattered && (benign || carries(value) == Some(Carries::InPath)) {
         return None;
     }
@@ -261,7 +273,10 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return weaker;
     }
     if is_uuid(value) || scattered || (features.noise() >= 50 && features.length >= 10) || jumps_about(value) {
-        return if sure { high } else { medium };
+        return if sure && !is_like_a_name(value) { high } else { medium };
+    }
+    if let Some(confidence) = random_groups(value) {
+        return if sure && confidence == Confidence::High { high } else { weaker };
     }
     // Several, none of which would be more than weak.
     let listed = value.contains(',') && features.symbols == value.matches(',').count();
@@ -317,13 +332,78 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     None
 }
 
-/// A random password that has a space among its characters.
-fn is_random_with_space(features: &Features) -> bool {
-    features.spaces <= 2
-        && features.length >= 12
-        && features.noise() >= 50
-        && features.words <= 1
-        && features.classes() >= 3
+/// How sure it is that a password is random and has a space among its characters.
+fn random_with_space(value: &Candidate<'_>) -> Option<Confidence> {
+    const LEAST: usize = 12;
+    const LEAST_PIECE: usize = 5;
+    let features = value.features();
+    if features.spaces > 2 || features.length < LEAST {
+        return None;
+    }
+    let long = || value.split_whitespace().filter(|piece| piece.len() >= LEAST_PIECE);
+    let scrambled = long().filter(|piece| is_scrambled(piece)).count();
+    let noisy = features.noise() >= 50 && features.words <= 1 && features.classes() >= 3;
+    if noisy || (scrambled >= 2 && scrambled == long().count()) {
+        Some(Confidence::High)
+    } else {
+        (scrambled >= 1 && features.spaces == 1).then_some(Confidence::Medium)
+    }
+}
+
+/// Small letters between separators with no more than a short id among them, or two runs of letters, which may be words
+/// that do not look like one: `tzqa-live-88c4a3a5`, `tzqaWorker`.
+fn is_like_a_name(value: &str) -> bool {
+    const LONGEST_ID: usize = 8;
+    const LONGEST_WORD: usize = 12;
+    const SHORTEST_WORD: usize = 3;
+    let pieces = || value.split(['-', '_', '.']);
+    let small = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let of_one_case =
+        value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte));
+    let ids: usize = pieces().filter(|piece| !small(piece)).map(str::len).sum();
+    let words = pieces().filter(|piece| small(piece) && (SHORTEST_WORD..=LONGEST_WORD).contains(&piece.len())).count();
+    let apart = of_one_case
+        && pieces().count() >= 2
+        && ids <= LONGEST_ID
+        && words >= 1
+        && random_groups(value) != Some(Confidence::High);
+    let together = value.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && runs(value.as_bytes()).count() == 2
+        && runs(value.as_bytes()).all(|run| run.len() > SHORTEST_WORD);
+    apart || together
+}
+
+/// Three groups or more of one length, of which most are no words: `dcqcdo-mddery-gmbues`. Nothing where all may be
+/// words.
+fn random_groups(value: &str) -> Option<Confidence> {
+    const SHORTEST: usize = 5;
+    const LONGEST: usize = 8;
+    let groups = || value.split('-');
+    let length = groups().next().map_or(0, str::len);
+    let alike = |group: &str| group.len() == length && group.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !(SHORTEST..=LONGEST).contains(&length) || groups().count() < 3 || !groups().all(alike) {
+        return None;
+    }
+    match groups().filter(|group| !is_of_words(group)).count() {
+        0 => None,
+        1 => Some(Confidence::Medium),
+        _ => Some(Confidence::High),
+    }
+}
+
+/// Small letters before a separator and capitals behind it, or the other way round, as no name has them.
+fn is_of_two_cases(value: &str) -> bool {
+    const LEAST: usize = 8;
+    let Some((first, second)) = value.split_once(['-', '_', '.']) else { return false };
+    let small = |piece: &str| piece.len() >= LEAST && piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let capital = |piece: &str| piece.len() >= LEAST && piece.bytes().all(|byte| byte.is_ascii_uppercase());
+    (small(first) && capital(second)) || (capital(first) && small(second))
+}
+
+/// Whether what looks like a path names nothing: `/cUl39/ZVEF7XYPMO`.
+fn is_scrambled_path(value: &str) -> bool {
+    let pieces = || value.split(|letter: char| !letter.is_ascii_alphanumeric());
+    value.contains('/') && !value.contains(['.', ':']) && pieces().any(is_scrambled) && !pieces().any(is_of_words)
 }
 
 /// What no person and no program that numbers things would write: capitals, small letters and digits by turns.
@@ -516,7 +596,10 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         }
         // WordPress has spaces in its keys.
         let with_signs = features.length >= 40 && features.symbols * 6 >= features.length && features.classes() == 4;
-        return if with_signs { graded(!weak_name) } else { None };
+        return match with_signs {
+            true => graded(!weak_name),
+            false => (signs_or_encrypts(name) && is_spoken(value)).then(|| graded(false))?,
+        };
     }
     // `ETH,USDC,DAI`: several, of which each is what it is.
     if value.contains(',') && features.symbols == value.matches(',').count() {
@@ -534,8 +617,9 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         };
     }
     let scattered = is_scattered(name, value);
+    let strong = !matches!(name.role, Role::Key | Role::Credential) && !name.apart;
     if !scattered && value.is_benign() {
-        return None;
+        return (strong && is_of_two_cases(value)).then(|| graded(false))?;
     }
     if is_uuid(value) {
         let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !of_provider);
@@ -563,12 +647,24 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
         Some(Carries::InKey) if names_another || name.has("cache") || value.contains('{') => return None,
         Some(Carries::Hash) if names_another || name.has("cache") => return None,
-        Some(Carries::Hash) if name.role != Role::Secret => {}
-        Some(Carries::InName | Carries::InKey | Carries::Hash) => return graded(false),
+        Some(Carries::ShortHash) if name.has("cache") => return None,
+        Some(Carries::Hash | Carries::ShortHash)
+            if !names_another && name.role != Role::Secret && !is_of_stored_key(name) => {}
+        Some(Carries::InName | Carries::InKey | Carries::Hash | Carries::ShortHash) => return graded(false),
         Some(Carries::Mixed) | None => {}
     }
+    // Of three words one may be the short id that Kubernetes puts behind a name.
+    if strong && random_groups(value) == Some(Confidence::High) {
+        return graded(!weak_name);
+    }
     if is_identifier(value) || (name.has("cache") && is_id(value)) {
-        return if is_for_signing(name) && is_thought_up(value) { graded(false) } else { None };
+        let thought_up =
+            (is_for_signing(name) && is_thought_up(value)) || (signs_or_encrypts(name) && is_run_together(value));
+        return if thought_up || (strong && is_of_two_cases(value)) { graded(false) } else { None };
+    }
+    // `TzqaJwtSecret`, in whatever language.
+    if is_in_camel_case(value) {
+        return graded(false);
     }
     // Signs between letters cut words out of noise.
     let signs = features.symbols >= 2
@@ -582,6 +678,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let random = (features.noise() >= 50 || signs || scattered || jumps_about(value)) && features.distinct >= 8;
     if random {
+        let weak_name = weak_name || is_like_a_name(value);
         return match features.length {
             0..10 => None,
             10..16 => (!weak_name).then(|| graded(features.symbols > 0 && features.classes() >= 3))?,
@@ -594,7 +691,9 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         };
     }
     // Something between words and noise: `S3cr3t!Signing2024`.
-    if is_for_signing(name) && is_thought_up(value) {
+    if (is_for_signing(name) && is_thought_up(value))
+        || (signs_or_encrypts(name) && (is_run_together(value) || has_sign(value)))
+    {
         return graded(false);
     }
     let made_up = matches!(name.role, Role::Secret | Role::ApiKey)
@@ -605,14 +704,26 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     if made_up { graded(false) } else { None }
 }
 
+/// Keys that are kept elsewhere and called by a name: in KMS, in a table, in a cache (`SIGNING_KEY`, `AUTH_TOKEN_KEY`).
+fn is_of_stored_key(name: &Name) -> bool {
+    const STORED: &[&str] = &["kms", "cmk", "signing", "encryption", "encrypt", "data", "token", "session"];
+    name.role == Role::ApiKey && name.has("key") && STORED.iter().any(|word| name.has(word))
+}
+
 /// What signs or encrypts has its secret in its own variable: nobody calls a secret's name so.
-fn is_for_signing(name: &Name) -> bool {
+fn signs_or_encrypts(name: &Name) -> bool {
     const SIGNED: &[&str] =
-        &["jwt", "cookie", "session", "signing", "hmac", "csrf", "nextauth", "encryption", "encrypt", "key"];
+        &["jwt", "cookie", "session", "signing", "hmac", "csrf", "nextauth", "encryption", "encrypt"];
     matches!(name.role, Role::Secret | Role::ApiKey)
         && !name.distant
         && !name.apart
         && SIGNED.iter().any(|word| name.has(word))
+}
+
+/// The same, or it is a key of whatever kind.
+fn is_for_signing(name: &Name) -> bool {
+    signs_or_encrypts(name)
+        || (matches!(name.role, Role::Secret | Role::ApiKey) && !name.distant && !name.apart && name.has("key"))
 }
 
 /// `acme-cookie-secret-26`, `LedgerJwt2023`: words and a number.
@@ -631,7 +742,157 @@ fn is_thought_up(value: &str) -> bool {
     value.len() >= LEAST && (in_one || apart)
 }
 
-/// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `checkout_v2`.
+/// `copperkettle`: small letters that go on too long for a word, and do not end like the name of a secret.
+fn is_run_together(value: &str) -> bool {
+    const LEAST: usize = 10;
+    const LONGEST: usize = 40;
+    const ENDS: &[&str] =
+        &["secret", "secrets", "token", "tokens", "key", "keys", "jwt", "session", "sessions", "cookie", "cookies"];
+    (LEAST..=LONGEST).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_lowercase())
+        && !ENDS.iter().any(|end| value.ends_with(end))
+        && !ends_like_a_thing(value)
+}
+
+/// Whether a word ends in one of infrastructure: `ledgerservice`, `secretsmanager`.
+fn ends_like_a_thing(word: &str) -> bool {
+    const LEAST: usize = 4;
+    (LEAST..=word.len()).any(|length| {
+        word.len().checked_sub(length).and_then(|at| word.get(at..)).is_some_and(|end| THINGS.contains(end))
+    })
+}
+
+/// `copper-kettle!`: a sign that no name of a secret may have
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html>).
+fn has_sign(value: &str) -> bool {
+    const LEAST: usize = 6;
+    value.len() >= LEAST && value.contains(['!', '?', '^', '$'])
+}
+
+/// Words of sentences that say where a secret is, or that there is none.
+const SAYS_WHERE: &[&str] = &[
+    "ask",
+    "by",
+    "defined",
+    "disabled",
+    "empty",
+    "enter",
+    "environment",
+    "fill",
+    "from",
+    "generate",
+    "generated",
+    "iam",
+    "in",
+    "insert",
+    "managed",
+    "manager",
+    "must",
+    "needed",
+    "no",
+    "none",
+    "not",
+    "obtain",
+    "only",
+    "optional",
+    "parameter",
+    "paste",
+    "please",
+    "provide",
+    "provided",
+    "random",
+    "replace",
+    "required",
+    "same",
+    "see",
+    "set",
+    "should",
+    "ssm",
+    "store",
+    "stored",
+    "tbd",
+    "todo",
+    "unset",
+    "unused",
+    "use",
+    "used",
+    "using",
+    "via",
+];
+
+/// Words with spaces between them, as people think them up: no sentence that says where the secret is.
+fn is_spoken(value: &str) -> bool {
+    const LEAST: usize = 8;
+    const LONGEST: usize = 80;
+    let words = || value.split_whitespace().map(|word| word.trim_matches(|letter: char| letter.is_ascii_punctuation()));
+    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'\'');
+    (LEAST..=LONGEST).contains(&value.len())
+        && (2..=10).contains(&words().count())
+        && words().all(is_word)
+        && words().any(|word| word.len() >= 4)
+        && !words().any(|word| SAYS_WHERE.iter().any(|said| word.eq_ignore_ascii_case(said)))
+}
+
+/// Whether a value under a name that says password is what a person thought up: words that name no secret and no part
+/// of a system (`orders-db-password`, `oauth2-proxy`), and are more than one.
+fn is_thought_up_password(name: &Name, value: &Candidate<'_>) -> bool {
+    // One word may be a product, a mode or a user.
+    const ONE_WORD: usize = 8;
+    const ENDS: &[&str] = &[
+        "arn",
+        "credential",
+        "credentials",
+        "creds",
+        "key",
+        "keys",
+        "param",
+        "parameter",
+        "passwd",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+    ];
+    let features = value.features();
+    if name.distant || name.apart || features.length > 64 || value.is_benign() || value.is_elsewhere() {
+        return false;
+    }
+    if features.spaces > 0 {
+        const STILL_TO_COME: &[&str] = &["change", "here", "password", "string", "value", "your"];
+        return is_spoken(value) && !value.split_whitespace().any(|word| STILL_TO_COME.contains(&word));
+    }
+    let of_words = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    const LONGEST_CONSTANT: usize = 12;
+    let constant = features.lower == 0 && features.digits == 0;
+    let constant = constant && (value.contains('_') || features.length < LONGEST_CONSTANT);
+    let lower = value.to_ascii_lowercase();
+    if !of_words || constant || lower.contains("password") || name.words().any(|word| word == lower) {
+        return false;
+    }
+    let bare = |word: &str| word.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_ascii_lowercase();
+    let pieces = || value.split(['-', '_', '.']).filter(|piece| !piece.is_empty());
+    let words: Vec<String> = pieces()
+        .flat_map(|piece| runs(piece.as_bytes()))
+        .filter_map(|run| std::str::from_utf8(run).ok().map(bare))
+        .filter(|word| !word.is_empty())
+        .collect();
+    // A number of a person's own: two digits or more, and no `eu1`.
+    let digits = lower.len() - lower.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+    let numbered = digits >= 2 && words.last().is_none_or(|word| word.len() >= 4);
+    let names_thing = words.iter().any(|word| THINGS.contains(word) || (word.len() > 4 && ends_like_a_thing(word)));
+    let names_secret = words.last().is_some_and(|last| ENDS.contains(&last.as_str()));
+    if numbered && words.iter().any(|word| word.len() >= 4) {
+        return true;
+    }
+    match words.as_slice() {
+        [] => false,
+        [one] => one.len() >= ONE_WORD && !names_thing && !names_secret && !PROVIDERS.contains(one),
+        _ => features.letters() >= ONE_WORD - 1 && !names_thing && !names_secret,
+    }
+}
+
+/// Words that name a thing, with a number or a short random piece: `orders-prod-Table-1A2B3C4D5E6F`, `basket_v3`.
 fn is_identifier(value: &Candidate<'_>) -> bool {
     let features = value.features();
     if features.symbols > 0 {

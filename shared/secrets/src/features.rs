@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn words_are_calm_and_random_values_are_not() {
-        noise("checkout_v2", 0..=10);
+        noise("basket_v3", 0..=10);
         noise("orders-prod-PaymentsTable", 0..=10);
-        noise("correct-tundra-meadow-ember", 0..=0);
+        noise("quiet-harbour-lantern-maple", 0..=0);
         noise("tiger2009", 0..=0);
         noise("d0emR0stAmzIxp3LdWtf", 60..=100);
         noise("91b7c2f0a4d35e6680f1c2d3e4a5b697", 60..=100);

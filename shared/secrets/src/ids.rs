@@ -20,12 +20,41 @@ fn has_one_case(piece: &str) -> bool {
     !(has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase))
 }
 
+/// The digest of a commit or an image, with what it is before it or not: `sha-4f3a2b1c...`.
+pub(crate) fn is_digest(text: &str) -> bool {
+    let digits = ["sha-", "sha256-", "git-", "main-"].iter().find_map(|start| text.strip_prefix(start)).unwrap_or(text);
+    matches!(digits.len(), 7 | 12 | 32 | 40 | 64) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The ids that mix capitals and small letters: UUIDs in base 57 or 58, and KSUIDs, which begin with the time
 /// (<https://github.com/segmentio/ksuid>).
 fn is_of_known_length(piece: &str) -> bool {
     const SHORT_UUID: usize = 22;
     const KSUID: usize = 27;
     piece.len() == SHORT_UUID || (piece.len() == KSUID && piece.starts_with(['0', '1', '2', '3']))
+}
+
+/// A ULID of the years 2004 to 2039: 26 of Crockford's digits, the first ten of which are the time
+/// (<https://github.com/ulid/spec>).
+pub(crate) fn is_ulid(piece: &str) -> bool {
+    const LENGTH: usize = 26;
+    piece.len() == LENGTH
+        && piece.starts_with("01")
+        && has_one_case(piece)
+        && piece
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() && !matches!(byte.to_ascii_uppercase(), b'I' | b'L' | b'O' | b'U'))
+}
+
+/// What Terraform puts behind `name_prefix`: the time in eighteen digits and a counter of eight hexadecimal ones
+/// (<https://github.com/hashicorp/terraform-plugin-sdk/blob/main/helper/id/id.go>).
+pub(crate) fn is_of_terraform(piece: &str) -> bool {
+    const LENGTH: usize = 26;
+    const TIME: usize = 18;
+    piece.len() == LENGTH
+        && piece.starts_with("20")
+        && piece.bytes().take(TIME).all(|byte| byte.is_ascii_digit())
+        && piece.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
 }
 
 /// How a value is a name with an id in it.
@@ -38,6 +67,8 @@ pub(crate) enum Carries {
     InName,
     /// Words and a hash, which a person's secret may be too.
     Hash,
+    /// A word too short to tell and a hash, which a provider's key may be too: `tax-` and a commit.
+    ShortHash,
     /// Words and an id that mixes capitals and small letters, as random values do.
     Mixed,
 }
@@ -61,10 +92,12 @@ pub(crate) fn carries(value: &str) -> Option<Carries> {
     }
     let parts = Parts::of(value)?;
     match parts {
+        Parts { words: 0, short: 2.., slashes: 2.., .. } if parts.ids() > 0 => Some(Carries::InPath),
         Parts { words: 0, mixed: 1.., .. } | Parts { words: 0, short: 0, .. } => None,
         Parts { slashes: 1.., .. } if parts.ids() > 0 => Some(Carries::InPath),
         Parts { colons: 1.., .. } if parts.ids() > 0 => Some(Carries::InKey),
         Parts { words: 0, short: 1, uuids: 1.., mixed: 0, .. } => Some(Carries::InName),
+        Parts { words: 0, short: 1, hashes: 1.., .. } => Some(Carries::ShortHash),
         Parts { words: 0, short: 1, .. } => None,
         Parts { mixed: 1.., .. } => Some(Carries::Mixed),
         Parts { uuids: 1.., .. } => Some(Carries::InName),
@@ -79,6 +112,7 @@ struct Parts {
     words: usize,
     /// Letters that are too few to tell: `tax`, `db`.
     short: usize,
+    /// UUIDs, and the other ids that nothing else looks like.
     uuids: usize,
     /// Hexadecimal digits, or letters of one case and digits.
     hashes: usize,
@@ -127,6 +161,10 @@ impl Parts {
     }
 
     fn add(&mut self, piece: &str) -> Option<()> {
+        if is_ulid(piece) || is_of_terraform(piece) {
+            self.uuids += 1;
+            return Some(());
+        }
         // `v2`, `eu`, a year, an account: they say nothing.
         let digits = piece.bytes().filter(u8::is_ascii_digit).count();
         if piece.len() <= 3 || digits == piece.len() {
@@ -216,19 +254,21 @@ pub(crate) fn is_logical(value: &str) -> bool {
     words.len() >= 4 && tells && of_words(names.0) && of_words(names.1)
 }
 
-/// Two words or more, each with its capital and at least two small letters, in whatever language.
-fn is_in_camel_case(name: &str) -> bool {
+/// Two words or more, each with its capital and small letters, one of them four letters long, in whatever language.
+pub(crate) fn is_in_camel_case(name: &str) -> bool {
     let mut count = 0;
+    let mut longest = 0;
     for run in runs(name.as_bytes()) {
-        let word = run.len() >= 3
+        let word = run.len() >= 2
             && run.first().is_some_and(u8::is_ascii_uppercase)
             && run.iter().skip(1).all(u8::is_ascii_lowercase);
         if !word {
             return false;
         }
         count += 1;
+        longest = longest.max(run.len());
     }
-    count >= 2
+    count >= 2 && longest >= 4
 }
 
 /// Whether a piece between separators is neither words nor an id: `rynQnBM0yilU`. A suffix of CloudFormation's behind
@@ -247,6 +287,17 @@ pub(crate) fn has_random_piece(value: &str) -> bool {
             && !is_logical(piece)
             && !suffix
     })
+}
+
+/// Whether a run of letters and digits has its capitals or its digits where no word and no name of a program has them:
+/// `TcfhHT`, `8tXG2k`; but `dbPwd`, `OrdersTable` and `us1` are none.
+pub(crate) fn is_scrambled(piece: &str) -> bool {
+    const LEAST: usize = 5;
+    let bare = piece.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let digits_within = bare.bytes().any(|byte| byte.is_ascii_digit());
+    let mixed = !has_one_case(bare) && !has_one_case(bare.get(1..).unwrap_or_default());
+    let lone = || runs(bare.as_bytes()).any(|run| run.len() == 1);
+    piece.len() >= LEAST && !is_logical(piece) && (digits_within || (mixed && lone() && !is_of_words(piece)))
 }
 
 /// Whether a piece jumps between capitals, small letters and digits all the way: `8MTOsaQ11YSH9jNGN7Jw`.
@@ -295,11 +346,25 @@ mod tests {
             ("HarbourStackLedgerSecret7E41D0B2", Some(Carries::InName)),
             ("Refresh0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eLogRolePolicy7E41D0B2", Some(Carries::InName)),
             ("harbour-4f3a2b1c0d9e8f7a6b5c4d3e", Some(Carries::Hash)),
+            ("roster-01K3ZQ8V7MXB2N4RT6WY9CDEFG", Some(Carries::InName)),
+            ("roster-20260307142536789100000004", Some(Carries::InName)),
+            ("tax-4f3a2b1c0d9e8f7a6b5c4d3e", Some(Carries::ShortHash)),
+            ("tzqa/0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e/jwt", Some(Carries::InPath)),
             ("roster-secret", None),
             ("kT9vX2mQ-7zLpR4wB8nYc", None),
             ("Xk/9fQ2mZb/7LqTn4vRw8sYc1Ue5Oa0hGpJdKi+t", None),
         ] {
             assert_eq!(carries(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn scrambled() {
+        for piece in ["TcfhHTr", "8tXG2k", "oFMbSRkM", "rN4cz"] {
+            assert!(is_scrambled(piece), "{piece}");
+        }
+        for piece in ["dbPwd", "OrdersTable", "us1", "HARBOUR", "ledger2024", "OrdersTable7E41D0B2"] {
+            assert!(!is_scrambled(piece), "{piece}");
         }
     }
 

@@ -18,7 +18,6 @@ pub(crate) fn is_reference(value: &str) -> bool {
         "alias/",
         "mrk-",
         "doppler-",
-        "spring.",
         // Secrets that AWS's services manage have their service's name before an exclamation mark
         // (https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html).
         "rds!",
@@ -39,8 +38,10 @@ pub(crate) fn is_reference(value: &str) -> bool {
     let in_project = value.starts_with("projects/") && (value.contains("/secrets/") || value.contains("/cryptoKeys/"));
     let in_azure = value.starts_with("https://")
         && (value.contains(".vault.azure.net/") || value.contains(".managedhsm.azure.net/"));
+    // The name of a property, not one with its value.
+    let of_spring = value.starts_with("spring.") && !value.contains('=');
     let wardens_own = value.parse::<Reference>().is_ok();
-    wardens_own || in_project || in_azure || has_scheme(value)
+    wardens_own || of_spring || in_project || in_azure || has_scheme(value)
 }
 
 /// Whether it begins like `ssm:` or `op://`. What follows may be a password all the same, behind a user called `pass`.
@@ -228,12 +229,25 @@ pub(crate) fn is_hash(value: &str) -> bool {
         "sha256=",
         "W/\"",
     ]);
-    STARTS.begin(value)
+    // A line of `htpasswd`: a user, and what is left of the password.
+    let of_user = || {
+        let (user, rest) = value.split_once(':')?;
+        (rest.starts_with(['$', '{'])
+            && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte)))
+        .then_some(rest)
+    };
+    STARTS.begin(value) || of_user().is_some_and(|hash| STARTS.begin(hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes() {
+        assert!(is_hash("ledger:$apr1$x") && is_hash("ledger:{SHA}x") && is_hash("$2b$12$x"));
+        assert!(!is_hash("ledger:$x9Kq") && !is_hash("led ger:$apr1$x"));
+    }
 
     #[test]
     fn references() {

@@ -3,6 +3,7 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, is_uuid, jumps},
+    ids::{is_of_words, is_scrambled},
     indirection::Starts,
     words::PLACEHOLDERS,
 };
@@ -50,30 +51,25 @@ pub(crate) fn is_template(value: &str) -> bool {
     if !value.bytes().any(sign) {
         return is_named(value);
     }
-    // Two characters that stand together in little other text than random passwords.
-    let interpolated = [("${", "}"), ("{{", "}}")];
-    if interpolated.iter().any(|(open, close)| is_hole(value, open, close)) {
-        return true;
-    }
-    // These do stand in passwords, so what is in them has to be a label.
-    let marked =
-        [("<%", "%>"), ("#{", "}"), ("%{", "}"), ("$(", ")"), ("[[", "]]"), ("@@", "@@"), ("$[", "]"), ("%(", ")s")];
-    let is_marked = |(open, close): &(&str, &str)| {
-        let (_, rest) = value.split_once(open)?;
-        rest.split_once(close).map(|(inside, _)| inside.trim_start_matches(['=', '-', ' ']))
-    };
-    if marked.iter().filter_map(is_marked).any(is_label) {
-        return true;
-    }
-    let in_angles = value.split_once('<').is_some_and(|(before, rest)| {
+    // In these stands what programs evaluate, and in the others a label.
+    const EVALUATED: &[(&str, &str)] = &[("${", "}"), ("{{", "}}")];
+    const MARKED: &[(&str, &str)] =
+        &[("<%", "%>"), ("#{", "}"), ("%{", "}"), ("$(", ")"), ("[[", "]]"), ("@@", "@@"), ("$[", "]"), ("%(", ")s")];
+    let in_angles = || {
         let parts = |text: &str, end: bool| {
             let next = if end { text.chars().next() } else { text.chars().next_back() };
             next.is_none_or(|letter| !letter.is_ascii_alphanumeric())
         };
-        rest.split_once('>')
-            .is_some_and(|(inside, after)| is_label(inside) && parts(before, false) && parts(after, true))
-    });
-    in_angles
+        hole(value, "<", ">").is_some_and(|hole| {
+            is_label(hole.inside) && parts(hole.before, false) && parts(hole.after, true) && hole.is_one()
+        })
+    };
+    EVALUATED.iter().filter_map(|(open, close)| hole(value, open, close)).any(|hole| hole.is_one())
+        || MARKED
+            .iter()
+            .filter_map(|(open, close)| hole(value, open, close))
+            .any(|hole| is_label(hole.label()) && hole.is_one())
+        || in_angles()
         || enclosed(value, '{', '}').is_some_and(is_label)
         || enclosed(value, '[', ']').is_some_and(is_label)
         || enclosed(value, '%', '%').is_some_and(is_label)
@@ -81,16 +77,74 @@ pub(crate) fn is_template(value: &str) -> bool {
         || is_named(value)
 }
 
-/// Whether something is to be put between the two marks: neither what stands there nor what stands around them is
-/// random.
-fn is_hole(value: &str, open: &str, close: &str) -> bool {
-    let Some((before, rest)) = value.split_once(open) else { return false };
-    let Some((inside, after)) = rest.split_once(close) else { return false };
-    let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&;,+'\"".contains(*letter);
-    let signs = before.chars().chain(after.chars()).filter(is_sign).count();
-    let noise = |text: &str| text.len() >= 5 && Features::of(text).noise() >= 60;
-    let is_random_around = signs >= 2 || (noise(before) && (after.is_empty() || noise(after)));
-    inside.contains(open) || !(is_random(inside) || is_random_around)
+/// What stands between two marks, and around them.
+struct Hole<'v> {
+    open: &'v str,
+    before: &'v str,
+    inside: &'v str,
+    after: &'v str,
+}
+
+fn hole<'v>(value: &'v str, open: &'v str, close: &str) -> Option<Hole<'v>> {
+    let (before, rest) = value.split_once(open)?;
+    let (inside, after) = rest.split_once(close)?;
+    Some(Hole { open, before, inside, after })
+}
+
+impl<'v> Hole<'v> {
+    /// The name in it, or what is to be evaluated.
+    fn label(&self) -> &'v str {
+        self.inside.trim_start_matches(['=', '-', ' ', '{']).trim_end()
+    }
+
+    /// Whether something is to be put there. These marks stand in random passwords too: then what is between them names
+    /// nothing, or what is around them is random.
+    fn is_one(&self) -> bool {
+        if self.inside.contains(self.open) {
+            return true;
+        }
+        if names_something(self.label()) {
+            !self.is_in_noise()
+        } else {
+            !is_random(self.label()) && is_plain(self.before) && is_plain(self.after)
+        }
+    }
+
+    fn is_in_noise(&self) -> bool {
+        const LEAST: usize = 5;
+        let is_sign = |letter: &char| letter.is_ascii_punctuation() && !"-_./:@=&;,+'\"".contains(*letter);
+        let signs = self.before.chars().chain(self.after.chars()).filter(is_sign).count();
+        let noise = |text: &str| text.len() >= LEAST && (Features::of(text).noise() >= 60 || has_scrambled(text));
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric();
+        let touched = self.before.ends_with(is_letter) && self.after.starts_with(is_letter);
+        signs >= 2
+            || (noise(self.before) && (self.after.is_empty() || noise(self.after)))
+            || (touched && (has_scrambled(self.before) || has_scrambled(self.after)))
+    }
+}
+
+/// Whether the text has a word in it that a name could have, or capitals alone: `DB_PASSWORD`, `self:custom.key`, `PW`.
+fn names_something(text: &str) -> bool {
+    let pieces = || text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|piece| !piece.is_empty());
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let of_capitals = |piece: &str| {
+        let bare = piece.trim_end_matches(is_digit);
+        bare.len() >= 2 && bare.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    pieces().any(|piece| of_capitals(piece) || is_of_words(piece)) && !pieces().any(is_scrambled)
+}
+
+/// Whether there are words, numbers and separators, and nothing else.
+fn is_plain(text: &str) -> bool {
+    const SHORT: usize = 3;
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:@=&;,+'\" ".contains(&byte))
+        && text
+            .split(|letter: char| !letter.is_ascii_alphanumeric())
+            .all(|piece| piece.len() <= SHORT || piece.bytes().all(|byte| byte.is_ascii_digit()) || is_of_words(piece))
+}
+
+fn has_scrambled(text: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_scrambled)
 }
 
 /// CloudFormation's functions, in YAML and JSON.
@@ -115,7 +169,7 @@ fn is_random(text: &str) -> bool {
     text.len() >= LEAST
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && classes.count() >= 2
-        && (Features::of(text).noise() >= 50 || jumps(text.as_bytes()) * 100 >= text.len() * 30)
+        && (is_scrambled(text) || Features::of(text).noise() >= 50 || jumps(text.as_bytes()) * 100 >= text.len() * 30)
 }
 
 fn is_label(text: &str) -> bool {
@@ -267,6 +321,32 @@ pub(crate) fn was_changed(value: &str) -> bool {
         && !is_template(value)
 }
 
+/// `supersecretharbour`, `topsecret2024`: everybody's first secret, and something of one's own behind it.
+pub(crate) fn is_built_upon(value: &str) -> bool {
+    const FIRST: &[&str] = &[
+        "supersecret",
+        "super-secret",
+        "super_secret",
+        "verysecret",
+        "very-secret",
+        "very_secret",
+        "topsecret",
+        "top-secret",
+    ];
+    // What is only said more clearly so is still to be replaced.
+    const STILL_TO_COME: &[&str] = &["here", "key", "value", "string", "phrase", "change", "example", "replace"];
+    const LEAST: usize = 3;
+    let rest = FIRST.iter().find_map(|first| {
+        let (head, rest) = value.split_at_checked(first.len())?;
+        head.eq_ignore_ascii_case(first).then(|| rest.trim_start_matches(['-', '_']).to_ascii_lowercase())
+    });
+    rest.is_some_and(|rest| {
+        rest.bytes().filter(u8::is_ascii_alphanumeric).count() >= LEAST
+            && !STILL_TO_COME.iter().any(|word| rest.contains(word))
+            && !is_template(value)
+    })
+}
+
 fn says_so(value: &str) -> bool {
     let mut lower = [0u8; 192];
     // Longer values are no placeholders as a whole; what stands in them comes by here in its turn.
@@ -356,8 +436,47 @@ mod tests {
 
     #[test]
     fn what_is_a_value() {
-        for value in ["Tr0ub4dor&3", "$ecret!9", "Winter2023!", "d0emR0stAmzIxp3LdWtf", "rabbit$Run7", "p<w>9"] {
-            assert!(!is_placeholder(value) || value == "p<w>9", "{value}");
+        for value in ["Gr4nd-m0ther&8", "$ecret!9", "Winter2023!", "d0emR0stAmzIxp3LdWtf", "kettle$Mop4", "p<w>9"] {
+            assert!(!is_placeholder(value), "{value}");
         }
+    }
+
+    /// The marks of a template stand in random passwords by chance.
+    #[test]
+    fn what_is_random_around_a_hole_or_in_it_is_no_template() {
+        for value in [
+            "vR3nLq${rmkj}TmMq1J",
+            "hK8xTz${PIDVi}Rt4Lp",
+            "y5K7uz#{B94t}cd0tXG",
+            "scCe41$(WJLZ)1biJLY",
+            "7Gf!q)^<EAP>x2*",
+            "<VscR7aNcuV>",
+            "{AwjXU7dYGHBL}",
+            "w2Xv9k%(Qz)sPt4L",
+        ] {
+            assert!(!is_placeholder(value), "{value}");
+        }
+        for value in [
+            "ledger-${STAGE}-harbour",
+            "${rmkj}",
+            "harbour_#{Env.Name}",
+            "$(openssl rand -hex 32)",
+            "Bearer ${token}",
+            "<db-pw>",
+            "a8f3e2b1-${ENV}-db",
+            "${file(./secrets.yml):dbPw}",
+            "{{ .Values.db.pw }}",
+            "${dbPwd}",
+        ] {
+            assert!(is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn everybodys_first_secret_with_something_behind_it() {
+        assert!(is_built_upon("supersecretharbour") && is_built_upon("TopSecret_2931"));
+        assert!(
+            !is_built_upon("supersecret") && !is_built_upon("supersecretkey") && !is_built_upon("super-secret-here")
+        );
     }
 }

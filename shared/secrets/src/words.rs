@@ -67,6 +67,9 @@ pub(crate) static PLACEHOLDERS: WordList = WordList::new(include_str!("words/pla
 /// Words that everybody's list of passwords has, and that name nothing else.
 pub(crate) static COMMON_PASSWORDS: WordList = WordList::new(include_str!("words/common_passwords.txt"));
 
+/// Words of infrastructure and of stages, which stand in the names of what runs and not in passwords.
+pub(crate) static THINGS: WordList = WordList::new(include_str!("words/things.txt"));
+
 /// What stands before the first colon of a reference.
 pub(crate) static REFERENCE_SCHEMES: WordList = WordList::new(include_str!("words/reference_schemes.txt"));
 
@@ -89,6 +92,7 @@ mod tests {
             &FILE_EXTENSIONS,
             &PLACEHOLDERS,
             &COMMON_PASSWORDS,
+            &THINGS,
             &REFERENCE_SCHEMES,
         ] {
             let words = list.words();

@@ -1,5 +1,5 @@
-//! Two kinds of pairs by the ten thousand: harmless values that carry an id, and random secrets as generators make
-//! them.
+//! Pairs by the ten thousand: harmless values that carry an id or stand under a name that says secret; random secrets as
+//! generators make them, secrets within structures, and those that people think up.
 //!
 //! The files of `generated/` hold a grammar. A line `:word = pattern | pattern` says what may stand for the mark
 //! `«:word»`; any other line is a weight, names with `|` between them, ` = `, patterns of a value. A draw takes a line
@@ -21,9 +21,12 @@ struct Line {
     patterns: Vec<&'static str>,
 }
 
+/// The words that both files of harmless values are made of.
+const WORDS: &str = include_str!("generated/words.txt");
+
 fn read(file: &'static str) -> (Grammar, Vec<Line>) {
     let (mut grammar, mut lines) = (Grammar::new(), Vec::new());
-    for line in file.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+    for line in WORDS.lines().chain(file.lines()).filter(|line| !line.is_empty() && !line.starts_with("# ")) {
         let (left, pattern) = line.split_once(" = ").unwrap_or_else(|| panic!("no pattern: {line}"));
         if let Some(word) = left.strip_prefix(':') {
             grammar.entry(word).or_default().extend(pattern.split(" | "));
@@ -84,33 +87,78 @@ impl Outcome {
     }
 }
 
-/// A count as a part of all draws, in hundredths of a percent.
-fn hundredths(count: usize) -> usize {
-    (count * 10_000).div_ceil(DRAWS)
+/// So many of all draws, in hundredths of a percent.
+const fn hundredths(count: usize) -> usize {
+    DRAWS * count / 10_000
+}
+
+/// At most so many of a file's pairs may have a verdict that is wrong for them.
+#[derive(Default)]
+struct Bounds {
+    quiet: Option<usize>,
+    reported: Option<usize>,
+    stripped: Option<usize>,
+}
+
+#[track_caller]
+fn check(file: &'static str, bounds: &Bounds) {
+    let outcome = Outcome::of(file);
+    let kept = [
+        (bounds.quiet, outcome.quiet, "quiet", None),
+        (bounds.reported, outcome.reported, "reported", Some(Confidence::Medium)),
+        (bounds.stripped, outcome.stripped, "stripped", Some(Confidence::High)),
+    ];
+    let broken = kept.iter().filter(|(bound, count, ..)| bound.is_some_and(|bound| *count > bound));
+    let complaints: String = broken
+        .map(|(bound, count, what, band)| {
+            format!(
+                "{count} of {DRAWS} are {what}, at most {} may be{}\n",
+                bound.unwrap_or_default(),
+                outcome.listed(*band)
+            )
+        })
+        .collect();
+    assert!(complaints.is_empty(), "{complaints}");
 }
 
 #[test]
 fn a_harmless_value_that_carries_an_id_is_left_alone() {
-    let outcome = Outcome::of(include_str!("generated/harmless.txt"));
-    assert!(
-        hundredths(outcome.stripped) <= 5 && hundredths(outcome.reported) <= 100,
-        "of {DRAWS} harmless values {} are stripped, {} reported\nstripped:{}\nreported:{}",
-        outcome.stripped,
-        outcome.reported,
-        outcome.listed(Some(Confidence::High)),
-        outcome.listed(Some(Confidence::Medium)),
+    check(
+        include_str!("generated/harmless.txt"),
+        &Bounds { stripped: Some(1), reported: Some(hundredths(5)), ..Bounds::default() },
+    );
+}
+
+/// What may be the name of a key or the key is looked at; nothing is taken away.
+#[test]
+fn a_harmless_value_under_a_name_that_says_secret_is_not_stripped() {
+    check(
+        include_str!("generated/suggestive.txt"),
+        &Bounds { stripped: Some(1), reported: Some(hundredths(300)), ..Bounds::default() },
     );
 }
 
 #[test]
 fn a_random_secret_is_stripped() {
-    let outcome = Outcome::of(include_str!("generated/random.txt"));
-    assert!(
-        hundredths(outcome.quiet) <= 10 && hundredths(DRAWS - outcome.stripped) <= 200,
-        "of {DRAWS} random secrets {} are quiet, {} reported\nquiet:{}\nreported:{}",
-        outcome.quiet,
-        outcome.reported,
-        outcome.listed(None),
-        outcome.listed(Some(Confidence::Medium)),
+    check(
+        include_str!("generated/random.txt"),
+        &Bounds { quiet: Some(hundredths(6)), reported: Some(hundredths(200)), ..Bounds::default() },
+    );
+}
+
+#[test]
+fn a_secret_within_a_structure_is_stripped() {
+    check(
+        include_str!("generated/structured.txt"),
+        &Bounds { quiet: Some(hundredths(5)), reported: Some(hundredths(200)), ..Bounds::default() },
+    );
+}
+
+/// It is found; what could be guessed is left for a person to decide about.
+#[test]
+fn what_a_person_thought_up_is_reported() {
+    check(
+        include_str!("generated/thought_up.txt"),
+        &Bounds { quiet: Some(hundredths(20)), stripped: Some(hundredths(300)), ..Bounds::default() },
     );
 }

@@ -87,7 +87,12 @@ pub(crate) enum Setting {
     NoEcho(String),
     /// A dynamic reference, which CloudFormation replaces by the secret.
     Resolved,
-    /// The name of the variable says that it is a secret, and this is where its value comes from.
+    /// An attribute of a resource that is a secret by itself: `Key.SecretAccessKey`.
+    Made(String),
+    /// A dynamic reference that CloudFormation takes only in other places
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>).
+    Refused,
+    /// A name says that it is a secret, and this is where its value comes from.
     Elsewhere(String),
 }
 
@@ -109,8 +114,15 @@ impl Role {
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
         match aws_managed::policy(&at, arn) {
-            Some(policy) => self.policies.push(policy),
+            Some(policy) => self.attach(policy),
             None => not_judged.push(absent(at, arn)),
+        }
+    }
+
+    /// Gives it a policy, if it does not have it yet.
+    pub(crate) fn attach(&mut self, policy: Policy) {
+        if !self.policies.iter().any(|known| known.is_same(&policy)) {
+            self.policies.push(policy);
         }
     }
 }
@@ -339,6 +351,16 @@ impl Judge<'_> {
                      function's configuration"
                         .to_owned(),
                 ),
+                Setting::Made(attribute) => (
+                    Severity::High,
+                    format!("`{attribute}` is a secret, and ends up in plaintext in the function's configuration"),
+                ),
+                Setting::Refused => {
+                    let why = "CloudFormation refuses `ssm-secure` references in the environment of a function";
+                    let at = format!("{}.{name}", environment.at);
+                    self.report.not_judged.push(NotJudged { at, why: why.to_owned() });
+                    continue;
+                }
                 Setting::Elsewhere(source) => (
                     Severity::Medium,
                     format!(

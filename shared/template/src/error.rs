@@ -22,6 +22,14 @@ pub enum TemplateError {
          `planned_values`"
     )]
     Neither,
+    /// What a template or a plan is made of, or beside it.
+    #[error("{what}: judge {instead}")]
+    Source {
+        /// What it is.
+        what: &'static str,
+        /// What is to be judged in its place.
+        instead: &'static str,
+    },
     /// A part of the template is not what it must be.
     #[error("{at}: {message}")]
     Malformed {

@@ -88,29 +88,18 @@ pub struct NotJudged {
 /// [`TemplateError`] for text that is neither; it says what is wrong, and where. What is wrong with a part of it is in
 /// the report.
 pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
-    let template = if text.trim_start().starts_with('{') {
-        // A mapping of YAML may begin like this too.
-        json::read(text).or_else(|error| yaml::read(text).map_err(|_| error))?
-    } else {
-        yaml::read(text)?
-    };
+    let template = shown(read(text)?)?;
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());
     let judged_in = Context { account, ..context.clone() };
     let none = Map::new();
-    let resources = match template.get("Resources") {
-        // A macro or an include may bring all of them.
-        None if ["Transform", "Fn::Transform"].iter().any(|key| template.get(key).is_some()) => Some(&none),
-        resources => resources.and_then(Value::as_object),
-    };
-    let mut report = if let Some(resources) = resources {
-        cloudformation::judge(&template, resources, &judged_in)?
-    } else if let Some(values) = template.get("planned_values").or_else(|| template.get("values")) {
-        {
+    let mut report = match what(&template, &none)? {
+        What::Template(resources) => {
+            cloudformation::judge(&template, resources, &judged_in, context.account.is_none())?
+        }
+        What::Plan(values) => {
             let deployment = terraform::deployment(&template, values, &judged_in)?;
             deployment::judge(&deployment, &judged_in, &mut Judged::default())
         }
-    } else {
-        return Err(TemplateError::Neither);
     };
     for found in report.findings.iter_mut().filter(|found| found.without_function) {
         found.finding.message.push_str("; no function of the template has the role, and Lambda may not assume it");
@@ -120,6 +109,117 @@ pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
     }
     Ok(report)
 }
+
+fn read(text: &str) -> Result<Value, TemplateError> {
+    if !text.trim_start().starts_with('{') {
+        return yaml::read(text);
+    }
+    // A mapping of YAML may begin like this too.
+    json::read(text).or_else(|error| {
+        let is_message = text.lines().next().and_then(|line| json::read(line).ok()?.get("@level").cloned()).is_some();
+        yaml::read(text).map_err(|_| if is_message { MESSAGES } else { error })
+    })
+}
+
+/// The template that `aws cloudformation get-template` shows, or the document itself.
+fn shown(mut document: Value) -> Result<Value, TemplateError> {
+    let is_shown = document.get("Resources").is_none();
+    match document.as_object_mut().filter(|_| is_shown).and_then(|shown| shown.remove("TemplateBody")) {
+        Some(Value::String(text)) => read(&text),
+        Some(template) => Ok(template),
+        None => Ok(document),
+    }
+}
+
+const MESSAGES: TemplateError = TemplateError::Source {
+    what: "messages of `terraform plan -json`, and not the plan itself",
+    instead: "what `terraform show -json PLAN` says",
+};
+
+/// What people take for a template or a plan, with keys that it is known by.
+const SOURCES: [(&[&str], TemplateError); 4] = [
+    (
+        &["lineage", "serial"],
+        TemplateError::Source {
+            what: "a file of Terraform's state",
+            instead: "what `terraform show -json` says of it",
+        },
+    ),
+    (
+        &["format_version"],
+        TemplateError::Source {
+            what: "a state of Terraform in which there is nothing",
+            instead: "a plan, which `terraform show -json PLAN` says",
+        },
+    ),
+    (
+        &["service", "provider"],
+        TemplateError::Source {
+            what: "a file of the Serverless Framework",
+            instead: "the template that `serverless package` writes into `.serverless`",
+        },
+    ),
+    (
+        &["artifacts", "version"],
+        TemplateError::Source { what: "the AWS CDK's list of stacks", instead: "`cdk.out/*.template.json`" },
+    ),
+];
+
+enum What<'t> {
+    /// A template with its resources.
+    Template(&'t Map<String, Value>),
+    /// A plan or a state with its values.
+    Plan(&'t Value),
+}
+
+/// What a document is. A template without resources has `none`.
+fn what<'t>(document: &'t Value, none: &'t Map<String, Value>) -> Result<What<'t>, TemplateError> {
+    match document.get("Resources") {
+        Some(Value::Object(resources)) => return Ok(What::Template(resources)),
+        Some(_) => {
+            let message = "not a mapping of resources by their logical ids".to_owned();
+            return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
+        }
+        None if is_without_resources(document) => return Ok(What::Template(none)),
+        None => {}
+    }
+    match document.get("planned_values").or_else(|| document.get("values")) {
+        Some(values) => Ok(What::Plan(values)),
+        None => {
+            let is_it = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
+            let source = SOURCES.into_iter().find(|(keys, _)| is_it(keys));
+            Err(source.map_or(TemplateError::Neither, |(_, source)| source))
+        }
+    }
+}
+
+/// Whether it is a template without resources: a macro or an include may bring all of them, and the AWS CDK writes
+/// stacks without any.
+fn is_without_resources(document: &Value) -> bool {
+    let Some(sections) = document.as_object() else { return false };
+    // A file of parameters has their values.
+    let has_values = |parameters: &Map<String, Value>| parameters.values().any(|parameter| !parameter.is_object());
+    let is_of_parameters = sections.get("Parameters").and_then(Value::as_object).is_some_and(has_values);
+    // Many documents have these.
+    let is_plain = |name: &str| !["Description", "Metadata"].contains(&name);
+    let of_a_template = |name: &String| SECTIONS.contains(&name.as_str());
+    ["Transform", "Fn::Transform"].iter().any(|name| sections.contains_key(*name))
+        || (sections.keys().all(of_a_template) && sections.keys().any(|name| is_plain(name)) && !is_of_parameters)
+}
+
+/// Sections of a template beside its resources
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html>).
+const SECTIONS: [&str; 9] = [
+    "AWSTemplateFormatVersion",
+    "Conditions",
+    "Description",
+    "Globals",
+    "Mappings",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Rules",
+];
 
 impl Report {
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {

@@ -96,16 +96,20 @@ impl Policy {
                 note(&format!("{at}.Statement"), "the statements are");
                 return None;
             }
-            if let Node::List(list) = statements {
-                list.retain(|(index, statement)| {
+            match statements {
+                Node::List(list) => list.retain_mut(|(index, statement)| {
+                    let at = format!("{at}.Statement[{index}]");
                     if is_unknown(statement) {
-                        note(&format!("{at}.Statement[{index}]"), "the statement is");
+                        note(&at, "the statement is");
+                        return false;
                     }
-                    !is_unknown(statement)
-                });
-            }
-            for (index, statement) in statements.items_mut() {
-                settle(&format!("{at}.Statement[{index}]"), statement, own, &mut note);
+                    settle(&at, statement, own, &mut note)
+                }),
+                single @ (Node::Null | Node::Bool(_) | Node::Text(_) | Node::Map(_)) => {
+                    if !settle(&format!("{at}.Statement[0]"), single, own, &mut note) {
+                        return None;
+                    }
+                }
             }
         }
         let text = serde_json::to_string(&node).unwrap_or_default();
@@ -155,6 +159,14 @@ impl Policy {
         )
     }
 
+    /// Whether it is the same policy: one of AWS by whatever place names it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Aws(name), Source::Aws(other)) => name == other,
+            _ => self.content() == other.content(),
+        }
+    }
+
     /// Whether AWS wrote it, and nobody else can change it.
     pub(crate) fn is_of_aws(&self) -> bool {
         matches!(self.source, Source::Aws(_))
@@ -193,15 +205,27 @@ impl Policy {
 }
 
 /// Says what cannot be judged about a statement, and gives ARNs that are not known yet the form of one: an ARN that
-/// names whatever it will be limits a statement, and whether it is somebody else's nobody can say now.
-fn settle(at: &str, statement: &mut Node, own: Option<AccountId>, note: &mut impl FnMut(&str, &str)) {
+/// names whatever it will be limits a statement, and whether it is somebody else's nobody can say now. Actions that are
+/// not known are left out. Whether there is anything left to judge.
+fn settle(at: &str, statement: &mut Node, own: Option<AccountId>, note: &mut impl FnMut(&str, &str)) -> bool {
+    let is_unknown = |value: &Node| value.text().is_some_and(unknown::is_in);
     for key in ["Action", "NotAction", "Effect"] {
         let values = statement.get(key).map(Node::items).unwrap_or_default();
-        if values.iter().any(|(_, value)| value.text().is_some_and(unknown::is_in)) {
+        if values.iter().any(|(_, value)| is_unknown(value)) {
             note(&format!("{at}.{key}"), "a part of it is");
         }
     }
-    let Some(Node::Map(operators)) = statement.get_mut("Condition") else { return };
+    if let Some(Node::List(actions)) = statement.get_mut("Action") {
+        let had_any = !actions.is_empty();
+        actions.retain(|(_, action)| !is_unknown(action));
+        if had_any && actions.is_empty() {
+            return false;
+        }
+    }
+    if ["Action", "Effect"].iter().any(|key| statement.get(key).is_some_and(is_unknown)) {
+        return false;
+    }
+    let Some(Node::Map(operators)) = statement.get_mut("Condition") else { return true };
     for (_, keys) in operators {
         let Node::Map(keys) = keys else { continue };
         for (key, values) in keys {
@@ -211,6 +235,7 @@ fn settle(at: &str, statement: &mut Node, own: Option<AccountId>, note: &mut imp
             values.items_mut().into_iter().for_each(|(_, value)| make_arn(value, own));
         }
     }
+    true
 }
 
 fn make_arn(value: &mut Node, own: Option<AccountId>) {

@@ -159,6 +159,88 @@ fn every_shape_that_conditions_and_mappings_give_is_judged() {
 }
 
 #[test]
+fn where_nobody_has_said_the_account_every_account_that_is_asked_for_is_judged() {
+    let said_in = |account: Option<&str>| {
+        let template = "Conditions: {Live: !Equals [!Ref AWS::AccountId, '444455556666']}\nMappings: {Of: \
+                        {'444455556666': {Key: Vq8_mz4Lk2Tn9wRx}, '777788889999': {Key: none}}}\nResources:\n  Door: \
+                        {Type: AWS::Lambda::Permission, Condition: Live, Properties: {FunctionName: a, Action: \
+                        'lambda:InvokeFunction', Principal: '*'}}\n  Own: {Type: AWS::Lambda::Permission, Condition: \
+                        Live, Properties: {FunctionName: b, Action: 'lambda:InvokeFunction', Principal: \
+                        '444455556666'}}\n  Pay: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: \
+                        {DB_PASSWORD: !FindInMap [Of, !Ref AWS::AccountId, Key]}}}}";
+        let context = Context { account: account.map(|it| it.parse().expect("an account")), ..Context::default() };
+        let findings = judge(template, &context).expect("a template").findings;
+        findings.into_iter().map(|it| format!("{} {}", it.finding.id, it.finding.at)).collect::<Vec<_>>()
+    };
+    let live = ["public-invoke Door", "plaintext-secret Pay.Environment.DB_PASSWORD"];
+    assert_eq!(said_in(None), live);
+    assert_eq!(said_in(Some("444455556666")), live);
+    assert_eq!(said_in(Some("111122223333")), [] as [&str; 0]);
+}
+
+#[test]
+fn a_template_without_resources_is_one() {
+    for template in [
+        r#"{"Parameters": {"Version": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#,
+        "AWSTemplateFormatVersion: 2010-09-09\nOutputs: {A: {Value: b}}",
+        "Description: later\nMappings: {}",
+    ] {
+        check(template, &[]);
+    }
+    for other in
+        [r#"{"Parameters": {"Version": "1"}}"#, r#"{"Parameters": {}, "Tags": {}}"#, "Metadata: {}", "{}", "[]", "a"]
+    {
+        refused(
+            other,
+            "neither a CloudFormation template, which has `Resources`, nor a plan of `terraform show -json`, which has \
+             `planned_values`",
+        );
+    }
+    for no_mapping in ["Resources:\n  - a", "Resources:\n", "Resources: a"] {
+        refused(no_mapping, "Resources: not a mapping of resources by their logical ids");
+    }
+}
+
+#[test]
+fn a_template_as_the_aws_cli_shows_it_is_judged() {
+    let open = r#"{"Resources": {"Open": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": "a",
+        "Action": "lambda:InvokeFunction", "Principal": "*"}}}}"#;
+    check(&format!(r#"{{"StagesAvailable": [], "TemplateBody": {open}}}"#), &["critical public-invoke Open"]);
+    let text = serde_json::to_string(open).expect("JSON");
+    check(&format!(r#"{{"TemplateBody": {text}}}"#), &["critical public-invoke Open"]);
+    let yaml = "Resources: {Open: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: \
+                'lambda:InvokeFunction', Principal: '*'}}}";
+    check(&format!(r#"{{"TemplateBody": "{yaml}"}}"#), &["critical public-invoke Open"]);
+    refused(r#"{"TemplateBody": "a: *b"}"#, "there is no anchor `b` before its alias at line 1 column 4");
+}
+
+#[test]
+fn what_a_template_or_a_plan_is_made_of_is_told_apart() {
+    for (source, expected) in [
+        (
+            "{\"@level\":\"info\",\"type\":\"version\"}\n{\"@level\":\"info\"}\n",
+            "messages of `terraform plan -json`, and not the plan itself: judge what `terraform show -json PLAN` says",
+        ),
+        (
+            r#"{"version": 4, "serial": 3, "lineage": "a", "resources": []}"#,
+            "a file of Terraform's state: judge what `terraform show -json` says of it",
+        ),
+        (
+            r#"{"format_version": "1.0"}"#,
+            "a state of Terraform in which there is nothing: judge a plan, which `terraform show -json PLAN` says",
+        ),
+        (
+            "service: pay\nprovider: {name: aws}\nfunctions: {}",
+            "a file of the Serverless Framework: judge the template that `serverless package` writes into \
+             `.serverless`",
+        ),
+        (r#"{"version": "36.0.0", "artifacts": {}}"#, "the AWS CDK's list of stacks: judge `cdk.out/*.template.json`"),
+    ] {
+        refused(source, expected);
+    }
+}
+
+#[test]
 fn a_finding_says_which_shape_it_is_in() {
     let template = "Parameters: {Stage: {Type: String, Default: prod}}\nConditions: {Dev: !Equals [!Ref Stage, \
                     dev]}\nResources:\n  Open: {Type: AWS::Lambda::Permission, Condition: Dev, Properties: \
@@ -420,6 +502,75 @@ fn secrets_that_the_template_itself_calls_secret_do_not_belong_into_an_environme
 }
 
 #[test]
+fn a_secret_that_a_resource_gives_does_not_belong_into_an_environment() {
+    let said_of = |value: &str| {
+        said(&format!(
+            "Resources:\n  Key: {{Type: AWS::IAM::AccessKey}}\n  Client: {{Type: AWS::Cognito::UserPoolClient}}\n  \
+             Api: {{Type: AWS::AppSync::ApiKey}}\n  Db: {{Type: AWS::RDS::DBInstance}}\n  Namespace: {{Type: \
+             AWS::RedshiftServerless::Namespace}}\n  Kept: {{Type: AWS::SecretsManager::Secret}}\n  Pay: {{Type: \
+             AWS::Lambda::Function, Properties: {{Environment: {{Variables: {{MAIL: {value}}}}}}}}}"
+        ))
+    };
+    for secret in [
+        "!GetAtt Key.SecretAccessKey",
+        "!GetAtt [Key, SecretAccessKey]",
+        "!Sub 'smtp:${Key.SecretAccessKey}'",
+        "!Join ['', [a, !GetAtt Key.SecretAccessKey]]",
+        "{'Fn::Base64': !Sub '${Key}:${Key.SecretAccessKey}'}",
+        "!GetAtt Client.ClientSecret",
+        "!GetAtt Api.ApiKey",
+    ] {
+        assert_eq!(said_of(secret), ["high plaintext-secret Pay.Environment.MAIL"], "{secret}");
+    }
+    for harmless in [
+        "!Ref Key",
+        "!Ref Kept",
+        "!GetAtt Client.ClientId",
+        "!GetAtt Api.Arn",
+        "!GetAtt Db.MasterUserSecret.SecretArn",
+        "!GetAtt Namespace.Namespace.AdminPasswordSecretArn",
+        "!GetAtt Db.SecretAccessKey",
+    ] {
+        assert_eq!(said_of(harmless), [] as [&str; 0], "{harmless}");
+    }
+}
+
+#[test]
+fn a_secret_is_one_however_it_is_taken_apart_and_put_together() {
+    let function = |value: &str| {
+        format!(
+            "Parameters: {{Password: {{Type: String, NoEcho: true}}, Both: {{Type: CommaDelimitedList, NoEcho: true}}, \
+             Name: {{Type: String}}}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: {{Environment: \
+             {{Variables: {{MAIL: {value}}}}}}}}}"
+        )
+    };
+    for secret in [
+        "{'Fn::Base64': !Ref Password}",
+        "{'Fn::Base64': !Sub 'app:${Password}'}",
+        "!Select [1, !Split [':', !Ref Password]]",
+        "!Select [0, !Ref Both]",
+        "!Join [':', !Ref Both]",
+        "{'Fn::ToJsonString': {password: !Ref Password}}",
+        "{'Fn::Base64': 'postgres://app:Vq8_mz4Lk2Tn9wRx@db.internal/orders'}",
+    ] {
+        check(&function(secret), &["high plaintext-secret Pay.Environment.MAIL"]);
+    }
+    for harmless in ["{'Fn::Base64': !Ref Name}", "{'Fn::Base64': plain}", "!Select [0, !Split [':', !Ref Name]]"] {
+        check(&function(harmless), &[]);
+    }
+}
+
+#[test]
+fn a_reference_that_cloudformation_refuses_is_said() {
+    check(
+        "Resources:\n  Pay: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {DB_PASSWORD: \
+         '{{resolve:ssm-secure:/pay/db:1}}'}}}}",
+        &["? Pay.Environment.DB_PASSWORD CloudFormation refuses `ssm-secure` references in the environment of a \
+           function"],
+    );
+}
+
+#[test]
 fn plaintext_secrets_in_an_environment_are_found_by_the_guards_detector() {
     let found = said(
         "Resources:\n  Db: {Type: AWS::RDS::DBInstance}\n  Pay:\n    Type: AWS::Lambda::Function\n    \
@@ -458,8 +609,8 @@ fn functions_of_sam() {
 #[test]
 fn json_says_the_same() {
     check(
-        r#"{"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "a", "PolicyDocument":
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
+        r#"{"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "a",
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
                 "Resource": {"Fn::Sub": "${Bucket}/*"}},
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Join": ["", ["*", ""]]}}]}}]}}}}"#,
         &["high wildcard-data-read Role.Policies[0].Statement[1]"],
@@ -525,6 +676,94 @@ fn what_aws_refuses_is_named_and_hides_nothing_else() {
         "  Fence: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: {Effect: Maybe, Action: \
          '*', Resource: '*'}}}}\n  Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Fence}}",
         &["! Fence unknown Effect `Maybe`, expected `Allow` or `Deny`"],
+    );
+}
+
+#[test]
+fn a_part_that_is_not_what_aws_takes_is_named() {
+    let resource =
+        |kind: &str, properties: &str| format!("  It: {{Type: 'AWS::{kind}', Properties: {{{properties}}}}}");
+    for (kind, properties, expected) in [
+        ("Lambda::Function", "Environment: {Variables: [a]}", "! It.Environment variables are a mapping"),
+        ("Lambda::Function", "Environment: a", "! It.Environment variables are a mapping"),
+        (
+            "Lambda::Function",
+            "Environment: {Variables: {A: {b: c}, D: e}}",
+            "! It.Environment.A the value of a variable is text",
+        ),
+        ("IAM::Role", "ManagedPolicyArns: [{a: b}]", "! It.ManagedPolicyArns[0] an ARN is text"),
+        ("IAM::Role", "Policies: [{PolicyName: a}]", "! It.Policies[0] there is no `PolicyDocument`"),
+        ("IAM::Policy", "PolicyName: a", "! It there is no `PolicyDocument`"),
+        ("IAM::RolePolicy", "PolicyName: a", "! It there is no `PolicyDocument`"),
+        ("IAM::ManagedPolicy", "Path: /", "! It there is no `PolicyDocument`"),
+        ("Lambda::ResourcePolicy", "ResourceArn: a", "! It there is no `PolicyDocument`"),
+    ] {
+        check_beside_an_error(&resource(kind, properties), &[expected]);
+    }
+    for fine in
+        ["Environment: {}", "Environment: !Ref AWS::NoValue", "Environment: {Variables: {A: 1, B: true, C: null}}"]
+    {
+        check_beside_an_error(&resource("Lambda::Function", fine), &[]);
+    }
+}
+
+#[test]
+fn what_decides_and_is_not_known_is_said() {
+    check_function(
+        "  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref Pay, AuthType: !Ref Partner}}\n",
+        &["? Url.AuthType known only at deployment"],
+    );
+    check_sam(
+        ", FunctionUrlConfig: {AuthType: !ImportValue auth}",
+        "",
+        &["? Pay.FunctionUrlConfig.AuthType known only at deployment"],
+    );
+    let later = "? It.Environment the variables are known only at deployment";
+    for environment in ["{Variables: !ImportValue all}", "!ImportValue all", "{Variables: !FindInMap [A, B, C]}"] {
+        check(
+            &format!("Resources: {{It: {{Type: AWS::Lambda::Function, Properties: {{Environment: {environment}}}}}}}"),
+            &[later],
+        );
+    }
+    // AWS would refuse these templates.
+    check(
+        "Conditions: {Yes: !Not [!Equals [a, b]]}\nResources: {It: {Type: AWS::Lambda::Permission, Properties: \
+         {FunctionName: a, Action: 'lambda:InvokeFunction', Principal: !If [Yes, '*', s3.amazonaws.com], \
+         SourceAccount: !Ref AWS::AccountId}}}",
+        &["? Conditions.true there is no such condition, so what asks for it is judged as if it did not hold"],
+    );
+    check_function(
+        "  May: {Type: AWS::Lambda::Permission, Condition: Gone, Properties: {FunctionName: !Ref Pay, Action: \
+         'lambda:InvokeFunction', Principal: '*'}}\n",
+        &["? Conditions.Gone there is no such condition, so what asks for it is judged as if it did not hold"],
+    );
+}
+
+#[test]
+fn what_is_not_known_of_a_statement_is_said_and_hides_nothing_else() {
+    let parameters = "Parameters: {Given: {Type: String}}";
+    let later = |key: &str| format!("? Role.Policies[0].Statement[0].{key} a part of it is known only at deployment");
+    for action in ["!Ref Given", "[!Ref Given]", "!Sub '${Given}:*'"] {
+        let statement = format!("[{{Effect: Allow, Action: {action}, Resource: '*'}}]");
+        check_statements(&statement, parameters, &[&later("Action")]);
+        let single = format!("{{Effect: Allow, Action: {action}, Resource: '*'}}");
+        check_statements(&single, parameters, &[&later("Action")]);
+    }
+    check_statements(
+        "[{Effect: Allow, Action: [!Ref Given, '*'], Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[0]", &later("Action")],
+    );
+    check_statements(
+        "[{Effect: !Ref Given, Action: '*', Resource: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", &later("Effect")],
+    );
+    // A Deny may deny nothing.
+    check_statements(
+        "[{Effect: Deny, Action: !Ref Given, Resource: '*'}, {Effect: Allow, Action: '*', Resource: '*'}]",
+        parameters,
+        &["critical wildcard-admin Role.Policies[0].Statement[1]", &later("Action")],
     );
 }
 
@@ -760,6 +999,55 @@ fn events_of_sam_that_let_anybody_in_are_found() {
     check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {}}}", "", open);
     check_sam(", Events: {Talk: {Type: AlexaSkill, Properties: {SkillId: amzn1.ask.skill.x}}}", "", &[]);
     check_sam(", Events: {Each: {Type: Schedule, Properties: {Schedule: rate(1 day)}}, Up: {Type: S3}}", "", &[]);
+    let topic = |rest: &str| format!(", Events: {{News: {{Type: SNS, Properties: {{{rest}}}}}}}");
+    let partner = "Topic: 'arn:aws:sns:eu-west-1:444455556666:news'";
+    let outside = &["medium external-invoke Pay.Events.News"];
+    check_sam(&topic(partner), "", outside);
+    check_sam(&topic(&format!("{partner}, SqsSubscription: false")), "", outside);
+    // The queue calls then.
+    check_sam(&topic(&format!("{partner}, SqsSubscription: true")), "", &[]);
+    check_sam(&topic("Topic: !ImportValue news"), "", &[]);
+    check_sam(&topic("Topic: 'arn:aws:sns:eu-west-1:111122223333:news'"), "", &[]);
+}
+
+#[test]
+fn a_resource_of_sam_may_ignore_globals() {
+    let said_with = |ignored: &str| {
+        said(&format!(
+            "Transform: AWS::Serverless-2016-10-31\nGlobals: {{Function: {{PermissionsBoundary: \
+             'arn:aws:iam::aws:policy/AWSLambdaBasicExecutionRole', FunctionUrlConfig: {{AuthType: \
+             NONE}}}}}}\nResources: {{Pay: {{Type: AWS::Serverless::Function, {ignored} Properties: {{Policies: \
+             AdministratorAccess}}}}}}"
+        ))
+    };
+    let open = ["critical public-url Pay.FunctionUrlConfig.AuthType", "critical public-url Pay.FunctionUrlConfig"];
+    let all = "critical wildcard-admin Pay.Policies[0]";
+    assert_eq!(said_with(""), open);
+    assert_eq!(said_with("IgnoreGlobals: [Timeout],"), open);
+    assert_eq!(said_with("IgnoreGlobals: '*',"), [all]);
+    assert_eq!(said_with("IgnoreGlobals: [FunctionUrlConfig, PermissionsBoundary],"), [all]);
+    assert_eq!(said_with("IgnoreGlobals: [PermissionsBoundary],"), [all, open[0], open[1]]);
+}
+
+#[test]
+fn connectors_and_types_of_lambda_that_are_not_read_are_listed() {
+    let connectors = "Connectors: {Store: {Properties: {Destination: {Id: Table}, Permissions: [Read, Write]}}}";
+    check(
+        &format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Pay: {{Type: AWS::Serverless::Function, \
+             {connectors}}}\n  Rule: {{Type: AWS::Events::Rule, {connectors}}}\n  Own: {{Type: \
+             AWS::Serverless::Connector}}\n  Graph: {{Type: AWS::Serverless::GraphQLApi}}\n  Next: {{Type: \
+             AWS::Lambda::NextFunction}}\n  Alias: {{Type: AWS::Lambda::Alias, Properties: {{Connectors: {{A: \
+             b}}}}}}\n  Table: {{Type: AWS::Serverless::SimpleTable}}"
+        ),
+        &[
+            "? Pay.Connectors.Store the policies that a connector makes are not read",
+            "? Rule.Connectors.Store the policies that a connector makes are not read",
+            "? Own the policies that a connector makes are not read",
+            "? Graph resources of this type are not read",
+            "? Next resources of this type are not read",
+        ],
+    );
 }
 
 #[test]
@@ -833,7 +1121,8 @@ fn a_whole_resource_policy_is_judged() {
     );
     check_function(
         &policy(
-            r#"'{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": "*"}}'"#,
+            r#"'{"Statement": {"Effect": "Allow", "Principal": "*",
+                "Action": "lambda:InvokeFunction", "Resource": "*"}}'"#,
         ),
         &["critical public-invoke Door.PolicyDocument.Statement[0]"],
     );
@@ -874,7 +1163,22 @@ fn a_secret_by_its_name_that_comes_from_elsewhere_is_reported() {
         "'{{resolve:ssm:/pay/token}}'",
     ] {
         check_variable(&format!("PAYMENTS_API_TOKEN: {value}"), Some("medium"));
+    }
+    for value in ["!Ref Given", "!ImportValue pay-level", "!GetAtt Made.Value", "!GetAtt Inner.Outputs.Level"] {
         check_variable(&format!("LOG_LEVEL: {value}"), None);
+    }
+    // The name of an output says it too.
+    for value in [
+        "!GetAtt Inner.Outputs.DbPassword",
+        "!Sub 'app:${Inner.Outputs.DbPassword}'",
+        "!GetAtt Made.Password",
+        "!ImportValue pay-db-password",
+        "{'Fn::ImportValue': !Sub '${Stage}-DbPassword'}",
+    ] {
+        check_variable(&format!("PAYMENTS_VALUE: {value}"), Some("medium"));
+    }
+    for value in ["!GetAtt Inner.Outputs.DbPasswordArn", "!ImportValue pay-db-password-arn", "!GetAtt Own.Password"] {
+        check_variable(&format!("PAYMENTS_VALUE: {value}"), None);
     }
     check_variable("DATABASE_URL: !Sub 'postgres://app:${DbPassword}@db.internal/pay'", Some("medium"));
     check_variable("PAYMENTS_VALUE: !Ref DbPassword", Some("medium"));
@@ -1004,4 +1308,24 @@ fn hostile_templates_end_soon() {
         .collect();
     let found = said(&format!("Parameters:\n{parameters}Conditions:\n{conditions}Resources:\n{doors}"));
     assert_eq!(found.iter().filter(|it| it.starts_with("critical public-invoke")).count(), count);
+}
+
+/// A parameter whose pattern takes nothing but an ARN passes no secret on, whatever the variable is called.
+#[test]
+fn a_parameter_that_takes_an_arn_alone_is_no_secret() {
+    let found = |pattern: &str| {
+        let template = format!(
+            "Parameters: {{SigningKey: {{Type: String, Default: '', AllowedPattern: '{pattern}'}}}}\nConditions: \
+             {{Makes: !Equals [!Ref SigningKey, '']}}\nResources:\n  Pay: {{Type: AWS::Lambda::Function, Properties: \
+             {{Environment: {{Variables: {{SIGNING_KEY: !If [Makes, !GetAtt Key.Arn, !Ref SigningKey]}}}}}}}}\n  Key: \
+             {{Type: AWS::KMS::Key}}\n"
+        );
+        judge(&template, &Context::default()).expect("a template").findings
+    };
+    assert_eq!(found("^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"), []);
+    for free in ["[A-Za-z0-9]*", "(arn:.+)?|[a-z]+"] {
+        let found = found(free);
+        assert_eq!(found.len(), 1, "{free}");
+        assert_eq!(found[0].finding.severity, Severity::Medium, "{free}");
+    }
 }

@@ -84,9 +84,7 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
         | Call::TakeVersionBack { .. }
         | Call::DeleteSecrets { .. }
         | Call::RestoreSecrets { .. } => Err(ErrorKind::Bug),
-        Call::RotateSecret(rotation) => {
-            Ok(KeptValue { secret: rotation.secret.clone(), value: rotation.value }.content())
-        }
+        Call::RotateSecret(rotation) => Ok(KeptValue::new(rotation.secret.clone(), rotation.value).content()),
         Call::UpdateEnvironment(update) => {
             let digest = EnvironmentDigest::of(content).map_err(|_| ErrorKind::Refused)?;
             let stored = update.store.iter().flat_map(|stored| &stored.values);

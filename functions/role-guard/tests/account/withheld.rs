@@ -142,9 +142,9 @@ async fn a_boundary_comes_back_and_the_policies_within_it_stay_as_they_are() {
 async fn the_half_of_an_escalation_that_was_there_stays_and_the_one_that_came_goes() {
     let home = open(&[]);
     let on_all = |action: &str| policy(&[json!({"Effect": "Allow", "Action": action, "Resource": "*"})]);
-    home.write(&role("pay"), &inline("orders"), &written(&on_all("ecs:ExecuteCommand")));
+    home.write(&role("pay"), &inline("orders"), &written(&on_all("codedeploy:CreateDeployment")));
     let home = opt_in(home).await;
-    put(&home, "look", &on_all("ecs:DescribeTasks")).await;
+    put(&home, "look", &on_all("codedeploy:RegisterApplicationRevision")).await;
     assert_eq!(home.calls_made(), ["DeleteRolePolicy(pay, look)"]);
     home.pass(jiff::SignedDuration::from_mins(1)).await;
     home.sweep_all().await;

@@ -27,7 +27,7 @@ use crate::{
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_secret_ref::SecretName;
 
 /// The longest time for which a finding can be accepted.
@@ -92,6 +92,15 @@ impl From<WriteError> for UndoRefusal {
     }
 }
 
+/// Where a newer value of a variable is than the one that an undo brings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Newer {
+    /// It is in this secret.
+    In(SecretName),
+    /// One may be in these secrets, which cannot be read.
+    MayBeIn(BTreeSet<SecretName>),
+}
+
 /// A remediation that can be taken back.
 #[derive(Clone, Debug)]
 pub struct Undo {
@@ -125,7 +134,8 @@ impl Undo {
         }
     }
 
-    /// The variables that get a value back which was replaced since in the secret that Warden keeps for them.
+    /// The variables that get a value back which was replaced since in the secret that Warden keeps for them, or of
+    /// which nobody can tell.
     ///
     /// # Errors
     /// [`UndoRefusal::Call`].
@@ -133,7 +143,7 @@ impl Undo {
         &self,
         world: &W,
         plan: &Plan,
-    ) -> Result<BTreeMap<VariableName, SecretName>, UndoRefusal> {
+    ) -> Result<BTreeMap<VariableName, Newer>, UndoRefusal> {
         let restored = plan.changes().iter().filter_map(|change| {
             if let Call::UpdateEnvironment(update) = change.call() { Some(&update.restore) } else { None }
         });
@@ -142,21 +152,28 @@ impl Undo {
         let compared = values.map(async |(name, hash)| {
             let surface = Surface::Secret(name.clone());
             let now = world.snapshot(&self.record.resource, &surface).await?;
-            let kept = now.and_then(|now| KeptValue::of(&now.content));
-            Ok::<_, CallError>(
-                kept.filter(|kept| kept.value.is_some_and(|value| value != hash)).map(|kept| (name, kept.secret)),
-            )
+            let newer = now.and_then(|now| KeptValue::of(&now.content)).and_then(|kept| match kept.value {
+                _ if !kept.unread.is_empty() => Some(Newer::MayBeIn(kept.unread)),
+                Some(value) if value != hash => Some(Newer::In(kept.secret)),
+                Some(_) | None => None,
+            });
+            Ok::<_, CallError>(newer.map(|newer| (name, newer)))
         });
         Ok(future::try_join_all(compared).await?.into_iter().flatten().collect())
     }
 
     /// What is to be said of [`Undo::replaced_since`], one line each.
-    pub fn replaced_note(replaced: &BTreeMap<VariableName, SecretName>) -> Option<String> {
-        let line = |(name, secret): (&VariableName, &SecretName)| {
-            format!(
+    pub fn replaced_note(replaced: &BTreeMap<VariableName, Newer>) -> Option<String> {
+        let line = |(name, newer): (&VariableName, &Newer)| match newer {
+            Newer::In(secret) => format!(
                 "{name} gets back the value from before the remediation, which was replaced since: the newer one stays \
                  in {secret} and is not used"
-            )
+            ),
+            Newer::MayBeIn(secrets) => format!(
+                "{name} gets back the value from before the remediation; whether it was replaced since cannot be told, \
+                 since {} cannot be read and is to be deleted",
+                secrets.iter().map(SecretName::as_str).collect::<Vec<_>>().join(" and ")
+            ),
         };
         let lines: Vec<String> = replaced.iter().map(line).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))

@@ -5,11 +5,11 @@
 
 use crate::{
     model::content::Content,
-    name::{NameError, as_text, lambda::FunctionArn},
+    name::{NameError, as_text, fingerprint::Fingerprint, lambda::FunctionArn},
     secret::values::KnownHash,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -171,7 +171,7 @@ impl EnvironmentDigest {
     /// The content of an environment that AWS could not decrypt; `why` is AWS's code, nothing of the environment.
     pub fn unreadable(why: &str) -> Content {
         let why: String = why.chars().filter(|c| c.is_ascii_alphanumeric()).take(128).collect();
-        Content::new(serde_json::json!({ UNREADABLE: why }))
+        Content::new(json!({ UNREADABLE: why }))
     }
 
     /// Reads content back.
@@ -466,9 +466,17 @@ pub struct KeptValue {
     pub secret: SecretName,
     /// The hash of the value that the secret holds for the variable; none where it holds none for it.
     pub value: Option<KeyedHash>,
+    /// Later secrets of the function that cannot be read, since they are to be deleted: one may hold a newer value.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<SecretName>,
 }
 
 impl KeptValue {
+    /// What is kept in a secret that can be read, as all others can.
+    pub fn new(secret: SecretName, value: Option<KeyedHash>) -> KeptValue {
+        KeptValue { secret, value, unread: BTreeSet::new() }
+    }
+
     /// Reads content back; `None` where nothing is kept.
     pub fn of(content: &Content) -> Option<KeptValue> {
         content.document().and_then(|document| serde_json::from_value(document.clone()).ok())
@@ -492,8 +500,13 @@ pub struct Rotation {
     pub secret: SecretName,
     /// The hash of the value that becomes the current one; none removes the value.
     pub value: Option<KeyedHash>,
-    /// The id of the new version, chosen before it is made, so that making it twice makes it once.
+    /// The id of the new version, chosen before it is made, so that making it twice makes it once. For an undo, what the
+    /// id is made of, together with that of the version which is the current one then: see [`Rotation::version_on`].
     pub version: String,
+    /// The version that was the current one when this was planned, and is still to be; none for an undo, which leaves
+    /// the other values as they are then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onto: Option<String>,
     /// The version that holds the value already; none where only the operator who sets it has it. Where no value is to
     /// come back, and the text of that version is no JSON object, that text comes back as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -502,9 +515,20 @@ pub struct Rotation {
     /// [`crate::secret::known_secret`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KeyedHash>,
-    /// Where the values of the function's other variables are, for a secret whose text holds none of them any more.
+    /// The other values, and where each is, for a secret whose text holds none of them any more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, KnownHash>,
+}
+
+impl Rotation {
+    /// The id of the version that is made of the one with the id `current`. A version never changes, so that two with
+    /// one id hold the same.
+    pub fn version_on(&self, current: &str) -> String {
+        match self.onto {
+            Some(_) => self.version.clone(),
+            None => Fingerprint::of(&json!([self.version, current])).to_string(),
+        }
+    }
 }
 
 /// When another value reaches a function, for every record and every command that says so. An update of the

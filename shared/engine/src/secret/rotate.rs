@@ -9,7 +9,7 @@ use crate::{
     },
     ledger::{
         record::{Draft, Record, Step},
-        state::{History, Intent, Purpose},
+        state::{Intent, Purpose},
     },
     model::{
         cloudtrail::Cause,
@@ -25,11 +25,14 @@ use crate::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
         operation::{Begun, Operation, values_after},
     },
-    secret::environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
+    secret::{
+        environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
+        values::KnownHash,
+    },
 };
 use futures::future;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_secret_ref::SecretName;
 
 /// What Warden keeps for a variable now.
@@ -41,6 +44,40 @@ pub struct Kept {
     pub version: String,
     /// The variable's value in it; none where it holds none for it.
     pub value: Option<KeyedHash>,
+    /// Where its text is no JSON object: what becomes of the other values.
+    pub others: Others,
+}
+
+/// The other values of a secret whose text is no JSON object any more. The ledger decides what they are: the version
+/// before is whatever somebody has put there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Those that were found, each in the version that holds it.
+    pub found: BTreeMap<String, KnownHash>,
+    /// Those that are in no version any more.
+    pub lost: BTreeSet<String>,
+    /// Those of which the version before holds another value than the one that is taken.
+    pub disputed: BTreeSet<String>,
+}
+
+impl Others {
+    /// What a person has to know of them, a sentence each.
+    pub fn told(&self, function: &FunctionArn, secret: &SecretName) -> Vec<String> {
+        let function = function.name();
+        let lost = self.lost.iter().map(move |name| {
+            format!(
+                "no version of {secret} holds the value of {name} any more, so that it has none: `warden rotate {function} \
+                 {name}` gives it one"
+            )
+        });
+        let disputed = self.disputed.iter().map(move |name| {
+            format!(
+                "the version before holds another value of {name} than the last one that Warden knows, which is taken: \
+                 if the other one is right, `warden rotate {function} {name}`"
+            )
+        });
+        lost.chain(disputed).collect()
+    }
 }
 
 /// Why Warden keeps no value for a variable.
@@ -125,30 +162,37 @@ impl Rotate {
             return Err(RotateRefusal::SameValue(self.variable.clone()));
         }
         let secret = &kept.secret;
-        let version =
-            |of: &str, value| Fingerprint::of(&json!(["rotation", secret, of, self.variable, value])).to_string();
+        let others = &kept.others.found;
+        let hashes: BTreeMap<&String, KeyedHash> = others.iter().map(|(name, known)| (name, known.hash)).collect();
+        let version = |of: &str, value| {
+            Fingerprint::of(&json!(["rotation", secret, of, self.variable, value, hashes])).to_string()
+        };
         let there = Rotation {
             function: self.function.clone(),
             variable: self.variable.clone(),
             secret: secret.clone(),
             value: Some(value),
             version: version(&kept.version, Some(value)),
+            onto: Some(kept.version.clone()),
             from: None,
             known,
-            others: BTreeMap::new(),
+            others: others.clone(),
         };
         let back = Rotation {
             value: kept.value,
             version: version(&there.version, kept.value),
+            onto: None,
             from: Some(kept.version.clone()),
             known: None,
             ..there.clone()
         };
-        let before = KeptValue { secret: secret.clone(), value: kept.value }.content();
-        let after = KeptValue { secret: secret.clone(), value: Some(value) }.content();
+        let before = KeptValue::new(secret.clone(), kept.value).content();
+        let after = KeptValue::new(secret.clone(), Some(value)).content();
         let plan = Plan::new(Surface::Secret(self.variable.clone()), before);
         let plan = plan.then(Call::RotateSecret(Box::new(there)), Call::RotateSecret(Box::new(back)), after);
-        Ok(plan.noting(format!("rotated by {}: {WHEN_IT_STARTS}", self.by)))
+        let by = format!("rotated by {}: {WHEN_IT_STARTS}", self.by);
+        let note: Vec<String> = [by].into_iter().chain(kept.others.told(&self.function, secret)).collect();
+        Ok(plan.noting(note.join("\n")))
     }
 
     /// Replaces the value, if the secret still holds what the plan was made on. `world` has the value.
@@ -190,7 +234,6 @@ impl Rotate {
         if content != *plan.before() {
             return Err(RotateRefusal::Changed);
         }
-        let plan = &with_others(plan, &history);
         let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
         let held = state.intent.as_ref().is_some_and(|intent| intent.lease > now);
         if held || history.is_held(surface, now).is_some() {
@@ -223,28 +266,5 @@ impl Rotate {
         let operation = Operation { world, resource, cause: &self.cause, intent, template };
         let begun = operation.begin(history, state, entry).await?;
         Ok(begun.map_or(Pass::Again(None), |begun| Pass::Done((begun, plan.changes().to_vec()))))
-    }
-}
-
-/// The plan with what the ledger knows of the function's other values, where the secret holds nothing for the variable:
-/// its text may be no object any more, and two bad texts after each other leave no version with a label that is one.
-fn with_others(plan: &Plan, history: &History) -> Plan {
-    let [change] = plan.changes() else { return plan.clone() };
-    let (Call::RotateSecret(there), None) = (change.call(), KeptValue::of(plan.before()).and_then(|kept| kept.value))
-    else {
-        return plan.clone();
-    };
-    let state = history.surfaces.get(&Surface::Environment(None));
-    let known = state.into_iter().flat_map(|state| state.values.iter());
-    let others = known.filter(|(name, _)| *name != there.variable.as_str()).filter_map(|(name, variable)| {
-        let kept = variable.current.as_ref()?;
-        (kept.place.as_ref()?.secret == there.secret).then(|| (name.to_owned(), kept.clone()))
-    });
-    let there = Rotation { others: others.collect(), ..(**there).clone() };
-    let plan_with = Plan::new(plan.surface().clone(), plan.before().clone());
-    let plan_with = plan_with.then(Call::RotateSecret(Box::new(there)), change.undo().clone(), plan.after().clone());
-    match plan.note() {
-        Some(note) => plan_with.noting(note),
-        None => plan_with,
     }
 }

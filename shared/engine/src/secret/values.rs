@@ -17,6 +17,9 @@ use warden_secret_ref::SecretName;
 const EARLIER: usize = 64;
 /// How many values of one variable are remembered that nobody has stored.
 const SEEN: usize = 4;
+/// How many values of all variables together are remembered: they stand in one item of the ledger's table, of which
+/// DynamoDB takes no more than 400 KB ("Constraints in Amazon DynamoDB" in its developer guide), at 200 bytes or so each.
+const ALL: usize = 1000;
 
 /// A version of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,9 +112,26 @@ impl Values {
         }
     }
 
-    /// Forgets variables that are gone and of which no value was ever stored.
+    /// Forgets variables that are gone and of which no value was ever stored. Where more is known than there is room
+    /// for, also the oldest values, those of variables that are gone first.
     pub fn forget(&mut self, is_there: impl Fn(&str) -> bool) {
         self.0.retain(|name, variable| variable.current.is_some() || is_there(name));
+        let mut surplus = self.0.values().map(Variable::len).sum::<usize>().saturating_sub(ALL);
+        for only_gone in [true, false] {
+            while surplus > 0 {
+                let variables = self.0.iter_mut().filter(|(name, _)| !(only_gone && is_there(name)));
+                let most = variables.max_by_key(|(_, variable)| variable.earlier.len());
+                let Some((_, variable)) = most.filter(|(_, variable)| !variable.earlier.is_empty()) else { break };
+                variable.earlier.remove(0);
+                surplus -= 1;
+            }
+            let gone: Vec<String> = self.0.keys().filter(|name| only_gone && !is_there(name)).cloned().collect();
+            for name in gone {
+                if surplus > 0 {
+                    surplus = surplus.saturating_sub(self.0.remove(&name).map_or(0, |variable| variable.len()));
+                }
+            }
+        }
     }
 
     /// Learns from changes that were made.
@@ -140,14 +160,19 @@ impl Values {
             if let Call::RotateSecret(rotation) = change.call()
                 && let Some(hash) = rotation.value
             {
-                let place = Place { secret: rotation.secret.clone(), version: rotation.version.clone() };
-                self.set(rotation.variable.as_str(), hash, place);
+                // The id of the version that an undo makes depends on what is there then; the value is in this one too.
+                let version = rotation.from.as_ref().unwrap_or(&rotation.version).clone();
+                self.set(rotation.variable.as_str(), hash, Place { secret: rotation.secret.clone(), version });
             }
         }
     }
 }
 
 impl Variable {
+    fn len(&self) -> usize {
+        usize::from(self.current.is_some()) + self.earlier.len() + self.seen.len()
+    }
+
     fn is_current(&self, hash: KeyedHash) -> bool {
         self.current.as_ref().is_some_and(|current| current.hash == hash)
     }
@@ -246,5 +271,32 @@ mod tests {
         assert!(values.get("GONE").unwrap().seen.len() <= SEEN);
         values.forget(|name| name == "A1");
         assert!(values.get("GONE").is_none() && values.get("A1").is_some());
+    }
+
+    #[test]
+    fn names_that_come_and_go_fill_nothing_and_cost_what_is_there_nothing() {
+        let mut values = Values::default();
+        for round in 0..200 {
+            values.set("A1", hash(round), place("some"));
+        }
+        let before = values.get("A1").unwrap().clone();
+        for number in 0..3000 {
+            let name = format!("GONE_{number}");
+            values.set(&name, hash(1), place("one"));
+            values.set(&name, hash(2), place("two"));
+            values.forget(|other| other == "A1" || other == name);
+        }
+        assert!(values.iter().map(|(_, variable)| variable.len()).sum::<usize>() <= ALL);
+        assert_eq!(values.get("A1"), Some(&before));
+        // Nor do variables that all stay.
+        let mut values = Values::default();
+        for number in 0..100 {
+            for round in 0..70 {
+                values.set(&format!("HERE_{number}"), hash(round), place("some"));
+            }
+        }
+        values.forget(|_| true);
+        assert!(values.iter().map(|(_, variable)| variable.len()).sum::<usize>() <= ALL);
+        assert!((0..100).all(|number| values.get(&format!("HERE_{number}")).unwrap().is_current(hash(69))));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::toy::Stage;
 use jiff::SignedDuration;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::ErrorKind,
     ledger::{
@@ -14,9 +15,10 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     plan::Plan,
+    run::undo::{Newer, Undo},
     secret::{
         environment::{KeptValue, KeyedHash},
-        rotate::{Kept, Rotate, RotateRefusal},
+        rotate::{Kept, Others, Rotate, RotateRefusal},
     },
 };
 use warden_testing::{Fault, Port};
@@ -32,7 +34,7 @@ fn surface() -> Surface {
 }
 
 fn holding(byte: u8) -> Content {
-    KeptValue { secret: "warden/pay/1".parse().unwrap(), value: Some(hash(byte)) }.content()
+    KeptValue::new("warden/pay/1".parse().unwrap(), Some(hash(byte))).content()
 }
 
 /// `pay`, whose secret holds a first value.
@@ -48,9 +50,13 @@ fn rotate(stage: &Stage) -> Rotate {
     Rotate { function, variable: "DB_PASSWORD".parse().unwrap(), by, cause }
 }
 
+fn kept(from: u8) -> Kept {
+    let secret = "warden/pay/1".parse().unwrap();
+    Kept { secret, version: format!("v{from}"), value: Some(hash(from)), others: Others::default() }
+}
+
 fn plan(stage: &Stage, from: u8, to: u8) -> Plan {
-    let kept = Kept { secret: "warden/pay/1".parse().unwrap(), version: format!("v{from}"), value: Some(hash(from)) };
-    rotate(stage).plan(&kept, hash(to), None).unwrap()
+    rotate(stage).plan(&kept(from), hash(to), None).unwrap()
 }
 
 async fn rotated(stage: &Stage, from: u8, to: u8) -> Result<Vec<Record>, RotateRefusal> {
@@ -135,4 +141,22 @@ async fn what_aws_refuses_is_recorded_and_what_was_cut_off_is_ended_by_the_next_
         "rotated secret/DB_PASSWORD",
     ]);
     assert_eq!(replaced(&stage), [hash(1), hash(2)]);
+}
+
+#[test]
+fn an_undo_names_the_secret_with_a_newer_value_and_those_that_nobody_can_read() {
+    let name = |name: &str| name.parse().unwrap();
+    let secret = |name: &str| name.parse().unwrap();
+    let newer = BTreeMap::from([
+        (name("DB_PASSWORD"), Newer::In(secret("warden/pay/1"))),
+        (name("API_TOKEN"), Newer::MayBeIn(BTreeSet::from([secret("warden/pay/1"), secret("warden/pay/2")]))),
+    ]);
+    let told = Undo::replaced_note(&newer).unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines[0].starts_with("API_TOKEN gets back")
+            && lines[0].contains("warden/pay/1 and warden/pay/2 cannot be read")
+    );
+    assert!(lines[1].starts_with("DB_PASSWORD gets back") && lines[1].contains("the newer one stays in warden/pay/1"));
+    assert_eq!(Undo::replaced_note(&BTreeMap::new()), None);
 }

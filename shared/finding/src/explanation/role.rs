@@ -45,9 +45,10 @@ pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
     meaning: "The role's policies, taken together and cut down by its boundary, hold every permission of a \
               documented path from some permissions to more, on broad resources: rewriting a policy, making \
               keys for another user, or passing a role to something that one controls. Patterns that are \
-              narrow one by one and add up to everything (`role/a*` to `role/z*`) are broad. So is, where \
-              the guard knows the role, what names the role itself, a policy that it has, or what is \
-              Warden's. The message names the permissions and the page that describes the path.",
+              narrow one by one and add up to everything (`role/a*` to `role/z*`) are broad. Where the \
+              guard knows the role, a statement that names the role itself, one of its policies or a part \
+              of Warden's stack counts as broad too. The message names the permissions and the page that \
+              describes the path.",
     attack: "The role looks modest, and is an administrator in two calls. Who takes the function over attaches a \
              policy to itself, or starts another function or instance with a stronger role and works with its \
              credentials.",
@@ -59,8 +60,8 @@ pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
 
 pub(super) const WILDCARD_PASS_ROLE: Explanation = Explanation {
     meaning: "A statement allows `iam:PassRole` on every role. Medium where `iam:PassedToService` is fixed.",
-    attack: "PassRole alone does nothing, and makes any right to create a function, an instance or a task a way to \
-             every role in the account, an administrator's too. Who holds the function waits for that one other \
+    attack: "PassRole alone does nothing. But with it, any right to create a function, an instance or a task is a way \
+             to every role in the account, an administrator's too. Whoever holds the function waits for that one other \
              right, or asks for it with a good reason.",
     remedy: "High. Role-guard takes the action out of the statement, or keeps it for the roles that the statement \
              names.",
@@ -92,10 +93,9 @@ pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
 
 pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
     meaning: "A statement grants, on every resource, actions that give stored data away, let one act as \
-              somebody else, or write permissions: high. Medium where a condition limits it, and for \
-              actions that administer who may use a queue, a topic, a bus, an API or a log, alone too. Info \
-              for an action that is not in AWS's reference: it grants nothing, unless AWS has added it \
-              since.",
+              somebody else, or write permissions. High; medium where a condition limits it, and for actions that \
+              only administer who may use a queue, a topic, a bus, an API or a log. Info for an action that \
+              is not in AWS's reference: it grants nothing, unless AWS has added it since.",
     attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket \
              policy, a key's grants, a snapshot or an image shared with their own account. The data then \
              leaves without a further call by the function.",

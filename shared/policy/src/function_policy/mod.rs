@@ -144,6 +144,9 @@ fn void(statement: &Statement<'_>, grant: &Grant) -> Option<String> {
     if matches!(&statement.resources, Some(Selection::Except(spared)) if spared.iter().any(is_all_stars)) {
         return Some("NotResource leaves no resource".to_owned());
     }
+    if conditions::is_over(statement) {
+        return Some("the conditions ask for a time that has passed".to_owned());
+    }
     let key = conditions::never_sent(statement, Some("lambda"))?;
     Some(format!("Lambda never sends `{}`, which the conditions ask for", quoted(key)))
 }

@@ -73,6 +73,95 @@ fn a_deny_is_never_a_finding() {
     check(json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "NotAction": "lambda:GetFunction"}), &[]);
 }
 
+/// Whoever owns the function, as a variable, is the own account and its organisation. A variable that stands for the
+/// caller again limits nobody.
+#[test]
+fn the_owner_of_the_function_is_the_own_account_as_a_variable_too() {
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let open: &[&str] = &["open-service-principal high Statement[0]"];
+    let organization: &[&str] = &["organization-invoke low Statement[0]"];
+    let equals = |operator: &str, key: &str, value: Value| json!({operator: {key: value}});
+    let everybody = |operator: &str, key: &str, value: &str| allow(json!("*"), equals(operator, key, json!(value)));
+    let topic = |operator: &str, key: &str, value: &str| {
+        allow(json!({"Service": "sns.amazonaws.com"}), equals(operator, key, json!(value)))
+    };
+    for operator in ["StringEquals", "StringLike", "StringEqualsIgnoreCase"] {
+        check(everybody(operator, "aws:PrincipalAccount", "${aws:ResourceAccount}"), &[]);
+        check(everybody(operator, "aws:ResourceAccount", "${aws:PrincipalAccount}"), &[]);
+        check(everybody(operator, "aws:PrincipalOrgID", "${aws:ResourceOrgID}"), organization);
+        check(everybody(operator, "aws:ResourceOrgID", "${AWS:principalorgid}"), organization);
+        check(topic(operator, "aws:SourceAccount", "${aws:ResourceAccount}"), &[]);
+        check(topic(operator, "aws:ResourceAccount", "${aws:SourceAccount}"), &[]);
+        check(topic(operator, "aws:SourceOrgID", "${aws:ResourceOrgID}"), organization);
+    }
+    check(everybody("ForAnyValue:StringLike", "aws:PrincipalOrgPaths", "${aws:ResourceOrgID}/r-ab12/*"), organization);
+    check(everybody("ArnLike", "aws:PrincipalArn", "arn:aws:iam::${aws:ResourceAccount}:role/*"), &[]);
+    check(everybody("StringLike", "aws:PrincipalArn", "arn:aws:iam::${aws:ResourceAccount}:role/till-*"), &[]);
+    check(topic("ArnLike", "aws:SourceArn", "arn:aws:sns:*:${aws:ResourceAccount}:*"), &[]);
+    // With others beside it, those are strangers.
+    let both = json!(["${aws:ResourceAccount}", "999999999999"]);
+    check(
+        allow(json!("*"), equals("StringEquals", "aws:PrincipalAccount", both)),
+        &["external-invoke medium Statement[0]"],
+    );
+    // Where no account is known, it is still the own one.
+    let document = |statement: &Value| json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+    let text = document(&everybody("StringEquals", "aws:PrincipalAccount", "${aws:ResourceAccount}"));
+    let unknown = judge(&Document::parse(&text, Kind::Resource).unwrap(), &Context::default(), UrlAuth::NoUrl);
+    assert_eq!(shown(&unknown), [""; 0]);
+    for (key, value) in [
+        ("aws:PrincipalAccount", "${aws:PrincipalAccount}"),
+        ("aws:PrincipalAccount", "${aws:ResourceAccount, '999999999999'}"),
+        ("aws:PrincipalAccount", "${aws:ResourceAccount}*"),
+        ("aws:PrincipalAccount", "${aws:ResourceOrgID}"),
+        ("aws:PrincipalOrgID", "${aws:PrincipalOrgID}"),
+        ("aws:PrincipalOrgID", "${aws:ResourceAccount}"),
+        ("aws:ResourceAccount", "${aws:ResourceAccount}"),
+        ("aws:ResourceAccount", "111122223333"),
+        ("aws:ResourceOrgID", "${aws:ResourceOrgID}"),
+        ("aws:ResourceOrgID", "o-exampleorgid"),
+        ("aws:PrincipalTag/account", "${aws:ResourceAccount}"),
+    ] {
+        check(everybody("StringLike", key, value), public);
+    }
+    for operator in ["StringNotEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"] {
+        check(everybody(operator, "aws:PrincipalAccount", "${aws:ResourceAccount}"), public);
+    }
+    check(everybody("ArnLike", "aws:PrincipalArn", "arn:aws:iam::${aws:PrincipalAccount}:role/*"), public);
+    check(everybody("ArnLike", "aws:PrincipalArn", "arn:aws:iam::${aws:ResourceAccount}"), public);
+    // Whoever calls is no source, and a source is nobody who calls.
+    check(topic("StringEquals", "aws:PrincipalAccount", "${aws:ResourceAccount}"), open);
+    check(topic("StringEquals", "aws:SourceAccount", "${aws:SourceAccount}"), open);
+    check(topic("StringEquals", "aws:ResourceAccount", "${aws:PrincipalAccount}"), open);
+}
+
+#[test]
+fn a_network_or_a_machine_whose_owner_is_named_limits() {
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let stranger: &[&str] = &["external-invoke medium Statement[0]"];
+    let with = |operator: &str, key: &str, value: &str| allow(json!("*"), json!({operator: {key: value}}));
+    check(with("StringEquals", "aws:VpceAccount", OWN), &[]);
+    check(with("StringEquals", "aws:VpceAccount", "${aws:ResourceAccount}"), &[]);
+    check(with("StringEquals", "aws:VpceAccount", "999999999999"), stranger);
+    check(with("StringLike", "aws:VpceAccount", "9*"), public);
+    check(with("StringEquals", "aws:VpceAccount", "${aws:PrincipalAccount}"), public);
+    check(with("StringEquals", "aws:VpceOrgID", "o-exampleorgid"), &["organization-invoke low Statement[0]"]);
+    check(
+        with("ForAnyValue:StringLike", "aws:VpceOrgPaths", "o-exampleorgid/r-ab12/*"),
+        &["organization-invoke low Statement[0]"],
+    );
+    for (key, own) in [
+        ("aws:SourceVpcArn", "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-0a1b"),
+        ("lambda:SourceFunctionArn", "arn:aws:lambda:eu-west-1:111122223333:function:till"),
+        ("ec2:SourceInstanceARN", "arn:aws:ec2:eu-west-1:111122223333:instance/*"),
+    ] {
+        check(with("ArnLike", key, own), &[]);
+        check(with("ArnLike", key, &own.replace(OWN, "999999999999")), stranger);
+        check(with("ArnLike", key, &own.replace(OWN, "*")), public);
+        check(with("ArnNotLike", key, own), public);
+    }
+}
+
 #[test]
 fn what_limits_everybody() {
     let everybody = |condition| allow(json!("*"), condition);
@@ -638,6 +727,14 @@ fn what_is_no_action_grants_nothing() {
             "NotResource": "arn:aws:s3:::x"}),
         public,
     );
+}
+
+#[test]
+fn a_time_that_has_passed_lets_nobody_in() {
+    let until = |operator: &str, time: &str| allow(json!("*"), json!({operator: {"aws:CurrentTime": time}}));
+    check(until("DateLessThan", "2018-05-06T07:08:09Z"), &["public-invoke info Statement[0]"]);
+    check(until("DateLessThan", "2999-05-06T07:08:09Z"), &["public-invoke critical Statement[0]"]);
+    check(until("DateGreaterThan", "2018-05-06T07:08:09Z"), &["public-invoke critical Statement[0]"]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::{
 /// What the conditions leave of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConditionScope<'d> {
-    /// A key that they ask for and that is never sent: nothing is granted.
-    pub(super) dead: Option<&'d str>,
+    /// They ask for a key that is never sent, or for a time that has passed: nothing is granted.
+    pub(super) dead: bool,
     /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
     pub(super) scoped: bool,
     /// They name where the call comes from.
@@ -41,7 +41,7 @@ impl<'d> ConditionScope<'d> {
             })
         };
         Self {
-            dead: conditions::never_sent(statement, None),
+            dead: conditions::never_sent(statement, None).is_some() || conditions::is_over(statement),
             scoped: conditions.iter().any(|condition| {
                 scopes(condition, version) || (context.lambda_alone_assumes && equals_own_tag(condition, version))
             }),
@@ -49,6 +49,11 @@ impl<'d> ConditionScope<'d> {
             within_organization: fixed("aws:ResourceOrgID").is_some(),
             passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
         }
+    }
+
+    /// Whether nothing broad is left.
+    pub(super) fn is_nothing_broad(&self) -> bool {
+        self.dead || self.scoped
     }
 
     /// Whether a role may be passed to this service.
@@ -217,7 +222,8 @@ mod tests {
             );
             let document = Document::parse(&text, Kind::Identity).unwrap();
             let scope = ConditionScope::read(&document.statements[0], document.version, &Context::default());
-            assert_eq!(scope.dead, expected, "{actions} {condition}");
+            assert_eq!(scope.dead, expected.is_some(), "{actions} {condition}");
+            assert_eq!(conditions::never_sent(&document.statements[0], None), expected, "{actions} {condition}");
         }
         check(
             r#""s3:GetObject""#,

@@ -5,17 +5,23 @@ use crate::{Document, conditions, display::quoted, document::Effect};
 use warden_finding::{FindingId, Severity};
 
 impl Judge<'_, '_> {
-    /// A note on each Allow with a condition on a key that none of its actions is sent with.
+    /// A note on each Allow with a condition on a key that none of its actions is sent with, or on a time that has
+    /// passed.
     pub(super) fn dead(&mut self, policies: &[&Document<'_>]) {
         for (policy, document) in policies.iter().enumerate() {
             for (index, statement) in document.statements.iter().enumerate() {
-                let key = conditions::never_sent(statement, None).filter(|_| statement.effect == Effect::Allow);
-                if let Some(key) = key {
-                    let message = format!(
-                        "a condition asks for `{}`, which requests for these actions never have: the statement grants \
-                         nothing",
+                let why = match conditions::never_sent(statement, None) {
+                    _ if statement.effect == Effect::Deny => None,
+                    Some(key) => Some(format!(
+                        "a condition asks for `{}`, which requests for these actions never have",
                         quoted(key)
-                    );
+                    )),
+                    None => {
+                        conditions::is_over(statement).then(|| "a condition asks for a time that has passed".to_owned())
+                    }
+                };
+                if let Some(why) = why {
+                    let message = format!("{why}: the statement grants nothing");
                     self.report(policy, index, FindingId::WildcardPermissions, Severity::Info, message);
                 }
             }
@@ -47,5 +53,32 @@ mod tests {
             r#"{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringNotEquals":{"sqs:ResourceTag/till":"1"}}}"#,
             &["wildcard-data-read high"],
         );
+    }
+
+    #[test]
+    fn a_grant_for_a_time_that_has_passed_is_dead() {
+        let until = |operator: &str, key: &str, time: &str| {
+            format!(
+                r#"{{"Effect":"Allow","Action":"iam:CreatePolicyVersion","Resource":"*","Condition":{{"{operator}":{{"{key}":{time}}}}}}}"#
+            )
+        };
+        let note = &["wildcard-permissions info"];
+        for operator in ["DateLessThan", "DateLessThanEquals", "DateEquals", "datelessthan"] {
+            check(&until(operator, "aws:CurrentTime", r#""2018-05-06T07:08:09Z""#), note);
+            check(&until(operator, "aws:TokenIssueTime", r#"["2018-05-06","2019-05-06T00:00:00Z"]"#), note);
+        }
+        check(&until("NumericLessThan", "aws:EpochTime", r#""1525590489""#), note);
+        let open = &["wildcard-permissions high", "privilege-escalation critical"];
+        for (operator, key, time) in [
+            ("DateLessThan", "aws:CurrentTime", r#""2999-01-01T00:00:00Z""#),
+            ("DateLessThan", "aws:CurrentTime", r#"["2018-05-06","2999-01-01"]"#),
+            ("DateGreaterThan", "aws:CurrentTime", r#""2018-05-06T07:08:09Z""#),
+            ("DateNotEquals", "aws:CurrentTime", r#""2018-05-06T07:08:09Z""#),
+            ("DateLessThanIfExists", "aws:TokenIssueTime", r#""2018-05-06T07:08:09Z""#),
+            ("DateLessThan", "aws:PrincipalTag/until", r#""2018-05-06T07:08:09Z""#),
+            ("DateLessThan", "aws:CurrentTime", r#""soon""#),
+        ] {
+            check(&until(operator, key, time), open);
+        }
     }
 }

@@ -89,22 +89,36 @@ const fn rhino(needs: &'static [&'static str]) -> Path {
     Path { needs, passes_to: None, on: &[], page: Page::Rhino }
 }
 
+const AIRFLOW: &str = "airflow.amazonaws.com";
+const AMPLIFY: &str = "amplify.amazonaws.com";
 const APPRUNNER: &str = "tasks.apprunner.amazonaws.com";
+const BATCH_OPERATIONS: &str = "batchoperations.s3.amazonaws.com";
 const BEDROCK: &str = "bedrock-agentcore.amazonaws.com";
 const BRAKET: &str = "braket.amazonaws.com";
 const CLOUDFORMATION: &str = "cloudformation.amazonaws.com";
 const CODEBUILD: &str = "codebuild.amazonaws.com";
+const CODEPIPELINE: &str = "codepipeline.amazonaws.com";
+const COGNITO_IDENTITY: &str = "cognito-identity.amazonaws.com";
 const DATAPIPELINE: &str = "datapipeline.amazonaws.com";
 const EC2: &str = "ec2.amazonaws.com";
 const ECS: &str = "ecs-tasks.amazonaws.com";
 const EMR_SERVERLESS: &str = "emr-serverless.amazonaws.com";
+const FIS: &str = "fis.amazonaws.com";
+const GAMELIFT: &str = "gamelift.amazonaws.com";
 const GLUE: &str = "glue.amazonaws.com";
+const IOT_CREDENTIALS: &str = "credentials.iot.amazonaws.com";
+const KAFKACONNECT: &str = "kafkaconnect.amazonaws.com";
+const KINESISANALYTICS: &str = "kinesisanalytics.amazonaws.com";
 const ELASTICMAPREDUCE: &str = "elasticmapreduce.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
+const OMICS: &str = "omics.amazonaws.com";
 const PODS: &str = "pods.eks.amazonaws.com";
+const ROLES_ANYWHERE: &str = "rolesanywhere.amazonaws.com";
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 const SCHEDULER: &str = "scheduler.amazonaws.com";
+const SSM: &str = "ssm.amazonaws.com";
 const STATES: &str = "states.amazonaws.com";
+const TRANSFER: &str = "transfer.amazonaws.com";
 
 const PATHS: &[Path] = &[
     // Rewrite one's own permissions.
@@ -199,11 +213,7 @@ const PATHS: &[Path] = &[
         ELASTICMAPREDUCE,
         &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
     ),
-    handing(
-        "glue/latest/webapi/API_RunStatement.html",
-        GLUE,
-        &["iam:PassRole", "glue:CreateSession", "glue:RunStatement"],
-    ),
+    passing("glue-007", GLUE, &["iam:PassRole", "glue:CreateSession", "glue:RunStatement"]),
     handing(
         "sagemaker/latest/APIReference/API_CreateHyperParameterTuningJob.html",
         SAGEMAKER,
@@ -229,7 +239,179 @@ const PATHS: &[Path] = &[
         STATES,
         &["iam:PassRole", "states:CreateStateMachine", "states:StartSyncExecution"],
     ),
+    // Whoever starts a task may give it another role than its definition does.
+    passing("ecs-008", ECS, &["iam:PassRole", "ecs:RunTask"]),
+    passing("ecs-009", ECS, &["iam:PassRole", "ecs:StartTask"]),
+    passing("cognitoidentity-001", COGNITO_IDENTITY, &["iam:PassRole", "cognito-identity:SetIdentityPoolRoles"]),
+    passing("gamelift-001", GAMELIFT, &["iam:PassRole", "gamelift:CreateBuild", "gamelift:CreateFleet"]),
+    passing(
+        "imagebuilder-001",
+        EC2,
+        &[
+            "iam:PassRole",
+            "imagebuilder:CreateComponent",
+            "imagebuilder:CreateImageRecipe",
+            "imagebuilder:CreateInfrastructureConfiguration",
+            "imagebuilder:CreateImage",
+        ],
+    ),
+    passing(
+        "kinesisanalytics-001",
+        KINESISANALYTICS,
+        &["iam:PassRole", "kinesisanalytics:CreateApplication", "kinesisanalytics:StartApplication"],
+    ),
+    passing("omics-001", OMICS, &["iam:PassRole", "omics:CreateWorkflow", "omics:StartRun"]),
+    passing("ssm-003", SSM, &["iam:PassRole", "ssm:CreateDocument", "ssm:StartAutomationExecution"]),
+    handing("mwaa/latest/userguide/mwaa-create-role.html", AIRFLOW, &["iam:PassRole", "airflow:CreateEnvironment"]),
+    handing(
+        "amplify/latest/APIReference/API_CreateApp.html",
+        AMPLIFY,
+        &["iam:PassRole", "amplify:CreateApp", "amplify:CreateBranch", "amplify:StartJob"],
+    ),
+    handing(
+        "autoscaling/ec2/APIReference/API_CreateLaunchConfiguration.html",
+        EC2,
+        &["iam:PassRole", "autoscaling:CreateLaunchConfiguration", "autoscaling:CreateAutoScalingGroup"],
+    ),
+    handing(
+        "autoscaling/ec2/APIReference/API_CreateLaunchConfiguration.html",
+        EC2,
+        &["iam:PassRole", "autoscaling:CreateLaunchConfiguration", "autoscaling:UpdateAutoScalingGroup"],
+    ),
+    handing(
+        "bedrock-agentcore/latest/devguide/runtime-permissions.html",
+        BEDROCK,
+        &["iam:PassRole", "bedrock-agentcore:CreateAgentRuntime", "bedrock-agentcore:InvokeAgentRuntime"],
+    ),
+    handing(
+        "bedrock-agentcore/latest/devguide/runtime-permissions.html",
+        BEDROCK,
+        &["iam:PassRole", "bedrock-agentcore:UpdateAgentRuntime", "bedrock-agentcore:InvokeAgentRuntime"],
+    ),
+    handing(
+        "codepipeline/latest/userguide/action-reference-Commands.html",
+        CODEPIPELINE,
+        &["iam:PassRole", "codepipeline:CreatePipeline"],
+    ),
+    handing(
+        "codepipeline/latest/userguide/action-reference-Commands.html",
+        CODEPIPELINE,
+        &["iam:PassRole", "codepipeline:UpdatePipeline"],
+    ),
+    handing(
+        "AWSEC2/latest/APIReference/API_AssociateIamInstanceProfile.html",
+        EC2,
+        &["iam:PassRole", "ec2:AssociateIamInstanceProfile"],
+    ),
+    handing(
+        "AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html",
+        EC2,
+        &["iam:PassRole", "ec2:ReplaceIamInstanceProfileAssociation"],
+    ),
+    handing("AWSEC2/latest/APIReference/API_CreateFleet.html", EC2, &["iam:PassRole", "ec2:CreateFleet"]),
+    handing(
+        "IAM/latest/APIReference/API_AddRoleToInstanceProfile.html",
+        EC2,
+        &["iam:PassRole", "iam:AddRoleToInstanceProfile"],
+    ),
+    handing(
+        "AmazonECS/latest/APIReference/API_UpdateService.html",
+        ECS,
+        &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:UpdateService"],
+    ),
+    handing(
+        "AmazonECS/latest/APIReference/API_CreateTaskSet.html",
+        ECS,
+        &["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:CreateTaskSet"],
+    ),
+    handing(
+        "eks/latest/userguide/pod-id-association.html",
+        PODS,
+        &["iam:PassRole", "eks:UpdatePodIdentityAssociation"],
+    ),
+    handing(
+        "elasticbeanstalk/latest/api/API_CreateEnvironment.html",
+        EC2,
+        &["iam:PassRole", "elasticbeanstalk:CreateEnvironment", "elasticbeanstalk:CreateApplicationVersion"],
+    ),
+    handing(
+        "emr-serverless/latest/APIReference/API_StartJobRun.html",
+        EMR_SERVERLESS,
+        &["iam:PassRole", "emr-serverless:StartJobRun"],
+    ),
+    handing(
+        "fis/latest/userguide/fis-actions-reference.html",
+        FIS,
+        &["iam:PassRole", "fis:CreateExperimentTemplate", "fis:StartExperiment"],
+    ),
+    handing(
+        "iot/latest/developerguide/authorizing-direct-aws.html",
+        IOT_CREDENTIALS,
+        &["iam:PassRole", "iot:CreateRoleAlias"],
+    ),
+    handing(
+        "msk/latest/developerguide/msk-connect-plugins.html",
+        KAFKACONNECT,
+        &["iam:PassRole", "kafkaconnect:CreateConnector", "kafkaconnect:CreateCustomPlugin"],
+    ),
+    handing(
+        "rolesanywhere/latest/APIReference/API_CreateProfile.html",
+        ROLES_ANYWHERE,
+        &["iam:PassRole", "rolesanywhere:CreateProfile"],
+    ),
+    handing(
+        "AmazonS3/latest/userguide/batch-ops-iam-role-policies.html",
+        BATCH_OPERATIONS,
+        &["iam:PassRole", "s3:CreateJob"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreateModel.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreateModel", "sagemaker:CreateTransformJob"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreateModel.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreateModel", "sagemaker:CreateEndpointConfig", "sagemaker:CreateEndpoint"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreateMonitoringSchedule.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreateMonitoringSchedule"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreatePipeline.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreatePipeline", "sagemaker:StartPipelineExecution"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_CreateCluster.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:CreateCluster"],
+    ),
+    handing(
+        "sagemaker/latest/APIReference/API_UpdateUserProfile.html",
+        SAGEMAKER,
+        &["iam:PassRole", "sagemaker:UpdateUserProfile", "sagemaker:CreateApp"],
+    ),
+    handing("step-functions/latest/apireference/API_TestState.html", STATES, &["iam:PassRole", "states:TestState"]),
+    // A canary is a function.
+    handing(
+        "AmazonSynthetics/latest/APIReference/API_CreateCanary.html",
+        LAMBDA,
+        &["iam:PassRole", "synthetics:CreateCanary", "synthetics:StartCanary"],
+    ),
+    // Whatever registers with the code that comes back has the role.
+    handing(
+        "systems-manager/latest/APIReference/API_CreateActivation.html",
+        SSM,
+        &["iam:PassRole", "ssm:CreateActivation"],
+    ),
+    handing("transfer/latest/APIReference/API_CreateUser.html", TRANSFER, &["iam:PassRole", "transfer:CreateUser"]),
     // Run one's own code in something that has a role already.
+    documented("mwaa/latest/API/API_UpdateEnvironment.html", &["airflow:UpdateEnvironment"]),
+    documented("amplify/latest/APIReference/API_UpdateApp.html", &["amplify:UpdateApp", "amplify:StartJob"]),
+    documented("amplify/latest/APIReference/API_UpdateBranch.html", &["amplify:UpdateBranch", "amplify:StartJob"]),
     path("apprunner-002", &["apprunner:UpdateService"]),
     path("bedrock-002", &["bedrock-agentcore:InvokeCodeInterpreter", "bedrock-agentcore:StartCodeInterpreterSession"]),
     documented(
@@ -250,9 +432,20 @@ const PATHS: &[Path] = &[
         &["bedrock-agentcore:StartBrowserSession", "bedrock-agentcore:ConnectBrowserLiveViewStream"],
     ),
     path("cloudformation-002", &["cloudformation:UpdateStack"]),
+    // In an organisation, stack sets have roles of CloudFormation's own, which nobody passes.
+    documented(
+        "AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
+        &["cloudformation:CreateStackSet", "cloudformation:CreateStackInstances"],
+    ),
+    documented(
+        "AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
+        &["cloudformation:UpdateStackSet"],
+    ),
     path("cloudformation-005", &["cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"]),
     path("codebuild-002", &["codebuild:StartBuild"]),
     path("codebuild-003", &["codebuild:StartBuildBatch"]),
+    // Whoever starts the next build.
+    documented("codebuild/latest/APIReference/API_UpdateProject.html", &["codebuild:UpdateProject"]),
     documented(
         "codebuild/latest/userguide/sandbox.html",
         &["codebuild:StartSandbox", "codebuild:StartCommandExecution"],
@@ -267,20 +460,37 @@ const PATHS: &[Path] = &[
     ),
     path("ec2-002", &["ec2:ModifyInstanceAttribute", "ec2:StopInstances", "ec2:StartInstances"]),
     path("ec2-004", &["ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion"]),
-    path("ec2instanceconnect-003", &["ec2-instance-connect:SendSSHPublicKey", "ec2:DescribeInstances"]),
-    Path {
-        needs: &["ecs:ExecuteCommand", "ecs:DescribeTasks"],
-        passes_to: None,
-        on: &[],
-        page: Page::Aws("AmazonECS/latest/developerguide/ecs-exec.html"),
-    },
+    documented(
+        "autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html",
+        &["autoscaling:UpdateAutoScalingGroup", "ec2:CreateLaunchTemplateVersion"],
+    ),
+    documented("AWSEC2/latest/UserGuide/replace-root.html", &["ec2:CreateReplaceRootVolumeTask"]),
+    documented(
+        "ec2-instance-connect/latest/APIReference/API_SendSSHPublicKey.html",
+        &["ec2-instance-connect:SendSSHPublicKey"],
+    ),
+    documented(
+        "AWSEC2/latest/UserGuide/connect-to-serial-console.html",
+        &["ec2-instance-connect:SendSerialConsoleSSHPublicKey"],
+    ),
+    documented("AmazonECS/latest/developerguide/ecs-exec.html", &["ecs:ExecuteCommand"]),
     // Whoever the entry names is an administrator of the cluster, and runs as whatever runs there.
     documented("eks/latest/userguide/access-policies.html", &["eks:AssociateAccessPolicy", "eks:CreateAccessEntry"]),
     documented(
         "elasticbeanstalk/latest/api/API_UpdateEnvironment.html",
         &["elasticbeanstalk:UpdateEnvironment", "elasticbeanstalk:CreateApplicationVersion"],
     ),
+    documented(
+        "fis/latest/userguide/fis-actions-reference.html",
+        &["fis:UpdateExperimentTemplate", "fis:StartExperiment"],
+    ),
+    documented("gameliftservers/latest/apireference/API_GetComputeAccess.html", &["gamelift:GetComputeAccess"]),
+    documented("gameliftservers/latest/apireference/API_GetInstanceAccess.html", &["gamelift:GetInstanceAccess"]),
     path("glue-002", &["glue:UpdateDevEndpoint"]),
+    // What is deployed runs on the devices, with the role that they exchange their certificates for.
+    documented("greengrass/v2/developerguide/create-deployments.html", &["greengrass:CreateDeployment"]),
+    // An application that runs is started anew.
+    documented("managed-flink/latest/apiv2/API_UpdateApplication.html", &["kinesisanalytics:UpdateApplication"]),
     documented("lambda/latest/dg/microvms-security.html", &["lambda:CreateMicrovmShellAuthToken"]),
     path("lambda-003", &["lambda:UpdateFunctionCode"]),
     path("lambda-004", &["lambda:UpdateFunctionCode", "lambda:InvokeFunction"]),
@@ -295,6 +505,27 @@ const PATHS: &[Path] = &[
             "sagemaker:StopNotebookInstance",
             "sagemaker:StartNotebookInstance",
         ],
+    ),
+    // The scripts of a notebook, and of a studio's applications, run with its role when it starts.
+    documented(
+        "sagemaker/latest/dg/notebook-lifecycle-config.html",
+        &["sagemaker:UpdateNotebookInstanceLifecycleConfig", "sagemaker:StartNotebookInstance"],
+    ),
+    documented(
+        "sagemaker/latest/dg/studio-lcc.html",
+        &["sagemaker:CreateStudioLifecycleConfig", "sagemaker:UpdateDomain"],
+    ),
+    documented(
+        "sagemaker/latest/dg/studio-lcc.html",
+        &["sagemaker:CreateStudioLifecycleConfig", "sagemaker:UpdateSpace"],
+    ),
+    documented(
+        "sagemaker/latest/dg/studio-lcc.html",
+        &["sagemaker:CreateStudioLifecycleConfig", "sagemaker:UpdateUserProfile"],
+    ),
+    documented(
+        "sagemaker/latest/APIReference/API_UpdatePipeline.html",
+        &["sagemaker:UpdatePipeline", "sagemaker:StartPipelineExecution"],
     ),
     documented(
         "sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html",
@@ -315,6 +546,25 @@ const PATHS: &[Path] = &[
         on: &[INSTANCES, COMMAND_DOCUMENTS],
         ..documented("systems-manager/latest/APIReference/API_CreateAssociation.html", &["ssm:CreateAssociation"])
     },
+    Path {
+        on: &[INSTANCES, COMMAND_DOCUMENTS],
+        ..documented("systems-manager/latest/APIReference/API_UpdateAssociation.html", &["ssm:UpdateAssociation"])
+    },
+    Path {
+        on: &[INSTANCES, COMMAND_DOCUMENTS],
+        ..documented(
+            "systems-manager/latest/APIReference/API_CreateAssociationBatch.html",
+            &["ssm:CreateAssociationBatch"],
+        )
+    },
+    documented(
+        "systems-manager/latest/APIReference/API_RegisterTaskWithMaintenanceWindow.html",
+        &["ssm:RegisterTaskWithMaintenanceWindow"],
+    ),
+    documented(
+        "systems-manager/latest/APIReference/API_UpdateDocument.html",
+        &["ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion"],
+    ),
     documented(
         "systems-manager/latest/APIReference/API_UpdateMaintenanceWindowTask.html",
         &["ssm:UpdateMaintenanceWindowTask"],

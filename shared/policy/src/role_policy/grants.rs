@@ -3,8 +3,8 @@
 use super::{condition_scope::ConditionScope, escalation::Route, pieces::Pieces};
 use crate::{
     Context, Document, Effect, Selection, Statement, Version,
-    breadth::{self, Reach, Scratch, Share, is_all_stars},
-    pattern,
+    breadth::{self, FEWEST, Reach, Scratch, Share, is_all_stars},
+    pattern::{self, has_wildcard},
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
 use std::{collections::BTreeSet, ops::Range};
@@ -111,7 +111,7 @@ impl<'d> Grants<'d> {
             granters.extend(document.statements.iter().filter_map(|statement| {
                 let takes = statement.effect == Effect::Allow
                     && selects(&statement.actions, route.first())
-                    && !ConditionScope::read(statement, document.version, self.context).scoped;
+                    && !ConditionScope::read(statement, document.version, self.context).is_nothing_broad();
                 statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
             }));
         }
@@ -167,7 +167,7 @@ impl<'d> Grants<'d> {
             for (index, statement) in document.statements.iter().enumerate() {
                 match statement.effect {
                     Effect::Allow => grants.allow(policy, index, statement, document, context, expansion),
-                    Effect::Deny => denied.add(statement, expansion),
+                    Effect::Deny => denied.add(statement, document.version, context, expansion),
                 }
             }
         }
@@ -207,7 +207,7 @@ impl<'d> Grants<'d> {
         }
         expansion.scratch.begin_statement();
         let narrowness = ConditionScope::read(statement, document.version, context);
-        if narrowness.dead.is_some() {
+        if narrowness.dead {
             return;
         }
         let scoped = narrowness.scoped;
@@ -505,21 +505,40 @@ struct Denied<'d> {
 }
 
 impl<'d> Denied<'d> {
-    fn add(&mut self, statement: &'d Statement<'d>, expansion: &mut Expansion) {
-        let whole = matches!(
-            &statement.resources,
-            Some(Selection::Only(resources)) if resources.iter().any(is_all_stars)
-        );
-        if !whole || !statement.conditions.is_empty() {
+    /// A Deny takes a broad grant away where it is about every resource, and where what it spares is nothing broad: of
+    /// `NotResource` that names one bucket, an Allow on everything leaves that bucket.
+    fn add(&mut self, statement: &'d Statement<'d>, version: Version, context: &'d Context, expansion: &mut Expansion) {
+        if !statement.conditions.is_empty() {
             return;
         }
-        self.patterns += statement.actions.named().as_slice().len();
-        let denied = match &statement.actions {
+        let spared = match &statement.resources {
+            Some(Selection::Only(resources)) if resources.iter().any(is_all_stars) => Reach::Named,
+            // More patterns may add up to everything.
+            Some(Selection::Except(spared)) if spared.iter().filter(|it| has_wildcard(it)).count() < FEWEST => {
+                Reach::of(spared, version, context)
+            }
+            Some(Selection::Only(_) | Selection::Except(_)) | None => return,
+        };
+        let mut denied = match &statement.actions {
             Selection::Only(patterns) => expansion.union(patterns.iter(), Doubt::TakesLess),
             Selection::Except(patterns) => expansion.union(patterns.iter(), Doubt::TakesMore).complement(),
         };
+        match spared {
+            Reach::All => return,
+            Reach::Named => self.selections.push(&statement.actions),
+            Reach::Patterns(patterns) => {
+                expansion.scratch.begin_statement();
+                let mut broad = ActionSet::new();
+                for action in denied.ranges().flatten() {
+                    if patterns.are_broad_for(action, &mut expansion.scratch) {
+                        broad.insert_one(action);
+                    }
+                }
+                denied.subtract(&broad);
+            }
+        }
+        self.patterns += statement.actions.named().as_slice().len();
         self.actions.get_or_insert_with(ActionSet::new).unite(&denied);
-        self.selections.push(&statement.actions);
     }
 
     /// Whether they take away an action that is not in the table.

@@ -110,7 +110,8 @@ pub(super) fn ways(
     for (policy, document) in policies.iter().enumerate().filter(|_| !targets.is_empty()) {
         for (index, statement) in document.statements.iter().enumerate() {
             let Some(Selection::Only(resources)) = &statement.resources else { continue };
-            if statement.effect != Effect::Allow || ConditionScope::read(statement, document.version, context).scoped {
+            let scope = ConditionScope::read(statement, document.version, context);
+            if statement.effect != Effect::Allow || scope.is_nothing_broad() {
                 continue;
             }
             for target in &targets {
@@ -174,8 +175,11 @@ fn denied(policies: &[&Document<'_>], action: &str, arn: &str) -> bool {
         statement.effect == Effect::Deny
             && statement.conditions.is_empty()
             && selects(&statement.actions, action)
-            && matches!(&statement.resources,
-                Some(Selection::Only(all)) if all.iter().any(|one| pattern::fits(one, arn)))
+            && match &statement.resources {
+                Some(Selection::Only(all)) => all.iter().any(|one| pattern::fits(one, arn)),
+                Some(Selection::Except(spared)) => !spared.iter().any(|one| one.contains('$') || touches(one, arn)),
+                None => false,
+            }
     };
     policies.iter().flat_map(|document| &document.statements).any(forbids)
 }

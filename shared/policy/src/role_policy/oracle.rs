@@ -82,7 +82,10 @@ fn grants(documents: &[&Document<'_>], action: usize, context: &Context) -> bool
         statement.effect == Effect::Deny
             && statement.conditions.is_empty()
             && takes(&statement.actions, &name)
-            && matches!(statement.resources.as_ref().unwrap(), Selection::Only(all) if all.iter().any(is_everything))
+            && match statement.resources.as_ref().unwrap() {
+                Selection::Only(resources) => resources.iter().any(is_everything),
+                Selection::Except(spared) => !spared.iter().any(|spared| is_broad(spared, action, context)),
+            }
     });
     allowed && !denied
 }

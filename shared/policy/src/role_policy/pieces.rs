@@ -6,15 +6,11 @@ use super::{
 };
 use crate::{
     Selection,
-    breadth::{Fragment, Outline, Scratch, Share},
+    breadth::{FEWEST, Fragment, Outline, Scratch, Share},
     pattern::has_wildcard,
     service_table::{self, Action},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// So few patterns are never a quarter of all names: one that leaves out a single character is a part in 37, one of a
-/// single length a part in 32.
-const TOO_FEW: usize = 8;
 
 /// What adds up.
 #[derive(Default)]
@@ -48,7 +44,7 @@ impl Pieces {
             Some(Selection::Only(resources)) => resources.as_slice().len(),
             Some(Selection::Except(_)) | None => 0,
         });
-        if grants.offered.is_empty() || patterns.sum::<usize>() < TOO_FEW {
+        if grants.offered.is_empty() || patterns.sum::<usize>() < FEWEST {
             return pieces;
         }
         // By action, the statements that grant it on some patterns, each with the pattern of its `Action`.
@@ -64,7 +60,7 @@ impl Pieces {
             });
         }
         // Most roles have no more.
-        if most_of_one_service(grants, &statements) < TOO_FEW {
+        if most_of_one_service(grants, &statements) < FEWEST {
             return pieces;
         }
         let (mut distinct, parts) = read(grants, &statements);
@@ -78,7 +74,8 @@ impl Pieces {
         for (template, actions) in by_template {
             let template = service_table::template(template);
             let outline = Outline::of(template);
-            if distinct.iter().filter(|fragment| fragment.may_share(&outline)).take(TOO_FEW).count() < TOO_FEW {
+            let least = outline.least;
+            if distinct.iter().filter(|fragment| fragment.may_share(&outline)).take(least).count() < least {
                 continue;
             }
             let mut shares: HashMap<usize, Share> = HashMap::new();
@@ -90,7 +87,7 @@ impl Pieces {
             };
             for action in actions {
                 if let Some(statements) = open.get(&action) {
-                    pieces.add_up(action, statements, &parts, grants, &mut share);
+                    pieces.add_up(action, statements, &parts, grants, least, &mut share);
                 }
             }
         }
@@ -104,6 +101,7 @@ impl Pieces {
         statements: &BTreeMap<usize, usize>,
         parts: &BTreeMap<usize, Part>,
         grants: &Grants<'_>,
+        least: usize,
         share: &mut dyn FnMut(usize) -> Share,
     ) {
         let granting = || statements.iter().filter_map(|(at, pattern)| parts.get(at).map(|part| (*at, *pattern, part)));
@@ -111,10 +109,10 @@ impl Pieces {
             let parts = granting().filter(|(.., part)| with_scoped || !part.scoped);
             let fragments = parts.flat_map(|(.., part)| part.fragments.iter().map(|(fragment, _)| *fragment));
             let distinct: BTreeSet<usize> = fragments.collect();
-            match distinct.len() {
-                0..TOO_FEW => Share::default(),
-                _ => distinct.into_iter().map(&mut *share).fold(Share::default(), Share::and),
+            if distinct.len() < least {
+                return Share::default();
             }
+            distinct.into_iter().map(&mut *share).fold(Share::default(), Share::and)
         };
         let unscoped = sum(false).is_much();
         if !unscoped && (grants.all.contains(action) || !sum(true).is_much()) {

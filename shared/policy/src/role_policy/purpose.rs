@@ -44,7 +44,7 @@ const PURPOSES: &[Purpose] = &[
         known_for: "schedulers that start and stop instances whose disks are encrypted",
     },
     Purpose {
-        // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ebs-modifying-snapshot-permissions.html
+        // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-modifying-snapshot-permissions.html
         actions: &["ec2:CreateSnapshot", "ec2:ModifySnapshotAttribute"],
         known_for: "backup functions that share snapshots with another account",
     },

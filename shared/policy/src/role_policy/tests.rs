@@ -324,10 +324,7 @@ fn only_an_unconditional_deny_of_everything_takes_away() {
     check(json!([pass, deny("iam:*", "arn:aws:iam::111122223333:role/admin", json!({}))]), open);
     check(json!([pass, deny("iam:*", "*", json!({"Bool": {"aws:SecureTransport": "false"}}))]), open);
     check(json!([pass, deny("s3:*", "*", json!({}))]), open);
-    check(
-        json!([pass, {"Effect": "Deny", "Action": "iam:*", "NotResource": "arn:aws:iam::111122223333:role/app"}]),
-        open,
-    );
+    check(json!([pass, {"Effect": "Deny", "Action": "iam:*", "NotResource": "arn:aws:iam::111122223333:*"}]), open);
 }
 
 #[test]
@@ -606,6 +603,49 @@ fn patterns_that_add_up_to_everything_are_everything() {
     check(allow(json!("sqs:SendMessage"), json!(each("arn:aws:sqs:eu-west-1:111122223333:", 'a'..='z', "*"))), &[]);
 }
 
+/// Of a name that AWS gives, one digit has sixteen values: four of them are a quarter.
+#[test]
+fn patterns_of_given_names_add_up_sooner() {
+    let read: &[&str] = &["wildcard-data-read high Statement[0]"];
+    let keys = "arn:aws:kms:eu-west-1:111122223333:key/";
+    let decrypt = |resources: Vec<String>, expected: &[&str]| {
+        check(allow(json!("kms:Decrypt"), json!(resources)), expected);
+    };
+    decrypt(each(keys, '0'..='7', "*"), read);
+    decrypt(each(keys, 'c'..='f', "*"), read);
+    decrypt(each(keys, '0'..='2', "*"), &[]);
+    decrypt(each(keys, '0'..='0', "*"), &[]);
+    decrypt(each(keys, '0'..='3', "???????-????-????-????-????????????"), read);
+    decrypt(each(keys, '0'..='3', "???????-????-????-????-???????????"), &[]);
+    decrypt(each(&format!("{keys}*-"), '0'..='3', "???-*"), read);
+    // No digits.
+    decrypt(each(keys, 'g'..='n', "*"), &[]);
+    let pairs = |first: char| each(&format!("{keys}{first}"), '0'..='9', "*").into_iter();
+    let tens: Vec<String> = ('0'..='6').flat_map(pairs).collect();
+    decrypt(tens.clone(), read);
+    decrypt(tens[..60].to_vec(), &[]);
+    let volumes = |start: &str, letters| each(&format!("arn:aws:ec2:*:*:volume/vol-{start}"), letters, "*");
+    for (start, letters, expected) in [
+        ("0", '0'..='3', "critical"),
+        ("0", '0'..='2', "none"),
+        // None that is given starts so.
+        ("", '1'..='9', "none"),
+        ("0a", '0'..='9', "none"),
+    ] {
+        let resources = volumes(start, letters);
+        let instances: Vec<String> =
+            resources.iter().map(|volume| volume.replace("volume/vol-", "instance/i-")).collect();
+        assert_eq!(
+            worst(&allow(json!("ec2-instance-connect:SendSSHPublicKey"), json!(instances))),
+            expected,
+            "{start}"
+        );
+        assert_eq!(worst(&allow(json!("ec2-instance-connect:SendSSHPublicKey"), json!(resources))), "none");
+    }
+    // A role's name has no digits of that kind.
+    check(allow(json!("iam:PassRole"), json!(each("arn:aws:iam::*:role/", '0'..='7', "*"))), &[]);
+}
+
 #[test]
 fn patterns_add_up_over_the_whole_role() {
     let half = |letters| {
@@ -644,6 +684,36 @@ fn patterns_add_up_over_the_whole_role() {
     );
     tagged["Condition"] = json!({"StringEquals": {"aws:ResourceTag/team": "shop"}});
     check(tagged, &["wildcard-data-read medium Statement[0]"]);
+}
+
+/// What a Deny spares is all that is left of a grant on everything.
+#[test]
+fn a_deny_of_all_but_a_few_leaves_the_few() {
+    let deny = |actions: Value, spared: Value| json!({"Effect": "Deny", "Action": actions, "NotResource": spared});
+    let read = || allow(json!("s3:GetObject"), json!("*"));
+    let open: &[&str] = &["wildcard-data-read high Statement[0]"];
+    let till = json!(["arn:aws:s3:::till", "arn:aws:s3:::till/*"]);
+    for actions in [json!("s3:*"), json!(["s3:Get*"]), json!("*")] {
+        check(json!([read(), deny(actions.clone(), till.clone())]), &[]);
+        check(json!([read(), deny(actions.clone(), json!("arn:aws:s3:::till-*/*"))]), &[]);
+        // What it spares is every object.
+        check(json!([read(), deny(actions, json!(["arn:aws:s3:::till", "arn:aws:s3:::*"]))]), open);
+    }
+    check(json!([read(), {"Effect": "Deny", "NotAction": "sqs:*", "NotResource": till}]), &[]);
+    check(json!([allow(json!("*"), json!("*")), deny(json!("*"), till.clone())]), &[]);
+    // Of another action, under a condition, with many patterns, and without what it does not name.
+    check(json!([read(), deny(json!("s3:PutObject"), till.clone())]), open);
+    let mut outside = deny(json!("s3:*"), till.clone());
+    outside["Condition"] = json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}});
+    check(json!([read(), outside]), open);
+    check(json!([read(), deny(json!("s3:*"), json!(each("arn:aws:s3:::", 'a'..='z', "*")))]), open);
+    check(json!([allow(json!(["s3:GetObject", "kms:Decrypt"]), json!("*")), deny(json!("s3:*"), till.clone())]), open);
+    // A path through what is left leads nowhere.
+    let pass = json!([
+        allow(json!(["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]), json!("*")),
+        deny(json!("iam:PassRole"), json!("arn:aws:iam::111122223333:role/till"))
+    ]);
+    assert_eq!(worst(&pass), "medium");
 }
 
 #[test]
@@ -923,7 +993,7 @@ fn what_administers_a_service_that_is_not_sensitive_is_reported_alone_and_within
         allow(json!(["sqs:SetQueueAttributes", "sns:Publish"]), json!("arn:aws:*:*:111122223333:*")),
         &["wildcard-permissions medium Statement[0]", "wildcard-write low Statement[0]"],
     );
-    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "kinesis", "firehose", "apigateway"] {
+    for service in ["logs", "sqs", "sns", "ses", "events", "cloudwatch", "xray", "firehose", "apigateway"] {
         check(allow(json!(format!("{service}:*")), json!("*")), &["wildcard-service medium Statement[0]"]);
     }
     check_worst(
@@ -942,6 +1012,10 @@ fn what_gives_data_away_is_as_serious_within_the_whole_service() {
         ("backup:PutBackupVaultAccessPolicy", "backup:*"),
         ("redshift:AuthorizeSnapshotAccess", "redshift:*"),
         ("ds:ResetUserPassword", "ds:*"),
+        ("kinesis:PutResourcePolicy", "kinesis:*"),
+        ("kafka:PutClusterPolicy", "kafka:*"),
+        ("acm:ExportCertificate", "acm:*"),
+        ("route53domains:TransferDomainToAnotherAwsAccount", "route53domains:*"),
     ] {
         check(allow(json!(alone), json!("*")), &["wildcard-permissions high Statement[0]"]);
         let text = policy(allow(json!(whole), json!("*")));
@@ -1001,6 +1075,12 @@ fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
             "eks:AssociateAccessPolicy",
             "ebs:GetSnapshotBlock",
             "lightsail:DownloadDefaultKeyPair",
+            "aoss:UpdateAccessPolicy",
+            "codeartifact:PutDomainPermissionsPolicy",
+            "cloudtrail:PutResourcePolicy",
+            "mediastore:PutContainerPolicy",
+            "securitylake:CreateSubscriber",
+            "workdocs:AddResourcePermissions",
         ],
     );
     check_worst(
@@ -1011,8 +1091,10 @@ fn sharing_becoming_another_and_copying_are_seen_in_every_service() {
             "ec2:CreateStoreImageTask",
             "elasticache:CopySnapshot",
             "neptune-graph:StartExportTask",
-            "aoss:UpdateAccessPolicy",
+            "aoss:UpdateSecurityPolicy",
             "oam:PutSinkPolicy",
+            "logs:PutSubscriptionFilter",
+            "ec2:CreateTrafficMirrorSession",
             "states:UpdateStateMachine",
             "athena:StartCalculationExecution",
         ],
@@ -1040,6 +1122,25 @@ fn running_code_as_another_is_seen_in_every_service() {
         &["iam:PassRole", "scheduler:CreateSchedule"],
         &["iam:PassRole", "states:CreateStateMachine", "states:StartExecution"],
         &["iam:PassRole", "elasticmapreduce:RunJobFlow"],
+        &["kinesisanalytics:UpdateApplication", "kinesisanalytics:StartApplication"],
+        &["sagemaker:UpdateNotebookInstanceLifecycleConfig", "sagemaker:StartNotebookInstance"],
+        &["sagemaker:CreateStudioLifecycleConfig", "sagemaker:UpdateSpace"],
+        &["sagemaker:UpdatePipeline", "sagemaker:StartPipelineExecution"],
+        &["ec2-instance-connect:SendSSHPublicKey"],
+        &["ec2-instance-connect:SendSerialConsoleSSHPublicKey"],
+        &["ec2:CreateReplaceRootVolumeTask"],
+        &["autoscaling:UpdateAutoScalingGroup", "ec2:CreateLaunchTemplateVersion"],
+        &["ecs:ExecuteCommand"],
+        &["greengrass:CreateDeployment"],
+        &["gamelift:GetComputeAccess"],
+        &["codebuild:UpdateProject"],
+        &["cloudformation:UpdateStackSet"],
+        &["airflow:UpdateEnvironment"],
+        &["amplify:UpdateBranch", "amplify:StartJob"],
+        &["fis:UpdateExperimentTemplate", "fis:StartExperiment"],
+        &["ssm:UpdateAssociation"],
+        &["ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion"],
+        &["ssm:RegisterTaskWithMaintenanceWindow"],
     ] {
         assert_eq!(worst(&allow(json!(together), json!("*"))), "critical", "{together:?}");
         let fixed = "arn:aws:iam::111122223333:role/shop";
@@ -1047,4 +1148,94 @@ fn running_code_as_another_is_seen_in_every_service() {
     }
     check_worst("low", &["codedeploy:CreateDeployment", "states:StartSyncExecution", "scheduler:CreateSchedule"]);
     check_worst("low", &["bedrock-agentcore:StartBrowserSession", "codebuild:StartSandbox"]);
+    check_worst("low", &["kinesisanalytics:StartApplication", "sagemaker:StartNotebookInstance", "amplify:StartJob"]);
+    check_worst("low", &["sagemaker:UpdateNotebookInstanceLifecycleConfig", "batch:SubmitJob", "ecs:RunTask"]);
+    check_worst("low", &["ec2-instance-connect:OpenTunnel", "greengrass:CreateComponentVersion", "ssm:UpdateDocument"]);
+}
+
+/// With the service fixed that gets the role, passing any role is reported, and more only where that service runs what
+/// the caller says.
+#[test]
+fn a_role_for_one_service_is_an_escalation_where_that_service_runs_ones_own_code() {
+    let with = |service: &str, actions: &[&str]| {
+        let condition = json!({"StringEquals": {"iam:PassedToService": service}});
+        worst(&json!([under("iam:PassRole", condition), allow(json!(actions), json!("*"))]))
+    };
+    for (service, actions) in [
+        ("ecs-tasks", &["ecs:RunTask"][..]),
+        ("ecs-tasks", &["ecs:RegisterTaskDefinition", "ecs:UpdateService"]),
+        ("ssm", &["ssm:CreateActivation"]),
+        ("codepipeline", &["codepipeline:CreatePipeline"]),
+        ("kinesisanalytics", &["kinesisanalytics:CreateApplication", "kinesisanalytics:StartApplication"]),
+        ("sagemaker", &["sagemaker:CreateModel", "sagemaker:CreateTransformJob"]),
+        ("ec2", &["autoscaling:CreateLaunchConfiguration", "autoscaling:UpdateAutoScalingGroup"]),
+        ("ec2", &["ec2:AssociateIamInstanceProfile"]),
+        ("emr-serverless", &["emr-serverless:StartJobRun"]),
+        ("states", &["states:TestState"]),
+        ("lambda", &["synthetics:CreateCanary", "synthetics:StartCanary"]),
+        ("transfer", &["transfer:CreateUser"]),
+        ("kafkaconnect", &["kafkaconnect:CreateConnector", "kafkaconnect:CreateCustomPlugin"]),
+        ("omics", &["omics:CreateWorkflow", "omics:StartRun"]),
+    ] {
+        assert_eq!(with(&format!("{service}.amazonaws.com"), actions), "critical", "{service} {actions:?}");
+        assert_eq!(with("rds.amazonaws.com", actions), "medium", "{service} {actions:?}");
+        let first = actions.split_last().map(|(_, first)| first).unwrap();
+        assert_eq!(with(&format!("{service}.amazonaws.com"), first), "medium", "{service} {first:?}");
+    }
+    // A task with a role that is named is what functions start.
+    let role = allow(json!("iam:PassRole"), json!("arn:aws:iam::111122223333:role/resize"));
+    assert_eq!(worst(&json!([role, allow(json!("ecs:RunTask"), json!("*"))])), "low");
+}
+
+#[test]
+fn whoever_becomes_somebody_or_takes_a_domain_is_seen() {
+    check_worst(
+        "high",
+        &[
+            "iam:CreateSAMLProvider",
+            "iam:CreateOpenIDConnectProvider",
+            "iam:AddClientIDToOpenIDConnectProvider",
+            "iam:UpdateOpenIDConnectProviderThumbprint",
+            "iam:*OpenIDConnectProvider",
+            "sso:CreateTrustedTokenIssuer",
+            "organizations:AcceptHandshake",
+            "acm-pca:PutPolicy",
+            "ec2:GetPasswordData",
+            "deadline:AssumeQueueRoleForUser",
+            "datazone:GetEnvironmentCredentials",
+            "workmail:ResetPassword",
+            "transfer:ImportSshPublicKey",
+            "account:StartPrimaryEmailUpdate",
+            "route53domains:RetrieveDomainAuthCode",
+            "route53domains:UpdateDomainNameservers",
+            "route53domains:Transfer*",
+        ],
+    );
+    check_worst("medium", &["route53domains:DisableDomainTransferLock", "iam:DeactivateMFADevice"]);
+    check_worst("medium", &["rds:ModifyDBInstance", "connect:GetFederationToken"]);
+    // Of one service, for an account of the own organisation; of a trained model.
+    check_worst("medium", &["organizations:RegisterDelegatedAdministrator", "rekognition:PutProjectPolicy"]);
+    check_worst(
+        "low",
+        &["iam:DeleteOpenIDConnectProvider", "route53:ChangeResourceRecordSets", "acm:ImportCertificate"],
+    );
+    check_worst("none", &["route53domains:RegisterDomain", "acm:GetCertificate", "ec2:GetConsoleOutput"]);
+    // One certificate, one instance.
+    check(allow(json!("acm:ExportCertificate"), json!("arn:aws:acm:eu-west-1:111122223333:certificate/1f2e")), &[]);
+    check(allow(json!("ec2:GetPasswordData"), json!("arn:aws:ec2:*:*:instance/i-0123456789abcdef0")), &[]);
+}
+
+/// Only what gives the records away goes, so that the function keeps its stream.
+#[test]
+fn a_stream_stays_where_its_policy_goes() {
+    let text = policy(allow(json!("kinesis:*"), json!("*")));
+    let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+    let serious: Vec<Finding> = findings.into_iter().filter(|found| found.severity >= Severity::High).collect();
+    let texts = RoleTexts { policies: &[&text], boundary: None, itself: None };
+    let narrowed = narrow(texts, 0, &serious, None, &context()).unwrap().document.unwrap().to_string();
+    let left = Document::parse(&narrowed, Kind::Identity).unwrap();
+    for (action, stays) in [("PutRecord", true), ("GetRecords", true), ("PutResourcePolicy", false)] {
+        let action = format!("kinesis:{action}");
+        assert_eq!(left.statements.iter().any(|it| grants::selects(&it.actions, &action)), stays, "{action}");
+    }
 }

@@ -17,6 +17,8 @@ struct Fixed {
     audience: bool,
     /// Whose token it is.
     subject: bool,
+    /// It is of somebody who signed in to a pool of Cognito's; to which one, the audience says.
+    signed_in: bool,
     /// It is of some service account of a Kubernetes cluster.
     service_account: bool,
 }
@@ -48,11 +50,13 @@ impl Claims {
             let name = SUBJECTS.iter().find(|name| is(name));
             let subject = name.is_some_and(|name| fixes_subject(condition, name, host));
             let service_account = name.is_some_and(|name| *name == "sub") && is_of_service_accounts(condition);
-            if audience || subject || service_account {
+            let signed_in = is("amr") && is_of_who_signed_in(condition);
+            if audience || subject || service_account || signed_in {
                 let fixed = by_host.entry(normal(host)).or_default();
                 fixed.audience |= audience;
                 fixed.subject |= subject;
                 fixed.service_account |= service_account;
+                fixed.signed_in |= signed_in;
             }
         }
         needed.sort_unstable();
@@ -83,7 +87,8 @@ impl Claims {
         }
         let fixed = self.by_host.get(&name).copied().unwrap_or_default();
         let is_cluster = || fixed.service_account && !is_shared(host) || is_kubernetes(&name);
-        let (severity, missing) = match (fixed.audience, fixed.subject) {
+        let subject = fixed.subject || fixed.audience && fixed.signed_in;
+        let (severity, missing) = match (fixed.audience, subject) {
             (true, true) => return None,
             // Only tokens for an audience on the provider's own list are taken
             // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html). A public provider
@@ -94,6 +99,12 @@ impl Claims {
             (false, true) => (Severity::Medium, "its audience is not fixed"),
             (_, false) if is_cluster() => {
                 (Severity::Medium, "which is every pod of the cluster, in more than one namespace")
+            }
+            (true, false) if is_one_of(host, &SHARED_BY_AUDIENCE) && !is_cognito(&name) => {
+                (Severity::Medium, "its audience names a customer of the provider, and its subject is anybody there")
+            }
+            (false, false) if fixed.signed_in => {
+                (Severity::Critical, "its audience does not fix the identity pool, and anybody may have one")
             }
             (true, false) if is_github(host) => {
                 (Severity::Critical, "its `sub` does not fix the owner, like `repo:OWNER/REPOSITORY:*` does")
@@ -151,9 +162,15 @@ const AUDIENCES: [&str; 4] = ["aud", "app_id", "client_id", "azp"];
 
 /// Claims that say whose token it is, under the names that AWS gives them
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif>).
-/// `amr` is Cognito's: it tells identities that signed in from those that did not.
-const SUBJECTS: [&str; 8] =
-    ["sub", "amr", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id"];
+const SUBJECTS: [&str; 7] =
+    ["sub", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id"];
+
+/// Whether a condition on Cognito's `amr` takes nobody but those who signed in
+/// (<https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html>).
+fn is_of_who_signed_in(condition: &Condition<'_>) -> bool {
+    conditions::is_positive_text(condition)
+        && condition.values.iter().all(|value| value.eq_ignore_ascii_case("authenticated") || value.contains('.'))
+}
 
 fn is_github(host: &str) -> bool {
     host.eq_ignore_ascii_case("token.actions.githubusercontent.com")
@@ -161,16 +178,45 @@ fn is_github(host: &str) -> bool {
 }
 
 /// Providers that sign tokens for everybody who opens an account with them, so that the part of the subject that names
-/// the customer must be whole. (Bitbucket and CircleCI do as well, from an address of each customer's own.)
+/// the customer must be whole
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html>). (Bitbucket and
+/// CircleCI do as well, from an address of each customer's own.)
+const SHARED: [&str; 11] = [
+    "agent.buildkite.com",
+    "app.terraform.io",
+    "gitlab.com",
+    "oidc-configuration.audit-log.githubusercontent.com",
+    "oidc.codefresh.io",
+    "proidc.upbound.io",
+    "scalr.io",
+    "studio.datachain.ai/api",
+    "token.actions.githubusercontent.com",
+    "tokens.cloud.shisho.dev",
+    "vstoken.actions.githubusercontent.com",
+];
+
+/// The same where the audience names the customer too.
+const SHARED_BY_AUDIENCE: [&str; 4] =
+    ["api.pulumi.com/oidc", "cognito-identity.amazonaws.com", "oidc.vercel.com", "sandboxes.cloud"];
+
 fn is_shared(host: &str) -> bool {
-    is_github(host)
-        || ["gitlab.com", "app.terraform.io", "agent.buildkite.com"]
-            .iter()
-            .any(|shared| host.to_ascii_lowercase().starts_with(shared))
+    is_one_of(host, &SHARED) || is_one_of(host, &SHARED_BY_AUDIENCE)
+}
+
+/// Whether a host is one of these, or something at one of them.
+fn is_one_of(host: &str, names: &[&str]) -> bool {
+    let host = normal(host);
+    let is_at = |name: &&str| host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    names.iter().any(is_at)
+}
+
+fn is_cognito(host: &str) -> bool {
+    host == "cognito-identity.amazonaws.com"
 }
 
 /// What a subject starts with, whoever it is: of a service account in Kubernetes the namespace comes after it.
-const KINDS: [&str; 3] = ["system:serviceaccount:", "system:", "org/"];
+const KINDS: [&str; 5] =
+    ["system:serviceaccount:", "system:", "org/", "pulumi:deploy:org:", "pulumi:environments:org:"];
 
 /// The part of a subject's start that may name somebody: `repo:OWNER/` without `repo:`.
 fn after_kind(fixed: &str) -> &str {
@@ -178,6 +224,8 @@ fn after_kind(fixed: &str) -> &str {
         return rest;
     }
     match fixed.split_once(':') {
+        // What comes after it is another kind.
+        Some(("pulumi", _)) => "",
         // Only words are kinds: a repository's number is one repository.
         Some((kind, rest)) if kind.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') => rest,
         Some(_) => fixed,
@@ -192,9 +240,6 @@ fn fixes_subject(condition: &Condition<'_>, name: &str, host: &str) -> bool {
     }
     let literal = condition.operator.to_ascii_lowercase().contains("equals");
     condition.values.iter().all(|value| {
-        if name == "amr" {
-            return value.eq_ignore_ascii_case("authenticated") || value.contains('.');
-        }
         if value.contains("${") || value.is_empty() {
             return false;
         }

@@ -39,11 +39,15 @@ fn anybody() {
     // Known to a third party by design.
     check(trust(json!({"AWS": "*"}), json!({"StringEquals": {"sts:ExternalId": "x"}})), public);
     check(trust(json!({"AWS": "*"}), json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})), public);
+    let until = |time: &str| json!({"DateLessThan": {"aws:CurrentTime": time}});
+    check(trust(json!({"AWS": "*"}), until("2018-05-06T07:08:09Z")), &["trust-public info Statement[0]"]);
+    check(trust(json!({"AWS": "*"}), until("2999-05-06T07:08:09Z")), public);
     check(json!({"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "sts:AssumeRole"}), public);
     check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:*"}), public);
     check(json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}), &[]);
     check(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:TagSession"}), &[]);
     check(trust(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": OWN}})), &[]);
+    check(trust(json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})), &[]);
     check(trust(json!("*"), json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}})), public);
 }
 
@@ -52,6 +56,9 @@ fn organisations() {
     let of = |id: &str| trust(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": id}}));
     check(of("o-exampleorgid"), &["trust-organization low Statement[0]"]);
     check(of("o-anotherorgid"), &["trust-external-account high Statement[0]"]);
+    // That of the role itself, and whatever one the caller is in.
+    check(of("${aws:ResourceOrgID}"), &["trust-organization low Statement[0]"]);
+    check(of("${aws:PrincipalOrgID}"), &["trust-public critical Statement[0]"]);
 }
 
 #[test]
@@ -165,6 +172,33 @@ fn other_providers() {
     };
     check(cognito("authenticated"), &[]);
     check(cognito("unauthenticated"), &["trust-oidc-open critical Statement[0]"]);
+    // Without the pool, whoever makes one of their own signs in to that.
+    let any_pool = |more: Value| {
+        let mut condition = json!({"ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"}});
+        condition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        federated("cognito-identity.amazonaws.com", condition)
+    };
+    check(any_pool(json!({})), open);
+    check(any_pool(json!({"StringLike": {"cognito-identity.amazonaws.com:aud": "eu-west-1:*"}})), open);
+    check(any_pool(json!({"StringEquals": {"cognito-identity.amazonaws.com:aud": "eu-west-1:pool"}})), &[]);
+    // Others that sign for everybody.
+    check(of("scalr.io", "account:octo:environment:*"), &[]);
+    check(of("scalr.io", "account:octo*"), open);
+    check(of("agent.buildkite.com", "organization:*:pipeline:deploy"), open);
+    check(of("gitlab.com.example.net", "project_path:octo*"), &[]);
+    // The audience says whose it is.
+    let by_audience = |host: &str, audience: &str, sub: &str| {
+        federated(
+            &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+            json!({"StringLike": {format!("{host}:aud"): audience, format!("{host}:sub"): sub}}),
+        )
+    };
+    let whole: &[&str] = &["trust-oidc-open medium Statement[0]"];
+    check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:octo", "pulumi:deploy:*"), whole);
+    check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:*", "pulumi:deploy:*"), open);
+    check(by_audience("api.pulumi.com/oidc", "*", "pulumi:deploy:org:octo:*"), &["trust-oidc-open low Statement[0]"]);
+    check(by_audience("oidc.vercel.com", "https://vercel.com/octo", "owner:*"), whole);
+    check(by_audience("oidc.vercel.com", "*", "owner:*:project:till"), open);
     check(
         json!({"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:saml-provider/corp"},
             "Action": "sts:AssumeRoleWithSAML",

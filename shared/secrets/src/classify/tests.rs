@@ -107,6 +107,116 @@ fn what_a_person_thought_up_is_reported() {
     check("JWT_SECRET", "ledger/jwt/2024", "nothing");
 }
 
+/// Words without a year are a password too, where the name says so, unless they name a secret or a part of a system.
+#[test]
+fn words_under_a_name_that_says_password_are_reported() {
+    for value in [
+        "harbour-kettle49",
+        "copper-lantern",
+        "copper.lantern",
+        "CopperLantern",
+        "copperlanternotter",
+        "lantern_otter_1873",
+        "company kettle 7",
+        "my otter likes lanterns",
+        "ledger-webhook",
+    ] {
+        check("DB_PASSWORD", value, "medium password");
+    }
+    for value in [
+        "ledger-db-password",
+        "harbour-credentials",
+        "oauth2-proxy",
+        "ledger-service",
+        "see the parameter store",
+        "lantern",
+        "keycloak",
+        "AWS_IAM",
+        "otter-prod",
+    ] {
+        check("DB_PASSWORD", value, "nothing");
+    }
+    check("PASSWORD_LABELS", "copper-lantern", "nothing");
+    check("CONFIG", r#"{"password":"copper-lantern"}"#, "nothing");
+}
+
+#[test]
+fn words_under_a_name_for_signing_are_reported_where_they_name_no_secret() {
+    for value in [
+        "supersecretharbour",
+        "topsecret8812",
+        "copperkettle",
+        "copper kettle",
+        "copper-kettle!",
+        "this is our otter key",
+    ] {
+        check("JWT_SECRET", value, "medium secret");
+    }
+    for value in [
+        "copper-kettle",
+        "harbour/jwt",
+        "HarbourJwt",
+        "secretsmanager",
+        "eu-west-1",
+        "kept in the vault",
+        "supersecret",
+        "harbourtoken",
+    ] {
+        check("JWT_SECRET", value, "nothing");
+    }
+    for value in ["copperkettle", "copper kettle"] {
+        check("LEDGER_SECRET", value, "nothing");
+    }
+}
+
+/// What Terraform, CloudFormation and the CDK name is the name of a key or a secret, not one.
+#[test]
+fn names_that_programs_make_are_no_secrets() {
+    for value in [
+        "terraform-20260307142536789100000004",
+        "harbour-20260307142536789100000004",
+        "HarbourStack-LedgerFn8C4B5E-1XKDJ9M2PQ7R",
+        "harbour-live-eu-west-1-M3qFT7",
+        "eusc-de-east-1",
+    ] {
+        for name in ["SIGNING_KEY", "AUTH_TOKEN_KEY", "LEDGER_SECRET", "DB_PASSWORD"] {
+            check(name, value, "nothing");
+        }
+    }
+    let commit = "4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a";
+    for (name, expected) in [
+        ("SIGNING_KEY", "medium api-key"),
+        ("AUTH_TOKEN_KEY", "medium api-key"),
+        ("LEDGER_SECRET", "medium secret"),
+        ("LEDGER_API_KEY", "high api-key"),
+    ] {
+        check(name, &format!("harbour-{commit}"), expected);
+        check(name, &format!("tax-{commit}"), expected);
+    }
+    check("LEDGER_SECRET", "harbour-01K3ZQ8V7MXB2N4RT6WY9CDEFG", "nothing");
+    check("PRODUCT_KEY", "prod_QbT7mZ2xVw9LkR", "nothing");
+    check("TOKEN_IMAGE", &format!("ghcr.io/harbour/ledger-token:sha-{commit}"), "nothing");
+}
+
+/// It is a user and a password, or the key of a tenant or a cache: that is not for a program to decide.
+#[test]
+fn a_word_and_a_uuid_are_reported_under_credentials() {
+    check("LEDGER_CREDENTIALS", "ledger:6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f", "medium credentials");
+    check("LEDGER_CREDENTIALS", "ledger:kT9vX2mQ7zLpR4wB8nYc", "high credentials");
+}
+
+/// Settings in base64 are no token; a token's own claims are random somewhere.
+#[test]
+fn settings_in_base64_are_no_secret() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    check(
+        "TOKEN_CONFIG",
+        &STANDARD.encode(r#"{"ttl":3600,"issuer":"https://login.harbour.dev","audience":"ledger"}"#),
+        "nothing",
+    );
+    check("AUTH_TOKEN", &STANDARD.encode(r#"{"id":7,"k":"kT9vX2mQ7zLpR4wB8nYcD3fG"}"#), "medium token");
+}
+
 /// The last word says where or what kind; what the rest says counts, and then the value.
 #[test]
 fn the_last_word_hides_nothing() {

@@ -17,7 +17,8 @@ pub(super) fn examine(_: &Name, value: &str, depth: Depth) -> Found {
     let option = value.starts_with('-') || value.contains(" -");
     let netrc = value.contains("machine ") && value.contains("password ");
     let assignment = value.contains('=') && value.contains(' ');
-    if !(option || netrc || assignment) || value.starts_with("-----") || !value.contains([' ', '=']) {
+    let address = value.contains("://") && value.contains(' ');
+    if !(option || netrc || assignment || address) || value.starts_with("-----") || !value.contains([' ', '=']) {
         return Found::Nothing;
     }
     let words: Vec<Cow<'_, str>> = words(value).take(MOST_WORDS).collect();

@@ -36,7 +36,9 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
             key::Key::Public => Found::Harmless,
         };
     }
-    if is_file(&bytes) {
+    // A key of 32 or 64 bytes begins like a file by chance.
+    const LONGEST_KEY: usize = 64;
+    if is_file(&bytes) && !(wants_secret(name) && bytes.len() <= LONGEST_KEY) {
         return Found::Harmless;
     }
     let Some(text) = printable(bytes) else { return Found::Nothing };
@@ -53,7 +55,7 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     }
     match super::examine(name, text, deeper) {
         found @ Found::Secret(_) => return found,
-        Found::Harmless if !wants_secret(name) => return Found::Harmless,
+        Found::Harmless if !wants_secret(name) || is_settings(text) => return Found::Harmless,
         Found::Harmless | Found::Nothing => {}
     }
     if let Some((first, second)) = text.split_once(':') {
@@ -78,6 +80,37 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     } else {
         Found::Nothing
     }
+}
+
+/// Whether it is JSON or lines of names and values with nothing random in them, whatever the name says: settings, or the
+/// place where a list goes on.
+fn is_settings(text: &str) -> bool {
+    const DEEPEST: usize = 16;
+    const FEWEST_LINES: usize = 2;
+    fn is_plain(json: &Value, levels: usize) -> bool {
+        let Some(levels) = levels.checked_sub(1) else { return false };
+        match json {
+            Value::Object(map) => map.values().all(|value| is_plain(value, levels)),
+            Value::Array(list) => list.iter().all(|value| is_plain(value, levels)),
+            Value::String(text) => is_calm(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        }
+    }
+    let is_line = |line: &str| {
+        let field = line.split_once([':', '=']);
+        line.trim().is_empty()
+            || field.is_some_and(|(key, value)| super::fields::is_key(key.trim()) && is_calm(value.trim()))
+    };
+    if text.starts_with('{') {
+        return serde_json::from_str(text).is_ok_and(|json: Value| is_plain(&json, DEEPEST));
+    }
+    text.lines().count() >= FEWEST_LINES && text.lines().all(is_line)
+}
+
+/// Whether nothing in it is random.
+fn is_calm(text: &str) -> bool {
+    const LEAST_RANDOM: usize = 12;
+    text.len() < LEAST_RANDOM || Features::of(text).noise() < 50
 }
 
 /// What a user's name consists of.

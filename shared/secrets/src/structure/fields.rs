@@ -3,7 +3,7 @@
 use super::{Found, url::percent_decoded};
 use crate::{
     classify::{self, Depth},
-    ids::is_id,
+    ids::{is_digest, is_id},
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
@@ -83,6 +83,10 @@ fn single(value: &str, depth: Depth) -> Found {
     let in_one = value.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) == Some(text);
     if in_one && !key.contains(['_', ' ', '.']) && Name::read(key).role != Role::Password && is_id(text) {
         return Found::Nothing;
+    }
+    // `ghcr.io/harbour/token:sha-...` is an image and its tag.
+    if in_one && key.contains('/') && !key.starts_with('/') && is_digest(text) {
+        return Found::Harmless;
     }
     match one(key, text, depth) {
         Some(verdict) => Found::Secret(verdict),

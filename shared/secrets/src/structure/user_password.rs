@@ -5,7 +5,8 @@ use crate::{
     benign,
     candidate::Candidate,
     classify::Depth,
-    ids::is_id,
+    features::is_uuid,
+    ids::{is_id, is_ulid},
     name::{Name, Role},
     verdict::{Kind, Verdict},
 };
@@ -59,6 +60,10 @@ pub(super) fn examine(name: &Name, value: &str, _: Depth) -> Found {
     }
     let features = password.features();
     let random = features.noise() >= 50 || (features.symbols > 0 && features.digits > 0);
+    // `ledger:` and a UUID are a user and a password, or the key of a cache or of a tenant: that takes a look.
+    if is_uuid(&password) || is_ulid(&password) || (password.contains(':') && is_id(&password)) {
+        return Found::Secret(Verdict::medium(Kind::CREDENTIALS));
+    }
     match (random, features.digits > 0 || features.symbols > 0) {
         (true, _) => Found::Secret(Verdict::high(Kind::CREDENTIALS)),
         (false, true) => Found::Secret(Verdict::medium(Kind::CREDENTIALS)),

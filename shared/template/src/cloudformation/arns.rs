@@ -25,6 +25,14 @@ const REF_IS_ARN: [&str; 16] = [
     "AWS::StepFunctions::StateMachine",
 ];
 
+/// Attributes that are a secret themselves: types and attributes ("Return values" of each, as above). Those of other
+/// types name the secret that holds it.
+const SECRET_ATTRIBUTES: [(&str, &str); 3] = [
+    ("AWS::AppSync::ApiKey", "ApiKey"),
+    ("AWS::Cognito::UserPoolClient", "ClientSecret"),
+    ("AWS::IAM::AccessKey", "SecretAccessKey"),
+];
+
 impl Scope<'_> {
     pub(super) fn ref_of(&self, id: &str, resource: &Value) -> String {
         match kind(resource) {
@@ -46,6 +54,14 @@ impl Scope<'_> {
             }
             Some(_) | None => unknown::value(&format!("{id}.{attribute}")),
         }
+    }
+
+    /// Whether an attribute, `Key.SecretAccessKey`, is a secret itself.
+    pub(super) fn is_secret_attribute(&self, attribute: &str) -> bool {
+        attribute.split_once('.').is_some_and(|(id, attribute)| {
+            let kind = self.resources.get(id).map(kind).unwrap_or_default();
+            SECRET_ATTRIBUTES.contains(&(kind, attribute))
+        })
     }
 
     /// Whether an attribute may be anything: an output of a nested stack or of a custom resource.

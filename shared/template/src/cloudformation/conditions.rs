@@ -32,6 +32,9 @@ impl Scope<'_> {
         }
         self.conditions.borrow_mut().insert(name.to_owned(), false);
         let condition = self.template.get("Conditions").and_then(|conditions| conditions.get(name));
+        if condition.is_none() {
+            self.no_conditions.borrow_mut().insert(name.to_owned());
+        }
         let holds = depth < DEEPEST && condition.is_some_and(|condition| self.holds(condition, depth + 1));
         self.conditions.borrow_mut().insert(name.to_owned(), holds);
         holds

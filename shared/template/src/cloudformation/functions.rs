@@ -1,9 +1,9 @@
 //! Functions: who may invoke them, their URLs, and what their environments give away.
 
-use super::{Resource, Scope, parameters::Parameter};
+use super::{Resource, Scope, parameters::Parameter, unread};
 use crate::{
     NotJudged,
-    deployment::{Deployment, Door, Environment, Permission, Setting, Url, text},
+    deployment::{Deployment, Door, Environment, Permission, Setting, Url},
     node::Node,
     policy::Policy,
     secrets, unknown,
@@ -14,7 +14,7 @@ use warden_policy::Kind;
 /// A function: its environment.
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let at = format!("{}.Environment", resource.id);
-    deployment.environments.extend(environment(scope, at, resource.written.get("Environment")));
+    environment(scope, at, resource.written.get("Environment"), deployment);
 }
 
 /// A statement of a function's resource policy.
@@ -48,7 +48,7 @@ pub(super) fn resource_policy(
     resource: &Resource<'_>,
     deployment: &mut Deployment,
 ) {
-    let Some(document) = resource.properties.get("PolicyDocument") else { return };
+    let Some(document) = resource.required("PolicyDocument", &mut deployment.errors) else { return };
     let at = format!("{}.PolicyDocument", resource.id);
     let Some(policy) = Policy::of_node(&at, document, scope.context.account, &mut deployment.not_judged) else {
         return;
@@ -68,6 +68,7 @@ pub(super) fn resource_policy(
 pub(super) fn function_url(resources: &[Resource<'_>], resource: &Resource<'_>, deployment: &mut Deployment) {
     let properties = &resource.properties;
     let (function, qualifier) = (properties.text_of("TargetFunctionArn"), properties.text_of("Qualifier"));
+    note_auth(resource.id, properties, deployment);
     let door = door(deployment, resources, function, qualifier);
     door.url = Some(url(resource.id.to_owned(), properties));
 }
@@ -86,10 +87,10 @@ pub(super) fn layer_permission(scope: &Scope<'_>, resource: &Resource<'_>, deplo
 /// that is not read may bring it.
 fn whom<'r>(resource: &'r Resource<'_>, deployment: &mut Deployment) -> Option<(&'r str, &'r str)> {
     let properties = &resource.properties;
-    let missing = |key: &&str| !resource.is_partly_unread && properties.get(key).is_none();
     let at = resource.id.to_owned();
-    if let Some(key) = ["Action", "Principal"].into_iter().find(missing) {
-        deployment.errors.push(NotJudged { at, why: format!("there is no `{key}`") });
+    let is_missing = |key: &&str| properties.get(key).is_none();
+    if let Some(key) = ["Action", "Principal"].into_iter().find(is_missing) {
+        resource.required(key, &mut deployment.errors);
         return None;
     }
     let both = properties.text_of("Action").zip(properties.text_of("Principal"));
@@ -125,6 +126,14 @@ pub(super) fn door<'s>(
     deployment.doors.entry((name, qualifier)).or_default()
 }
 
+/// Says that it is not known whether a URL asks for credentials.
+pub(super) fn note_auth(at: &str, properties: &Node, deployment: &mut Deployment) {
+    if properties.text_of("AuthType").is_some_and(unknown::is_in) {
+        let why = "known only at deployment".to_owned();
+        deployment.not_judged.push(NotJudged { at: format!("{at}.AuthType"), why });
+    }
+}
+
 /// A URL as its properties have it.
 pub(super) fn url(at: String, properties: &Node) -> Url {
     let cors = properties.get("Cors").map(|cors| {
@@ -143,22 +152,45 @@ fn is_true(node: &Node) -> bool {
     }
 }
 
-/// The variables of an environment. What the template itself calls secret ends up readable all the same.
-pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>) -> Option<Environment> {
-    let environment = scope.resolve(written?)?;
-    let opened = scope.opened(|| scope.resolve(written?));
+/// Adds the variables of an environment. What the template itself calls secret ends up readable all the same.
+pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>, deployment: &mut Deployment) {
+    let Some(written) = written else { return };
+    let Some(environment) = scope.resolve(written) else { return };
+    let opened = scope.opened(|| scope.resolve(written));
     let opened = opened.as_ref().and_then(|environment| environment.get("Variables"));
-    let variables = environment.get("Variables")?.entries().iter().filter_map(|(name, value)| {
-        let value = text(Some(value))?;
-        let opened = opened.and_then(|variables| variables.text_of(name)).unwrap_or(value);
-        Some((name.clone(), setting(scope, name, value, opened)))
-    });
-    Some(Environment { at, variables: variables.collect() })
+    let mut variables = Vec::new();
+    match (&environment, environment.get("Variables")) {
+        (_, Some(Node::Map(map))) => {
+            for (name, value) in map {
+                let Some(text) = value.text() else {
+                    if matches!(value, Node::List(_) | Node::Map(_)) && !unread::is_unread_key(name) {
+                        let why = "the value of a variable is text".to_owned();
+                        deployment.errors.push(NotJudged { at: format!("{at}.{name}"), why });
+                    }
+                    continue;
+                };
+                let opened = opened.and_then(|variables| variables.text_of(name)).unwrap_or(text);
+                variables.push((name.clone(), setting(scope, name, text, opened)));
+            }
+        }
+        (Node::Map(_), None) | (Node::Null, _) | (_, Some(Node::Null)) => {}
+        // It is listed as that.
+        _ if [Some(written), written.get("Variables")].into_iter().flatten().any(unread::is_partly_unread) => {}
+        (whole, part) => {
+            let is_later = part.unwrap_or(whole).text().is_some_and(unknown::is_in);
+            let (why, notes) = if is_later {
+                ("the variables are known only at deployment", &mut deployment.not_judged)
+            } else {
+                ("variables are a mapping", &mut deployment.errors)
+            };
+            notes.push(NotJudged { at: at.clone(), why: why.to_owned() });
+        }
+    }
+    deployment.environments.push(Environment { at, variables });
 }
 
 /// Where a variable's value comes from; `opened` is the value with every parameter known only at deployment.
 fn setting(scope: &Scope<'_>, name: &str, value: &str, opened: &str) -> Setting {
-    // CloudFormation resolves `ssm-secure` in few places, none of them a function's; it would be refused.
     if secrets::in_references(value) {
         return Setting::Resolved;
     }
@@ -167,28 +199,40 @@ fn setting(scope: &Scope<'_>, name: &str, value: &str, opened: &str) -> Setting 
     if let Some(name) = unknown::names(opened).find(is_secret) {
         return Setting::NoEcho(name.to_owned());
     }
+    if let Some(attribute) = unknown::names(value).find(|source| scope.is_secret_attribute(source)) {
+        return Setting::Made(attribute.to_owned());
+    }
+    if value.contains("{{resolve:ssm-secure:") {
+        return Setting::Refused;
+    }
     let shown = unknown::shown(value, false);
     if secrets::is_found(name, &shown) {
         return Setting::Plain(shown);
     }
     // A parameter's value is whatever somebody passes, unless the template lays it down, or its default is a reference.
-    let is_free = |name: &&str| parameter(name).is_some_and(|parameter| parameter.is_free_text());
-    let whole = unknown::name(opened);
-    let source = match whole {
-        Some(source) if !secrets::is_name_of_one(name) => {
-            Some(source).filter(is_free).filter(|source| secrets::is_name_of_one(source)).map(of_parameter)
-        }
-        Some(source) if is_free(&source) => Some(of_parameter(source)),
-        Some(source) if source.starts_with("ImportValue") => Some("another stack".to_owned()),
-        Some(source) => scope.is_of_unknown_kind(source).then(|| format!("`{source}`")),
+    let is_free = |name: &str| parameter(name).is_some_and(Parameter::is_free_text);
+    let elsewhere = |source: &str| match source {
+        source if is_free(source) => Some(format!("the parameter `{source}`")),
+        source if source.starts_with(IMPORTED) => Some("another stack".to_owned()),
+        source => scope.is_of_unknown_kind(source).then(|| format!("`{source}`")),
+    };
+    let source = match unknown::name(opened) {
+        Some(source) if secrets::is_name_of_one(name) => elsewhere(source),
         None if value.contains("{{resolve:ssm:") && secrets::is_name_of_one(name) => {
             Some("a parameter of Systems Manager".to_owned())
         }
-        None => unknown::names(opened).filter(is_free).find(|source| secrets::is_name_of_one(source)).map(of_parameter),
+        Some(_) | None => {
+            unknown::names(opened).filter(|source| secrets::is_name_of_one(own_name(source))).find_map(elsewhere)
+        }
     };
     source.map_or(Setting::Plain(shown), Setting::Elsewhere)
 }
 
-fn of_parameter(name: &str) -> String {
-    format!("the parameter `{name}`")
+/// What a value of another stack is called here: `ImportValue pay-bucket`.
+const IMPORTED: &str = "ImportValue";
+
+/// What the source of a value calls it: `Password` for `Stack.Outputs.Password`.
+fn own_name(source: &str) -> &str {
+    let source = source.strip_prefix(IMPORTED).map_or(source, str::trim_start);
+    source.rsplit(['.', ':']).next().unwrap_or_default()
 }

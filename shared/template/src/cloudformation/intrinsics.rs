@@ -6,6 +6,7 @@ use super::{
     parameters::{Parameter, text},
 };
 use crate::{node::Node, unknown};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value};
 use std::{cell::Cell, collections::HashMap};
 
@@ -97,7 +98,9 @@ impl Scope<'_> {
         let known = match (function, arguments) {
             ("Ref", _) => return self.reference(argument.as_str()?),
             ("Fn::If", [condition, then, otherwise]) => {
-                let holds = condition.as_str().is_some_and(|name| self.condition(name));
+                // `Yes` without quotes is no name, but a truth value.
+                let name = condition.as_str().map_or_else(|| condition.to_string(), str::to_owned);
+                let holds = self.condition(&name);
                 return self.resolve(if holds { then } else { otherwise });
             }
             ("Fn::GetAtt", [id, attribute]) => {
@@ -124,10 +127,30 @@ impl Scope<'_> {
                 let text = self.resolve(argument).and_then(|value| serde_json::to_string(&value).ok());
                 text.map(|text| Node::Text(self.capped(text, function)))
             }
+            ("Fn::Base64", _) => self.encoded(argument),
             _ => None,
         };
         // Whatever else it may be, it is one value, known at deployment.
-        Some(known.unwrap_or_else(|| Node::Text(unknown::value(&named(function, argument)))))
+        Some(known.unwrap_or_else(|| {
+            let of = self.unknown_parts(function, arguments);
+            Node::Text(of.unwrap_or_else(|| unknown::value(&named(function, argument))))
+        }))
+    }
+
+    /// The text in base64. Of what is known only at deployment, the names are kept: it says the same.
+    fn encoded(&self, argument: &Value) -> Option<Node> {
+        let text = self.resolved_text(argument)?;
+        let encoded = if unknown::is_in(&text) { unknown_only(&text) } else { BASE64.encode(text) };
+        Some(Node::Text(self.capped(encoded, "Fn::Base64")))
+    }
+
+    /// What a part of a value is, that is itself known only at deployment.
+    fn unknown_parts(&self, function: &str, arguments: &[Value]) -> Option<String> {
+        let whole = match (function, arguments) {
+            ("Fn::Join" | "Fn::Select" | "Fn::Split", [_, whole]) => self.resolved_text(whole)?,
+            _ => return None,
+        };
+        Some(unknown_only(&whole)).filter(|names| !names.is_empty())
     }
 
     pub(super) fn resolved_text(&self, value: &Value) -> Option<String> {
@@ -236,6 +259,11 @@ fn list(items: impl Iterator<Item = String>) -> Node {
     Node::List(items.map(Node::Text).enumerate().collect())
 }
 
+/// What of a text is known only at deployment.
+fn unknown_only(text: &str) -> String {
+    unknown::names(text).map(unknown::value).collect()
+}
+
 fn too_long(function: &str) -> String {
     unknown::value(&format!("a long {function}"))
 }
@@ -243,7 +271,8 @@ fn too_long(function: &str) -> String {
 /// `ImportValue shared-bucket`, for a person.
 fn named(function: &str, argument: &Value) -> String {
     let function = function.trim_start_matches("Fn::");
-    match text(argument) {
+    // What is put together of a name is shown as it is written.
+    match text(argument.get("Fn::Sub").unwrap_or(argument)) {
         Some(argument) if argument.len() <= 64 => format!("{function} {argument}"),
         Some(_) | None => function.to_owned(),
     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 use variants::Variant;
 use warden_finding::FindingId;
@@ -33,30 +33,30 @@ use warden_policy::Context;
 const MOST_RESOURCES: usize = 500;
 
 /// Judges a template as it is deployed with the defaults of its parameters, and in every other shape that its
-/// conditions and mappings can give it.
+/// conditions and mappings can give it. The account of the context is a stand-in where nobody has said which it is.
 pub(crate) fn judge(
     template: &Value,
     resources: &Map<String, Value>,
     context: &Context,
+    is_account_open: bool,
 ) -> Result<Report, TemplateError> {
     if resources.len() > MOST_RESOURCES {
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
         return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
     }
     let effort = Effort::default();
-    let (variants, shortened) = variants::of(&variants::Judged::of(template, resources), |variant, compared| {
-        Scope::new(template, resources, context, variant, &effort).is_same(compared)
-    });
+    let (variants, shortened) =
+        variants::of(&variants::Judged::of(template, resources, is_account_open), |variant, compared| {
+            Scope::new(template, resources, context, variant, &effort).is_same(compared)
+        });
     let mut report = Report { not_judged: unread::of(template, resources), ..Report::default() };
     let mut judged = Judged::default();
     let mut seen: HashMap<(String, FindingId), usize> = HashMap::new();
     let mut noted: HashSet<NotJudged> = HashSet::new();
     for variant in &variants {
-        let found = deployment::judge(
-            &Scope::new(template, resources, context, variant, &effort).deployment(),
-            context,
-            &mut judged,
-        );
+        let context = &Context { account: variant.account().or(context.account), ..context.clone() };
+        let deployment = Scope::new(template, resources, context, variant, &effort).deployment();
+        let found = deployment::judge(&deployment, context, &mut judged);
         if effort.is_spent() {
             let message = "its functions put together more text than any template needs".to_owned();
             return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
@@ -129,6 +129,11 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// What is said of a part without something that AWS asks for.
+fn missing(at: String, key: &str) -> NotJudged {
+    NotJudged { at, why: format!("there is no `{key}`") }
+}
+
 /// A template in one of its shapes.
 struct Scope<'t> {
     template: &'t Value,
@@ -139,6 +144,8 @@ struct Scope<'t> {
     effort: &'t Effort,
     /// Those that were evaluated.
     conditions: RefCell<BTreeMap<String, bool>>,
+    /// Those that were asked for, and that the template does not have.
+    no_conditions: RefCell<BTreeSet<String>>,
     /// Every parameter is known only at deployment, whatever its default.
     is_open: Cell<bool>,
     /// The address of an OpenID provider is being put together.
@@ -163,6 +170,15 @@ impl Resource<'_> {
         matches!(self.kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
     }
 
+    /// A property without which AWS would not accept the resource, unless something that is not read may bring it.
+    fn required(&self, key: &str, errors: &mut Vec<NotJudged>) -> Option<&Node> {
+        let property = self.properties.get(key);
+        if property.is_none() && !self.is_partly_unread {
+            errors.push(missing(self.id.to_owned(), key));
+        }
+        property
+    }
+
     /// The role that a function is given, by its name or ARN.
     fn role(&self) -> Option<&str> {
         self.properties.text_of("Role").filter(|_| self.is_function())
@@ -177,8 +193,8 @@ impl<'t> Scope<'t> {
         variant: &'t Variant,
         effort: &'t Effort,
     ) -> Self {
-        let (conditions, is_open, in_provider) = Default::default();
-        Self { template, resources, context, variant, effort, conditions, is_open, in_provider }
+        let (conditions, no_conditions, is_open, in_provider) = Default::default();
+        Self { template, resources, context, variant, effort, conditions, no_conditions, is_open, in_provider }
     }
 
     fn deployment(&self) -> Deployment {
@@ -208,6 +224,10 @@ impl<'t> Scope<'t> {
                 _ => {}
             }
         }
+        for name in self.no_conditions.borrow().iter() {
+            let why = "there is no such condition, so what asks for it is judged as if it did not hold".to_owned();
+            deployment.not_judged.push(NotJudged { at: format!("Conditions.{name}"), why });
+        }
         deployment
     }
 
@@ -235,7 +255,7 @@ impl<'t> Scope<'t> {
                     continue;
                 }
             };
-            let written = serverless::with_globals(self.template, kind, written);
+            let written = serverless::with_globals(self.template, resource, written);
             let properties = self.relevant_properties(&written, relevant);
             let is_partly_unread = [resource, &*written].into_iter().any(unread::is_partly_unread);
             let reference = unknown::value(id);

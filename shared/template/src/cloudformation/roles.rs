@@ -1,6 +1,6 @@
 //! Roles, their policies and boundaries.
 
-use super::{Resource, Scope};
+use super::{Resource, Scope, missing};
 use crate::{
     NotJudged, aws_managed,
     deployment::{Deployment, Role, absent, text},
@@ -27,7 +27,7 @@ impl<'r, 't> Roles<'r, 't> {
         let own = scope.context.account;
         let mut managed = BTreeMap::new();
         for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy") {
-            if let Some(document) = resource.properties.get("PolicyDocument")
+            if let Some(document) = resource.required("PolicyDocument", &mut deployment.errors)
                 && let Some(policy) = Policy::of_node(resource.id, document, own, &mut deployment.not_judged)
             {
                 managed.insert(resource.id, policy);
@@ -37,8 +37,8 @@ impl<'r, 't> Roles<'r, 't> {
         let mut roles: BTreeMap<&str, Role> = BTreeMap::new();
         for resource in resources.iter().filter(|resource| resource.kind == "AWS::IAM::Role") {
             let mut role = Role { at: resource.id.to_owned(), ..Role::default() };
-            defined.read_inline(scope, resource, "Policies", &mut role, &mut deployment.not_judged);
-            defined.read_attached(resource, "ManagedPolicyArns", &mut role, &mut deployment.not_judged);
+            defined.read_inline(scope, resource, &mut role, deployment);
+            defined.read_attached(resource, &mut role, deployment);
             defined.read_boundary(resource, &mut role, &mut deployment.not_judged);
             if let Some(trust) = resource.properties.get("AssumeRolePolicyDocument") {
                 let at = format!("{}.AssumeRolePolicyDocument", resource.id);
@@ -101,32 +101,25 @@ impl<'t> Defined<'_, 't> {
     }
 
     /// The policies that stand in the role itself.
-    fn read_inline(
-        &self,
-        scope: &Scope<'_>,
-        resource: &Resource<'_>,
-        key: &str,
-        role: &mut Role,
-        not_judged: &mut Vec<NotJudged>,
-    ) {
-        for (index, policy) in resource.properties.get(key).map(Node::items).unwrap_or_default() {
-            let at = format!("{}.{key}[{index}]", resource.id);
-            if let Some(document) = policy.get("PolicyDocument").or_else(|| policy.text().map(|_| policy)) {
-                role.policies.extend(Policy::of_node(&at, document, scope.context.account, not_judged));
+    fn read_inline(&self, scope: &Scope<'_>, resource: &Resource<'_>, role: &mut Role, deployment: &mut Deployment) {
+        for (index, policy) in resource.properties.get("Policies").map(Node::items).unwrap_or_default() {
+            let at = format!("{}.Policies[{index}]", resource.id);
+            match policy.get("PolicyDocument").or_else(|| policy.text().map(|_| policy)) {
+                Some(document) => {
+                    let own = scope.context.account;
+                    role.policies.extend(Policy::of_node(&at, document, own, &mut deployment.not_judged));
+                }
+                None => deployment.errors.push(missing(at, "PolicyDocument")),
             }
         }
     }
 
-    pub(super) fn read_attached(
-        &self,
-        resource: &Resource<'_>,
-        key: &str,
-        role: &mut Role,
-        not_judged: &mut Vec<NotJudged>,
-    ) {
-        for (index, arn) in resource.properties.get(key).map(Node::items).unwrap_or_default() {
-            if let Some(arn) = arn.text() {
-                self.attach_managed(format!("{}.{key}[{index}]", resource.id), arn, role, not_judged);
+    fn read_attached(&self, resource: &Resource<'_>, role: &mut Role, deployment: &mut Deployment) {
+        for (index, arn) in resource.properties.get("ManagedPolicyArns").map(Node::items).unwrap_or_default() {
+            let at = format!("{}.ManagedPolicyArns[{index}]", resource.id);
+            match arn.text() {
+                Some(arn) => self.attach_managed(at, arn, role, &mut deployment.not_judged),
+                None => deployment.errors.push(NotJudged { at, why: "an ARN is text".to_owned() }),
             }
         }
     }
@@ -161,7 +154,7 @@ impl<'t> Defined<'_, 't> {
             "AWS::IAM::ManagedPolicy" => ("Roles", self.managed.get(resource.id).cloned()),
             "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => {
                 let key = if resource.kind == "AWS::IAM::Policy" { "Roles" } else { "RoleName" };
-                let document = resource.properties.get("PolicyDocument");
+                let document = resource.required("PolicyDocument", &mut deployment.errors);
                 let policy = document.and_then(|document| {
                     Policy::of_node(resource.id, document, scope.context.account, &mut deployment.not_judged)
                 });

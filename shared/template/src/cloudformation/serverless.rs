@@ -1,10 +1,10 @@
 //! Functions and state machines of AWS SAM, as far as it is plain what they become
 //! (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>).
 
-use super::{Resource, Scope, functions, intrinsics::is_call, roles::Defined};
+use super::{Resource, Scope, functions, intrinsics::is_call, kind, roles::Defined};
 use crate::{
     NotJudged, aws_managed,
-    deployment::{Deployment, Permission, Role},
+    deployment::{Deployment, Permission, Role, text},
     node::Node,
     policy::Policy,
 };
@@ -14,20 +14,24 @@ use std::borrow::Cow;
 /// What `Globals` says of functions and is judged here; the environment is judged where it stands.
 /// `Role`, `Policies` and `Events` cannot be there
 /// (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>).
-const GLOBAL: [&str; 3] = ["AssumeRolePolicyDocument", "FunctionUrlConfig", "PermissionsBoundary"];
+const GLOBAL: [&str; 4] = ["AssumeRolePolicyDocument", "AutoPublishAlias", "FunctionUrlConfig", "PermissionsBoundary"];
 
 /// The policy templates of SAM: the names of their parameters, and their statements.
 const POLICY_TEMPLATES: &str = include_str!("policy_templates.json");
 
-/// The service that a skill of Alexa calls by.
-const ALEXA: &str = "alexa-appkit.amazon.com";
-
 /// The properties of a resource with what `Globals` adds.
-pub(super) fn with_globals<'t>(template: &Value, kind: &str, properties: Cow<'t, Value>) -> Cow<'t, Value> {
+pub(super) fn with_globals<'t>(template: &Value, resource: &Value, properties: Cow<'t, Value>) -> Cow<'t, Value> {
     let globals = template.get("Globals").and_then(|globals| globals.get("Function"));
-    let (Some(globals), "AWS::Serverless::Function") = (globals, kind) else { return properties };
+    let (Some(globals), Some("AWS::Serverless::Function")) = (globals, kind(resource)) else { return properties };
+    // `*`, or a list of properties
+    // (`get_template_globals` in
+    // <https://github.com/aws/serverless-application-model/blob/develop/samtranslator/plugins/globals/globals.py>).
+    let is_ignored = |key: &str| match resource.get("IgnoreGlobals") {
+        Some(Value::Array(keys)) => keys.iter().any(|ignored| ignored == key),
+        ignored => ignored.is_some_and(|ignored| ignored == "*"),
+    };
     let mut properties = properties;
-    for key in GLOBAL {
+    for key in GLOBAL.into_iter().filter(|key| !is_ignored(key)) {
         if let Some(global) = globals.get(key)
             && properties.as_object().is_some_and(|own| !is_call(own))
             && let Value::Object(own) = properties.to_mut()
@@ -148,28 +152,42 @@ fn filled(value: &Value, given: &Map<String, Value>) -> Value {
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let global = scope.template.get("Globals").and_then(|globals| globals.get("Function")?.get("Environment"));
     let at = "Globals.Function.Environment".to_owned();
-    deployment.environments.extend(functions::environment(scope, at, global));
+    functions::environment(scope, at, global, deployment);
     functions::function(scope, resource, deployment);
     url(scope, resource, deployment);
     for (name, event) in resource.properties.get("Events").map(Node::entries).unwrap_or_default() {
-        // The events of other services are tied to an ARN or to the account.
-        if event.text_of("Type") == Some("AlexaSkill") {
-            let permission = Permission {
-                action: "lambda:InvokeFunction",
-                principal: ALEXA,
-                event_source_token: event.get("Properties").and_then(|properties| properties.text_of("SkillId")),
-                ..Permission::default()
-            };
-            let at = format!("{}.Events.{name}", resource.id);
-            let door = functions::door(deployment, &[], Some(&resource.reference), None);
-            door.statements.push((at, permission.statement(scope.context)));
-        }
+        let Some(permission) = of_event(event) else { continue };
+        let door = functions::door(deployment, &[], Some(&resource.reference), None);
+        door.statements.push((format!("{}.Events.{name}", resource.id), permission.statement(scope.context)));
+    }
+}
+
+/// The permission that an event makes, where it may let somebody else in: the others name a resource of the own account
+/// as their source
+/// (<https://github.com/aws/serverless-application-model/blob/develop/samtranslator/model/eventsources/push.py>).
+fn of_event(event: &Node) -> Option<Permission<'_>> {
+    let property = |key: &str| event.get("Properties").and_then(|properties| properties.get(key));
+    let permission = Permission { action: "lambda:InvokeFunction", ..Permission::default() };
+    match event.text_of("Type")? {
+        "AlexaSkill" => Some(Permission {
+            principal: "alexa-appkit.amazon.com",
+            event_source_token: text(property("SkillId")),
+            ..permission
+        }),
+        // With a queue between them, the topic does not call the function.
+        "SNS" if property("SqsSubscription").is_none_or(|queue| *queue == Node::Bool(false)) => Some(Permission {
+            principal: "sns.amazonaws.com",
+            source_arn: Some(text(property("Topic"))?),
+            ..permission
+        }),
+        _ => None,
     }
 }
 
 fn url(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let Some(config) = resource.properties.get("FunctionUrlConfig") else { return };
     let at = format!("{}.FunctionUrlConfig", resource.id);
+    functions::note_auth(&at, config, deployment);
     let qualifier = resource.properties.text_of("AutoPublishAlias");
     let door = functions::door(deployment, &[], Some(&resource.reference), qualifier);
     // For AuthType NONE, SAM lets everybody in; but not where a function of CloudFormation gives it

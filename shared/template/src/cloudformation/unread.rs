@@ -15,6 +15,28 @@ const HARMLESS_TRANSFORMS: [&str; 6] = [
     "AWS::ServiceCatalog",
 ];
 
+const CONNECTOR: &str = "the policies that a connector makes are not read";
+
+/// Types of Lambda and SAM that have neither a role nor an environment, and let in nobody but API Gateway for the own
+/// API (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html>,
+/// <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-resources-and-properties.html>).
+const WITHOUT_POLICIES: [&str; 14] = [
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::CapacityProvider",
+    "AWS::Lambda::CodeSigningConfig",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Version",
+    "AWS::Serverless::Api",
+    "AWS::Serverless::CapacityProvider",
+    "AWS::Serverless::HttpApi",
+    "AWS::Serverless::LayerVersion",
+    "AWS::Serverless::NetworkConnector",
+    "AWS::Serverless::SimpleTable",
+    "AWS::Serverless::WebSocketApi",
+];
+
 /// All of it.
 pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJudged> {
     let mut notes = Vec::new();
@@ -46,6 +68,11 @@ pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJud
         {
             note(&format!("{id}.{key}"), format!("what {what} of the resource is not read"));
         }
+        // A connector may stand within the resource that it begins at
+        // (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/managing-permissions-connectors.html>).
+        for (name, _) in resource.get("Connectors").and_then(Value::as_object).into_iter().flatten() {
+            note(&format!("{id}.Connectors.{name}"), CONNECTOR.to_owned());
+        }
         let Some(kind) = kind(resource) else { continue };
         if let Some(what) = unread_kind(kind) {
             note(id, what.to_owned());
@@ -64,7 +91,7 @@ pub(super) fn of(template: &Value, resources: &Map<String, Value>) -> Vec<NotJud
 
 /// Whether something that is not read may bring parts of a resource, or of its properties.
 pub(super) fn is_partly_unread(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| map.keys().any(|key| unread_key(key).is_some()))
+    value.as_object().is_some_and(|map| map.keys().any(|key| is_unread_key(key)))
 }
 
 fn within(value: &Value, at: &mut String, note: &mut impl FnMut(&str, String)) {
@@ -92,6 +119,11 @@ fn within(value: &Value, at: &mut String, note: &mut impl FnMut(&str, String)) {
     }
 }
 
+/// Whether a key stands for what something that is not read brings.
+pub(super) fn is_unread_key(key: &str) -> bool {
+    unread_key(key).is_some()
+}
+
 /// `Fn::Transform` is AWS::Include or a macro of somebody's own.
 fn unread_key(key: &str) -> Option<&'static str> {
     match key {
@@ -108,8 +140,12 @@ fn unread_kind(kind: &str) -> Option<&'static str> {
             Some("the template of the nested stack is not read")
         }
         "AWS::CloudFormation::StackSet" => Some("the template of the stack set is not read"),
-        "AWS::Serverless::Connector" => Some("the policies that a connector makes are not read"),
+        "AWS::Serverless::Connector" => Some(CONNECTOR),
         kind if kind.ends_with("::MODULE") => Some("what the module brings is not read"),
+        kind if relevant(kind).is_some() || WITHOUT_POLICIES.contains(&kind) => None,
+        kind if kind.starts_with("AWS::Lambda::") || kind.starts_with("AWS::Serverless::") => {
+            Some("resources of this type are not read")
+        }
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{NotJudged, unknown};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use warden_policy::AccountId;
 
 /// How many shapes are judged with everything varied together. Eight conditions on different parameters have no more.
 const MOST: usize = 256;
@@ -20,6 +21,8 @@ const MOST_SINGLE: usize = 1_024;
 /// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 250 KB has its
 /// 256 shapes; a longer one has fewer.
 const MOST_TEXT: usize = 64 * 1024 * 1024;
+
+const ACCOUNT: &str = "AWS::AccountId";
 
 /// The answers to what a template asks.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +39,11 @@ impl Variant {
     /// ` (when Stage is "prod")`; nothing for the first.
     pub(super) fn shown(&self) -> String {
         if self.differs.is_empty() { String::new() } else { format!(" (when {})", self.differs.join(" and ")) }
+    }
+
+    /// The account that it is deployed to in this shape, where the template names one.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        self.chosen.get(ACCOUNT)?.parse().ok()
     }
 
     fn choose(&mut self, name: &str, value: &str) {
@@ -62,11 +70,14 @@ pub(super) struct Judged<'t> {
     environments: Vec<&'t Value>,
     /// The conditions that resources name.
     conditions: Vec<&'t str>,
+    /// Nobody has said which account it is deployed to.
+    is_account_open: bool,
 }
 
 impl<'t> Judged<'t> {
-    pub(super) fn of(template: &'t Value, resources: &'t Map<String, Value>) -> Self {
-        let mut judged = Self { template, properties: Vec::new(), environments: Vec::new(), conditions: Vec::new() };
+    pub(super) fn of(template: &'t Value, resources: &'t Map<String, Value>, is_account_open: bool) -> Self {
+        let (properties, environments, conditions) = Default::default();
+        let mut judged = Self { template, properties, environments, conditions, is_account_open };
         for resource in resources.values() {
             let Some(relevant) = kind(resource).and_then(relevant) else { continue };
             judged.conditions.extend(resource.get("Condition").and_then(Value::as_str));
@@ -88,6 +99,15 @@ impl<'t> Judged<'t> {
         }
         judged.properties.extend(template.get("Globals").and_then(|globals| globals.get("Function")));
         judged
+    }
+
+    /// Whether a name is a parameter whose value is not known. Which partition and domain it is has been said.
+    fn is_asked(&self, name: &str) -> bool {
+        match name {
+            ACCOUNT => self.is_account_open,
+            "AWS::NoValue" | "AWS::Partition" | "AWS::URLSuffix" => false,
+            name => name.starts_with("AWS::") || Parameter::find(self.template, name).is_some(),
+        }
     }
 
     /// How much text is judged in each shape, in bytes.
@@ -188,7 +208,7 @@ fn asked<'t>(judged: &Judged<'t>) -> (BTreeMap<String, Vec<String>>, BTreeMap<St
                     let mut names = BTreeSet::new();
                     referenced(left, &mut names);
                     referenced(right, &mut names);
-                    let is_open = |name: &&str| is_asked(template, name) && !has_allowed_values(template, name);
+                    let is_open = |name: &&str| judged.is_asked(name) && !has_allowed_values(template, name);
                     if names.iter().any(is_open) {
                         comparisons.insert(arguments.to_string(), arguments);
                     } else {
@@ -231,17 +251,10 @@ fn asked<'t>(judged: &Judged<'t>) -> (BTreeMap<String, Vec<String>>, BTreeMap<St
     }
     let choices = questions
         .into_iter()
-        .filter(|(name, _)| is_asked(template, name))
+        .filter(|(name, _)| judged.is_asked(name))
         .map(|(name, question)| (name.to_owned(), values(template, name, question)))
         .collect();
     (choices, comparisons)
-}
-
-/// Which account, partition and domain it is has been said.
-fn is_asked(template: &Value, name: &str) -> bool {
-    let is_pseudo = name.starts_with("AWS::")
-        && !matches!(name, "AWS::AccountId" | "AWS::NoValue" | "AWS::Partition" | "AWS::URLSuffix");
-    is_pseudo || Parameter::find(template, name).is_some()
 }
 
 fn has_allowed_values(template: &Value, name: &str) -> bool {

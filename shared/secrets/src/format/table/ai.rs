@@ -22,7 +22,8 @@ pub(super) const FORMATS: &[Format] = &[
     secret("groq-key", "https://console.groq.com/docs/quickstart", &[Text("gsk_"), Run(Alnum, 52, 52)]),
     secret("xai-key", "https://docs.x.ai/docs/overview", &[Text("xai-"), Run(UrlSafe, 70, 120)]),
     secret("perplexity-key", "https://docs.perplexity.ai/guides/api-key-management", &[Text("pplx-"), Run(Alnum, 40, 56)]),
-    secret("replicate-token", "https://replicate.com/docs/topics/security/api-tokens", &[Text("r8_"), Run(Alnum, 37, 45)]),
+    // Thirty-seven characters: https://github.com/trufflesecurity/trufflehog/blob/main/pkg/detectors/replicate/replicate.go
+    secret("replicate-token", "https://replicate.com/docs/topics/security/api-tokens", &[Text("r8_"), Run(Alnum, 37, 37)]),
     secret("fireworks-key", "https://docs.fireworks.ai/getting-started/introduction", &[Text("fw_"), Run(Alnum, 22, 40)]),
     secret("nvidia-key", "https://docs.nvidia.com/ngc/", &[Text("nvapi-"), Run(UrlSafe, 60, 70)]),
     secret("cerebras-key", "https://inference-docs.cerebras.ai/quickstart", &[Text("csk-"), Run(LowerAlnum, 40, 56)]),

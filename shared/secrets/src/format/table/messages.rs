@@ -20,7 +20,8 @@ pub(super) const FORMATS: &[Format] = &[
     secret("mailchimp-key", "https://mailchimp.com/developer/marketing/guides/quick-start/", &[Run(Hex, 32, 32), Text("-us"), Run(Digit, 1, 2)]),
     secret("mandrill-key", "https://mailchimp.com/developer/transactional/guides/quick-start/", &[Text("md-"), Run(UrlSafe, 22, 22)]),
     secret("brevo-key", "https://developers.brevo.com/docs/getting-started", &[Either(&["xkeysib-", "xsmtpsib-"]), Run(Hex, 64, 64), Text("-"), Run(Alnum, 16, 16)]),
-    secret("resend-key", "https://resend.com/docs/api-reference/introduction", &[Text("re_"), Run(Word, 18, 40)]),
+    // Eight characters and twenty-four: https://github.com/trufflesecurity/trufflehog/blob/main/pkg/detectors/resend/resend.go
+    secret("resend-key", "https://resend.com/docs/api-reference/introduction", &[Text("re_"), Run(Alnum, 8, 8), Text("_"), Run(Alnum, 24, 24)]),
     secret("mailersend-token", "https://developers.mailersend.com/general.html#authentication", &[Text("mlsn."), Run(Alnum, 30, 100)]),
     secret("courier-key", "https://www.courier.com/docs/reference/intro", &[Either(&["pk_prod_", "pk_dev_", "dk_prod_"]), Run(UpperAlnum, 28, 28)]),
     secret("onesignal-key", "https://documentation.onesignal.com/docs/en/keys-and-ids", &[Either(&["os_v2_app_", "os_v2_org_"]), Run(LowerAlnum, 90, 120)]),

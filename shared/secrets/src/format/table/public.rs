@@ -9,6 +9,7 @@ use crate::format::Part::{Either, Run, Text};
 pub(super) const FORMATS: &[Format] = &[
     public("stripe-publishable", "https://docs.stripe.com/keys", &[Either(&["pk_live_", "pk_test_", "pk_org_live_"]), Run(Bearer, 16, 250)]),
     id("stripe-id", "https://docs.stripe.com/api", &[Either(&["price_", "prod_", "acct_", "cus_", "plan_", "sub_", "we_", "in_", "pi_", "pm_", "ca_", "promo_", "txr_", "bpc_", "si_", "evt_", "seti_", "prctbl_", "cs_test_", "cs_live_", "file_", "ba_", "tok_"]), Run(Alnum, 12, 66)]),
+    public("stripe-id", "https://docs.stripe.com/api", &[Either(&["price_1", "sub_1", "we_1", "in_1", "evt_1", "promo_1", "seti_1", "txr_1"]), Run(Alnum, 23, 23)]),
     public("posthog-project-key", "https://posthog.com/docs/api", &[Text("phc_"), Run(UrlSafe, 32, 56)]),
     public("supabase-publishable", "https://supabase.com/docs/guides/api/api-keys", &[Text("sb_publishable_"), Run(UrlSafe, 20, 60)]),
     public("langfuse-public", "https://langfuse.com/faq/all/where-are-langfuse-api-keys", &[Text("pk-lf-"), Run(UuidLike, 36, 36)]),

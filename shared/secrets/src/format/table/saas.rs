@@ -67,7 +67,7 @@ pub(super) const FORMATS: &[Format] = &[
     secret("stellar-key", "https://developers.stellar.org/docs/learn/fundamentals/stellar-data-structures/accounts", &[Text("S"), Run(Base32, 55, 55)]),
     secret("pinterest-token", "https://github.com/betterleaks/betterleaks", &[Text("pina_"), Run(UrlSafe, 20, 200)]),
     secret("samsara-key", "https://github.com/betterleaks/betterleaks", &[Text("samsara_api_"), Run(Alnum, 26, 32)]),
-    secret("lichess-token", "https://lichess.org/api", &[Text("lip_"), Run(Word, 16, 60)]),
+    secret("lichess-token", "https://lichess.org/api", &[Text("lip_"), Run(Alnum, 20, 40)]),
     secret("authress-key", "https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml", &[Either(&["sc_", "ext_", "scauth_", "authress_"]), Run(LowerAlnum, 5, 30), Text("."), Run(LowerAlnum, 4, 6), Either(&[".acc_", ".acc-"]), Run(UrlSafe, 10, 32), Text("."), Run(Bearer, 30, 120)]),
     secret("settlemint-token", "https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml", &[Either(&["sm_aat_", "sm_pat_", "sm_sat_"]), Run(Alnum, 16, 16)]),
     secret("intra42-secret", "https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml", &[Either(&["s-s4t2ud-", "s-s4t2af-"]), Run(Hex, 64, 64)]),
