@@ -198,3 +198,16 @@ async fn a_stack_whose_creation_failed_has_to_be_deleted_before_its_name_is_free
     })
     .await;
 }
+
+/// What no code of MiniStack's looks at is nonsense or left undone; what a test reads from the template is let through.
+#[tokio::test]
+async fn a_property_that_nothing_is_done_with_is_refused() {
+    check(async |account| {
+        let template = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeouts: 5}}}";
+        let refused = account.deploy("tried", template).await;
+        let let_through = format!("{TABLE}, SSESpecification: {{SSEEnabled: true}}}}");
+        account.deploy("let-through", &format!("Resources: {{Table: {{{let_through}}}}}")).await.expect("the stack");
+        refused.is_err_and(|error| error.to_string().contains("has no VisibilityTimeouts"))
+    })
+    .await;
+}
