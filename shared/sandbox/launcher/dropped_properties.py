@@ -1,8 +1,9 @@
 """Templates whose settings MiniStack would drop in silence are refused, where CloudFormation would carry them out or
 refuse them itself.
 
-A property counts as dropped when the code that makes the resource never looks at it: nonsense, and what MiniStack
-does not do. Those of `dropped.json` are let through: a test reads each of them from the template itself.
+A property counts as dropped when the code that makes the resource never looks at it, or the code that updates it never
+at one that was changed: nonsense, and what MiniStack does not do. Those of `dropped.json` are let through: a test reads
+each of them from the template itself.
 """
 
 import json
@@ -58,20 +59,37 @@ class Watched(dict):
 
 
 def apply():
-    """For the creation of resources of every type."""
+    """For resources of every type, when they are made and when they are updated."""
     for kind, handler in provisioners._RESOURCE_HANDLERS.items():
         if "create" in handler:
-            handler["create"] = _refusing(kind, handler["create"])
+            handler["create"] = _making(kind, handler["create"])
+        if "update" in handler:
+            handler["update"] = _updating(kind, handler["update"])
 
 
-def _refusing(kind, create):
+def _making(kind, create):
     def created(logical_id, props, *rest):
-        watched, given = Watched(props), set(props)
+        watched = Watched(props)
         made = create(logical_id, watched, *rest)
-        dropped = sorted(given - watched.seen - set(LET_THROUGH.get(kind, ())))
-        if dropped:
-            raise ValueError(f"Properties validation failed for resource {logical_id}: {kind} has no {', '.join(dropped)}, "
-                             "or the sandbox does nothing with it")
+        _refuse(kind, logical_id, props.keys() - watched.seen)
         return made
 
     return created
+
+
+def _updating(kind, update):
+    def updated(physical_id, old_props, new_props, *rest):
+        watched = Watched(new_props)
+        made = update(physical_id, old_props, watched, *rest)
+        changed = {name for name, value in new_props.items() if old_props.get(name) != value}
+        _refuse(kind, physical_id, changed - watched.seen)
+        return made
+
+    return updated
+
+
+def _refuse(kind, resource, unseen):
+    dropped = sorted(unseen - set(LET_THROUGH.get(kind, ())))
+    if dropped:
+        raise ValueError(f"Properties validation failed for resource {resource}: {kind} has no {', '.join(dropped)}, "
+                         "or the sandbox does nothing with it")

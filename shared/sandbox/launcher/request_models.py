@@ -1,8 +1,9 @@
 """Requests as AWS takes them: each is held against botocore's model of its API before MiniStack sees it.
 
-botocore's own check knows no patterns and no enums, and MiniStack checks little of the rest. Refused are: a member that
-is required and absent, one that the operation does not have, another type, a length, a number or a pattern that does
-not fit, and a word that an enum does not have. Services whose requests go unread (S3's are XML) are left to MiniStack.
+It is so before anybody looks at the signature. botocore's own check knows no patterns and no enums, and MiniStack checks
+little of the rest. Refused are: a member that is required and absent, one that the operation does not have, another
+type, a length, a number or a pattern that does not fit, and a word that an enum does not have. Services whose requests
+go unread (S3's are XML) are left to MiniStack.
 
 The refusal is in AWS's words, which name member and constraint ("1 validation error detected: Value at 'functionName'
 failed to satisfy constraint: Member must not be null"). AWS shows the value too unless it is marked as sensitive; here
@@ -220,7 +221,11 @@ def _cbor(service, path, body):
 def read(service, method, path, query, headers, body):
     """The operation of a request and its members, whatever the protocol."""
     if "x-amz-target" in headers:
-        return _operation(service, headers["x-amz-target"].rpartition(".")[2]), _json(body)
+        prefix, _, name = headers["x-amz-target"].rpartition(".")
+        operation = _operation(service, name)
+        if operation.metadata.get("targetPrefix") != prefix:
+            raise Unreadable("UnknownOperationException")
+        return operation, _json(body)
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return _form(service, body)
     if "/operation/" in path:

@@ -36,8 +36,9 @@ async fn every_constraint_of_every_call_is_held() {
         "endpoint": sandbox.endpoint(),
         "key": administrator.access_key_id(),
         "secret": administrator.secret_access_key(),
-        "services": services(),
-        "methods": methods(),
+        // Nothing here speaks CBOR yet: one operation of CloudWatch shows that it is read.
+        "services": services().into_iter().chain(["cloudwatch".to_owned()]).collect::<Vec<_>>(),
+        "methods": methods().into_iter().chain(["set_alarm_state".to_owned()]).collect::<Vec<_>>(),
     });
     let tried = tokio::task::spawn_blocking(move || mutate(&asked.to_string())).await.expect("the faults");
 

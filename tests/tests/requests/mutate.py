@@ -123,6 +123,8 @@ def faults(shape, value, path=(), said=""):
             yield "patterns that no text breaks", path, limits["pattern"], (said, "")
         else:
             yield "patterns broken", path, wrong, (said, "regular expression pattern")
+    if kind in ("integer", "long"):
+        yield "numbers that are none", path, "x", (said, f"Member must be of type {kind}")
     if kind in NUMBERS:
         if "min" in limits:
             yield "numbers too small", path, limits["min"] - 1, (said, f"value greater than or equal to {limits['min']}")
@@ -166,6 +168,9 @@ class Api:
         body, query = made["body"], dict(made["query_string"] or {})
         if unheard and protocol == "rest-json" and (not body or operation.input_shape.serialization.get("payload")):
             query["Unheard"] = "of"
+        elif unheard and protocol == "smithy-rpc-v2-cbor":
+            # A map of fewer than 23 pairs has their number in its first byte (RFC 8949, section 3.1).
+            body = bytes([body[0] + 1]) + body[1:] + b"\x67Unheard\x62of"
         elif unheard and isinstance(body, dict):
             body = {**body, "Unheard": "of"}
         elif unheard:
