@@ -341,8 +341,10 @@ def checked(app):
     async def answered(scope, receive, send):
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers") or ()}
         signed = re.search(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request", headers.get("authorization", ""))
-        # A function's URL is signed for Lambda too, and is no request of its API.
-        if not signed or signed[1] not in SERVICES or ".lambda-url." in headers.get("host", ""):
+        # A function's URL is signed for Lambda too and is no request of its API; nor are MiniStack's own addresses, such
+        # as those of packages of code.
+        other = ".lambda-url." in headers.get("host", "") or scope["path"].startswith("/_")
+        if not signed or signed[1] not in SERVICES or other:
             await app(scope, receive, send)
             return
         parts, more = [], True
