@@ -177,8 +177,8 @@ fn announce(
 /// How its owner starts a function anew, as a POSIX shell takes it, with every setting as it was in the end.
 ///
 /// Only an update that changes something is sure to bring new environments: what becomes of one that changes nothing is
-/// written nowhere (?). So the description is changed and put back. The environment, which the answer of an update
-/// holds, is not printed.
+/// written nowhere (? empty-update). So the description is changed and put back. The environment, which the answer of an
+/// update holds, is not printed.
 ///
 /// The description is whatever the function's owner wrote, and the AWS CLI reads a file of the caller's where an
 /// argument begins with `file://` (<https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html>).

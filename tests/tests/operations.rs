@@ -54,7 +54,7 @@ fn table(heading: &str) -> BTreeMap<String, Row> {
             _ => panic!("no class: {line}"),
         };
         let operation = operation.trim_matches('`').to_owned();
-        let event = event.trim_end_matches(" (?)").trim_matches('`').to_owned();
+        let event = event.trim_end_matches(" (? event-names)").trim_matches('`').to_owned();
         assert!(event.starts_with(&operation), "{line}");
         assert!(before < operation, "in the order of the alphabet: {operation} after {before}");
         before.clone_from(&operation);

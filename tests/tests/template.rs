@@ -446,7 +446,7 @@ fn the_template_keeps_the_limits_of_aws() {
     let template = Template::read();
     // From a bucket, which is where `aws cloudformation deploy --s3-bucket` puts what has more than 51,200 bytes.
     assert!(TEMPLATE.len() < 1_000_000, "{} bytes", TEMPLATE.len());
-    // GovCloud may not know it (?).
+    // GovCloud may not know it (? bus-description).
     assert_eq!(template.resource("Bus")["Properties"].get("Description"), None);
     for (name, rule) in template.of_type("AWS::Events::Rule") {
         // PutRule takes 2,048 characters.

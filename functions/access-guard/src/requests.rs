@@ -26,7 +26,7 @@ pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<R
             let (function, qualifier) = event.function("functionName")?;
             Some(access(event, function, qualifier, Vec::new()))
         }
-        // The event names of this API are unconfirmed: they follow the operations' names.
+        // The event names of this API are unconfirmed (? event-names): they follow the operations' names.
         "PutResourcePolicy" => {
             let (function, qualifier) = event.function("resourceArn")?;
             let introduced = Introduced { surface: Some(Surface::ResourcePolicy(qualifier.clone())), sid: None };
@@ -104,7 +104,7 @@ fn with_url(qualifier: Option<Qualifier>) -> BTreeSet<Surface> {
     let policy = Surface::ResourcePolicy(qualifier.clone());
     let url = match qualifier {
         // The function's own URL runs this version; whether Lambda then asks the version's policy as well is documented
-        // nowhere (?).
+        // nowhere (? published-url).
         Some(version) if version.is_latest_published() => None,
         // A version has no URL: only the function itself and its aliases have.
         Some(version) if version.is_version() => return BTreeSet::from([policy]),

@@ -35,7 +35,7 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
             Some(ReconcileRequest { introduced: vec![Introduced { surface: None, sid: None }], ..request })
         }
         // A new role too, made from a template: only the answer says what it is called (botocore's model). That the
-        // event is named like the operation, as all of IAM's are, is unconfirmed (?).
+        // event is named like the operation, as all of IAM's are, is unconfirmed (? event-names).
         "AcquireRole" => {
             let role = RoleArn::named(event.results.get("role")?.get("roleName")?.as_str()?, &event.home).ok()?;
             let introduced = vec![Introduced { surface: None, sid: None }];

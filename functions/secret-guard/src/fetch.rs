@@ -223,7 +223,7 @@ impl Seen<'_> {
             None => Keeping::nothing(self.key, function)?,
         };
         let mut versions = around.versions;
-        // Whether it is listed with the others is documented nowhere (?).
+        // Whether it is listed with the others is documented nowhere (? latest-published).
         let number = Qualifier::latest_published().to_string();
         versions.extend(running.map(|running| (number, running.version_facts(self.key))));
         let boundary = match around.boundary {

@@ -256,9 +256,9 @@ impl Aws {
     /// GetPolicy showed with the revision `judged`.
     ///
     /// PutResourcePolicy and DeleteResourcePolicy take the revision that GetResourcePolicy gives, RemovePermission the
-    /// one that GetPolicy gives (Lambda API reference). Whether the two are the same is said nowhere (?), so neither is
-    /// taken for the other; nor whether both write a policy in the same way (?), so where the texts differ, an
-    /// unchanged revision of GetPolicy's has the word.
+    /// one that GetPolicy gives (Lambda API reference). Whether the two are the same is said nowhere
+    /// (? policy-revisions), so neither is taken for the other; nor whether both write a policy in the same way
+    /// (? policy-text), so where the texts differ, an unchanged revision of GetPolicy's has the word.
     ///
     /// A policy is never written over without a lock. Where this API shows none for a policy that GetPolicy shows, the
     /// Region does not really have it, and whoever asks has to do with single statements. Only where GetPolicy shows no

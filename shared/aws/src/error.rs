@@ -58,7 +58,7 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
     let kind = kind(code.as_deref(), status);
-    // Whether the body is JSON or XML then is not sure (?).
+    // Whether the body is JSON or XML then is not sure (? not-offered).
     let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
     let unknown = body.windows(NOT_OFFERED.len()).any(|part| part == NOT_OFFERED.as_bytes());
     let kind = if kind == ErrorKind::Denied && unknown { ErrorKind::NotOffered } else { kind };

@@ -213,7 +213,7 @@ impl Aws {
         };
         let (aliases, (versions, managed)) = future::try_join(aliases, versions).await?;
         let mut found = BTreeSet::from([None]);
-        // Whether it is listed with the others is documented nowhere (?).
+        // Whether it is listed with the others is documented nowhere (? latest-published).
         found.extend(managed.then(|| Some(Qualifier::latest_published())));
         // `$LATEST` is the function itself and no qualifier here.
         found.extend(aliases.into_iter().chain(versions).filter_map(|name| name.parse().ok()).map(Some));

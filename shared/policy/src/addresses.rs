@@ -33,8 +33,8 @@ const ALL_V4: Ipv4Net = v4(0, 0, 0, 0, 0);
 /// (<https://www.iana.org/assignments/ipv6-address-space>).
 const ROUTED_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// IPv4 addresses in IPv6's clothes. Whether AWS takes them for what they are is written nowhere (?): they count as
-/// both.
+/// IPv4 addresses in IPv6's clothes. Whether AWS takes them for what they are is written nowhere
+/// (? mapped-addresses): they count as both.
 const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
 
 /// Addresses that somebody may call from.

@@ -13,6 +13,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import dropped_properties
 import environment_keys
 import function_policy
 import managed_instances
@@ -51,6 +52,7 @@ def apply():
     secret_policies.principals_exist()
     secret_versions.apply()
     stacks.apply()
+    dropped_properties.apply()
     tracing.apply()
     lambda_requests()
 

@@ -14,8 +14,8 @@ from ministack.services import lambda_svc
 
 LIMIT = 20 * 1024
 
-# Whether a policy that lets the public in is refused (PublicPolicyException). When AWS does so is said nowhere (?): here, when a test asks
-# for it.
+# Whether a policy that lets the public in is refused (PublicPolicyException). When AWS does so is said nowhere
+# (? public-policy): here, when a test asks for it.
 refuses_public = False
 
 
@@ -74,7 +74,7 @@ class Policy:
     @property
     def whole_revision(self):
         """The lock of PutResourcePolicy and DeleteResourcePolicy, which GetResourcePolicy gives. Whether it is the same
-        is said nowhere (?): here it is not."""
+        is said nowhere (? policy-revisions): here it is not."""
         return self._revisions()[2]
 
     def existing(self):

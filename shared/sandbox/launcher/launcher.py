@@ -43,6 +43,7 @@ def main():
     import control
     import corrections
     import downloads
+    import request_models
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack import app as ministack
@@ -51,7 +52,7 @@ def main():
     application = ministack.app
     if os.environ.pop("WARDEN_SANDBOX_CORRECTIONS") == "on":
         corrections.apply()
-        application = downloads.ranged(application)
+        application = request_models.checked(downloads.ranged(application))
 
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]

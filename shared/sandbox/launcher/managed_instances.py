@@ -1,7 +1,7 @@
 """Functions on Lambda Managed Instances: the version `$LATEST.PUBLISHED`, which MiniStack does not know.
 
 `PublishTo` of CreateFunction, UpdateFunctionCode and PublishVersion makes it anew from `$LATEST`. It is not among the
-versions that ListVersionsByFunction names: whether AWS lists it is documented nowhere, and without is the worse.
+versions that ListVersionsByFunction names: whether AWS lists it is documented nowhere (? latest-published), and without is the worse.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html; the refusals are those of
 LocalStack, whose tests are validated against AWS. Invocations still run what MiniStack runs.
 """

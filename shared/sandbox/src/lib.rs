@@ -52,11 +52,12 @@ pub use deploy::Stack;
 pub use error::SandboxError;
 pub use fault::{CallMatch, Fault, Faults, Order};
 pub use managed::ManagedFunction;
-pub use models::models;
+pub use models::{models, python};
 pub use runtime_api::Reply;
 pub use trail::{Sighting, Trail};
 pub use warden_build::{build_guards, package_layer, package_text, workspace};
 
+pub use server::DROPPED_PROPERTIES;
 use server::Server;
 use upstream::{Upstream, element};
 

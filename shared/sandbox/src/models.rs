@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -26,7 +26,7 @@ print(json.dumps([loader.load_service_model(sys.argv[1], 'service-2', version) f
 /// # Errors
 /// What is missing and how to get it, or that botocore has no such service.
 pub fn models(target: &Path, service: &str) -> Result<Vec<Value>, SandboxError> {
-    let python = MINISTACK.install(target, &|_| {})?.join("bin/python");
+    let python = python(target)?;
     let failed = SandboxError::io("reading botocore's models with", &python);
     let mut command = Command::new(&python);
     let asked = command.args(["-I", "-c", SCRIPT, service]).stdin(Stdio::null()).output();
@@ -35,4 +35,12 @@ pub fn models(target: &Path, service: &str) -> Result<Vec<Value>, SandboxError> 
         false => Err(io::Error::other(String::from_utf8_lossy(&asked.stderr).trim().to_owned())),
     });
     printed.map_err(failed)
+}
+
+/// The Python that has MiniStack and botocore, installed under `<target>/sandbox` if need be; blocks.
+///
+/// # Errors
+/// What is missing and how to get it.
+pub fn python(target: &Path) -> Result<PathBuf, SandboxError> {
+    Ok(MINISTACK.install(target, &|_| {})?.join("bin/python"))
 }

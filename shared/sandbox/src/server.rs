@@ -15,15 +15,22 @@ use tempfile::TempDir;
 
 use crate::{ACCOUNT, Options, SandboxError};
 
+/// What the account drops from templates in silence: the type of a resource, and its properties. Whoever deploys one of
+/// these must read it from the template itself; a property of another name is refused.
+pub const DROPPED_PROPERTIES: &str = include_str!("../launcher/dropped.json");
+
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 11] = [
+const LAUNCHER: [(&str, &str); 14] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
     ("downloads.py", include_str!("../launcher/downloads.py")),
+    ("dropped.json", DROPPED_PROPERTIES),
+    ("dropped_properties.py", include_str!("../launcher/dropped_properties.py")),
     ("environment_keys.py", include_str!("../launcher/environment_keys.py")),
     ("function_policy.py", include_str!("../launcher/function_policy.py")),
     ("managed_instances.py", include_str!("../launcher/managed_instances.py")),
+    ("request_models.py", include_str!("../launcher/request_models.py")),
     ("secret_policies.py", include_str!("../launcher/secret_policies.py")),
     ("secret_versions.py", include_str!("../launcher/secret_versions.py")),
     ("stacks.py", include_str!("../launcher/stacks.py")),

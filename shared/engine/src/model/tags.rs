@@ -296,7 +296,7 @@ pub fn is_tag_key(key: &str) -> bool {
 /// The keys of a role's tags are case-insensitive: IAM keeps the spelling of whoever tagged last, and no two that
 /// differ in case alone (IAM user guide, "Tags for IAM resources": "Tag keys ... for IAM users and roles are not case
 /// sensitive"). On managed policies and Lambda functions they are case-sensitive. Were there two spellings all the same
-/// (?), one would stay as it is, so that [`OptIn::from_tags`] reports it.
+/// (? role-tag-spellings), one would stay as it is, so that [`OptIn::from_tags`] reports it.
 pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut folded = BTreeMap::new();
     // The right spelling comes last in the order of the tags: first here.

@@ -183,9 +183,9 @@ impl FunctionArn {
     /// `FunctionName`; in `NamespacedFunctionName`, which most operations take, a name may have dots). `x:y` can be
     /// read as a name with a qualifier too. A call reaches functions of its own Region alone, and another account's
     /// function cannot be changed from here: so what stands before the colon is a Region or an account only where it is
-    /// the one at home. `function:y` is y, as the pattern has it (?). By the pattern alone
-    /// `arn:aws:lambda:REGION:ACCOUNT:layer:x` would be the alias `x` of a function `layer`: an ARN of another type is
-    /// none of a function.
+    /// the one at home. `function:y` is y, as the pattern has it (? function-colon). By
+    /// the pattern alone `arn:aws:lambda:REGION:ACCOUNT:layer:x` would be the alias `x` of a function `layer`: an ARN of
+    /// another type is none of a function.
     ///
     /// # Errors
     /// [`NameError`] where the text is none of these.

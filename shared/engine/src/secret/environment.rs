@@ -127,7 +127,7 @@ impl Held {
 /// What a customer's KMS key asks of whoever changes a function whose environment it encrypts: Lambda decrypts,
 /// encrypts and grants the function's role the use of the key with the caller's own permissions ("Securing Lambda
 /// environment variables" in the Lambda developer guide; that an update with the same role needs the grant too is not
-/// said there (?)).
+/// said there (? key-grant)).
 pub const KEY_RIGHTS: &str = "kms:Decrypt, kms:Encrypt and kms:CreateGrant on that key";
 
 /// Keys of the content that no variable can have as its name.
@@ -533,7 +533,8 @@ impl Rotation {
 
 /// When another value reaches a function, for every record and every command that says so. An update of the
 /// configuration brings new environments (Lambda API reference, UpdateFunctionConfiguration: Lambda "provisions an
-/// instance of the function"). How long those of before go on is not said there (?), so nothing is promised of them.
+/// instance of the function"). How long those of before go on is not said there (? old-environments), so nothing is
+/// promised of them.
 pub const WHEN_IT_STARTS: &str = "environments that run now keep the value that they started with until they start \
                                   again: any update of the function's configuration does that, and a newly published \
                                   version where an alias, provisioned concurrency or SnapStart is in use";

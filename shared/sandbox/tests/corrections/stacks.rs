@@ -198,3 +198,20 @@ async fn a_stack_whose_creation_failed_has_to_be_deleted_before_its_name_is_free
     })
     .await;
 }
+
+/// What no code of MiniStack's looks at is nonsense or left undone; what a test reads from the template is let through.
+#[tokio::test]
+async fn a_property_that_nothing_is_done_with_is_refused() {
+    check(async |account| {
+        let queue = |more: &str| format!("Resources: {{Queue: {{Type: AWS::SQS::Queue, Properties: {{{more}}}}}}}");
+        let refused = |done: Result<_, SandboxError>| {
+            done.is_err_and(|error| error.to_string().contains("has no VisibilityTimeouts"))
+        };
+        let let_through = format!("Resources: {{Table: {{{TABLE}, SSESpecification: {{SSEEnabled: true}}}}}}}}");
+        account.deploy("let-through", &let_through).await.expect("the stack");
+        account.deploy("updated", &queue("VisibilityTimeout: 5")).await.expect("the stack");
+        refused(account.deploy("made", &queue("VisibilityTimeouts: 5")).await)
+            && refused(account.deploy("updated", &queue("VisibilityTimeout: 5, VisibilityTimeouts: 5")).await)
+    })
+    .await;
+}
