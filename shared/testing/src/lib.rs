@@ -792,5 +792,9 @@ impl<C> Clock for World<C> {
 
     async fn sleep(&self, duration: SignedDuration) {
         self.time.sleep(duration).await;
+        // Nothing wakes a run that has crashed.
+        if self.inner.borrow().crashed {
+            future::pending().await
+        }
     }
 }
