@@ -146,7 +146,7 @@ async fn a_narrowing_whose_lock_is_refused_falls_back_on_remove_permission() {
     assert_eq!(account.policy("cart", None).await, None);
 }
 
-/// What a Region says that does not have Lambda's API of July 2026 is documented nowhere (?).
+/// What a Region says that does not have Lambda's API of July 2026 is documented nowhere (? not-offered).
 #[tokio::test]
 async fn where_lambda_has_no_whole_policies_single_statements_go_and_come_back() {
     let account = Account::guarded().await;

@@ -72,7 +72,7 @@ const WITHOUT_URLS: &[&str] = &[
 
 /// Whether the function's Region has function URLs, as far as is known. Those of China and of GovCloud have none ("Amazon
 /// Lambda" in "Getting Started with Amazon Web Services in China", "AWS Lambda" in the AWS GovCloud user guide); of the
-/// other partitions nothing is known (?).
+/// other partitions nothing is known (? url-regions).
 fn has_urls(function: &FunctionArn) -> bool {
     function.partition() == "aws" && !WITHOUT_URLS.contains(&function.region())
 }

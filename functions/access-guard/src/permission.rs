@@ -59,7 +59,7 @@ const VIA_URL: &str = "lambda:InvokedViaFunctionUrl";
 
 /// The statement that AddPermission makes of its parameters, as the examples of the Lambda developer guide show them
 /// ("Viewing resource-based IAM policies in Lambda", "Control access to Lambda function URLs"). That of
-/// `EventSourceToken` is shown nowhere (?).
+/// `EventSourceToken` is shown nowhere (? event-source-token).
 fn written(resource: &str, partition: &str, sid: &str, permission: &Permission) -> Value {
     let who = permission.principal.as_str();
     let principal = if who == "*" {

@@ -65,8 +65,8 @@ fn publisher(layer: &str) -> Publisher {
     }
 }
 
-/// Variables by name, each from its vendor's documentation or code; (?) where only the variable is known, and not that
-/// page. They stay also where no extension is seen: a container that
+/// Variables by name, each from its vendor's documentation or code; `(? extension-variables)` where only the variable is
+/// known, and not that page. They stay also where no extension is seen: a container that
 /// the function talks to, or a layer of tomorrow, reads them.
 const NAMES: &[&str] = &[
     // Datadog: https://docs.datadoghq.com/serverless/aws_lambda/configuration/
@@ -75,7 +75,7 @@ const NAMES: &[&str] = &[
     // New Relic: https://docs.newrelic.com/docs/serverless-function-monitoring/aws-lambda-monitoring/
     "NEW_RELIC_LICENSE_KEY",
     // OpenTelemetry: https://opentelemetry.io/docs/languages/sdk-configuration/otlp-exporter/ (the exporter in the code
-    // reads them; whether a collector's layer does depends on its configuration (?))
+    // reads them; whether a collector's layer does depends on its configuration (? extension-variables))
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
@@ -91,14 +91,16 @@ const NAMES: &[&str] = &[
     "LIBHONEY_API_KEY",
     // Splunk: https://docs.splunk.com/observability/en/gdi/get-data-in/serverless/aws/otel-lambda-layer.html
     "SPLUNK_ACCESS_TOKEN",
-    // Coralogix: https://coralogix.com/docs/integrations/aws/aws-lambda-telemetry-exporter.md (?), and the layer before
+    // Coralogix: https://coralogix.com/docs/integrations/aws/aws-lambda-telemetry-exporter.md (? extension-variables), and the layer before
     // that: https://github.com/coralogix/aws-lambda-extension
     "CX_API_KEY",
     "CORALOGIX_PRIVATE_KEY",
-    // Instana: https://www.ibm.com/docs/en/instana-observability?topic=lambda-aws-native-tracing (?)
+    // Instana: https://www.ibm.com/docs/en/instana-observability?topic=lambda-aws-native-tracing
+    // (? extension-variables)
     "INSTANA_AGENT_KEY",
     // Logz.io: https://github.com/logzio/logzio-lambda-extensions (logzio-lambda-extensions-logs/utils/getters.go), and
-    // its layers of OpenTelemetry: https://github.com/logzio/opentelemetry-lambda (?)
+    // its layers of OpenTelemetry: https://github.com/logzio/opentelemetry-lambda
+    // (? extension-variables)
     "LOGZIO_LOGS_TOKEN",
     "LOGZIO_METRICS_TOKEN",
     "LOGZIO_TRACES_TOKEN",

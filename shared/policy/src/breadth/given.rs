@@ -16,7 +16,7 @@ const UUID: &str = "\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}\u{5}-\u{5}\u{5}\u{5}\u{5
 /// Names that AWS gives, by service and what stands before them: everybody knows how they start and how long they are.
 ///
 /// An id of EC2 has seventeen hexadecimal digits (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>),
-/// and so have those of EFS and Systems Manager; those that are given start with a zero. (?) No page says so; whoever
+/// and so have those of EFS and Systems Manager; those that are given start with a zero (? given-ids). Whoever
 /// writes `i-0*` means every instance. A key of KMS and a certificate of ACM have a UUID
 /// (<https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-id>,
 /// <https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateDetail.html>).
