@@ -111,6 +111,19 @@ impl Default for Options {
     }
 }
 
+/// What a running account can be set to, see [`Sandbox::set`]; what each is at first, and why, stands in
+/// `launcher/settings.py`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// How much of the account's concurrency Lambda keeps for functions that reserve none.
+    UnreservedFloor(u32),
+    /// For how many looks at a function, a read of its configuration or an update that is refused, an update of it is
+    /// under way.
+    UpdateLooks(u32),
+    /// How many reads of a role or of a policy still show what it was before the last change.
+    IamLag(u32),
+}
+
 /// A running local account. Dropping it ends it.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -222,6 +235,19 @@ impl Sandbox {
     /// When the account does not answer.
     pub async fn refuse_public_policies(&self, on: bool) -> Result<(), SandboxError> {
         self.upstream.control("refuse_public", &[("on", if on { "true" } else { "false" })]).await.map(drop)
+    }
+
+    /// Changes a setting of the account from now on.
+    ///
+    /// # Errors
+    /// When the account does not answer.
+    pub async fn set(&self, setting: Setting) -> Result<(), SandboxError> {
+        let (name, value) = match setting {
+            Setting::UnreservedFloor(value) => ("unreserved_floor", value),
+            Setting::UpdateLooks(value) => ("update_looks", value),
+            Setting::IamLag(value) => ("iam_lag", value),
+        };
+        self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
     }
 
     /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with half a minute.

@@ -11,8 +11,8 @@ use aws_sdk_lambda::{
 };
 use serde_json::{Value, json};
 use warden_sandbox::{
-    ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, build_guards, round_trips,
-    workspace,
+    ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Setting, Stack, build_guards,
+    round_trips, workspace,
 };
 
 /// An account with the guest deployed as a guard is, and a function `shop` that it watches.
@@ -30,6 +30,7 @@ impl Account {
             Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &GUEST)], layer: None };
         let outputs = sandbox.deploy(&stack).await.expect("the stack");
         assert_eq!(outputs, [("Guest".to_owned(), "arn:aws:lambda:us-east-1:111122223333:function:guest".to_owned())]);
+        sandbox.set(Setting::UpdateLooks(0)).await.expect("a setting");
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
