@@ -43,6 +43,8 @@ def _writing(handler):
 
 def _reading(name, handler):
     def read(params):
+        if not settings.iam_lag:
+            _before.clear()
         asked = list(_before) if name in OF_ALL else [(id(store), name) for store, name in _entities(params)]
         lagging = [key for key in asked if key in _before]
         now = {}

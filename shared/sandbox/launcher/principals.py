@@ -80,28 +80,34 @@ def apply():
     kms._put_key_policy, kms._create_key = _keyed(put_key_policy), _keyed(create_key)
 
 
+def saved(text):
+    """The policy as it is kept: its text as it came, where all its principals are named as they will be shown; a
+    LookupError where one is not there. What is no policy is left to whoever parses it."""
+    try:
+        kept_text = named(text, shown)
+        return text if json.loads(text) == json.loads(kept_text) else kept_text
+    except (ValueError, AttributeError):
+        return text
+
+
 def _trusting(handler, field):
     def checked(params):
         try:
-            params = {**params, field: [named(iam._p(params, field), shown)]}
+            text = saved(iam._p(params, field))
         except LookupError as missing:
             return iam._error(400, "MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{missing.args[0]}"',
                               ns="iam")
-        except (ValueError, AttributeError):
-            pass
-        return handler(params)
+        return handler({**params, field: [text]})
     return checked
 
 
 def _keyed(handler):
     def checked(data):
         try:
-            data = {**data, "Policy": named(data["Policy"], shown)} if data.get("Policy") else data
+            data = {**data, "Policy": saved(data["Policy"])} if data.get("Policy") else data
         except LookupError:
             return error_response_json("MalformedPolicyDocumentException",
                                        "Policy contains a statement with one or more invalid principals.", 400)
-        except (ValueError, AttributeError):
-            pass
         return handler(data)
     return checked
 

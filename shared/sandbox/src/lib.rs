@@ -39,7 +39,7 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::{SdkConfig, region::Region};
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
@@ -248,6 +248,26 @@ impl Sandbox {
             Setting::IamLag(value) => ("iam_lag", value),
         };
         self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
+    }
+
+    /// Waits until no update of a function of the home Region, its making included, is under way.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn ready(&self, function: &str) -> Result<(), SandboxError> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        loop {
+            let answer = self.upstream.root(Method::GET, ("lambda", self.region()), &path, &[], "").await?;
+            let found: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            match (found["State"].as_str(), found["LastUpdateStatus"].as_str()) {
+                (None, _) => {
+                    let detail = String::from_utf8_lossy(answer.body()).into_owned();
+                    return Err(SandboxError::Account { what: "GetFunctionConfiguration".to_owned(), detail });
+                }
+                (Some("Pending"), _) | (_, Some("InProgress")) => tokio::time::sleep(Duration::from_millis(5)).await,
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with half a minute.

@@ -15,7 +15,7 @@ impl Account {
     }
 
     /// Puts an event of that source on the default bus, and waits until it is delivered.
-    async fn put_event(&self, source: &str) {
+    pub(crate) async fn put_event(&self, source: &str) {
         let events = aws_sdk_eventbridge::Client::new(&self.sandbox.config());
         let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source(source).detail_type("d");
         events.put_events().entries(entry.detail("{}").build()).send().await.expect("put");
