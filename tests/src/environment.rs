@@ -2,11 +2,12 @@
 
 use crate::{Account, arn, role_arn};
 use aws_sdk_lambda::{
+    operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder,
     primitives::Blob,
     types::{Environment, FunctionCode, Runtime},
 };
 use serde_json::json;
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 use warden_engine::{
     model::tags::GuardKind,
     secret_ref::{Reference, WRAPPER, WRAPPER_VARIABLE},
@@ -71,22 +72,27 @@ impl Account {
 
     /// Waits until no update of a function is under way.
     pub async fn ready(&self, name: &str) {
-        loop {
-            let found = self.lambda.get_function_configuration().function_name(name).send().await.expect("it is there");
-            let under_way = found.state().is_some_and(|state| state.as_str() == "Pending")
-                || found.last_update_status().is_some_and(|status| status.as_str() == "InProgress");
-            if !under_way {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.sandbox.ready(name).await.expect("it is there");
     }
 
     /// Deploys another environment as a pipeline does, whole. Guards hear of it when Lambda is done.
     pub async fn deploy_environment(&self, name: &str, environment: &Variables) {
+        self.update(name, |update| update.environment(sent(environment))).await;
+    }
+
+    /// Gives a function another role. Guards hear of it when Lambda is done.
+    pub async fn swap_role(&self, name: &str, role: &str) {
+        self.update(name, |update| update.role(role_arn(role))).await;
+    }
+
+    async fn update(
+        &self,
+        name: &str,
+        change: impl FnOnce(UpdateFunctionConfigurationFluentBuilder) -> UpdateFunctionConfigurationFluentBuilder,
+    ) {
         self.sandbox.trail().faults().hold_deliveries();
-        let update = self.lambda.update_function_configuration().function_name(name).environment(sent(environment));
-        update.send().await.expect("updated");
+        let update = self.lambda.update_function_configuration().function_name(name);
+        change(update).send().await.expect("updated");
         self.ready(name).await;
         self.sandbox.trail().release(warden_sandbox::Order::Happened);
     }

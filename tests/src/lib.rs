@@ -153,7 +153,7 @@ impl Account {
         self.function_with_role(name, "shop", tags).await;
     }
 
-    /// Makes a function with that role and these tags.
+    /// Makes a function with that role and these tags, and waits until Lambda is done with it.
     pub async fn function_with_role(&self, name: &str, role: &str, tags: &[(&str, &str)]) {
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
@@ -163,6 +163,7 @@ impl Account {
         let create = create.handler("bootstrap").code(code).role(role_arn(role));
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         create.set_tags(Some(tags)).send().await.expect("the function");
+        self.ready(name).await;
     }
 
     /// Makes a function that is opted in to `mode`, and waits until Warden knows of it.

@@ -47,6 +47,28 @@ async fn without_the_tag_nothing_happens_and_with_observe_it_is_reported() {
     assert_eq!(account.story("watched").await, ["opted-in", "observed resource-policy public-invoke"]);
 }
 
+/// URLs from before October 2025 have one statement. It goes by RemovePermission, which has its auth type in the context.
+#[tokio::test]
+async fn the_one_statement_of_an_older_public_url_goes_beside_others() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+    account.sandbox.trail().faults().hold_deliveries();
+    let url = account.lambda.create_function_url_config().function_name("pay").auth_type(FunctionUrlAuthType::None);
+    url.send().await.expect("a URL");
+    let add = account.lambda.add_permission().function_name("pay").statement_id("FunctionURLAllowPublicAccess");
+    let add = add.principal("*").action("lambda:InvokeFunctionUrl").function_url_auth_type(FunctionUrlAuthType::None);
+    add.send().await.expect("a statement");
+    account.sandbox.trail().release(warden_sandbox::Order::Happened);
+    account.settle().await;
+
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"));
+    assert_eq!(account.sids("pay", None).await, ["orders"]);
+    let calls = account.sandbox.trail().calls();
+    assert!(calls.iter().any(|call| call.operation == "RemovePermission" && call.succeeded()));
+}
+
 #[tokio::test]
 async fn a_public_url_is_closed_and_keeps_its_address() {
     let account = Account::guarded().await;

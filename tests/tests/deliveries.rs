@@ -135,8 +135,7 @@ async fn a_swapped_role_takes_six_round_trips_or_seven_with_managed_policies() {
     trail.in_lockstep(true);
     for (name, role, expected) in [("pay", "inline", 6), ("stock", "attached", 7)] {
         let since = trail.calls().len();
-        let swap = account.lambda.update_function_configuration().function_name(name).role(role_arn(role));
-        swap.send().await.expect("swapped");
+        account.swap_role(name, role).await;
         account.settle().await;
         check_round_trips(&account, "warden-role-guard", since, expected);
         let function = account.lambda.get_function_configuration().function_name(name).send().await;

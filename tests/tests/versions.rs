@@ -58,6 +58,7 @@ async fn turned_to_arm64(account: &Account) {
     account.guarded_python("pay").await;
     account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", "Kx9-canary-vQ7mZ2pL")])).await;
     assert_eq!(account.layers("pay").await, [account.secret_layer()]);
+    account.ready("pay").await;
     account.sandbox.trail().faults().hold_deliveries();
     let update = account.lambda.update_function_code().function_name("pay").zip_file(code());
     update.architectures(Architecture::Arm64).send().await.expect("updated");

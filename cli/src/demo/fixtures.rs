@@ -44,6 +44,7 @@ pub(crate) async fn open(harness: &Harness) -> anyhow::Result<Shop> {
         let code = FunctionCode::builder().zip_file(Blob::new(code.clone())).build();
         let create = harness.lambda.create_function().function_name(name).runtime(Runtime::Python312);
         create.handler("app.handler").role(&role).code(code).send().await?;
+        harness.sandbox.ready(name).await?;
     }
     let content =
         LayerVersionContentInput::builder().zip_file(Blob::new(package_text("shop.py", "RATE = 0.19\n")?)).build();

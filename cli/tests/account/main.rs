@@ -160,6 +160,7 @@ impl Account {
 
     async fn create_function_by(&self, lambda: &aws_sdk_lambda::Client, name: &str) {
         new_function(lambda, name).send().await.expect("a function");
+        self.sandbox.ready(name).await.expect("it is there");
     }
 
     /// Runs `warden` as the administrator.
@@ -384,6 +385,7 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     };
     let deploy = async |value: &str| {
         let environment = Environment::builder().variables("DB_PASSWORD", value).variables("STAGE", "test").build();
+        account.sandbox.ready("shop").await.expect("it is there");
         let update = account.lambda.update_function_configuration().function_name("shop").environment(environment);
         update.send().await.expect("updated");
         account.settle().await;
@@ -452,6 +454,7 @@ async fn a_secret_is_rotated_from_a_pipe_and_its_value_is_shown_nowhere() {
     // What runs on Managed Instances has to be published to start anew.
     let fleet = on_managed_instances(new_function(&account.lambda, "fleet")).tags("warden:secrets", "strip");
     fleet.send().await.expect("a function");
+    account.sandbox.ready("fleet").await.expect("it is there");
     account.settle().await;
     let environment = Environment::builder().variables("DB_PASSWORD", THIRD).build();
     let update = account.lambda.update_function_configuration().function_name("fleet").environment(environment);
@@ -696,6 +699,7 @@ async fn what_is_taken_back_on_managed_instances_is_not_said_to_run() {
     let account = Account::guarded().await;
     let fleet = on_managed_instances(new_function(&account.lambda, "fleet"));
     fleet.tags("warden", "enforce").send().await.expect("a function");
+    account.sandbox.ready("fleet").await.expect("it is there");
     account.settle().await;
     let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
     let strong = iam.create_role().role_name("strong").assume_role_policy_document(TRUST).send().await;

@@ -171,3 +171,37 @@ for (const [name, bytes] of Object.entries(sections)) {
 writeFileSync(path.join(target, "table.bin"), Buffer.concat(Object.values(sections)));
 writeFileSync(path.join(target, "layout.rs"), layout);
 console.log(`${services.length} services, ${actions.length} actions, ${templates.size} templates, ${sets.size} sets, ${at} bytes`);
+
+// Beside it, for the sandbox and in no guard: the condition keys of each action, in the form that
+// shared/sandbox/launcher/condition_keys.py reads. One line a service: its prefix, a tab, and
+//
+//   {"sets": [[key]], "types": [[ARN pattern, set]], "actions": {name: [set, [[type, set of that row]]]}}
+//
+// Names and keys are in lower case; a key that ends in a slash stands for all that begin with it (aws:ResourceTag/${TagKey}).
+// What has no key is left out.
+const keysTarget = path.join(here, "../../sandbox/launcher/condition_keys.txt");
+const asKeys = (keys) =>
+  [...new Set((keys ?? []).map((key) => key.toLowerCase().replace(/(\$\{.*|tag-key)$/, "")))].sort(byText);
+const keyLines = services.map((service) => {
+  const keySets = new Map([["[]", 0]]);
+  const setOf = (keys) => number(keySets, JSON.stringify(asKeys(keys)));
+  const types = tryRead(`data/resourceTypes/${service}.json`) ?? {};
+  const kept = new Map();
+  const rowsOf = (resourceTypes) =>
+    resourceTypes.flatMap(({ name, conditionKeys }) => {
+      const type = types[name.toLowerCase()];
+      if (!type || !(type.conditionKeys?.length || conditionKeys.length)) return [];
+      const shown = [type.arn.replace(/\$\{[^}]*\}/g, "*"), setOf(type.conditionKeys)];
+      return [[number(kept, JSON.stringify(shown)), setOf(conditionKeys)]];
+    });
+  const found = Object.values(tryRead(`data/actions/${service}.json`) ?? {});
+  found.sort((a, b) => byText(a.name.toLowerCase(), b.name.toLowerCase()));
+  const rows = found
+    .map((action) => [action.name.toLowerCase(), [setOf(action.conditionKeys), rowsOf(action.resourceTypes)]])
+    .filter(([, [set, of]]) => set !== 0 || of.length > 0);
+  const parsed = (map) => [...map.keys()].map((key) => JSON.parse(key));
+  const table = { sets: parsed(keySets), types: parsed(kept), actions: Object.fromEntries(rows) };
+  return `${service}\t${JSON.stringify(table)}\n`;
+});
+writeFileSync(keysTarget, keyLines.join(""));
+console.log(`condition keys: ${keyLines.length} services, ${keyLines.join("").length} bytes`);

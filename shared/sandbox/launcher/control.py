@@ -6,6 +6,7 @@ GET  /_warden/busy                    how many invocations are running
 GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
+POST /_warden/set?name=number&...      sets what `settings.py` has
 POST /_warden/refuse_public?on=       whether policies of functions that let the public in are refused from now on
 GET  /_warden/permits?function=&action=&resource= may the function's role do that
 """
@@ -19,9 +20,11 @@ from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import request_scope
-from ministack.services import cloudwatch_logs, iam, lambda_svc, sts
+from ministack.services import iam, lambda_svc, sts
 
 import function_policy
+import service_principals
+import settings
 import tracing
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
@@ -111,47 +114,8 @@ def kill(trace=None, function=None):
 
 
 def admits(resource, action, source):
-    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`.
-
-    EventBridge names the rule and no account: a function whose policy asks for SourceAccount is never invoked
-    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html). In a topic's policy no statement
-    for it may have a Condition (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
-    service, region = resource.split(":")[2:4]
-    with request_scope(ACCOUNT, region):
-        if service == "logs":
-            return _logs_admit(resource.removesuffix(":*"), source)
-        found = iam_evaluator._resource_policy(service, resource)
-        if found is None:
-            return False
-        statements = _statements(found[0])
-        if service == "sns":
-            statements = [s for s in statements if s.get("Effect") == "Deny" or not s.get("Condition")]
-        return _allowed(statements, "events.amazonaws.com", action, resource, source)
-
-
-def _logs_admit(group, source):
-    """Whether the account's policies for logs let EventBridge write to a group: it does so as two services, and makes the
-    stream without naming a rule (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html)."""
-    policies = cloudwatch_logs._resource_policies.values()
-    statements = [s for policy in policies for s in _statements(policy["policyDocument"])]
-    return all(_allowed(statements, service, action, f"{group}:log-stream:eventbridge", named)
-               for service in ("events.amazonaws.com", "delivery.logs.amazonaws.com")
-               for action, named in (("logs:CreateLogStream", None), ("logs:PutLogEvents", source)))
-
-
-def _statements(document):
-    document = json.loads(document) if isinstance(document, str) else document
-    statements = document.get("Statement", [])
-    return [statements] if isinstance(statements, dict) else statements
-
-
-def _allowed(statements, service, action, resource, source):
-    """Whether a resource's policy lets a service do that, which names a source or none."""
-    context = iam_evaluator.EvalContext(
-        principal_arn="", principal_type="Service", principal_account=ACCOUNT, action=action, resource_arn=resource,
-        region=resource.split(":")[3], service_context={"aws:sourcearn": source} if source else {})
-    verdict = iam_evaluator.evaluate_resource_policy({"Statement": statements}, context, service=service)
-    return verdict.decision == "Allow"
+    """Whether a resource's own policy lets EventBridge do that to it for the rule `source`."""
+    return service_principals.admits("events.amazonaws.com", action, resource, source)
 
 
 def refuse_public(on):
@@ -160,21 +124,36 @@ def refuse_public(on):
 
 
 def permits(function, action, resource):
-    """Whether the role of a function (an ARN) may do that: Lambda parks failures with it."""
+    """Whether the role of a function (an ARN) may do that: Lambda parks failures with it. A customer's key that the
+    resource is encrypted with is used by the role too
+    (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
     region = function.split(":")[3]
     with request_scope(ACCOUNT, region):
         record, config, _ = lambda_svc._get_func_record_for_ref(function)
         if record is None:
             return False
         role = config["Role"].rsplit("/", 1)[-1]
-        context = iam_evaluator.EvalContext(
-            principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{config['FunctionName']}",
-            principal_type="AssumedRole", principal_account=ACCOUNT, action=action, resource_arn=resource,
-            region=region)
-        policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
-        limits = iam_evaluator._permissions_boundary(iam._roles, role, ACCOUNT)
-        return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
+        kind = resource.split(":")[2]
+        asked = [(kind, action, resource)]
+        key = service_principals.key_of(kind, resource)
+        if key is not None:
+            asked += [("kms", use, key["Arn"]) for use in ("kms:GenerateDataKey", "kms:Decrypt")]
+        return all(_permitted(role, config["FunctionName"], region, *one) for one in asked)
+
+
+def _permitted(role, name, region, service, action, resource):
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}", principal_type="AssumedRole",
+        principal_account=ACCOUNT, action=action, resource_arn=resource, region=region)
+    policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
+    limits = iam_evaluator._permissions_boundary(iam._roles, role, ACCOUNT)
+    verdict = iam_evaluator.evaluate(context, policies, *limits)
+    found = iam_evaluator._resource_policy(service, resource)
+    if found is not None:
+        verdict = iam_evaluator.combine_resource_policy(
+            verdict, context, *found, required=service in iam_evaluator._POLICY_REQUIRED, limits=limits)
+    return verdict.decision == "Allow"
 
 
 ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
-           "refuse_public": refuse_public}
+           "refuse_public": refuse_public, "set": settings.put}

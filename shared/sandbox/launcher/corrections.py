@@ -10,15 +10,20 @@ import re
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import get_region, json_response
+from ministack.core.responses import error_response_json, get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import context_keys
 import dropped_properties
 import environment_keys
 import function_policy
+import function_updates
+import iam_lag
 import managed_instances
+import principals
 import secret_policies
 import secret_versions
+import settings
 import stacks
 import tracing
 
@@ -45,8 +50,11 @@ def apply():
     latest_event_invoke_config()
     code_signing()
     put_events_delivers_nothing()
+    rules_with_targets()
+    policies_of_buses()
     bootstrap_environment()
     environment_keys.apply()
+    principals.apply()
     function_policy.apply()
     managed_instances.apply()
     secret_policies.principals_exist()
@@ -54,7 +62,10 @@ def apply():
     stacks.apply()
     dropped_properties.apply()
     tracing.apply()
+    context_keys.apply()
     lambda_requests()
+    function_updates.apply()
+    iam_lag.apply()
 
 
 def lambda_action_names():
@@ -138,6 +149,8 @@ def condition_keys():
         if removed.get():
             equals = removed.get().get("Condition", {}).get("StringEquals", {})
             found["lambda:FunctionUrlAuthType"] = equals.get("lambda:FunctionUrlAuthType")
+            principal = removed.get().get("Principal")
+            found["lambda:Principal"] = next(iter(principal.values())) if isinstance(principal, dict) else principal
         if iam_action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
             found["iam:PolicyARN"] = iam_actions._query_param(params, "PolicyArn")
         if iam_action == "events:PutEvents":
@@ -175,18 +188,18 @@ def tags_of_get_function():
 
 
 def unreserved_concurrency():
-    """Lambda keeps 100 of the account's concurrency for functions that reserve none, and refuses what would take it."""
+    """Lambda keeps some of the account's concurrency for functions that reserve none, and refuses what would take it."""
     put = lambda_svc._put_function_concurrency
 
     def reserve(name, data):
         wanted = int(data.get("ReservedConcurrentExecutions") or 0)
         others = sum(function.get("concurrency") or 0
                      for other, function in lambda_svc._functions.items() if other != name)
-        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < 100:
+        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < settings.unreserved_floor:
             return lambda_svc.error_response_json(
                 "InvalidParameterValueException",
                 "Specified ReservedConcurrentExecutions for function decreases account's "
-                "UnreservedConcurrentExecution below its minimum value of [100].", 400)
+                f"UnreservedConcurrentExecution below its minimum value of [{settings.unreserved_floor}].", 400)
         return put(name, data)
 
     lambda_svc._put_function_concurrency = reserve
@@ -462,6 +475,38 @@ def put_events_delivers_nothing():
             dispatch(event, view)
 
     eventbridge._put_events, eventbridge._dispatch_event = take, unless_taking
+
+
+def rules_with_targets():
+    """DeleteRule refuses a rule that has targets ("Before you can delete the rule, you must remove all targets": its API
+    reference)."""
+    delete = eventbridge._delete_rule
+
+    def deleted(data):
+        if eventbridge._targets.get(eventbridge._rule_key(data.get("Name"), data.get("EventBusName", "default"))):
+            return error_response_json("ValidationException", "Rule can't be deleted since it has targets.", 400)
+        return delete(data)
+
+    eventbridge._delete_rule = deleted
+
+
+def policies_of_buses():
+    """The policy of a bus is asked as well when somebody puts events on it, and PutPermission takes a whole one."""
+    put = eventbridge._put_permission
+
+    def permitted(data):
+        if "Policy" not in data:
+            return put(data)
+        eventbridge._event_bus_policies[data.get("EventBusName", "default")] = json.loads(data["Policy"])
+        return json_response({})
+
+    def of(arn):
+        policy = eventbridge._event_bus_policies.get(arn.rpartition("/")[2])
+        return policy and (policy, arn.split(":")[4])
+
+    eventbridge._put_permission = permitted
+    eventbridge.policy_for_arn = of
+    iam_evaluator._RESOURCE_POLICY_LOOKUPS["events"] = ("eventbridge", "policy_for_arn")
 
 
 def bootstrap_environment():

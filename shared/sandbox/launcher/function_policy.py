@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from ministack.core.responses import get_account_id, get_region, json_response, new_uuid
 from ministack.services import lambda_svc
 
+import principals
+
 LIMIT = 20 * 1024
 
 # Whether a policy that lets the public in is refused (PublicPolicyException). When AWS does so is said nowhere
@@ -118,7 +120,7 @@ def _owner(statement):
     return ":".join(next(iter(resources)).split(":")[:7])
 
 
-def _lets_the_public_in(statements):
+def lets_the_public_in(statements):
     """Everybody without a condition, which no reading of "public" leaves out."""
     everybody = lambda principal: principal == "*" or isinstance(principal, dict) and any(
         "*" in (who if isinstance(who, list) else [who]) for who in principal.values())
@@ -127,8 +129,17 @@ def _lets_the_public_in(statements):
 
 
 def _refuse_public(statements):
-    if refuses_public and _lets_the_public_in(statements):
+    if refuses_public and lets_the_public_in(statements):
         raise Refused(400, "PublicPolicyException", "The resource-based policy would grant public access, which isn't allowed.")
+
+
+def _existing(name):
+    """The principal under the name it is shown by, if it is there."""
+    try:
+        return principals.shown(name)
+    except LookupError as missing:
+        raise Refused(400, "InvalidParameterValueException",
+                      "The provided principal was invalid. Please check the principal and try again.") from missing
 
 
 def _principal(text):
@@ -136,7 +147,7 @@ def _principal(text):
         return "*"
     if text.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")):
         return {"Service": text}
-    return {"AWS": f"arn:aws:iam::{text}:root" if text.isdigit() else text}
+    return {"AWS": f"arn:aws:iam::{text}:root" if text.isdigit() else _existing(text)}
 
 
 def _first(query, name):
@@ -239,6 +250,7 @@ def _checked(document, arn):
         unqualified = len(arn.split(":")) == 7
         if not all(r == arn or unqualified and str(r).startswith(arn + ":") for r in _resources(statement)):
             raise invalid(f"the resource of every statement must be {arn}")
+        principals.rename_in(statement, _existing)
         if _owner(statement) != arn:
             raise invalid(f"a statement about one version or alias belongs into its own policy")
     return {key: value for key, value in parsed.items() if key != "Statement"}, statements

@@ -5,7 +5,10 @@ for as long as that principal is there)."""
 import json
 
 from ministack.core.responses import error_response_json, json_response
-from ministack.services import iam, secretsmanager
+from ministack.services import secretsmanager
+
+import function_policy
+from principals import arn_of, id_of, named
 
 
 def principals_exist():
@@ -15,6 +18,9 @@ def principals_exist():
                        secretsmanager.secret_policy_for_arn)
 
     def saved(data):
+        if data.get("BlockPublicPolicy") and _lets_the_public_in(data.get("ResourcePolicy", "{}")):
+            return error_response_json("PublicPolicyException", "The BlockPublicPolicy parameter is set to true, and the "
+                                       "resource policy did not prevent broad access to the secret.", 400)
         try:
             policy = named(data.get("ResourcePolicy", "{}"), id_of)
         except (ValueError, LookupError):
@@ -37,32 +43,9 @@ def principals_exist():
     secretsmanager.secret_policy_for_arn = evaluated
 
 
-def named(text, rename):
-    """The policy with its principals under other names."""
-    policy = json.loads(text)
-    statements = policy.get("Statement", [])
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        if isinstance(principal, dict) and "AWS" in principal:
-            names = principal["AWS"]
-            principal["AWS"] = rename(names) if isinstance(names, str) else [rename(name) for name in names]
-    return json.dumps(policy)
-
-
-def kept():
-    """Every role and user: its id and its ARN."""
-    return [(role["RoleId"], role["Arn"]) for role in iam._roles.values()] + \
-        [(user["UserId"], user["Arn"]) for user in iam._users.values()]
-
-
-def id_of(name):
-    if name == "*" or name.isdigit() or name.endswith(":root"):
-        return name
-    found = [ident for ident, arn in kept() if name in (ident, arn)]
-    if not found:
-        raise LookupError(name)
-    return found[0]
-
-
-def arn_of(name):
-    return next((arn for ident, arn in kept() if name == ident), name)
+def _lets_the_public_in(policy):
+    try:
+        statements = json.loads(policy).get("Statement", [])
+    except (ValueError, AttributeError):
+        return False
+    return function_policy.lets_the_public_in([statements] if isinstance(statements, dict) else statements)

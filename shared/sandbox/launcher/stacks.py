@@ -3,6 +3,8 @@
 Each function is tried by a test in `shared/sandbox/tests/corrections/stacks.rs`.
 """
 
+import json
+
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import (cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, sns, sqs)
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners, stacks
@@ -14,6 +16,7 @@ def apply():
     pseudo_parameters_in_conditions()
     taken_names()
     protected_tables()
+    topics()
     code_that_is_not_there()
     failed_creations()
 
@@ -90,6 +93,33 @@ def protected_tables():
         delete(name, props)
 
     provisioners._ddb_delete = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]["delete"] = deleted
+
+
+def topics():
+    """A topic has the key that its template names, and at first a policy that lets its owner in and no service: MiniStack
+    drops the one and lets everybody in."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+    create, update = handler["create"], handler["update"]
+
+    def created(logical_id, props, stack_name):
+        answer = create(logical_id, props, stack_name)
+        attributes = sns._topics[answer[0]]["attributes"]
+        policy = json.loads(attributes["Policy"])
+        policy["Statement"][0]["Condition"] = {"StringEquals": {"AWS:SourceOwner": get_account_id()}}
+        attributes["Policy"] = json.dumps(policy)
+        return keyed(answer, props)
+
+    def updated(physical_id, old_props, new_props, *rest, **named):
+        return keyed(update(physical_id, old_props, new_props, *rest, **named), new_props)
+
+    def keyed(answer, props):
+        attributes = sns._topics[answer[0]]["attributes"]
+        attributes.pop("KmsMasterKeyId", None)
+        if props.get("KmsMasterKeyId"):
+            attributes["KmsMasterKeyId"] = props["KmsMasterKeyId"]
+        return answer
+
+    handler["create"], handler["update"] = created, updated
 
 
 NO_SUCH_KEY = ("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: "

@@ -39,7 +39,7 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::{SdkConfig, region::Region};
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
@@ -113,6 +113,19 @@ impl Default for Options {
     fn default() -> Self {
         Self::in_workspace(&workspace())
     }
+}
+
+/// What a running account can be set to, see [`Sandbox::set`]; what each is at first, and why, stands in
+/// `launcher/settings.py`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// How much of the account's concurrency Lambda keeps for functions that reserve none.
+    UnreservedFloor(u32),
+    /// For how many looks at a function, a read of its configuration or an update that is refused, an update of it is
+    /// under way.
+    UpdateLooks(u32),
+    /// How many reads of a role or of a policy still show what it was before the last change.
+    IamLag(u32),
 }
 
 /// A running local account. Dropping it ends it.
@@ -226,6 +239,39 @@ impl Sandbox {
     /// When the account does not answer.
     pub async fn refuse_public_policies(&self, on: bool) -> Result<(), SandboxError> {
         self.upstream.control("refuse_public", &[("on", if on { "true" } else { "false" })]).await.map(drop)
+    }
+
+    /// Changes a setting of the account from now on.
+    ///
+    /// # Errors
+    /// When the account does not answer.
+    pub async fn set(&self, setting: Setting) -> Result<(), SandboxError> {
+        let (name, value) = match setting {
+            Setting::UnreservedFloor(value) => ("unreserved_floor", value),
+            Setting::UpdateLooks(value) => ("update_looks", value),
+            Setting::IamLag(value) => ("iam_lag", value),
+        };
+        self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
+    }
+
+    /// Waits until no update of a function of the home Region, its making included, is under way.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn ready(&self, function: &str) -> Result<(), SandboxError> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        loop {
+            let answer = self.upstream.root(Method::GET, ("lambda", self.region()), &path, &[], "").await?;
+            let found: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            match (found["State"].as_str(), found["LastUpdateStatus"].as_str()) {
+                (None, _) => {
+                    let detail = String::from_utf8_lossy(answer.body()).into_owned();
+                    return Err(SandboxError::Account { what: "GetFunctionConfiguration".to_owned(), detail });
+                }
+                (Some("Pending"), _) | (_, Some("InProgress")) => tokio::time::sleep(Duration::from_millis(5)).await,
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Waits until every event is delivered and every function has ended: [`Trail::settle`] with ten minutes.

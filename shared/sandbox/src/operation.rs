@@ -268,6 +268,12 @@ mod tests {
             ("ListFunctionUrlConfigs", ""),
             &[("functionName", "f")],
         );
+        check(
+            "POST",
+            "/2018-10-31/layers/l/versions/3/policy",
+            ("AddLayerVersionPermission", "20181031"),
+            &[("layerName", "l"), ("versionNumber", "3")],
+        );
         check("GET", "/2015-03-31/functions/", ("ListFunctions", "20150331"), &[]);
         check("GET", "/2015-03-31/nothing", ("", ""), &[]);
     }

@@ -20,19 +20,26 @@ use crate::{ACCOUNT, Options, SandboxError};
 pub const DROPPED_PROPERTIES: &str = include_str!("../launcher/dropped.json");
 
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 14] = [
+const LAUNCHER: [(&str, &str); 21] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
+    ("condition_keys.txt", include_str!("../launcher/condition_keys.txt")),
+    ("context_keys.py", include_str!("../launcher/context_keys.py")),
     ("control.py", include_str!("../launcher/control.py")),
     ("corrections.py", include_str!("../launcher/corrections.py")),
     ("downloads.py", include_str!("../launcher/downloads.py")),
     ("dropped.json", DROPPED_PROPERTIES),
     ("dropped_properties.py", include_str!("../launcher/dropped_properties.py")),
     ("environment_keys.py", include_str!("../launcher/environment_keys.py")),
+    ("function_updates.py", include_str!("../launcher/function_updates.py")),
+    ("iam_lag.py", include_str!("../launcher/iam_lag.py")),
+    ("principals.py", include_str!("../launcher/principals.py")),
+    ("settings.py", include_str!("../launcher/settings.py")),
     ("function_policy.py", include_str!("../launcher/function_policy.py")),
     ("managed_instances.py", include_str!("../launcher/managed_instances.py")),
     ("request_models.py", include_str!("../launcher/request_models.py")),
     ("secret_policies.py", include_str!("../launcher/secret_policies.py")),
     ("secret_versions.py", include_str!("../launcher/secret_versions.py")),
+    ("service_principals.py", include_str!("../launcher/service_principals.py")),
     ("stacks.py", include_str!("../launcher/stacks.py")),
     ("tracing.py", include_str!("../launcher/tracing.py")),
 ];

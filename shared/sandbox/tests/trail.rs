@@ -11,8 +11,8 @@ use aws_sdk_lambda::{
 };
 use serde_json::{Value, json};
 use warden_sandbox::{
-    ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Stack, build_guards, round_trips,
-    workspace,
+    ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Setting, Stack, build_guards,
+    round_trips, workspace,
 };
 
 /// An account with the guest deployed as a guard is, and a function `shop` that it watches.
@@ -23,13 +23,17 @@ struct Account {
 
 impl Account {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(parameters: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start(Options { retry_delay: Duration::from_millis(5), ..Options::default() }).await;
         let sandbox = sandbox.expect("a sandbox");
         let template = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/guest.yaml");
-        let stack =
-            Stack { name: "guest", template: &template, parameters: &[], guards: &[("guest", &GUEST)], layer: None };
+        let stack = Stack { name: "guest", template: &template, parameters, guards: &[("guest", &GUEST)], layer: None };
         let outputs = sandbox.deploy(&stack).await.expect("the stack");
         assert_eq!(outputs, [("Guest".to_owned(), "arn:aws:lambda:us-east-1:111122223333:function:guest".to_owned())]);
+        sandbox.set(Setting::UpdateLooks(0)).await.expect("a setting");
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
         // The end-of-directory record alone: the smallest zip there is.
         let mut zip = b"PK\x05\x06".to_vec();
@@ -57,6 +61,21 @@ impl Account {
 
     async fn is_open(&self) -> bool {
         self.lambda.get_policy().function_name("shop").send().await.is_ok()
+    }
+
+    /// Where an event of that source on the bus `warden` ended: each topic, and how.
+    async fn ends_of(&self, source: &str) -> Vec<(String, Outcome)> {
+        let events = aws_sdk_eventbridge::Client::new(&self.sandbox.config());
+        let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden");
+        let entry = entry.source(source).detail_type("d").detail("{}").build();
+        events.put_events().entries(entry).send().await.expect("put");
+        self.sandbox.settle().await.expect("settled");
+        let topic = |arn: &str| arn.rsplit(':').next().unwrap_or_default().to_owned();
+        let mut ends: Vec<(String, Outcome)> =
+            self.sandbox.trail().deliveries().into_iter().map(|end| (topic(&end.target), end.outcome)).collect();
+        ends.retain(|(_, outcome)| !matches!(outcome, Outcome::NotDelivered(_)));
+        ends.sort_by(|a, b| a.0.cmp(&b.0));
+        ends
     }
 
     fn outcomes(&self) -> Vec<Outcome> {
@@ -240,16 +259,19 @@ async fn eventbridge_names_the_rule_and_no_account_to_a_function() {
 #[tokio::test]
 async fn eventbridge_names_nothing_to_a_topic() {
     let account = Account::new().await;
-    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
-    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden").source("alert");
-    events.put_events().entries(entry.detail_type("d").detail("{}").build()).send().await.expect("put");
-    account.sandbox.settle().await.expect("settled");
-    let mut ends: Vec<(String, Outcome)> =
-        account.sandbox.trail().deliveries().into_iter().map(|end| (end.target, end.outcome)).collect();
-    ends.retain(|(_, outcome)| !matches!(outcome, Outcome::NotDelivered(_)));
-    ends.sort_by(|a, b| a.0.cmp(&b.0));
-    let topic = |name: &str| format!("arn:aws:sns:us-east-1:111122223333:{name}");
-    assert_eq!(ends, [(topic("bound"), Outcome::GivenUp { to: None }), (topic("open"), Outcome::Done)]);
+    assert_eq!(
+        account.ends_of("alert").await,
+        [("bound".to_owned(), Outcome::GivenUp { to: None }), ("open".to_owned(), Outcome::Done)]
+    );
+}
+
+#[tokio::test]
+async fn the_key_of_a_topic_lets_eventbridge_use_it_or_nothing_arrives() {
+    let account = Account::new().await;
+    assert_eq!(
+        account.ends_of("sealed").await,
+        [("keyed".to_owned(), Outcome::Done), ("locked".to_owned(), Outcome::GivenUp { to: None })]
+    );
 }
 
 #[tokio::test]
@@ -378,6 +400,39 @@ async fn a_failure_is_parked_only_if_the_functions_role_may() {
     account.sandbox.settle().await.expect("settled");
     assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: None }));
     assert_eq!(account.messages("failures").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_failure_is_parked_only_if_the_queue_does_not_refuse_the_functions_role() {
+    let account = Account::with(&[("Denied", "arn:aws:iam::111122223333:role/warden/guard/guest")]).await;
+    let deny = Fault::Answer { status: 403, code: "AccessDeniedException".to_owned() };
+    account.sandbox.trail().faults().inject_next(CallMatch::operation("RemovePermission"), 3, deny);
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.outcomes().last(), Some(&Outcome::GivenUp { to: None }));
+}
+
+#[tokio::test]
+async fn what_a_function_calls_says_which_function_it_is() {
+    let account = Account::new().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let only = async |function: &str| {
+        let arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}");
+        let statement = json!({"Effect": "Allow", "Action": "lambda:*", "Resource": "*",
+            "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": arn}}});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let put = iam.put_role_policy().role_name("guest").policy_name("least").policy_document(policy);
+        put.send().await.expect("a policy");
+    };
+    only("shop").await;
+    account.open("first").await;
+    account.sandbox.settle().await.expect("settled");
+    assert!(account.is_open().await);
+    only("guest").await;
+    account.open("second").await;
+    account.sandbox.settle().await.expect("settled");
+    let left = account.lambda.get_policy().function_name("shop").send().await.expect("a policy").policy;
+    assert!(!left.unwrap_or_default().contains("second"));
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Where MiniStack differs from AWS: each probe must hold on the corrected account and must not on the bare one. A
 //! probe that holds on the bare account means that MiniStack no longer needs that correction: take it out.
 
+mod conditions;
+mod policies;
 mod stacks;
+mod time;
 
 use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
-use warden_sandbox::{Options, Sandbox, Stack};
+use warden_sandbox::{Options, Sandbox, Setting, Stack};
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:shop";
 
@@ -39,6 +42,8 @@ struct Account {
 impl Account {
     async fn new(corrections: bool) -> Self {
         let sandbox = Sandbox::start(Options { corrections, ..Options::default() }).await.expect("a sandbox");
+        // The tests of what takes time say how much.
+        sandbox.set(Setting::UpdateLooks(0)).await.expect("a setting");
         let lambda = aws_sdk_lambda::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
         let account = Self { sandbox, lambda, iam };
@@ -927,18 +932,21 @@ async fn get_function_tells_tags_to_those_who_may_list_them() {
 }
 
 #[tokio::test]
-async fn a_hundred_of_the_concurrency_stay_unreserved() {
+async fn some_of_the_concurrency_stays_unreserved() {
     check(async |account| {
-        let put = |reserved| {
-            account
-                .lambda
-                .put_function_concurrency()
-                .function_name("shop")
-                .reserved_concurrent_executions(reserved)
-                .send()
+        let put = async |reserved| {
+            let put = account.lambda.put_function_concurrency().function_name("shop");
+            code(&put.reserved_concurrent_executions(reserved).send().await).to_owned()
         };
-        put(900).await.expect("what may be reserved");
-        code(&put(901).await) == "InvalidParameterValueException"
+        let mut refused = Vec::new();
+        for (floor, most) in [(None, 900), (Some(50), 950), (Some(10), 990)] {
+            if let Some(floor) = floor {
+                account.sandbox.set(Setting::UnreservedFloor(floor)).await.expect("a setting");
+            }
+            assert_eq!(put(most).await, "", "what may be reserved");
+            refused.push(put(most + 1).await);
+        }
+        refused == ["InvalidParameterValueException"; 3]
     })
     .await;
 }

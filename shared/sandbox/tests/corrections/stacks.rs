@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::types::{FunctionCode, LayerVersionContentInput, Runtime};
-use warden_sandbox::{SandboxError, Stack};
+use warden_sandbox::{Outcome, SandboxError, Stack};
 
 use crate::{Account, check, check_as_it_is, code};
 
@@ -100,6 +100,21 @@ async fn a_name_that_is_taken_is_not_given_again() {
             refused += usize::from(again.is_err_and(|error| error.to_string().contains("already exists")));
         }
         refused == resources.len()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_topic_without_a_policy_of_its_own_lets_no_service_in() {
+    check(async |account| {
+        let template = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: topic}}, \
+            Rule: {Type: AWS::Events::Rule, Properties: {EventPattern: {source: [warden]}, \
+            Targets: [{Id: topic, Arn: !Ref Topic}]}}}";
+        account.deploy("tried", template).await.expect("the stack");
+        account.put_event("warden").await;
+        let ends = account.sandbox.trail().deliveries();
+        assert!(!ends.is_empty());
+        ends.iter().all(|end| end.outcome != Outcome::Done)
     })
     .await;
 }

@@ -1,0 +1,18 @@
+"""What a test may set in a running account, by name (`control.py`)."""
+
+# What Lambda keeps of the account's concurrency for functions that reserve none. 100 by its guide; accounts whose limit
+# is small have been told 50 (milliHQ/terraform-aws-next-js#251) and 10 (DataDog/datadog-serverless-functions#621).
+unreserved_floor = 100
+# For how many looks at a function (a read of its configuration, or an update that is refused) an update of it is under
+# way. AWS takes a second or two for a zip, and whoever waits looks about once a second.
+update_looks = 2
+# How many reads of an IAM entity still show what it was before the last change.
+iam_lag = 0
+
+
+def put(**values):
+    """Sets some of them to a number."""
+    for name, value in values.items():
+        if not isinstance(globals().get(name), int):
+            raise KeyError(name)
+        globals()[name] = int(value)

@@ -1,0 +1,153 @@
+//! Policies of resources: whom they may name, what asks them, and what they refuse.
+
+use serde_json::{Value, json};
+
+use crate::{FUNCTION, check, check_as_it_is, code};
+
+const NOBODY: &str = "arn:aws:iam::111122223333:role/nobody";
+
+fn trust(principal: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": principal}}]})
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_trust_policy_names_principals_that_are_there() {
+    check(async |account| {
+        let iam = &account.iam;
+        let create = iam.create_role().role_name("trusting").assume_role_policy_document(trust(NOBODY)).send().await;
+        let update = |principal: &str| {
+            iam.update_assume_role_policy().role_name("probe").policy_document(trust(principal)).send()
+        };
+        let refused = [code(&create).to_owned(), code(&update(NOBODY).await).to_owned()];
+        update("arn:aws:iam::444455556666:role/elsewhere").await.expect("nobody here knows who is there");
+        update("111122223333").await.expect("an account");
+        refused == ["MalformedPolicyDocument"; 2]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trust_policy_knows_a_role_that_was_made_anew() {
+    check(async |account| {
+        let iam = &account.iam;
+        account.role("friend", "lambda.amazonaws.com").await;
+        let friend = "arn:aws:iam::111122223333:role/friend";
+        let update = iam.update_assume_role_policy().role_name("probe").policy_document(trust(friend));
+        update.send().await.expect("trusted");
+        let trusted = async || {
+            let role = iam.get_role().role_name("probe").send().await.expect("the role").role.expect("the role");
+            let text = role.assume_role_policy_document.unwrap_or_default();
+            let text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+            let policy: Value = serde_json::from_str(&text).expect("a policy");
+            policy["Statement"][0]["Principal"]["AWS"].as_str().unwrap_or_default().to_owned()
+        };
+        assert_eq!(trusted().await, friend);
+        iam.delete_role().role_name("friend").send().await.expect("deleted");
+        account.role("friend", "lambda.amazonaws.com").await;
+        trusted().await.starts_with("AROA")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_of_a_function_names_principals_that_are_there() {
+    check(async |account| {
+        let lambda = &account.lambda;
+        let add = |sid: &str, principal: &str| {
+            let add = lambda.add_permission().function_name("shop").statement_id(sid).principal(principal);
+            add.action("lambda:InvokeFunction").send()
+        };
+        let statement = json!({"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": FUNCTION,
+            "Principal": {"AWS": NOBODY}});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let put = lambda.put_resource_policy().resource_arn(FUNCTION).policy(policy).send().await;
+        let refused = [code(&add("one", NOBODY).await).to_owned(), code(&put).to_owned()];
+        add("two", "arn:aws:iam::111122223333:role/probe").await.expect("a role that is there");
+        refused == ["InvalidParameterValueException"; 2]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_of_a_key_names_principals_that_are_there() {
+    check(async |account| {
+        let kms = aws_sdk_kms::Client::new(&account.sandbox.config());
+        let statement = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": NOBODY}});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        code(&kms.create_key().policy(policy).send().await) == "MalformedPolicyDocumentException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secrets_policy_for_the_public_is_refused_where_the_call_asks_for_that() {
+    check(async |account| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&account.sandbox.config());
+        secrets.create_secret().name("till").secret_string("one").send().await.expect("a secret");
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+            "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]})
+        .to_string();
+        let put = |block: bool| {
+            secrets.put_resource_policy().secret_id("till").resource_policy(&policy).block_public_policy(block).send()
+        };
+        code(&put(true).await) == "PublicPolicyException" && put(false).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_policy_of_a_bus_is_asked() {
+    check(async |account| {
+        let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+        let deny = json!({"Version": "2012-10-17", "Statement": [{"Sid": "no", "Effect": "Deny", "Principal": "*",
+            "Action": "events:PutEvents", "Resource": "*"}]});
+        let entry = || {
+            let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source("warden");
+            events.put_events().entries(entry.detail_type("d").detail("{}").build()).send()
+        };
+        entry().await.expect("no policy");
+        events.put_permission().event_bus_name("default").policy(deny.to_string()).send().await.expect("a policy");
+        code(&entry().await) == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rule_with_targets_is_not_deleted() {
+    check(async |account| {
+        let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+        events.put_rule().name("all").event_pattern(r#"{"source":["warden"]}"#).send().await.expect("a rule");
+        let target = aws_sdk_eventbridge::types::Target::builder().id("shop").arn(FUNCTION).build().expect("a target");
+        events.put_targets().rule("all").targets(target).send().await.expect("a target");
+        let refused = code(&events.delete_rule().name("all").send().await) == "ValidationException";
+        events.remove_targets().rule("all").ids("shop").send().await.expect("removed");
+        refused && events.delete_rule().name("all").send().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tag_keys_of_roles_have_no_case() {
+    check_as_it_is(async |account| {
+        let iam = &account.iam;
+        let tag =
+            |key: &str, value: &str| aws_sdk_iam::types::Tag::builder().key(key).value(value).build().expect("a tag");
+        iam.tag_role().role_name("probe").tags(tag("warden", "enforce")).send().await.expect("tagged");
+        let both = iam.tag_role().role_name("probe").tags(tag("A", "1")).tags(tag("a", "2")).send().await;
+        let client = aws_sdk_iam::Client::new(
+            &account
+                .session(json!([{"Effect": "Allow", "Action": "iam:DeleteRolePolicy", "Resource": "*",
+                    "Condition": {"StringEquals": {"aws:ResourceTag/WARDEN": "enforce"}}}]))
+                .await,
+        );
+        let delete = client.delete_role_policy().role_name("probe").policy_name("none").send().await;
+        iam.tag_role().role_name("probe").tags(tag("Warden", "off")).send().await.expect("tagged");
+        let tags = iam.list_role_tags().role_name("probe").send().await.expect("tags").tags;
+        let tags: Vec<(&str, &str)> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
+        // Allowed, and there is nothing to delete.
+        code(&both) == "InvalidInput" && code(&delete) == "NoSuchEntity" && tags == [("Warden", "off")]
+    })
+    .await;
+}
