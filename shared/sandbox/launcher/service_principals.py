@@ -10,7 +10,7 @@ import os
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
-from ministack.services import cloudwatch_logs, kms, s3, sns, sqs
+from ministack.services import cloudwatch_logs, kms, sns, sqs
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
 ARN, OF_ACCOUNT, OF_OWNER = "aws:sourcearn", "aws:sourceaccount", "aws:sourceowner"
@@ -82,9 +82,8 @@ def _statements(document):
 
 
 def apply():
-    """Whoever evaluates a resource's policy for a service sees what the service supplies, whatever else was handed over;
-    a topic and a bucket
-    invoke a function whose policy lets them, and no other."""
+    """Whoever evaluates a resource's policy for a service sees what the service supplies, whatever else was handed
+    over."""
     evaluate = iam_evaluator.evaluate_resource_policy
 
     def evaluated(document, context, service=None, **rest):
@@ -101,21 +100,6 @@ def apply():
         return evaluate(document, context, service=service, **rest)
 
     iam_evaluator.evaluate_resource_policy = evaluated
-    deliver = sns._deliver_to_lambda
-
-    def delivered(endpoint, envelope, topic, *rest):
-        if admits("sns.amazonaws.com", "lambda:InvokeFunction", endpoint, topic):
-            deliver(endpoint, envelope, topic, *rest)
-
-    sns._deliver_to_lambda = delivered
-    notify = s3._deliver_event_to_lambda
-
-    def notified(function, event, *rest):
-        bucket = event["Records"][0]["s3"]["bucket"]["arn"]
-        if admits("s3.amazonaws.com", "lambda:InvokeFunction", function, bucket):
-            notify(function, event, *rest)
-
-    s3._deliver_event_to_lambda = notified
 
 
 def admits(service, action, resource, source):
