@@ -1,6 +1,6 @@
 """What an AWS service says of itself when it calls a resource on its own account: the source keys of its call.
 
-Every row has its source. What no source tells is not supplied (?): a policy that asks for it lets the service in nowhere
+Every row has its source. What no source tells is not supplied (? service-context): a policy that asks for it lets the service in nowhere
 here, as it would not where AWS does not supply it either. A service without a row names nothing.
 """
 
@@ -38,7 +38,7 @@ ROWS = {
     ("delivery.logs.amazonaws.com", "logs:PutLogEvents"): ({ARN}, _EVENTS),
     ("delivery.logs.amazonaws.com", "logs:CreateLogStream"): (set(), _EVENTS),
     # The key policies of these pages have no condition for EventBridge and for alarms; whether one would hold is said
-    # nowhere (?).
+    # nowhere (? service-context).
     ("events.amazonaws.com", "kms:GenerateDataKey"): (set(), _SQS_KEYS),
     ("events.amazonaws.com", "kms:Decrypt"): (set(), _SQS_KEYS),
     ("cloudwatch.amazonaws.com", "kms:GenerateDataKey"): (set(), _SNS_KEYS),
