@@ -49,7 +49,7 @@ fn what_outlives_the_stack_does_not_outlive_a_creation_that_failed() {
 }
 
 /// Each is a name of the template's own, or what everything in the ledger was made with.
-const TAKEN_OVER: [(&str, &str, &str); 4] = [
+const TAKEN_OVER: [(&str, &str, &str); 5] = [
     ("Ledger", "MakesTable", "ExistingTable"),
     ("ProofKey", "MakesProofKey", "ExistingProofKey"),
     ("HashKey", "MakesHashKey", "ExistingHashKey"),

@@ -42,9 +42,9 @@ async fn every_constraint_of_every_call_is_held() {
     });
     let tried = tokio::task::spawn_blocking(move || mutate(&asked.to_string())).await.expect("the faults");
 
-    let calls = GUARDS.iter().flat_map(|guard| guard.calls()).chain(permissions::OPERATOR);
-    let untried: Vec<&&str> =
-        calls.filter(|call| !tried.operations.contains(**call) && !NO_OPERATIONS.contains(*call)).collect();
+    let calls = GUARDS.iter().flat_map(|guard| guard.calls()).chain(permissions::OPERATOR.iter().copied());
+    let untried: Vec<&str> =
+        calls.filter(|call| !tried.operations.contains(*call) && !NO_OPERATIONS.contains(call)).collect();
     assert!(untried.is_empty(), "{untried:?}");
     assert!(tried.taken.is_empty(), "{:#?}", tried.taken);
     assert_eq!(tried.unbreakable, Vec::<String>::new(), "a pattern that breaks by nothing holds nothing");
