@@ -41,6 +41,7 @@ async fn on_managed_instances(account: &Account, tags: &[(&str, &str)], environm
 }
 
 async fn publish(account: &Account) {
+    account.ready("pay").await;
     let publish = account.lambda.publish_version().function_name("pay");
     publish.publish_to(FunctionVersionLatestPublished::LatestPublished).send().await.expect("published");
 }

@@ -279,6 +279,7 @@ async fn what_a_pipeline_took_away_comes_back() {
     ]});
     iam.create_role().role_name("new").assume_role_policy_document(trust.to_string()).send().await.expect("a role");
     let role = format!("arn:aws:iam::{ACCOUNT}:role/new");
+    account.ready("pay").await;
     account.lambda.update_function_configuration().function_name("pay").role(&role).send().await.expect("updated");
     account.settle().await;
     let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
@@ -325,10 +326,12 @@ async fn without_the_tag_nothing_happens_with_observe_it_is_reported_and_where_i
 async fn a_version_that_keeps_the_secret_is_named() {
     let account = Account::with_secrets_guarded(&[]).await;
     account.python("pay", &[("warden:secrets", "off")], &variables(&[("DB_PASSWORD", CANARY)])).await;
+    account.ready("pay").await;
     account.lambda.publish_version().function_name("pay").send().await.expect("a version");
     account.settle().await;
     account.tag("pay", &[("warden:secrets", "enforce")]).await;
     account.settle().await;
+    account.ready("pay").await;
     account.lambda.publish_version().function_name("pay").description("again").send().await.expect("a version");
     account.settle().await;
     account
