@@ -41,7 +41,7 @@ use warden_engine::{
 };
 
 /// What is said of an item that is not as Warden wrote it.
-const UNSEALED: &str = "its seal does not hold: Warden did not write it, or somebody changed it since";
+const UNSEALED: &str = "its seal does not hold: it was changed after it was written, or Warden never wrote it";
 
 type Item = HashMap<String, AttributeValue>;
 
