@@ -12,7 +12,7 @@
 use crate::{
     Aws,
     error::classify,
-    seal::{SealKey, Sealed},
+    seal::{SEAL_LENGTH, SealKey, Sealed},
 };
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
@@ -25,8 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     ledger::{
-        chain::verify,
-        rebuild::{Rebuilt, rebuild},
+        rebuild::Rebuilt,
         record::{Record, RecordId},
         state::{Damage, Head, History, Pause, SurfaceState, Tampered, next_version},
     },
@@ -50,6 +49,13 @@ const READINGS: usize = 4;
 
 /// How often a resource's items are read while others write them, before the event is left to be delivered again.
 const MOST_READINGS: usize = 12;
+
+/// No version reaches this: it is more than a commit in each microsecond of two centuries.
+const HIGHEST_VERSION: u64 = 1 << 53;
+/// How many damaged items a record names.
+const SENTENCES: usize = 5;
+/// How many characters of a key are shown.
+const KEY_SHOWN: usize = 60;
 
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
@@ -81,8 +87,50 @@ fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
 }
 
+/// The version that an item shows; 0 where it shows none that Warden could have written.
 fn version(item: &Item) -> u64 {
-    item.get("version").and_then(|value| value.as_n().ok()).and_then(|value| value.parse().ok()).unwrap_or_default()
+    let version: Option<u64> =
+        item.get("version").and_then(|value| value.as_n().ok()).and_then(|value| value.parse().ok());
+    version.filter(|version| *version < HIGHEST_VERSION).unwrap_or_default()
+}
+
+/// How many surfaces were put right in an hour. A counter that cannot be read is full, since it can only withhold.
+fn changes(item: &Item) -> u32 {
+    let changes = item.get("changes").and_then(|value| value.as_n().ok());
+    changes.and_then(|changes| changes.parse().ok()).unwrap_or(u32::MAX)
+}
+
+/// The surface whose state an item is, if its key is spelt as Warden spells it.
+fn surface_of(item: &Item) -> Option<Surface> {
+    let spelt = string(item, "sk")?.strip_prefix("state#")?;
+    spelt.parse::<Surface>().ok().filter(|surface| surface.to_string() == spelt)
+}
+
+/// What is said of damaged items, the first of them in full.
+#[derive(Default)]
+struct Sentences {
+    first: Vec<String>,
+    more: usize,
+}
+
+impl Sentences {
+    fn push(&mut self, sentence: String) {
+        if self.first.len() < SENTENCES {
+            self.first.push(sentence);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn absorb(&mut self, others: Sentences) {
+        self.more += others.more;
+        others.first.into_iter().for_each(|sentence| self.push(sentence));
+    }
+
+    fn into_lines(self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("and {} more items of the ledger's table", self.more));
+        self.first.into_iter().chain(more).collect()
+    }
 }
 
 /// The clock hour's key, UTC: `2026-11-21T10`.
@@ -108,9 +156,9 @@ struct Examined {
     /// What is wrong with the head or the end of the chain.
     of_head: Vec<String>,
     /// The states that cannot be used, and why.
-    of_states: BTreeMap<Surface, String>,
-    /// Items that are nobody's.
-    foreign: Vec<String>,
+    of_states: BTreeMap<Surface, &'static str>,
+    /// What is said of damaged items.
+    forged: Sentences,
     /// Whether a guard that wrote between the readings may be all there is to it.
     may_be_moving: bool,
 }
@@ -121,13 +169,15 @@ impl Examined {
     }
 }
 
-fn damage(item: Option<&Item>) -> Damage {
-    Damage { seal: item.and_then(|item| string(item, "seal")).map(str::to_owned) }
+fn damage(item: Option<&Item>, is_foreign: bool) -> Damage {
+    let seal = item.and_then(|item| string(item, "seal")).filter(|seal| seal.len() == SEAL_LENGTH);
+    Damage { seal: seal.map(str::to_owned), is_foreign }
 }
 
-/// The surfaces that records are about.
-fn told_of(records: &[StoredRecord]) -> impl Iterator<Item = Surface> {
-    records.iter().filter_map(|stored| stored.record.entry.surface.clone())
+/// A key, as it is shown.
+fn shown(item: &Item) -> String {
+    let sk: String = string(item, "sk").unwrap_or_default().chars().take(KEY_SHOWN).collect();
+    format!("{sk:?}")
 }
 
 /// The keys of this clock hour and of the one before.
@@ -180,12 +230,25 @@ impl Aws {
         Ok(StoredRecord { record, hash })
     }
 
+    /// The states' items. Of one whose seal does not hold only the keys and the seal are kept, so that nobody fills a
+    /// guard's memory.
     async fn states(&self, resource: &str) -> Result<Vec<Item>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
         let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :state)");
         let query = query.expression_attribute_values(":pk", text(resource));
-        let items = query.expression_attribute_values(":state", text("state#")).into_paginator().items().send();
-        items.collect::<Result<_, _>>().await.map_err(|error| classify("Query", &self.table, error))
+        let mut items = query.expression_attribute_values(":state", text("state#")).into_paginator().items().send();
+        let (mut next, key) = future::join(items.next(), self.seal_key()).await;
+        let key = key?;
+        let mut states = Vec::new();
+        while let Some(item) = next {
+            let mut item = item.map_err(|error| classify("Query", &self.table, error))?;
+            if self.sealed_text(key, &item, "state").is_none() {
+                item.retain(|name, _| ["pk", "sk", "seal"].contains(&name.as_str()));
+            }
+            states.push(item);
+            next = items.next().await;
+        }
+        Ok(states)
     }
 
     /// The record with the highest id.
@@ -216,17 +279,26 @@ impl Aws {
         Ok(Items { states, head: heads.pop(), newest, account })
     }
 
-    /// What an item holds under `name`, if its seal holds. It is read after that: text that somebody else wrote is not
-    /// even parsed.
-    fn sealed<T: DeserializeOwned>(&self, key: &SealKey, item: &Item, name: &str) -> Result<Option<T>, CallError> {
-        let (Some(pk), Some(sk)) = (string(item, "pk"), string(item, "sk")) else { return Ok(None) };
-        let (Some(body), Some(seal)) = (string(item, name), string(item, "seal")) else { return Ok(None) };
+    /// What an item holds under `name`, if its seal holds.
+    fn sealed_text<'a>(&self, key: &SealKey, item: &'a Item, name: &str) -> Option<&'a str> {
+        let (pk, sk, body, seal) =
+            (string(item, "pk")?, string(item, "sk")?, string(item, name)?, string(item, "seal")?);
         let sealed = Sealed { table: &self.table, pk, sk, kind: name, version: version(item), body };
-        if key.holds(sealed, seal) { self.read(item, name).map(Some) } else { Ok(None) }
+        key.holds(sealed, seal).then_some(body)
+    }
+
+    /// The same, read: text that somebody else wrote is not even parsed.
+    fn sealed<T: DeserializeOwned>(&self, key: &SealKey, item: &Item, name: &str) -> Result<Option<T>, CallError> {
+        self.sealed_text(key, item, name).map(|_| self.read(item, name)).transpose()
     }
 
     /// Compares what the items say with each other and with their seals.
-    fn examine(&self, key: &SealKey, items: &Items, newest: Option<&StoredRecord>) -> Result<Examined, CallError> {
+    fn examine(
+        &self,
+        key: &SealKey,
+        items: &Items,
+        end: Option<(RecordId, Fingerprint)>,
+    ) -> Result<Examined, CallError> {
         let mut examined = Examined::default();
         match &items.head {
             None if items.states.is_empty() && items.newest.is_none() => {}
@@ -240,97 +312,109 @@ impl Aws {
             },
         }
         let head = &examined.head;
-        let end = newest.map(|stored| (stored.record.id, stored.hash));
         if examined.of_head.is_empty() && end != head.last.zip(head.hash) {
             examined.of_head.push("the newest record is not the one that the head names".into());
             examined.may_be_moving = true;
         }
         let head_is_sound = examined.of_head.is_empty();
         for item in &items.states {
-            let sk = string(item, "sk").unwrap_or_default();
-            let Some(surface) = sk.strip_prefix("state#").and_then(|surface| surface.parse::<Surface>().ok()) else {
-                examined.foreign.push(format!("the item {sk:?} of the ledger's table is none of Warden's"));
+            let Some(surface) = surface_of(item) else {
+                examined.forged.push(format!("{} in the ledger's table is none of Warden's", shown(item)));
                 continue;
             };
-            let listed = examined.head.states.get(&surface).copied();
-            let fits = listed == Some(version(item));
-            match self.sealed::<SurfaceState>(key, item, "state")? {
-                Some(state) if head_is_sound && fits => {
-                    examined.states.insert(surface, SurfaceState { version: version(item), ..state });
+            let state = self.sealed::<SurfaceState>(key, item, "state")?;
+            match (examined.head.states.get(&surface), state) {
+                // Where the head is damaged, every state is built anew.
+                _ if !head_is_sound => {}
+                (Some(listed), Some(state)) if *listed == version(item) => {
+                    examined.states.insert(surface, SurfaceState { version: *listed, ..state });
                 }
-                Some(_) if head_is_sound => {
+                (Some(_), Some(_)) => {
                     examined.may_be_moving = true;
-                    examined.of_states.insert(surface, "is from another time".into());
+                    examined.of_states.insert(surface, "is from another time");
                 }
-                Some(_) => {}
-                None => {
-                    examined.of_states.insert(surface, "is not as Warden wrote it".into());
+                (Some(_), None) => {
+                    examined.of_states.insert(surface, "is not as Warden wrote it");
+                }
+                // One that was written a moment ago is listed at the next reading.
+                (None, _) => {
+                    examined.may_be_moving = true;
+                    examined.forged.push(format!("{} in the ledger's table is not in its head", shown(item)));
+                    let damage = Some(damage(Some(item), true));
+                    examined.states.insert(surface, SurfaceState { damage, ..SurfaceState::default() });
                 }
             }
         }
         for surface in examined.head.states.keys() {
             if !examined.states.contains_key(surface) && !examined.of_states.contains_key(surface) {
                 examined.may_be_moving = true;
-                examined.of_states.insert(surface.clone(), "is missing".into());
+                examined.of_states.insert(surface.clone(), "is missing");
             }
         }
         Ok(examined)
     }
 
-    /// A resource's records whose seals hold, in the order of their ids, and a sentence for each other one.
-    async fn sound_records(&self, key: &SealKey, pk: &str) -> Result<(Vec<StoredRecord>, Vec<String>), CallError> {
-        let (mut records, mut forged) = (Vec::new(), Vec::new());
-        for item in self.record_items(pk).await? {
+    /// What a resource's records tell, those whose seals hold, with what is said of the others.
+    async fn retold(&self, key: &SealKey, pk: &str) -> Result<(Rebuilt, Sentences), CallError> {
+        let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
+        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :rec)");
+        let query = query.expression_attribute_values(":pk", text(pk));
+        let mut items = query.expression_attribute_values(":rec", text("rec#")).into_paginator().items().send();
+        let (mut rebuilt, mut forged) = (Rebuilt::default(), Sentences::default());
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| classify("Query", &self.table, error))?;
             match self.stored(key, &item) {
-                Ok(stored) => records.push(stored),
-                Err(_) => {
-                    let sk = string(&item, "sk").unwrap_or_default();
-                    forged.push(format!("{sk:.40} in the ledger's table is not as Warden wrote it; it is not used"));
-                }
+                Ok(stored) => rebuilt.add(&stored.record, stored.hash),
+                Err(_) => forged.push(format!("{} in the ledger's table is not as Warden wrote it", shown(&item))),
             }
         }
-        Ok((records, forged))
+        Ok((rebuilt, forged))
     }
 
     /// What the sealed records tell in the place of damaged items.
-    fn rebuilt(&self, items: &Items, examined: Examined, records: &[StoredRecord]) -> History {
-        let Examined { head, states: mut surfaces, of_head, of_states, foreign: mut forged, may_be_moving: _ } =
-            examined;
-        let Rebuilt { head: told, states: mut rebuilt, unclear } = rebuild(records.iter().map(|stored| &stored.record));
+    fn rebuilt(&self, resource: &Resource, items: &Items, examined: Examined, told: Rebuilt) -> History {
+        let Examined { head, states: mut surfaces, of_head, of_states, mut forged, may_be_moving: _ } = examined;
+        let Rebuilt { head: told, mut states, unclear, is_linked, is_opt_in_whole } = told;
+        let names: BTreeSet<Surface> = states.keys().cloned().collect();
         let mut anew = |surface: &Surface| {
-            let sk = format!("state#{surface}");
-            let item = items.states.iter().find(|item| string(item, "sk") == Some(&sk));
-            let listed = head.states.get(surface).copied().unwrap_or_default();
-            let version = item.map_or(0, version).max(listed);
-            SurfaceState { version, damage: Some(damage(item)), ..rebuilt.remove(surface).unwrap_or_default() }
+            let item = items.states.iter().find(|item| surface_of(item).as_ref() == Some(surface));
+            let version = head.states.get(surface).copied().unwrap_or_default();
+            let state = states.remove(surface).unwrap_or_default();
+            let mut state = SurfaceState { version, damage: Some(damage(item, false)), ..state };
+            if is_linked && is_opt_in_whole && matches!(surface, Surface::Trust) {
+                // There would be a record of it, if anything in it had been worth keeping.
+                state.first.get_or_insert(Content::ABSENT);
+            }
+            state
         };
         if of_head.is_empty() {
-            let links = records.iter().map(|stored| (&stored.record, stored.hash));
-            let is_all_known =
-                verify(links, &head).is_ok() && of_states.keys().all(|surface| !unclear.contains(surface));
+            let is_whole = is_linked && !head.lost && (told.last, told.hash) == (head.last, head.hash);
+            let is_all_known = is_whole && of_states.keys().all(|surface| !unclear.contains(surface));
             for (surface, why) in of_states {
                 forged.push(format!("the state of {surface} in the ledger's table {why}: the records tell what stood"));
-                let mut state = anew(&surface);
-                if is_all_known {
-                    // There would be a record if anything in it had been worth keeping.
-                    state.first.get_or_insert(Content::ABSENT);
-                }
+                let state = anew(&surface);
                 surfaces.insert(surface, state);
             }
-            return History { head, surfaces, forged, tampered: Some(Tampered { is_all_known }), ..History::default() };
+            let (tampered, forged) = (Some(Tampered { is_all_known }), forged.into_lines());
+            return History { head, surfaces, forged, tampered, ..History::default() };
         }
-        forged.push(format!(
-            "in the ledger's table {}: the records that are left tell what stood",
-            of_head.join(", and ")
-        ));
-        // Every state is written anew, since nothing tells any more of which time it is.
-        let there = items.states.iter().filter_map(|item| string(item, "sk")?.strip_prefix("state#")?.parse().ok());
-        let all: BTreeSet<Surface> = there.chain(told_of(records)).collect();
-        let surfaces = all.into_iter().map(|surface| (surface.clone(), anew(&surface))).collect();
-        let item = items.head.as_ref();
-        let version = item.map_or(0, version).max(head.version);
-        let head = Head { version, damage: Some(damage(item)), lost: true, ..told };
-        History { head, surfaces, forged, tampered: Some(Tampered { is_all_known: false }), ..History::default() }
+        let what = of_head.join(", and ");
+        forged.push(format!("in the ledger's table {what}: the records that are left tell what stood"));
+        // Every state is built anew, since nothing tells any more of which time it is.
+        let trust = matches!(resource, Resource::Role(_)).then_some(Surface::Trust);
+        let all: BTreeSet<Surface> = names.into_iter().chain(trust).collect();
+        surfaces = all.into_iter().map(|surface| (surface.clone(), anew(&surface))).collect();
+        for item in &items.states {
+            // What no record tells of is written over where there is something to write.
+            if let Some(surface) = surface_of(item) {
+                let damage = Some(damage(Some(item), true));
+                surfaces.entry(surface).or_insert_with(|| SurfaceState { damage, ..SurfaceState::default() });
+            }
+        }
+        let damage = Some(damage(items.head.as_ref(), false));
+        let head = Head { version: 0, damage, lost: true, ..told };
+        let (tampered, forged) = (Some(Tampered { is_all_known: false }), forged.into_lines());
+        History { head, surfaces, forged, tampered, ..History::default() }
     }
 
     async fn single_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, CallError> {
@@ -447,8 +531,11 @@ impl Aws {
             let query = query.expression_attribute_values(":day", text(day.strftime("%Y-%m-%d").to_string()));
             let answer = query.expression_attribute_values(":sk", text(format!("rec#{id}"))).send().await;
             let answer = answer.map_err(|error| classify("Query", &self.table, error))?;
-            if let Some(item) = answer.items().first() {
-                return self.stored(key, item).map(Some);
+            // Somebody may have laid another item beside it.
+            let mut found = answer.items().iter().map(|item| self.stored(key, item)).collect::<Vec<_>>();
+            found.sort_by_key(Result::is_err);
+            if let Some(record) = found.into_iter().next() {
+                return record.map(Some);
             }
         }
         Ok(None)
@@ -485,11 +572,10 @@ impl Aws {
         let mut open = Vec::new();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| classify("Query", &self.table, error))?;
-            let (pk, sk) = (string(&item, "pk").unwrap_or_default(), string(&item, "sk").unwrap_or_default());
-            let resource = pk.parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
-            let surface =
-                sk.trim_start_matches("state#").parse().map_err(|error| damaged(&self.table, pk, sk, error))?;
-            if let Some(state) = self.sealed(key, &item, "state")? {
+            if let Some(state) = self.sealed(key, &item, "state")?
+                && let Some(resource) = string(&item, "pk").and_then(|pk| pk.parse().ok())
+                && let Some(surface) = surface_of(&item)
+            {
                 open.push((resource, surface, state));
             }
         }
@@ -505,25 +591,17 @@ impl Ledger for Aws {
         let (items, mut history) = loop {
             readings += 1;
             let (items, key) = future::try_join(self.items(&pk, now), self.seal_key()).await?;
-            let mut records = None;
-            let mut foreign = Vec::new();
-            let newest = items.newest.as_ref().map(|item| self.stored(key, item));
-            let newest = match newest {
+            let mut told = None;
+            let end = match items.newest.as_ref().map(|item| self.stored(key, item)) {
                 None => None,
-                Some(Ok(stored)) => Some(stored),
+                Some(Ok(stored)) => Some((stored.record.id, stored.hash)),
                 // Somebody laid a record at the end, or changed the last one.
                 Some(Err(_)) => {
-                    let (sound, forged) = self.sound_records(key, &pk).await?;
-                    foreign = forged;
-                    records.insert(sound).last().cloned()
+                    let (rebuilt, _) = told.insert(self.retold(key, &pk).await?);
+                    rebuilt.head.last.zip(rebuilt.head.hash)
                 }
             };
-            let mut examined = self.examine(key, &items, newest.as_ref())?;
-            examined.foreign.extend(foreign);
-            if examined.is_sound() {
-                let Examined { head, states: surfaces, foreign: forged, .. } = examined;
-                break (items, History { head, surfaces, forged, ..History::default() });
-            }
+            let mut examined = self.examine(key, &items, end)?;
             // A guard may have written between the readings of one item and of another. Every commit writes the head, so
             // that the next reading shows another one then. If it does not, nobody has written.
             let head_now = Some(items.head.as_ref().and_then(|item| item.get("seal").cloned()));
@@ -539,23 +617,23 @@ impl Ledger for Aws {
                 earlier = head_now;
                 continue;
             }
-            let records = match records {
-                Some(records) => records,
-                None => {
-                    let (sound, forged) = self.sound_records(key, &pk).await?;
-                    examined.foreign.extend(forged);
-                    sound
+            if examined.is_sound() {
+                let Examined { head, states: surfaces, mut forged, .. } = examined;
+                if let Some((_, others)) = told {
+                    forged.absorb(others);
                 }
+                break (items, History { head, surfaces, forged: forged.into_lines(), ..History::default() });
+            }
+            let (told, others) = match told {
+                Some(told) => told,
+                None => self.retold(key, &pk).await?,
             };
-            let history = self.rebuilt(&items, examined, &records);
+            examined.forged.absorb(others);
+            let history = self.rebuilt(resource, &items, examined, told);
             break (items, history);
         };
         let (this, previous) = hours(now);
         for item in &items.account {
-            let changes = || {
-                let changes = item.get("changes").and_then(|value| value.as_n().ok());
-                changes.and_then(|changes| changes.parse().ok()).unwrap_or_default()
-            };
             match string(item, "sk") {
                 Some("pause") => match self.read::<Pause>(item, "pause") {
                     Ok(pause) => history.pause = Some(pause),
@@ -563,8 +641,8 @@ impl Ledger for Aws {
                         history.forged.push("the pause in the ledger's table cannot be read; it is ignored".into());
                     }
                 },
-                Some(sk) if sk == this => history.changes.this = changes(),
-                Some(sk) if sk == previous => history.changes.previous = changes(),
+                Some(sk) if sk == this => history.changes.this = changes(item),
+                Some(sk) if sk == previous => history.changes.previous = changes(item),
                 Some(_) | None => {}
             }
         }
@@ -690,13 +768,16 @@ impl Aws {
                 .condition_expression("#version = :version")
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", number(version)),
-            Some(Damage { seal: Some(seal) }) => {
+            Some(Damage { seal: Some(seal), .. }) => {
                 put.condition_expression("seal = :seal").expression_attribute_values(":seal", text(seal))
             }
-            // No seal at all, or one that is no text.
-            Some(Damage { seal: None }) => put
-                .condition_expression("attribute_not_exists(seal) OR NOT attribute_type(seal, :text)")
-                .expression_attribute_values(":text", text("S")),
+            // No seal at all, or nothing that has the length of one.
+            Some(Damage { seal: None, .. }) => put
+                .condition_expression(
+                    "attribute_not_exists(seal) OR NOT attribute_type(seal, :text) OR size(seal) <> :length",
+                )
+                .expression_attribute_values(":text", text("S"))
+                .expression_attribute_values(":length", number(SEAL_LENGTH)),
         };
         Ok(TransactWriteItem::builder().put(built(put.build())?).build())
     }

@@ -8,6 +8,9 @@ use warden_engine::call_error::CallError;
 /// What KMS is asked to authenticate.
 const MESSAGE: &[u8] = b"lambda-warden: key for the seals of the ledger's items, 1";
 
+/// The length of a seal's text: 32 bytes in base64.
+pub(crate) const SEAL_LENGTH: usize = 44;
+
 /// What a seal covers: the whole item, and its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sealed<'a> {
@@ -71,6 +74,7 @@ mod tests {
         let key = SealKey(DerivedKey::of(7));
         let seal = key.seal(ITEM);
         assert!(key.holds(ITEM, &seal));
+        assert_eq!(seal.len(), SEAL_LENGTH);
         let others = [
             Sealed { table: "w-ledger2", ..ITEM },
             Sealed { pk: "arn:b", ..ITEM },

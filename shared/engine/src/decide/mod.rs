@@ -143,7 +143,6 @@ pub fn decide<G: Guard>(
         decider.surface(surface, snapshot);
     }
     decider.survey();
-    decider.mend();
     decider.decision
 }
 
@@ -262,23 +261,6 @@ impl<G: Guard> Decider<'_, G> {
         }
     }
 
-    /// Writes damaged states anew that this look has nothing else to say of, or every look would find them damaged.
-    fn mend(&mut self) {
-        if self.decision.head.guards.is_empty() {
-            return;
-        }
-        for (surface, state) in self.history.surfaces.iter().filter(|(_, state)| state.damage.is_some()) {
-            if self.is_full() {
-                self.decision.more = true;
-                break;
-            }
-            if !self.decision.states.contains_key(surface) {
-                self.bytes += length(state);
-                self.decision.states.insert(surface.clone(), state.clone());
-            }
-        }
-    }
-
     /// Whether the next surface has to wait for another commit.
     fn is_full(&self) -> bool {
         self.decision.drafts.len() + self.decision.states.len() >= ITEMS_PER_COMMIT || self.bytes >= BYTES_PER_COMMIT
@@ -309,7 +291,9 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
-            self.keep_first(surface, &snapshot.content, &mut state);
+            if judgement.unclear.is_none() {
+                self.keep_first(surface, &snapshot.content, &mut state);
+            }
             self.weigh(surface, snapshot, judgement, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
@@ -326,7 +310,11 @@ impl<G: Guard> Decider<'_, G> {
     /// Keeps what a surface held at the opt-in, and says it once, so that the records tell it too. Tagging again keeps
     /// nothing anew.
     fn keep_first(&mut self, surface: &Surface, content: &Content, state: &mut SurfaceState) {
-        let is_due = self.opt_in.mode == Mode::Enforce && state.first.is_none() && self.tampered.is_none();
+        // Of a resource that was made anew under the same name it is kept anew.
+        let is_kept = state.first.is_some() && !self.request.created();
+        // Where records were lost, nobody knows what was there.
+        let is_known = self.tampered.is_none() && !self.history.head.lost;
+        let is_due = self.opt_in.mode == Mode::Enforce && !is_kept && is_known;
         if !is_due || !self.guard.keeps_first(surface) || !fits(content) {
             return;
         }

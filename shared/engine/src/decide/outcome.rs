@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use std::{collections::BTreeMap, iter};
 
 /// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
-const REVERTS_KEPT: usize = 64;
+pub(crate) const REVERTS_KEPT: usize = 64;
 
 /// How an intent ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

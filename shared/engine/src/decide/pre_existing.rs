@@ -1,7 +1,7 @@
 //! What was there before a resource was opted in to `enforce`.
 
 use crate::{
-    guard::ReconcileRequest,
+    guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
     model::{
         content::{Content, FindingKey},
@@ -60,6 +60,10 @@ impl PreExisting<'_> {
             let is_pre_existing = match written {
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after
                 // the opt-in and before the finding was written down as pre-existing.
+                // Built anew from the records it may stand no more: what the event itself puts in is new.
+                Some(written) if self.tampered.is_some() && self.puts_in(surface, content, finding) => {
+                    self.happened <= written
+                }
                 Some(written) => {
                     !(named && enforced_since.is_some_and(|since| since <= self.happened) && self.happened <= written)
                 }
@@ -75,6 +79,17 @@ impl PreExisting<'_> {
             }
         }
         left
+    }
+}
+
+impl PreExisting<'_> {
+    /// Whether the event names the very statement, by its Sid.
+    fn puts_in(&self, surface: &Surface, content: &Content, finding: &Finding) -> bool {
+        let Some(sid) = sid(content, &finding.at) else { return false };
+        let names = |introduced: &Introduced| {
+            introduced.surface.as_ref() == Some(surface) && introduced.sid.as_deref() == Some(sid)
+        };
+        self.request.introduced.iter().any(names)
     }
 }
 

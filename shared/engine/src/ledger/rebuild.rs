@@ -2,40 +2,66 @@
 //! that were written: whoever may write to the table must neither command the guards nor make them look away.
 
 use crate::{
+    decide::outcome::REVERTS_KEPT,
     ledger::{
         record::{Reason, Record, Step},
-        state::{Enrolment, Head, SurfaceState},
+        state::{Enrolment, Head, Intent, Purpose, SurfaceState},
     },
-    model::surface::Surface,
+    model::{
+        surface::Surface,
+        tags::{GuardKind, Mode},
+    },
+    name::fingerprint::Fingerprint,
+    plan::Plan,
 };
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A head and states that the records tell of.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// For how long a plan without an outcome keeps others away: the default of the stack's LeaseSeconds.
+const LEASE: SignedDuration = SignedDuration::from_secs(130);
+
+/// A head and states that the records tell of. They are told one after the other, in the order of their chain, so that
+/// a long chain is never in memory as a whole.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rebuilt {
     /// The end of the chain, and how each guard knew the resource.
     pub head: Head,
-    /// What is known of each surface that the records name. Baselines, intents and acceptances cannot be had from
-    /// records: what is in force is judged afresh, and what an undo restored counts as pre-existing.
+    /// What is known of each surface that the records name. Baselines and acceptances cannot be had from records: what
+    /// is in force is judged afresh, and what an undo restored counts as pre-existing.
     pub states: BTreeMap<Surface, SurfaceState>,
     /// Surfaces of which the records do not tell all that stood there.
     pub unclear: BTreeSet<Surface>,
+    /// Whether each record follows the one before it, from the first on.
+    pub is_linked: bool,
+    /// Whether a role-guard's opt-in to `enforce` is told with all that was written with it: something follows it.
+    pub is_opt_in_whole: bool,
 }
 
-/// Builds head and states anew from a resource's records, in the order of their chain.
-pub fn rebuild<'a>(records: impl IntoIterator<Item = &'a Record>) -> Rebuilt {
-    let mut rebuilt = Rebuilt::default();
-    for record in records {
-        rebuilt.head.last = Some(record.id);
-        rebuilt.head.hash = record.hash().ok();
-        rebuilt.head.records += 1;
-        rebuilt.enrol(record);
-        rebuilt.stood(record);
+impl Default for Rebuilt {
+    fn default() -> Rebuilt {
+        Rebuilt {
+            head: Head::default(),
+            states: BTreeMap::new(),
+            unclear: BTreeSet::new(),
+            is_linked: true,
+            is_opt_in_whole: false,
+        }
     }
-    rebuilt
 }
 
 impl Rebuilt {
+    /// Adds the next record, beside the hash stored with it.
+    pub fn add(&mut self, record: &Record, hash: Fingerprint) {
+        self.is_linked &= record.previous == self.head.hash && record.hash().is_ok_and(|computed| computed == hash);
+        let enforces = |enrolment: &Enrolment| enrolment.mode == Mode::Enforce;
+        self.is_opt_in_whole |= self.head.guards.get(&GuardKind::Role).is_some_and(enforces);
+        self.head.last = Some(record.id);
+        self.head.hash = Some(hash);
+        self.head.records += 1;
+        self.enrol(record);
+        self.stood(record);
+    }
+
     fn enrol(&mut self, record: &Record) {
         let (Some(guard), Some(mode)) = (record.entry.guard, record.entry.mode) else { return };
         let known = self.head.guards.get(&guard);
@@ -63,11 +89,18 @@ impl Rebuilt {
         let stands = match (entry.step, &entry.reason) {
             (Step::Planned, _) => {
                 state.occurrences += 1;
+                state.intent = planned(surface, record);
                 return;
             }
             (Step::Applied, _) => {
                 // What it took away stands no more.
-                state.reverts.push(record.time);
+                state.intent = None;
+                state.values.learn(&entry.changes);
+                if !entry.findings.is_empty() {
+                    state.reverts.push(record.time);
+                }
+                let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
+                state.reverts.drain(..surplus);
                 let left = entry.diff.as_ref().map(|diff| diff.after.fragments()).unwrap_or_default();
                 state.pre_existing.retain(|key, _| left.contains(&key.fragment));
                 return;
@@ -76,19 +109,26 @@ impl Rebuilt {
                 state.first = state.first.take().or_else(|| entry.diff.as_ref().map(|diff| diff.after.clone()));
                 return;
             }
+            (Step::Rotated, _) => {
+                state.intent = None;
+                state.values.learn(&entry.changes);
+                return;
+            }
+            (Step::Failed, _) => {
+                state.intent = None;
+                return;
+            }
             // What an undo restored was accepted.
-            (Step::Undone, _) | (Step::Withheld, Some(Reason::PreExisting)) => !entry.findings.is_empty(),
-            (
-                Step::Observed
-                | Step::Withheld
-                | Step::Failed
-                | Step::Rotated
-                | Step::Accepted
-                | Step::OptedOut
-                | Step::Paused
-                | Step::Resumed,
-                _,
-            ) => false,
+            (Step::Undone, _) => {
+                state.intent = None;
+                !entry.findings.is_empty()
+            }
+            (Step::Withheld, Some(Reason::PreExisting | Reason::LedgerTampered | Reason::Exempt { .. })) => {
+                !entry.findings.is_empty()
+            }
+            (Step::Observed | Step::Withheld | Step::Accepted | Step::OptedOut | Step::Paused | Step::Resumed, _) => {
+                false
+            }
         };
         match &entry.diff {
             Some(diff) if stands => {
@@ -104,6 +144,25 @@ impl Rebuilt {
     }
 }
 
+/// The intent that a record announces.
+fn planned(surface: &Surface, record: &Record) -> Option<Intent> {
+    let entry = &record.entry;
+    let diff = entry.diff.clone()?;
+    let purpose = match (entry.undoes, surface) {
+        (Some(record), _) => Purpose::Undo { record },
+        (None, Surface::Secret(_)) => Purpose::Rotate,
+        (None, _) => Purpose::Remedy,
+    };
+    Some(Intent {
+        purpose,
+        remediation: entry.remediation.clone().unwrap_or_default(),
+        findings: entry.findings.clone(),
+        plan: Plan::recorded(surface.clone(), diff, entry.changes.clone()),
+        has_otherwise: false,
+        lease: record.time.saturating_add(LEASE).unwrap_or(Timestamp::MAX),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,10 +172,8 @@ mod tests {
             cloudtrail::Cause,
             content::{Content, Diff},
             surface::Resource,
-            tags::{GuardKind, Mode},
         },
     };
-    use jiff::Timestamp;
     use serde_json::{Value, json};
     use warden_finding::{Finding, FindingId, Severity};
 
@@ -150,6 +207,12 @@ mod tests {
         }
     }
 
+    fn rebuild(records: &[Record]) -> Rebuilt {
+        let mut rebuilt = Rebuilt::default();
+        records.iter().for_each(|record| rebuilt.add(record, record.hash().unwrap()));
+        rebuilt
+    }
+
     fn standing(drafts: Vec<Draft>) -> usize {
         rebuild(&records(drafts)).states.values().map(|state| state.pre_existing.len()).sum()
     }
@@ -161,7 +224,8 @@ mod tests {
             Draft { guard: Some(GuardKind::Access), mode: Some(Mode::Enforce), ..Draft::new(Step::OptedIn) },
         ];
         let records = records(drafts);
-        let Rebuilt { head, .. } = rebuild(&records);
+        let Rebuilt { head, is_linked, .. } = rebuild(&records);
+        assert!(is_linked && !rebuild(&records[1..]).is_linked);
         assert_eq!((head.last, head.records), (Some(records[1].id), 2));
         assert_eq!(head.hash, records[1].hash().ok());
         let known = &head.guards[&GuardKind::Access];
@@ -177,6 +241,19 @@ mod tests {
         // What a guard took away since does not: put back, it is new.
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old"], &[], "Statement[0]")]), 0);
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old", "new"], &["old"], "Statement[1]")]), 1);
+    }
+
+    #[test]
+    fn a_plan_without_an_outcome_is_an_open_intent() {
+        let open = |steps: &[Step]| {
+            let drafts = steps.iter().map(|step| draft(*step, None, &["bad"], &[], "Statement[0]")).collect();
+            rebuild(&records(drafts)).states.into_values().next().unwrap().intent
+        };
+        let intent = open(&[Step::Planned]).unwrap();
+        assert_eq!((intent.purpose, intent.plan.before()), (Purpose::Remedy, &content(&["bad"])));
+        for outcome in [Step::Applied, Step::Failed, Step::Undone] {
+            assert_eq!(open(&[Step::Planned, outcome]), None, "{outcome}");
+        }
     }
 
     #[test]

@@ -46,8 +46,11 @@ pub struct Head {
 /// An item in the ledger's table that is not the one that was written. The next commit writes it anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
-    /// The seal that the item shows, which is its optimistic lock now; none where it shows none.
+    /// The seal that the item shows, which is its optimistic lock now; none where it shows nothing of a seal's length.
     pub seal: Option<String>,
+    /// Whether the item is none that Warden knows of: it is written over where there is something to write, and is let be
+    /// otherwise.
+    pub is_foreign: bool,
 }
 
 /// What is known of a resource whose items in the table are not those that were written.
@@ -58,7 +61,8 @@ pub struct Tampered {
     pub is_all_known: bool,
 }
 
-/// The version of an item after the next commit.
+/// The version of an item after the next commit. Of a damaged item `version` is what the head says of it, never what the
+/// item itself shows.
 pub fn next_version(version: u64, damage: Option<&Damage>, now: Timestamp) -> u64 {
     match damage {
         None => version.saturating_add(1),
@@ -190,6 +194,13 @@ impl SurfaceState {
     /// Forgets the refusals of calls that were made after all.
     pub(crate) fn forget_refusals_of(&mut self, made: &Plan) {
         self.refused.retain(|refusal| !refusal.is_of(made));
+    }
+}
+
+impl SurfaceState {
+    /// Whether it was built anew in the place of a damaged item, and is to be written.
+    pub(crate) fn is_to_be_mended(&self) -> bool {
+        self.damage.as_ref().is_some_and(|damage| !damage.is_foreign)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     call_error::CallError,
     ledger::{
         chain::append,
-        record::{Draft, Record},
+        record::{Draft, Record, Step},
         state::{History, Pause, SurfaceState, next_version},
     },
     model::{
@@ -17,9 +17,12 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use warden_finding::Severity;
 
 /// How often a run looks again, after a conflict or while another run holds a surface.
 const MAX_PASSES: u32 = 12;
+/// How many states a commit writes beside damaged ones that it mends: DynamoDB takes 100 items at once.
+const MOST_STATES: usize = 40;
 /// How many parts a run writes for one resource with many surfaces: a stop that no function of AWS reaches.
 const MAX_PARTS: u32 = 200;
 
@@ -107,7 +110,9 @@ pub(crate) async fn commit<W: Ledger + Clock>(
     entry: Entry,
     now: Timestamp,
 ) -> Result<Option<Vec<Record>>, WriteError> {
-    let Entry { drafts, surfaces, counted, pause, known } = entry;
+    let Entry { mut drafts, mut surfaces, counted, pause, known } = entry;
+    report_tampering(history, &mut drafts);
+    mend(history, &mut surfaces);
     let (records, mut head) =
         append(resource, cause, drafts, &history.head, now, || world.entropy()).map_err(|error| {
             WriteError::Unwritable(Unwritable { resource: resource.clone(), message: error.to_string() })
@@ -128,6 +133,30 @@ pub(crate) async fn commit<W: Ledger + Clock>(
         history.surfaces.insert(surface, state);
     }
     Ok(Some(commit.records))
+}
+
+/// Says once more what is damaged, where a run does that is no look.
+fn report_tampering(history: &History, drafts: &mut Vec<Draft>) {
+    if history.tampered.is_none() || history.forged.is_empty() {
+        return;
+    }
+    let note = history.forged.join("\n");
+    if drafts.iter().all(|draft| draft.note.as_ref() != Some(&note)) {
+        drafts.push(Draft { severity: Some(Severity::Critical), note: Some(note), ..Draft::new(Step::Observed) });
+    }
+}
+
+/// Writes damaged states anew that there is nothing else to say of, or every look would find them damaged.
+fn mend(history: &History, surfaces: &mut Vec<(Surface, SurfaceState)>) {
+    let damaged = history.surfaces.iter().filter(|(_, state)| state.is_to_be_mended());
+    for (surface, state) in damaged {
+        if surfaces.len() >= MOST_STATES {
+            break;
+        }
+        if surfaces.iter().all(|(written, _)| written != surface) {
+            surfaces.push((surface.clone(), state.clone()));
+        }
+    }
 }
 
 /// Commits what `compose` makes of `history`, which is read again whenever somebody else wrote in between. Returns the

@@ -12,7 +12,7 @@ use crate::{
     guard::{Facts, Fetch, Guard, ReconcileRequest, SurfaceSnapshot},
     ledger::{
         record::{Draft, Record, Step},
-        state::History,
+        state::{History, SurfaceState},
     },
     model::{
         settings::Settings,
@@ -144,7 +144,10 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             None => {}
         }
         let (mode, more) = (decision.mode, decision.more);
-        if decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
+        let is_damaged = history.head.damage.is_some() || history.surfaces.values().any(SurfaceState::is_to_be_mended);
+        // Nobody's head is mended: of what was never opted in nothing is known.
+        let is_mended = is_damaged && !decision.head.guards.is_empty();
+        if !is_mended && decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
             return Ok(Pass::Done((Some(mode), self.follows(&facts))));
         }
         let follows = self.follows(&facts);
