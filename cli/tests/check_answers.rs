@@ -139,7 +139,7 @@ fn a_template_is_taken_out_of_what_cloudformation_answers() {
     let yaml = "Resources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: \
                 'lambda:InvokeFunction', Principal: '*'}}\n";
     check("template", &json!({"TemplateBody": yaml, "StagesAvailable": ["Original"]}), "public-invoke");
-    check("template", &json!({"TemplateBody": "Resources: 1"}), "TemplateBody: neither");
+    check("template", &json!({"TemplateBody": "Resources: 1"}), "TemplateBody: Resources: not a mapping");
 }
 
 #[test]

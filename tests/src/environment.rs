@@ -72,7 +72,8 @@ impl Account {
 
     /// Waits until no update of a function is under way.
     pub async fn ready(&self, name: &str) {
-        self.sandbox.ready(name).await.expect("it is there");
+        let region = self.lambda.config().region().expect("a Region").as_ref();
+        self.sandbox.ready_in(region, name).await.expect("it is there");
     }
 
     /// Deploys another environment as a pipeline does, whole. Guards hear of it when Lambda is done.

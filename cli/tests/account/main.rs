@@ -160,7 +160,8 @@ impl Account {
 
     async fn create_function_by(&self, lambda: &aws_sdk_lambda::Client, name: &str) {
         new_function(lambda, name).send().await.expect("a function");
-        self.sandbox.ready(name).await.expect("it is there");
+        let region = lambda.config().region().expect("a Region").as_ref();
+        self.sandbox.ready_in(region, name).await.expect("it is there");
     }
 
     /// Runs `warden` as the administrator.

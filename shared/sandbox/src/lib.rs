@@ -259,9 +259,17 @@ impl Sandbox {
     /// # Errors
     /// When there is no such function.
     pub async fn ready(&self, function: &str) -> Result<(), SandboxError> {
+        self.ready_in(self.region(), function).await
+    }
+
+    /// The same of a function of `region`.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn ready_in(&self, region: &str, function: &str) -> Result<(), SandboxError> {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         loop {
-            let answer = self.upstream.root(Method::GET, ("lambda", self.region()), &path, &[], "").await?;
+            let answer = self.upstream.root(Method::GET, ("lambda", region), &path, &[], "").await?;
             let found: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
             match (found["State"].as_str(), found["LastUpdateStatus"].as_str()) {
                 (None, _) => {

@@ -103,7 +103,7 @@ async fn what_a_request_asks_for_can_be_bound() {
             update.set_layers(Some(layers.iter().map(|layer| (*layer).to_owned()).collect())).send()
         };
         let put = || iam.put_role_policy().role_name("probe").policy_name("p").policy_document(allow("s3:GetObject")).send();
-        let refused = [code(&update(&[]).await).to_owned(), code(&update(&["arn:aws:lambda:us-east-1:1:layer:o:1"]).await).to_owned(),
+        let refused = [code(&update(&[]).await).to_owned(), code(&update(&["arn:aws:lambda:us-east-1:999988887777:layer:o:1"]).await).to_owned(),
             code(&put().await).to_owned()];
         assert_eq!(refused, ["AccessDeniedException", "AccessDeniedException", "AccessDenied"]);
         let content = aws_sdk_lambda::types::LayerVersionContentInput::builder();
