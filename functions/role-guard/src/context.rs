@@ -11,7 +11,10 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
-    name::iam::{PolicyArn, PolicyName},
+    name::{
+        fingerprint::Fingerprint,
+        iam::{PolicyArn, PolicyName},
+    },
     plan::PolicyVersion,
 };
 
@@ -43,6 +46,10 @@ pub struct Context {
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: the trust policy that the role had when it was opted in.
     pub first_trust: Option<Content>,
+    /// From the ledger: statements of the trust policy whose newcomers are let be, because they were accepted or stood
+    /// before.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub standing_trust: BTreeSet<Fingerprint>,
     /// From the ledger: surfaces that were not there when the whole resource was looked at, and are now.
     pub added: BTreeSet<Surface>,
 }
@@ -92,7 +99,11 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
     let Resource::Role(role) = &request.resource else { return };
-    context.first_trust = history.surfaces.get(&Surface::Trust).and_then(|state| state.first.clone());
+    if let Some(state) = history.surfaces.get(&Surface::Trust) {
+        context.first_trust.clone_from(&state.first);
+        let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
+        context.standing_trust = accepted.chain(state.pre_existing.keys()).map(|key| key.fragment).collect();
+    }
     // What Warden's own copies say is known before they are looked at for the first time.
     let made = context.baselines.iter().filter_map(|(surface, baseline)| {
         let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);

@@ -115,14 +115,40 @@ fn lets_in(statement: &Value, kind: Option<&str>, name: &str) -> bool {
         && (kind.is_some() || statement.get("NotPrincipal").is_none())
 }
 
-/// Whether every condition of the one before still stands, word for word.
+/// Whether the statement allows no more than the one before: the same actions or fewer, and under every condition of
+/// that one, with the same values or stricter ones.
 fn is_within(statement: &Value, before: &Value) -> bool {
-    let now = conditions(statement);
-    conditions(before).iter().all(|condition| now.contains(condition))
+    let (now, then) = (actions(statement), actions(before));
+    let acts = now.iter().all(|action| then.contains(action) || then.contains("*") || then.contains("sts:*"));
+    let stands = |(operator, key, values): &Condition| {
+        conditions(statement).iter().any(|(now, same, limits)| {
+            now == operator && same == key && (limits == values || is_stricter(operator, limits, values))
+        })
+    };
+    acts && conditions(before).iter().all(stands)
 }
 
-/// Operator, key and values. Operators and keys have no case.
-fn conditions(statement: &Value) -> BTreeSet<(String, String, BTreeSet<String>)> {
+/// Whether values under an operator let in a part of what the others let in.
+fn is_stricter(operator: &str, now: &BTreeSet<String>, then: &BTreeSet<String>) -> bool {
+    let compares = ["string", "arn", "ipaddress", "notipaddress"].iter().any(|kind| operator.contains(kind));
+    match operator.contains("not") {
+        _ if !compares => false,
+        true => now.is_superset(then),
+        false => now.is_subset(then) && !now.is_empty(),
+    }
+}
+
+/// The actions, in small letters, since they have no case.
+fn actions(statement: &Value) -> BTreeSet<String> {
+    let Some(actions) = statement.get("Action") else { return BTreeSet::from(["*".to_owned()]) };
+    each(actions).filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()
+}
+
+/// Operator, key and values.
+type Condition = (String, String, BTreeSet<String>);
+
+/// The conditions of a statement. Operators and keys have no case.
+fn conditions(statement: &Value) -> BTreeSet<Condition> {
     let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
     operators
         .flat_map(|(operator, keys)| {
@@ -184,9 +210,19 @@ mod tests {
         check(one(), both(), &["arn:aws:iam::111122223333:oidc-provider/token.example.com"]);
         let other = with(json!({"token.example.com:aud": "sts.amazonaws.com", "token.example.com:sub": "repo:evil/x"}));
         check(other, both(), &["arn:aws:iam::111122223333:oidc-provider/token.example.com"]);
+        let two = json!({"token.example.com:aud": "sts.amazonaws.com", "token.example.com:sub": ["repo:own/pay", "repo:own/x"]});
+        check(both(), with(two.clone()), &[]);
+        check(with(two), both(), &["arn:aws:iam::111122223333:oidc-provider/token.example.com"]);
         let spelt =
             with(json!({"Token.Example.com:AUD": ["sts.amazonaws.com"], "token.example.com:sub": "repo:own/pay"}));
         check(spelt, both(), &[]);
+    }
+
+    #[test]
+    fn whoever_may_do_more_is_one() {
+        let tags = |action: Value| json!([{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/ci"}, "Action": action}]);
+        check(tags(json!("sts:AssumeRole")), tags(json!(["sts:AssumeRole", "sts:TagSession"])), &[]);
+        check(tags(json!("sts:AssumeRole")), tags(json!("sts:TagSession")), &["arn:aws:iam::111122223333:role/ci"]);
     }
 
     #[test]

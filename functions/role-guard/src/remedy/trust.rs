@@ -12,7 +12,7 @@ use warden_engine::{
     Finding, FindingId, Severity,
     guard::Remedy,
     model::{content::Content, settings::Settings, surface::Surface},
-    name::iam::RoleArn,
+    name::{fingerprint::Fingerprint, iam::RoleArn},
     plan::Call,
 };
 use warden_policy::{
@@ -98,11 +98,17 @@ pub(crate) fn strangers(facts: &Facts, settings: &Settings) -> Option<String> {
     }
 }
 
-/// The trust policy without whoever came since the opt-in; none where nobody is left.
+/// The trust policy without whoever came since the opt-in and is not let be; none where nobody is left.
 fn without_newcomers(document: &Value, facts: &Facts) -> Option<Value> {
     let Some(first) = &facts.context.first_trust else { return Some(document.clone()) };
     let came = newcomers(document, first.document());
-    if came.is_empty() { Some(document.clone()) } else { without(document, &came.iter().collect()) }
+    let content = Content::new(document.clone());
+    let is_let_be = |newcomer: &&Newcomer| {
+        let statement = content.fragment(&format!("Statement[{}]", newcomer.index));
+        statement.is_some_and(|statement| facts.context.standing_trust.contains(&Fingerprint::of(statement)))
+    };
+    let goes: BTreeSet<&Newcomer> = came.iter().filter(|newcomer| !is_let_be(newcomer)).collect();
+    if goes.is_empty() { Some(document.clone()) } else { without(document, &goes) }
 }
 
 fn strangers_of(text: &str, settings: &Settings) -> Option<String> {

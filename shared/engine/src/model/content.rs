@@ -120,7 +120,7 @@ impl Content {
     }
 
     /// The part of the content that a finding's place points at: one statement of a policy, or one setting of a URL.
-    pub(crate) fn fragment(&self, at: &str) -> Option<&Value> {
+    pub fn fragment(&self, at: &str) -> Option<&Value> {
         let content = self.0.as_ref()?;
         let (document, at) = match at.split_once('.') {
             Some((key @ (DOCUMENT | STAND_IN | COPY), within)) => (content.get(key)?, within),
