@@ -5,7 +5,7 @@ use crate::Account;
 use jiff::Timestamp;
 use std::{collections::HashSet, time::Duration};
 use warden_engine::{
-    ledger::state::SurfaceState,
+    ledger::state::{SurfaceState, next_version},
     model::surface::{Resource, Surface},
     ports::{Commit, CommitError, Ledger},
 };
@@ -56,9 +56,11 @@ impl Account {
             let mut state = history.surfaces.get(surface).cloned().unwrap_or_default();
             let Some(intent) = state.intent.as_mut().filter(|intent| Some(intent.lease) == lease) else { return };
             intent.lease = now;
+            let mut head = history.head;
+            head.states.insert(surface.clone(), next_version(state.version, state.damage.as_ref(), now));
             let commit = Commit {
                 resource: resource.clone(),
-                head: history.head,
+                head,
                 records: Vec::new(),
                 surfaces: vec![(surface.clone(), state)],
                 counted: None,

@@ -40,7 +40,7 @@ TEXTS = ["a", "1", "A1", "aa", "/", "/a/", "a=", "$LATEST", "f", "aws", "1111222
          ARN.format("lambda", "runtime:" + "0" * 64), "arn:aws:lambda:us-east-1::runtime:" + "0" * 64,
          "01234567-89ab-cdef-0123-456789abcdef", "vpc-0123456789abcdef0", "subnet-0123456789abcdef0", "lambda:a",
          "sg-0123456789abcdef0", "us-east-1", "us-east-1a", "/mnt/a", "0" * 64, "a" * 32, "https://a.b", "s3://a/b",
-         "a.b", "a:b", "{}", "rate(1 day)", "subnet-a", "a:9092", "TIMESTAMP", "v1", "lambda:GetLayerVersion", "o-abcdefghij"]
+         "a.b", "a:b", "events:PutEvents", "{}", "rate(1 day)", "subnet-a", "a:9092", "TIMESTAMP", "v1", "lambda:GetLayerVersion", "o-abcdefghij"]
 
 
 def fits(shape, text):
