@@ -9,7 +9,7 @@ pub(super) const WILDCARD_ADMIN: Explanation = Explanation {
     attack: "Whoever gets hold of the function, by a flaw in its code, in one of its packages or in what it is fed, \
              owns the account: they read its credentials from the environment, make a user of their own, and are \
              still there when the function is mended.",
-    remedy: "Critical. role-guard detaches such a policy or takes the statement out of it, and puts back what was \
+    remedy: "Critical. Role-guard detaches such a policy or takes the statement out of it, and puts back what was \
              there before. In a customer managed policy that carries the tag itself, the version that was in force \
              before comes back, or a new one is written. Where there are five, the oldest makes room; an undo makes \
              a version of it again, under a new id.",
@@ -23,7 +23,7 @@ pub(super) const WILDCARD_NOT_ACTION: Explanation = Explanation {
     attack: "What was left out looks like a fence, but all the rest is granted, including services that did not \
              exist when it was written. `NotAction: iam:*` still leaves ways to an administrator, by running code \
              under another role for one.",
-    remedy: "Critical. role-guard removes the statement, because what it was meant to grant cannot be known, and \
+    remedy: "Critical. Role-guard removes the statement, because what it was meant to grant cannot be known, and \
              puts back a compliant one that it replaced.",
     instead: "Use Action and name what is needed. To forbid some actions whatever else is granted, add a Deny \
               statement.",
@@ -52,7 +52,7 @@ pub(super) const PRIVILEGE_ESCALATION: Explanation = Explanation {
     attack: "The role looks modest, and is an administrator in two calls. Who takes the function over attaches a \
              policy to itself, or starts another function or instance with a stronger role and works with its \
              credentials.",
-    remedy: "Critical. role-guard takes out the permission whose loss closes the path, `iam:PassRole` for most, and \
+    remedy: "Critical. Role-guard takes out the permission whose loss closes the path, `iam:PassRole` for most, and \
              leaves the others.",
     instead: "Name the one role, user or policy as the Resource. For `iam:PassRole` fix `iam:PassedToService` too. \
               Let whatever must manage identities do so under a permissions boundary that it cannot remove.",
@@ -63,7 +63,7 @@ pub(super) const WILDCARD_PASS_ROLE: Explanation = Explanation {
     attack: "PassRole alone does nothing. But with it, any right to create a function, an instance or a task is a way \
              to every role in the account, an administrator's too. Whoever holds the function waits for that one other \
              right, or asks for it with a good reason.",
-    remedy: "High. role-guard takes the action out of the statement, or keeps it for the roles that the statement \
+    remedy: "High. Role-guard takes the action out of the statement, or keeps it for the roles that the statement \
              names.",
     instead: "Name the roles that are passed, by their ARN or by a path of their own such as `role/workers/*`, and \
               fix `iam:PassedToService`.",
@@ -73,7 +73,7 @@ pub(super) const WILDCARD_ASSUME_ROLE: Explanation = Explanation {
     meaning: "A statement allows `sts:AssumeRole` on every role. Medium where `aws:ResourceOrgID` is fixed.",
     attack: "Every role that trusts the account as a whole, here or in another account, is open to the function. It \
              is the way that an intruder goes on from one account to the next.",
-    remedy: "High. role-guard takes the action out of the statement, or keeps it for the roles that the statement \
+    remedy: "High. Role-guard takes the action out of the statement, or keeps it for the roles that the statement \
              names.",
     instead: "Name the roles to assume. For the same role in many accounts, `arn:aws:iam::*:role/NAME` with \
               `aws:ResourceOrgID` fixed to your organisation.",
@@ -86,7 +86,7 @@ pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
               condition limits it.",
     attack: "A function that writes to one bucket can delete every bucket, change their policies and read every \
              backup. What it needed one action for, an intruder has all of.",
-    remedy: "High. role-guard takes the pattern out of the statement and leaves the other actions.",
+    remedy: "High. Role-guard takes the pattern out of the statement and leaves the other actions.",
     instead: "Name the actions: the function's own calls are a good start, and IAM Access Analyzer can write a \
               policy from what CloudTrail saw. Name the bucket, table or key.",
 };
@@ -99,7 +99,7 @@ pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
     attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket \
              policy, a key's grants, a snapshot or an image shared with their own account. The data then \
              leaves without a further call by the function.",
-    remedy: "role-guard takes what is high out of the statement, or keeps it for the resources that the \
+    remedy: "Role-guard takes what is high out of the statement, or keeps it for the resources that the \
              statement names. Of a wildcard it takes only that: the rest stays, in as many wildcards as it \
              needs.",
     instead: "A function seldom needs them: let the deployment set permissions. Where it does, name the resource. \
@@ -114,7 +114,7 @@ pub(super) const WILDCARD_DATA_READ: Explanation = Explanation {
               exports to a place that the caller names (`dynamodb:ExportTableToPointInTime`).",
     attack: "One flaw in one function gives away the data and the passwords of all the others. Reads leave little \
              trace: most accounts do not log them.",
-    remedy: "High. role-guard takes the actions out of the statement, or keeps them for the resources that the \
+    remedy: "High. Role-guard takes the actions out of the statement, or keeps them for the resources that the \
              statement names.",
     instead: "Name the secret, the path of parameters, the bucket, the table or the key. For many that change, fix \
               a tag on them (`aws:ResourceTag/...`) where the service looks at it.",
@@ -152,7 +152,7 @@ pub(super) const SHARED_ROLE: Explanation = Explanation {
     attack: "Each of them can do what any of them needs, and CloudTrail shows one role for all. A flaw in the least \
              of them is a flaw in all.",
     remedy: "Low: no guard will ever act on it. `warden check template` reports it for the functions of a template, \
-             and `warden opt-in --role` before it tags a role. role-guard does not: which functions have a role \
+             and `warden opt-in --role` before it tags a role. Role-guard does not: which functions have a role \
              shows nowhere but in a list of all functions, which is too much to read for every change.",
     instead: "Give each function a role of its own, as most deployment tools do unless told otherwise, and with it \
               only what that function calls. Until then, what role-guard takes out of the role is taken from all of \
@@ -163,7 +163,7 @@ pub(super) const ROLE_BROADENED: Explanation = Explanation {
     meaning: "A function was given another role, and that one breaks a rule.",
     attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
              the function's code has the rights of that role from the next call on.",
-    remedy: "As severe as the worst finding of the new role. role-guard puts the previous role back, if that one \
+    remedy: "As severe as the worst finding of the new role. Role-guard puts the previous role back, if that one \
              still complies. Published versions keep theirs: one that was published with such a role is withheld.",
     instead: "Narrow the new role first: what complies may be swapped in at any time.",
 };
@@ -172,7 +172,7 @@ pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
     meaning: "A role's permissions boundary was removed, or replaced by one that allows more.",
     attack: "The boundary was what kept a broad policy harmless. Without it the role can do at once what the policy \
              says, and no policy was changed.",
-    remedy: "High. role-guard puts the previous boundary back, if its policy still says what it said. `warden \
+    remedy: "High. Role-guard puts the previous boundary back, if its policy still says what it said. `warden \
              check` reads one state, and this takes two to see.",
     instead: "Change the boundary where it is reviewed, so that it allows what the function needs and no more.",
 };
@@ -184,7 +184,7 @@ pub(super) const TRUST_PUBLIC: Explanation = Explanation {
               a sixteenth of the internet.",
     attack: "Anybody with an AWS account calls `sts:AssumeRole` and works with the function's rights, from outside, \
              for as long as they like. They need to know only the role's name and the account's number.",
-    remedy: "Critical. role-guard takes the statement out of the trust policy; where nothing is left, only Lambda \
+    remedy: "Critical. Role-guard takes the statement out of the trust policy; where nothing is left, only Lambda \
              may assume the role. Sessions that were started before live on: revoke them.",
     instead: "A function's role needs to trust `lambda.amazonaws.com` alone. For people and pipelines name the \
               account or the role, or keep `*` and fix `aws:PrincipalOrgID` or `aws:PrincipalArn`.",
@@ -199,7 +199,7 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
               another provider: they let nobody in.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
              role accepts. Roles like that are found by trying role names.",
-    remedy: "Critical. role-guard takes the provider out of the trust policy, since the right subject cannot be \
+    remedy: "Critical. Role-guard takes the provider out of the trust policy, since the right subject cannot be \
              known.",
     instead: "Fix both, with StringEquals where you can: for GitHub `token.actions.githubusercontent.com:aud` to \
               `sts.amazonaws.com`, and `:sub` to `repo:OWNER/REPOSITORY:ref:refs/heads/main`, or StringLike with \
@@ -214,7 +214,7 @@ pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
               policy does not say whose it is, so `warden check` needs `--account` to tell the own account.",
     attack: "A lasting back door: one statement for the attacker's own account outlives every rotated key and every \
              deleted user. Or a supplier was let in once, and their account is broken into now.",
-    remedy: "High. role-guard takes the outside principal out of the statement. Sessions that were started before \
+    remedy: "High. Role-guard takes the outside principal out of the statement. Sessions that were started before \
              live on: revoke them.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
               where it is reviewed once; a network or a unique id of your own into TrustedSources \
@@ -229,7 +229,7 @@ pub(super) const TRUST_NEWCOMER: Explanation = Explanation {
     attack: "The trust back door of well-known attack tools: one line for a user of the attacker's, or for the \
              account's root, and whoever has that can take the function's rights at any time. Such a line also used to \
              make the role one that serves others, which Warden leaves alone.",
-    remedy: "High. role-guard takes the newcomer out of the trust policy. Sessions that were started before live on: \
+    remedy: "High. Role-guard takes the newcomer out of the trust policy. Sessions that were started before live on: \
              revoke them.",
     instead: "Give whoever needs the rights a role of their own. Where the newcomer is right, `warden undo` lets them \
               in again and accepts them, for 90 days at most; or take the tag off the role, change its trust, and say \
@@ -242,7 +242,7 @@ pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
               known; after that it is `trust-external-account`.",
     attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
              too, gets the function's rights.",
-    remedy: "role-guard acts on medium only if the threshold of the account is `medium`.",
+    remedy: "Role-guard acts on medium only if the threshold of the account is `medium`.",
     instead: "Set the stack's Organization parameter (`--organization` for `warden check`) to your own. Name the \
               accounts or roles that need it, or a path of the organisation (`aws:PrincipalOrgPaths`).",
 };
