@@ -16,8 +16,8 @@ use std::{
 };
 use warden_finding::{Finding, Severity};
 use warden_policy::{
-    AccountId, Context, Document, OrganizationId, TrustedSource, UrlAuth, decode_iam_document, function_policy,
-    layer_policy, role_policy, trust_policy,
+    AccountId, Context, Document, OrganizationId, Selection, Statement, TrustedSource, UrlAuth, decode_iam_document,
+    function_policy, layer_policy, role_policy, trust_policy,
 };
 use warden_template::{Found, NotJudged, Report};
 
@@ -288,9 +288,9 @@ impl Judge {
             Kind::TrustPolicy => policy(text, warden_policy::Kind::Trust, |it| trust_policy::judge(it, context)),
             Kind::Role => role::judge(&json_text(text)?, context).map(findings),
             Kind::FunctionPolicy => {
-                policy(text, warden_policy::Kind::Resource, |it| function_policy::judge(it, context, UrlAuth::Unknown))
+                resource_policy(text, "function", |it| function_policy::judge(it, context, UrlAuth::Unknown))
             }
-            Kind::LayerPolicy => policy(text, warden_policy::Kind::Resource, |it| layer_policy::judge(it, context)),
+            Kind::LayerPolicy => resource_policy(text, "layer", |it| layer_policy::judge(it, context)),
             Kind::Environment => environment::judge(text).map(|variables| Verdict::Variables { variables }),
             Kind::Template => template(text, context).map(Verdict::Judged),
         }
@@ -303,6 +303,26 @@ fn policy(
     judge: impl FnOnce(&Document<'_>) -> Vec<Finding>,
 ) -> Result<Verdict, String> {
     with_policy(text, kind, |document| findings(judge(document)))
+}
+
+/// Judges the policy of a `function` or a `layer`. One of the other kind would be judged by the wrong rules.
+fn resource_policy(text: &str, of: &str, judge: impl FnOnce(&Document<'_>) -> Vec<Finding>) -> Result<Verdict, String> {
+    with_policy(text, warden_policy::Kind::Resource, |document| {
+        let other = if of == "layer" { "function" } else { "layer" };
+        // `arn:aws:lambda:us-east-1:111122223333:layer:tools:1`
+        let is_of_other = |arn: &str| {
+            let mut parts = arn.split(':');
+            parts.nth(2) == Some("lambda") && parts.nth(2) == Some(other)
+        };
+        let names_other = |statement: &Statement<'_>| match &statement.resources {
+            Some(Selection::Only(named)) => named.iter().any(is_of_other),
+            Some(Selection::Except(_)) | None => false,
+        };
+        if document.statements.iter().any(names_other) {
+            return Err(format!("this is a {other}'s policy: check it as `{other}-policy`"));
+        }
+        Ok(findings(judge(document)))
+    })?
 }
 
 /// Reads a policy, which may stand in an answer of AWS.

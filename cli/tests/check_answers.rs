@@ -83,6 +83,43 @@ fn an_answer_without_the_document_says_what_has_it() {
 }
 
 #[test]
+fn a_list_says_what_has_the_documents() {
+    let names = json!({"PolicyNames": ["own"], "IsTruncated": false});
+    let attached = json!({"AttachedPolicies": [{"PolicyName": "own", "PolicyArn": "arn:aws:iam::aws:policy/own"}]});
+    let policies = json!({"Policies": [{"PolicyName": "own", "DefaultVersionId": "v1"}], "IsTruncated": false});
+    let versions = json!({"Versions": [{"VersionId": "v1", "IsDefaultVersion": true}], "IsTruncated": false});
+    let layers = json!({"Layers": [{"LayerName": "tools", "LayerArn": "arn:aws:lambda:us-east-1:1:layer:tools"}]});
+    let layer_versions = json!({"LayerVersions": [{"Version": 1}]});
+    for kind in ["role-policy", "trust-policy", "role", "layer-policy"] {
+        check(kind, &names, "aws iam get-role-policy --role-name ROLE --policy-name NAME");
+        check(kind, &attached, "`aws iam get-policy --policy-arn ARN` tells the DefaultVersionId");
+        check(kind, &policies, "`aws iam get-policy --policy-arn ARN` tells the DefaultVersionId");
+        check(kind, &versions, "aws iam get-policy-version --policy-arn ARN --version-id ID");
+        check(kind, &layers, "aws lambda get-layer-version-policy --layer-name NAME");
+        check(kind, &layer_versions, "aws lambda get-layer-version-policy --layer-name NAME");
+    }
+    check("role", &json!({"policies": [names]}), "policies[0]: these are the names of a role's policies");
+}
+
+#[test]
+fn a_functions_policy_is_not_judged_as_a_layers_nor_the_reverse() {
+    let function = public("arn:aws:lambda:us-east-1:111122223333:function:pay:1", "lambda:InvokeFunction");
+    let layer = public("arn:aws-cn:lambda:cn-north-1:111122223333:layer:tools:1", "lambda:GetLayerVersion");
+    for (function, layer) in [
+        (function.clone(), layer.clone()),
+        (json!({"Policy": function.to_string(), "RevisionId": "a"}), json!({"Policy": layer.to_string()})),
+    ] {
+        check("layer-policy", &function, "this is a function's policy: check it as `function-policy`");
+        check("function-policy", &layer, "this is a layer's policy: check it as `layer-policy`");
+        check("function-policy", &function, "public-invoke");
+        check("layer-policy", &layer, "public-layer");
+    }
+    // A function may be called so.
+    let called_layer = public("arn:aws:lambda:us-east-1:111122223333:function:layer", "lambda:InvokeFunction");
+    check("function-policy", &called_layer, "public-invoke");
+}
+
+#[test]
 fn what_stands_around_a_policy_hides_nothing_of_it() {
     check("role-policy", &json!({"PolicyDocument": {"Statement": []}, "Document": admin()}), "unknown key");
     check("role-policy", &json!({"Statement": [], "PolicyDocument": admin()}), "unknown key `PolicyDocument`");
@@ -132,6 +169,34 @@ fn an_environment_is_taken_out_of_what_lambda_answers() {
 }
 
 #[test]
+fn an_answer_about_something_else_than_the_configuration_is_no_environment() {
+    let policy = public("arn:aws:lambda:us-east-1:111122223333:function:pay", "lambda:InvokeFunction");
+    let policy = json!({"Policy": policy.to_string(), "RevisionId": "a-b"});
+    check("environment", &policy, "check it as `function-policy` or `layer-policy`");
+    let arn = "arn:aws:lambda:us-east-1:111122223333:function:pay";
+    let config = "arn:aws:lambda:us-east-1:111122223333:code-signing-config:csc-1";
+    for answer in [
+        json!({"FunctionUrl": "https://a.example.com/", "FunctionArn": arn, "AuthType": "NONE"}),
+        json!({"FunctionUrl": "https://a.example.com/", "FunctionArn": arn, "Cors": {"AllowOrigins": ["*"]}}),
+        json!({"UpdateRuntimeOn": "Auto", "FunctionArn": arn}),
+        json!({"AliasArn": format!("{arn}:live"), "Name": "live", "FunctionVersion": "1", "RevisionId": "a-b"}),
+        json!({"CodeSigningConfigArn": config, "FunctionName": "pay"}),
+    ] {
+        check("environment", &answer, "`aws lambda get-function-configuration` has the function's");
+    }
+    let versions = json!({"Versions": [function(None)]});
+    check("environment", &versions, "jq -c '.Versions[]' | warden check environment --jsonl");
+    // Variables that are only called so.
+    check("environment", &json!({"Policy": "strict", "RevisionId": "7"}), "nothing");
+    check("environment", &json!({"FunctionArn": arn, "TABLE": "orders"}), "nothing");
+    check(
+        "environment",
+        &json!({"Variables": {"FunctionArn": arn, "FunctionUrl": "https://a.example.com/"}}),
+        "nothing",
+    );
+}
+
+#[test]
 fn a_template_is_taken_out_of_what_cloudformation_answers() {
     let properties = json!({"FunctionName": "pay", "Action": "lambda:InvokeFunction", "Principal": "*"});
     let template = json!({"Resources": {"May": {"Type": "AWS::Lambda::Permission", "Properties": properties}}});
@@ -139,7 +204,7 @@ fn a_template_is_taken_out_of_what_cloudformation_answers() {
     let yaml = "Resources:\n  May: {Type: AWS::Lambda::Permission, Properties: {FunctionName: pay, Action: \
                 'lambda:InvokeFunction', Principal: '*'}}\n";
     check("template", &json!({"TemplateBody": yaml, "StagesAvailable": ["Original"]}), "public-invoke");
-    check("template", &json!({"TemplateBody": "Resources: 1"}), "TemplateBody: Resources: not a mapping");
+    check("template", &json!({"TemplateBody": "Resources: 1"}), "TemplateBody: Resources: not a mapping of resources");
 }
 
 #[test]

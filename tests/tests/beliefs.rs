@@ -1,4 +1,5 @@
-//! `docs/beliefs.md` says what no public source settles, and the code marks each place that rests on it: `(? ID)`.
+//! `docs/beliefs.md` says what no public source settles, and the code marks each place that rests on it: `(? ID)`. In the
+//! guides a link to the belief is the mark.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,8 +12,10 @@ const PAGE: &str = include_str!("../../docs/beliefs.md");
 /// The marks of a text: the ids, and how often none is named.
 fn marks(text: &str) -> (BTreeSet<&str>, usize) {
     let named = text.split(concat!("(", "? ")).skip(1).filter_map(|rest| rest.split_once(')').map(|(id, _)| id));
+    let is_of_id = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let linked = text.split(concat!("beliefs", ".md#")).skip(1).filter_map(|rest| rest.split(|c| !is_of_id(c)).next());
     // `(? ID)` itself is how the pages speak of marks.
-    (named.filter(|id| *id != "ID").collect(), text.matches(concat!("(", "?)")).count())
+    (named.filter(|id| *id != "ID").chain(linked).collect(), text.matches(concat!("(", "?)")).count())
 }
 
 /// The marks of every file that people write, by id, and the files with a mark that names none.
@@ -82,4 +85,6 @@ fn every_belief_says_what_is_believed_why_what_if_not_and_how_to_tell() {
 fn a_mark_is_seen_with_its_id_and_without() {
     let text = ["said nowhere (", " one-id), nor (", "), nor (", " other) and (", ": no mark)"].join("?");
     assert_eq!(marks(&text), (BTreeSet::from(["one-id", "other"]), 1));
+    let link = ["see [linked](beliefs", "md#a-link), and"].join(".");
+    assert_eq!(marks(&link), (BTreeSet::from(["a-link"]), 0));
 }

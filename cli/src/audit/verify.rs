@@ -26,9 +26,9 @@ const READS: u32 = 3;
 /// Check the hash chain of every resource, and name the first record that does not fit
 ///
 /// Each record holds the hash of the one before it, and each resource's head the hash of the last, so that a record
-/// that was edited, removed or put in later is found. Whoever can rewrite a resource's whole chain and its head is
-/// found by comparing with the copy in the audit log group. A table that nothing keeps from being deleted is reported
-/// too.
+/// that was edited, removed or put in later is found. Each has a seal too, which guards and operator alone can make.
+/// Whoever has the seal's key and can rewrite a resource's whole chain, or can delete all of it, is found only by
+/// comparing with the copy in the audit log group. A table that nothing keeps from being deleted is reported too.
 #[derive(clap::Args)]
 pub(crate) struct Verify {
     #[command(flatten)]

@@ -4,8 +4,10 @@
 //! Read only where a document is none by itself, so that nothing in a document is taken for what stands around one.
 //!
 //! Sources: botocore's models of IAM (GetRolePolicy, GetPolicy, GetPolicyVersion, GetRole, ListRoles,
-//! GetAccountAuthorizationDetails), Lambda (GetPolicy, GetLayerVersionPolicy, GetFunction, ListFunctions) and
-//! CloudFormation (GetTemplate).
+//! ListRolePolicies, ListAttachedRolePolicies, ListPolicies, ListPolicyVersions, GetAccountAuthorizationDetails), Lambda
+//! (GetPolicy, GetLayerVersionPolicy, GetFunction, GetFunctionUrlConfig, GetAlias, GetRuntimeManagementConfig,
+//! GetFunctionCodeSigningConfig, ListFunctions, ListVersionsByFunction, ListLayers, ListLayerVersions) and CloudFormation
+//! (GetTemplate).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -51,6 +53,24 @@ struct Answer<'a> {
     /// Of GetAccountAuthorizationDetails.
     #[serde(borrow)]
     role_detail_list: Option<&'a RawValue>,
+    /// Of ListRolePolicies.
+    #[serde(borrow)]
+    policy_names: Option<&'a RawValue>,
+    /// Of ListAttachedRolePolicies.
+    #[serde(borrow)]
+    attached_policies: Option<&'a RawValue>,
+    /// Of ListPolicies, and of GetAccountAuthorizationDetails beside the roles.
+    #[serde(borrow)]
+    policies: Option<&'a RawValue>,
+    /// Of ListPolicyVersions; of ListVersionsByFunction, too.
+    #[serde(borrow)]
+    versions: Option<&'a RawValue>,
+    /// Of ListLayers.
+    #[serde(borrow)]
+    layers: Option<&'a RawValue>,
+    /// Of ListLayerVersions.
+    #[serde(borrow)]
+    layer_versions: Option<&'a RawValue>,
     /// Of GetTemplate: an object, or the text of one that is YAML.
     #[serde(borrow)]
     template_body: Option<&'a RawValue>,
@@ -140,12 +160,12 @@ pub(super) fn no_whole_role(text: &str) -> Option<String> {
         .or_else(|| lists(&answer, false))
 }
 
-/// What to do with an answer about many roles.
+/// What to do with an answer that lists roles, policies or layers.
 fn lists(answer: &Answer<'_>, is_trust: bool) -> Option<String> {
     let list = match (answer.roles, answer.role_detail_list) {
         (Some(_), _) => "Roles",
         (None, Some(_)) => "RoleDetailList",
-        (None, None) => return None,
+        (None, None) => return without_documents(answer).map(str::to_owned),
     };
     Some(if is_trust {
         format!("these are many roles: `jq -c '.{list}[]' | warden check trust-policy --jsonl` takes each by itself")
@@ -154,6 +174,35 @@ fn lists(answer: &Answer<'_>, is_trust: bool) -> Option<String> {
          of each one of `aws iam get-account-authorization-details`, for `warden check role --jsonl`"
             .to_owned()
     })
+}
+
+/// What has the documents of what an answer only names.
+fn without_documents(answer: &Answer<'_>) -> Option<&'static str> {
+    let is_list = |part: Option<&RawValue>| part.is_some_and(|list| list.get().starts_with('['));
+    if is_list(answer.policy_names) {
+        Some(
+            "these are the names of a role's policies: `aws iam get-role-policy --role-name ROLE --policy-name NAME | \
+             warden check role-policy` judges one of them",
+        )
+    } else if is_list(answer.attached_policies) || is_list(answer.policies) {
+        Some(
+            "these are managed policies without their documents: `aws iam get-policy --policy-arn ARN` tells the \
+             DefaultVersionId of one, and `aws iam get-policy-version --policy-arn ARN --version-id ID | warden check \
+             role-policy` judges it",
+        )
+    } else if is_list(answer.versions) && answer.versions.is_some_and(|list| list.get().contains("\"VersionId\"")) {
+        Some(
+            "these are the versions of a policy without their documents: `aws iam get-policy-version --policy-arn ARN \
+             --version-id ID | warden check role-policy` judges one; the one with IsDefaultVersion counts",
+        )
+    } else if is_list(answer.layers) || is_list(answer.layer_versions) {
+        Some(
+            "these are layers without their policies: `aws lambda get-layer-version-policy --layer-name NAME \
+             --version-number NUMBER | warden check layer-policy` judges the one of a version",
+        )
+    } else {
+        None
+    }
 }
 
 /// A line of what `terraform plan -json` writes while it plans
@@ -207,16 +256,63 @@ struct Function<'a> {
     /// Of ListFunctions.
     #[serde(borrow)]
     functions: Option<&'a RawValue>,
+    /// Of ListVersionsByFunction.
+    #[serde(borrow)]
+    versions: Option<&'a RawValue>,
+    /// Of GetPolicy and GetLayerVersionPolicy, beside `RevisionId`.
+    policy: Option<String>,
+    revision_id: Option<String>,
+    /// Of GetFunctionUrlConfig, beside `FunctionArn`.
+    function_url: Option<String>,
+    /// Of GetRuntimeManagementConfig, beside `FunctionArn`.
+    update_runtime_on: Option<String>,
+    /// Of GetAlias, beside `FunctionVersion`.
+    alias_arn: Option<String>,
+    function_version: Option<String>,
+    /// Of GetFunctionCodeSigningConfig, beside `FunctionName`.
+    code_signing_config_arn: Option<String>,
+    function_name: Option<String>,
     // Every configuration has these.
     function_arn: Option<String>,
     code_size: Option<u64>,
     code_sha256: Option<String>,
 }
 
+impl Function<'_> {
+    /// Why an answer about something else than a function's configuration has no environment.
+    fn without_environment(&self) -> Option<&'static str> {
+        let is_policy = |policy: &String| policy.trim_start().starts_with('{');
+        let is_arn = |arn: &Option<String>| arn.as_deref().is_some_and(|arn| arn.starts_with("arn:"));
+        if self.policy.as_ref().is_some_and(is_policy) && self.revision_id.is_some() {
+            return Some(
+                "this is the policy of a function or a layer: check it as `function-policy` or `layer-policy`; `aws \
+                 lambda get-function-configuration` has the environment",
+            );
+        }
+        let is_of_function = is_arn(&self.function_arn)
+            && (self.function_url.is_some() || self.update_runtime_on.is_some())
+            || is_arn(&self.alias_arn) && self.function_version.is_some()
+            || is_arn(&self.code_signing_config_arn) && self.function_name.is_some();
+        is_of_function.then_some(
+            "this answer of Lambda has no environment: `aws lambda get-function-configuration` has the function's",
+        )
+    }
+}
+
+/// Keys of which each answer that is made of texts alone has one, and so could be an environment.
+pub(super) const KEYS_OF_ANSWERS: [&str; 4] = ["RevisionId", "FunctionArn", "AliasArn", "CodeSigningConfigArn"];
+
+/// Why an object of names and values is none but an answer of Lambda, if it is one.
+pub(super) fn no_environment(text: &str) -> Option<&'static str> {
+    serde_json::from_str::<Function<'_>>(text).ok()?.without_environment()
+}
+
 /// The environment in an answer of GetFunctionConfiguration, GetFunction and the like; nothing where it is none.
 pub(super) fn environment(text: &str) -> Option<Environment<'_>> {
     const MANY: &str =
         "these are many functions: `jq -c '.Functions[]' | warden check environment --jsonl` takes each by itself";
+    const VERSIONS: &str =
+        "these are many versions: `jq -c '.Versions[]' | warden check environment --jsonl` takes each by itself";
     const UNREADABLE: &str =
         "Lambda did not show the variables, and says why under `Error`: often whoever asked may not use the KMS key";
     let is_object = |part: &&RawValue| part.get().starts_with('{');
@@ -224,6 +320,13 @@ pub(super) fn environment(text: &str) -> Option<Environment<'_>> {
     let answer = read(text)?;
     if answer.functions.is_some_and(|list| list.get().starts_with('[')) {
         return Some(Environment::Missing(MANY));
+    }
+    let of_functions = |list: &str| list.starts_with('[') && list.contains("\"FunctionArn\"");
+    if answer.versions.is_some_and(|list| of_functions(list.get())) {
+        return Some(Environment::Missing(VERSIONS));
+    }
+    if let Some(why) = answer.without_environment() {
+        return Some(Environment::Missing(why));
     }
     let function = match answer.configuration.filter(is_object) {
         Some(configuration) => read(configuration.get())?,

@@ -41,7 +41,13 @@ pub(super) fn judge(text: &str) -> Result<Vec<Variable>, String> {
         return Ok(Vec::new());
     }
     let pairs = match pairs(text) {
-        Ok(Pairs::Plain(pairs)) => pairs,
+        Ok(Pairs::Plain(pairs)) => {
+            let may_be_answer = pairs.iter().any(|(name, _)| answer::KEYS_OF_ANSWERS.contains(&name.as_ref()));
+            if let Some(why) = may_be_answer.then(|| answer::no_environment(text)).flatten() {
+                return Err(why.to_owned());
+            }
+            pairs
+        }
         Ok(Pairs::Wrapped(inside)) => plain(inside.get())?,
         Err(reason) => match answer::environment(text) {
             Some(answer::Environment::Variables(inside)) => plain(inside)?,

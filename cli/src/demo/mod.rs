@@ -18,7 +18,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Watch the guards at work in a local account, without an AWS account
 ///
 /// Starts a local AWS account, deploys Warden and a shop of Lambda functions into it, attacks the shop with an ordinary
-/// SDK client and shows each change being put right. Needs this checkout, cargo and Python 3.
+/// SDK client and shows each change being put right. Needs this checkout, Rust,
+/// a C compiler, and Python 3.10 or later with `venv`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// Leave the account running afterwards, to be tried with the AWS CLI, until Ctrl-C

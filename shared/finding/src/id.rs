@@ -87,7 +87,7 @@ pub enum FindingId {
     PlaintextSecret,
     /// A secret that Warden stored earlier is back in plaintext.
     KnownSecret,
-    /// A stripped secret that the function cannot reach at its start.
+    /// A secret that was taken out, and that the function cannot reach at its start.
     SecretOutOfReach,
     /// No reserved concurrency where a cap is set.
     UnboundedConcurrency,
@@ -211,7 +211,9 @@ impl FindingId {
             FindingId::CorsAnyOrigin => "The function URL answers any web origin.",
             FindingId::PlaintextSecret => "A credential in plaintext in an environment variable.",
             FindingId::KnownSecret => "A secret that Warden stored earlier is back in plaintext.",
-            FindingId::SecretOutOfReach => "A stripped secret that the function cannot reach at its start.",
+            FindingId::SecretOutOfReach => {
+                "A secret that was taken out, and that the function cannot reach at its start."
+            }
             FindingId::UnboundedConcurrency => "No reserved concurrency where a cap is set.",
             FindingId::ConcurrencyAboveCap => "Reserved concurrency above the cap.",
             FindingId::RunawayConcurrency => "Measured load above `warden:runaway-at`.",

@@ -13,7 +13,8 @@ A guard's calls are those that its code makes, and no others: a test holds both 
 
 This file is written by `cargo run -p warden-generate`; do not edit it.
 
-In the tables `ACCOUNT` is your account, `REGION` any Region, and `PREFIX` the stack's parameter.
+In the tables `ACCOUNT` is your account, `REGION` the stack's Region, and `PREFIX` the stack's parameter.
+A `*` in the place of the Region or of a name is any.
 ";
 
 /// The document.

@@ -35,7 +35,7 @@ pub(super) const WILDCARD_NOT_RESOURCE: Explanation = Explanation {
               high at most.",
     attack: "Everything that is not on the list is open: resources made next year, and those of other accounts that \
              let this one in. A typing error in the list protects nothing, and nobody notices.",
-    remedy: "Where it is serious, Role-guard takes the actions at fault out of the statement; one that \
+    remedy: "Where it is serious, role-guard takes the actions at fault out of the statement; one that \
              allows every action goes.",
     instead: "Use Resource and name what the function works on. To keep it from something in particular, add a Deny \
               statement for that.",
@@ -124,7 +124,7 @@ pub(super) const WILDCARD_INVOKE: Explanation = Explanation {
     meaning: "A statement allows `lambda:InvokeFunction` on every function.",
     attack: "Who holds this function calls all the others with input that those never expect from inside: payments, \
              user administration, maintenance jobs. It is the way from an unimportant function to an important one.",
-    remedy: "Medium: Role-guard acts on it only if the threshold of the account is `medium`.",
+    remedy: "Medium: role-guard acts on it only if the threshold of the account is `medium`.",
     instead: "Name the functions, or a prefix that belongs to the application, such as `function:shop-*`.",
 };
 
@@ -134,7 +134,7 @@ pub(super) const WILDCARD_SERVICE: Explanation = Explanation {
               of its own. Low for a service that AWS's reference does not have.",
     attack: "The function can delete, stop or reconfigure everything in that service, for all applications in the \
              account. New actions of the service are granted on the day that AWS adds them.",
-    remedy: "Medium: Role-guard acts on it only if the threshold of the account is `medium`.",
+    remedy: "Medium: role-guard acts on it only if the threshold of the account is `medium`.",
     instead: "Name the actions that the function calls, and the resource where the service has one.",
 };
 

@@ -17,7 +17,7 @@ pub(super) const PLAINTEXT_SECRET: Explanation = Explanation {
              and the wrapper back exactly.",
     instead: "Rotate it: it has been readable. In the template, set the variable to the reference that the record \
               names, or read the secret in the code: `warden opt-in FUNCTION --guard secrets --mode strip` then leaves \
-              the layer out. Let a false find pass with `warden:exempt` until it is renamed.",
+              the layer out.",
 };
 
 pub(super) const KNOWN_SECRET: Explanation = Explanation {
