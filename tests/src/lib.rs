@@ -7,10 +7,12 @@ pub mod events;
 mod iam;
 mod leases;
 mod operator;
+mod patience;
 pub mod secure_server;
 pub mod template;
 
 pub use iam::tag;
+pub use patience::patient_lambda;
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::{
@@ -92,7 +94,7 @@ impl Account {
         };
         let session = sandbox.session(&outputs["OperatorRole"], "reader").await.expect("a session");
         let ledger = Aws::new(sandbox.config_as(session, "us-east-1"), deployment.clone());
-        let lambda = Client::new(&sandbox.config());
+        let lambda = patient_lambda(&sandbox.config());
         let secrets = aws_sdk_secretsmanager::Client::new(&sandbox.config());
         let iam = aws_sdk_iam::Client::new(&sandbox.config());
         Account { sandbox, lambda, iam, secrets, ledger, deployment, outputs }

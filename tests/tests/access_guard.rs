@@ -199,7 +199,7 @@ async fn policies_are_put_right_in_a_region_without_function_urls() {
     let (aws, settings) = account.operator().await;
     let administrator = account.sandbox.administrator().clone();
     let there = Account {
-        lambda: aws_sdk_lambda::Client::new(&account.sandbox.config_as(administrator, "eu-central-2")),
+        lambda: warden_tests::patient_lambda(&account.sandbox.config_as(administrator, "eu-central-2")),
         ..account
     };
     let function = "arn:aws:lambda:eu-central-2:111122223333:function:pay";

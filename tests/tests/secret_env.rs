@@ -42,7 +42,7 @@ impl Shop {
     async fn open() -> Shop {
         let binaries = build_guards(&workspace(), &["secret-env"], &|_| {}).expect("the layer's binary");
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
-        let lambda = Client::new(&sandbox.config());
+        let lambda = warden_tests::patient_lambda(&sandbox.config());
         let zip = package_layer(&binaries[0]).expect("the layer's package");
         let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
         let layer = lambda.publish_layer_version().layer_name("warden-secret-env").content(content).send().await;
