@@ -224,7 +224,10 @@ impl Judge<'_, '_> {
         let mut hits = [Hit::default(); Sensitivity::VARIANTS.len()];
         let sensitive: &Sensitive = &SENSITIVE;
         // What comes with a whole service is told of there.
-        let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
+        let is_whole = |span: &Span| {
+            let found = granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).ok();
+            found.and_then(|at| granter.services.get(at)).is_some_and(|(_, service)| self.is_mostly_granted(*service))
+        };
         let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants.all.each_common(&sensitive.any, actions, |action| {
                 let Some(sensitivity) = sensitive.of(action) else {
@@ -262,18 +265,27 @@ impl Judge<'_, '_> {
         }
     }
 
+    /// Whether most of a service is granted, and not taken away by a Deny, by the boundary, or by resources that are
+    /// broad for few of its actions. Of the rest each action is looked at by itself.
+    fn is_mostly_granted(&self, service: WholeService) -> bool {
+        let all = &self.grants.all;
+        match service {
+            WholeService::Known(service) => {
+                let actions = service_table::actions_of(service);
+                all.count_common(all, actions.clone()) * 2 >= actions.len()
+            }
+            WholeService::Unknown => true,
+        }
+    }
+
     /// `wildcard-sensitive-service` and `wildcard-service`.
     fn whole_services(&mut self, covered: &[bool]) {
         let grants = self.grants;
         for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
             let mut told: Vec<((FindingId, Severity), Vec<&str>)> = Vec::new();
             for (nth, service) in &granter.services {
-                if let WholeService::Known(service) = service {
-                    let actions = service_table::actions_of(*service);
-                    // Unless a Deny or the boundary took most of it away.
-                    if grants.all.count_common(&grants.all, actions.clone()) * 2 < actions.len() {
-                        continue;
-                    }
+                if !self.is_mostly_granted(*service) {
+                    continue;
                 }
                 let (rule, text) = (rule_of_service(*service, granter), pattern_text(granter, *nth));
                 match told.iter_mut().find(|(known, _)| *known == rule) {

@@ -1239,3 +1239,26 @@ fn a_stream_stays_where_its_policy_goes() {
         assert_eq!(left.statements.iter().any(|it| grants::selects(&it.actions, &action)), stays, "{action}");
     }
 }
+
+/// Some of a service's actions know no resource, so that its ARNs are broad for less than half of them.
+#[test]
+fn a_whole_service_on_its_arns_is_never_less_than_a_part_of_it() {
+    let worst = |action: String, resource: String| {
+        let text = policy(allow(json!(action), json!(resource)));
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+        findings.iter().map(|found| found.severity).max()
+    };
+    for service in service_table::services() {
+        let name = service_table::service_name(service);
+        for resource in ["*".to_owned(), format!("arn:aws:{name}:*:*:*"), format!("arn:aws:{name}:*:111122223333:*")] {
+            let whole = worst(format!("{name}:*"), resource.clone());
+            for action in service_table::actions_of(service).filter(|action| SENSITIVE.of(*action).is_some()) {
+                let part = service_table::name(action);
+                assert!(worst(part.clone(), resource.clone()) <= whole, "{part} on {resource}");
+            }
+        }
+    }
+    let found = |action: &str| worst(action.to_owned(), "arn:aws:sns:*:*:*".to_owned());
+    assert_eq!((found("sns:*"), found("sns:AddPermission")), (Some(Severity::Medium), Some(Severity::Medium)));
+    assert_eq!(worst("sns:*".to_owned(), "arn:aws:sns:eu-west-1:111122223333:till".to_owned()), None);
+}
