@@ -194,40 +194,175 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
         })
 }
 
-/// Whether a positive condition on text or an ARN names what it is about in every value: fixed, or a pattern that
-/// starts with something.
-pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> bool {
+/// What a positive condition on text or an ARN names in every value: fixed, or a pattern that starts with something.
+pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> Option<Vec<String>> {
     names_by(condition, version, |value| Some(behind_type(value).to_owned()))
 }
 
-/// The same, of the part of each value that is a name.
-///
-/// Patterns are added up as breadth is: with 37 characters to choose from, one that fixes `k` of them fits one name in
-/// 37^k, and together they may not fit a quarter of all. So `a*` is a name, and the alphabet is not.
-pub(crate) fn names_by(condition: &Condition<'_>, version: Version, name: impl Fn(&str) -> Option<String>) -> bool {
-    let Some(operator) = Operator::parse(&condition.operator).filter(|operator| *operator != Operator::Address) else {
-        return false;
-    };
+/// The same, of the part of each value that is a name: the distinct patterns among them, if all values name something
+/// and are not together as good as every name. So `a*` is a name, and the alphabet is not.
+pub(crate) fn names_by(
+    condition: &Condition<'_>,
+    version: Version,
+    name: impl Fn(&str) -> Option<String>,
+) -> Option<Vec<String>> {
+    let operator = Operator::parse(&condition.operator).filter(|operator| *operator != Operator::Address)?;
     let reading = Reading { operator, version };
-    let mut share = 0.0;
+    let mut patterns: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
-    let all_named = condition.values.iter().all(|value| {
+    for value in condition.values.iter() {
         if reading.is_fixed(value) {
-            return !value.is_empty();
+            if value.is_empty() {
+                return None;
+            }
+            continue;
         }
-        // What may be the start of any ARN names none.
-        let literal = value.split(['*', '?']).next().unwrap_or_default();
+        // What may be the start of any ARN names none, unless only its partition is open.
+        let from_service = value.strip_prefix("arn:*:").filter(|rest| !rest.starts_with(['*', '?']));
+        let literal = from_service.unwrap_or(value).split(['*', '?']).next().unwrap_or_default();
         let starts_with_something = |name: &String| !name.contains("${") && !name.starts_with(['*', '?']);
-        let Some(name) = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal)) else {
-            return false;
-        };
-        let fixed = name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();
-        if fixed > 0 && seen.insert(name) {
-            share += 37f64.powi(-i32::try_from(fixed).unwrap_or(i32::MAX));
+        let name = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal))?;
+        if fixed_characters(&name) == 0 {
+            return None;
         }
-        fixed > 0
-    });
-    all_named && !condition.values.as_slice().is_empty() && share < 0.25
+        if seen.insert(name.clone()) {
+            patterns.push(name);
+        }
+    }
+    let names = !condition.values.as_slice().is_empty() && !are_all_names(patterns.iter().map(String::as_str));
+    names.then_some(patterns)
+}
+
+/// Whether distinct patterns are together as good as every name.
+///
+/// They are added up as breadth is: with 37 characters to choose from, one that fixes `k` of them fits one name in
+/// 37^k, and a quarter of all is broad.
+pub(crate) fn are_all_names<'n>(patterns: impl Iterator<Item = &'n str>) -> bool {
+    let share = |name: &str| 37f64.powi(-i32::try_from(fixed_characters(name)).unwrap_or(i32::MAX));
+    patterns.map(share).sum::<f64>() >= 0.25
+}
+
+fn fixed_characters(name: &str) -> usize {
+    name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count()
+}
+
+/// A tag that what is acted on must have, with one of some values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WantedTag<'d> {
+    /// The tag's key.
+    pub(crate) key: &'d str,
+    /// Any of these will do. Where there are none, the value is not known.
+    pub(crate) values: Vec<&'d str>,
+    /// The tag of the role that has to have the same value, where it is one.
+    pub(crate) own: Option<&'d str>,
+}
+
+impl WantedTag<'_> {
+    /// Whether a request that sets this tag can meet a condition of an Allow. It may set other tags beside it.
+    pub(crate) fn may_pass(&self, condition: &Condition<'_>) -> bool {
+        self.passes(condition, true)
+    }
+
+    /// Whether a request that sets this tag and no other, on what has no tags, meets a condition of a Deny.
+    pub(crate) fn must_pass(&self, condition: &Condition<'_>) -> bool {
+        self.passes(condition, false)
+    }
+
+    /// The keys are those that come with every request to tag
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-requests>,
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-tag-keys>).
+    fn passes(&self, condition: &Condition<'_>, may: bool) -> bool {
+        let Some(test) = TagTest::parse(&condition.operator) else { return may };
+        let (service, key) = condition.key.split_once(':').unwrap_or_default();
+        let is_aws = service.eq_ignore_ascii_case("aws");
+        let after = |name: &str| {
+            let (start, tag) = key.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name).then_some(tag)
+        };
+        let says = |text: &str| condition.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+        let takes = |text: &str| {
+            condition.values.iter().any(|value| match test.like {
+                true => pattern::fits_ignoring_case(value, text),
+                false => value.eq_ignore_ascii_case(text),
+            })
+        };
+        // What the key's value is when it is not sent.
+        let absent = || match test.asks {
+            Asks::Null => says("true"),
+            Asks::For => test.if_exists || test.all,
+            Asks::Against => true,
+        };
+        if is_aws && key.eq_ignore_ascii_case("TagKeys") {
+            return match test.asks {
+                Asks::Null => says("false"),
+                Asks::For => takes(self.key) || may && !test.all,
+                Asks::Against => !takes(self.key) || may && !test.all,
+            };
+        }
+        if let Some(tag) = after("RequestTag/").filter(|_| is_aws) {
+            if !tag.eq_ignore_ascii_case(self.key) {
+                return may || absent();
+            }
+            let fits = |value: &&str| (test.asks == Asks::For) == takes(value);
+            return match test.asks {
+                Asks::Null => says("false"),
+                // Some other value will do, or is forbidden.
+                Asks::For | Asks::Against if self.values.is_empty() => test.asks == Asks::Against || takes("\u{5}"),
+                Asks::For | Asks::Against if may => self.values.iter().any(fits),
+                Asks::For | Asks::Against => self.values.iter().all(fits),
+            };
+        }
+        if after("ResourceTag/").is_some() {
+            // What holds for what has any such tag holds for something.
+            return may || absent();
+        }
+        // Only while something is made, which is the caller's own
+        // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
+        if key.eq_ignore_ascii_case("CreateAction") {
+            return absent();
+        }
+        may
+    }
+}
+
+/// An operator on text or on whether a key is sent.
+#[derive(Clone, Copy)]
+struct TagTest {
+    asks: Asks,
+    like: bool,
+    if_exists: bool,
+    /// `ForAllValues`.
+    all: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// One of the values.
+    For,
+    /// None of them.
+    Against,
+    /// Whether there is one.
+    Null,
+}
+
+impl TagTest {
+    fn parse(operator: &str) -> Option<Self> {
+        let (all, base) = match operator.split_once(':') {
+            Some((set, base)) => (set.eq_ignore_ascii_case("ForAllValues"), base),
+            None => (false, operator),
+        };
+        let base = base.to_ascii_lowercase();
+        let (if_exists, base) = base.strip_suffix("ifexists").map_or((false, base.as_str()), |base| (true, base));
+        let (asks, like) = match base {
+            "null" => (Asks::Null, false),
+            "stringequals" | "stringequalsignorecase" => (Asks::For, false),
+            "stringlike" => (Asks::For, true),
+            "stringnotequals" | "stringnotequalsignorecase" => (Asks::Against, false),
+            "stringnotlike" => (Asks::Against, true),
+            _ => return None,
+        };
+        Some(Self { asks, like, if_exists, all })
+    }
 }
 
 /// What of an ARN is the name: all behind account and kind (`function:`, `accesspoint/`). A bucket has no kind, and
