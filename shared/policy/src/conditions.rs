@@ -195,8 +195,20 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
 }
 
 /// What a positive condition on text or an ARN names in every value: fixed, or a pattern that starts with something.
-pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> Option<Vec<String>> {
-    names_by(condition, version, |value| Some(behind_type(value).to_owned()))
+///
+/// `by_place` says that an ARN counts as named by its service, Region and account alone.
+pub(crate) fn names_things(condition: &Condition<'_>, version: Version, by_place: bool) -> Option<Vec<String>> {
+    names_by(condition, version, |value| {
+        let is_named = by_place && has_fixed_place(value);
+        Some(if is_named { value.to_owned() } else { behind_type(value).to_owned() })
+    })
+}
+
+/// Whether the service, the Region and the account of an ARN are plain text.
+fn has_fixed_place(arn: &str) -> bool {
+    let fields: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(fields.as_slice(), ["arn", partition, service, region, account, _]
+        if [partition, service, region, account].iter().all(|field| !field.is_empty() && !field.contains(['*', '?', '$'])))
 }
 
 /// The same, of the part of each value that is a name: the distinct patterns among them, if all values name something

@@ -144,7 +144,8 @@ fn scoping<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Scoping
     // point's ARN comes with every request through it
     // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html).
     if starts("kms:EncryptionContext:") || is("s3:DataAccessPointArn") {
-        return named(conditions::names_things(condition, version));
+        // What one service keeps in one Region is as narrow as `kms:ViaService`.
+        return named(conditions::names_things(condition, version, starts("kms:")));
     }
     if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
         // AWS has a policy for everything, so that naming one of its policies need not limit anything.
@@ -373,6 +374,16 @@ mod tests {
                 "kms:EncryptionContext:aws:lambda:FunctionArn",
                 "arn:aws:lambda:*:*:function:till",
                 "arn:aws:lambda:*:*:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:logs:arn",
+                "arn:aws:logs:us-east-2:111122223333:*",
+                "arn:aws:logs:*:111122223333:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:logs:arn",
+                "arn:aws:logs:us-east-2:111122223333:log-group:*",
+                "arn:aws:logs:us-east-2:*:*",
             ),
             (
                 "s3:DataAccessPointArn",
