@@ -13,7 +13,8 @@ use crate::{
     AccountId,
     addresses::Addresses,
     document::{Condition, Selection, Statement, Version},
-    pattern, service_table,
+    pattern,
+    service_table::{self, ActionSet},
 };
 use std::collections::HashSet;
 
@@ -327,6 +328,12 @@ impl WantedTag<'_> {
         if after("ResourceTag/").is_some() {
             // What holds for what has any such tag holds for something.
             return may || absent();
+        }
+        // Of an instance, something that no tag changes
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html).
+        let names_instances = ["InstanceID", "InstanceProfile", "ProductCode", "Subnet", "Vpc"];
+        if service.eq_ignore_ascii_case("ec2") && names_instances.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            return may && !(test.asks == Asks::For && condition.values.iter().all(|value| !value.contains('*')));
         }
         // Only while something is made, which is the caller's own
         // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
@@ -699,23 +706,63 @@ fn has_passed(time: &str) -> bool {
 /// is sent with requests to that service, unless it is one of the keys that go along with whoever calls
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
 pub(crate) fn never_sent<'d>(statement: &'d Statement<'_>, general: Option<&str>) -> Option<&'d str> {
-    let kept_from =
-        |of: &str, key: &str, service: Option<&str>| service.is_some_and(|service| is_kept_from(of, key, service));
-    let service_of = |action: &'d str| {
-        action.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| !pattern::has_wildcard(prefix))
-    };
-    let from_all = |of: &str, key: &str| match &statement.actions {
-        Selection::Only(actions) => {
-            !actions.as_slice().is_empty()
-                && actions.iter().all(|action| kept_from(of, key, service_of(action).or(general)))
-        }
-        Selection::Except(_) => kept_from(of, key, general),
-    };
+    keys_of_services(statement)
+        .find(|(of, name, key)| match &statement.actions {
+            Selection::Only(actions) => {
+                !actions.as_slice().is_empty()
+                    && actions.iter().all(|action| is_kept_from_action(of, name, key, action, general))
+            }
+            Selection::Except(_) => general.is_some_and(|service| is_kept_from(of, name, service)),
+        })
+        .map(|(.., key)| key)
+}
+
+/// The keys of services that a statement's conditions ask for: the service, the key's own name, and the whole. Most
+/// statements have conditions on other keys.
+fn keys_of_services<'d>(statement: &'d Statement<'_>) -> impl Iterator<Item = (&'d str, &'d str, &'d str)> {
     let asked = statement.conditions.iter().filter(|condition| needs_its_key(condition));
-    asked.map(|condition| condition.key.as_ref()).find(|key| {
-        // Keys of the conditions that most statements have.
-        key.split_once(':').is_some_and(|(of, rest)| !of.eq_ignore_ascii_case("aws") && from_all(of, rest))
+    asked.filter_map(|condition| {
+        let (of, name) = condition.key.split_once(':')?;
+        (!of.eq_ignore_ascii_case("aws")).then_some((of, name, condition.key.as_ref()))
     })
+}
+
+/// Whether no action that a pattern fits is sent with a key.
+fn is_kept_from_action(of: &str, name: &str, key: &str, action: &str, general: Option<&str>) -> bool {
+    let prefix = action.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| !pattern::has_wildcard(prefix));
+    prefix.or(general).is_some_and(|service| is_kept_from(of, name, service))
+        || sent_with(key).is_some_and(|actions| !actions.iter().any(|known| pattern::fits_ignoring_case(action, known)))
+}
+
+/// Those actions that requests with all keys of a statement's conditions can be for. None where that takes nothing from
+/// what the statement names.
+pub(crate) fn sent_with_all(statement: &Statement<'_>) -> Option<ActionSet> {
+    let takes_some = |(of, name, key): (&str, &str, &str)| match &statement.actions {
+        Selection::Only(actions) => actions.iter().any(|action| {
+            let prefix = action.split_once(':').map_or(action, |(prefix, _)| prefix);
+            pattern::has_wildcard(prefix) || is_kept_from(of, name, prefix) || sent_with(key).is_some()
+        }),
+        Selection::Except(_) => true,
+    };
+    if !keys_of_services(statement).any(takes_some) {
+        return None;
+    }
+    let mut left = ActionSet::new().complement();
+    for (of, name, key) in keys_of_services(statement) {
+        let mut sent = ActionSet::new();
+        match sent_with(key) {
+            Some(actions) => {
+                actions.iter().filter_map(|name| service_table::action(name)).for_each(|it| sent.insert_one(it));
+            }
+            None => {
+                let services = service_table::services();
+                let takes = services.filter(|service| !is_kept_from(of, name, service_table::service_name(*service)));
+                takes.for_each(|service| sent.insert(service_table::actions_of(service)));
+            }
+        }
+        left.intersect(&sent);
+    }
+    Some(left)
 }
 
 /// Whether a condition fails without its key. Negated operators hold without it, as do `IfExists` and `ForAllValues`.
@@ -723,21 +770,45 @@ pub(crate) fn needs_its_key(condition: &Condition<'_>) -> bool {
     Operator::parse(&condition.operator).is_some() && !condition.values.as_slice().is_empty()
 }
 
+/// Keys that few actions of their service are sent with, and that are often taken for more: what a listing is to start
+/// with is not in the request for an object
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>), and the name that a secret is
+/// to have is not in the request for its value
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html>).
+const SENT_WITH: [(&str, &[&str]); 4] = [
+    ("s3:delimiter", LISTINGS),
+    ("s3:max-keys", LISTINGS),
+    ("s3:prefix", LISTINGS),
+    ("secretsmanager:Name", &["secretsmanager:CreateSecret"]),
+];
+
+const LISTINGS: &[&str] = &["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"];
+
+/// The only actions that a key is sent with, where they are known one by one.
+fn sent_with(key: &str) -> Option<&'static [&'static str]> {
+    SENT_WITH.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, actions)| *actions)
+}
+
+/// Keys of services that go along with whoever calls: where a role's credentials were given to
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>,
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policy-structure.html>). The other keys of these services
+/// are of what is acted on.
+const OF_CALLERS: [(&str, &str); 3] =
+    [("ec2", "RoleDelivery"), ("ec2", "SourceInstanceARN"), ("lambda", "SourceFunctionArn")];
+
 /// Services whose keys other services see too: keys of whoever calls, of the session, of the compute it runs on; and of
 /// services that were made of others.
-const SEEN_ELSEWHERE: [&str; 16] = [
+const SEEN_ELSEWHERE: [&str; 14] = [
     "bedrock-agentcore",
     "catalog",
     "codebuild",
     "cognito-identity",
     "cognito-identity-auth",
     "cognito-identity-unauth",
-    "ec2",
     "ecs",
     "eks",
     "glue",
     "identitystore",
-    "lambda",
     "saml",
     "ssm",
     "sso",
@@ -764,6 +835,7 @@ fn is_kept_from(of: &str, key: &str, service: &str) -> bool {
     !is(of, service)
         && service_table::service(of).is_some()
         && (is_tag() || !SEEN_ELSEWHERE.iter().any(|name| is(name, of)))
+        && !OF_CALLERS.iter().any(|(by, name)| is(by, of) && is(name, key))
         && !BORROWED.iter().any(|(by, from)| is(by, service) && is(from, of))
 }
 
@@ -1040,6 +1112,10 @@ mod tests {
         for (by, from) in BORROWED {
             assert!(service_table::service(by).is_some() && by != from, "{by}");
         }
+        for (key, actions) in SENT_WITH {
+            assert!(actions.iter().all(|action| service_table::action(action).is_some()), "{key}");
+        }
+        assert!(OF_CALLERS.is_sorted() && SENT_WITH.is_sorted());
         assert!(SEEN_ELSEWHERE.is_sorted() && BORROWED.is_sorted() && WITHOUT_COLONS.is_sorted());
         assert!(WITHOUT_COLONS.iter().all(|(service, _)| service_table::service(service).is_some()));
     }

@@ -136,7 +136,9 @@ fn scoping<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Scoping
             own: None,
         }));
     }
-    if is("ec2:AuthorizedService") {
+    // A share of RAM has its name in every request that changes it
+    // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsresourceaccessmanagerram.html).
+    if is("ec2:AuthorizedService") || is("ram:ResourceShareName") {
         return fixed(conditions::is_fixed_text(condition, version));
     }
     // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own

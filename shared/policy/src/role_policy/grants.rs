@@ -4,6 +4,7 @@ use super::{Itself, condition_scope::ConditionScope, escalation::Route, loosened
 use crate::{
     Context, Document, Effect, Selection, Statement, Version,
     breadth::{self, FEWEST, Reach, Scratch, Share, is_all_stars},
+    conditions,
     pattern::{self, has_wildcard},
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
@@ -248,6 +249,9 @@ impl<'d> Grants<'d> {
             return;
         }
         let scoped = narrowness.scoped;
+        // Of several actions some may never be sent with what a condition asks for.
+        let sent = if statement.conditions.is_empty() { None } else { conditions::sent_with_all(statement) };
+        let is_sent = |action: Action| sent.as_ref().is_none_or(|sent| sent.contains(action));
         let first_span = self.spans.len();
         let (mut services, mut unknown) = (Vec::new(), Vec::new());
         match &statement.actions {
@@ -261,10 +265,15 @@ impl<'d> Grants<'d> {
                     let found = expansion.expand(action, Doubt::TakesMore);
                     let before = self.spans.len();
                     if let Found::One(action) = found {
-                        self.grant(nth, action..action + 1, scoped, &reach, &mut expansion.scratch);
+                        if is_sent(action) {
+                            self.grant(nth, action..action + 1, scoped, &reach, &mut expansion.scratch);
+                        }
                         continue;
                     }
-                    let ranges = std::mem::take(&mut expansion.ranges);
+                    let mut ranges = std::mem::take(&mut expansion.ranges);
+                    if let Some(sent) = &sent {
+                        ranges = ranges.into_iter().flat_map(|actions| sent.within(actions)).collect();
+                    }
                     for actions in &ranges {
                         self.grant(nth, actions.clone(), scoped, &reach, &mut expansion.scratch);
                     }
@@ -285,7 +294,11 @@ impl<'d> Grants<'d> {
                 }
             }
             Selection::Except(patterns) => {
-                for actions in expansion.union(patterns.iter(), Doubt::TakesLess).complement().ranges() {
+                let mut left = expansion.union(patterns.iter(), Doubt::TakesLess).complement();
+                if let Some(sent) = &sent {
+                    left.intersect(sent);
+                }
+                for actions in left.ranges() {
                     self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
                 }
             }

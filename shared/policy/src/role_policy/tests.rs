@@ -1353,6 +1353,10 @@ fn a_tag_that_the_role_may_set_limits_nothing() {
         allow(json!("rds:AddTagsToResource"), json!("*")),
         allow(json!("tag:TagResources"), json!("*")),
         under("ec2:CreateTags", json!({"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}})),
+        under(
+            "ec2:CreateTags",
+            json!({"StringEquals": {"ec2:Vpc": "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1a2b"}}),
+        ),
     ] {
         assert!(found(json!([snapshot(), tagging])) < Some(Severity::High), "{tagging}");
     }
