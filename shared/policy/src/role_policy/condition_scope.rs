@@ -58,13 +58,19 @@ impl<'d> ConditionScope<'d> {
                 condition.key.eq_ignore_ascii_case(key) && conditions::is_fixed_text(condition, version)
             })
         };
-        let by: Vec<Scoping<'d>> = conditions
+        let mut by: Vec<Scoping<'d>> = conditions
             .iter()
             .filter_map(|condition| {
                 let own = || own_tag(condition, version).filter(|_| context.lambda_alone_assumes);
                 scoping(condition, version).or_else(|| own().map(Scoping::Tag))
             })
             .collect();
+        // A new share of RAM has whatever name the caller gives it, so that the name alone limits nothing; beside a tag
+        // it still does where the role sets the tag
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsresourceaccessmanagerram.html).
+        if !by.is_empty() && fixed("ram:ResourceShareName").is_some() {
+            by.push(Scoping::Fixed);
+        }
         Self {
             dead: conditions::never_sent(statement, None).is_some() || conditions::is_over(statement),
             scoped: !by.is_empty(),
@@ -136,9 +142,7 @@ fn scoping<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Scoping
             own: None,
         }));
     }
-    // A share of RAM has its name in every request that changes it
-    // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsresourceaccessmanagerram.html).
-    if is("ec2:AuthorizedService") || is("ram:ResourceShareName") {
+    if is("ec2:AuthorizedService") {
         return fixed(conditions::is_fixed_text(condition, version));
     }
     // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own

@@ -1362,6 +1362,15 @@ fn a_tag_that_the_role_may_set_limits_nothing() {
     }
     let all = allow(json!("ec2:CreateTags"), json!("arn:aws:ec2:*:*:snapshot/*"));
     assert_eq!(found(json!([snapshot(), all])), Some(Severity::High));
+    // The name of a share stays a limit beside a tag, and is none alone.
+    let share = |condition: Value| {
+        found(json!([under("ram:AssociateResourceShare", condition), under("ram:TagResource", json!({}))]))
+    };
+    let (name, tag) = (json!({"ram:ResourceShareName": "till"}), json!({"aws:ResourceTag/shop": "till"}));
+    let both = json!({"ram:ResourceShareName": "till", "aws:ResourceTag/shop": "till"});
+    assert_eq!(share(json!({"StringEquals": both})), Some(Severity::Medium));
+    assert_eq!(share(json!({"StringEquals": tag})), Some(Severity::High));
+    assert_eq!(share(json!({"StringEquals": name})), Some(Severity::High));
     // Of two kinds of action only that one.
     let mixed = json!({"Effect": "Allow", "Action": ["sqs:AddPermission", "kms:Decrypt"], "Resource": "*",
         "Condition": {"StringEquals": {"aws:ResourceTag/shop": "till"}}});
