@@ -110,8 +110,12 @@ pub(crate) fn documents(bytes: usize) -> Vec<Hostile> {
     identity(
         "statements_with_conditions",
         one(&list(&|nth| {
+            // What a role is passed to is not in the request for the instance.
+            if nth == 0 {
+                return r#"{"Effect":"Allow","Action":"ec2:RunInstances","Resource":"*"}"#.to_owned();
+            }
             format!(
-                r#"{{"Effect":"Allow","Action":["iam:PassRole","ec2:RunInstances"],"Resource":"*","Condition":{{"StringEquals":{{"iam:PassedToService":["a{nth}.amazonaws.com","ec2.amazonaws.com"]}}}}}}"#
+                r#"{{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{{"StringEquals":{{"iam:PassedToService":["a{nth}.amazonaws.com","ec2.amazonaws.com"]}}}}}}"#
             )
         })),
     );

@@ -13,7 +13,8 @@ use crate::{
     AccountId,
     addresses::Addresses,
     document::{Condition, Selection, Statement, Version},
-    pattern, service_table,
+    pattern,
+    service_table::{self, ActionSet},
 };
 use std::collections::HashSet;
 
@@ -194,40 +195,193 @@ pub(crate) fn is_fixed_text(condition: &Condition<'_>, version: Version) -> bool
         })
 }
 
-/// Whether a positive condition on text or an ARN names what it is about in every value: fixed, or a pattern that
-/// starts with something.
-pub(crate) fn names_things(condition: &Condition<'_>, version: Version) -> bool {
-    names_by(condition, version, |value| Some(behind_type(value).to_owned()))
+/// What a positive condition on text or an ARN names in every value: fixed, or a pattern that starts with something.
+///
+/// `by_place` says that an ARN counts as named by its service, Region and account alone.
+pub(crate) fn names_things(condition: &Condition<'_>, version: Version, by_place: bool) -> Option<Vec<String>> {
+    names_by(condition, version, |value| {
+        let is_named = by_place && has_fixed_place(value);
+        Some(if is_named { value.to_owned() } else { behind_type(value).to_owned() })
+    })
 }
 
-/// The same, of the part of each value that is a name.
-///
-/// Patterns are added up as breadth is: with 37 characters to choose from, one that fixes `k` of them fits one name in
-/// 37^k, and together they may not fit a quarter of all. So `a*` is a name, and the alphabet is not.
-pub(crate) fn names_by(condition: &Condition<'_>, version: Version, name: impl Fn(&str) -> Option<String>) -> bool {
-    let Some(operator) = Operator::parse(&condition.operator).filter(|operator| *operator != Operator::Address) else {
-        return false;
-    };
+/// Whether the service, the Region and the account of an ARN are plain text.
+fn has_fixed_place(arn: &str) -> bool {
+    let fields: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(fields.as_slice(), ["arn", partition, service, region, account, _]
+        if [partition, service, region, account].iter().all(|field| !field.is_empty() && !field.contains(['*', '?', '$'])))
+}
+
+/// The same, of the part of each value that is a name: the distinct patterns among them, if all values name something
+/// and are not together as good as every name. So `a*` is a name, and the alphabet is not.
+pub(crate) fn names_by(
+    condition: &Condition<'_>,
+    version: Version,
+    name: impl Fn(&str) -> Option<String>,
+) -> Option<Vec<String>> {
+    let operator = Operator::parse(&condition.operator).filter(|operator| *operator != Operator::Address)?;
     let reading = Reading { operator, version };
-    let mut share = 0.0;
+    let mut patterns: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
-    let all_named = condition.values.iter().all(|value| {
+    for value in condition.values.iter() {
         if reading.is_fixed(value) {
-            return !value.is_empty();
+            if value.is_empty() {
+                return None;
+            }
+            continue;
         }
-        // What may be the start of any ARN names none.
-        let literal = value.split(['*', '?']).next().unwrap_or_default();
+        // What may be the start of any ARN names none, unless only its partition is open.
+        let from_service = value.strip_prefix("arn:*:").filter(|rest| !rest.starts_with(['*', '?']));
+        let literal = from_service.unwrap_or(value).split(['*', '?']).next().unwrap_or_default();
         let starts_with_something = |name: &String| !name.contains("${") && !name.starts_with(['*', '?']);
-        let Some(name) = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal)) else {
-            return false;
-        };
-        let fixed = name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count();
-        if fixed > 0 && seen.insert(name) {
-            share += 37f64.powi(-i32::try_from(fixed).unwrap_or(i32::MAX));
+        let name = name(value).filter(|name| starts_with_something(name) && !"arn:".starts_with(literal))?;
+        if fixed_characters(&name) == 0 {
+            return None;
         }
-        fixed > 0
-    });
-    all_named && !condition.values.as_slice().is_empty() && share < 0.25
+        if seen.insert(name.clone()) {
+            patterns.push(name);
+        }
+    }
+    let names = !condition.values.as_slice().is_empty() && !are_all_names(patterns.iter().map(String::as_str));
+    names.then_some(patterns)
+}
+
+/// Whether distinct patterns are together as good as every name.
+///
+/// They are added up as breadth is: with 37 characters to choose from, one that fixes `k` of them fits one name in
+/// 37^k, and a quarter of all is broad.
+pub(crate) fn are_all_names<'n>(patterns: impl Iterator<Item = &'n str>) -> bool {
+    let share = |name: &str| 37f64.powi(-i32::try_from(fixed_characters(name)).unwrap_or(i32::MAX));
+    patterns.map(share).sum::<f64>() >= 0.25
+}
+
+fn fixed_characters(name: &str) -> usize {
+    name.bytes().filter(|byte| !matches!(byte, b'*' | b'?')).count()
+}
+
+/// A tag that what is acted on must have, with one of some values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WantedTag<'d> {
+    /// The tag's key.
+    pub(crate) key: &'d str,
+    /// Any of these will do. Where there are none, the value is not known.
+    pub(crate) values: Vec<&'d str>,
+    /// The tag of the role that has to have the same value, where it is one.
+    pub(crate) own: Option<&'d str>,
+}
+
+impl WantedTag<'_> {
+    /// Whether a request that sets this tag can meet a condition of an Allow. It may set other tags beside it.
+    pub(crate) fn may_pass(&self, condition: &Condition<'_>) -> bool {
+        self.passes(condition, true)
+    }
+
+    /// Whether a request that sets this tag and no other, on what has no tags, meets a condition of a Deny.
+    pub(crate) fn must_pass(&self, condition: &Condition<'_>) -> bool {
+        self.passes(condition, false)
+    }
+
+    /// The keys are those that come with every request to tag
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-requests>,
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-tag-keys>).
+    fn passes(&self, condition: &Condition<'_>, may: bool) -> bool {
+        let Some(test) = TagTest::parse(&condition.operator) else { return may };
+        let (service, key) = condition.key.split_once(':').unwrap_or_default();
+        let is_aws = service.eq_ignore_ascii_case("aws");
+        let after = |name: &str| {
+            let (start, tag) = key.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name).then_some(tag)
+        };
+        let says = |text: &str| condition.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+        let takes = |text: &str| {
+            condition.values.iter().any(|value| match test.like {
+                true => pattern::fits_ignoring_case(value, text),
+                false => value.eq_ignore_ascii_case(text),
+            })
+        };
+        // What the key's value is when it is not sent.
+        let absent = || match test.asks {
+            Asks::Null => says("true"),
+            Asks::For => test.if_exists || test.all,
+            Asks::Against => true,
+        };
+        if is_aws && key.eq_ignore_ascii_case("TagKeys") {
+            return match test.asks {
+                Asks::Null => says("false"),
+                Asks::For => takes(self.key) || may && !test.all,
+                Asks::Against => !takes(self.key) || may && !test.all,
+            };
+        }
+        if let Some(tag) = after("RequestTag/").filter(|_| is_aws) {
+            if !tag.eq_ignore_ascii_case(self.key) {
+                return may || absent();
+            }
+            let fits = |value: &&str| (test.asks == Asks::For) == takes(value);
+            return match test.asks {
+                Asks::Null => says("false"),
+                // Some other value will do, or is forbidden.
+                Asks::For | Asks::Against if self.values.is_empty() => test.asks == Asks::Against || takes("\u{5}"),
+                Asks::For | Asks::Against if may => self.values.iter().any(fits),
+                Asks::For | Asks::Against => self.values.iter().all(fits),
+            };
+        }
+        if after("ResourceTag/").is_some() {
+            // What holds for what has any such tag holds for something.
+            return may || absent();
+        }
+        // Of an instance, something that no tag changes
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html).
+        let names_instances = ["InstanceID", "InstanceProfile", "ProductCode", "Subnet", "Vpc"];
+        if service.eq_ignore_ascii_case("ec2") && names_instances.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            return may && !(test.asks == Asks::For && condition.values.iter().all(|value| !value.contains('*')));
+        }
+        // Only while something is made, which is the caller's own
+        // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
+        if key.eq_ignore_ascii_case("CreateAction") {
+            return absent();
+        }
+        may
+    }
+}
+
+/// An operator on text or on whether a key is sent.
+#[derive(Clone, Copy)]
+struct TagTest {
+    asks: Asks,
+    like: bool,
+    if_exists: bool,
+    /// `ForAllValues`.
+    all: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// One of the values.
+    For,
+    /// None of them.
+    Against,
+    /// Whether there is one.
+    Null,
+}
+
+impl TagTest {
+    fn parse(operator: &str) -> Option<Self> {
+        let (all, base) = match operator.split_once(':') {
+            Some((set, base)) => (set.eq_ignore_ascii_case("ForAllValues"), base),
+            None => (false, operator),
+        };
+        let base = base.to_ascii_lowercase();
+        let (if_exists, base) = base.strip_suffix("ifexists").map_or((false, base.as_str()), |base| (true, base));
+        let (asks, like) = match base {
+            "null" => (Asks::Null, false),
+            "stringequals" | "stringequalsignorecase" => (Asks::For, false),
+            "stringlike" => (Asks::For, true),
+            "stringnotequals" | "stringnotequalsignorecase" => (Asks::Against, false),
+            "stringnotlike" => (Asks::Against, true),
+            _ => return None,
+        };
+        Some(Self { asks, like, if_exists, all })
+    }
 }
 
 /// What of an ARN is the name: all behind account and kind (`function:`, `accesspoint/`). A bucket has no kind, and
@@ -552,23 +706,63 @@ fn has_passed(time: &str) -> bool {
 /// is sent with requests to that service, unless it is one of the keys that go along with whoever calls
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
 pub(crate) fn never_sent<'d>(statement: &'d Statement<'_>, general: Option<&str>) -> Option<&'d str> {
-    let kept_from =
-        |of: &str, key: &str, service: Option<&str>| service.is_some_and(|service| is_kept_from(of, key, service));
-    let service_of = |action: &'d str| {
-        action.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| !pattern::has_wildcard(prefix))
-    };
-    let from_all = |of: &str, key: &str| match &statement.actions {
-        Selection::Only(actions) => {
-            !actions.as_slice().is_empty()
-                && actions.iter().all(|action| kept_from(of, key, service_of(action).or(general)))
-        }
-        Selection::Except(_) => kept_from(of, key, general),
-    };
+    keys_of_services(statement)
+        .find(|(of, name, key)| match &statement.actions {
+            Selection::Only(actions) => {
+                !actions.as_slice().is_empty()
+                    && actions.iter().all(|action| is_kept_from_action(of, name, key, action, general))
+            }
+            Selection::Except(_) => general.is_some_and(|service| is_kept_from(of, name, service)),
+        })
+        .map(|(.., key)| key)
+}
+
+/// The keys of services that a statement's conditions ask for: the service, the key's own name, and the whole. Most
+/// statements have conditions on other keys.
+fn keys_of_services<'d>(statement: &'d Statement<'_>) -> impl Iterator<Item = (&'d str, &'d str, &'d str)> {
     let asked = statement.conditions.iter().filter(|condition| needs_its_key(condition));
-    asked.map(|condition| condition.key.as_ref()).find(|key| {
-        // Keys of the conditions that most statements have.
-        key.split_once(':').is_some_and(|(of, rest)| !of.eq_ignore_ascii_case("aws") && from_all(of, rest))
+    asked.filter_map(|condition| {
+        let (of, name) = condition.key.split_once(':')?;
+        (!of.eq_ignore_ascii_case("aws")).then_some((of, name, condition.key.as_ref()))
     })
+}
+
+/// Whether no action that a pattern fits is sent with a key.
+fn is_kept_from_action(of: &str, name: &str, key: &str, action: &str, general: Option<&str>) -> bool {
+    let prefix = action.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| !pattern::has_wildcard(prefix));
+    prefix.or(general).is_some_and(|service| is_kept_from(of, name, service))
+        || sent_with(key).is_some_and(|actions| !actions.iter().any(|known| pattern::fits_ignoring_case(action, known)))
+}
+
+/// Those actions that requests with all keys of a statement's conditions can be for. None where that takes nothing from
+/// what the statement names.
+pub(crate) fn sent_with_all(statement: &Statement<'_>) -> Option<ActionSet> {
+    let takes_some = |(of, name, key): (&str, &str, &str)| match &statement.actions {
+        Selection::Only(actions) => actions.iter().any(|action| {
+            let prefix = action.split_once(':').map_or(action, |(prefix, _)| prefix);
+            pattern::has_wildcard(prefix) || is_kept_from(of, name, prefix) || sent_with(key).is_some()
+        }),
+        Selection::Except(_) => true,
+    };
+    if !keys_of_services(statement).any(takes_some) {
+        return None;
+    }
+    let mut left = ActionSet::new().complement();
+    for (of, name, key) in keys_of_services(statement) {
+        let mut sent = ActionSet::new();
+        match sent_with(key) {
+            Some(actions) => {
+                actions.iter().filter_map(|name| service_table::action(name)).for_each(|it| sent.insert_one(it));
+            }
+            None => {
+                let services = service_table::services();
+                let takes = services.filter(|service| !is_kept_from(of, name, service_table::service_name(*service)));
+                takes.for_each(|service| sent.insert(service_table::actions_of(service)));
+            }
+        }
+        left.intersect(&sent);
+    }
+    Some(left)
 }
 
 /// Whether a condition fails without its key. Negated operators hold without it, as do `IfExists` and `ForAllValues`.
@@ -576,21 +770,45 @@ pub(crate) fn needs_its_key(condition: &Condition<'_>) -> bool {
     Operator::parse(&condition.operator).is_some() && !condition.values.as_slice().is_empty()
 }
 
+/// Keys that few actions of their service are sent with, and that are often taken for more: what a listing is to start
+/// with is not in the request for an object
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>), and the name that a secret is
+/// to have is not in the request for its value
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html>).
+const SENT_WITH: [(&str, &[&str]); 4] = [
+    ("s3:delimiter", LISTINGS),
+    ("s3:max-keys", LISTINGS),
+    ("s3:prefix", LISTINGS),
+    ("secretsmanager:Name", &["secretsmanager:CreateSecret"]),
+];
+
+const LISTINGS: &[&str] = &["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"];
+
+/// The only actions that a key is sent with, where they are known one by one.
+fn sent_with(key: &str) -> Option<&'static [&'static str]> {
+    SENT_WITH.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, actions)| *actions)
+}
+
+/// Keys of services that go along with whoever calls: where a role's credentials were given to
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>,
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policy-structure.html>). The other keys of these services
+/// are of what is acted on.
+const OF_CALLERS: [(&str, &str); 3] =
+    [("ec2", "RoleDelivery"), ("ec2", "SourceInstanceARN"), ("lambda", "SourceFunctionArn")];
+
 /// Services whose keys other services see too: keys of whoever calls, of the session, of the compute it runs on; and of
 /// services that were made of others.
-const SEEN_ELSEWHERE: [&str; 16] = [
+const SEEN_ELSEWHERE: [&str; 14] = [
     "bedrock-agentcore",
     "catalog",
     "codebuild",
     "cognito-identity",
     "cognito-identity-auth",
     "cognito-identity-unauth",
-    "ec2",
     "ecs",
     "eks",
     "glue",
     "identitystore",
-    "lambda",
     "saml",
     "ssm",
     "sso",
@@ -617,6 +835,7 @@ fn is_kept_from(of: &str, key: &str, service: &str) -> bool {
     !is(of, service)
         && service_table::service(of).is_some()
         && (is_tag() || !SEEN_ELSEWHERE.iter().any(|name| is(name, of)))
+        && !OF_CALLERS.iter().any(|(by, name)| is(by, of) && is(name, key))
         && !BORROWED.iter().any(|(by, from)| is(by, service) && is(from, of))
 }
 
@@ -893,6 +1112,10 @@ mod tests {
         for (by, from) in BORROWED {
             assert!(service_table::service(by).is_some() && by != from, "{by}");
         }
+        for (key, actions) in SENT_WITH {
+            assert!(actions.iter().all(|action| service_table::action(action).is_some()), "{key}");
+        }
+        assert!(OF_CALLERS.is_sorted() && SENT_WITH.is_sorted());
         assert!(SEEN_ELSEWHERE.is_sorted() && BORROWED.is_sorted() && WITHOUT_COLONS.is_sorted());
         assert!(WITHOUT_COLONS.iter().all(|(service, _)| service_table::service(service).is_some()));
     }

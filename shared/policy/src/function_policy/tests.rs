@@ -742,7 +742,8 @@ fn a_condition_on_a_key_that_is_never_sent_lets_nobody_in() {
     let note: &[&str] = &["public-invoke info Statement[0]"];
     let public: &[&str] = &["public-invoke critical Statement[0]"];
     let with = |operator: &str, key: &str| allow(json!("*"), json!({operator: {key: "x"}}));
-    for key in ["s3:prefix", "sqs:ResourceTag/team", "kms:ViaService", "DynamoDB:LeadingKeys"] {
+    for key in ["s3:prefix", "sqs:ResourceTag/team", "kms:ViaService", "DynamoDB:LeadingKeys", "ec2:Vpc", "ec2:subnet"]
+    {
         check(with("StringEquals", key), note);
         check(with("ForAnyValue:StringLike", key), note);
         for holds_without in

@@ -3,9 +3,25 @@
 use super::sensitivity::is_baseline_policy;
 use crate::{
     Context,
-    conditions::{self, Limit, Side},
+    conditions::{self, Limit, Side, WantedTag},
     document::{Condition, Statement, Version},
 };
+
+/// How one condition names what is acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scoping<'d> {
+    /// By a tag, which the role may be able to set.
+    Tag(WantedTag<'d>),
+    /// By names that start with something; with those of other statements they may be all that there are.
+    Named {
+        /// The condition's key.
+        key: &'d str,
+        /// Those that have a wildcard, without what every name of the kind has.
+        patterns: Vec<String>,
+    },
+    /// By what nothing else that the role may do changes.
+    Fixed,
+}
 
 /// What the conditions leave of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +30,8 @@ pub(super) struct ConditionScope<'d> {
     pub(super) dead: bool,
     /// They name what is acted on, by tag, by boundary, by policy: the grant is not broad in effect.
     pub(super) scoped: bool,
+    /// How they do, one by one.
+    pub(super) by: Vec<Scoping<'d>>,
     /// They name where the call comes from.
     pub(super) limited: bool,
     /// The organisation of what is acted on is fixed.
@@ -40,11 +58,23 @@ impl<'d> ConditionScope<'d> {
                 condition.key.eq_ignore_ascii_case(key) && conditions::is_fixed_text(condition, version)
             })
         };
+        let mut by: Vec<Scoping<'d>> = conditions
+            .iter()
+            .filter_map(|condition| {
+                let own = || own_tag(condition, version).filter(|_| context.lambda_alone_assumes);
+                scoping(condition, version).or_else(|| own().map(Scoping::Tag))
+            })
+            .collect();
+        // A new share of RAM has whatever name the caller gives it, so that the name alone limits nothing; beside a tag
+        // it still does where the role sets the tag
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsresourceaccessmanagerram.html).
+        if !by.is_empty() && fixed("ram:ResourceShareName").is_some() {
+            by.push(Scoping::Fixed);
+        }
         Self {
             dead: conditions::never_sent(statement, None).is_some() || conditions::is_over(statement),
-            scoped: conditions.iter().any(|condition| {
-                scopes(condition, version) || (context.lambda_alone_assumes && equals_own_tag(condition, version))
-            }),
+            scoped: !by.is_empty(),
+            by,
             limited: conditions::limits(conditions, version).iter().any(is_source),
             within_organization: fixed("aws:ResourceOrgID").is_some(),
             passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
@@ -70,48 +100,58 @@ fn without_partition(service: &str) -> &str {
     service.strip_suffix(".cn").unwrap_or(service)
 }
 
-/// `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and S3's own name for it.
-fn is_resource_tag(key: &str) -> bool {
-    key.split_once(':').is_some_and(|(_, rest)| {
-        ["ResourceTag/", "ExistingObjectTag/"]
-            .iter()
-            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+/// The tag of `aws:ResourceTag/team`, `ec2:ResourceTag/team`, and of S3's own name for it.
+fn resource_tag(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once(':')?;
+    ["ResourceTag/", "ExistingObjectTag/"].iter().find_map(|name| {
+        let (start, tag) = rest.split_at_checked(name.len())?;
+        start.eq_ignore_ascii_case(name).then_some(tag)
     })
 }
 
-/// Whether what is acted on must have the same tag as the role. Whoever assumes a role may bring tags of their own
+/// The tag that what is acted on must have in common with the role. Whoever assumes a role may bring tags of their own
 /// along for the session (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>); Lambda brings none,
 /// so that the tag is the one on the role.
-fn equals_own_tag(condition: &Condition<'_>, version: Version) -> bool {
+fn own_tag<'d>(condition: &'d Condition<'_>, version: Version) -> Option<WantedTag<'d>> {
     const OWN_TAG: &str = "${aws:PrincipalTag/";
-    let is_own = |value: &str| {
-        let tag = value
-            .get(..OWN_TAG.len())
-            .filter(|start| start.eq_ignore_ascii_case(OWN_TAG))
-            .and_then(|start| value.get(start.len()..)?.strip_suffix('}'));
+    let own = |value: &'d str| {
+        let (start, rest) = value.split_at_checked(OWN_TAG.len())?;
+        let tag = rest.strip_suffix('}').filter(|_| start.eq_ignore_ascii_case(OWN_TAG))?;
         // A comma would bring a value for roles without the tag.
-        tag.is_some_and(|tag| !tag.is_empty() && !tag.contains([',', '}', '$', '*', '?']))
+        (!tag.is_empty() && !tag.contains([',', '}', '$', '*', '?'])).then_some(tag)
     };
-    version == Version::V2012
-        && is_resource_tag(&condition.key)
-        && conditions::is_positive_text(condition)
-        && condition.values.iter().all(is_own)
+    let key = resource_tag(&condition.key)?;
+    let owns = condition.values.iter().map(own).collect::<Option<Vec<_>>>()?;
+    let found = version == Version::V2012 && conditions::is_positive_text(condition);
+    let own = owns.first().copied().filter(|_| found)?;
+    Some(WantedTag { key, values: condition.values.iter().collect(), own: Some(own) })
 }
 
 /// Keys that name what is acted on. A request without the key is refused, so the whole statement is bound by it.
-fn scopes(condition: &Condition<'_>, version: Version) -> bool {
+fn scoping<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Scoping<'d>> {
     let key = condition.key.as_ref();
+    let fixed = |scopes: bool| scopes.then_some(Scoping::Fixed);
+    let named = |names: Option<Vec<String>>| names.map(|patterns| Scoping::Named { key, patterns });
     let is = |name: &str| key.eq_ignore_ascii_case(name);
     let starts = |name: &str| key.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if is_resource_tag(key) || is("ec2:AuthorizedService") {
-        return conditions::is_fixed_text(condition, version);
+    if let Some(tag) = resource_tag(key) {
+        let values = condition.values.iter().collect();
+        return conditions::is_fixed_text(condition, version).then_some(Scoping::Tag(WantedTag {
+            key: tag,
+            values,
+            own: None,
+        }));
+    }
+    if is("ec2:AuthorizedService") {
+        return fixed(conditions::is_fixed_text(condition, version));
     }
     // S3 needs a pattern in the encryption context, which is the object's ARN where the bucket has no key of its own
     // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context). An access
     // point's ARN comes with every request through it
     // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html).
     if starts("kms:EncryptionContext:") || is("s3:DataAccessPointArn") {
-        return conditions::names_things(condition, version);
+        // What one service keeps in one Region is as narrow as `kms:ViaService`.
+        return named(conditions::names_things(condition, version, starts("kms:")));
     }
     if is("iam:PolicyARN") || is("iam:PermissionsBoundary") {
         // AWS has a policy for everything, so that naming one of its policies need not limit anything.
@@ -119,7 +159,7 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
             Some((_, path)) => is_baseline_policy(path.rsplit('/').next().unwrap_or(path)),
             None => true,
         };
-        return conditions::is_fixed_text(condition, version) && condition.values.iter().all(is_harmless);
+        return fixed(conditions::is_fixed_text(condition, version) && condition.values.iter().all(is_harmless));
     }
     if is("kms:ResourceAliases") || is("kms:RequestAlias") {
         // `alias/aws/` is how every key of AWS is called.
@@ -127,36 +167,33 @@ fn scopes(condition: &Condition<'_>, version: Version) -> bool {
             let name = value.strip_prefix("alias/")?;
             Some(name.strip_prefix("aws/").unwrap_or(name).to_owned())
         };
-        return conditions::names_by(condition, version, name);
+        return named(conditions::names_by(condition, version, name));
     }
     if is("kms:ViaService") {
         // `s3.*.amazonaws.com` leaves the Region open and fixes the service.
-        return conditions::is_positive_text(condition)
-            && condition.values.iter().all(|value| {
-                value
-                    .split_once('.')
-                    .is_some_and(|(service, _)| !service.is_empty() && !service.contains(['*', '?', '$']))
-            });
+        let fixes_service = |value: &str| {
+            value.split_once('.').is_some_and(|(service, _)| !service.is_empty() && !service.contains(['*', '?', '$']))
+        };
+        return fixed(conditions::is_positive_text(condition) && condition.values.iter().all(fixes_service));
     }
     // A secret by itself, or by the function that rotates it: both are in every request for a secret's value
     // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html).
     if is("secretsmanager:SecretId") || is("secretsmanager:resource/AllowRotationLambdaArn") {
-        let compares = conditions::is_positive_text(condition)
-            || ["ArnEquals", "ArnLike"].iter().any(|name| condition.operator.eq_ignore_ascii_case(name));
-        let names = |value: &str| match value.splitn(7, ':').collect::<Vec<&str>>().as_slice() {
-            ["arn", .., "secret" | "function", name] => !name.is_empty() && !name.starts_with(['*', '?']),
+        let name = |value: &str| match value.splitn(7, ':').collect::<Vec<&str>>().as_slice() {
+            ["arn", .., "secret" | "function", name] => Some((*name).to_owned()),
             // By its name alone; with a wildcard it might fit every ARN.
-            _ => !value.contains(['*', '?', ':']),
+            _ => None,
         };
-        let values = condition.values.as_slice();
-        return compares && !values.is_empty() && values.iter().all(|value| !value.contains('$') && names(value));
+        return named(conditions::names_by(condition, version, name));
     }
     // Only AWS services can use such a grant, for the resource they keep for the caller
     // (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html).
-    is("kms:GrantIsForAWSResource")
-        && condition.operator.eq_ignore_ascii_case("Bool")
-        && condition.values.iter().all(|value| value.eq_ignore_ascii_case("true"))
-        && !condition.values.as_slice().is_empty()
+    fixed(
+        is("kms:GrantIsForAWSResource")
+            && condition.operator.eq_ignore_ascii_case("Bool")
+            && condition.values.iter().all(|value| value.eq_ignore_ascii_case("true"))
+            && !condition.values.as_slice().is_empty(),
+    )
 }
 
 #[cfg(test)]
@@ -343,6 +380,16 @@ mod tests {
                 "kms:EncryptionContext:aws:lambda:FunctionArn",
                 "arn:aws:lambda:*:*:function:till",
                 "arn:aws:lambda:*:*:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:logs:arn",
+                "arn:aws:logs:us-east-2:111122223333:*",
+                "arn:aws:logs:*:111122223333:*",
+            ),
+            (
+                "kms:EncryptionContext:aws:logs:arn",
+                "arn:aws:logs:us-east-2:111122223333:log-group:*",
+                "arn:aws:logs:us-east-2:*:*",
             ),
             (
                 "s3:DataAccessPointArn",

@@ -81,4 +81,61 @@ mod tests {
             check(&until(operator, key, time), open);
         }
     }
+
+    #[test]
+    fn a_key_that_some_of_the_actions_never_have_grants_the_others() {
+        let under = |actions: &str, operator: &str, key: &str| {
+            format!(
+                r#"{{"Effect":"Allow","Action":{actions},"Resource":"*","Condition":{{"{operator}":{{"{key}":"x"}}}}}}"#
+            )
+        };
+        let note: &[&str] = &["wildcard-permissions info"];
+        // Of what is acted on, not of whoever calls.
+        for key in ["lambda:FunctionArn", "lambda:Layer", "ec2:Vpc", "ec2:InstanceType", "ec2:ResourceTag/till"] {
+            check(&under(r#""s3:GetObject""#, "StringEquals", key), note);
+            check(&under(r#"["iam:PassRole","s3:GetObject"]"#, "StringEquals", key), note);
+        }
+        for key in ["lambda:SourceFunctionArn", "ec2:SourceInstanceARN", "EC2:roledelivery"] {
+            check(&under(r#""s3:GetObject""#, "StringEquals", key), &["wildcard-data-read high"]);
+        }
+        // One by one.
+        check(
+            &under(r#"["s3:GetObject","ec2:StopInstances"]"#, "StringEquals", "ec2:ResourceTag/till"),
+            &["wildcard-write low"],
+        );
+        check(
+            &under(r#"["s3:Get*","kms:Decrypt","iam:PutRolePolicy"]"#, "StringLike", "kms:ViaService"),
+            &["wildcard-data-read high"],
+        );
+        check(
+            &under(r#"["kms:Decrypt","s3:GetObject"]"#, "StringNotEquals", "kms:ViaService"),
+            &["wildcard-data-read high"],
+        );
+        check(&under(r#"["sqs:SendMessage","s3:GetObject"]"#, "StringEquals", "iam:PassedToService"), note);
+        check(
+            &under(r#"["iam:PassRole","s3:GetObject"]"#, "StringEquals", "iam:PassedToService"),
+            &["wildcard-pass-role medium"],
+        );
+        // Within one service.
+        for key in ["s3:prefix", "S3:Delimiter", "s3:max-keys"] {
+            check(&under(r#""s3:GetObject""#, "StringLike", key), note);
+            check(&under(r#"["s3:Get*","s3:PutObjectAcl"]"#, "StringLike", key), note);
+            check(&under(r#"["s3:ListBucket","s3:GetObject"]"#, "StringLike", key), &[]);
+            check(&under(r#""s3:GetObject""#, "StringNotLike", key), &["wildcard-data-read high"]);
+        }
+        check(&under(r#""secretsmanager:GetSecretValue""#, "StringLike", "secretsmanager:Name"), note);
+        check(
+            &under(
+                r#"["secretsmanager:GetSecretValue","secretsmanager:CreateSecret"]"#,
+                "StringLike",
+                "secretsmanager:Name",
+            ),
+            &["wildcard-write low"],
+        );
+        // Nothing else of everything takes the key of one service.
+        check(
+            &under(r#""*""#, "StringEquals", "sqs:Till"),
+            &["wildcard-permissions medium", "wildcard-write low", "wildcard-write info"],
+        );
+    }
 }

@@ -1,9 +1,10 @@
 //! What a set of policies grants broadly: every action once as a bit, and by whom as spans.
 
-use super::{condition_scope::ConditionScope, escalation::Route, pieces::Pieces};
+use super::{Itself, condition_scope::ConditionScope, escalation::Route, loosened, pieces::Pieces};
 use crate::{
     Context, Document, Effect, Selection, Statement, Version,
     breadth::{self, FEWEST, Reach, Scratch, Share, is_all_stars},
+    conditions,
     pattern::{self, has_wildcard},
     service_table::{self, ACTIONS, Action, ActionSet, Service},
 };
@@ -52,12 +53,21 @@ pub(super) struct Granter<'d> {
     pub(super) index: usize,
     pub(super) statement: &'d Statement<'d>,
     pub(super) narrowness: ConditionScope<'d>,
+    /// The actions that its conditions do not scope after all, since the role lifts that limit itself.
+    pub(super) freed: Option<Box<ActionSet>>,
     /// Its spans, as a range of [`Grants::spans`].
     pub(super) spans: Range<usize>,
     /// Whole services granted by one pattern, known or not.
     pub(super) services: Vec<(usize, WholeService)>,
     /// Patterns that fit nothing in the table.
     pub(super) unknown: Vec<usize>,
+}
+
+impl Granter<'_> {
+    /// Whether the conditions leave nothing broad of an action.
+    pub(super) fn is_scoped_for(&self, action: Action) -> bool {
+        self.narrowness.scoped && !self.freed.as_ref().is_some_and(|freed| freed.contains(action))
+    }
 }
 
 /// A service of which one pattern grants every action.
@@ -107,11 +117,16 @@ impl<'d> Grants<'d> {
         }
         // What is granted by name counts here, and is not among the broad grants.
         let mut granters = Vec::new();
-        for document in &self.policies {
-            granters.extend(document.statements.iter().filter_map(|statement| {
+        let is_freed = |policy: usize, index: usize| {
+            let granter = self.statements.iter().find(|it| (it.policy, it.index) == (policy, index));
+            route.pivot().zip(granter).is_some_and(|(action, granter)| !granter.is_scoped_for(action))
+        };
+        for (policy, document) in self.policies.iter().enumerate() {
+            granters.extend(document.statements.iter().enumerate().filter_map(|(index, statement)| {
                 let takes = statement.effect == Effect::Allow
                     && selects(&statement.actions, route.first())
-                    && !ConditionScope::read(statement, document.version, self.context).is_nothing_broad();
+                    && (!ConditionScope::read(statement, document.version, self.context).is_nothing_broad()
+                        || is_freed(policy, index));
                 statement.resources.as_ref().filter(|_| takes).map(|resources| (resources, document.version))
             }));
         }
@@ -136,21 +151,32 @@ impl<'d> Grants<'d> {
     }
 
     /// What is left of it within a permissions boundary.
-    pub(super) fn within(policies: &[&'d Document<'d>], boundary: Option<&Document<'_>>, context: &'d Context) -> Self {
-        let mut grants = Self::of(policies, context);
-        if let Some(boundary) = boundary {
-            let within = Grants::of(&[boundary], context);
+    pub(super) fn within(
+        policies: &[&'d Document<'d>],
+        boundary: Option<&Document<'_>>,
+        itself: &Itself,
+        context: &'d Context,
+    ) -> Self {
+        let within =
+            boundary.map(|boundary| Grants::counted(&[boundary], None, None, context, &mut Expansion::default()));
+        let role = itself.arn.as_deref();
+        let allowed = within.as_ref().map(|within| &within.unscoped);
+        let mut grants = Self::counted(policies, allowed, role, context, &mut Expansion::default());
+        if let Some(within) = &within {
             grants.all.intersect(&within.all);
             grants.unscoped.intersect(&within.unscoped);
         }
         grants
     }
 
-    fn of(policies: &[&'d Document<'d>], context: &'d Context) -> Self {
-        Self::counted(policies, context, &mut Expansion::default())
-    }
-
-    fn counted(policies: &[&'d Document<'d>], context: &'d Context, expansion: &mut Expansion) -> Self {
+    /// `boundary` is what a boundary leaves open of all actions, and `role` the role's own ARN, where there is one.
+    fn counted(
+        policies: &[&'d Document<'d>],
+        boundary: Option<&ActionSet>,
+        role: Option<&str>,
+        context: &'d Context,
+        expansion: &mut Expansion,
+    ) -> Self {
         let mut grants: Self = Self {
             all: ActionSet::new(),
             unscoped: ActionSet::new(),
@@ -171,6 +197,7 @@ impl<'d> Grants<'d> {
                 }
             }
         }
+        grants.loosen(policies, boundary, role);
         Pieces::of(&grants).add_to(&mut grants);
         if let Some(actions) = &denied.actions {
             expansion.scratch.begin_policy();
@@ -187,6 +214,17 @@ impl<'d> Grants<'d> {
             }
         }
         grants
+    }
+
+    /// Takes off the limits that the role can lift itself.
+    fn loosen(&mut self, policies: &[&'d Document<'d>], boundary: Option<&ActionSet>, role: Option<&str>) {
+        for (at, freed) in loosened::freed(self, policies, boundary, role) {
+            let Some(granter) = self.statements.get_mut(at) else { continue };
+            for span in self.spans.get(granter.spans.clone()).unwrap_or_default() {
+                freed.each_common(&freed, span.actions(), |action| self.unscoped.insert_one(action));
+            }
+            granter.freed = Some(Box::new(freed));
+        }
     }
 
     fn allow(
@@ -211,6 +249,9 @@ impl<'d> Grants<'d> {
             return;
         }
         let scoped = narrowness.scoped;
+        // Of several actions some may never be sent with what a condition asks for.
+        let sent = if statement.conditions.is_empty() { None } else { conditions::sent_with_all(statement) };
+        let is_sent = |action: Action| sent.as_ref().is_none_or(|sent| sent.contains(action));
         let first_span = self.spans.len();
         let (mut services, mut unknown) = (Vec::new(), Vec::new());
         match &statement.actions {
@@ -224,10 +265,15 @@ impl<'d> Grants<'d> {
                     let found = expansion.expand(action, Doubt::TakesMore);
                     let before = self.spans.len();
                     if let Found::One(action) = found {
-                        self.grant(nth, action..action + 1, scoped, &reach, &mut expansion.scratch);
+                        if is_sent(action) {
+                            self.grant(nth, action..action + 1, scoped, &reach, &mut expansion.scratch);
+                        }
                         continue;
                     }
-                    let ranges = std::mem::take(&mut expansion.ranges);
+                    let mut ranges = std::mem::take(&mut expansion.ranges);
+                    if let Some(sent) = &sent {
+                        ranges = ranges.into_iter().flat_map(|actions| sent.within(actions)).collect();
+                    }
                     for actions in &ranges {
                         self.grant(nth, actions.clone(), scoped, &reach, &mut expansion.scratch);
                     }
@@ -248,7 +294,11 @@ impl<'d> Grants<'d> {
                 }
             }
             Selection::Except(patterns) => {
-                for actions in expansion.union(patterns.iter(), Doubt::TakesLess).complement().ranges() {
+                let mut left = expansion.union(patterns.iter(), Doubt::TakesLess).complement();
+                if let Some(sent) = &sent {
+                    left.intersect(sent);
+                }
+                for actions in left.ranges() {
                     self.grant(0, actions, scoped, &reach, &mut expansion.scratch);
                 }
             }
@@ -258,6 +308,7 @@ impl<'d> Grants<'d> {
             index,
             statement,
             narrowness,
+            freed: None,
             spans: first_span..self.spans.len(),
             services,
             unknown,
@@ -570,7 +621,7 @@ mod tests {
         let context = Context::of_account("111122223333".parse().unwrap());
         let check_together = |documents: &[&Document<'_>]| {
             let mut expansion = Expansion::default();
-            Grants::counted(documents, &context, &mut expansion);
+            Grants::counted(documents, None, None, &context, &mut expansion);
             assert!(!expansion.scratch.is_exhausted_after(0), "{}", &texts[0][..200]);
         };
         check_together(&documents.iter().collect::<Vec<_>>());

@@ -76,7 +76,7 @@ struct Narrowing<'r> {
 impl Narrowing<'_> {
     fn apply(&self, text: &str, baseline: Option<&str>, whole_statements: bool) -> Result<Narrowed, DocumentError> {
         let all: Vec<&Document<'_>> = self.documents.iter().collect();
-        let grants = Grants::within(&all, self.boundary, self.context);
+        let grants = Grants::within(&all, self.boundary, self.itself, self.context);
         let compliant = |parsed: &Document<'_>| {
             let open: Vec<Finding> = judge(parsed, self.context);
             let is_open = |index: usize| {
@@ -261,7 +261,10 @@ fn faults(at: usize, named: &Named, grants: &Grants<'_>) -> Faults {
     let is_named = |(id, severity): (FindingId, Severity)| {
         named.get(&id).is_some_and(|least| severity >= *least) || all_serious && severity >= Severity::High
     };
-    let breaks = |action: Action| SENSITIVE.of(action).is_some_and(|sensitivity| is_named(rule(sensitivity, granter)));
+    let breaks = |action: Action| {
+        let freed = granter.freed.as_ref().is_some_and(|freed| freed.contains(action));
+        SENSITIVE.of(action).is_some_and(|sensitivity| is_named(rule(sensitivity, granter, freed)))
+    };
     let mut pivots = ActionSet::new();
     if all_serious || named.contains_key(&FindingId::PrivilegeEscalation) {
         let open = open_routes(grants).filter(|route| can_take(granter, route));

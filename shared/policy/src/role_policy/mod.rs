@@ -6,6 +6,7 @@ mod escalation;
 mod grants;
 mod itself;
 mod least_change;
+mod loosened;
 mod pieces;
 mod purpose;
 mod remainder;
@@ -61,7 +62,7 @@ pub fn judge_known_role(
     itself: &Itself,
     context: &Context,
 ) -> Vec<RoleFinding> {
-    let grants = Grants::within(policies, boundary, context);
+    let grants = Grants::within(policies, boundary, itself, context);
     let mut judge = Judge { grants: &grants, context, findings: Vec::new() };
     judge.dead(policies);
     let everything = judge.everything();
@@ -222,15 +223,21 @@ impl Judge<'_, '_> {
 
     fn actions_of(&mut self, granter: &Granter<'_>, spans: &[Span]) {
         let mut hits = [Hit::default(); Sensitivity::VARIANTS.len()];
+        let mut freed_hits = hits;
         let sensitive: &Sensitive = &SENSITIVE;
         // What comes with a whole service is told of there.
-        let is_whole = |span: &Span| granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).is_ok();
+        let is_whole = |span: &Span| {
+            let found = granter.services.binary_search_by_key(&span.pattern(), |(nth, _)| *nth).ok();
+            found.and_then(|at| granter.services.get(at)).is_some_and(|(_, service)| self.is_mostly_granted(*service))
+        };
         let mut look_at = |actions: Range<Action>, whole: bool| {
             self.grants.all.each_common(&sensitive.any, actions, |action| {
                 let Some(sensitivity) = sensitive.of(action) else {
                     return;
                 };
-                let hit = Sensitivity::VARIANTS.iter().zip(&mut hits).find(|(kind, _)| **kind == sensitivity);
+                let is_freed = granter.freed.as_ref().is_some_and(|freed| freed.contains(action));
+                let hits = if is_freed { &mut freed_hits } else { &mut hits };
+                let hit = Sensitivity::VARIANTS.iter().zip(hits).find(|(kind, _)| **kind == sensitivity);
                 if let (Some((_, hit)), false) = (hit, whole && sensitivity.comes_with_the_service()) {
                     hit.add(action);
                 }
@@ -246,9 +253,12 @@ impl Judge<'_, '_> {
                 actions.ranges().for_each(|actions| look_at(actions, whole));
             }
         }
-        for (sensitivity, hit) in Sensitivity::VARIANTS.iter().copied().zip(hits) {
+        for (sensitivity, (hit, freed)) in Sensitivity::VARIANTS.iter().copied().zip(hits.into_iter().zip(freed_hits)) {
+            // What the conditions do not hold back is worse, and the one finding tells of it.
+            let is_freed = freed.count > 0;
+            let hit = if is_freed { freed } else { hit };
             if let Some(example) = hit.examples.iter().flatten().next() {
-                let (id, severity) = rule(sensitivity, granter);
+                let (id, severity) = rule(sensitivity, granter, is_freed);
                 let mut message = hit.shown();
                 message.push_str(" on every resource");
                 let without = message.len();
@@ -262,18 +272,27 @@ impl Judge<'_, '_> {
         }
     }
 
+    /// Whether most of a service is granted, and not taken away by a Deny, by the boundary, or by resources that are
+    /// broad for few of its actions. Of the rest each action is looked at by itself.
+    fn is_mostly_granted(&self, service: WholeService) -> bool {
+        let all = &self.grants.all;
+        match service {
+            WholeService::Known(service) => {
+                let actions = service_table::actions_of(service);
+                all.count_common(all, actions.clone()) * 2 >= actions.len()
+            }
+            WholeService::Unknown => true,
+        }
+    }
+
     /// `wildcard-sensitive-service` and `wildcard-service`.
     fn whole_services(&mut self, covered: &[bool]) {
         let grants = self.grants;
         for (granter, _) in grants.statements.iter().zip(covered).filter(|(_, covered)| !**covered) {
             let mut told: Vec<((FindingId, Severity), Vec<&str>)> = Vec::new();
             for (nth, service) in &granter.services {
-                if let WholeService::Known(service) = service {
-                    let actions = service_table::actions_of(*service);
-                    // Unless a Deny or the boundary took most of it away.
-                    if grants.all.count_common(&grants.all, actions.clone()) * 2 < actions.len() {
-                        continue;
-                    }
+                if !self.is_mostly_granted(*service) {
+                    continue;
                 }
                 let (rule, text) = (rule_of_service(*service, granter), pattern_text(granter, *nth));
                 match told.iter_mut().find(|(known, _)| *known == rule) {
@@ -388,7 +407,8 @@ fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
     let narrowness = &granter.narrowness;
     // Whose organisation the next role is in decides whether assuming it leads anywhere.
     let nowhere = narrowness.within_organization && route.needs.len() == 1;
-    !narrowness.scoped && !nowhere && route.path.passes_to.is_none_or(|service| narrowness.may_pass_to(service))
+    let scoped = route.pivot().is_none_or(|action| granter.is_scoped_for(action));
+    !scoped && !nowhere && route.path.passes_to.is_none_or(|service| narrowness.may_pass_to(service))
 }
 
 /// `iam:*`, `s3:*` and 4 more, each in backticks.
@@ -410,7 +430,11 @@ fn pattern_text<'d>(granter: &Granter<'d>, nth: usize) -> &'d str {
 fn rule_of_service(service: WholeService, granter: &Granter<'_>) -> (FindingId, Severity) {
     match service {
         WholeService::Known(service) if sensitivity::is_sensitive(service) => {
-            (FindingId::WildcardSensitiveService, lowered(granter, false))
+            let freed = granter
+                .freed
+                .as_ref()
+                .is_some_and(|freed| freed.count_common(freed, service_table::actions_of(service)) > 0);
+            (FindingId::WildcardSensitiveService, lowered(granter, false, freed))
         }
         WholeService::Known(_) => (FindingId::WildcardService, Severity::Medium),
         WholeService::Unknown => (FindingId::WildcardService, Severity::Low),
@@ -418,13 +442,17 @@ fn rule_of_service(service: WholeService, granter: &Granter<'_>) -> (FindingId, 
 }
 
 /// The rule for a kind of action, and its severity after what the conditions take away.
-fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity) {
+///
+/// `freed` says that the conditions which scope it are none in the hands of the role.
+fn rule(sensitivity: Sensitivity, granter: &Granter<'_>, freed: bool) -> (FindingId, Severity) {
     let narrowness = &granter.narrowness;
     match sensitivity {
-        Sensitivity::PassRole => (FindingId::WildcardPassRole, lowered(granter, narrowness.passed_to.is_some())),
-        Sensitivity::AssumeRole => (FindingId::WildcardAssumeRole, lowered(granter, narrowness.within_organization)),
-        Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false)),
-        Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false)),
+        Sensitivity::PassRole => (FindingId::WildcardPassRole, lowered(granter, narrowness.passed_to.is_some(), freed)),
+        Sensitivity::AssumeRole => {
+            (FindingId::WildcardAssumeRole, lowered(granter, narrowness.within_organization, freed))
+        }
+        Sensitivity::Permissions => (FindingId::WildcardPermissions, lowered(granter, false, freed)),
+        Sensitivity::DataRead => (FindingId::WildcardDataRead, lowered(granter, false, freed)),
         Sensitivity::Administration => (FindingId::WildcardPermissions, Severity::Medium),
         Sensitivity::Copy => (FindingId::WildcardDataRead, Severity::Medium),
         Sensitivity::Invoke => (FindingId::WildcardInvoke, Severity::Medium),
@@ -434,9 +462,9 @@ fn rule(sensitivity: Sensitivity, granter: &Granter<'_>) -> (FindingId, Severity
 }
 
 /// High, or medium when something truly limits the grant.
-fn lowered(granter: &Granter<'_>, by_its_own_key: bool) -> Severity {
+fn lowered(granter: &Granter<'_>, by_its_own_key: bool, freed: bool) -> Severity {
     let narrowness = &granter.narrowness;
-    if by_its_own_key || narrowness.scoped || narrowness.limited { Severity::Medium } else { Severity::High }
+    if by_its_own_key || narrowness.scoped && !freed || narrowness.limited { Severity::Medium } else { Severity::High }
 }
 
 /// The actions of one kind in one statement.

@@ -1,6 +1,6 @@
 //! A second opinion, for tests alone: expand everything, match everything, one letter after the other.
 
-use super::{RoleTexts, grants::Grants, judge, narrow};
+use super::{Itself, RoleTexts, grants::Grants, judge, narrow};
 use crate::{Context, Document, Effect, Kind, Selection, Values, Version, service_table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -163,7 +163,7 @@ proptest! {
         let (one, two) = (parse(&one), parse(&two));
         prop_assert_eq!(one.version, Version::V2012);
         let boundary = boundary.as_deref().map(parse);
-        let found = Grants::within(&[&one, &two], boundary.as_ref(), &context);
+        let found = Grants::within(&[&one, &two], boundary.as_ref(), &Itself::default(), &context);
         for service in ["iam", "s3", "sqs"] {
             for action in service_table::actions_of(service_table::service(service).unwrap()) {
                 let within = boundary.as_ref().is_none_or(|boundary| grants(&[boundary], action, &context));

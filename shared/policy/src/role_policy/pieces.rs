@@ -31,7 +31,6 @@ struct Pieced {
 
 /// One statement with patterns that may be pieces.
 struct Part {
-    scoped: bool,
     /// The patterns, as indexes into the distinct ones, with their index in `Resource`.
     fragments: Vec<(usize, usize)>,
 }
@@ -104,9 +103,10 @@ impl Pieces {
         least: usize,
         share: &mut dyn FnMut(usize) -> Share,
     ) {
+        let is_scoped = |at: usize| grants.statements.get(at).is_some_and(|granter| granter.is_scoped_for(action));
         let granting = || statements.iter().filter_map(|(at, pattern)| parts.get(at).map(|part| (*at, *pattern, part)));
         let mut sum = |with_scoped: bool| {
-            let parts = granting().filter(|(.., part)| with_scoped || !part.scoped);
+            let parts = granting().filter(|(at, ..)| with_scoped || !is_scoped(*at));
             let fragments = parts.flat_map(|(.., part)| part.fragments.iter().map(|(fragment, _)| *fragment));
             let distinct: BTreeSet<usize> = fragments.collect();
             if distinct.len() < least {
@@ -118,7 +118,7 @@ impl Pieces {
         if !unscoped && (grants.all.contains(action) || !sum(true).is_much()) {
             return;
         }
-        for (at, pattern, part) in granting().filter(|(.., part)| !(unscoped && part.scoped)) {
+        for (at, pattern, part) in granting().filter(|(at, ..)| !(unscoped && is_scoped(*at))) {
             let mine = part.fragments.iter().filter(|(fragment, _)| share(*fragment).is_some());
             let mine: Vec<usize> = mine.map(|(_, nth)| *nth).collect();
             if mine.is_empty() {
@@ -174,7 +174,7 @@ fn read<'g>(grants: &'g Grants<'_>, statements: &BTreeSet<usize>) -> (Vec<Fragme
             }
             fragments.push((number, nth));
         }
-        parts.insert(*at, Part { scoped: granter.narrowness.scoped, fragments });
+        parts.insert(*at, Part { fragments });
     }
     (distinct, parts)
 }

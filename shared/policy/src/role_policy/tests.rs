@@ -1239,3 +1239,224 @@ fn a_stream_stays_where_its_policy_goes() {
         assert_eq!(left.statements.iter().any(|it| grants::selects(&it.actions, &action)), stays, "{action}");
     }
 }
+
+/// Some of a service's actions know no resource, so that its ARNs are broad for less than half of them.
+#[test]
+fn a_whole_service_on_its_arns_is_never_less_than_a_part_of_it() {
+    let worst = |action: String, resource: String| {
+        let text = policy(allow(json!(action), json!(resource)));
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+        findings.iter().map(|found| found.severity).max()
+    };
+    for service in service_table::services() {
+        let name = service_table::service_name(service);
+        for resource in ["*".to_owned(), format!("arn:aws:{name}:*:*:*"), format!("arn:aws:{name}:*:111122223333:*")] {
+            let whole = worst(format!("{name}:*"), resource.clone());
+            for action in service_table::actions_of(service).filter(|action| SENSITIVE.of(*action).is_some()) {
+                let part = service_table::name(action);
+                assert!(worst(part.clone(), resource.clone()) <= whole, "{part} on {resource}");
+            }
+        }
+    }
+    let found = |action: &str| worst(action.to_owned(), "arn:aws:sns:*:*:*".to_owned());
+    assert_eq!((found("sns:*"), found("sns:AddPermission")), (Some(Severity::Medium), Some(Severity::Medium)));
+    assert_eq!(worst("sns:*".to_owned(), "arn:aws:sns:eu-west-1:111122223333:till".to_owned()), None);
+}
+
+fn worst_of(statements: Value, context: &Context, itself: &Itself) -> Option<Severity> {
+    let texts: Vec<String> = statements.as_array().unwrap().iter().map(|it| policy(it.clone())).collect();
+    let documents: Vec<_> = texts.iter().map(|text| Document::parse(text, Kind::Identity).unwrap()).collect();
+    let apart: Vec<&Document<'_>> = documents.iter().collect();
+    let found = |documents: &[&Document<'_>]| {
+        let findings = judge_known_role(documents, None, itself, context);
+        findings.iter().map(|found| found.finding.severity).max()
+    };
+    let text = policy(statements);
+    let together = Document::parse(&text, Kind::Identity).unwrap();
+    assert_eq!(found(&apart), found(&[&together]), "{text}");
+    found(&apart)
+}
+
+fn tagged(action: &str, key: &str) -> Value {
+    under(action, json!({"StringEquals": {key: "till"}}))
+}
+
+#[test]
+fn a_tag_that_the_role_may_set_limits_nothing() {
+    let found = |statements: Value| worst_of(statements, &context(), &Itself::default());
+    for (action, key, tagger, severity) in [
+        ("iam:PutRolePolicy", "iam:ResourceTag/shop", "iam:TagRole", Severity::Critical),
+        ("iam:CreateAccessKey", "aws:ResourceTag/shop", "iam:TagUser", Severity::Critical),
+        ("lambda:UpdateFunctionCode", "aws:ResourceTag/shop", "lambda:TagResource", Severity::Critical),
+        ("secretsmanager:GetSecretValue", "aws:ResourceTag/shop", "secretsmanager:TagResource", Severity::High),
+        ("secretsmanager:GetSecretValue", "secretsmanager:ResourceTag/shop", "secretsmanager:*Tag*", Severity::High),
+        ("ec2:ModifySnapshotAttribute", "ec2:ResourceTag/shop", "ec2:CreateTags", Severity::High),
+        ("kms:Decrypt", "aws:ResourceTag/shop", "kms:TagResource", Severity::High),
+        ("dynamodb:Scan", "aws:ResourceTag/shop", "dynamodb:TagResource", Severity::High),
+        ("s3:GetObject", "s3:ExistingObjectTag/shop", "s3:PutObjectTagging", Severity::High),
+        ("ssm:GetParameter", "ssm:resourceTag/shop", "ssm:AddTagsToResource", Severity::High),
+        ("ssm:SendCommand", "ssm:resourceTag/shop", "ec2:CreateTags", Severity::Critical),
+        ("iam:PassRole", "iam:ResourceTag/shop", "iam:TagRole", Severity::High),
+        ("secretsmanager:*", "aws:ResourceTag/shop", "secretsmanager:TagResource", Severity::High),
+    ] {
+        let alone = found(json!([tagged(action, key)]));
+        assert!(alone < Some(Severity::High), "{action} {alone:?}");
+        let with = |tagging: Value| found(json!([tagged(action, key), tagging]));
+        assert_eq!(with(under(tagger, json!({}))), Some(severity), "{action} with {tagger}");
+        // The tagging is limited in the same way, or to other tags.
+        let held = |condition: Value| {
+            let severity = with(under(tagger, condition.clone()));
+            assert!(severity < Some(Severity::High), "{action} {condition} {severity:?}");
+        };
+        let open = |condition: Value| {
+            assert_eq!(with(under(tagger, condition.clone())), Some(severity), "{action} {condition}");
+        };
+        held(json!({"StringEquals": {"aws:ResourceTag/shop": "till"}}));
+        held(json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["cost", "owner"]}}));
+        held(json!({"ForAllValues:StringNotLike": {"aws:TagKeys": "sho*"}}));
+        held(json!({"StringEquals": {"aws:RequestTag/shop": ["bakery", "mill"]}}));
+        held(json!({"StringNotEquals": {"aws:RequestTag/Shop": "till"}}));
+        held(json!({"Null": {"aws:RequestTag/shop": "true"}}));
+        open(json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["cost", "shop"]}}));
+        // One of the keys has to be there, others may be beside it.
+        open(json!({"ForAnyValue:StringEquals": {"aws:TagKeys": ["cost"]}}));
+        open(json!({"StringEquals": {"aws:RequestTag/shop": ["till", "mill"]}}));
+        open(json!({"StringLike": {"aws:RequestTag/shop": "t*"}}));
+        open(json!({"StringEquals": {"aws:RequestTag/cost": "1"}}));
+        open(json!({"Null": {"aws:ResourceTag/shop": "true"}}));
+        let deny =
+            |condition: Value| json!({"Effect": "Deny", "Action": tagger, "Resource": "*", "Condition": condition});
+        let denied = |condition: Value| found(json!([tagged(action, key), under(tagger, json!({})), deny(condition)]));
+        if !tagger.contains('*') {
+            assert!(denied(json!({})) < Some(Severity::High));
+            for kept in [
+                json!({"ForAnyValue:StringEquals": {"aws:TagKeys": "shop"}}),
+                json!({"StringLike": {"aws:RequestTag/shop": "*"}}),
+                json!({"StringNotEquals": {"aws:ResourceTag/shop": "till"}}),
+            ] {
+                assert!(denied(kept.clone()) < Some(Severity::High), "{action} {kept}");
+            }
+            for left in [
+                json!({"ForAnyValue:StringEquals": {"aws:TagKeys": "cost"}}),
+                json!({"StringEquals": {"aws:RequestTag/shop": "mill"}}),
+                json!({"StringEquals": {"aws:ResourceTag/shop": "mill"}}),
+            ] {
+                assert_eq!(denied(left.clone()), Some(severity), "{action} {left}");
+            }
+        }
+    }
+    // Another kind of resource, another service, something by name, and only while it is made.
+    let snapshot = || tagged("ec2:ModifySnapshotAttribute", "ec2:ResourceTag/shop");
+    for tagging in [
+        allow(json!("ec2:CreateTags"), json!("arn:aws:ec2:*:*:volume/*")),
+        allow(json!("ec2:CreateTags"), json!("arn:aws:ec2:*:*:snapshot/snap-0123456789abcdef0")),
+        allow(json!("rds:AddTagsToResource"), json!("*")),
+        allow(json!("tag:TagResources"), json!("*")),
+        under("ec2:CreateTags", json!({"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}})),
+        under(
+            "ec2:CreateTags",
+            json!({"StringEquals": {"ec2:Vpc": "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1a2b"}}),
+        ),
+    ] {
+        assert!(found(json!([snapshot(), tagging])) < Some(Severity::High), "{tagging}");
+    }
+    let all = allow(json!("ec2:CreateTags"), json!("arn:aws:ec2:*:*:snapshot/*"));
+    assert_eq!(found(json!([snapshot(), all])), Some(Severity::High));
+    // The name of a share stays a limit beside a tag, and is none alone.
+    let share = |condition: Value| {
+        found(json!([under("ram:AssociateResourceShare", condition), under("ram:TagResource", json!({}))]))
+    };
+    let (name, tag) = (json!({"ram:ResourceShareName": "till"}), json!({"aws:ResourceTag/shop": "till"}));
+    let both = json!({"ram:ResourceShareName": "till", "aws:ResourceTag/shop": "till"});
+    assert_eq!(share(json!({"StringEquals": both})), Some(Severity::Medium));
+    assert_eq!(share(json!({"StringEquals": tag})), Some(Severity::High));
+    assert_eq!(share(json!({"StringEquals": name})), Some(Severity::High));
+    // Of two kinds of action only that one.
+    let mixed = json!({"Effect": "Allow", "Action": ["sqs:AddPermission", "kms:Decrypt"], "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/shop": "till"}}});
+    assert_eq!(found(json!([mixed.clone(), under("sqs:TagQueue", json!({}))])), Some(Severity::Medium));
+    assert_eq!(found(json!([mixed, under("kms:TagResource", json!({}))])), Some(Severity::High));
+}
+
+#[test]
+fn a_boundary_without_the_tagging_keeps_the_tag() {
+    let texts = [
+        policy(json!([tagged("iam:PutRolePolicy", "aws:ResourceTag/shop"), under("iam:TagRole", json!({}))])),
+        policy(allow(json!("*"), json!("*"))),
+        policy(allow(json!("iam:Put*"), json!("*"))),
+    ];
+    let documents: Vec<_> = texts.iter().map(|text| Document::parse(text, Kind::Identity).unwrap()).collect();
+    let worst = |boundary: usize| {
+        let found = judge_role(&[&documents[0]], Some(&documents[boundary]), &context());
+        found.iter().map(|found| found.finding.severity).max()
+    };
+    assert_eq!(worst(1), Some(Severity::Critical));
+    assert_eq!(worst(2), Some(Severity::Medium));
+}
+
+#[test]
+fn its_own_tag_limits_no_role_that_may_set_it() {
+    let own = || json!({"StringEquals": {"aws:ResourceTag/shop": "${aws:PrincipalTag/shop}"}});
+    let alone = Context { lambda_alone_assumes: true, ..context() };
+    let me = Itself { arn: Some("arn:aws:iam::111122223333:role/till".to_owned()), ..Itself::default() };
+    let found = |tagging: Value| worst_of(json!([under("dynamodb:Scan", own()), tagging]), &alone, &me);
+    let on = |resource: &str| allow(json!("iam:TagRole"), json!(resource));
+    for open in [
+        on("*"),
+        on("arn:aws:iam::111122223333:role/*"),
+        on("arn:aws:iam::111122223333:role/till"),
+        under("dynamodb:TagResource", json!({})),
+        under("dynamodb:TagResource", json!({"StringEquals": {"aws:RequestTag/shop": "${aws:PrincipalTag/shop}"}})),
+        under("iam:TagRole", json!({"StringNotEquals": {"aws:RequestTag/shop": "mill"}})),
+    ] {
+        assert_eq!(found(open.clone()), Some(Severity::High), "{open}");
+    }
+    for held in [
+        on("arn:aws:iam::111122223333:role/mill"),
+        under("dynamodb:TagResource", own()),
+        under("iam:TagRole", json!({"ForAllValues:StringEquals": {"aws:TagKeys": "cost"}})),
+        under("iam:TagRole", json!({"StringEquals": {"aws:RequestTag/shop": "mill"}})),
+        under("iam:TagUser", json!({})),
+    ] {
+        assert_eq!(found(held.clone()), Some(Severity::Medium), "{held}");
+    }
+}
+
+#[test]
+fn the_alphabet_in_a_condition_is_everything() {
+    let found = |statements: Value| worst_of(statements, &context(), &Itself::default());
+    let secret = |letter: char| format!("arn:aws:secretsmanager:*:111122223333:secret:{letter}*");
+    let turns = |letter: char| format!("arn:aws:lambda:eu-west-1:111122223333:function:{letter}*");
+    let letters: Vec<char> = ('a'..='z').chain('0'..='9').collect();
+    let like = |key: &str, values: Value| under("secretsmanager:GetSecretValue", json!({"StringLike": {key: values}}));
+    let (id, rotates) = ("secretsmanager:SecretId", "secretsmanager:resource/AllowRotationLambdaArn");
+    for (key, name) in [(id, &secret as &dyn Fn(char) -> String), (rotates, &turns)] {
+        let names = |many: usize| -> Vec<String> { letters.iter().take(many).map(|letter| name(*letter)).collect() };
+        for (many, severity) in
+            [(1, Severity::Medium), (9, Severity::Medium), (10, Severity::High), (36, Severity::High)]
+        {
+            assert_eq!(found(json!([like(key, json!(names(many)))])), Some(severity), "{key} {many}");
+            let apart: Vec<Value> = names(many).iter().map(|name| like(key, json!(name))).collect();
+            assert_eq!(found(json!(apart)), Some(severity), "{key} {many} apart");
+        }
+        // The same over and over is no more than once.
+        let same: Vec<Value> = (0..40).map(|_| like(key, json!(name('t')))).collect();
+        assert_eq!(found(json!(same)), Some(Severity::Medium));
+    }
+    // What is named by another condition as well stays so.
+    let both: Vec<Value> = letters
+        .iter()
+        .map(|letter| {
+            let condition =
+                json!({"StringLike": {id: secret(*letter)}, "StringEquals": {"aws:ResourceTag/shop": "till"}});
+            under("secretsmanager:GetSecretValue", condition)
+        })
+        .collect();
+    assert_eq!(found(json!(both)), Some(Severity::Medium));
+    // Other keys, each alone.
+    let alias = |letter: &char| {
+        under("kms:Decrypt", json!({"ForAnyValue:StringLike": {"kms:ResourceAliases": format!("alias/{letter}*")}}))
+    };
+    assert_eq!(found(json!(letters.iter().map(alias).collect::<Vec<_>>())), Some(Severity::High));
+    assert_eq!(found(json!(letters.iter().take(8).map(alias).collect::<Vec<_>>())), Some(Severity::Medium));
+}

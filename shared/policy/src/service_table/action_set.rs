@@ -90,6 +90,16 @@ impl ActionSet {
         })
     }
 
+    /// Those of its actions that are in a range, as ranges.
+    pub(crate) fn within(&self, range: Range<Action>) -> Vec<Range<Action>> {
+        let mut ranges: Vec<Range<Action>> = Vec::new();
+        self.each_common(self, range, |action| match ranges.last_mut() {
+            Some(last) if last.end == action => last.end += 1,
+            Some(_) | None => ranges.push(action..action + 1),
+        });
+        ranges
+    }
+
     /// The first action from here on whose bit, after flipping, is set.
     fn next(&self, from: Action, flip: u64) -> Option<Action> {
         let skipped = u64::MAX << (from % 64);
