@@ -7,8 +7,8 @@ use crate::{
     features::{Features, is_uuid, runs},
     format::{self, Recognised},
     ids::{
-        Carries, carries, has_random_piece, is_by_turns, is_id, is_in_camel_case, is_of_words, is_scrambled,
-        jumps_about, words_in,
+        Carries, carries, has_opaque_id_between, has_random_piece, is_by_turns, is_id, is_in_camel_case, is_of_words,
+        is_scrambled, jumps_about, words_in,
     },
     known_public::is_known_public,
     name::{Name, Role},
@@ -268,6 +268,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let sure = !name.distant
         && !says_password(value)
+        && !has_opaque_id_between(value, '/')
         && (!name.apart || scattered || (features.noise() >= 75 && features.length >= 12));
     if is_word_and_year(value) || is_word_number_and_sign(value) {
         return weaker;
@@ -642,6 +643,13 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return graded(!weak_name);
     }
     let names_another = matches!(name.role, Role::Key | Role::Credential);
+    let names_object = names_another || name.has("cache") || name.has("data");
+    if has_opaque_id_between(value, '/') {
+        return if names_object || name.role == Role::Secret { None } else { graded(false) };
+    }
+    if has_opaque_id_between(value, ':') && (names_object || is_of_stored_key(name)) {
+        return if names_object { None } else { graded(false) };
+    }
     match carries(value) {
         Some(Carries::InPath) => return None,
         Some(Carries::InName) if name.role == Role::Secret || names_another => return None,

@@ -249,3 +249,42 @@ fn a_format_within_a_name_is_no_key() {
     check("NOTE", &format!("use {token} for now"), "high slack-token");
     check("NOTE", &format!("token={token}"), "high slack-token");
 }
+
+/// An id that looks like noise is told from a secret by what stands around it.
+#[test]
+fn a_path_with_an_id_that_looks_like_noise_is_no_secret() {
+    for id in [
+        "w4Qz_T9mXk-2LbRv7NcYd",
+        "k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM",
+        "auth0|6b2f9c1e4a7d4c3b8e5f0a1b",
+        "001kT9vX2mQ7zLpR4w",
+    ] {
+        for (name, value) in [
+            ("S3_KEY", format!("ledgers/{id}")),
+            ("DATA_KEY", format!("ledgers/{id}/harbour")),
+            ("HARBOUR_SECRET", format!("tenants/{id}/db")),
+            ("HARBOUR_CREDENTIALS", format!("live/{id}")),
+            ("CACHE_TOKEN_KEY", format!("user:{id}:token")),
+        ] {
+            check(name, &value, "nothing");
+        }
+    }
+    check("API_TOKEN", "kT9v/X2mQ7zLpR4wB8nYcD3f", "high token");
+    check("HARBOUR_SECRET", "kq/X2mQ7zLpR4wB8nYcD3f", "high secret");
+    check("SESSION_KEY", "session:k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM", "nothing");
+}
+
+/// A prefix and one id are the key of an entry; a password's field is one.
+#[test]
+fn a_prefix_and_an_id_are_no_secret_where_the_name_says_nothing() {
+    for id in ["w4Qz_T9mXk-2LbRv7NcYd", "k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM", "6b2f9c1e4a7d4c3b8e5f0a1b0b7c6d5e"] {
+        for prefix in ["session", "token", "key", "access_token", "refresh_token", "api_key"] {
+            check("REDIS_PREFIX", &format!("{prefix}:{id}"), "nothing");
+            check("CONFIG", &format!(r#"{{"prefix":"{prefix}:{id}"}}"#), "nothing");
+        }
+    }
+    check("STATE", "password:kT9vX2mQ7zLpR4wB8nYc", "high password");
+    check("STATE", "client_secret:kT9vX2mQ7zLpR4wB8nYc", "high secret");
+    check("STATE", "api_key: kT9vX2mQ7zLpR4wB8nYc", "high api-key");
+    check("STATE", "token:kT9vX2mQ7zLpR4wB8nYcD3fG6hJk1sWa", "high token");
+}
