@@ -12,6 +12,7 @@ use crate::{
     },
     known_public::is_known_public,
     name::{Name, Role},
+    persons::is_of_words_and_signs,
     placeholder::{is_built_upon, is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
@@ -255,6 +256,9 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     if is_by_turns(value) {
         return high;
     }
+    if is_of_words_and_signs(value) {
+        return weaker;
+    }
     let scattered = is_scattered(name, value);
     // Of so few words, what ends like a resource's name may be a password.
     let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
@@ -388,6 +392,8 @@ fn random_groups(value: &str) -> Option<Confidence> {
     match groups().filter(|group| !is_of_words(group)).count() {
         0 => None,
         1 => Some(Confidence::Medium),
+        // `rhtml-token-17qjj`
+        _ if names_a_thing(value) && groups().any(is_of_words) => Some(Confidence::Medium),
         _ => Some(Confidence::High),
     }
 }
@@ -619,6 +625,9 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let scattered = is_scattered(name, value);
     let strong = !matches!(name.role, Role::Key | Role::Credential) && !name.apart;
+    if strong && (is_of_words_and_signs(value) || is_word_number_and_sign(value)) {
+        return graded(false);
+    }
     if !scattered && value.is_benign() {
         return (strong && is_of_two_cases(value)).then(|| graded(false))?;
     }
@@ -627,7 +636,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         // KMS names its keys so.
         let of_kms = name.role == Role::ApiKey
             && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
-        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant && !name.has("id"));
+        let sure = of_provider && !name.distant && !name.has("id");
         return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if features.hexadecimal {

@@ -292,8 +292,29 @@ pub(crate) fn is_logical(value: &str) -> bool {
         return false;
     }
     let of_words = |name: &str| name.len() <= 3 || is_of_words(name) || is_in_camel_case(name);
+    if is_capitalized(words) && !of_digits {
+        return true;
+    }
     let tells = is_of_words(names.0) || is_of_words(names.1) || is_in_camel_case(names.0);
     words.len() >= 4 && tells && of_words(names.0) && of_words(names.1)
+}
+
+/// `orders-prod-Web3F2A91BC`: the names of a stack, and a logical id of whatever words.
+pub(crate) fn is_logical_in_stack(value: &str) -> bool {
+    const HASH: usize = 8;
+    let Some((stack, id)) = value.rsplit_once('-') else { return false };
+    let Some((words, hash)) = id.len().checked_sub(HASH).and_then(|at| id.split_at_checked(at)) else { return false };
+    let is_name = |name: &str| is_label(name) || is_capitalized(name) || is_of_words(name);
+    hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F'))
+        && (is_capitalized(words) || is_in_camel_case(words))
+        && stack.split('-').all(is_name)
+}
+
+/// One word with its capital: `Web`.
+fn is_capitalized(word: &str) -> bool {
+    word.len() >= 2
+        && word.starts_with(|first: char| first.is_ascii_uppercase())
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
 }
 
 /// Two words or more, each with its capital and small letters, one of them four letters long, in whatever language.

@@ -65,7 +65,7 @@ fn names_in_every_style() {
 #[test]
 fn a_weak_password_is_reported() {
     check("DB_PASSWORD", "sunflower77", "medium password");
-    check("DB_PASSWORD", "Sunfl0wer!77", "high password");
+    check("DB_PASSWORD", "Sunfl0wer!77", "medium password");
     check("DB_URL", "postgres://app:sunflower77@db.internal/app", "high database-url");
 }
 
@@ -75,7 +75,6 @@ fn everybodys_password_is_reported() {
     for value in ["P@ssw0rd", "Pass@word", "StrongPassword123!", "Admin@123", "Chang3d!", "MyS3cr37P450r.*-"] {
         check("DB_PASSWORD", value, "medium password");
     }
-    check("DB_PASSWORD", "Harbor@7193", "high password");
     check("DB_URL", "postgres://app:Admin@123@db.internal/app", "medium database-url");
     check("CONN", "Server=db;Uid=sa;Password=Pass@word1", "medium database-url");
 }
@@ -95,10 +94,23 @@ fn a_pin_is_digits() {
 /// A person's own rule for passwords is guessed; a generator's is not.
 #[test]
 fn what_a_person_thought_up_is_reported() {
-    for value in ["Winter2026!", "Harbour07!", "Harbour!26", "changeme789", "ChangeMe789!"] {
+    for value in [
+        "Winter2026!",
+        "Harbour07!",
+        "Harbour!26",
+        "changeme789",
+        "ChangeMe789!",
+        "Harbor@7193",
+        "Harbour#Kettle#12",
+        "copper_kettle_50!",
+        "L4nt3rn2024",
+    ] {
         check("DB_PASSWORD", value, "medium password");
     }
-    check("DB_PASSWORD", "Harbor@7193", "high password");
+    for value in ["Winter2026!", "L@ntern77", "C4ndl3-k3ttl3", "Harbour#Kettle#12"] {
+        check("JWT_SECRET", value, "medium secret");
+        check("LEDGER_SECRET", value, "medium secret");
+    }
     check("DB_PASSWORD", "wqXdzr2026!kp", "high password");
     check("JWT_SECRET", "acme-session-secret-2024", "medium secret");
     check("COOKIE_SECRET", "th3b4k3rsc00k13s", "medium secret");
@@ -287,4 +299,16 @@ fn a_prefix_and_an_id_are_no_secret_where_the_name_says_nothing() {
     check("STATE", "client_secret:kT9vX2mQ7zLpR4wB8nYc", "high secret");
     check("STATE", "api_key: kT9vX2mQ7zLpR4wB8nYc", "high api-key");
     check("STATE", "token:kT9vX2mQ7zLpR4wB8nYcD3fG6hJk1sWa", "high token");
+}
+
+/// CloudFormation's stacks and the CDK's ids are names, be their words short or in whatever language.
+#[test]
+fn a_logical_id_is_no_secret_behind_its_stack_or_alone() {
+    for value in ["roster-dev-Web3F2A91BC", "Roster-Db7A4B31C0", "harbour-live-TzqaSecret90217736", "Rds3F2A91BC"] {
+        for name in ["DB_SECRET", "ROSTER_SECRET", "ROSTER_CREDENTIALS"] {
+            check(name, value, "nothing");
+        }
+    }
+    check("DB_SECRET", "TzqaApiJob0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eServiceRole7E41D0B2", "nothing");
+    check("DB_SECRET", "kT9vX2mQ-Web3F2A91BC", "high secret");
 }
