@@ -223,7 +223,7 @@ pub(crate) fn has_opaque_id_between(value: &str, separator: char) -> bool {
     let first = pieces().next().unwrap_or_default();
     // In base64 a slash stands behind a few small letters by chance.
     let tells = pieces().count() >= 3
-        || first.len() >= 4
+        || first.len() >= 3
         || STAGES.contains(&first.trim_end_matches(|letter: char| letter.is_ascii_digit()));
     ids == 1
         && pieces().count() >= 2

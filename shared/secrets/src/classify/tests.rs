@@ -312,3 +312,51 @@ fn a_logical_id_is_no_secret_behind_its_stack_or_alone() {
     check("DB_SECRET", "TzqaApiJob0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eServiceRole7E41D0B2", "nothing");
     check("DB_SECRET", "kT9vX2mQ-Web3F2A91BC", "high secret");
 }
+
+/// Random secrets have spaces, end like files, and are as short as a dozen characters.
+#[test]
+fn what_a_generator_made_is_found_whatever_else_it_looks_like() {
+    for name in ["API_TOKEN", "CLIENT_SECRET", "API_KEY", "JWT_SECRET"] {
+        for (value, confidence) in [
+            ("kT9vX2mQ 7zLpR4wB8nYc", Confidence::High),
+            ("fodwyn-7ibqaz-Mupkes", Confidence::High),
+            ("qwdxzr-pkvmTs-hj4bcw", Confidence::Medium),
+            ("kT9vX2mQ7zLpR4wB8nYc.pem", Confidence::Medium),
+            ("kT9vX2mQ7zLpR4wB8nYc.json", Confidence::Medium),
+        ] {
+            let found = judge(name, value).map(|verdict| verdict.confidence);
+            assert!(found >= Some(confidence), "{name}={value}: {found:?}");
+        }
+        for value in ["ledger-market-aB3xyz", "harbour.key", "certs/harbour.pem", "AuthKey_K7RW2TZLQ9.p8"] {
+            check(name, value, "nothing");
+        }
+    }
+    check("DB_PASSWORD", "kT9vX2mQ7zLpR4wB8nYc.key", "medium password");
+}
+
+/// What a person called his secret, under a name that takes nothing else.
+#[test]
+fn a_persons_own_secret_is_reported() {
+    for value in ["kettle42", "Lantern7", "mySuperHarbourKey", "my_jwt_secret", "mySuperSecretKey"] {
+        check("JWT_SECRET", value, "medium secret");
+    }
+    check("DB_PASSWORD", "mysecretharbour", "medium password");
+    for value in ["eu1", "HS256", "service2", "my-secret", "mysecretkey", "sha256", "argon2"] {
+        check("JWT_SECRET", value, "nothing");
+    }
+    check("LEDGER_SECRET", "my_jwt_secret", "nothing");
+}
+
+/// A last word that makes a name harmless does not make a random value so.
+#[test]
+fn a_name_about_a_secret_holds_one_where_the_value_is_random() {
+    let value = "kT9vX2mQ7zLpR4wB8nYcD3fG";
+    for name in ["PASSWORD_USER", "PASSWORD_HOST", "PASSWORD_PATH", "PASSWORD_PREFIX", "TOKEN_NAME", "SECRET_FILE"] {
+        check(name, value, "medium random-value");
+        check(name, "2kT9vX2mQ7zLpR4wB8nYcD3fGq1", "nothing");
+        check(name, "4f3a2b1c0d9e8f7a6b5c4d3e", "nothing");
+        check(name, "HarbourLedgerTokenWorkers24", "nothing");
+    }
+    check("KEY_ID", value, "nothing");
+    check("TOKEN_HASH", value, "nothing");
+}
