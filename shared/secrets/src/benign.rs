@@ -3,7 +3,7 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, runs},
-    ids::{is_in_camel_case, is_logical, is_of_terraform, is_of_words},
+    ids::{is_in_camel_case, is_logical, is_logical_in_stack, is_of_terraform, is_of_words},
     words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
 };
 
@@ -256,6 +256,7 @@ pub(crate) fn is_cloudformation(value: &str) -> bool {
         || is_agent_alias(value)
         || is_generated_name(value)
         || is_logical(value)
+        || is_logical_in_stack(value)
 }
 
 /// `orders-20260307142536789100000004`: a name, and what Terraform puts behind it.

@@ -7,12 +7,13 @@ use crate::{
     features::{Features, is_uuid, runs},
     format::{self, Recognised},
     ids::{
-        Carries, carries, has_random_piece, is_by_turns, is_id, is_in_camel_case, is_of_words, is_scrambled,
-        jumps_about, words_in,
+        Carries, carries, has_opaque_id_between, has_random_piece, is_by_turns, is_id, is_in_camel_case, is_of_words,
+        is_scrambled, jumps_about, words_in,
     },
     known_public::is_known_public,
     name::{Name, Role},
-    placeholder::{is_built_upon, is_template, was_changed},
+    persons::is_of_words_and_signs,
+    placeholder::{is_built_upon, is_own, is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
     words::{COMMON_PASSWORDS, PROVIDERS, THINGS},
@@ -114,6 +115,9 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     if is_64_bytes(name, value) {
         return Some(Verdict::high(Kind::API_KEY));
     }
+    if is_hidden_by_last_word(name, value) {
+        return Some(Verdict::medium(Kind::RANDOM));
+    }
     if name.role == Role::Harmless || too_short {
         return None;
     }
@@ -124,7 +128,7 @@ fn through_layers(name: &Name, value: &Candidate<'_>, depth: Depth) -> Option<Ve
     if matches!(name.role, Role::Password | Role::Secret) && was_changed(value) {
         return Some(Verdict::medium(Kind::PASSWORD));
     }
-    if (is_password || signs_or_encrypts(name)) && is_built_upon(value) {
+    if (is_password || signs_or_encrypts(name)) && (is_built_upon(value) || is_own(value)) {
         return Some(Verdict::medium(if is_password { Kind::PASSWORD } else { Kind::SECRET }));
     }
     if !is_pin && value.is_placeholder() {
@@ -145,6 +149,92 @@ fn by_name(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         Role::Password | Role::Passphrase | Role::Pin => password(name, value),
         Role::Secret | Role::Token | Role::ApiKey | Role::PrivateKey | Role::Key | Role::Credential => key(name, value),
     }
+    .or_else(|| looks_made(name, value).then_some(Verdict::medium(kind_of(name.role))))
+}
+
+/// What a value under such a name is.
+const fn kind_of(role: Role) -> Kind {
+    match role {
+        Role::Password | Role::Passphrase | Role::Pin => Kind::PASSWORD,
+        Role::Secret => Kind::SECRET,
+        Role::ApiKey | Role::Key => Kind::API_KEY,
+        Role::PrivateKey => Kind::PRIVATE_KEY,
+        Role::Credential => Kind::CREDENTIALS,
+        Role::Token => Kind::TOKEN,
+        Role::Harmless | Role::Neutral => Kind::RANDOM,
+    }
+}
+
+/// Whether a value that no rule found, under a name that says secret, is as a generator makes them all the same.
+fn looks_made(name: &Name, value: &Candidate<'_>) -> bool {
+    let strong = !matches!(
+        name.role,
+        Role::Harmless | Role::Neutral | Role::Pin | Role::Passphrase | Role::Key | Role::Credential
+    );
+    strong
+        && !name.apart
+        && !name.distant
+        && (is_of_three_groups(value) || is_short_and_of_signs(value) || is_random_file(value))
+}
+
+/// Three groups of six letters, one of which is a capital and one a digit, not both in the last: as browsers make
+/// passwords. The six characters of Secrets Manager stand last.
+fn is_of_three_groups(value: &str) -> bool {
+    const LENGTH: usize = 6;
+    let count = |text: &str, is: fn(&u8) -> bool| text.as_bytes().iter().filter(|byte| is(byte)).count();
+    let (capitals, digits) = (count(value, u8::is_ascii_uppercase), count(value, u8::is_ascii_digit));
+    let groups = || value.split('-');
+    let alike = |group: &str| group.len() == LENGTH && group.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let before = || groups().take(2);
+    groups().count() == 3
+        && groups().all(alike)
+        && (capitals, digits) == (1, 1)
+        && !before().all(|group| group.bytes().all(|byte| byte.is_ascii_lowercase()) && is_of_words(group))
+}
+
+/// A dozen characters, and signs of two kinds or more among letters that make no words: `q7$Rm^Kx2vL!`.
+fn is_short_and_of_signs(value: &Candidate<'_>) -> bool {
+    let features = value.features();
+    (12..=24).contains(&features.length)
+        && features.spaces == 0
+        && features.symbols >= 1
+        && kinds_of_signs(value) >= 2
+        && features.classes() >= 3
+        && features.distinct >= 9
+        && features.word_letters * 2 <= features.length
+        && !is_pattern(value)
+        && !is_number(value)
+}
+
+/// Letters of both cases and digits, and nothing that looks like words.
+fn is_mixed(text: &str) -> bool {
+    let features = Features::of(text);
+    features.upper > 0
+        && features.lower > 0
+        && features.digits > 0
+        && features.upper + features.lower + features.digits == features.length
+        && (features.noise() >= 50 || jumps_about(text))
+        && is_scrambled(text)
+}
+
+/// `PASSWORD_USER`, `SECRET_FILE`: a name's last word says that it is about a secret, and the value is as a generator
+/// makes secrets.
+fn is_hidden_by_last_word(name: &Name, value: &str) -> bool {
+    const LAST: &[&str] = &["file", "filename", "host", "hostname", "name", "path", "prefix", "user", "username"];
+    const SECRETS: &[&str] = &["passwd", "password", "pwd", "secret", "token"];
+    const LENGTHS: std::ops::RangeInclusive<usize> = 24..=128;
+    matches!(name.role, Role::Harmless | Role::Neutral)
+        && LENGTHS.contains(&value.len())
+        && name.words().last().is_some_and(|last| LAST.contains(&last))
+        && name.words().any(|word| SECRETS.contains(&word))
+        && !is_id(value)
+        && is_mixed(value)
+}
+
+/// `kT9vX2mQ7zLpR4wB8nYc.key`: the end of a file behind what nobody calls one.
+fn is_random_file(value: &str) -> bool {
+    const LEAST: usize = 16;
+    value.rsplit_once('.').is_some_and(|(stem, _)| stem.len() >= LEAST && is_mixed(stem))
 }
 
 /// Whether it is noise and signs under a name that says secret, as generators make passwords.
@@ -255,6 +345,9 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     if is_by_turns(value) {
         return high;
     }
+    if is_of_words_and_signs(value) {
+        return weaker;
+    }
     let scattered = is_scattered(name, value);
     // Of so few words, what ends like a resource's name may be a password.
     let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
@@ -268,6 +361,7 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let sure = !name.distant
         && !says_password(value)
+        && !has_opaque_id_between(value, '/')
         && (!name.apart || scattered || (features.noise() >= 75 && features.length >= 12));
     if is_word_and_year(value) || is_word_number_and_sign(value) {
         return weaker;
@@ -387,6 +481,8 @@ fn random_groups(value: &str) -> Option<Confidence> {
     match groups().filter(|group| !is_of_words(group)).count() {
         0 => None,
         1 => Some(Confidence::Medium),
+        // `rhtml-token-17qjj`
+        _ if names_a_thing(value) && groups().any(is_of_words) => Some(Confidence::Medium),
         _ => Some(Confidence::High),
     }
 }
@@ -596,9 +692,14 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         }
         // WordPress has spaces in its keys.
         let with_signs = features.length >= 40 && features.symbols * 6 >= features.length && features.classes() == 4;
-        return match with_signs {
-            true => graded(!weak_name),
-            false => (signs_or_encrypts(name) && is_spoken(value)).then(|| graded(false))?,
+        let strong = !matches!(name.role, Role::Key | Role::Credential);
+        // A public key has a comment behind a space, and text has words.
+        let of_noise = || value.len() <= 48 && !value.split_whitespace().any(is_of_words);
+        let random = random_with_space(value).filter(|_| strong && of_noise());
+        return match (with_signs, random) {
+            (true, _) => graded(!weak_name),
+            (false, Some(confidence)) => graded(!weak_name && confidence == Confidence::High),
+            (false, None) => (signs_or_encrypts(name) && is_spoken(value)).then(|| graded(false))?,
         };
     }
     // `ETH,USDC,DAI`: several, of which each is what it is.
@@ -618,6 +719,12 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let scattered = is_scattered(name, value);
     let strong = !matches!(name.role, Role::Key | Role::Credential) && !name.apart;
+    if strong && (is_of_words_and_signs(value) || is_word_number_and_sign(value)) {
+        return graded(false);
+    }
+    if strong && is_by_turns(value) {
+        return graded(!weak_name);
+    }
     if !scattered && value.is_benign() {
         return (strong && is_of_two_cases(value)).then(|| graded(false))?;
     }
@@ -626,7 +733,7 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         // KMS names its keys so.
         let of_kms = name.role == Role::ApiKey
             && ["kms", "signing", "encryption", "data", "cmk"].iter().any(|word| name.has(word));
-        let sure = name.role == Role::PrivateKey || (of_provider && !name.distant && !name.has("id"));
+        let sure = of_provider && !name.distant && !name.has("id");
         return if of_a_map || of_kms { None } else { graded(sure) };
     }
     if features.hexadecimal {
@@ -642,6 +749,13 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         return graded(!weak_name);
     }
     let names_another = matches!(name.role, Role::Key | Role::Credential);
+    let names_object = names_another || name.has("cache") || name.has("data");
+    if has_opaque_id_between(value, '/') {
+        return if names_object || name.role == Role::Secret { None } else { graded(false) };
+    }
+    if has_opaque_id_between(value, ':') && (names_object || is_of_stored_key(name)) {
+        return if names_object { None } else { graded(false) };
+    }
     match carries(value) {
         Some(Carries::InPath) => return None,
         Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
@@ -656,6 +770,9 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     // Of three words one may be the short id that Kubernetes puts behind a name.
     if strong && random_groups(value) == Some(Confidence::High) {
         return graded(!weak_name);
+    }
+    if signs_or_encrypts(name) && is_word_and_count(value) {
+        return graded(false);
     }
     if is_identifier(value) || (name.has("cache") && is_id(value)) {
         let thought_up =
@@ -740,6 +857,22 @@ fn is_thought_up(value: &str) -> bool {
         && pieces().all(|piece| is_count(piece) || is_word(piece))
         && words_in(value) >= 1;
     value.len() >= LEAST && (in_one || apart)
+}
+
+/// `kettle42`: a word and a small number. Algorithms and parts of systems are numbered too.
+fn is_word_and_count(value: &str) -> bool {
+    const ALGORITHMS: &[&str] =
+        &["argon", "bcrypt", "blake", "chacha", "curve", "oauth", "region", "salsa", "secp", "stage"];
+    const LEAST: usize = 5;
+    let word = value.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    (1..=4).contains(&(value.len() - word.len()))
+        && word.len() >= LEAST
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !ALGORITHMS.iter().any(|known| word.eq_ignore_ascii_case(known))
+        && !PROVIDERS.contains_lowercased(word.as_bytes())
+        && !THINGS.contains_lowercased(word.as_bytes())
+        && !ends_like_a_thing(word)
 }
 
 /// `copperkettle`: small letters that go on too long for a word, and do not end like the name of a secret.

@@ -190,6 +190,48 @@ impl Parts {
     }
 }
 
+/// How long the ids are that have capitals, small letters and digits, and may have `-` and `_`: nanoid's 21 and what is
+/// cut from it, Firebase's 20 and 28, Meteor's 17, Salesforce's 15 and 18, a UUID's 22 in base64, KSUIDs.
+const fn has_length_of_id(length: usize) -> bool {
+    matches!(length, 15..=22 | 27 | 28)
+}
+
+/// Whether it is an id that looks like noise: `V1StGXR8_Z5jdHi6B-myT`, `auth0|` and a hash. Nothing tells it from a short
+/// secret but what stands around it.
+pub(crate) fn is_opaque_id(text: &str) -> bool {
+    let id = text.split_once('|').filter(|(source, _)| is_label(source)).map_or(text, |(_, id)| id);
+    let of_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    id.bytes().all(of_id) && (has_length_of_id(id.len()) || (id.len() >= 12 && is_id(id)))
+}
+
+/// Small letters, with a digit or two behind them, that name a place or a collection: `prod`, `ledgers`, `auth0`.
+fn is_label(text: &str) -> bool {
+    const LONGEST: usize = 24;
+    let bare = text.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    bare.len() >= 2
+        && text.len() <= LONGEST
+        && text.len() - bare.len() <= 2
+        && bare.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether labels and one id that looks like noise stand between these separators, a label first: `tenants/` with an id
+/// and `/db`, `user:` with an id and `:token`.
+pub(crate) fn has_opaque_id_between(value: &str, separator: char) -> bool {
+    const STAGES: &[&str] = &["ap", "ca", "dev", "eu", "int", "qa", "stg", "uat", "us"];
+    let pieces = || value.trim_start_matches(separator).split(separator);
+    let ids = pieces().filter(|piece| !is_label(piece)).count();
+    let first = pieces().next().unwrap_or_default();
+    // In base64 a slash stands behind a few small letters by chance.
+    let tells = pieces().count() >= 3
+        || first.len() >= 3
+        || STAGES.contains(&first.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    ids == 1
+        && pieces().count() >= 2
+        && is_label(first)
+        && tells
+        && pieces().all(|piece| is_label(piece) || is_opaque_id(piece))
+}
+
 /// Whether it is words in one style, with few digits at the end: `orders`, `OrdersTable`, `eu1`, `checkoutV2`.
 pub(crate) fn is_of_words(piece: &str) -> bool {
     const MOST_DIGITS: usize = 3;
@@ -250,8 +292,29 @@ pub(crate) fn is_logical(value: &str) -> bool {
         return false;
     }
     let of_words = |name: &str| name.len() <= 3 || is_of_words(name) || is_in_camel_case(name);
+    if is_capitalized(words) && !of_digits {
+        return true;
+    }
     let tells = is_of_words(names.0) || is_of_words(names.1) || is_in_camel_case(names.0);
     words.len() >= 4 && tells && of_words(names.0) && of_words(names.1)
+}
+
+/// `orders-prod-Web3F2A91BC`: the names of a stack, and a logical id of whatever words.
+pub(crate) fn is_logical_in_stack(value: &str) -> bool {
+    const HASH: usize = 8;
+    let Some((stack, id)) = value.rsplit_once('-') else { return false };
+    let Some((words, hash)) = id.len().checked_sub(HASH).and_then(|at| id.split_at_checked(at)) else { return false };
+    let is_name = |name: &str| is_label(name) || is_capitalized(name) || is_of_words(name);
+    hash.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F'))
+        && (is_capitalized(words) || is_in_camel_case(words))
+        && stack.split('-').all(is_name)
+}
+
+/// One word with its capital: `Web`.
+fn is_capitalized(word: &str) -> bool {
+    word.len() >= 2
+        && word.starts_with(|first: char| first.is_ascii_uppercase())
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
 }
 
 /// Two words or more, each with its capital and small letters, one of them four letters long, in whatever language.

@@ -23,6 +23,7 @@ mod ids;
 mod indirection;
 mod known_public;
 mod name;
+mod persons;
 mod placeholder;
 mod structure;
 mod verdict;

@@ -332,6 +332,9 @@ pub(crate) fn is_built_upon(value: &str) -> bool {
         "very_secret",
         "topsecret",
         "top-secret",
+        "mysecret",
+        "my-secret",
+        "my_secret",
     ];
     // What is only said more clearly so is still to be replaced.
     const STILL_TO_COME: &[&str] = &["here", "key", "value", "string", "phrase", "change", "example", "replace"];
@@ -345,6 +348,19 @@ pub(crate) fn is_built_upon(value: &str) -> bool {
             && !STILL_TO_COME.iter().any(|word| rest.contains(word))
             && !is_template(value)
     })
+}
+
+/// `mySuperLedgerKey`, `my_jwt_secret`: what somebody called his own in a hurry, and left so.
+pub(crate) fn is_own(value: &str) -> bool {
+    const LONGEST: usize = 64;
+    let lower = value.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let of_words = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    value.len() <= LONGEST
+        && of_words
+        && lower.starts_with("my")
+        && has(&["secret", "key", "token", "password"])
+        && has(&["super", "very", "jwt", "session", "cookie", "signing", "hmac"])
 }
 
 fn says_so(value: &str) -> bool {

@@ -65,7 +65,7 @@ fn names_in_every_style() {
 #[test]
 fn a_weak_password_is_reported() {
     check("DB_PASSWORD", "sunflower77", "medium password");
-    check("DB_PASSWORD", "Sunfl0wer!77", "high password");
+    check("DB_PASSWORD", "Sunfl0wer!77", "medium password");
     check("DB_URL", "postgres://app:sunflower77@db.internal/app", "high database-url");
 }
 
@@ -75,7 +75,6 @@ fn everybodys_password_is_reported() {
     for value in ["P@ssw0rd", "Pass@word", "StrongPassword123!", "Admin@123", "Chang3d!", "MyS3cr37P450r.*-"] {
         check("DB_PASSWORD", value, "medium password");
     }
-    check("DB_PASSWORD", "Harbor@7193", "high password");
     check("DB_URL", "postgres://app:Admin@123@db.internal/app", "medium database-url");
     check("CONN", "Server=db;Uid=sa;Password=Pass@word1", "medium database-url");
 }
@@ -95,10 +94,23 @@ fn a_pin_is_digits() {
 /// A person's own rule for passwords is guessed; a generator's is not.
 #[test]
 fn what_a_person_thought_up_is_reported() {
-    for value in ["Winter2026!", "Harbour07!", "Harbour!26", "changeme789", "ChangeMe789!"] {
+    for value in [
+        "Winter2026!",
+        "Harbour07!",
+        "Harbour!26",
+        "changeme789",
+        "ChangeMe789!",
+        "Harbor@7193",
+        "Harbour#Kettle#12",
+        "copper_kettle_50!",
+        "L4nt3rn2024",
+    ] {
         check("DB_PASSWORD", value, "medium password");
     }
-    check("DB_PASSWORD", "Harbor@7193", "high password");
+    for value in ["Winter2026!", "L@ntern77", "C4ndl3-k3ttl3", "Harbour#Kettle#12"] {
+        check("JWT_SECRET", value, "medium secret");
+        check("LEDGER_SECRET", value, "medium secret");
+    }
     check("DB_PASSWORD", "wqXdzr2026!kp", "high password");
     check("JWT_SECRET", "acme-session-secret-2024", "medium secret");
     check("COOKIE_SECRET", "th3b4k3rsc00k13s", "medium secret");
@@ -248,4 +260,103 @@ fn a_format_within_a_name_is_no_key() {
     let token = ["xoxb-", "482917365028-4829173650281-kT9vX2mQ7zLpR4wB8nYcD3fG"].concat();
     check("NOTE", &format!("use {token} for now"), "high slack-token");
     check("NOTE", &format!("token={token}"), "high slack-token");
+}
+
+/// An id that looks like noise is told from a secret by what stands around it.
+#[test]
+fn a_path_with_an_id_that_looks_like_noise_is_no_secret() {
+    for id in [
+        "w4Qz_T9mXk-2LbRv7NcYd",
+        "k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM",
+        "auth0|6b2f9c1e4a7d4c3b8e5f0a1b",
+        "001kT9vX2mQ7zLpR4w",
+    ] {
+        for (name, value) in [
+            ("S3_KEY", format!("ledgers/{id}")),
+            ("DATA_KEY", format!("ledgers/{id}/harbour")),
+            ("HARBOUR_SECRET", format!("tenants/{id}/db")),
+            ("HARBOUR_CREDENTIALS", format!("live/{id}")),
+            ("CACHE_TOKEN_KEY", format!("user:{id}:token")),
+        ] {
+            check(name, &value, "nothing");
+        }
+    }
+    check("API_TOKEN", "kT9v/X2mQ7zLpR4wB8nYcD3f", "high token");
+    check("HARBOUR_SECRET", "kq/X2mQ7zLpR4wB8nYcD3f", "high secret");
+    check("SESSION_KEY", "session:k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM", "nothing");
+}
+
+/// A prefix and one id are the key of an entry; a password's field is one.
+#[test]
+fn a_prefix_and_an_id_are_no_secret_where_the_name_says_nothing() {
+    for id in ["w4Qz_T9mXk-2LbRv7NcYd", "k7Rw2TzLq9XmV4bNcYs8DfGhJ1pM", "6b2f9c1e4a7d4c3b8e5f0a1b0b7c6d5e"] {
+        for prefix in ["session", "token", "key", "access_token", "refresh_token", "api_key"] {
+            check("REDIS_PREFIX", &format!("{prefix}:{id}"), "nothing");
+            check("CONFIG", &format!(r#"{{"prefix":"{prefix}:{id}"}}"#), "nothing");
+        }
+    }
+    check("STATE", "password:kT9vX2mQ7zLpR4wB8nYc", "high password");
+    check("STATE", "client_secret:kT9vX2mQ7zLpR4wB8nYc", "high secret");
+    check("STATE", "api_key: kT9vX2mQ7zLpR4wB8nYc", "high api-key");
+    check("STATE", "token:kT9vX2mQ7zLpR4wB8nYcD3fG6hJk1sWa", "high token");
+}
+
+/// CloudFormation's stacks and the CDK's ids are names, be their words short or in whatever language.
+#[test]
+fn a_logical_id_is_no_secret_behind_its_stack_or_alone() {
+    for value in ["roster-dev-Web3F2A91BC", "Roster-Db7A4B31C0", "harbour-live-TzqaSecret90217736", "Rds3F2A91BC"] {
+        for name in ["DB_SECRET", "ROSTER_SECRET", "ROSTER_CREDENTIALS"] {
+            check(name, value, "nothing");
+        }
+    }
+    check("DB_SECRET", "TzqaApiJob0b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3eServiceRole7E41D0B2", "nothing");
+    check("DB_SECRET", "kT9vX2mQ-Web3F2A91BC", "high secret");
+}
+
+/// Random secrets have spaces, end like files, and are as short as a dozen characters.
+#[test]
+fn what_a_generator_made_is_found_whatever_else_it_looks_like() {
+    for name in ["API_TOKEN", "CLIENT_SECRET", "API_KEY", "JWT_SECRET"] {
+        for (value, confidence) in [
+            ("kT9vX2mQ 7zLpR4wB8nYc", Confidence::High),
+            ("fodwyn-7ibqaz-Mupkes", Confidence::High),
+            ("qwdxzr-pkvmTs-hj4bcw", Confidence::Medium),
+            ("kT9vX2mQ7zLpR4wB8nYc.pem", Confidence::Medium),
+            ("kT9vX2mQ7zLpR4wB8nYc.json", Confidence::Medium),
+        ] {
+            let found = judge(name, value).map(|verdict| verdict.confidence);
+            assert!(found >= Some(confidence), "{name}={value}: {found:?}");
+        }
+        for value in ["ledger-market-aB3xyz", "harbour.key", "certs/harbour.pem", "AuthKey_K7RW2TZLQ9.p8"] {
+            check(name, value, "nothing");
+        }
+    }
+    check("DB_PASSWORD", "kT9vX2mQ7zLpR4wB8nYc.key", "medium password");
+}
+
+/// What a person called his secret, under a name that takes nothing else.
+#[test]
+fn a_persons_own_secret_is_reported() {
+    for value in ["kettle42", "Lantern7", "mySuperHarbourKey", "my_jwt_secret", "mySuperSecretKey"] {
+        check("JWT_SECRET", value, "medium secret");
+    }
+    check("DB_PASSWORD", "mysecretharbour", "medium password");
+    for value in ["eu1", "HS256", "service2", "my-secret", "mysecretkey", "sha256", "argon2"] {
+        check("JWT_SECRET", value, "nothing");
+    }
+    check("LEDGER_SECRET", "my_jwt_secret", "nothing");
+}
+
+/// A last word that makes a name harmless does not make a random value so.
+#[test]
+fn a_name_about_a_secret_holds_one_where_the_value_is_random() {
+    let value = "kT9vX2mQ7zLpR4wB8nYcD3fG";
+    for name in ["PASSWORD_USER", "PASSWORD_HOST", "PASSWORD_PATH", "PASSWORD_PREFIX", "TOKEN_NAME", "SECRET_FILE"] {
+        check(name, value, "medium random-value");
+        check(name, "2kT9vX2mQ7zLpR4wB8nYcD3fGq1", "nothing");
+        check(name, "4f3a2b1c0d9e8f7a6b5c4d3e", "nothing");
+        check(name, "HarbourLedgerTokenWorkers24", "nothing");
+    }
+    check("KEY_ID", value, "nothing");
+    check("TOKEN_HASH", value, "nothing");
 }

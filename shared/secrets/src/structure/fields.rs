@@ -3,7 +3,8 @@
 use super::{Found, url::percent_decoded};
 use crate::{
     classify::{self, Depth},
-    ids::{is_digest, is_id},
+    format,
+    ids::{is_digest, is_id, is_opaque_id},
     name::{Name, Role},
     placeholder::is_placeholder,
     verdict::{Confidence, Kind, Verdict, surest},
@@ -13,7 +14,7 @@ pub(super) fn examine(name: &Name, value: &str, depth: Depth) -> Found {
     let value = value.strip_prefix("jdbc:").unwrap_or(value);
     // Python's notation, and JavaScript's.
     let value = if value.starts_with(['{', '[']) { value.trim_matches(['{', '}', '[', ']']) } else { value };
-    let Some(separator) = separator(value) else { return single(value, depth) };
+    let Some(separator) = separator(value) else { return single(name, value, depth) };
     let mut fields = 0;
     let mut others = 0;
     let mut connection = false;
@@ -76,13 +77,25 @@ fn separator(value: &str) -> Option<fn(char) -> bool> {
     None
 }
 
+/// What a program puts before an id to make the key of an item or a cache: `session:`, `access_token:`.
+fn is_prefix(key: &str) -> bool {
+    let role = Name::read(key).role;
+    !matches!(role, Role::Password | Role::Passphrase | Role::Pin | Role::Secret | Role::PrivateKey)
+        && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && !matches!(key, "authorization" | "sig" | "signature")
+}
+
 /// One field alone: `//registry.npmjs.org/:_authToken=...`, `Authorization: Bearer ...`, `password=...`.
-fn single(value: &str, depth: Depth) -> Found {
+fn single(name: &Name, value: &str, depth: Depth) -> Found {
     let Some((key, text)) = key_and_value(value) else { return Found::Nothing };
     // `session:` and an id is the key of a cache, or its beginning.
     let in_one = value.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) == Some(text);
     if in_one && !key.contains(['_', ' ', '.']) && Name::read(key).role != Role::Password && is_id(text) {
         return Found::Nothing;
+    }
+    if in_one && is_prefix(key) && is_opaque_id(text) && format::find_within(value).is_none() {
+        let says_nothing = matches!(name.role, Role::Harmless | Role::Neutral | Role::Key);
+        return if says_nothing { Found::Harmless } else { Found::Nothing };
     }
     // `ghcr.io/harbour/token:sha-...` is an image and its tag.
     if in_one && key.contains('/') && !key.starts_with('/') && is_digest(text) {
