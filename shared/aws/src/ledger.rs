@@ -584,7 +584,18 @@ impl Aws {
 }
 
 impl Ledger for Aws {
+    // On the heap: the calls of AWS's SDK make large futures, and these stand in others.
     async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
+        Box::pin(self.read_history(resource, now)).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        Box::pin(self.write_commit(commit)).await
+    }
+}
+
+impl Aws {
+    async fn read_history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
         let pk = resource.to_string();
         let mut earlier = None;
         let mut readings = 0;
@@ -649,7 +660,7 @@ impl Ledger for Aws {
         Ok(history)
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+    async fn write_commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let pk = commit.resource.to_string();
         let seal_key = self.seal_key().await?;
         let (head, now) = (&commit.head, commit.now);
