@@ -19,11 +19,16 @@ impl Account {
             let calls = trail.calls();
             let dead: HashSet<&Invocation> =
                 calls.iter().filter(|call| call.status.is_none()).filter_map(|call| call.invocation.as_ref()).collect();
+            let commits: HashSet<u64> =
+                calls.iter().filter(|it| it.operation == "TransactWriteItems").map(|it| it.sequence).collect();
             // Whose an intent is, the first request tells that had its lease in it.
             let by_the_dead = |state: &SurfaceState| {
                 let lease = state.intent.as_ref().map(|intent| intent.lease.to_string()).unwrap_or_default();
-                let writer =
-                    trail.find(&lease).into_iter().filter(|sighting| sighting.in_request).min_by_key(|it| it.call);
+                let writer = trail
+                    .find_in(&lease, |call| commits.contains(&call))
+                    .into_iter()
+                    .filter(|sighting| sighting.in_request)
+                    .min_by_key(|it| it.call);
                 let writer = writer.and_then(|writer| calls.iter().find(|call| call.sequence == writer.call));
                 writer.and_then(|writer| writer.invocation.as_ref()).is_some_and(|writer| dead.contains(writer))
             };
