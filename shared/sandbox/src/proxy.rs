@@ -106,6 +106,16 @@ impl Inner {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, port: u16) -> Result<Response<Full<Bytes>>, Cut> {
         let (head, body) = request.into_parts();
         let request = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        // Done to its end, as by AWS, also where the caller dies meanwhile and the connection with it.
+        tokio::spawn(self.carry_out(head, request, port)).await.map_err(|_| Cut)?
+    }
+
+    async fn carry_out(
+        self: Arc<Self>,
+        head: hyper::http::request::Parts,
+        request: Bytes,
+        port: u16,
+    ) -> Result<Response<Full<Bytes>>, Cut> {
         let started = self.clock();
         let sequence = self.number();
         let operation = Operation::of(&head, &request);
