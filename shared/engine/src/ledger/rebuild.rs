@@ -14,11 +14,7 @@ use crate::{
     name::fingerprint::Fingerprint,
     plan::Plan,
 };
-use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// For how long a plan without an outcome keeps others away: the default of the stack's LeaseSeconds.
-const LEASE: SignedDuration = SignedDuration::from_secs(130);
 
 /// A head and states that the records tell of. They are told one after the other, in the order of their chain, so that
 /// a long chain is never in memory as a whole.
@@ -159,7 +155,8 @@ fn planned(surface: &Surface, record: &Record) -> Option<Intent> {
         findings: entry.findings.clone(),
         plan: Plan::recorded(surface.clone(), diff, entry.changes.clone()),
         has_otherwise: false,
-        lease: record.time.saturating_add(LEASE).unwrap_or(Timestamp::MAX),
+        // Whether a run is still at work nobody knows: with its outcome erased, a lease would keep everybody away.
+        lease: record.time,
     })
 }
 
@@ -174,6 +171,7 @@ mod tests {
             surface::Resource,
         },
     };
+    use jiff::Timestamp;
     use serde_json::{Value, json};
     use warden_finding::{Finding, FindingId, Severity};
 
