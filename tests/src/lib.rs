@@ -155,6 +155,15 @@ impl Account {
         self.function_with_role(name, "shop", tags).await;
     }
 
+    /// Makes a function that a statement `old` lets everybody call, and opts it in afterwards.
+    pub async fn open_before_the_opt_in(&self, name: &str) {
+        self.function(name, &[]).await;
+        self.grant(name, None, "old", "*").await;
+        self.settle().await;
+        self.tag(name, &[("warden", "enforce")]).await;
+        self.settle().await;
+    }
+
     /// Makes a function with that role and these tags, and waits until Lambda is done with it.
     pub async fn function_with_role(&self, name: &str, role: &str, tags: &[(&str, &str)]) {
         // The end-of-directory record alone: the smallest zip there is.
