@@ -16,7 +16,7 @@ use std::{
     io::{self, Write},
 };
 use warden_engine::{
-    decide::{Decision, Hold},
+    decide::Decision,
     guard::{Introduced, ReconcileRequest},
     ledger::record::Step,
     model::{
@@ -182,7 +182,7 @@ impl Proposed {
     fn is_complete(&self) -> bool {
         self.proposal.as_ref().is_some_and(|Proposal { decision, accepted }| {
             decision.mode == Mode::Enforce
-                && decision.hold.is_none()
+                && decision.waits.is_empty()
                 && accepted.is_empty()
                 && !decision.drafts.iter().any(|draft| draft.step == Step::Withheld)
         })
@@ -201,9 +201,9 @@ impl Proposed {
             }
             Mode::Enforce => writeln!(out, "  {guard}: {}", decision.mode)?,
         }
-        if let Some(hold) = &decision.hold {
-            let (Hold::Lease(until) | Hold::Pause(until)) = hold;
-            writeln!(out, "  another run works on it until {} UTC at most", shown(*until))?;
+        for (surface, wait) in &decision.waits {
+            let (what, until) = (wait.reason.text(), shown(wait.until));
+            writeln!(out, "  {surface}: {what}; looked at again at {until} UTC")?;
         }
         for remediation in &decision.remediations {
             let plan = &remediation.intent.plan;

@@ -91,6 +91,7 @@ impl Account {
             key: outputs["ProofKey"].clone(),
             hash_key: outputs["HashKey"].clone(),
             seal_key: outputs["SealKey"].clone(),
+            queue: None,
         };
         let session = sandbox.session(&outputs["OperatorRole"], "reader").await.expect("a session");
         let ledger = Aws::new(sandbox.config_as(session, "us-east-1"), deployment.clone());

@@ -105,7 +105,7 @@ impl<G: Guard> Case<'_, G> {
         let history = self.history(&facts, &event);
         self.guard.add_history(request, &mut facts, &history);
         let decision = decide(self.guard, request, &facts, &history, &settings, event.time);
-        assert_eq!((decision.more, &decision.hold), (false, &None));
+        assert!(!decision.more && decision.waits.is_empty(), "{}", self.folder.display());
         Decided::new(request, &decision)
     }
 

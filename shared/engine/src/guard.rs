@@ -23,7 +23,7 @@ use std::{
 use warden_finding::Finding;
 
 /// One resource to look at, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReconcileRequest {
     /// The resource to look at.
     pub resource: Resource,
@@ -34,6 +34,7 @@ pub struct ReconcileRequest {
     pub introduced: Vec<Introduced>,
     /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not
     /// hold it back.
+    #[serde(skip)]
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
@@ -42,7 +43,7 @@ pub struct ReconcileRequest {
 }
 
 /// What an event says it has just changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduced {
     /// Which surface; none means the whole resource, which was created by it.
     pub surface: Option<Surface>,

@@ -17,6 +17,7 @@ pub mod secret;
 
 pub use run::{
     commit::Unwritable,
+    delay::on_message,
     handler::{Handled, HandlerError, on_event},
     reconcile::{ReconcileError, Report, reconcile},
 };

@@ -8,8 +8,12 @@ use crate::{
         record::Record,
         state::{Head, History, Pause, SurfaceState},
     },
-    model::surface::{Resource, Surface},
+    model::{
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
     plan::{Call, Change, RevisionId},
+    run::delay::DelayedLook,
     secret::{environment::KeyedHash, known_secret::Known},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +119,23 @@ pub trait Attestor {
     async fn holds(&self, message: &[u8], proof: &str) -> Result<bool, CallError>;
 }
 
+/// A guard's own delay queue. Whoever may write to it commands nobody: a message is sealed, as the ledger's items are.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait DelayQueue {
+    /// Sends `look` to the guard itself. It comes back after `delay`, or after the longest time that the queue holds a
+    /// message back; at least once, and in any order.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    async fn look_later(&self, look: &DelayedLook, delay: SignedDuration) -> Result<(), CallError>;
+
+    /// What a message says; none where it was not sealed for this guard.
+    ///
+    /// # Errors
+    /// The key for seals could not be had.
+    async fn opened(&self, guard: GuardKind, message: &str) -> Result<Option<DelayedLook>, CallError>;
+}
+
 /// Time and chance.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Clock {
@@ -129,6 +150,6 @@ pub trait Clock {
 }
 
 /// Everything that the engine needs from outside.
-pub trait World: Ledger + Account + AuditEvents + Attestor + Clock {}
+pub trait World: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock {}
 
-impl<W: Ledger + Account + AuditEvents + Attestor + Clock> World for W {}
+impl<W: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock> World for W {}

@@ -5,9 +5,10 @@
 pub mod guarded;
 pub mod iam;
 pub mod lambda;
+pub mod queue;
 pub mod time;
 
-use crate::{iam::Managed, time::SimulatedTime};
+use crate::{iam::Managed, queue::Message, time::SimulatedTime};
 use futures::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -60,6 +61,8 @@ pub enum Port {
     Sign,
     /// A signature is verified.
     Holds,
+    /// A message is sent to the delay queue.
+    Later,
 }
 
 /// What goes wrong at a port.
@@ -133,6 +136,10 @@ struct Inner<C> {
     items: HashMap<(String, String), Item>,
     hours: HashMap<String, u32>,
     announced: Vec<Record>,
+    /// The delay queue.
+    queue: Vec<Message>,
+    /// The delay queue's dead letters.
+    dead: Vec<Message>,
     /// Every call at a port, in order.
     log: Vec<Port>,
     /// By the number of the call from the start of the world.
@@ -172,6 +179,8 @@ impl<C> World<C> {
             items: HashMap::new(),
             hours: HashMap::new(),
             announced: Vec::new(),
+            queue: Vec::new(),
+            dead: Vec::new(),
             log: Vec::new(),
             faults: HashMap::new(),
             faults_at: Vec::new(),

@@ -19,7 +19,7 @@ use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
-        state::{Enrolment, Head, History, Intent, Purpose, SurfaceState, Tampered},
+        state::{Enrolment, Head, History, Intent, Purpose, Replaced, SurfaceState, Tampered},
     },
     model::{
         content::{Content, Diff},
@@ -29,9 +29,10 @@ use crate::{
     },
     name::fingerprint::Fingerprint,
     plan::Plan,
+    run::delay::{Wait, WaitReason},
     secret::{environment::KeyedHash, known_secret::Known},
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,6 +49,12 @@ const LARGEST_CONTENT: usize = 32 * 1024;
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
+
+/// For so long after a revert IAM may still show what was there before ("changes that I make are not always immediately
+/// visible", <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>; no time is given there).
+const UNSEEN_FOR: SignedDuration = SignedDuration::from_secs(15);
+/// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
+const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,18 +75,8 @@ pub struct Decision {
     pub known: BTreeMap<KeyedHash, Known>,
     /// Whether there is more to write than one commit takes: look again after it.
     pub more: bool,
-    /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has
-    /// to wait.
-    pub hold: Option<Hold>,
-}
-
-/// Why to wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Another run holds a surface until then, or until it is done.
-    Lease(Timestamp),
-    /// The growing pause before a critical finding is reverted once more.
-    Pause(Timestamp),
+    /// What waits, and what for: the surface is looked at again then. It stands in the surface's state, too.
+    pub waits: BTreeMap<Surface, Wait>,
 }
 
 /// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
@@ -130,7 +127,7 @@ pub fn decide<G: Guard>(
             counted: 0,
             known: BTreeMap::new(),
             more: false,
-            hold: None,
+            waits: BTreeMap::new(),
         },
         opt_in,
     };
@@ -279,8 +276,15 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode == Mode::Off && state.intent.is_none() {
             return;
         }
+        // An intent that AWS does not carry out now is left alone until then, whoever sets the guard off.
+        if let Some(wait) = state.wait.as_ref().filter(|wait| wait.reason == WaitReason::Busy && wait.until > self.now)
+            && !self.request.by_operator
+        {
+            self.decision.waits.insert(surface.clone(), wait.clone());
+            return;
+        }
         if let Some(until) = self.history.is_held(surface, self.now) {
-            self.hold(Hold::Lease(until));
+            self.wait_for_lease(surface, state, until);
             return;
         }
         let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
@@ -295,6 +299,9 @@ impl<G: Guard> Decider<'_, G> {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }
             self.weigh(surface, snapshot, judgement, &mut state);
+        }
+        if !self.decision.waits.contains_key(surface) {
+            state.wait = None;
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
         // where the event names it (it was just created with its resource), it is known from now on: what comes later
@@ -356,7 +363,7 @@ impl<G: Guard> Decider<'_, G> {
     ) -> bool {
         let Some(intent) = state.intent.clone() else { return true };
         if intent.lease > self.now {
-            self.hold(Hold::Lease(intent.lease));
+            self.wait_for_lease(surface, state.clone(), intent.lease);
             return false;
         }
         let remaining = intent.plan.remaining(&snapshot.content);
@@ -399,11 +406,37 @@ impl<G: Guard> Decider<'_, G> {
         state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
     }
 
-    fn hold(&mut self, hold: Hold) {
-        // A lease ends early when its run is done, so it is looked at sooner: it wins.
-        if !matches!(self.decision.hold, Some(Hold::Lease(_))) {
-            self.decision.hold = Some(hold);
+    /// Lets `surface` wait, until a time or for a pause that grows with each attempt.
+    fn wait(&mut self, surface: &Surface, state: &mut SurfaceState, reason: WaitReason, until: Option<Timestamp>) {
+        let event = self.request.cause.event_id.as_ref();
+        let wait = Wait::after(state.wait.as_ref(), reason, until, event, self.now);
+        state.wait = Some(wait.clone());
+        self.decision.waits.insert(surface.clone(), wait);
+    }
+
+    /// Lets `surface` wait for another run, which mostly is done long before its lease ends.
+    fn wait_for_lease(&mut self, surface: &Surface, mut state: SurfaceState, lease: Timestamp) {
+        let before = state.wait.clone();
+        self.wait(surface, &mut state, WaitReason::Lease, None);
+        if state.wait == before {
+            return;
         }
+        if let Some(wait) = &mut state.wait {
+            wait.until = wait.until.min(lease.saturating_add(LEASE_OVER).unwrap_or(lease));
+            self.decision.waits.insert(surface.clone(), wait.clone());
+        }
+        self.decision.states.insert(surface.clone(), state);
+    }
+
+    /// Whether the content is what Warden's last revert replaced, and IAM may merely not show the revert yet. An event
+    /// from after the revert tells of somebody who has done the same again.
+    fn is_unseen(&self, surface: &Surface, content: &Content, state: &SurfaceState) -> bool {
+        let Some(Replaced { content: replaced, at }) = &state.replaced else { return false };
+        surface.is_of_iam()
+            && *replaced == content.fingerprint()
+            && self.now.duration_since(*at) < UNSEEN_FOR
+            && self.request.cause.time.is_none_or(|happened| happened <= *at)
+            && !self.request.by_operator
     }
 
     fn paused(&self) -> bool {
@@ -466,11 +499,14 @@ impl<G: Guard> Decider<'_, G> {
         if !observed.is_empty() {
             self.report(surface, content, state, Step::Observed, &observed, None, None, None);
         }
-        let addressed = self.fight(surface, content, state, addressed);
+        let addressed = if !addressed.is_empty() && self.is_unseen(surface, content, state) {
+            self.wait(surface, state, WaitReason::Unseen, None);
+            Vec::new()
+        } else {
+            self.fight(surface, content, state, addressed)
+        };
         self.withhold(surface, content, state, withheld);
-        if let Some(addressed) = addressed
-            && !addressed.is_empty()
-        {
+        if !addressed.is_empty() {
             self.remedy(surface, snapshot, state, addressed);
         }
     }
@@ -479,21 +515,20 @@ impl<G: Guard> Decider<'_, G> {
         self.guard.never_touch(self.resource(), self.facts, self.settings)
     }
 
-    /// What the breaker lets through; `None` to wait first.
+    /// What the breaker lets through now.
     fn fight(
         &mut self,
         surface: &Surface,
         content: &Content,
         state: &mut SurfaceState,
         addressed: Vec<Finding>,
-    ) -> Option<Vec<Finding>> {
-        let breaker = Breaker::read(&state.reverts, &self.settings.breaker);
-        let Breaker::Open { reverts, until } = breaker else { return Some(addressed) };
+    ) -> Vec<Finding> {
+        let Breaker { reverts, is_open, until } = Breaker::read(&state.reverts, &self.settings.breaker);
         if self.request.by_operator || addressed.is_empty() {
-            return Some(addressed);
+            return addressed;
         }
-        let (critical, rest): (Vec<_>, Vec<_>) =
-            addressed.into_iter().partition(|finding| finding.severity == Severity::Critical);
+        let (acted_on, rest): (Vec<_>, Vec<_>) =
+            addressed.into_iter().partition(|finding| !is_open || finding.severity == Severity::Critical);
         if !rest.is_empty() {
             let note = Some(self.fight_note(
                 reverts,
@@ -502,11 +537,13 @@ impl<G: Guard> Decider<'_, G> {
             let reason = Some(Reason::Breaker { reverts });
             self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
         }
-        if !critical.is_empty() && self.now < until {
-            self.hold(Hold::Pause(until));
-            return None;
+        match until.filter(|until| self.now < *until) {
+            Some(until) if acted_on.iter().any(|finding| finding.severity == Severity::Critical) => {
+                self.wait(surface, state, WaitReason::Fight, Some(until));
+                Vec::new()
+            }
+            Some(_) | None => acted_on,
         }
-        Some(critical)
     }
 
     fn fight_note(&self, reverts: u32, what: &str) -> String {
@@ -607,10 +644,8 @@ impl<G: Guard> Decider<'_, G> {
         let planned = (plan.clone(), has_otherwise);
         let intent = intend(self.resource(), planned, fixed.clone(), state, self.settings, self.now);
         let remediation = intent.remediation.clone();
-        let repeated = match Breaker::read(&state.reverts, &self.settings.breaker) {
-            Breaker::Open { reverts, .. } if !self.request.by_operator => Some(reverts),
-            Breaker::Open { .. } | Breaker::Closed => None,
-        };
+        let breaker = Breaker::read(&state.reverts, &self.settings.breaker);
+        let repeated = Some(breaker).filter(|breaker| breaker.is_open && !self.request.by_operator);
         self.decision.drafts.push(Draft {
             step: Step::Planned,
             surface: Some(surface.clone()),
@@ -618,8 +653,12 @@ impl<G: Guard> Decider<'_, G> {
             findings: fixed,
             remediation: Some(remediation),
             note: noted(
-                repeated.map(|reverts| {
-                    self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")
+                repeated.map(|Breaker { reverts, until, .. }| {
+                    let what = match until {
+                        None => "critical, so it is reverted all the same",
+                        Some(_) => "critical, so it is reverted all the same, some seconds after the last time",
+                    };
+                    self.fight_note(reverts, what)
                 }),
                 plan.note(),
             ),

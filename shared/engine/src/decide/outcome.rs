@@ -4,7 +4,7 @@ use super::report::{noted, worst};
 use crate::{
     ledger::{
         record::{Draft, Step},
-        state::{Acceptance, Intent, Purpose, Refusal, SurfaceState},
+        state::{Acceptance, Intent, Purpose, Refusal, Replaced, SurfaceState},
     },
     model::{content::Diff, surface::Surface},
     secret::{
@@ -15,7 +15,7 @@ use crate::{
 use jiff::Timestamp;
 use std::{collections::BTreeMap, iter};
 
-/// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
+/// How many reverts a surface's state keeps: enough for the breaker.
 pub(crate) const REVERTS_KEPT: usize = 64;
 
 /// How an intent ended.
@@ -77,6 +77,8 @@ pub fn conclude(
 ) -> (Vec<Draft>, SurfaceState) {
     let mut state = state.clone();
     state.intent = None;
+    // One that lies ahead is another run's.
+    state.wait = state.wait.filter(|wait| wait.until > now);
     let mut accepted = None;
     let mut draft = Draft {
         surface: Some(intent.plan.surface().clone()),
@@ -99,6 +101,9 @@ pub fn conclude(
             // What is put away after a resource that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);
+            }
+            if intent.plan.surface().is_of_iam() {
+                state.replaced = Some(Replaced { content: intent.plan.before().fingerprint(), at: now });
             }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);

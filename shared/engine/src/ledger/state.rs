@@ -10,6 +10,7 @@ use crate::{
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::Plan,
+    run::delay::Wait,
     secret::values::Values,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -137,6 +138,21 @@ pub struct SurfaceState {
     /// What AWS did not take, so that something else is done instead for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refusal>,
+    /// What it waits for, and until when: it comes back by the delay queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// What Warden's last revert replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
+}
+
+/// Content that a revert replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The fingerprint of the content.
+    pub content: Fingerprint,
+    /// When it was replaced.
+    pub at: Timestamp,
 }
 
 /// A call that AWS did not take from a guard which has something else to do instead.

@@ -31,7 +31,9 @@ pub struct Breaker {
     pub reverts: u32,
     /// How far back reverts are counted.
     pub window: SignedDuration,
-    /// The first pause before a critical finding is reverted all the same; it doubles with every further revert.
+    /// How many reverts within the window before a critical finding waits for the next one.
+    pub critical: u32,
+    /// How long it waits then, since the last revert.
     pub pause: SignedDuration,
 }
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,
+    /// How long the sleeps of one invocation of a guard may last together.
+    pub patience: SignedDuration,
     /// Patterns with `*` for the ARNs of resources that are never changed.
     pub never_touch: Vec<WildMatch>,
     /// Which layers are guarded.
@@ -91,6 +95,7 @@ impl Settings {
         "WARDEN_BREAKER_MINUTES",
         "WARDEN_BREAKER_PAUSE_SECONDS",
         "WARDEN_BREAKER_REVERTS",
+        "WARDEN_CRITICAL_REVERTS",
         "WARDEN_LAYER_MODE",
         "WARDEN_LAYER_NAMES",
         "WARDEN_LEASE_SECONDS",
@@ -212,10 +217,12 @@ impl Settings {
                     60_u32,
                     "a whole number of minutes",
                 )?)),
+                critical: parse("WARDEN_CRITICAL_REVERTS", text("WARDEN_CRITICAL_REVERTS"), 5, "a whole number")?,
                 pause: seconds("WARDEN_BREAKER_PAUSE_SECONDS", 5)?,
             },
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
+            patience: SignedDuration::from_secs(1),
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {
                 mode: choice("WARDEN_LAYER_MODE", text("WARDEN_LAYER_MODE"))?,

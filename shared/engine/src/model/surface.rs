@@ -138,6 +138,23 @@ impl Surface {
         }
     }
 
+    /// Whether IAM keeps it, whose reads may be behind its writes.
+    pub(crate) fn is_of_iam(&self) -> bool {
+        match self {
+            Surface::Trust
+            | Surface::Boundary
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::ManagedPolicy(_) => true,
+            Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Role(_)
+            | Surface::Environment(_)
+            | Surface::Secret(_) => false,
+        }
+    }
+
     /// Whether a change of it changes the function's secrets, which are changed one at a time.
     pub(crate) fn is_about_secrets(&self) -> bool {
         match self {

@@ -7,6 +7,7 @@ use crate::{
     model::surface::{Resource, Surface},
     plan::{Change, RevisionId},
     ports::{Clock, World},
+    run::patience::Patience,
 };
 use futures::future::{self, Either};
 use jiff::SignedDuration;
@@ -33,13 +34,14 @@ pub(crate) fn jittered(clock: &impl Clock, attempt: u32) -> SignedDuration {
 /// [`Account::lock`](crate::ports::Account::lock) said of the first change, where it was asked already.
 ///
 /// When the intent's lease ends, this ends too, wherever it is: from then on another run may take the intent over, and
-/// two that change one surface at once could leave what neither of them wants.
+/// two that change one surface at once could leave what neither of them wants. It sleeps no longer than `patience` says.
 ///
 /// # Errors
 /// AWS did not answer, another update of the function is still under way, or the lease is over. The changes are to be
 /// resumed later.
 pub(crate) async fn carry_out<W: World>(
     world: &W,
+    patience: &Patience,
     resource: &Resource,
     intent: &Intent,
     changes: &[Change],
@@ -54,7 +56,7 @@ pub(crate) async fn carry_out<W: World>(
     };
     // A computer that slept may have counted less time than went by: each call looks at the clock as well.
     let in_time = || if world.now() < intent.lease { Ok(()) } else { Err(over()) };
-    let work = pin!(make(world, resource, intent.plan.surface(), changes, revision, lock, in_time));
+    let work = pin!(make(world, patience, resource, intent.plan.surface(), changes, revision, lock, in_time));
     let end = pin!(world.sleep(intent.lease.duration_since(world.now())));
     match future::select(work, end).await {
         Either::Left((made, _)) => made,
@@ -62,8 +64,10 @@ pub(crate) async fn carry_out<W: World>(
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "all that `carry_out` has")]
 async fn make<W: World>(
     world: &W,
+    patience: &Patience,
     resource: &Resource,
     surface: &Surface,
     changes: &[Change],
@@ -101,7 +105,7 @@ async fn make<W: World>(
             match error.kind {
                 // AWS did nothing; it may say otherwise in a moment.
                 ErrorKind::Denied | ErrorKind::NotOffered if doubts < DOUBTS => {
-                    world.sleep(jittered(world, doubts + SETTLING)).await;
+                    patience.sleep(world, jittered(world, doubts + SETTLING)).await;
                     doubts += 1;
                     continue;
                 }
@@ -113,14 +117,17 @@ async fn make<W: World>(
             // AWS did nothing, because another update is under way: a new function's takes a second or more. Where
             // there is a lock, it says whether that changes the content; until it moves, each look is one call on the
             // same quota as everybody's.
+            if matches!(error.kind, ErrorKind::Busy | ErrorKind::Retry) && patience.is_over() {
+                return Err(error);
+            }
             if error.kind == ErrorKind::Busy {
-                world.sleep(jittered(world, tries + SETTLING)).await;
+                patience.sleep(world, jittered(world, tries + SETTLING)).await;
                 if revision.is_some() && tries < TRIES {
                     tries += 1;
                     continue;
                 }
             } else if error.kind == ErrorKind::Retry {
-                world.sleep(jittered(world, tries)).await;
+                patience.sleep(world, jittered(world, tries)).await;
             }
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
             match snapshot(world, resource, surface, change).await? {

@@ -7,7 +7,10 @@ use crate::{
         settings::Settings,
     },
     ports::World,
-    run::reconcile::{ReconcileError, Report, reconcile},
+    run::{
+        patience::Patience,
+        reconcile::{ReconcileError, Report, look},
+    },
 };
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -40,6 +43,12 @@ pub enum HandlerError {
     /// It does not have the form of an event.
     #[error(transparent)]
     Malformed(EventParseError),
+    /// A message in the delay queue that nobody of Warden's has sent.
+    #[error(
+        "a message in the delay queue is not one that this guard has sealed: somebody else may write to the queue. \
+         Nothing was done about it"
+    )]
+    Unsealed,
     /// A resource's run did not come to an end.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
@@ -66,25 +75,18 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     if requests.is_empty() {
         return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", event.cause.event_name)));
     }
+    let patience = Patience::of(settings.patience);
     let mut reports = Vec::new();
     let mut failed = None;
     let mut waiting: VecDeque<(ReconcileRequest, bool)> = requests.into_iter().map(|request| (request, true)).collect();
     while let Some((request, leads_on)) = waiting.pop_front() {
-        match reconcile(guard, world, settings, &request).await {
+        match look(guard, world, settings, &request, &patience, None).await {
             Ok(mut report) => {
                 let follows = std::mem::take(&mut report.follows);
                 if leads_on {
                     waiting.extend(follows.into_iter().map(|request| (request, false)));
                 }
-                for record in &report.records {
-                    tracing::info!(
-                        resource = %record.resource,
-                        record = %record.id,
-                        step = %record.entry.step,
-                        surface = record.entry.surface.as_ref().map(tracing::field::display),
-                        "recorded"
-                    );
-                }
+                tell(&report);
                 reports.push(report);
             }
             Err(error) => {
@@ -96,5 +98,21 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(Handled::Looked(reports)),
+    }
+}
+
+/// Says in the log what a run has recorded.
+pub(crate) fn tell(report: &Report) {
+    for record in &report.records {
+        tracing::info!(
+            resource = %record.resource,
+            record = %record.id,
+            step = %record.entry.step,
+            surface = record.entry.surface.as_ref().map(tracing::field::display),
+            "recorded"
+        );
+    }
+    for (surface, wait) in &report.waits {
+        tracing::info!(%surface, reason = ?wait.reason, until = %wait.until, "looked at again later");
     }
 }

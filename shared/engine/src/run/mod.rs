@@ -2,8 +2,10 @@
 
 pub(crate) mod carry_out;
 pub(crate) mod commit;
+pub mod delay;
 pub(crate) mod handler;
 pub(crate) mod operation;
+pub(crate) mod patience;
 pub mod pause;
 pub mod proof;
 pub(crate) mod reconcile;

@@ -18,6 +18,7 @@ use crate::{
     run::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
         operation::{Begun, Operation},
+        patience::Patience,
         proof::acceptance_message,
     },
     secret::{
@@ -189,7 +190,7 @@ impl Undo {
             return Err(UndoRefusal::TooLong);
         }
         let busy = || UndoRefusal::Busy(plan.surface().clone());
-        let begun = until_it_fits(world, async || self.begin(world, &plan, settings).await).await?;
+        let begun = until_it_fits(world, &Patience::ENDLESS, async || self.begin(world, &plan, settings).await).await?;
         let (begun, changes, revision) = begun.ok_or_else(busy)?;
         match begun.finish(&changes, revision).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),
