@@ -200,6 +200,7 @@ impl Scene<'_> {
                 | Step::Undone
                 | Step::Rotated
                 | Step::Accepted
+                | Step::Withdrawn
                 | Step::OptedIn
                 | Step::OptedOut
                 | Step::Paused
