@@ -231,7 +231,7 @@ impl Proposed {
             }
         }
         for (finding, surface, by) in accepted {
-            let line = format!("{finding} on {surface}: accepted by {} until {} UTC", by.by, shown(by.until));
+            let line = format!("{finding} on {surface}: accepted by {} {}", by.by, by.how_long());
             writeln!(out, "  {} {}", "left".yellow(), printable(&line))?;
         }
         Ok(())

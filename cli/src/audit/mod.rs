@@ -95,7 +95,7 @@ enum Tone {
 fn tone(step: Step) -> Tone {
     match step {
         Step::Applied | Step::Rotated | Step::Resumed => Tone::Good,
-        Step::Withheld | Step::Paused | Step::OptedOut => Tone::Mind,
+        Step::Withheld | Step::Paused | Step::OptedOut | Step::Withdrawn => Tone::Mind,
         Step::Failed => Tone::Bad,
         Step::Undone | Step::Accepted => Tone::Undone,
         Step::Observed | Step::Planned | Step::OptedIn => Tone::Plain,

@@ -110,11 +110,10 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
         writeln!(out, "\n{}", "Content".bold())?;
         let (before, after) = match entry.step {
             Step::Planned | Step::Failed => ("before", "planned"),
-            Step::Observed | Step::Withheld => ("as it is, and was left", "after"),
+            Step::Observed | Step::Withheld | Step::Accepted | Step::Withdrawn => ("as it is, and was left", "after"),
             Step::Applied
             | Step::Undone
             | Step::Rotated
-            | Step::Accepted
             | Step::OptedIn
             | Step::OptedOut
             | Step::Paused

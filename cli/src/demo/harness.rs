@@ -201,6 +201,7 @@ impl Scene<'_> {
                 | Step::Undone
                 | Step::Rotated
                 | Step::Accepted
+                | Step::Withdrawn
                 | Step::OptedIn
                 | Step::OptedOut
                 | Step::Paused

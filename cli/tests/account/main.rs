@@ -756,3 +756,102 @@ async fn a_role_is_opted_in_once_it_is_said_who_has_it_and_what_is_wrong_is_appl
     let outlook = account.warden(&["opt-in", "--role", "shop"]);
     outlook.check(2, &["low shared-role: 2 functions in this Region have it: shop, stock"]);
 }
+
+/// Lets the deployer in beside Lambda.
+const TRUST_WITH_DEPLOYER: &str = r#"{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}},
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:role/deployer"}}
+    ]
+}"#;
+
+#[tokio::test]
+async fn a_newcomer_is_accepted_for_good_and_taken_back() {
+    let account = Account::guarded().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let deployer = iam.create_role().role_name("deployer").assume_role_policy_document(TRUST);
+    deployer.send().await.expect("a role");
+    let tag = aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag");
+    iam.tag_role().role_name("shop").tags(tag).send().await.expect("tagged");
+    account.settle().await;
+    let trusts = async || {
+        let role = iam.get_role().role_name("shop").send().await.expect("the role").role.expect("a role");
+        role.assume_role_policy_document.expect("its trust").contains("deployer")
+    };
+    let let_in = async || {
+        let update = iam.update_assume_role_policy().role_name("shop").policy_document(TRUST_WITH_DEPLOYER);
+        update.send().await.expect("let in");
+        account.settle().await;
+    };
+    let_in().await;
+    assert!(!trusts().await);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    account.warden(&["accept", &applied, "--yes"]).check(1, &["is not there any more", "warden undo"]);
+    account.warden(&["undo", &applied, "--yes"]).check(0, &["trust-newcomer", "Restored."]);
+    account.settle().await;
+
+    let accept = ["accept", &applied, "--reason", "it deploys the shop"];
+    account.warden(&accept).check(2, &["trust-newcomer", "deployer", "until it changes", "say --yes"]);
+    account.warden(&["accept", &applied, "--until", "2020-01-01", "--yes"]).check(2, &["this day is past"]);
+    account.warden(&[&accept[..], &["--yes"]].concat()).check(0, &["accepted", "until it changes or gets worse"]);
+    let list = account.warden(&["accept", "--list", "--output", "jsonl"]).check(0, &["it deploys the shop"]);
+    let [listed] = list.lines().try_into().expect("one acceptance");
+    assert_eq!((&listed["until"], &listed["by"]), (&Value::Null, &Value::from("administrator")));
+    account.warden(&["accept", "--list", "--output", "table"]).check(0, &["trust-newcomer", "it changes"]);
+    let accepted = account.ids("accepted").remove(0);
+    account.warden(&["audit", "show", &accepted]).check(0, &["decided by administrator: it deploys the shop"]);
+    let_in().await;
+    assert!(trusts().await);
+    account.warden(&["accept", &accepted, "--finding", "trust-public", "--yes"]).check(1, &["not there any more"]);
+
+    account.warden(&["accept", "--withdraw", &applied, "--yes"]).check(1, &["accepts nothing"]);
+    account.warden(&["accept", "--withdraw", &accepted, "--yes"]).check(0, &["withdrawn", "accepted no more"]);
+    account.warden(&["accept", "--withdraw", &accepted, "--yes"]).check(1, &["is not accepted any more"]);
+    account.warden(&["accept", "--list", "--output", "table"]).check(0, &["Nothing is accepted."]);
+    let_in().await;
+    assert!(!trusts().await);
+    account.warden(&["audit", "verify"]).check(0, &[]);
+}
+
+#[tokio::test]
+async fn an_undo_asks_for_more_than_a_yes_where_what_comes_back_is_not_what_was_taken_away() {
+    let account = Account::guarded().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let tag = aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag");
+    iam.tag_role().role_name("shop").tags(tag).send().await.expect("tagged");
+    account.settle().await;
+    let document = |action: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "{action}", "Resource": "*"}}]}}"#
+        )
+    };
+    let tools = iam.create_policy().policy_name("tools").policy_document(document("iam:PassRole"));
+    let tools = tools.send().await.expect("a policy").policy.and_then(|policy| policy.arn).expect("its ARN");
+    iam.attach_role_policy().role_name("shop").policy_arn(&tools).send().await.expect("attached");
+    account.settle().await;
+    let attached = async || {
+        let listed = iam.list_attached_role_policies().role_name("shop").send().await.expect("the policies");
+        listed.attached_policies().len()
+    };
+    assert_eq!(attached().await, 0);
+    let widened = iam.create_policy_version().policy_arn(&tools).policy_document(document("*")).set_as_default(true);
+    widened.send().await.expect("an administrator's");
+
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    let refused = account.warden(&["undo", &applied, "--yes"]);
+    refused.check(
+        1,
+        &[
+            "NOT WHAT WAS TAKEN AWAY: the policy tools does not say any more what it said",
+            "comes back: critical wildcard-admin",
+            "--although-changed",
+        ],
+    );
+    assert_eq!(attached().await, 0);
+    account.warden(&["undo", &applied, "--although-changed"]).check(2, &["say --yes"]);
+    account.warden(&["undo", &applied, "--although-changed", "--yes"]).check(0, &["Restored."]);
+    account.settle().await;
+    assert_eq!(attached().await, 1);
+    account.warden(&["audit", "verify"]).check(0, &[]);
+}

@@ -40,6 +40,9 @@ pub struct Context {
     pub on_managed_instances: bool,
     /// For a function: what is wrong with its role, and with the one it had, by ARN.
     pub roles: BTreeMap<String, Judgement>,
+    /// For a function: the fingerprint of all that those roles say, by ARN.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<String, Fingerprint>,
     /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
     pub foreign_key: Option<String>,
     /// From the ledger: what each surface held that was last seen to comply.

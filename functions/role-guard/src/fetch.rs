@@ -3,7 +3,7 @@
 use crate::{
     Facts,
     context::{Context, PolicyFacts, PolicyUsers, add_history},
-    judge::{judge, judge_all, whole_role},
+    judge::{judge, judge_all, said, whole_role},
     requests::role_of,
 };
 use futures::{
@@ -368,9 +368,11 @@ async fn complete_function(
     let judged = roles.into_iter().map(|arn| async move {
         let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };
         let facts = survey(aws, &role).await?;
-        Ok::<_, CallError>(facts.map(|facts| (arn.to_owned(), whole_role(&facts, settings))))
+        Ok::<_, CallError>(facts.map(|facts| (arn.to_owned(), whole_role(&facts, settings), said(&facts))))
     });
-    let judged = future::try_join_all(judged).await?;
-    facts.context.roles = judged.into_iter().flatten().collect();
+    for (arn, judged, said) in future::try_join_all(judged).await?.into_iter().flatten() {
+        facts.context.said.insert(arn.clone(), said);
+        facts.context.roles.insert(arn, judged);
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ use warden_engine::{
     Finding, FindingId, Severity,
     guard::{Judgement, SurfaceSnapshot},
     model::{content::Content, settings::Settings, surface::Surface},
+    name::fingerprint::Fingerprint,
 };
 use warden_policy::{
     Document, EditKind, Kind,
@@ -357,6 +358,12 @@ pub(crate) fn whole_role(facts: &Facts, settings: &Settings) -> Judgement {
         whole.unclear = whole.unclear.or(judged.unclear.map(|why| format!("{surface}: {why}")));
     }
     whole
+}
+
+/// The fingerprint of all that a role says.
+pub(crate) fn said(facts: &Facts) -> Fingerprint {
+    let surfaces = facts.surfaces.iter().map(|(surface, snapshot)| (surface, &snapshot.content));
+    Content::of_role(surfaces).fingerprint()
 }
 
 /// A function's role is judged when it is not the one that the function had.

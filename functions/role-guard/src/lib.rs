@@ -33,6 +33,7 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
+    name::fingerprint::Fingerprint,
 };
 
 /// What the guard sees of a role, a managed policy or a function.
@@ -148,6 +149,12 @@ impl Guard for RoleGuard {
 
     fn add_history(&self, request: &ReconcileRequest, facts: &mut Facts, history: &History) {
         context::add_history(request, facts, history);
+    }
+
+    fn behind(&self, facts: &Facts, surface: &Surface) -> Option<Fingerprint> {
+        let Surface::Role(_) = surface else { return None };
+        let role = requests::role_of(&facts.surfaces.get(surface)?.content)?;
+        facts.context.said.get(role).copied()
     }
 
     fn keeps_first(&self, surface: &Surface) -> bool {

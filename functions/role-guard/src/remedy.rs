@@ -148,7 +148,11 @@ impl Task<'_> {
                  ({KEY_RIGHTS}), in the key's policy"
             ));
         }
-        let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
+        let give = |role: &str| Call::UpdateFunctionRole {
+            function: function.clone(),
+            role: role.to_owned(),
+            said: self.facts.context.said.get(role).copied(),
+        };
         let plan = self.plan().then(give(previous), give(present), before.clone());
         let note = "published versions keep the role that they were published with: look at those that were published \
                     meanwhile";

@@ -3,6 +3,7 @@
 use crate::{
     Aws, Role,
     error::classify,
+    iam::unreadable,
     lambda::{auth, version, with_key_rights},
 };
 use warden_engine::{
@@ -13,7 +14,7 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     name::{
-        iam::CustomerPolicyArn,
+        iam::{CustomerPolicyArn, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::{Call, Change, PolicyVersion, RevisionId},
@@ -72,6 +73,19 @@ impl Account for Aws {
                 | Resource::Account(_),
                 _,
             ) => Ok(None),
+        }
+    }
+
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError> {
+        if let Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } = call {
+            let found = self.default_version(policy).await?;
+            Ok(Some(found.map(|(_, document)| document.content()).unwrap_or_default()))
+        } else if let Call::UpdateFunctionRole { role, .. } = call {
+            let role: RoleArn = role.parse().map_err(|error| unreadable(call.operation(), role, error))?;
+            let surfaces = self.whole_role(&role).await?;
+            Ok(Some(surfaces.map(|surfaces| Content::of_role(&surfaces)).unwrap_or_default()))
+        } else {
+            Ok(None)
         }
     }
 
@@ -179,7 +193,7 @@ impl Account for Aws {
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
-            Call::UpdateFunctionRole { function, role } => {
+            Call::UpdateFunctionRole { function, role, said: _ } => {
                 let request = self.lambda(function.region()).update_function_configuration();
                 let request = request.function_name(function.to_string()).role(role).set_revision_id(revision);
                 let answer = request.send().await;

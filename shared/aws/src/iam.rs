@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     guard::SurfaceSnapshot,
-    model::{content::Content, tags::with_folded_keys},
+    model::{content::Content, surface::Surface, tags::with_folded_keys},
     name::iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::PolicyVersion,
 };
@@ -87,7 +87,7 @@ fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
 }
 
 /// The error where IAM names something that does not have the form of a name. Nothing may be decided on it.
-fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
+pub(crate) fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
     CallError { kind: ErrorKind::Bug, operation, target: target.to_owned(), message: error.to_string() }
 }
 
@@ -249,6 +249,27 @@ impl Aws {
             }
         }
         Ok(users)
+    }
+
+    /// All that a role says: its trust policy, its boundary and its policies; `None` where it is gone.
+    pub(crate) async fn whole_role(&self, role: &RoleArn) -> Result<Option<BTreeMap<Surface, Content>>, CallError> {
+        let (found, inline, attached) =
+            future::try_join3(self.role(role), self.inline_policies(role), self.attached_policies(role)).await?;
+        let Some(found) = found else { return Ok(None) };
+        let inline = inline.into_iter().map(async |name| {
+            let document = self.inline_policy(role, &name).await?;
+            Ok::<_, CallError>((Surface::InlinePolicy(name), document.map(|document| document.content())))
+        });
+        let bound = found.boundary.into_iter().map(|policy| (Surface::Boundary, policy));
+        let managed = attached.into_iter().map(|policy| (Surface::Attachment(policy.clone()), policy)).chain(bound);
+        let managed = managed.map(async |(surface, policy)| {
+            let document = self.default_version(&policy).await?.map(|(_, document)| document.content());
+            Ok::<_, CallError>((surface, document.map(|document| Content::of_policy(&policy, &document))))
+        });
+        let (inline, managed) = future::try_join(future::try_join_all(inline), future::try_join_all(managed)).await?;
+        let trust = (Surface::Trust, Some(found.trust.content()));
+        let all = inline.into_iter().chain(managed).chain([trust]);
+        Ok(Some(all.filter_map(|(surface, content)| Some((surface, content?))).collect()))
     }
 
     /// A managed policy on a role, with the policy of Warden's own that stands in for it.

@@ -3,7 +3,7 @@
 //! | pk | sk | attributes |
 //! |---|---|---|
 //! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day`, `seal` |
-//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open` while an intent is open |
+//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open`: `intent` while one is open, else `acceptance` while there is one |
 //! | resource's ARN | `head` | `head` (JSON), `version`, `seal` |
 //! | `account` | `pause` | `pause` (JSON), which has a proof of its own |
 //! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, unsealed: a counter can only withhold |
@@ -57,6 +57,9 @@ const SENTENCES: usize = 5;
 /// How many characters of a key are shown.
 const KEY_SHOWN: usize = 60;
 
+/// What `open` says of a state with an intent, and of one with acceptances alone.
+const INTENT: &str = "intent";
+const ACCEPTANCE: &str = "acceptance";
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
 /// How many items one transaction writes, and one BatchGetItem reads, at most (DynamoDB API reference).
@@ -564,10 +567,24 @@ impl Aws {
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn open_intents(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
+        self.open(INTENT).await
+    }
+
+    /// Surfaces with acceptances, likewise.
+    ///
+    /// # Errors
+    /// As [`Aws::open_intents`].
+    pub async fn accepted(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
+        let (mut accepted, open) = future::try_join(self.open(ACCEPTANCE), self.open(INTENT)).await?;
+        accepted.extend(open.into_iter().filter(|(_, _, state)| !state.acceptances.is_empty()));
+        Ok(accepted)
+    }
+
+    async fn open(&self, what: &str) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).index_name("open-intents");
-        let query = query.key_condition_expression("#open = :intent").expression_attribute_names("#open", "open");
+        let query = query.key_condition_expression("#open = :what").expression_attribute_names("#open", "open");
         let key = self.seal_key();
-        let mut items = query.expression_attribute_values(":intent", text("intent")).into_paginator().items().send();
+        let mut items = query.expression_attribute_values(":what", text(what)).into_paginator().items().send();
         let key = key.await?;
         let mut open = Vec::new();
         while let Some(item) = items.next().await {
@@ -679,7 +696,11 @@ impl Aws {
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
         for (surface, state) in &commit.surfaces {
-            let open = state.intent.is_some().then_some("intent");
+            let open = match (&state.intent, state.acceptances.as_slice()) {
+                (Some(_), _) => Some(INTENT),
+                (None, [_, ..]) => Some(ACCEPTANCE),
+                (None, []) => None,
+            };
             let sk = format!("state#{surface}");
             let lock = (state.version, state.damage.as_ref());
             items.push(self.versioned(seal_key, (&pk, &sk, "state"), &json(state)?, lock, open, now)?);

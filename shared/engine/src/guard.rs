@@ -10,7 +10,7 @@ use crate::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode, OptIn},
     },
-    name::lambda::FunctionArn,
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::{Plan, RevisionId},
     secret::values::Values,
 };
@@ -246,6 +246,13 @@ pub trait Guard {
     /// miss.
     fn first_note(&self, content: &Content, settings: &Settings) -> Option<String> {
         let _ = (content, settings);
+        None
+    }
+
+    /// The fingerprint of what stands behind a surface's content that only names it, as the role behind a function's.
+    /// None where the content says it all.
+    fn behind(&self, facts: &Facts<Self::Context>, surface: &Surface) -> Option<Fingerprint> {
+        let _ = (facts, surface);
         None
     }
 

@@ -9,6 +9,7 @@ use crate::{
         state::{Head, History, Pause, SurfaceState},
     },
     model::{
+        content::Content,
         surface::{Resource, Surface},
         tags::GuardKind,
     },
@@ -75,6 +76,14 @@ pub trait Account {
     /// # Errors
     /// The read that failed.
     async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError>;
+
+    /// What stands behind the name in a call that brings something back by its name alone: the document of a managed
+    /// policy, or all that a role says ([`Content::of_role`]), which is nothing where that is gone. None where the call
+    /// holds all that it writes.
+    ///
+    /// # Errors
+    /// The read that failed.
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError>;
 
     /// The lock for a change to content that was judged. For most APIs it is the lock that was read with the content,
     /// which is `judged`. An API with locks of its own is asked for its lock, and has to show the content that the

@@ -132,13 +132,19 @@ impl<G: Guard> Guarded<G> {
     /// # Errors
     /// Why it is not undone.
     pub async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
-        let undo = Undo {
+        self.undo_of(record).carry_out(&self.world, &self.settings).await
+    }
+
+    /// The undo of a remediation.
+    pub fn undo_of(&self, record: &Record) -> Undo {
+        Undo {
             record: record.clone(),
             accept_for: SignedDuration::from_hours(24),
             by: "alice".into(),
             cause: Cause::by_hand("warden undo"),
-        };
-        undo.carry_out(&self.world, &self.settings).await
+            findings: Vec::new(),
+            although: None,
+        }
     }
 
     /// Every record of a step.

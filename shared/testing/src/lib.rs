@@ -683,6 +683,24 @@ impl<C> Account for World<C> {
         .await
     }
 
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError> {
+        let inner = self.inner.borrow();
+        Ok(match call {
+            Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } => {
+                Some(inner.library.get(policy).map(Managed::content).unwrap_or_default())
+            }
+            Call::UpdateFunctionRole { role, .. } => {
+                drop(inner);
+                let role = Resource::Role(role.parse().unwrap());
+                let fake = self.fake(&role);
+                let said = fake.surfaces.keys().map(|surface| (surface.clone(), self.content(&role, surface)));
+                let said: BTreeMap<Surface, Content> = said.collect();
+                Some(if said.is_empty() { Content::ABSENT } else { Content::of_role(&said) })
+            }
+            _ => None,
+        })
+    }
+
     /// This world has one lock for each surface.
     async fn lock(&self, _: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
         Ok(judged.cloned())

@@ -131,6 +131,9 @@ fn fetch_more(
                 let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
                 let resource: Resource = arn.parse().unwrap();
                 if world.existing().contains(&resource) {
+                    let said = role_surfaces(world, &resource);
+                    let said = Content::of_role(said.iter().map(|(surface, seen)| (surface, &seen.content)));
+                    facts.context.said.insert(arn.clone(), said.fingerprint());
                     facts.context.roles.insert(arn, judged(world, &resource, settings));
                 }
             }

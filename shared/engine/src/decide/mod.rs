@@ -19,7 +19,7 @@ use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
-        state::{Enrolment, Head, History, Intent, Purpose, Replaced, SurfaceState, Tampered},
+        state::{Acceptance, Enrolment, Head, History, Intent, Purpose, Replaced, SurfaceState, Tampered},
     },
     model::{
         content::{Content, Diff},
@@ -347,7 +347,7 @@ impl<G: Guard> Decider<'_, G> {
         state.refused.retain(|refusal| refusal.counts(self.now));
         let there = content.fragments();
         state.acceptances.retain(|acceptance| {
-            acceptance.until > self.now && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
+            acceptance.is_in_force(self.now) && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
         });
         // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
         state.pre_existing.retain(|key, _| there.contains(&key.fragment));
@@ -403,7 +403,8 @@ impl<G: Guard> Decider<'_, G> {
     /// Whether what an undo restores is still accepted.
     fn is_accepted(&self, intent: &Intent, state: &SurfaceState) -> bool {
         let restored = intent.restored();
-        state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
+        let is_it = |acceptance: &Acceptance| acceptance.findings == restored && acceptance.is_in_force(self.now);
+        state.acceptances.iter().any(is_it)
     }
 
     /// Lets `surface` wait, until a time or for a pause that grows with each attempt.
@@ -470,10 +471,11 @@ impl<G: Guard> Decider<'_, G> {
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
+        let behind = self.guard.behind(self.facts, surface);
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            let accepted = state.acceptances.iter().any(|acceptance| acceptance.covers(&key));
+            let accepted = state.acceptances.iter().any(|kept| kept.covers(&finding, &key, behind));
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);
@@ -731,7 +733,7 @@ impl<G: Guard> Decider<'_, G> {
 }
 
 /// Whether the ledger can hold such content.
-fn fits(content: &Content) -> bool {
+pub(crate) fn fits(content: &Content) -> bool {
     content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT)
 }
 

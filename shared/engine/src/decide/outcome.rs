@@ -130,9 +130,10 @@ pub fn conclude(
             draft.note = noted(noted(unlearnt, rotated), intent.plan.note());
             let keys = intent.restored();
             accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
-                let Acceptance { until, by, .. } = acceptance;
-                let note = Some(format!("left alone until {until} or until it changes; decided by {by}"));
-                let (diff, changes) = (None, Vec::new());
+                let Acceptance { by, .. } = acceptance;
+                let note = Some(format!("left alone {}; decided by {by}", acceptance.how_long()));
+                let after = intent.plan.after().clone();
+                let (diff, changes) = (Some(Diff { before: after.clone(), after }), Vec::new());
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }

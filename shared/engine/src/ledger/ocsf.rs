@@ -26,6 +26,7 @@ const fn class(step: Step) -> Class {
         Step::Observed
         | Step::Withheld
         | Step::Accepted
+        | Step::Withdrawn
         | Step::OptedIn
         | Step::OptedOut
         | Step::Paused

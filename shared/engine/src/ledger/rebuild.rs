@@ -13,6 +13,7 @@ use crate::{
     },
     name::fingerprint::Fingerprint,
     plan::Plan,
+    run::accept::accepted_by,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,12 +120,17 @@ impl Rebuilt {
                 state.intent = None;
                 !entry.findings.is_empty()
             }
+            (Step::Accepted, _) => entry.diff.is_some() && !entry.findings.is_empty(),
+            (Step::Withdrawn, _) => {
+                for key in accepted_by(record).unwrap_or_default() {
+                    state.pre_existing.remove(&key);
+                }
+                return;
+            }
             (Step::Withheld, Some(Reason::PreExisting | Reason::LedgerTampered | Reason::Exempt { .. })) => {
                 !entry.findings.is_empty()
             }
-            (Step::Observed | Step::Withheld | Step::Accepted | Step::OptedOut | Step::Paused | Step::Resumed, _) => {
-                false
-            }
+            (Step::Observed | Step::Withheld | Step::OptedOut | Step::Paused | Step::Resumed, _) => false,
         };
         match &entry.diff {
             Some(diff) if stands => {

@@ -16,7 +16,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_finding::Finding;
+use warden_finding::{Finding, Severity};
 
 /// Where a resource's chain of records ends, and what each guard knew of the resource last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -260,24 +260,47 @@ impl Intent {
     }
 }
 
-/// A decision of an operator to leave findings as they are, until a time.
+/// A decision of an operator to leave findings as they are: what was seen of them, and no more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
     /// The very statements or settings that are left as they are.
     pub findings: BTreeSet<FindingKey>,
-    /// Until when they are left.
-    pub until: Timestamp,
+    /// The worst that was seen of them. Whatever makes them worse is new.
+    pub severity: Severity,
+    /// What stood behind a content that only names it ([`crate::guard::Guard::behind`]). Something else is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Fingerprint>,
+    /// Until when they are left; none is until they change.
+    pub until: Option<Timestamp>,
     /// The operator who decided it.
     pub by: String,
+    /// The reason that the operator gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
 }
 
 impl Acceptance {
-    /// Whether it covers the statement or setting of `key`, whichever rule that breaks. Which rule it is can depend on
-    /// a setting elsewhere, such as a URL's.
-    pub fn covers(&self, key: &FindingKey) -> bool {
+    /// Whether it covers a finding, whose place in the content `key` is: the same statement or setting, no worse than
+    /// it was seen, with the same `behind` it. Which rule it breaks can depend on a setting elsewhere, such as a URL's.
+    pub fn covers(&self, finding: &Finding, key: &FindingKey, behind: Option<Fingerprint>) -> bool {
         self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
+            && finding.severity <= self.severity
+            && (self.behind.is_none() || self.behind == behind)
+    }
+
+    /// For how long it is in force, in words.
+    pub fn how_long(&self) -> String {
+        match self.until {
+            Some(until) => format!("until {until} or until it changes"),
+            None => "until it changes".into(),
+        }
+    }
+
+    /// Whether it is in force.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
     }
 }
 

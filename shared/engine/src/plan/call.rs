@@ -3,6 +3,7 @@
 use crate::{
     model::content::Content,
     name::{
+        fingerprint::Fingerprint,
         iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
         lambda::{FunctionArn, LayerVersionArn, Qualifier},
     },
@@ -273,6 +274,10 @@ pub enum Call {
         function: FunctionArn,
         /// The role's whole ARN, path and all.
         role: String,
+        /// The fingerprint of all that the role's policies and trust said when this was planned
+        /// ([`Content::of_role`]), so that an undo tells whether it is still the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Fingerprint>,
     },
     /// Changes variables and layers of a function, locked by RevisionId. Before that, the values that are removed are
     /// stored in Secrets Manager and read back. These are several requests, which count as one change, because the
@@ -434,7 +439,7 @@ impl fmt::Display for Call {
                     None => Ok(()),
                 }
             }
-            Call::UpdateFunctionRole { function, role } => {
+            Call::UpdateFunctionRole { function, role, said: _ } => {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),

@@ -1,5 +1,6 @@
 //! What runs: an event's way, the loop, changes one after the other, and what operators do.
 
+pub mod accept;
 pub(crate) mod carry_out;
 pub(crate) mod commit;
 pub mod delay;

@@ -263,6 +263,8 @@ impl Stage {
             accept_for: jiff::SignedDuration::from_hours(24),
             by: "alice".into(),
             cause: Cause::by_hand("warden undo"),
+            findings: Vec::new(),
+            although: None,
         }
     }
 
