@@ -92,7 +92,8 @@ impl<G: Guard> Case<'_, G> {
         };
         let mut facts: Facts<G::Context> = self.must("facts.json");
         let requests = self.guard.requests(&event, &settings);
-        let Some(request) = requests.first() else {
+        // The last is at what the event names.
+        let Some(request) = requests.last() else {
             return Decided { request: "not this guard's".into(), records: vec![], plans: vec![] };
         };
         if let Some(surfaces) = &request.surfaces {

@@ -9,7 +9,7 @@ use warden_engine::{
     model::{
         content::Content,
         surface::{Resource, Surface},
-        tags::{GuardKind, Mode},
+        tags::{GuardKind, Mode, OptIn},
     },
     name::{
         fingerprint::Fingerprint,
@@ -75,9 +75,61 @@ pub struct PolicyFacts {
     pub restorable: bool,
     /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
     pub users: Option<PolicyUsers>,
+    /// Whom it bounds; read for the policy itself, and for a role whose boundary was widened by a new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounded: Option<PolicyUsers>,
+    /// Those of the roles that have it which are known to be opted in to `enforce`; read for the policy itself, where
+    /// there are many.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub enforced: BTreeSet<String>,
 }
 
-/// Who has a managed policy attached.
+impl PolicyFacts {
+    /// The roles that have it, attached or as their boundary; first those that are known to be opted in to `enforce`.
+    pub(crate) fn roles(&self) -> Vec<&String> {
+        let all: BTreeSet<&String> = self.users.iter().chain(&self.bounded).flat_map(|users| &users.roles).collect();
+        let (first, then): (Vec<&String>, Vec<&String>) =
+            all.into_iter().partition(|name| self.enforced.contains(*name));
+        first.into_iter().chain(then).collect()
+    }
+
+    /// Whether it bounds anybody.
+    pub(crate) fn is_boundary(&self) -> bool {
+        self.bounds > 0
+    }
+
+    /// Whether it goes back to this, which it said before it was widened as a boundary.
+    pub(crate) fn goes_back_to(&self, before: &Content) -> bool {
+        self.is_boundary() && self.keeps_from_going_back().is_none() && self.version_that_says(before).is_some()
+    }
+
+    /// The version that says this.
+    pub(crate) fn version_that_says(&self, content: &Content) -> Option<&PolicyVersion> {
+        self.versions.iter().find(|version| version.says(content))
+    }
+
+    /// Why a policy that is a boundary does not go back to what it said: it and everybody who has it must be opted in
+    /// to `enforce`. None where it may.
+    pub(crate) fn keeps_from_going_back(&self) -> Option<String> {
+        let tags = OptIn::from_tags(&self.tags, GuardKind::Role, jiff::civil::Date::MIN);
+        let untagged =
+            (tags.mode != Mode::Enforce).then(|| "the policy does not carry the tag with `enforce`".to_owned());
+        let strangers = |users: &Option<PolicyUsers>| match users.as_ref().and_then(|users| users.strangers.clone()) {
+            None => vec!["some that could not be read".to_owned()],
+            Some(strangers) => strangers,
+        };
+        let mut others = strangers(&self.bounded);
+        others.extend(strangers(&self.users));
+        others.sort();
+        others.dedup();
+        let others =
+            (!others.is_empty()).then(|| format!("these that have it are not opted in: {}", others.join(", ")));
+        let why: Vec<String> = untagged.into_iter().chain(others).collect();
+        (!why.is_empty()).then(|| why.join(", and "))
+    }
+}
+
+/// Who has a managed policy, attached or as a permissions boundary.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PolicyUsers {

@@ -12,7 +12,7 @@ use futures::{
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::Aws;
+use warden_aws::{Aws, Users};
 use warden_engine::{
     call_error::CallError,
     guard::{Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
@@ -48,22 +48,23 @@ pub(crate) async fn fetch(aws: &Aws, request: &ReconcileRequest) -> Result<Optio
     match &request.resource {
         Resource::Role(role) => observe_role(aws, role).await,
         Resource::Policy(policy) => {
-            let (managed, mut users, open) =
-                future::try_join3(aws.managed_policy(policy.policy()), aws.policy_users(policy), aws.open_intents())
-                    .await?;
+            let is_whole = request.surfaces.is_none();
+            let users = async { if is_whole { aws.policy_users(policy).await.map(Some) } else { Ok(None) } };
+            let open = async { if is_whole { aws.open_intents().await } else { Ok(Vec::new()) } };
+            let (managed, users, open) = future::try_join3(aws.managed_policy(policy.policy()), users, open).await?;
             // A run that was cut off may have detached it already: what it began is brought to an end there.
             let attachment = Surface::Attachment(policy.policy().clone());
             let begun = open.iter().filter(|(_, surface, _)| *surface == attachment);
-            users.roles.extend(begun.map(|(role, ..)| role.name()));
+            let users = users.map(|mut users| {
+                users.roles.extend(begun.map(|(role, ..)| role.name()));
+                all_of(users)
+            });
             Ok(managed.map(|managed| {
                 let known = PolicyFacts {
                     version: managed.version,
                     tags: managed.tags.clone(),
                     bounds: managed.bounds,
-                    users: Some(PolicyUsers {
-                        roles: users.roles,
-                        strangers: (users.others > 0).then(|| vec![format!("{} users and groups", users.others)]),
-                    }),
+                    users,
                     ..PolicyFacts::default()
                 };
                 let policies = BTreeMap::from([(policy.policy().clone(), known)]);
@@ -119,7 +120,7 @@ pub(crate) async fn fetch_more(
 ) -> Result<(), CallError> {
     match &request.resource {
         Resource::Role(role) => complete_role(aws, role, request, facts, history, settings).await,
-        Resource::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
+        Resource::Policy(policy) => complete_policy(aws, policy, request, facts, history, settings).await,
         Resource::Function(function) => complete_function(aws, function, request, facts, history, settings).await,
         Resource::LayerVersion(_) | Resource::Account(_) => Ok(()),
     }
@@ -159,7 +160,8 @@ async fn complete_role(
     add_history(request, facts, history);
     let boundary = read_earlier_boundary(aws, facts, history, settings);
     if let Some((policy, known)) = boundary.await? {
-        facts.context.policies.entry(policy).or_insert(known);
+        // The same as far as both were read, and more of it.
+        facts.context.policies.insert(policy, known);
     }
     read_who_shares(aws, facts, settings).await
 }
@@ -239,7 +241,8 @@ async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<
     Ok(())
 }
 
-/// The boundary that a role had, where it has lost it: what it says today.
+/// The boundary that a role had, where it has lost it: what it says today. Where it has it still, and a new version made
+/// it wider: whether it goes back to what it said.
 async fn read_earlier_boundary(
     aws: &Aws,
     facts: &Facts,
@@ -251,6 +254,19 @@ async fn read_earlier_boundary(
     }
     let baseline = history.surfaces.get(&Surface::Boundary).and_then(|state| state.baseline.as_ref());
     let Some(policy) = baseline.and_then(Content::policy) else { return Ok(None) };
+    if facts.context.boundary.as_ref() == Some(&policy) {
+        let (Some(known), Ok(customer)) = (facts.context.policies.get(&policy), policy.clone().try_into()) else {
+            return Ok(None);
+        };
+        let (users, bounded) = future::try_join(aws.policy_users(&customer), aws.policy_bounds(&customer)).await?;
+        let (users, bounded) = (Some(all_of(users)), Some(all_of(bounded)));
+        let mut known = PolicyFacts { users, bounded, ..known.clone() };
+        read_versions_and_strangers(aws, &customer, &mut known, settings).await?;
+        return Ok(Some((policy, known)));
+    }
+    if facts.context.policies.contains_key(&policy) {
+        return Ok(None);
+    }
     let found = aws.default_version(&policy).await?;
     Ok(found.map(|(managed, document)| {
         let known = PolicyFacts { document: document.content(), version: managed.version, ..PolicyFacts::default() };
@@ -313,27 +329,67 @@ async fn strangers(aws: &Aws, home: &Home, roles: &BTreeSet<String>) -> Result<V
 async fn complete_policy(
     aws: &Aws,
     policy: &CustomerPolicyArn,
+    request: &ReconcileRequest,
     facts: &mut Facts,
+    history: &History,
     settings: &Settings,
 ) -> Result<(), CallError> {
-    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
+    let is_whole = request.surfaces.is_none();
+    let is_off = facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off;
+    if is_off && !is_whole {
         return Ok(());
     }
     let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
-    let Some(document) = aws.policy_version(policy.policy(), &known.version).await? else { return Ok(()) };
+    // The count of those whom it bounds may be behind the event.
+    let is_new_boundary = request.introduced.iter().any(|introduced| introduced.surface == Some(Surface::Boundary));
+    known.bounds = known.bounds.max(u32::from(is_new_boundary));
+    let users = async {
+        if known.users.is_none() { aws.policy_users(policy).await.map(|users| Some(all_of(users))) } else { Ok(None) }
+    };
+    let bounded = async {
+        if known.is_boundary() { aws.policy_bounds(policy).await.map(|users| Some(all_of(users))) } else { Ok(None) }
+    };
+    let document = async { if is_off { Ok(None) } else { aws.policy_version(policy.policy(), &known.version).await } };
+    let (users, bounded, document) = future::try_join3(users, bounded, document).await?;
+    known.users = users.or(known.users.take());
+    known.bounded = bounded;
+    let Some(document) = document else { return Ok(()) };
     known.document = document.content();
     let surface = Surface::ManagedPolicy(policy.policy().clone());
     facts.surfaces.insert(surface.clone(), snapshot(document.content()));
+    add_history(request, facts, history);
     if !breaks_a_rule(&judge(facts, &surface, settings), settings) {
         return Ok(());
     }
     let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
-    let users = known.users.get_or_insert_default();
+    read_versions_and_strangers(aws, policy, known, settings).await
+}
+
+/// All users of a policy, of whom nobody has been asked whether they are opted in. Users and groups never are.
+fn all_of(users: Users) -> PolicyUsers {
+    PolicyUsers {
+        roles: users.roles,
+        strangers: (users.others > 0).then(|| vec![format!("{} users and groups", users.others)]),
+    }
+}
+
+/// What has to be known of a policy to change it: its versions, and for whom a change would not be right.
+async fn read_versions_and_strangers(
+    aws: &Aws,
+    policy: &CustomerPolicyArn,
+    known: &mut PolicyFacts,
+    settings: &Settings,
+) -> Result<(), CallError> {
     let home = home_of(policy, settings);
+    let roles: BTreeSet<String> =
+        known.roles().into_iter().filter(|name| !known.enforced.contains(*name)).cloned().collect();
     let (versions, strangers) =
-        future::try_join(aws.policy_versions(policy.policy()), strangers(aws, &home, &users.roles)).await?;
+        future::try_join(aws.policy_versions(policy.policy()), strangers(aws, &home, &roles)).await?;
     known.versions = versions;
-    users.strangers.get_or_insert_default().extend(strangers);
+    for users in known.users.iter_mut().chain(&mut known.bounded) {
+        let its = strangers.iter().filter(|name| users.roles.contains(*name)).cloned();
+        users.strangers.get_or_insert_default().extend(its);
+    }
     Ok(())
 }
 

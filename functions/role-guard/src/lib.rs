@@ -124,7 +124,7 @@ impl Guard for RoleGuard {
     }
 
     fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
-        requests::requests(event).into_iter().collect()
+        requests::requests(event)
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {

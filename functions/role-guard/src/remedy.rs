@@ -7,7 +7,7 @@ mod trust;
 pub(crate) use trust::strangers;
 
 use self::trust::serves_others;
-use crate::{Facts, judge::can_come_back, requests::role_of};
+use crate::{Facts, PolicyFacts, judge::says_still, requests::role_of};
 use warden_engine::{
     Finding,
     guard::Remedy,
@@ -18,7 +18,7 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     name::{
-        iam::RoleArn,
+        iam::{PolicyArn, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::{Call, Plan},
@@ -51,6 +51,21 @@ pub(crate) fn remedy(
         (Resource::Policy(_) | Resource::Function(_) | Resource::LayerVersion(_) | Resource::Account(_), _) => {
             Remedy::default()
         }
+    }
+}
+
+/// What becomes of a boundary whose policy was widened by a new version.
+fn widened(policy: &PolicyArn, known: &PolicyFacts, before: &Content) -> String {
+    let name = policy.name();
+    match known.keeps_from_going_back() {
+        None if known.version_that_says(before).is_some() => {
+            format!("{name} carries the tag, and all who have it are opted in: it is put right itself")
+        }
+        None => format!("no version of {name} says any more what it said: write one by hand"),
+        Some(why) => format!(
+            "{name} goes back to what it said only where it and everybody who has it are opted in to `enforce`, and {why}: \
+             make its earlier version the default one by hand, or set another boundary"
+        ),
     }
 }
 
@@ -99,11 +114,15 @@ impl Task<'_> {
         let Some((policy, before)) = before else {
             return self.nothing_safe("the boundary that was there is not known: set one by hand");
         };
-        if !can_come_back(before, self.facts) {
-            return self.nothing_safe(&format!(
-                "{} does not say any more what it said when it bounded the role: set a boundary by hand",
-                policy.name()
-            ));
+        let known = self.facts.context.policies.get(&policy);
+        if !known.is_some_and(|known| says_still(before, known)) {
+            return self.nothing_safe(&match known.filter(|_| self.content.policy().as_ref() == Some(&policy)) {
+                Some(known) => widened(&policy, known, &before.policy_document()),
+                None => format!(
+                    "{} does not say any more what it said when it bounded the role: set a boundary by hand",
+                    policy.name()
+                ),
+            });
         }
         let undo = match self.content.policy() {
             Some(policy) => Call::PutRolePermissionsBoundary { role: role.clone(), policy },

@@ -1,6 +1,6 @@
 //! Which events concern role-guard, and where each says to look.
 
-use crate::Facts;
+use crate::{Facts, PolicyUsers};
 use jiff::{Timestamp, tz::TimeZone};
 use std::collections::BTreeSet;
 use warden_engine::{
@@ -17,14 +17,38 @@ use warden_engine::{
     },
 };
 
-/// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
+/// The looks that an event asks for; none where it changes nothing that this guard watches. The last is at what the
+/// event names.
+pub(crate) fn requests(event: &CloudTrailEvent) -> Vec<ReconcileRequest> {
+    // The policy first, so that a role is looked at when what it was given is put right already.
+    given(event).into_iter().chain(named(event)).collect()
+}
+
+/// The look at the managed policy that the event gives to a role: what it says is new to that role, and nobody may have
+/// looked at it yet, because CreatePolicy is no event of any role's. It leads to none of the others that have it.
+fn given(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
+    let (parameter, becomes) = match event.cause.event_name.as_str() {
+        "AttachRolePolicy" => ("policyArn", None),
+        "CreateRole" | "PutRolePermissionsBoundary" => ("permissionsBoundary", Some(Surface::Boundary)),
+        _ => return None,
+    };
+    let policy = customer_policy(event, parameter)?;
+    let surface = Surface::ManagedPolicy(policy.policy().clone());
+    let introduced = Introduced { surface: Some(becomes.unwrap_or_else(|| surface.clone())), sid: None };
+    Some(ReconcileRequest {
+        surfaces: Some(BTreeSet::from([surface])),
+        introduced: vec![introduced],
+        ..ReconcileRequest::at(Resource::Policy(policy), event.cause.clone())
+    })
+}
+
+fn named(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
     match event.cause.event_name.as_str() {
         "PutRolePolicy" => {
             let name = event.parameter("policyName")?.parse().ok()?;
             role(event, Some(Surface::InlinePolicy(name)))
         }
-        "AttachRolePolicy" => role(event, Some(Surface::Attachment(policy(event)?))),
+        "AttachRolePolicy" => role(event, Some(Surface::Attachment(policy(event, "policyArn")?))),
         "UpdateAssumeRolePolicy" => role(event, Some(Surface::Trust)),
         "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => role(event, Some(Surface::Boundary)),
         // What only takes something away brings nothing new; but what was there before is looked at without it.
@@ -43,13 +67,13 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         }
         "TagRole" | "UntagRole" if event.touches_warden_tags() => role(event, None),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
-            let policy = customer_policy(event)?;
+            let policy = customer_policy(event, "policyArn")?;
             let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
             let request = ReconcileRequest::at(Resource::Policy(policy), event.cause.clone());
             Some(ReconcileRequest { introduced: vec![introduced], ..request })
         }
         "TagPolicy" | "UntagPolicy" if event.touches_warden_tags() => {
-            Some(ReconcileRequest::at(Resource::Policy(customer_policy(event)?), event.cause.clone()))
+            Some(ReconcileRequest::at(Resource::Policy(customer_policy(event, "policyArn")?), event.cause.clone()))
         }
         // A version that is published along with it too.
         "CreateFunction" => {
@@ -76,13 +100,13 @@ fn role(event: &CloudTrailEvent, introduced: Option<Surface>) -> Option<Reconcil
     })
 }
 
-fn policy(event: &CloudTrailEvent) -> Option<PolicyArn> {
-    event.parameter("policyArn")?.parse().ok()
+fn policy(event: &CloudTrailEvent, parameter: &str) -> Option<PolicyArn> {
+    event.parameter(parameter)?.parse().ok()
 }
 
 /// AWS's own policies are AWS's to change, and another account's cannot be.
-fn customer_policy(event: &CloudTrailEvent) -> Option<CustomerPolicyArn> {
-    let policy: CustomerPolicyArn = policy(event)?.try_into().ok()?;
+fn customer_policy(event: &CloudTrailEvent, parameter: &str) -> Option<CustomerPolicyArn> {
+    let policy: CustomerPolicyArn = policy(event, parameter)?.try_into().ok()?;
     (*policy.account() == event.home.account).then_some(policy)
 }
 
@@ -115,20 +139,26 @@ pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Sett
             };
             roles.collect::<BTreeSet<RoleArn>>().into_iter().map(request).collect()
         }
+        // Where only the policy itself was to be looked at, its role is looked at by the same event.
+        Resource::Policy(_) if request.surfaces.is_some() => Vec::new(),
         Resource::Policy(policy) => {
-            let users = facts.context.policies.get(policy.policy()).and_then(|known| known.users.as_ref());
+            let Some(known) = facts.context.policies.get(policy.policy()) else { return Vec::new() };
             let home = home(settings, policy);
-            let roles = users.into_iter().flat_map(|users| &users.roles);
-            let introduced = request
-                .introduced
-                .iter()
-                .map(|_| Introduced { surface: Some(Surface::Attachment(policy.policy().clone())), sid: None });
-            let introduced: Vec<Introduced> = introduced.collect();
-            let request = |role| ReconcileRequest {
-                introduced: introduced.clone(),
-                ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+            let has = |users: &Option<PolicyUsers>, name: &String| {
+                users.as_ref().is_some_and(|users| users.roles.contains(name))
             };
-            roles.filter_map(|name| RoleArn::named(name, &home).ok()).map(request).collect()
+            let request = |name: &String| {
+                let attached = has(&known.users, name).then(|| Surface::Attachment(policy.policy().clone()));
+                let surfaces = attached.into_iter().chain(has(&known.bounded, name).then_some(Surface::Boundary));
+                let introduced = surfaces.map(|surface| Introduced { surface: Some(surface), sid: None });
+                let introduced = introduced.filter(|_| !request.introduced.is_empty()).collect();
+                let role = RoleArn::named(name, &home).ok()?;
+                Some(ReconcileRequest {
+                    introduced,
+                    ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+                })
+            };
+            known.roles().into_iter().filter_map(request).collect()
         }
         // IAM may take a name in other letters than it keeps it in. One role is one resource.
         Resource::Role(role) => {

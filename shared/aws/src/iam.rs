@@ -1,7 +1,7 @@
 //! Reading roles and managed policies.
 
 use crate::{Aws, error::classify, lambda::none_if_gone};
-use aws_sdk_iam::types::{PolicyUsageType, Tag};
+use aws_sdk_iam::types::{EntityType, PolicyUsageType, Tag};
 use futures::future;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,9 @@ use warden_engine::{
     plan::PolicyVersion,
 };
 use warden_policy::{Document, Kind, decode_iam_document};
+
+/// How many items IAM gives in one answer at most (`MaxItems` in botocore's model of IAM). It may give fewer.
+const LONGEST_PAGE: i32 = 1_000;
 
 /// A document as IAM keeps it, word for word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +76,12 @@ pub struct ManagedPolicy {
     pub version: String,
 }
 
-/// Who has a managed policy attached.
+/// Who has a managed policy, attached or as a permissions boundary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
-    /// The names of the roles that have it attached.
+    /// The names of the roles that have it.
     pub roles: BTreeSet<String>,
-    /// How many users and groups have it attached.
+    /// How many users and groups have it.
     pub others: usize,
 }
 
@@ -234,10 +237,22 @@ impl Aws {
     /// # Errors
     /// The call that failed.
     pub async fn policy_users(&self, policy: &CustomerPolicyArn) -> Result<Users, CallError> {
+        self.entities(policy, PolicyUsageType::PermissionsPolicy).await
+    }
+
+    /// Who has a customer managed policy as their permissions boundary; nobody where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn policy_bounds(&self, policy: &CustomerPolicyArn) -> Result<Users, CallError> {
+        self.entities(policy, PolicyUsageType::PermissionsBoundary).await
+    }
+
+    async fn entities(&self, policy: &CustomerPolicyArn, usage: PolicyUsageType) -> Result<Users, CallError> {
         let target = policy.to_string();
         // The paginator gives whole pages here: one answer has three lists.
-        let list = self.iam().list_entities_for_policy().policy_arn(&target);
-        let mut pages = list.policy_usage_filter(PolicyUsageType::PermissionsPolicy).into_paginator().send();
+        let list = self.iam().list_entities_for_policy().policy_arn(&target).max_items(LONGEST_PAGE);
+        let mut pages = list.policy_usage_filter(usage).into_paginator().send();
         let mut users = Users::default();
         while let Some(page) = pages.next().await {
             match page.map_err(|error| classify("ListEntitiesForPolicy", &target, error)) {
@@ -270,6 +285,24 @@ impl Aws {
         let trust = (Surface::Trust, Some(found.trust.content()));
         let all = inline.into_iter().chain(managed).chain([trust]);
         Ok(Some(all.filter_map(|(surface, content)| Some((surface, content?))).collect()))
+    }
+
+    /// The tags of all roles of the account by the roles' names, Warden's keys in small letters: a call for each
+    /// thousand roles, where GetRole takes one for each.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn tags_of_roles(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, CallError> {
+        let list = self.iam().get_account_authorization_details().filter(EntityType::Role).max_items(LONGEST_PAGE);
+        let mut pages = list.into_paginator().send();
+        let mut roles = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| classify("GetAccountAuthorizationDetails", "the account's roles", error))?;
+            let named = page.role_detail_list.unwrap_or_default().into_iter();
+            roles.extend(named.filter_map(|role| Some((role.role_name?, with_folded_keys(tags(role.tags))))));
+        }
+        Ok(roles)
     }
 
     /// A managed policy on a role, with the policy of Warden's own that stands in for it.

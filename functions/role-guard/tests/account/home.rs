@@ -164,23 +164,27 @@ fn policy_facts(world: &World<Context>, policy: &PolicyArn) -> Option<PolicyFact
             && (is_begun || world.fake(resource).surfaces.contains_key(&attachment(policy)))
     });
     let users: Vec<Resource> = users.collect();
-    let strangers = users.iter().filter(|role| mode(world, role) != Mode::Enforce).map(Resource::name);
     let resource = policy.clone().try_into().ok().map(Resource::Policy);
     let state = resource.as_ref().map(|resource| world.state(resource, &Surface::ManagedPolicy(policy.clone())));
-    let bounds = world.existing().into_iter().filter(|role| {
+    let bounded = world.existing().into_iter().filter(|role| {
         world.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
     });
+    let bounded: Vec<Resource> = bounded.collect();
+    let enforced = |role: &Resource| mode(world, role) == Mode::Enforce;
+    let all_of = |users: &[Resource]| PolicyUsers {
+        strangers: Some(users.iter().filter(|role| !enforced(role)).map(Resource::name).collect()),
+        roles: users.iter().map(Resource::name).collect(),
+    };
     Some(PolicyFacts {
         document: library.content(),
         version: library.default.clone(),
         tags: resource.map(|resource| world.fake(&resource).tags).unwrap_or_default(),
-        bounds: bounds.count() as u32,
+        bounds: bounded.len() as u32,
         versions: library.versions.into_iter().rev().collect(),
         restorable: state.is_some_and(|state| state.baseline.is_some()),
-        users: Some(PolicyUsers {
-            strangers: Some(strangers.collect()),
-            roles: users.iter().map(Resource::name).collect(),
-        }),
+        enforced: users.iter().chain(&bounded).filter(|role| enforced(role)).map(Resource::name).collect(),
+        users: Some(all_of(&users)),
+        bounded: Some(all_of(&bounded)),
     })
 }
 

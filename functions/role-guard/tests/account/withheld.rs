@@ -70,14 +70,32 @@ async fn what_bootstrap_tools_live_by_is_never_touched() {
 }
 
 #[tokio::test]
-async fn a_policy_that_bounds_others_is_never_touched() {
+async fn a_policy_that_bounds_somebody_who_is_not_opted_in_stays_when_it_is_widened() {
     let home = open(&[]);
     home.put(&role("other"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
     home.tag(&policy_resource(&managed("bound")), "warden", "enforce");
     let home = opt_in(home).await;
     write_version(&home, &managed("bound"), &policy(&[everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
-    withheld(&home, &policy_resource(&managed("bound")), "never-touch", "");
+    withheld(&home, &policy_resource(&managed("bound")), "no-safe-change", "not opted in: other");
+}
+
+#[tokio::test]
+async fn a_policy_that_bounds_only_who_is_opted_in_goes_back_to_what_it_said_and_is_not_narrowed() {
+    let home = open(&[]);
+    home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    home.tag(&policy_resource(&managed("bound")), "warden", "enforce");
+    let home = opt_in(home).await;
+    write_version(&home, &managed("bound"), &policy(&[everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    assert_eq!(home.calls_made(), ["SetDefaultPolicyVersion(bound, v1)"]);
+    // Without that version nothing is made of it.
+    write_version(&home, &managed("bound"), &policy(&[queue(), everything()]));
+    home.world.managed(&managed("bound"), |bound| bound.versions.retain(|version| version.id != "v1"));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    assert_eq!(home.calls_made(), ["SetDefaultPolicyVersion(bound, v1)"]);
+    let [record] = home.withheld(&policy_resource(&managed("bound")), "no-safe-change").try_into().expect("one record");
+    assert!(record.entry.note.is_some_and(|note| note.contains("no version of bound")));
 }
 
 #[tokio::test]
@@ -123,7 +141,7 @@ async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
     write_version(&home, &managed("bound"), &policy(&[everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
     home.sweep(&role("pay")).await;
-    withheld(&home, &role("pay"), "no-safe-change", "does not say any more what it said");
+    withheld(&home, &role("pay"), "no-safe-change", "goes back to what it said only where it");
 }
 
 /// The policies within a boundary are not at fault for its removal.

@@ -169,11 +169,14 @@ pub(super) const ROLE_BROADENED: Explanation = Explanation {
 };
 
 pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
-    meaning: "A role's permissions boundary was removed, or replaced by one that allows more.",
+    meaning: "A role's permissions boundary was removed or replaced by one that allows more, or a new version of its \
+              policy allows more.",
     attack: "The boundary was what kept a broad policy harmless. Without it the role can do at once what the policy \
              says, and no policy was changed.",
-    remedy: "High. Role-guard puts the previous boundary back, if its policy still says what it said. `warden \
-             check` reads one state, and this takes two to see.",
+    remedy: "High, and critical where the boundary's own policy has a wider version. Role-guard puts the previous \
+             boundary back, if its policy still says what it said. The policy goes back to its earlier version where it \
+             and everybody who has it are opted in to `enforce`; a boundary is never narrowed. `warden check` reads one \
+             state, and this takes two to see.",
     instead: "Change the boundary where it is reviewed, so that it allows what the function needs and no more.",
 };
 
