@@ -13,6 +13,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import error_response_json, get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import async_failures
 import context_keys
 import dropped_properties
 import environment_keys
@@ -62,6 +63,7 @@ def apply():
     stacks.apply()
     dropped_properties.apply()
     tracing.apply()
+    async_failures.apply()
     context_keys.apply()
     lambda_requests()
     function_updates.apply()
