@@ -3,6 +3,7 @@
 GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
 GET  /_warden/busy                    how many invocations are running
+GET  /_warden/waiting?within=         how many messages start functions within so many seconds
 GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
@@ -23,6 +24,7 @@ from ministack.core.responses import request_scope
 from ministack.services import iam, lambda_svc, sts
 
 import function_policy
+import queues
 import service_principals
 import settings
 import tracing
@@ -155,5 +157,5 @@ def _permitted(role, name, region, service, action, resource):
     return verdict.decision == "Allow"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
+ANSWERS = {"waiting": queues.waiting, "caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
            "refuse_public": refuse_public, "set": settings.put}

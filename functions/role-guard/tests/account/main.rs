@@ -1,5 +1,6 @@
 //! role-guard on the strict account and ledger in memory of `warden-testing`.
 
+mod deployment;
 mod generated_policies;
 mod home;
 mod properties;
