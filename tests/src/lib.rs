@@ -334,6 +334,7 @@ pub async fn deploy(
         ("LayerNames", "shop-*"),
         ("LeaseSeconds", "5"),
         ("BreakerPauseSeconds", "1"),
+        ("SettleSeconds", "0"),
         ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
     ];
     all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));

@@ -15,7 +15,14 @@ fn role(guard: &dyn AnyGuard) -> String {
 }
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
-const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+const PLATFORM_CALLS: &[&str] = &[
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+];
 
 #[test]
 fn the_ledger_outlives_the_stack_and_its_mistakes() {
@@ -185,6 +192,14 @@ fn no_event_is_lost_without_a_trace() {
         assert_eq!(config["MaximumRetryAttempts"], 2);
         assert_eq!(config["MaximumEventAgeInSeconds"], 21_600);
         assert_eq!(config["DestinationConfig"]["OnFailure"]["Destination"], json!({"Fn::GetAtt": "Failures.Arn"}));
+        let delay = &template.resource(&format!("{name}Delay"))["Properties"];
+        let redrive = json!({"deadLetterTargetArn": {"Fn::GetAtt": "Failures.Arn"}, "maxReceiveCount": 5});
+        assert_eq!(delay["RedrivePolicy"], redrive, "{name}");
+        assert_eq!(delay["MessageRetentionPeriod"], 14 * 24 * 3600);
+        assert_eq!(delay["SqsManagedSseEnabled"], true);
+        // Six times the timeout: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        let timeout = template.resource(&name)["Properties"]["Timeout"].as_u64().expect("seconds");
+        assert_eq!(delay["VisibilityTimeout"], 6 * timeout);
     }
     for queue in ["Undelivered", "Failures"] {
         let alarm = &template.resource(&format!("{queue}Alarm"))["Properties"];
@@ -195,6 +210,37 @@ fn no_event_is_lost_without_a_trace() {
         assert_eq!(alarm["AlarmActions"], json!([{"Ref": "Alerts"}]));
         assert_eq!(template.resource(queue)["Properties"]["MessageRetentionPeriod"], 14 * 24 * 3600);
         assert_eq!(template.resource(queue)["Properties"]["SqsManagedSseEnabled"], true);
+    }
+}
+
+#[test]
+fn nobody_but_the_guard_uses_its_delay_queue() {
+    let template = Template::read();
+    for (name, guard) in template.of_type("AWS::Lambda::Function") {
+        let queue = json!({"Fn::GetAtt": format!("{name}Delay.Arn")});
+        let policy = &template.resource(&format!("{name}DelayPolicy"))["Properties"];
+        assert_eq!(policy["Queues"], json!([{"Ref": format!("{name}Delay")}]));
+        let [denied] = policy["PolicyDocument"]["Statement"].as_array().expect("statements").as_slice() else {
+            panic!("one statement")
+        };
+        assert_eq!(
+            (&denied["Effect"], &denied["Principal"], &denied["Resource"]),
+            (&json!("Deny"), &json!("*"), &queue)
+        );
+        for action in ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue"] {
+            assert!(actions(denied).iter().any(|denied| denied == action), "{name}: {action}");
+        }
+        let role = json!({"Fn::GetAtt": format!("{name}Role.Arn")});
+        assert_eq!(denied["Condition"], json!({"ArnNotEquals": {"aws:PrincipalArn": role}}));
+        assert_eq!(
+            guard["Properties"]["Environment"]["Variables"]["WARDEN_QUEUE"],
+            json!({"Ref": format!("{name}Delay")})
+        );
+        // Of the queues, its role sends to this one and to that of failures alone.
+        let of_role = |statement: &Value| text(&statement["Sid"]) == "OwnDelayQueue";
+        let own = template.statements().into_iter().filter(|(role, _)| *role == format!("{name}Role"));
+        let own: Vec<Value> = own.map(|(_, statement)| statement).filter(of_role).collect();
+        assert_eq!(own.iter().map(|statement| &statement["Resource"]).collect::<Vec<_>>(), [&queue]);
     }
 }
 
@@ -210,7 +256,9 @@ fn what_the_code_calls_is_what_the_roles_allow() {
         assert_eq!(allowed, set(&[&Vec::from_iter(guard.calls()), PLATFORM_CALLS]), "{role}");
     }
     let operator = template.actions(&["OperatorRole"]);
-    let guards: Vec<&str> = GUARDS.iter().flat_map(|guard| guard.calls()).collect();
+    // A command has no delay queue.
+    let guards = GUARDS.iter().flat_map(|guard| guard.calls()).filter(|call| *call != "sqs:SendMessage");
+    let guards: Vec<&str> = guards.collect();
     assert_eq!(operator, set(&[&guards, permissions::OPERATOR]));
 }
 

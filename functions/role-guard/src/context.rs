@@ -4,7 +4,7 @@ use crate::Facts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    guard::{Judgement, ReconcileRequest, SurfaceSnapshot},
+    guard::{Deployment, Judgement, ReconcileRequest, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
@@ -45,6 +45,9 @@ pub struct Context {
     pub said: BTreeMap<String, Fingerprint>,
     /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
     pub foreign_key: Option<String>,
+    /// For a function: its last update.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
     /// From the ledger: what each surface held that was last seen to comply.
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: the trust policy that the role had when it was opted in.

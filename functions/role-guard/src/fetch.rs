@@ -78,6 +78,7 @@ pub(crate) async fn fetch(aws: &Aws, request: &ReconcileRequest) -> Result<Optio
             context: Context {
                 on_managed_instances: function.on_managed_instances,
                 foreign_key: function.foreign_key,
+                deployment: function.deployment,
                 ..Context::default()
             },
         })),

@@ -22,6 +22,7 @@ use warden_engine::{
     Finding,
     call_error::CallError,
     guard::{
+        Deployment,
         EventName::{Exact, Prefix},
         Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
     },
@@ -171,6 +172,10 @@ impl Guard for RoleGuard {
                 names.join(", ")
             )
         })
+    }
+
+    fn deployment(&self, facts: &Facts) -> Option<Deployment> {
+        facts.context.deployment
     }
 
     /// A role's policies are judged together; a function has one surface here, and so has a managed policy.

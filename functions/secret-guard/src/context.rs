@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use warden_engine::secret::environment::{CodeSigning, Package, StoredNow};
 use warden_engine::{
     Severity,
+    guard::Deployment,
     secret::{
         environment::{EnvironmentDigest, KeyedHash, OddText, VersionFacts},
         known_secret::Known,
@@ -87,6 +88,9 @@ pub struct Context {
     /// nothing was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
+    /// Its last update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
     /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layer_architectures: BTreeMap<String, BTreeSet<String>>,
@@ -163,6 +167,7 @@ impl Context {
             value_bytes: BTreeMap::new(),
             boundary: Boundary::Allows,
             published: None,
+            deployment: None,
             layer_architectures: BTreeMap::new(),
             extensions: BTreeMap::new(),
             suspects: Vec::new(),

@@ -237,6 +237,7 @@ impl Seen<'_> {
             role: reading.role.clone(),
             in_vpc: reading.in_vpc,
             published: running.map(|running| Published { architecture: running.architecture.clone() }),
+            deployment: reading.deployment,
             layer_architectures: around.layers,
             code_signing: around.code_signing,
             zipped_bytes: reading.zipped_bytes,

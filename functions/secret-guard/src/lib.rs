@@ -27,6 +27,7 @@ use warden_engine::{
     Finding,
     call_error::CallError,
     guard::{
+        Deployment,
         EventName::{Exact, Prefix},
         Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Survey,
     },
@@ -115,6 +116,10 @@ impl Guard for SecretGuard {
 
     fn remember(&self, facts: &Facts, surface: &Surface, values: &mut Values) {
         history::remember(facts, surface, values);
+    }
+
+    fn deployment(&self, facts: &Facts) -> Option<Deployment> {
+        facts.context.as_ref()?.deployment
     }
 
     fn retains(&self, resource: &Resource) -> Option<Surface> {

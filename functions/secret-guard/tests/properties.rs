@@ -174,6 +174,7 @@ prop_compose! {
             role: ROLES[0].into(),
             in_vpc,
             published: None,
+            deployment: None,
             layer_architectures: BTreeMap::from([(
                 OLDER_LAYER.to_owned(),
                 older.into_iter().map(str::to_owned).collect(),

@@ -6,7 +6,7 @@
 //! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open`: `intent` while one is open, else `acceptance` while there is one |
 //! | resource's ARN | `head` | `head` (JSON), `version`, `seal` |
 //! | `account` | `pause` | `pause` (JSON), which has a proof of its own |
-//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, unsealed: a counter can only withhold |
+//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, and `share#<hash>` for each resource and actor, unsealed: a counter can only withhold |
 //! | `known-secret` | keyed hash of a value | `known` (JSON), `seal` |
 
 use crate::{
@@ -21,13 +21,16 @@ use aws_sdk_dynamodb::{
 use futures::future;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    iter,
+};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     ledger::{
         rebuild::Rebuilt,
         record::{Record, RecordId},
-        state::{Damage, Head, History, Pause, SurfaceState, Tampered, next_version},
+        state::{Counted, Damage, Head, History, Pause, Share, SurfaceState, Tampered, next_version},
     },
     model::{
         content::Content,
@@ -99,8 +102,21 @@ fn version(item: &Item) -> u64 {
 
 /// How many surfaces were put right in an hour. A counter that cannot be read is full, since it can only withhold.
 fn changes(item: &Item) -> u32 {
-    let changes = item.get("changes").and_then(|value| value.as_n().ok());
-    changes.and_then(|changes| changes.parse().ok()).unwrap_or(u32::MAX)
+    item.get("changes").map_or(u32::MAX, count)
+}
+
+fn count(value: &AttributeValue) -> u32 {
+    value.as_n().ok().and_then(|changes| changes.parse().ok()).unwrap_or(u32::MAX)
+}
+
+/// The attribute of an hour's item that counts for one resource or actor.
+fn share_attribute(share: &Share) -> String {
+    format!("share#{}", share.as_str())
+}
+
+/// How many of them were of each resource and of each actor.
+fn shares(item: &Item) -> impl Iterator<Item = (Share, u32)> {
+    item.iter().filter_map(|(name, value)| Some((Share::read(name.strip_prefix("share#")?)?, count(value))))
 }
 
 /// The surface whose state an item is, if its key is spelt as Warden spells it.
@@ -669,8 +685,18 @@ impl Aws {
                         history.forged.push("the pause in the ledger's table cannot be read; it is ignored".into());
                     }
                 },
-                Some(sk) if sk == this => history.changes.this = changes(item),
-                Some(sk) if sk == previous => history.changes.previous = changes(item),
+                Some(sk) if sk == this => {
+                    history.changes.this = changes(item);
+                    for (share, count) in shares(item) {
+                        history.shares.entry(share).or_default().this = count;
+                    }
+                }
+                Some(sk) if sk == previous => {
+                    history.changes.previous = changes(item);
+                    for (share, count) in shares(item) {
+                        history.shares.entry(share).or_default().previous = count;
+                    }
+                }
                 Some(_) | None => {}
             }
         }
@@ -705,16 +731,8 @@ impl Aws {
             let lock = (state.version, state.damage.as_ref());
             items.push(self.versioned(seal_key, (&pk, &sk, "state"), &json(state)?, lock, open, now)?);
         }
-        if let Some((changes, cap)) = commit.counted {
-            let update = Update::builder()
-                .table_name(&self.table)
-                .set_key(Some(key("account", &hour(commit.now))))
-                .update_expression("ADD #changes :more")
-                .condition_expression("attribute_not_exists(#changes) OR #changes <= :room")
-                .expression_attribute_names("#changes", "changes")
-                .expression_attribute_values(":more", number(changes))
-                .expression_attribute_values(":room", number(cap.saturating_sub(changes)));
-            items.push(TransactWriteItem::builder().update(built(update.build())?).build());
+        if let Some(counted) = &commit.counted {
+            items.push(TransactWriteItem::builder().update(self.counting(counted, commit.now)?).build());
         }
         if let Some(pause) = &commit.pause {
             let put = Put::builder().table_name(&self.table).set_item(Some(key("account", "pause")));
@@ -737,6 +755,30 @@ impl Aws {
 }
 
 impl Aws {
+    /// Counts in this hour's item, unless that would be more than a cap allows. Each admitted count adds two attributes at
+    /// most, so that the item stays small: with the largest cap it has 2,000.
+    fn counting(&self, counted: &Counted, now: Timestamp) -> Result<Update, CommitError> {
+        let Counted { changes, cap, shares } = counted;
+        let shares = shares.iter().map(|(share, cap)| (share_attribute(share), *cap));
+        let caps: Vec<(String, u32)> = iter::once(("changes".to_owned(), *cap)).chain(shares).collect();
+        let of_each =
+            |part: fn(usize) -> String, between: &str| (0..caps.len()).map(part).collect::<Vec<_>>().join(between);
+        let added = of_each(|at| format!("#c{at} :more"), ", ");
+        let room = of_each(|at| format!("(attribute_not_exists(#c{at}) OR #c{at} <= :room{at})"), " AND ");
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key("account", &hour(now))))
+            .update_expression(format!("ADD {added}"))
+            .condition_expression(room)
+            .expression_attribute_values(":more", number(changes));
+        for (at, (attribute, cap)) in caps.iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#c{at}"), attribute)
+                .expression_attribute_values(format!(":room{at}"), number(cap.saturating_sub(*changes)));
+        }
+        built(update.build())
+    }
+
     /// Writes all of these or none.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), CommitError> {
         match self.dynamodb.transact_write_items().set_transact_items(Some(items)).send().await {

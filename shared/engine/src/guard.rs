@@ -2,7 +2,7 @@
 
 use crate::{
     call_error::CallError,
-    ledger::state::History,
+    ledger::state::{History, Share},
     model::{
         cloudtrail::{Cause, CloudTrailEvent},
         content::Content,
@@ -14,7 +14,7 @@ use crate::{
     plan::{Plan, RevisionId},
     secret::values::Values,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,6 +55,15 @@ impl ReconcileRequest {
     /// A look at everything that `resource` has, at which nothing counts as just changed.
     pub fn at(resource: Resource, cause: Cause) -> ReconcileRequest {
         ReconcileRequest { resource, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
+    }
+
+    /// Whose shares of the account's cap a change comes out of, and how much they are: the resource's is a quarter of the
+    /// cap, and the actor's half.
+    pub fn shares(&self, settings: &Settings) -> BTreeMap<Share, u32> {
+        BTreeMap::from([
+            (Share::of_resource(&self.resource), (settings.cap / 4).max(1)),
+            (Share::of_actor(self.cause.actor.as_deref()), (settings.cap / 2).max(1)),
+        ])
     }
 
     /// Whether the event says that it has created the resource.
@@ -155,6 +164,16 @@ pub struct Otherwise {
     /// Findings that stay, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
+}
+
+/// The last update of a function, which may be one of several that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Deployment {
+    /// When it was made (`LastModified`).
+    pub changed: Timestamp,
+    /// Whether it is still under way (`LastUpdateStatus`).
+    pub is_under_way: bool,
 }
 
 /// The events of one service that concern a guard: its rule delivers these, and no others.
@@ -271,6 +290,13 @@ pub trait Guard {
     /// The surfaces that have to be looked at to judge one of them; none means the whole resource.
     fn together(&self, surface: &Surface) -> Option<BTreeSet<Surface>> {
         Some(BTreeSet::from([surface.clone()]))
+    }
+
+    /// When the function's code or configuration was last changed, where the guard's own update could get in the way of a
+    /// deployment that goes on.
+    fn deployment(&self, facts: &Facts<Self::Context>) -> Option<Deployment> {
+        let _ = facts;
+        None
     }
 
     /// What else is to be looked at, now that this resource was; those looks lead to no others.

@@ -6,7 +6,7 @@ use crate::{
     guard::SurfaceSnapshot,
     ledger::{
         record::Record,
-        state::{Head, History, Pause, SurfaceState},
+        state::{Counted, Head, History, Pause, SurfaceState},
     },
     model::{
         content::Content,
@@ -31,8 +31,8 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// The surfaces' states as they will be, each with the version that was read.
     pub surfaces: Vec<(Surface, SurfaceState)>,
-    /// How many surfaces count against the account's cap, and the cap itself.
-    pub counted: Option<(u32, u32)>,
+    /// What counts against the account's cap.
+    pub counted: Option<Counted>,
     /// The pause, where the commit sets one or ends one.
     pub pause: Option<Pause>,
     /// What the account is to know about values from now on. It replaces what was known before.

@@ -9,6 +9,12 @@ update_looks = 2
 # How many reads of an IAM entity still show what it was before the last change.
 iam_lag = 0
 
+# After how many seconds a message comes again that a function has failed on. On AWS it is the queue's visibility timeout,
+# which is minutes.
+queue_redelivery = 1
+# How many more times each message of a queue that starts a function comes: SQS delivers at least once.
+queue_copies = 0
+
 
 def put(**values):
     """Sets some of them to a number."""

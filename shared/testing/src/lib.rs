@@ -24,7 +24,7 @@ use warden_engine::{
     ledger::{
         chain::verify,
         record::{Reason, Record, Step},
-        state::{Head, History, HourlyChanges, Pause, SurfaceState},
+        state::{Head, History, HourlyChanges, Pause, Share, SurfaceState},
     },
     model::{
         content::Content,
@@ -126,6 +126,9 @@ struct Item {
     version: u64,
 }
 
+/// What was counted in a clock hour: of the account, and of each share.
+type Hour = (u32, BTreeMap<Share, u32>);
+
 type Act<C> = Box<dyn FnOnce(&World<C>)>;
 
 struct Inner<C> {
@@ -134,7 +137,7 @@ struct Inner<C> {
     library: BTreeMap<PolicyArn, Managed>,
     records: BTreeMap<Resource, Vec<(Record, Fingerprint)>>,
     items: HashMap<(String, String), Item>,
-    hours: HashMap<String, u32>,
+    hours: HashMap<String, Hour>,
     announced: Vec<Record>,
     /// The delay queue.
     queue: Vec<Message>,
@@ -610,12 +613,21 @@ impl<C> Ledger for World<C> {
         let pk = resource.to_string();
         self.at(Port::History, |_| Ok(())).await?;
         let before = hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap());
-        let changes = |hour: String| self.inner.borrow().hours.get(&hour).copied().unwrap_or_default();
+        let changes = |hour: String| self.inner.borrow().hours.get(&hour).cloned().unwrap_or_default();
+        let ((this, shares_of_this), (previous, shares)) = (changes(hour(now)), changes(before));
+        let mut of_shares: BTreeMap<Share, HourlyChanges> = BTreeMap::new();
+        for (share, counted) in shares_of_this {
+            of_shares.entry(share).or_default().this = counted;
+        }
+        for (share, counted) in shares {
+            of_shares.entry(share).or_default().previous = counted;
+        }
         Ok(History {
             head: self.item(&pk, "head").unwrap_or_default(),
             surfaces: self.states(resource),
             pause: self.item("account", "pause"),
-            changes: HourlyChanges { this: changes(hour(now)), previous: changes(before) },
+            changes: HourlyChanges { this, previous },
+            shares: of_shares,
             ..History::default()
         })
     }
@@ -645,8 +657,11 @@ fn write<C>(inner: &mut Inner<C>, commit: &Commit) -> Result<(), CommitError> {
     let stale = puts
         .iter()
         .any(|(sk, _, version)| inner.items.get(&(pk.clone(), sk.clone())).map_or(0, |item| item.version) != *version);
-    let full = commit.counted.is_some_and(|(more, cap)| {
-        inner.hours.get(&hour(commit.now)).copied().unwrap_or_default() > cap.saturating_sub(more)
+    let full = commit.counted.as_ref().is_some_and(|counted| {
+        let (all, shares) = inner.hours.get(&hour(commit.now)).cloned().unwrap_or_default();
+        let is_full = |used: u32, cap: u32| used > cap.saturating_sub(counted.changes);
+        let used = |share| shares.get(share).copied().unwrap_or_default();
+        is_full(all, counted.cap) || counted.shares.iter().any(|(share, cap)| is_full(used(share), *cap))
     });
     if stale || full {
         return Err(CommitError::Conflict);
@@ -661,8 +676,12 @@ fn write<C>(inner: &mut Inner<C>, commit: &Commit) -> Result<(), CommitError> {
         let hash = record.hash().unwrap();
         chain.push((record, hash));
     }
-    if let Some((more, _)) = commit.counted {
-        *inner.hours.entry(hour(commit.now)).or_default() += more;
+    if let Some(counted) = &commit.counted {
+        let (all, shares) = inner.hours.entry(hour(commit.now)).or_default();
+        *all += counted.changes;
+        for share in counted.shares.keys() {
+            *shares.entry(share.clone()).or_default() += counted.changes;
+        }
     }
     if let Some(pause) = &commit.pause {
         let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Severity,
-    guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Deployment, Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
@@ -22,6 +22,9 @@ use warden_testing::{
     World,
     guarded::{Guarded, surface},
 };
+
+/// The tag that tells this world when a function was updated last.
+pub(crate) const DEPLOYED: &str = "deployed";
 
 pub(crate) type Home = Guarded<RoleGuard>;
 
@@ -125,6 +128,8 @@ fn fetch_more(
             facts.context.policies.extend(policy_facts(world, policy).map(|known| (policy.clone(), known)));
         }
         Resource::Function(_) => {
+            let deployed = world.fake(&request.resource).tags.get(DEPLOYED).map(|time| time.parse().unwrap());
+            facts.context.deployment = deployed.map(|changed| Deployment { changed, is_under_way: false });
             let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
             let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
             for content in [present, baseline].into_iter().flatten() {

@@ -42,10 +42,6 @@ pub(super) fn resume(
     let lease = now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX);
     let intent = Intent { lease, ..intent.clone() };
     state.intent = Some(intent.clone());
-    // It is over: the message that ends it ends nothing a second time. How often it was waited for is still counted.
-    if let Some(wait) = &mut state.wait {
-        wait.until = wait.until.min(now);
-    }
     Remediation { surface: surface.clone(), intent, changes: changes.to_vec(), revision, resumed: true }
 }
 

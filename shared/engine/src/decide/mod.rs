@@ -19,7 +19,9 @@ use crate::{
     guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
-        state::{Acceptance, Enrolment, Head, History, Intent, Purpose, Replaced, SurfaceState, Tampered},
+        state::{
+            Acceptance, Enrolment, Head, History, HourlyChanges, Intent, Purpose, Replaced, Share, SurfaceState, Tampered,
+        },
     },
     model::{
         content::{Content, Diff},
@@ -34,6 +36,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
@@ -53,6 +56,12 @@ const BYTES_PER_COMMIT: usize = 1024 * 1024;
 /// For so long after a revert IAM may still show what was there before ("changes that I make are not always immediately
 /// visible", <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>; no time is given there).
 const UNSEEN_FOR: SignedDuration = SignedDuration::from_secs(15);
+/// How long a deployment is waited for at most, however often something is changed meanwhile.
+const LONGEST_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(60);
+/// When an update that is under way is looked at again: a zip's takes a second or two.
+const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
+/// What waits for room under the cap does not come all at once, but within so many seconds.
+const SPREAD: u64 = 120;
 /// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
 const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 
@@ -300,7 +309,8 @@ impl<G: Guard> Decider<'_, G> {
             }
             self.weigh(surface, snapshot, judgement, &mut state);
         }
-        if !self.decision.waits.contains_key(surface) {
+        // While a change is made it stays: a run that dies meanwhile is started again by the same message.
+        if !self.decision.waits.contains_key(surface) && state.intent.is_none() {
             state.wait = None;
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
@@ -628,17 +638,23 @@ impl<G: Guard> Decider<'_, G> {
             self.report(surface, content, state, Step::Withheld, &fixed, Some(Reason::NoSafeChange), Some(why), None);
             return;
         }
+        if let Some(until) = self.settles(&plan, state) {
+            self.wait(surface, state, WaitReason::Deployment, Some(until));
+            return;
+        }
         let critical = worst(&fixed) == Some(Severity::Critical);
         if !critical && !self.request.by_operator && !self.history.counted.contains(surface) {
             // A surface counts once, however many calls it takes: many small findings must not outgrow the cap
             // together.
-            let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
-            if used >= self.settings.cap {
-                let reason = Some(Reason::Cap { cap: self.settings.cap });
-                let note = "the account's changes for this hour are used up, so it is left as it is until `warden \
-                            apply`, or until another change here sets the guard off when there is room again";
-                let (note, alert) = (Some(note.to_owned()), Some(Severity::Critical));
+            if let Some((whose, cap, room)) = self.used_up() {
+                let reason = Some(Reason::Cap { cap });
+                let note = format!(
+                    "the {cap} changes an hour of {whose} are used up, so it is left as it is until there is room \
+                     again, which is within the next hours; `warden apply` does it now"
+                );
+                let (note, alert) = (Some(note), Some(Severity::Critical));
                 self.report(surface, content, state, Step::Withheld, &fixed, reason, note, alert);
+                self.wait(surface, state, WaitReason::Cap, Some(spread(surface, room)));
                 return;
             }
             self.decision.counted += 1;
@@ -675,6 +691,42 @@ impl<G: Guard> Decider<'_, G> {
             revision: snapshot.revision.clone(),
             resumed: false,
         });
+    }
+
+    /// Whose changes for this hour are used up, how many they may be, and when there is room again.
+    fn used_up(&self) -> Option<(&'static str, u32, Timestamp)> {
+        let full = |changes: HourlyChanges, cap: u32| {
+            let used = changes.in_last_hour(self.now).saturating_add(self.decision.counted);
+            let counted = HourlyChanges { this: changes.this.saturating_add(self.decision.counted), ..changes };
+            (used >= cap).then(|| counted.room_at(cap, self.now))
+        };
+        if let Some(room) = full(self.history.changes, self.settings.cap) {
+            return Some(("the account", self.settings.cap, room));
+        }
+        let own = Share::of_resource(self.resource());
+        self.request.shares(self.settings).into_iter().find_map(|(share, cap)| {
+            let room = full(self.history.shares.get(&share).copied().unwrap_or_default(), cap)?;
+            let whose = if share == own { "one resource" } else { "changes by one actor" };
+            Some((whose, cap, room))
+        })
+    }
+
+    /// When the deployment is over that may have brought what `plan` takes back, if its change could get in the way of
+    /// the deployment's next. Whoever keeps changing the function is not waited for longer than for any deployment.
+    fn settles(&self, plan: &Plan, state: &SurfaceState) -> Option<Timestamp> {
+        let deployment = self.guard.deployment(self.facts)?;
+        if self.request.by_operator || !plan.changes().iter().any(|change| change.call().updates_function()) {
+            return None;
+        }
+        let waits = state.wait.as_ref().filter(|wait| wait.reason == WaitReason::Deployment);
+        if waits.is_some_and(|wait| self.now.duration_since(wait.since) > LONGEST_DEPLOYMENT) {
+            return None;
+        }
+        let last = deployment.changed.max(self.request.cause.time.unwrap_or(Timestamp::MIN)).min(self.now);
+        let over = last.saturating_add(self.settings.settle).unwrap_or(last);
+        let soon = self.now.saturating_add(UNDER_WAY).unwrap_or(self.now);
+        let over = if deployment.is_under_way { over.max(soon) } else { over };
+        (over > self.now).then_some(over)
     }
 
     /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
@@ -730,6 +782,13 @@ impl<G: Guard> Decider<'_, G> {
             ..self.template.clone()
         });
     }
+}
+
+/// A time from `room` on that is the surface's own.
+fn spread(surface: &Surface, room: Timestamp) -> Timestamp {
+    let own = Fingerprint::of(&json!(surface)).to_string();
+    let part = own.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default() % SPREAD;
+    room.saturating_add(SignedDuration::from_secs(i64::try_from(part).unwrap_or_default())).unwrap_or(room)
 }
 
 /// Whether the ledger can hold such content.

@@ -5,7 +5,7 @@ use crate::{
     ledger::record::RecordId,
     model::{
         content::{Content, FindingKey},
-        surface::Surface,
+        surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
@@ -15,6 +15,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_finding::{Finding, Severity};
 
@@ -340,6 +341,9 @@ pub struct History {
     /// How many surfaces were put right in this clock hour and in the one before. Those with critical findings do not
     /// count.
     pub changes: HourlyChanges,
+    /// The same, of each resource and of each actor.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Share, HourlyChanges>,
 }
 
 impl History {
@@ -368,6 +372,61 @@ impl History {
     }
 }
 
+/// Who shares in the account's cap: a resource, or an actor. It is known by a hash, so that nobody chooses the names that
+/// are counted by, nor how long they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Share(String);
+
+impl Share {
+    /// The length of its text.
+    pub const LENGTH: usize = 32;
+
+    /// A resource's share.
+    pub fn of_resource(resource: &Resource) -> Share {
+        Share::of(&json!(["resource", resource.to_string()]))
+    }
+
+    /// The share of whoever made the change. All whom no event names have one together.
+    pub fn of_actor(actor: Option<&str>) -> Share {
+        Share::of(&json!(["actor", actor.map(principal)]))
+    }
+
+    fn of(what: &Value) -> Share {
+        Share(Fingerprint::of(what).to_string().chars().take(Share::LENGTH).collect())
+    }
+
+    /// Reads its text.
+    pub fn read(text: &str) -> Option<Share> {
+        let is_hash = text.len() == Share::LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then(|| Share(text.to_owned()))
+    }
+
+    /// Its text: hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An actor without what the caller chooses: the name of a role's session, or of a federated user.
+fn principal(actor: &str) -> &str {
+    let chosen = if actor.contains(":assumed-role/") { 1 } else { 0 };
+    match actor.match_indices('/').nth(chosen) {
+        Some((end, _)) if chosen == 1 || actor.contains(":federated-user/") => actor.get(..end).unwrap_or(actor),
+        Some(_) | None => actor,
+    }
+}
+
+/// What a commit counts against the account's cap, in this clock hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many surfaces.
+    pub changes: u32,
+    /// The account's cap.
+    pub cap: u32,
+    /// Whose shares they come out of, and the cap of each.
+    pub shares: BTreeMap<Share, u32>,
+}
+
 /// Surfaces put right, counted by the clock hour, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourlyChanges {
@@ -386,11 +445,56 @@ impl HourlyChanges {
         let earlier = u64::from(self.previous) * reach / 3600;
         self.this.saturating_add(u32::try_from(earlier).unwrap_or(u32::MAX))
     }
+
+    /// When there is room under `cap` again, if nothing else is counted meanwhile: a time after `now`.
+    pub fn room_at(self, cap: u32, now: Timestamp) -> Timestamp {
+        let hour = now.as_second() - now.as_second().rem_euclid(3600);
+        // In the next hour this one is the one before.
+        let (hour, this, previous) =
+            if self.this < cap { (hour, self.this, self.previous) } else { (hour.saturating_add(3600), 0, self.this) };
+        let free = u64::from(cap.saturating_sub(this)) * 3600 / u64::from(previous.max(1));
+        let into = i64::try_from(3600_u64.saturating_sub(free.min(3600))).unwrap_or(3600).saturating_add(1);
+        let room = Timestamp::from_second(hour.saturating_add(into)).unwrap_or(Timestamp::MAX);
+        room.max(now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_caller_chooses_gives_no_share_of_its_own() {
+        let of = |actor: &str| Share::of_actor(Some(actor));
+        let role = "arn:aws:sts::111122223333:assumed-role/deploy";
+        assert_eq!(of(&format!("{role}/ci")), of(&format!("{role}/ci-2")));
+        assert_ne!(of(&format!("{role}/ci")), of(&format!("{role}2/ci")));
+        let federated = "arn:aws:sts::111122223333:federated-user";
+        assert_eq!(of(&format!("{federated}/a")), of(&format!("{federated}/b")));
+        let user = "arn:aws:iam::111122223333:user";
+        assert_ne!(of(&format!("{user}/a")), of(&format!("{user}/b")));
+        assert_ne!(of("x"), Share::of_actor(None));
+        assert_eq!(Share::read(of("x").as_str()), Some(of("x")));
+        assert_eq!(Share::read("changes"), None);
+    }
+
+    #[test]
+    fn there_is_room_when_the_sixty_minutes_reach_over_less() {
+        #[track_caller]
+        fn check(time: &str, (this, previous): (u32, u32), expected: &str) {
+            let changes = HourlyChanges { this, previous };
+            let now: Timestamp = time.parse().unwrap();
+            let room = changes.room_at(20, now);
+            assert_eq!(room, expected.parse().unwrap());
+            let into_next = room.as_second() / 3600 > now.as_second() / 3600;
+            let then = if into_next { HourlyChanges { this: 0, previous: this } } else { changes };
+            assert!(then.in_last_hour(room) < 20, "{then:?}");
+        }
+        check("2026-11-21T10:10:00Z", (20, 0), "2026-11-21T11:00:01Z");
+        check("2026-11-21T10:10:00Z", (40, 0), "2026-11-21T11:30:01Z");
+        check("2026-11-21T10:10:00Z", (10, 20), "2026-11-21T10:30:01Z");
+        check("2026-11-21T10:40:00Z", (10, 20), "2026-11-21T10:40:01Z");
+    }
 
     #[test]
     fn the_previous_hour_counts_as_far_as_sixty_minutes_reach_into_it() {

@@ -67,6 +67,8 @@ pub struct Settings {
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,
+    /// How long nothing of a function has to be changed before a deployment counts as over.
+    pub settle: SignedDuration,
     /// How long the sleeps of one invocation of a guard may last together.
     pub patience: SignedDuration,
     /// Patterns with `*` for the ARNs of resources that are never changed.
@@ -102,6 +104,7 @@ impl Settings {
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
         "WARDEN_SECRET_LAYERS",
+        "WARDEN_SETTLE_SECONDS",
         "WARDEN_PRE_EXISTING",
         "WARDEN_THRESHOLD",
         "WARDEN_TRUSTED_ACCOUNTS",
@@ -222,6 +225,7 @@ impl Settings {
             },
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
+            settle: seconds("WARDEN_SETTLE_SECONDS", 10)?,
             patience: SignedDuration::from_secs(1),
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {

@@ -304,6 +304,12 @@ pub enum Call {
 }
 
 impl Call {
+    /// Whether it updates a function's configuration, so that the function's next update is refused while it lasts
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+    pub fn updates_function(&self) -> bool {
+        matches!(self, Call::UpdateFunctionRole { .. } | Call::UpdateEnvironment(_))
+    }
+
     /// The operation's name in the API.
     pub const fn operation(&self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use crate::{
     decide::outcome::Ending,
     ledger::state::Intent,
     model::surface::{Resource, Surface},
+    name::fingerprint::Fingerprint,
     plan::{Change, RevisionId},
     ports::{Clock, World},
     run::patience::Patience,
@@ -78,11 +79,12 @@ async fn make<W: World>(
     for (index, change) in changes.iter().enumerate() {
         if index > 0 {
             // The change before moved the lock on.
-            match snapshot(world, resource, surface, change).await? {
+            let before = changes.get(..index).unwrap_or_default();
+            match shown(world, patience, resource, surface, before, change).await? {
                 Seen::Before(fresh) => revision = fresh,
                 Seen::After if change.call().goes_on_unseen() => {}
                 Seen::After => continue,
-                Seen::Other => return Ok(Ending::Overtaken),
+                Seen::Other(_) => return Ok(Ending::Overtaken),
             }
         }
         let (mut tries, mut doubts) = (0, 0);
@@ -132,7 +134,7 @@ async fn make<W: World>(
             // The answer may have been lost, or the lock moved without the content: what the surface holds now decides.
             match snapshot(world, resource, surface, change).await? {
                 Seen::After if !change.call().goes_on_unseen() => break,
-                Seen::Other => return Ok(Ending::Overtaken),
+                Seen::Other(_) => return Ok(Ending::Overtaken),
                 Seen::Before(_) | Seen::After if error.kind == ErrorKind::Gone => {
                     return Ok(Ending::Failed(error.to_string()));
                 }
@@ -150,7 +152,37 @@ async fn make<W: World>(
 enum Seen {
     Before(Option<RevisionId>),
     After,
-    Other,
+    /// Something else, by its fingerprint; none where the resource is gone.
+    Other(Option<Fingerprint>),
+}
+
+/// What the surface holds once the changes `made` show. IAM may show for a while what was there before one of them:
+/// that is waited for, and nobody has overtaken anything.
+async fn shown<W: World>(
+    world: &W,
+    patience: &Patience,
+    resource: &Resource,
+    surface: &Surface,
+    made: &[Change],
+    change: &Change,
+) -> Result<Seen, CallError> {
+    for attempt in 0..TRIES {
+        let seen = snapshot(world, resource, surface, change).await?;
+        let Seen::Other(Some(now)) = &seen else { return Ok(seen) };
+        if !surface.is_of_iam() || made.iter().all(|earlier| earlier.expects() != *now) {
+            return Ok(seen);
+        }
+        if patience.is_over() {
+            break;
+        }
+        patience.sleep(world, jittered(world, attempt + SETTLING)).await;
+    }
+    Err(CallError {
+        kind: ErrorKind::Busy,
+        operation: change.call().operation(),
+        target: resource.to_string(),
+        message: "IAM does not show the change before this one yet; what is left is resumed".into(),
+    })
 }
 
 async fn snapshot<W: World>(
@@ -159,13 +191,13 @@ async fn snapshot<W: World>(
     surface: &Surface,
     change: &Change,
 ) -> Result<Seen, CallError> {
-    let Some(snapshot) = world.snapshot(resource, surface).await? else { return Ok(Seen::Other) };
+    let Some(snapshot) = world.snapshot(resource, surface).await? else { return Ok(Seen::Other(None)) };
     let now = snapshot.content.fingerprint();
     Ok(if now == change.leaves() {
         Seen::After
     } else if now == change.expects() {
         Seen::Before(snapshot.revision)
     } else {
-        Seen::Other
+        Seen::Other(Some(now))
     })
 }

@@ -5,7 +5,7 @@ use crate::{
     ledger::{
         chain::append,
         record::{Draft, Record, Step},
-        state::{History, Pause, SurfaceState, next_version},
+        state::{Counted, History, Pause, SurfaceState, next_version},
     },
     model::{
         cloudtrail::Cause,
@@ -73,8 +73,8 @@ pub(crate) struct Entry {
     pub(crate) drafts: Vec<Draft>,
     /// The states that change.
     pub(crate) surfaces: Vec<(Surface, SurfaceState)>,
-    /// Surfaces put right to count against the account's cap, and the cap.
-    pub(crate) counted: Option<(u32, u32)>,
+    /// Surfaces put right to count against the account's cap.
+    pub(crate) counted: Option<Counted>,
     /// The pause, where the commit sets one or ends one.
     pub(crate) pause: Option<Pause>,
     /// What the account learns about values, or unlearns.

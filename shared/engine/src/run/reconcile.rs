@@ -12,7 +12,7 @@ use crate::{
     guard::{Facts, Fetch, Guard, ReconcileRequest, SurfaceSnapshot},
     ledger::{
         record::{Draft, Record, Step},
-        state::{History, Intent, SurfaceState},
+        state::{Counted, History, Intent, SurfaceState},
     },
     model::{
         settings::Settings,
@@ -208,7 +208,11 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let entry = Entry {
             drafts: decision.drafts,
             surfaces: decision.states.into_iter().collect(),
-            counted: (decision.counted > 0).then_some((decision.counted, self.settings.cap)),
+            counted: (decision.counted > 0).then(|| Counted {
+                changes: decision.counted,
+                cap: self.settings.cap,
+                shares: self.request.shares(self.settings),
+            }),
             known: decision.known,
             ..Entry::default()
         };
@@ -447,8 +451,9 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 self.send(BTreeMap::from([(surface.clone(), wait.clone())])).await?;
                 false
             }
-            Some(wait) => is_own(&wait),
-            None => false,
+            Some(wait) => is_own(&wait) || history.tampered.is_some(),
+            // Whoever damages the state of what waits does not make the guard forget it.
+            None => history.tampered.is_some(),
         };
         Ok(self.is_due)
     }

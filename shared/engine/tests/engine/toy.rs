@@ -223,6 +223,12 @@ impl Stage {
         })
     }
 
+    /// The same event, by somebody else.
+    pub(crate) fn by(&self, actor: &str, mut event: Value) -> Value {
+        event["detail"]["userIdentity"]["arn"] = json!(format!("arn:aws:iam::111122223333:user/{actor}"));
+        event
+    }
+
     /// Lets the guard handle an event, which must succeed, and what comes back by its delay queue within minutes.
     pub(crate) async fn deliver(&self, event: &Value) -> Report {
         let report = match self.try_deliver(event).await.unwrap() {
