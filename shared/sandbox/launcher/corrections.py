@@ -119,7 +119,9 @@ def _function_to_be_made(body, region, account_id):
 
 
 def resource_tags_of_qualified_functions():
-    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's."""
+    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's. (The service
+    authorization reference gives the key to the resource types `function alias` and `function version` too, which can
+    have no tags of their own.)"""
     find = tagging.resource_tags
 
     def tags(arn):
