@@ -136,6 +136,10 @@ fn from_json(exchange: &Exchange<'_>) -> Map<String, Value> {
             parameters.insert(name, json!(value));
         }
     }
+    // Emptied, and there also where none was sent (? sent-environment).
+    if exchange.operation.name == "UpdateFunctionConfiguration" {
+        parameters.entry("environment").or_insert_with(|| json!({}));
+    }
     parameters
 }
 

@@ -128,6 +128,8 @@ pub enum Setting {
     IamLag(u32),
     /// How many more times each message of a queue that starts a function comes.
     QueueCopies(u32),
+    /// How many a page of IAM's lists has at most.
+    IamPage(u32),
 }
 
 /// A running local account. Dropping it ends it.
@@ -253,6 +255,7 @@ impl Sandbox {
             Setting::UpdateLooks(value) => ("update_looks", value),
             Setting::IamLag(value) => ("iam_lag", value),
             Setting::QueueCopies(value) => ("queue_copies", value),
+            Setting::IamPage(value) => ("iam_page", value),
         };
         self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
     }
