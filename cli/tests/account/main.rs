@@ -142,7 +142,13 @@ impl Account {
         let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets), ("ProtectLedger", protect)];
+        let concurrency = if guards.contains(&"concurrency-guard") { "on" } else { "off" };
+        let parameters = [
+            ("LeaseSeconds", "2"),
+            ("GuardConcurrency", concurrency),
+            ("GuardSecrets", secrets),
+            ("ProtectLedger", protect),
+        ];
         let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",

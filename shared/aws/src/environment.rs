@@ -473,6 +473,7 @@ impl Aws {
                 | ErrorKind::Refused
                 | ErrorKind::Stale
                 | ErrorKind::PublicPolicy
+                | ErrorKind::UnreservedConcurrency
                 | ErrorKind::Bug => Ok(CodeSigning::Unknown(error.message)),
             },
         }
