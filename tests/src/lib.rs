@@ -2,6 +2,7 @@
 //! administrator who changes things there with an ordinary SDK client.
 
 pub mod benchmark;
+mod concurrency;
 pub mod environment;
 pub mod events;
 mod iam;
@@ -72,6 +73,11 @@ impl Account {
     /// An account in which secret-guard works beside the others.
     pub async fn with_secrets_guarded(parameters: &[(&str, &str)]) -> Account {
         Account::deployed(&["access-guard", "role-guard", "secret-guard"], parameters).await
+    }
+
+    /// An account in which concurrency-guard works beside the others.
+    pub async fn with_concurrency_guarded(parameters: &[(&str, &str)]) -> Account {
+        Account::deployed(&["access-guard", "role-guard", "concurrency-guard"], parameters).await
     }
 
     async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
@@ -335,6 +341,7 @@ pub async fn deploy(
         ("LeaseSeconds", "5"),
         ("BreakerPauseSeconds", "1"),
         ("SettleSeconds", "0"),
+        ("GuardConcurrency", if names.contains(&"concurrency-guard") { "on" } else { "off" }),
         ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
     ];
     all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));

@@ -77,7 +77,8 @@ async fn verdict(aws: &Aws, resource: Result<Resource, CallError>) -> Result<Ver
         | ErrorKind::Denied
         | ErrorKind::NotOffered
         | ErrorKind::Refused
-        | ErrorKind::PublicPolicy => Err(error),
+        | ErrorKind::PublicPolicy
+        | ErrorKind::UnreservedConcurrency => Err(error),
     };
     let resource = match resource {
         Ok(resource) => resource,

@@ -142,7 +142,13 @@ impl Account {
         let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets), ("ProtectLedger", protect)];
+        let concurrency = if guards.contains(&"concurrency-guard") { "on" } else { "off" };
+        let parameters = [
+            ("LeaseSeconds", "2"),
+            ("GuardConcurrency", concurrency),
+            ("GuardSecrets", secrets),
+            ("ProtectLedger", protect),
+        ];
         let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
@@ -854,4 +860,22 @@ async fn an_undo_asks_for_more_than_a_yes_where_what_comes_back_is_not_what_was_
     account.settle().await;
     assert_eq!(attached().await, 1);
     account.warden(&["audit", "verify"]).check(0, &[]);
+}
+
+#[tokio::test]
+async fn whoever_opts_a_function_in_with_concurrency_guard_is_told_what_is_set_and_what_would_be() {
+    let account = Account::with(&["access-guard", "role-guard", "concurrency-guard"]).await;
+    let opt_in = ["opt-in", "shop", "--guard", "concurrency"];
+    account.warden(&opt_in).check(1, &["no concurrency is reserved for it, and it has no cap: set one with the tag"]);
+    let tag = account.lambda.tag_resource().resource("arn:aws:lambda:us-east-1:111122223333:function:shop");
+    tag.tags("warden:max-concurrency", "10").send().await.expect("tagged");
+    account.warden(&opt_in).check(
+        1,
+        &["its cap is 10, by the tag `warden:max-concurrency`; it would be set to 10", "unbounded-concurrency"],
+    );
+    let put = account.lambda.put_function_concurrency().function_name("shop").reserved_concurrent_executions(5);
+    put.send().await.expect("reserved");
+    account
+        .warden(&["opt-in", "shop", "--guard", "concurrency", "--yes"])
+        .check(0, &["its reserved concurrency is 5, and its cap is 10", "shop: opted in."]);
 }

@@ -56,7 +56,10 @@ pub(crate) fn judge_all(facts: &Facts, settings: &Settings) -> BTreeMap<Surface,
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
             | Surface::Environment(_)
-            | Surface::Secret(_) => judge(facts, surface, settings),
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => judge(facts, surface, settings),
         };
         (surface.clone(), judgement)
     });

@@ -329,7 +329,12 @@ async fn around(
 async fn bounded(aws: &Aws, role: &str) -> Result<Bounded, CallError> {
     let unsure = |error: CallError| match error.kind {
         ErrorKind::Gone | ErrorKind::Denied | ErrorKind::NotOffered | ErrorKind::Refused => Ok(Bounded::Unsure),
-        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::PublicPolicy | ErrorKind::Bug => Err(error),
+        ErrorKind::Retry
+        | ErrorKind::Stale
+        | ErrorKind::Busy
+        | ErrorKind::PublicPolicy
+        | ErrorKind::UnreservedConcurrency
+        | ErrorKind::Bug => Err(error),
     };
     let Ok(name) = role.parse() else { return Ok(Bounded::Unsure) };
     let policy = match aws.role(&name).await {

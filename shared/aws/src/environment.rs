@@ -475,6 +475,7 @@ impl Aws {
                 | ErrorKind::Refused
                 | ErrorKind::Stale
                 | ErrorKind::PublicPolicy
+                | ErrorKind::UnreservedConcurrency
                 | ErrorKind::Bug => Ok(CodeSigning::Unknown(error.message)),
             },
         }

@@ -8,6 +8,7 @@ mod account;
 mod attestation;
 mod audit_events;
 mod clock;
+mod concurrency;
 mod delay_queue;
 mod environment;
 mod error;

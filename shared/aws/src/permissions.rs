@@ -22,5 +22,6 @@ pub const OPERATOR: &[&str] = &[
     "iam:DeleteRolePermissionsBoundary",
     "lambda:AddLayerVersionPermission",
     "lambda:AddPermission",
+    "lambda:DeleteFunctionConcurrency",
     "lambda:GetFunctionConfiguration",
 ];

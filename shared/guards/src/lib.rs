@@ -4,6 +4,7 @@
 //! does is written once, for every [`Guard`].
 
 use access_guard::AccessGuard;
+use concurrency_guard::ConcurrencyGuard;
 use futures::future::{self, LocalBoxFuture};
 use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
@@ -51,7 +52,7 @@ macro_rules! guards {
     };
 }
 
-guards![RoleGuard, AccessGuard, SecretGuard];
+guards![RoleGuard, AccessGuard, SecretGuard, ConcurrencyGuard];
 
 /// The names of all guards, such as `access-guard`, in the order of the list.
 pub fn names() -> Vec<&'static str> {
@@ -223,6 +224,7 @@ where
             let now = aws.now();
             let Some(mut facts) = aws.fetch(self, request, settings).await? else { return Ok(None) };
             let mut history = aws.history(&request.resource, now).await?;
+            history.forget_past_refusals(now);
             if request.by_operator {
                 history.forget_refusals(now);
             }
@@ -302,6 +304,9 @@ mod tests {
             "role",
             "environment",
             "secret/DB_PASSWORD",
+            "concurrency",
+            "provisioned-concurrency:live",
+            "recursion",
             "attachment/arn:aws:iam::aws:policy/A",
             "managed-policy/arn:aws:iam::111122223333:policy/a",
         ] {

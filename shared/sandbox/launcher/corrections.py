@@ -14,6 +14,7 @@ from ministack.core.responses import error_response_json, get_region, json_respo
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
 import async_failures
+import concurrency
 import context_keys
 import dropped_properties
 import environment_keys
@@ -25,7 +26,6 @@ import managed_instances
 import principals
 import secret_policies
 import secret_versions
-import settings
 import stacks
 import tracing
 
@@ -37,7 +37,6 @@ def apply():
     resource_tags_of_qualified_functions()
     condition_keys()
     tags_of_get_function()
-    unreserved_concurrency()
     tags_on_creation()
     pass_role()
     principal_arn_of_a_session()
@@ -59,6 +58,7 @@ def apply():
     principals.apply()
     function_policy.apply()
     managed_instances.apply()
+    concurrency.apply()
     secret_policies.principals_exist()
     secret_versions.apply()
     stacks.apply()
@@ -191,24 +191,6 @@ def tags_of_get_function():
         return json_response(found)
 
     lambda_svc._get_function = function
-
-
-def unreserved_concurrency():
-    """Lambda keeps some of the account's concurrency for functions that reserve none, and refuses what would take it."""
-    put = lambda_svc._put_function_concurrency
-
-    def reserve(name, data):
-        wanted = int(data.get("ReservedConcurrentExecutions") or 0)
-        others = sum(function.get("concurrency") or 0
-                     for other, function in lambda_svc._functions.items() if other != name)
-        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < settings.unreserved_floor:
-            return lambda_svc.error_response_json(
-                "InvalidParameterValueException",
-                "Specified ReservedConcurrentExecutions for function decreases account's "
-                f"UnreservedConcurrentExecution below its minimum value of [{settings.unreserved_floor}].", 400)
-        return put(name, data)
-
-    lambda_svc._put_function_concurrency = reserve
 
 
 def tags_on_creation():

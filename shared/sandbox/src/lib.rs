@@ -119,6 +119,8 @@ impl Default for Options {
 /// `launcher/settings.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// How many environments the account may run at once.
+    AccountConcurrency(u32),
     /// How much of the account's concurrency Lambda keeps for functions that reserve none.
     UnreservedFloor(u32),
     /// For how many looks at a function, a read of its configuration or an update that is refused, an update of it is
@@ -251,6 +253,7 @@ impl Sandbox {
     /// When the account does not answer.
     pub async fn set(&self, setting: Setting) -> Result<(), SandboxError> {
         let (name, value) = match setting {
+            Setting::AccountConcurrency(value) => ("account_concurrency", value),
             Setting::UnreservedFloor(value) => ("unreserved_floor", value),
             Setting::UpdateLooks(value) => ("update_looks", value),
             Setting::IamLag(value) => ("iam_lag", value),

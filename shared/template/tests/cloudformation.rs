@@ -1329,3 +1329,57 @@ fn a_parameter_that_takes_an_arn_alone_is_no_secret() {
         assert_eq!(found[0].finding.severity, Severity::Medium, "{free}");
     }
 }
+
+/// What the cap is stands in the function's own tag; without one there is nothing to say of what is reserved.
+#[test]
+fn a_functions_concurrency_is_judged_by_the_cap_in_its_tag() {
+    let check = |properties: &str, rest: &str, expected: &[&str]| {
+        let parameters = "Parameters: {Many: {Type: Number}}";
+        let function = format!("  Pay: {{Type: AWS::Lambda::Function, Properties: {{{properties}}}}}");
+        check(&format!("{parameters}\nResources:\n{function}\n{rest}"), expected);
+    };
+    let capped = |properties: &str| {
+        let more = if properties.is_empty() { String::new() } else { format!(", {properties}") };
+        format!("Tags: [{{Key: 'warden:max-concurrency', Value: '10'}}]{more}")
+    };
+    check("", "", &[]);
+    check("ReservedConcurrentExecutions: 500", "", &[]);
+    let unbounded = "high unbounded-concurrency Pay.ReservedConcurrentExecutions";
+    check(&capped(""), "", &[unbounded]);
+    check(&capped("ReservedConcurrentExecutions: 10"), "", &[]);
+    check(&capped("ReservedConcurrentExecutions: 0"), "", &[]);
+    let above = "high concurrency-above-cap Pay.ReservedConcurrentExecutions";
+    check(&capped("ReservedConcurrentExecutions: 11"), "", &[above]);
+    let later = "? Pay.ReservedConcurrentExecutions known only at deployment";
+    check(&capped("ReservedConcurrentExecutions: !Ref Many"), "", &[later]);
+    check(&capped("CapacityProviderConfig: {}"), "", &[]);
+    check("RecursiveLoop: Terminate", "", &[]);
+    check("RecursiveLoop: Allow", "", &["high recursion-allowed Pay.RecursiveLoop"]);
+    let versions = "  One: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref Pay, ProvisionedConcurrencyConfig: \
+                    {ProvisionedConcurrentExecutions: 6}}}\n  Live: {Type: AWS::Lambda::Alias, Properties: {Name: live, \
+                    FunctionName: !GetAtt Pay.Arn, ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 5}}}\n";
+    let provisioned = [
+        "medium provisioned-above-cap One.ProvisionedConcurrencyConfig",
+        "medium provisioned-above-cap Live.ProvisionedConcurrencyConfig",
+    ];
+    check(&capped("ReservedConcurrentExecutions: 10"), versions, &provisioned);
+    check("", versions, &[]);
+}
+
+#[test]
+fn the_concurrency_of_a_function_of_sam_is_judged_with_what_globals_says() {
+    let check = |global: &str, properties: &str, expected: &[&str]| {
+        let function = format!("  Pay: {{Type: AWS::Serverless::Function, Properties: {{{properties}}}}}");
+        let template = format!("Globals: {{Function: {{{global}}}}}\nResources:\n{function}\n");
+        let found: Vec<String> = said(&template).into_iter().filter(|line| !line.starts_with('?')).collect();
+        assert_eq!(found, expected, "{template}");
+    };
+    let capped = "Tags: {'warden:max-concurrency': '10'}";
+    check(capped, "", &["high unbounded-concurrency Pay.ReservedConcurrentExecutions"]);
+    check(capped, "ReservedConcurrentExecutions: 10", &[]);
+    check("ReservedConcurrentExecutions: 20", capped, &["high concurrency-above-cap Pay.ReservedConcurrentExecutions"]);
+    check("RecursiveLoop: Allow", "", &["high recursion-allowed Pay.RecursiveLoop"]);
+    let provisioned = "ReservedConcurrentExecutions: 10, AutoPublishAlias: live, ProvisionedConcurrencyConfig: \
+                       {ProvisionedConcurrentExecutions: 11}";
+    check(capped, provisioned, &["medium provisioned-above-cap Pay.ProvisionedConcurrencyConfig"]);
+}

@@ -95,6 +95,10 @@ pub struct FakeResource {
 impl FakeResource {
     fn put(&mut self, surface: &Surface, content: Content) {
         *self.revisions.entry(surface.clone()).or_default() += 1;
+        if *surface == Surface::Concurrency {
+            // Reserved concurrency has no lock, and moves that of the configuration.
+            *self.revisions.entry(Surface::Role(None)).or_default() += 1;
+        }
         if let Some(document) = content.document() {
             self.texts.insert(surface.clone(), document.to_string());
         }
@@ -400,7 +404,10 @@ impl<C> World<C> {
                     | Surface::ResourcePolicy(_)
                     | Surface::LayerPolicy(_)
                     | Surface::Environment(_)
-                    | Surface::Secret(_) => None,
+                    | Surface::Secret(_)
+                    | Surface::Concurrency
+                    | Surface::ProvisionedConcurrency(_)
+                    | Surface::Recursion => None,
                 };
                 if !content.is_absent() {
                     contents.insert((resource.clone(), surface.clone()), (content, written));
@@ -720,9 +727,18 @@ impl<C> Account for World<C> {
         })
     }
 
-    /// This world has one lock for each surface.
-    async fn lock(&self, _: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
-        Ok(judged.cloned())
+    /// This world has one lock for each surface; what Lambda has no lock for has to be what the change expects.
+    async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
+        let (resource, surface) = target(change.call());
+        if !matches!(surface, Surface::Concurrency | Surface::Recursion) {
+            return Ok(judged.cloned());
+        }
+        let found = self.at(Port::Snapshot, |_| Ok(())).await.map(|()| self.content(&resource, &surface))?;
+        if found.fingerprint() == change.expects() {
+            Ok(None)
+        } else {
+            Err(Self::error(ErrorKind::Stale, Port::Snapshot))
+        }
     }
 
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
@@ -787,6 +803,10 @@ pub fn target(call: &Call) -> (Resource, Surface) {
         }
         Call::UpdateFunctionRole { function, .. } => (Resource::Function(function.clone()), Surface::Role(None)),
         Call::UpdateEnvironment(update) => (Resource::Function(update.function.clone()), Surface::Environment(None)),
+        Call::PutFunctionConcurrency { function, .. } | Call::DeleteFunctionConcurrency { function } => {
+            (Resource::Function(function.clone()), Surface::Concurrency)
+        }
+        Call::PutFunctionRecursionConfig { function, .. } => (Resource::Function(function.clone()), Surface::Recursion),
         Call::RotateSecret(rotation) => {
             (Resource::Function(rotation.function.clone()), Surface::Secret(rotation.variable.clone()))
         }

@@ -11,11 +11,14 @@ use warden_engine::{
     ledger::record::{Record, Step},
     model::{
         cloudtrail::Cause,
+        concurrency,
         content::Content,
         surface::{Resource, Surface},
         tags::Mode,
     },
 };
+
+use warden_testing::Port;
 
 async fn guarded() -> Home {
     opt_in(open(&[])).await
@@ -271,4 +274,18 @@ fn opting_in_says_which_statements_would_go_and_what_they_are_known_for() {
         said[1].starts_with("Statement[2] of ") && said[1].ends_with("would lose what is wrong with it"),
         "{said:?}"
     );
+}
+
+/// Reserved concurrency takes no RevisionId and moves the function's: a call that was locked by the earlier one gets 412,
+/// and is made again on what is read then.
+#[tokio::test]
+async fn a_reservation_that_is_made_meanwhile_does_not_keep_a_role_from_being_put_back() {
+    let home = guarded().await;
+    home.put(&shop(), &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
+    home.meanwhile(Port::Call, |world| world.put(&shop(), &Surface::Concurrency, concurrency::reserved(Some(5))));
+    let calls = home.calls_at(Port::Call);
+    home.deliver(&home.event("UpdateFunctionConfiguration", json!({"functionName": "shop"}))).await;
+    assert_eq!(home.content(&shop(), &Surface::Role(None)), Content::new(json!({"Role": role("shop")})));
+    assert_eq!(home.calls_at(Port::Call) - calls, 2, "refused by 412, and made again");
+    assert_eq!(home.steps(Step::Failed), vec![]);
 }

@@ -354,7 +354,6 @@ impl<G: Guard> Decider<'_, G> {
     fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
-        state.refused.retain(|refusal| refusal.counts(self.now));
         let there = content.fragments();
         state.acceptances.retain(|acceptance| {
             acceptance.is_in_force(self.now) && acceptance.findings.iter().any(|key| there.contains(&key.fragment))

@@ -60,9 +60,9 @@ impl Ending {
 
     /// What the surface's state remembers of it.
     fn refusal(&self, intent: &Intent, now: Timestamp) -> Option<Refusal> {
-        let Ending::NotTaken { operation, for_content, .. } = self else { return None };
+        let Ending::NotTaken { operation, for_content, why } = self else { return None };
         let plan = for_content.then(|| intent.plan.fingerprint());
-        intent.has_otherwise.then(|| Refusal { operation: (*operation).to_owned(), plan, at: now })
+        intent.has_otherwise.then(|| Refusal { operation: (*operation).to_owned(), plan, at: now, why: why.clone() })
     }
 }
 

@@ -171,6 +171,9 @@ pub struct Refusal {
     pub plan: Option<Fingerprint>,
     /// When AWS refused it.
     pub at: Timestamp,
+    /// What AWS said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 impl Refusal {
@@ -363,6 +366,13 @@ impl History {
     pub fn forget_refusals(&mut self, since: Timestamp) {
         for state in self.surfaces.values_mut() {
             state.refused.retain(|refusal| refusal.at >= since);
+        }
+    }
+
+    /// Forgets what AWS had not taken so long ago that it counts no more.
+    pub fn forget_past_refusals(&mut self, now: Timestamp) {
+        for state in self.surfaces.values_mut() {
+            state.refused.retain(|refusal| refusal.counts(now));
         }
     }
 

@@ -40,6 +40,26 @@ impl UrlAuthType {
     }
 }
 
+/// What Lambda does about a function that invokes itself, through services that it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecursiveLoop {
+    /// It goes on.
+    Allow,
+    /// After about 16 rounds it is ended ("Use Lambda recursive loop detection" in the Lambda developer guide). What a
+    /// function starts with.
+    Terminate,
+}
+
+impl RecursiveLoop {
+    /// The value as AWS writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RecursiveLoop::Allow => "Allow",
+            RecursiveLoop::Terminate => "Terminate",
+        }
+    }
+}
+
 /// One version of a managed policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyVersion {
@@ -283,6 +303,26 @@ pub enum Call {
     /// stored in Secrets Manager and read back. These are several requests, which count as one change, because the
     /// environment alone tells how far it came. Made again after an interruption, none of them does anything twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
+    /// Reserves concurrency for a function, and no more than that much for it. Lambda offers no lock here and below, and
+    /// changes the function's RevisionId.
+    PutFunctionConcurrency {
+        /// The function that the concurrency is for.
+        function: FunctionArn,
+        /// How much; 0 stops the function, which no guard does, but an undo may.
+        reserved: u32,
+    },
+    /// Takes a function's reserved concurrency away. No guard does this, but an undo may.
+    DeleteFunctionConcurrency {
+        /// The function whose concurrency is reserved no more.
+        function: FunctionArn,
+    },
+    /// Sets whether Lambda ends recursive loops of a function.
+    PutFunctionRecursionConfig {
+        /// The function that may or may not invoke itself.
+        function: FunctionArn,
+        /// The new setting.
+        recursive_loop: RecursiveLoop,
+    },
     /// Gives one variable another value, in the secret that its reference names. The call does not hold the value. So
     /// only the command that was given the value can make it, or an undo, which finds the value in an earlier version.
     RotateSecret(Box<Rotation>),
@@ -334,6 +374,9 @@ impl Call {
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
+            Call::PutFunctionConcurrency { .. } => "PutFunctionConcurrency",
+            Call::DeleteFunctionConcurrency { .. } => "DeleteFunctionConcurrency",
+            Call::PutFunctionRecursionConfig { .. } => "PutFunctionRecursionConfig",
             Call::RotateSecret(_) => "PutSecretValue",
             Call::DeleteSecrets { .. } => "DeleteSecret",
             Call::RestoreSecrets { .. } => "RestoreSecret",
@@ -366,6 +409,9 @@ impl Call {
             | Call::SetDefaultPolicyVersion { policy, .. }
             | Call::TakeVersionBack { policy, .. } => policy.to_string(),
             Call::UpdateFunctionRole { function, .. }
+            | Call::PutFunctionConcurrency { function, .. }
+            | Call::DeleteFunctionConcurrency { function }
+            | Call::PutFunctionRecursionConfig { function, .. }
             | Call::DeleteSecrets { function, .. }
             | Call::RestoreSecrets { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
@@ -449,6 +495,13 @@ impl fmt::Display for Call {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),
+            Call::PutFunctionConcurrency { function, reserved } => {
+                write!(f, "{operation}({}, {reserved})", function.name())
+            }
+            Call::DeleteFunctionConcurrency { function } => write!(f, "{operation}({})", function.name()),
+            Call::PutFunctionRecursionConfig { function, recursive_loop } => {
+                write!(f, "{operation}({}, {})", function.name(), recursive_loop.as_str())
+            }
             Call::RotateSecret(rotation) => {
                 let Rotation { secret, variable, from, value, .. } = &**rotation;
                 write!(f, "{operation}({secret}: {variable}")?;

@@ -9,7 +9,7 @@ use crate::{
 };
 mod call;
 
-pub use call::{Call, Permission, PolicyVersion, RevisionId, UrlAuthType};
+pub use call::{Call, Permission, PolicyVersion, RecursiveLoop, RevisionId, UrlAuthType};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;

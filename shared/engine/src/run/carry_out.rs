@@ -112,7 +112,7 @@ async fn make<W: World>(
                     continue;
                 }
                 ErrorKind::Denied | ErrorKind::NotOffered => return not_taken(false),
-                ErrorKind::PublicPolicy => return not_taken(true),
+                ErrorKind::PublicPolicy | ErrorKind::UnreservedConcurrency => return not_taken(true),
                 ErrorKind::Refused | ErrorKind::Bug => return Ok(Ending::Failed(error.to_string())),
                 ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::Gone => {}
             }

@@ -103,6 +103,7 @@ async fn doubt<N: Attestor>(attestor: &N, message: &[u8], proof: &str) -> Result
             | ErrorKind::NotOffered
             | ErrorKind::Refused
             | ErrorKind::PublicPolicy
+            | ErrorKind::UnreservedConcurrency
             | ErrorKind::Bug => Ok(Some(format!("has a proof that cannot be checked ({error})"))),
         },
     }

@@ -171,6 +171,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
         history.counted.clone_from(&self.counted);
+        history.forget_past_refusals(now);
         if self.request.by_operator {
             history.forget_refusals(self.began);
         }

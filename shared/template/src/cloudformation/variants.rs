@@ -1,12 +1,12 @@
 //! The shapes of a template: its conditions and mappings ask for parameters, and each answer is another template.
 
 use super::{
-    intrinsics::length,
+    intrinsics::{is_call, length},
     kind,
     parameters::{Parameter, text},
     relevant,
 };
-use crate::{NotJudged, unknown};
+use crate::{NotJudged, concurrency::CAP_TAG, unknown};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use warden_policy::AccountId;
@@ -74,18 +74,37 @@ pub(super) struct Judged<'t> {
     is_account_open: bool,
 }
 
+/// Whether it is a version or an alias for which nothing is provisioned.
+fn is_bare_version(resource: &Value) -> bool {
+    let is_version = matches!(kind(resource), Some("AWS::Lambda::Alias" | "AWS::Lambda::Version"));
+    is_version && resource.get("Properties").and_then(|it| it.get("ProvisionedConcurrencyConfig")).is_none()
+}
+
+/// Those of a function's tags that are judged: many functions have others that depend on conditions.
+fn cap_tags(tags: &Value) -> Vec<&Value> {
+    let is_it = |tag: &&Value| tag.to_string().contains(CAP_TAG);
+    match tags {
+        Value::Array(tags) => tags.iter().filter(is_it).collect(),
+        Value::Object(map) if !is_call(map) => map.get(CAP_TAG).into_iter().collect(),
+        whole => Some(whole).filter(is_it).into_iter().collect(),
+    }
+}
+
 impl<'t> Judged<'t> {
     pub(super) fn of(template: &'t Value, resources: &'t Map<String, Value>, is_account_open: bool) -> Self {
         let (properties, environments, conditions) = Default::default();
         let mut judged = Self { template, properties, environments, conditions, is_account_open };
         for resource in resources.values() {
-            let Some(relevant) = kind(resource).and_then(relevant) else { continue };
+            let Some(relevant) = kind(resource).and_then(relevant).filter(|_| !is_bare_version(resource)) else {
+                continue;
+            };
             judged.conditions.extend(resource.get("Condition").and_then(Value::as_str));
             match resource.get("Properties") {
                 Some(Value::Object(properties)) => {
                     for (key, value) in properties {
                         match key.as_str() {
                             "Environment" => judged.environments.push(value),
+                            "Tags" if relevant.contains(&"Tags") => judged.properties.extend(cap_tags(value)),
                             key if relevant.is_empty() || relevant.contains(&key) || key.starts_with("Fn::") => {
                                 judged.properties.push(value);
                             }
