@@ -8,7 +8,7 @@ use crate::{
     principal::{self, Principal, PrincipalPlace},
     principal_policy::PrincipalPolicy,
     rewrite::Narrowed,
-    together::Together,
+    together::{Beside, Together},
     violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
@@ -25,8 +25,8 @@ pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effec
 /// `sts:ExternalId` alone limits nothing: it is meant to be known to a third party, and it is no secret
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
-        violations(index, statement, document, together, context)
+    Together::judge(document, context, UNGUESSABLE, |index, statement, beside| {
+        violations(index, statement, document, beside, context)
     })
 }
 
@@ -49,8 +49,8 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        violations(index, statement, document, &Together::default(), context)
+    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>, beside: &Beside<'_>| {
+        violations(index, statement, document, beside, context)
     };
     let advice = |service: &str| {
         let service = quoted(service);
@@ -61,6 +61,8 @@ pub fn narrow(
     };
     PrincipalPolicy {
         kind: Kind::Trust,
+        context,
+        unguessable: UNGUESSABLE,
         violations: &violations,
         // Whether certain addresses are public hangs on the other statements, which are not asked here.
         is_same: |named, found| {
@@ -78,7 +80,7 @@ fn violations(
     index: usize,
     statement: &Statement<'_>,
     document: &Document<'_>,
-    together: &Together<'_>,
+    beside: &Beside<'_>,
     context: &Context,
 ) -> Vec<Violation> {
     if statement.effect == Effect::Deny || !lets_in(statement) {
@@ -89,8 +91,9 @@ fn violations(
         external_severity: Severity::High,
         organization: FindingId::TrustOrganization,
         deputy: FindingId::TrustConfusedDeputy,
+        deputy_severity: Severity::Low,
     };
-    let limits = together.limits(statement, document);
+    let limits = beside.limits(statement, document);
     let principals = EffectivePrincipals::new(context, context.account, limits, rules);
     let void = match conditions::never_sent(statement, Some("sts")) {
         Some(key) => Some(format!("STS never sends `{}`, which the conditions ask for", quoted(key))),
@@ -108,7 +111,7 @@ fn violations(
     };
     let named = principal::each(named);
     let alone = named.len() == 1;
-    let claims = Claims::read(statement, document);
+    let claims = Claims::read(statement, document, beside);
     named
         .into_iter()
         .filter_map(|(place, text, who)| {

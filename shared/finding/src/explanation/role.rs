@@ -194,7 +194,8 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
     meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for whom \
               the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers that serve \
               everybody, GitHub for one, the subject must fix the owner. Medium where every pod of one Kubernetes \
-              cluster gets in. With a fixed subject alone it is low, since the provider in the account has a list of \
+              cluster gets in, everybody of one customer of a provider, or whoever calls one workflow of GitHub's \
+              (`job_workflow_ref`): a public one anybody may call. With a fixed subject alone it is low, since the provider in the account has a list of \
               audiences, and medium for a public provider, which has none. Info where the conditions ask for claims of \
               another provider: they let nobody in.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \
