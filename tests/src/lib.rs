@@ -274,6 +274,17 @@ impl Account {
         }
     }
 
+    /// What is in the queue of what guards failed on: each event, and the error.
+    pub async fn failures(&self) -> Vec<(Value, String)> {
+        let messages = self.sandbox.messages("warden-failures").await.expect("the queue");
+        let read = |message: &String| {
+            let record: Value = serde_json::from_str(message).expect("JSON");
+            let error = record["responsePayload"]["errorMessage"].as_str().unwrap_or_default().to_owned();
+            (record["requestPayload"].clone(), error)
+        };
+        messages.iter().map(read).collect()
+    }
+
     /// A resource's records in the order of the chain, which holds.
     pub async fn records(&self, resource: &str) -> Vec<Record> {
         let resource: Resource = resource.parse().expect("a resource");

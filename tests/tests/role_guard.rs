@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use warden_engine::{ledger::record::Step, model::tags::GuardKind};
+use warden_sandbox::Setting;
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn};
 
 fn read_orders() -> Value {
@@ -37,6 +38,33 @@ async fn a_wildcard_in_an_inline_policy_goes_and_the_rest_of_the_deployment_stay
     let story = account.story_of(&role_arn("pay")).await;
     assert_eq!(story[0], "opted-in");
     assert_eq!(story.iter().filter(|line| line.starts_with("applied inline-policy/")).count(), 2, "{story:?}");
+}
+
+/// IAM may give fewer than there are, and say that there are more.
+#[tokio::test]
+async fn what_stands_on_a_later_page_is_put_right_too() {
+    let account = guarded().await;
+    account.sandbox.set(Setting::IamPage(1)).await.expect("a setting");
+    let shared = account.managed_policy("shop-data", &policy(&[read_orders()]), &[("warden", "enforce")]).await;
+    let other = account.managed_policy("shop-more", &policy(&[read_orders()]), &[]).await;
+    for (role, arn) in [("pay", &other), ("pay", &shared), ("shop", &shared)] {
+        account.attach(role, arn).await;
+    }
+    account.settle().await;
+    for name in ["debug", "test"] {
+        account.put_role_policy("pay", name, &policy(&[everything()])).await;
+    }
+    let create = account.iam.create_policy_version().policy_arn(&shared).set_as_default(true);
+    create.policy_document(policy(&[everything()]).to_string()).send().await.expect("a version");
+    account.settle().await;
+    account.sandbox.set(Setting::IamPage(100)).await.expect("a setting");
+
+    for (name, expected) in [("debug", None), ("test", None), ("orders", Some(policy(&[read_orders()])))] {
+        assert_eq!(account.role_policy("pay", name).await, expected, "{name}");
+    }
+    // Another role has it as well: it is kept away from the opted-in one, which has a narrowed stand-in.
+    assert!(!account.attached("pay").await.contains(&shared));
+    assert!(account.attached("shop").await.contains(&shared));
 }
 
 #[tokio::test]

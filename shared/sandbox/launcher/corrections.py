@@ -13,12 +13,14 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import error_response_json, get_region, json_response
 from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
 
+import async_failures
 import context_keys
 import dropped_properties
 import environment_keys
 import function_policy
 import function_updates
 import iam_lag
+import iam_pages
 import managed_instances
 import principals
 import secret_policies
@@ -62,9 +64,11 @@ def apply():
     stacks.apply()
     dropped_properties.apply()
     tracing.apply()
+    async_failures.apply()
     context_keys.apply()
     lambda_requests()
     function_updates.apply()
+    iam_pages.apply()
     iam_lag.apply()
 
 
@@ -115,7 +119,9 @@ def _function_to_be_made(body, region, account_id):
 
 
 def resource_tags_of_qualified_functions():
-    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's."""
+    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's. (The service
+    authorization reference gives the key to the resource types `function alias` and `function version` too, which can
+    have no tags of their own.)"""
     find = tagging.resource_tags
 
     def tags(arn):
@@ -320,7 +326,7 @@ def tags_of_managed_policies():
 
 def policy_sizes():
     """The quotas on the size of policies, in characters that are no whitespace: 10,240 for all that stand in a role,
-    6,144 for a managed one."""
+    6,144 for a managed one, 2,048 for a trust policy (which AWS raises where it is asked to)."""
     put_in_role, create, add_version = (iam._IAM_HANDLERS[name] for name in
                                         ("PutRolePolicy", "CreatePolicy", "CreatePolicyVersion"))
 
@@ -342,7 +348,16 @@ def policy_sizes():
             return handler(params)
         return checked
 
+    def trusting(handler, field):
+        def checked(params):
+            if size(iam._p(params, field)) > 2048:
+                return iam._error(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
+            return handler(params)
+        return checked
+
     iam._IAM_HANDLERS.update(PutRolePolicy=put, CreatePolicy=managed(create), CreatePolicyVersion=managed(add_version))
+    for name, field in (("CreateRole", "AssumeRolePolicyDocument"), ("UpdateAssumeRolePolicy", "PolicyDocument")):
+        iam._IAM_HANDLERS[name] = trusting(iam._IAM_HANDLERS[name], field)
 
 
 def attached_policies_exist():

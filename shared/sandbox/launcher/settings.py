@@ -8,6 +8,8 @@ unreserved_floor = 100
 update_looks = 2
 # How many reads of an IAM entity still show what it was before the last change.
 iam_lag = 0
+# How many a page of IAM's lists has at most.
+iam_page = 100
 
 
 def put(**values):

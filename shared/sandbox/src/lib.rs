@@ -126,6 +126,8 @@ pub enum Setting {
     UpdateLooks(u32),
     /// How many reads of a role or of a policy still show what it was before the last change.
     IamLag(u32),
+    /// How many a page of IAM's lists has at most.
+    IamPage(u32),
 }
 
 /// A running local account. Dropping it ends it.
@@ -250,6 +252,7 @@ impl Sandbox {
             Setting::UnreservedFloor(value) => ("unreserved_floor", value),
             Setting::UpdateLooks(value) => ("update_looks", value),
             Setting::IamLag(value) => ("iam_lag", value),
+            Setting::IamPage(value) => ("iam_page", value),
         };
         self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
     }

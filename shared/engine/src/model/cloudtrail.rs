@@ -110,6 +110,9 @@ pub struct CloudTrailEvent {
     pub results: Value,
 }
 
+/// The parameters by which the calls that guards watch name what they change.
+const PLACES: [&str; 6] = ["functionName", "layerName", "policyArn", "resource", "resourceArn", "roleName"];
+
 /// An event that says nothing a guard can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventParseError {
@@ -176,6 +179,17 @@ impl CloudTrailEvent {
             parameters: record.request_parameters.clone(),
             results: record.response_elements.clone(),
         })
+    }
+
+    /// Whether the event names what the call changed. One whose parameters are longer than 100 KB does not: CloudTrail
+    /// leaves them out
+    /// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>),
+    /// and what it puts there instead is documented nowhere (? omitted-parameters). IAM takes policies of 131,072
+    /// characters, of which white space counts in no quota
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>), so that whoever changes a role
+    /// can bring that about.
+    pub fn says_where(&self) -> bool {
+        PLACES.iter().any(|name| self.parameter(name).is_some())
     }
 
     /// A text parameter of the call.
@@ -290,6 +304,21 @@ mod tests {
         check(json!({"functionName": "pay", "qualifier": "no alias"}), None);
         check(json!({"functionName": 7}), None);
         check(json!({"resource": "pay"}), None);
+    }
+
+    #[test]
+    fn parameters_that_were_left_out_do_not_say_where() {
+        #[track_caller]
+        fn check(parameters: Value, expected: bool) {
+            let mut event = event();
+            event["detail"]["requestParameters"] = parameters;
+            assert_eq!(read(&event).unwrap().says_where(), expected);
+        }
+        check(json!({"roleName": "pay", "policyName": "all"}), true);
+        check(json!({"resource": "arn:aws:lambda:eu-west-1:111122223333:function:pay", "tags": {}}), true);
+        check(json!({"omitted": true, "originalSize": 120_000, "reason": "too long"}), false);
+        check(json!("too long"), false);
+        check(Value::Null, false);
     }
 
     #[test]

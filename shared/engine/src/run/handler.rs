@@ -40,6 +40,12 @@ pub enum HandlerError {
     /// It does not have the form of an event.
     #[error(transparent)]
     Malformed(EventParseError),
+    /// It does not say what was changed, though it reports a change.
+    #[error(
+        "{0} does not say what it changed: CloudTrail leaves parameters of more than 100 KB out; look for what the actor \
+         changed, and hand the event over again with its name"
+    )]
+    NoPlace(String),
     /// A resource's run did not come to an end.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
@@ -64,6 +70,10 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     };
     let requests = guard.requests(&event, settings);
     if requests.is_empty() {
+        // Not passed over in silence: whoever pads a policy with white space would have blinded the guard.
+        if !event.says_where() {
+            return Err(HandlerError::NoPlace(event.cause.event_name));
+        }
         return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", event.cause.event_name)));
     }
     let mut reports = Vec::new();

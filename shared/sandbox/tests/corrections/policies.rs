@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{FUNCTION, check, check_as_it_is, code};
+use warden_sandbox::Setting;
+
+use crate::{FUNCTION, allow, check, check_as_it_is, code};
 
 const NOBODY: &str = "arn:aws:iam::111122223333:role/nobody";
 
@@ -148,6 +150,41 @@ async fn tag_keys_of_roles_have_no_case() {
         let tags: Vec<(&str, &str)> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
         // Allowed, and there is nothing to delete.
         code(&both) == "InvalidInput" && code(&delete) == "NoSuchEntity" && tags == [("Warden", "off")]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trust_policy_is_not_longer_than_its_limit() {
+    check(async |account| {
+        let trust = |sid: usize| {
+            let statement = json!({"Sid": "s".repeat(sid), "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"Service": "lambda.amazonaws.com"}});
+            format!("{:#}{}", json!({"Version": "2012-10-17", "Statement": [statement]}), " ".repeat(3_000))
+        };
+        let put = async |sid| {
+            let update = account.iam.update_assume_role_policy().role_name("probe").policy_document(trust(sid));
+            code(&update.send().await).to_owned()
+        };
+        let create = account.iam.create_role().role_name("long").assume_role_policy_document(trust(2_048));
+        let refused = [put(2_048).await, code(&create.send().await).to_owned()];
+        put(1_500).await.is_empty() && refused == ["LimitExceeded"; 2]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_of_iam_come_in_pages() {
+    check(async |account| {
+        account.sandbox.set(Setting::IamPage(2)).await.expect("a setting");
+        for name in ["a", "b", "c"] {
+            let put = account.iam.put_role_policy().role_name("probe").policy_name(name);
+            put.policy_document(allow("s3:GetObject")).send().await.expect("put");
+        }
+        let list = || account.iam.list_role_policies().role_name("probe");
+        let first = list().send().await.expect("a page");
+        let second = list().set_marker(first.marker.clone()).send().await.expect("a page");
+        first.is_truncated && first.policy_names == ["a", "b"] && second.policy_names == ["c"] && !second.is_truncated
     })
     .await;
 }
