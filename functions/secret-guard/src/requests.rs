@@ -24,8 +24,8 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         // of 2014, which botocore still has.)
         "UpdateFunctionConfiguration" | "UploadFunction" => {
             let (function, _) = event.function("functionName")?;
-            // Whether the environment was sent cannot be told: CloudTrail shows it emptied also where it was not (? sent-environment).
-            // So the event makes nothing new that may have stood there before the opt-in.
+            // Whether the environment was sent cannot be told: CloudTrail shows it emptied also where it was not
+            // (? sent-environment). So the event makes nothing new that may have stood there before the opt-in.
             Some(request(event, function, Surface::Environment(None), Vec::new()))
         }
         // The architecture may be another now, and with a layer of the one before the function does not start. A

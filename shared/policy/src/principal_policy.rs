@@ -38,6 +38,9 @@ impl PrincipalPolicy<'_> {
         let alone = Beside::default();
         let whole = Document::parse(document, self.kind)?;
         let together = Together::read_denies(&whole, self.context, self.unguessable);
+        let mut scratch = Scratch::default();
+        let besides: Vec<Beside<'_>> =
+            whole.statements.iter().map(|statement| together.beside(statement, &mut scratch)).collect();
         // A statement of a baseline comes back without the Denies that were beside it.
         let compliant = |parsed: &Document<'_>| {
             let statements = parsed.statements.iter().enumerate();
@@ -48,8 +51,8 @@ impl PrincipalPolicy<'_> {
             statements.map(is_compliant).collect()
         };
         let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
-            let beside = together.beside(statement, &mut Scratch::default());
-            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed, &beside)
+            let beside = besides.get(index).unwrap_or(&alone);
+            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed, beside)
                 .into_iter()
                 .partition(|violation| findings.iter().any(|finding| (self.is_same)(finding, &violation.finding)));
             if addressed.is_empty() {

@@ -83,6 +83,13 @@ impl<'d> Bound<'d> {
         }
     }
 
+    /// How much work it is to apply, in comparisons.
+    fn work(&self) -> usize {
+        const AT_LEAST: usize = 32;
+        let values: usize = self.conditions.iter().map(|condition| condition.values.as_slice().len()).sum();
+        AT_LEAST + values + self.accounts.len()
+    }
+
     /// Whether no service is left that calls for itself: it has none of what the Deny spares.
     fn bars_services(&self) -> bool {
         !self.services
@@ -158,11 +165,13 @@ impl<'d> Together<'d> {
         findings
     }
 
-    /// What bears on a statement.
+    /// What bears on a statement. A Deny that is one too many, where there was made much to do, does not.
     pub(crate) fn beside(&self, statement: &Statement<'_>, scratch: &mut Scratch) -> Beside<'_> {
         let mut bounds = Vec::new();
         if statement.effect == Effect::Allow {
-            bounds.extend(self.bounds.iter().filter(|bound| self.covers(bound.deny, statement, scratch)));
+            bounds.extend(self.bounds.iter().filter(|bound| {
+                !scratch.is_exhausted_after(bound.work()) && self.covers(bound.deny, statement, scratch)
+            }));
         }
         Beside { bounds, addresses_are_everybody: self.addresses_are_everybody }
     }
