@@ -33,6 +33,7 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
+    name::lambda::FunctionArn,
 };
 
 /// What the guard sees of a role, a managed policy or a function.
@@ -90,6 +91,7 @@ impl Guard for RoleGuard {
         "iam:DeletePolicyVersion",
         "iam:DeleteRolePolicy",
         "iam:DetachRolePolicy",
+        "iam:GetAccountAuthorizationDetails",
         "iam:GetPolicy",
         "iam:GetPolicyVersion",
         "iam:GetRole",
@@ -104,6 +106,7 @@ impl Guard for RoleGuard {
         "iam:SetDefaultPolicyVersion",
         "iam:UpdateAssumeRolePolicy",
         "lambda:GetFunction",
+        "lambda:ListAliases",
         "lambda:ListTags",
         "lambda:UpdateFunctionConfiguration",
     ];
@@ -152,6 +155,18 @@ impl Guard for RoleGuard {
 
     fn keeps_first(&self, surface: &Surface) -> bool {
         matches!(surface, Surface::Trust)
+    }
+
+    /// Which roles a function had.
+    fn keeps_earlier(&self, surface: &Surface) -> bool {
+        matches!(surface, Surface::Role(None))
+    }
+
+    fn functions(&self, facts: &Facts) -> BTreeSet<FunctionArn> {
+        match &facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => facts.context.functions.keys().cloned().collect(),
+        }
     }
 
     fn first_note(&self, content: &Content, _: &Settings) -> Option<String> {

@@ -107,6 +107,7 @@ pub fn conclude(
             let left = intent.plan.after().fragments();
             state.pre_existing.retain(|key, _| left.contains(&key.fragment));
             if compliant {
+                state.go_back_to(intent.plan.after());
                 state.baseline = Some(intent.plan.after().clone());
             }
         }

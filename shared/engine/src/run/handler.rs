@@ -12,6 +12,10 @@ use crate::{
 use serde::Serialize;
 use std::collections::VecDeque;
 
+/// An event leads so far at most: from a managed policy to the roles that have it, and from those to the functions that
+/// use them.
+const STEPS: u8 = 2;
+
 /// What a guard did with an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handled {
@@ -68,13 +72,17 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
     }
     let mut reports = Vec::new();
     let mut failed = None;
-    let mut waiting: VecDeque<(ReconcileRequest, bool)> = requests.into_iter().map(|request| (request, true)).collect();
-    while let Some((request, leads_on)) = waiting.pop_front() {
+    let mut waiting: VecDeque<(ReconcileRequest, u8)> = requests.into_iter().map(|request| (request, 0)).collect();
+    while let Some((request, steps)) = waiting.pop_front() {
         match reconcile(guard, world, settings, &request).await {
             Ok(mut report) => {
                 let follows = std::mem::take(&mut report.follows);
-                if leads_on {
-                    waiting.extend(follows.into_iter().map(|request| (request, false)));
+                // What is left of a long list takes its turn behind everything else.
+                let (rest, follows): (Vec<_>, Vec<_>) =
+                    follows.into_iter().partition(|request| request.after.is_some());
+                if steps < STEPS {
+                    waiting.extend(follows.into_iter().map(|request| (request, steps + 1)));
+                    waiting.extend(rest.into_iter().map(|request| (request, steps)));
                 }
                 for record in &report.records {
                     tracing::info!(
