@@ -33,11 +33,24 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
-    name::lambda::FunctionArn,
+    name::{iam::RoleArn, lambda::FunctionArn},
 };
 
 /// What the guard sees of a role, a managed policy or a function.
 pub type Facts = warden_engine::guard::Facts<Context>;
+
+/// What the guard has against a role that a function is to work with: the worst rule that it breaks, by the account's
+/// threshold. Nothing where the role is gone.
+///
+/// # Errors
+/// The call that failed.
+pub async fn objection(aws: &Aws, role: &RoleArn, settings: &Settings) -> Result<Option<String>, CallError> {
+    let Some(facts) = fetch::survey(aws, role).await? else { return Ok(None) };
+    let judged = judge::whole_role(&facts, settings);
+    let serious = judged.findings.iter().filter(|finding| finding.severity >= settings.threshold);
+    let worst = serious.max_by_key(|finding| finding.severity);
+    Ok(worst.map(|worst| format!("it breaks {}: {}", worst.id, worst.message)).or(judged.unclear))
+}
 
 /// The guard.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode, OptIn},
     },
-    name::lambda::FunctionArn,
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::{Plan, RevisionId},
     secret::values::Values,
 };
@@ -278,6 +278,16 @@ pub trait Guard {
     /// Adds to what is known of a surface's values what was seen of them now.
     fn remember(&self, facts: &Facts<Self::Context>, surface: &Surface, values: &mut Values) {
         let _ = (facts, surface, values);
+    }
+
+    /// Adds to what is known of a function's readers, and of what their trust policies said, what was seen now.
+    fn remember_readers(
+        &self,
+        facts: &Facts<Self::Context>,
+        surface: &Surface,
+        readers: &mut BTreeMap<String, Fingerprint>,
+    ) {
+        let _ = (facts, surface, readers);
     }
 
     /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of

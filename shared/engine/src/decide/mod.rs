@@ -288,6 +288,7 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
+            self.guard.remember_readers(self.facts, surface, &mut state.readers);
             if judgement.unclear.is_none() {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }

@@ -96,6 +96,7 @@ pub fn conclude(
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
             state.values.learn(intent.plan.changes());
+            state.learn_readers(&intent.plan);
             // What is put away after a resource that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);

@@ -9,8 +9,8 @@ use crate::{
         tags::{GuardKind, Mode},
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
-    plan::Plan,
-    secret::values::Values,
+    plan::{Call, Plan},
+    secret::{environment::Grant, values::Values},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,10 @@ pub struct SurfaceState {
     /// For an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+    /// For an environment: the roles that were let into the function's secrets, and what the trust policy of each said
+    /// then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readers: BTreeMap<String, Fingerprint>,
     /// What `observed` and `withheld` records already say of the present content. Each is written once for a content
     /// and a reason.
     #[serde(default)]
@@ -217,6 +221,18 @@ impl SurfaceState {
         self.refused.push(refusal);
         let surplus = self.refused.len().saturating_sub(Refusal::KEPT);
         self.refused.drain(..surplus);
+    }
+
+    /// Notes who was let into the function's secrets by changes that were made.
+    pub(crate) fn learn_readers(&mut self, made: &Plan) {
+        for change in made.changes() {
+            if let Call::UpdateEnvironment(update) = change.call()
+                && let Some(Grant { readers, trusts, .. }) = &update.grant
+            {
+                self.readers.retain(|role, _| readers.contains(role));
+                self.readers.extend(trusts.clone());
+            }
+        }
     }
 
     /// Forgets the refusals of calls that were made after all.
