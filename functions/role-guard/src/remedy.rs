@@ -141,11 +141,10 @@ impl Task<'_> {
         let aliases = aliases.map(|aliases| aliases.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
         let aliases = match aliases {
             None => "no alias leads to it".to_owned(),
-            Some(aliases) => format!("these aliases lead to it: {aliases}"),
+            Some(aliases) => format!("these aliases lead to it: {aliases}; point them elsewhere"),
         };
         self.nothing_safe(&format!(
-            "version {version} keeps this role for ever, and {aliases}: point them elsewhere, and delete it once no \
-             caller needs it"
+            "version {version} keeps this role for ever, and {aliases}; delete the version once no caller needs it"
         ))
     }
 
