@@ -223,6 +223,51 @@ async fn a_boundarys_own_policy_without_the_tag_is_reported_when_it_is_widened()
     assert_eq!(story.last().map(String::as_str), Some("withheld boundary boundary-removed (no-safe-change) alert"));
 }
 
+/// 149 roles whose names come first have the policy as well: most without a tag, some with it and within a boundary.
+#[tokio::test]
+async fn decoys_with_the_same_policy_hold_nothing_up_on_the_role_that_is_attacked() {
+    let account = guarded().await;
+    let data = account.managed_policy("shop-data", &policy(&[read_orders()]), &[]).await;
+    let bound = account.managed_policy("bound", &policy(&[read_orders()]), &[]).await;
+    account.attach("pay", &data).await;
+    account.settle().await;
+    // The decoys are there: what is counted is what one event takes.
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    let rule = events.describe_rule().name("warden-role-guard").send().await.expect("the rule");
+    let asleep = json!({"source": ["nobody"]}).to_string();
+    events.put_rule().name("warden-role-guard").event_pattern(asleep).send().await.expect("asleep");
+    for number in 0..149 {
+        let name = format!("decoy-{number:03}");
+        account.role(&name, if number % 30 == 0 { &[("warden", "enforce")] } else { &[] }).await;
+        if number % 30 == 0 {
+            let put = account.iam.put_role_permissions_boundary().role_name(&name).permissions_boundary(&bound);
+            put.send().await.expect("bounded");
+        }
+        account.attach(&name, &data).await;
+    }
+    account.settle().await;
+    let pattern = rule.event_pattern().expect("a pattern");
+    events.put_rule().name("warden-role-guard").event_pattern(pattern).send().await.expect("awake");
+    let trail = account.sandbox.trail();
+    let since = trail.calls().len();
+    account.version(&data, &[read_orders(), everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.attached("pay").await, Vec::<String>::new());
+    let calls = trail.calls().split_off(since);
+    let calls: Vec<_> = calls.iter().filter(|call| call.by_role("warden-role-guard")).collect();
+    let first = calls.iter().position(|call| call.operation == "PutRolePolicy").expect("what may stay was put");
+    let count = |operation: &str| calls.iter().take(first).filter(|call| call.operation == operation).count();
+    println!("{first} calls before the role is put right, {} in all", calls.len());
+    assert_eq!(count("GetAccountAuthorizationDetails"), 1);
+    // Of the role itself; no decoy was looked at before it.
+    assert_eq!(count("GetRole"), 1);
+    assert!(first < 40, "{first} calls came before");
+    // Then the others, as far as they are opted in.
+    assert_eq!(account.story_of(&role_arn("decoy-000")).await, ["opted-in"]);
+    assert_eq!(account.attached("decoy-001").await, [data]);
+}
+
 #[tokio::test]
 async fn an_opened_trust_policy_is_closed() {
     let account = guarded().await;

@@ -1,6 +1,7 @@
 //! What is to be known of a role, a managed policy or a function beside what its surfaces hold.
 
-use crate::Facts;
+use crate::{Facts, requests::Turn};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
@@ -14,6 +15,7 @@ use warden_engine::{
     name::{
         fingerprint::Fingerprint,
         iam::{PolicyArn, PolicyName},
+        lambda::{FunctionArn, Qualifier},
     },
     plan::PolicyVersion,
 };
@@ -43,6 +45,16 @@ pub struct Context {
     /// For a function: the fingerprint of all that those roles say, by ARN.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<String, Fingerprint>,
+    /// For a function: the roles that it had before its last one and that were clean, the last first; from the ledger.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Content>,
+    /// For a function: by version, the aliases that lead to it; read only where a version has a role that breaks a
+    /// rule.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, BTreeSet<String>>,
+    /// For a role: the opted-in functions that use it, each with the published versions that do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub functions: BTreeMap<FunctionArn, BTreeSet<Qualifier>>,
     /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
     pub foreign_key: Option<String>,
     /// For a function: its last update.
@@ -81,19 +93,23 @@ pub struct PolicyFacts {
     /// Whom it bounds; read for the policy itself, and for a role whose boundary was widened by a new version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounded: Option<PolicyUsers>,
-    /// Those of the roles that have it which are known to be opted in to `enforce`; read for the policy itself, where
-    /// there are many.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub enforced: BTreeSet<String>,
+    /// Those of the roles that have it which are known to be opted in to `enforce`, and since when where the ledger knows
+    /// it; read for the policy itself, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub enforced: BTreeMap<String, Option<Timestamp>>,
 }
 
 impl PolicyFacts {
-    /// The roles that have it, attached or as their boundary; first those that are known to be opted in to `enforce`.
-    pub(crate) fn roles(&self) -> Vec<&String> {
+    /// The roles that have it, attached or as their boundary, in the order in which they are looked at: first those that
+    /// are opted in to `enforce`, and of these those that have been for longest, so that nobody puts others in front of
+    /// them.
+    pub(crate) fn roles(&self) -> BTreeMap<Turn, &String> {
         let all: BTreeSet<&String> = self.users.iter().chain(&self.bounded).flat_map(|users| &users.roles).collect();
-        let (first, then): (Vec<&String>, Vec<&String>) =
-            all.into_iter().partition(|name| self.enforced.contains(*name));
-        first.into_iter().chain(then).collect()
+        let turn = |name: &String| match self.enforced.get(name) {
+            Some(since) => Turn { is_late: false, since: since.unwrap_or(Timestamp::MAX), name: name.clone() },
+            None => Turn { is_late: true, since: Timestamp::MAX, name: name.clone() },
+        };
+        all.into_iter().map(|name| (turn(name), name)).collect()
     }
 
     /// Whether it bounds anybody.
@@ -156,6 +172,7 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
+    context.earlier = history.surfaces.get(&Surface::Role(None)).map(|state| state.earlier.clone()).unwrap_or_default();
     let Resource::Role(role) = &request.resource else { return };
     if let Some(state) = history.surfaces.get(&Surface::Trust) {
         context.first_trust.clone_from(&state.first);

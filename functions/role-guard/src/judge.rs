@@ -393,24 +393,35 @@ pub(crate) fn said(facts: &Facts) -> Fingerprint {
     Content::of_role(surfaces).fingerprint()
 }
 
-/// A function's role is judged when it is not the one that the function had.
+/// A function's role is judged when it is not the one that the function always had: what was clean when the function was
+/// given it may be widened later.
 fn swap(content: &Content, surface: &Surface, facts: &Facts) -> Judgement {
-    // What is published is good where it is what the function itself had.
-    if [surface, &Surface::Role(None)].iter().any(|had| facts.context.baselines.get(had) == Some(content)) {
-        return Judgement::default();
-    }
     let Some(role) = role_of(content) else { return unclear("the function has no role".into()) };
-    let Some(judged) = facts.context.roles.get(role) else {
-        return unclear(format!("the role {role} could not be read"));
+    let is_known = |had: &Surface| facts.context.baselines.get(had) == Some(content);
+    let judged = match facts.context.roles.get(role) {
+        // What is published is good where it is what the function itself had.
+        _ if is_known(&Surface::Role(None)) && facts.context.earlier.is_empty() => return Judgement::default(),
+        None if is_known(surface) || is_known(&Surface::Role(None)) => return Judgement::default(),
+        None => return unclear(format!("the role {role} could not be read")),
+        Some(judged) => judged,
     };
-    let worst = judged.findings.iter().max_by_key(|finding| finding.severity);
-    let findings = worst.filter(|worst| worst.severity >= Severity::Medium).map(|worst| Finding {
-        id: FindingId::RoleBroadened,
-        severity: worst.severity,
-        at: "Role".into(),
-        message: format!("the function was given {role}, which breaks {}: {}", worst.id, worst.message),
-    });
-    Judgement { findings: findings.into_iter().collect(), unclear: judged.unclear.clone() }
+    let finding = |worst: &Finding| {
+        let (who, severity) = match surface {
+            // Nobody can take it from a version.
+            Surface::Role(Some(version)) => (format!("version {version}"), Severity::Critical),
+            _ => ("the function".to_owned(), worst.severity),
+        };
+        let message = format!("{who} was given {role}, which breaks {}: {}", worst.id, worst.message);
+        Finding { id: FindingId::RoleBroadened, severity, at: "Role".into(), message }
+    };
+    let findings = is_at_fault(judged).then(|| judged.findings.iter().max_by_key(|finding| finding.severity));
+    let findings = findings.flatten().map(finding).into_iter().collect();
+    Judgement { findings, unclear: judged.unclear.clone() }
+}
+
+/// Whether a role is one that a function must not be given.
+pub(crate) fn is_at_fault(judged: &Judgement) -> bool {
+    judged.findings.iter().any(|finding| finding.severity >= Severity::Medium)
 }
 
 #[cfg(test)]

@@ -134,31 +134,43 @@ impl Task<'_> {
 
     /// Nobody can change a version.
     fn published(&self, function: &FunctionArn, version: &Qualifier) -> Remedy {
-        self.nothing_safe(&match version.is_latest_published() {
-            true => publish_again(function, "role"),
-            false => {
-                format!("version {version} keeps this role for ever: delete it once no alias and no caller needs it")
-            }
-        })
+        if version.is_latest_published() {
+            return self.nothing_safe(&publish_again(function, "role"));
+        }
+        let aliases = self.facts.context.aliases.get(version.as_str());
+        let aliases = aliases.map(|aliases| aliases.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        let aliases = match aliases {
+            None => "no alias leads to it".to_owned(),
+            Some(aliases) => format!("these aliases lead to it: {aliases}; point them elsewhere"),
+        };
+        self.nothing_safe(&format!(
+            "version {version} keeps this role for ever, and {aliases}; delete the version once no caller needs it"
+        ))
     }
 
     /// The role that the function had comes back. Whether that one still complies is judged before it does.
     fn swap(&self, function: &FunctionArn) -> Remedy {
-        let (Some(present), Some(before)) = (role_of(self.content), self.baseline) else {
+        let before = self.baseline.filter(|before| *before != self.content);
+        let mut before = before.into_iter().chain(&self.facts.context.earlier).peekable();
+        let (Some(present), Some(last)) = (role_of(self.content), before.peek().copied()) else {
             return self.nothing_safe(
                 "no role is known that the function had before: give it one that needs no wildcard, or narrow this one",
             );
         };
-        let Some(previous) = role_of(before) else { return self.nothing_safe("the function had no role before") };
-        let judged = self.facts.context.roles.get(previous);
-        let complies = judged.is_some_and(|judged| {
-            judged.unclear.is_none() && judged.findings.iter().all(|finding| finding.severity < self.settings.threshold)
-        });
-        if !complies {
+        let complies = |before: &&Content| {
+            let judged = role_of(before).and_then(|role| self.facts.context.roles.get(role));
+            judged.is_some_and(|judged| {
+                judged.unclear.is_none()
+                    && judged.findings.iter().all(|finding| finding.severity < self.settings.threshold)
+            })
+        };
+        let found = before.find(complies);
+        let Some((before, previous)) = found.and_then(|before| Some((before, role_of(before)?))) else {
             return self.nothing_safe(&format!(
-                "the role that the function had, {previous}, is gone or breaks a rule itself: look at both by hand"
+                "the role that the function had, {}, is gone or breaks a rule itself: look at both by hand",
+                role_of(last).unwrap_or("none")
             ));
-        }
+        };
         // Lambda grants a role the use of the key with the permissions of whoever hands the role over.
         if let Some(key) = &self.facts.context.foreign_key {
             return self.nothing_safe(&format!(

@@ -1,7 +1,13 @@
 //! Which events concern role-guard, and where each says to look.
 
-use crate::{Facts, PolicyUsers};
-use jiff::{Timestamp, tz::TimeZone};
+use crate::{
+    Facts, PolicyUsers,
+    judge::{is_at_fault, whole_role},
+    protection::never_touch,
+    remedy::strangers,
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use warden_engine::{
     guard::{Introduced, ReconcileRequest},
@@ -16,6 +22,21 @@ use warden_engine::{
         lambda::Home,
     },
 };
+
+/// A policy leads to so many roles at a time: as many as one invocation can look at, with each of them to put right.
+const MOST_ROLES: usize = 200;
+
+/// When a role has its turn among those that have a policy. A list that is looked at in several parts goes on behind the
+/// last turn of one part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    /// Whether it is behind those that are opted in to `enforce`.
+    pub(crate) is_late: bool,
+    /// Since when it has been opted in; later than any time where nobody knows it.
+    pub(crate) since: Timestamp,
+    /// The role's name.
+    pub(crate) name: String,
+}
 
 /// The looks that an event asks for; none where it changes nothing that this guard watches. The last is at what the
 /// event names.
@@ -125,8 +146,7 @@ fn function(event: &CloudTrailEvent, parameter: &str, introduced: Vec<Introduced
 pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
     match &request.resource {
         Resource::Function(function) => {
-            let today = request.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
-            if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
+            if facts.scope.opt_in(GuardKind::Role, day(request)).mode == Mode::Off {
                 return Vec::new();
             }
             // What was published may have another one than what is changed.
@@ -147,7 +167,7 @@ pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Sett
             let has = |users: &Option<PolicyUsers>, name: &String| {
                 users.as_ref().is_some_and(|users| users.roles.contains(name))
             };
-            let request = |name: &String| {
+            let to_look_at = |name: &String| {
                 let attached = has(&known.users, name).then(|| Surface::Attachment(policy.policy().clone()));
                 let surfaces = attached.into_iter().chain(has(&known.bounded, name).then_some(Surface::Boundary));
                 let introduced = surfaces.map(|surface| Introduced { surface: Some(surface), sid: None });
@@ -158,18 +178,54 @@ pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Sett
                     ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
                 })
             };
-            known.roles().into_iter().filter_map(request).collect()
+            let roles = known.roles();
+            let after = request.after.as_deref().and_then(|after| serde_json::from_str::<Turn>(after).ok());
+            let left = roles.iter().filter(|(turn, _)| after.as_ref().is_none_or(|after| *turn > after));
+            let (turns, names): (Vec<&Turn>, Vec<&String>) = left.take(MOST_ROLES).unzip();
+            let last = turns.last().copied();
+            let is_all = last.is_none_or(|last| roles.keys().next_back() == Some(last));
+            // The others come when these were looked at.
+            let rest = last.filter(|_| !is_all).and_then(|last| serde_json::to_string(last).ok());
+            let rest = rest.map(|after| ReconcileRequest { after: Some(after), ..request.clone() });
+            names.into_iter().filter_map(to_look_at).chain(rest).collect()
         }
         // IAM may take a name in other letters than it keeps it in. One role is one resource.
         Resource::Role(role) => {
             let arn = facts.context.arn.as_ref();
             let kept = arn.and_then(|arn| arn.parse::<RoleArn>().ok()).filter(|kept| kept != role);
-            kept.map(|kept| ReconcileRequest { resource: Resource::Role(kept), ..request.clone() })
-                .into_iter()
-                .collect()
+            let kept = kept.map(|kept| ReconcileRequest { resource: Resource::Role(kept), ..request.clone() });
+            kept.into_iter().chain(users(request, facts, settings)).collect()
         }
         Resource::LayerVersion(_) | Resource::Account(_) => Vec::new(),
     }
+}
+
+/// Whether a role leads to the functions that use it: it breaks a rule and is not put right itself, and they may have
+/// been given it when it was clean.
+pub(crate) fn leads_to_functions(resource: &Resource, facts: &Facts, today: Date, settings: &Settings) -> bool {
+    let is_changed = facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Enforce
+        && strangers(facts, settings).is_none()
+        && !never_touch(resource, facts, settings);
+    !facts.context.functions.is_empty() && !is_changed && is_at_fault(&whole_role(facts, settings))
+}
+
+fn users(request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
+    if !leads_to_functions(&request.resource, facts, day(request), settings) {
+        return Vec::new();
+    }
+    let functions = facts.context.functions.iter().map(|(function, versions)| {
+        let introduced = versions
+            .iter()
+            .map(|version| Introduced { surface: Some(Surface::Role(Some(version.clone()))), sid: None });
+        let request = ReconcileRequest::at(Resource::Function(function.clone()), request.cause.clone());
+        ReconcileRequest { introduced: introduced.collect(), ..request }
+    });
+    functions.collect()
+}
+
+/// The day of the event, UTC.
+fn day(request: &ReconcileRequest) -> Date {
+    request.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date()
 }
 
 fn home(settings: &Settings, policy: &CustomerPolicyArn) -> Home {

@@ -72,6 +72,27 @@ impl Aws {
         }
     }
 
+    /// By version, the aliases of a function that lead to it, also those that send it a part of the traffic.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn aliases(&self, function: &FunctionArn) -> Result<BTreeMap<String, BTreeSet<String>>, CallError> {
+        let target = function.to_string();
+        let list = self.lambda(function.region()).list_aliases().function_name(&target);
+        let mut pages = list.into_paginator().items().send();
+        let mut aliases: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        while let Some(alias) = pages.next().await {
+            let alias = alias.map_err(|error| classify("ListAliases", &target, error))?;
+            let Some(name) = alias.name else { continue };
+            let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+            let versions = alias.function_version.into_iter().chain(weights.into_iter().flatten().map(|(it, _)| it));
+            for version in versions {
+                aliases.entry(version).or_default().insert(name.clone());
+            }
+        }
+        Ok(aliases)
+    }
+
     /// A function's resource policy. Lambda answers 404 where there is none.
     ///
     /// # Errors

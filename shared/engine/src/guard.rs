@@ -38,6 +38,9 @@ pub struct ReconcileRequest {
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
+    /// Of what it leads to, everything up to this was looked at already: a resource may lead to more than one invocation
+    /// can look at. What it says is the guard's own.
+    pub after: Option<String>,
     /// What the records say of why it was looked at.
     pub cause: Cause,
 }
@@ -54,7 +57,15 @@ pub struct Introduced {
 impl ReconcileRequest {
     /// A look at everything that `resource` has, at which nothing counts as just changed.
     pub fn at(resource: Resource, cause: Cause) -> ReconcileRequest {
-        ReconcileRequest { resource, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
+        ReconcileRequest {
+            resource,
+            surfaces: None,
+            introduced: Vec::new(),
+            by_operator: false,
+            through: None,
+            after: None,
+            cause,
+        }
     }
 
     /// Whose shares of the account's cap a change comes out of, and how much they are: the resource's is a quarter of the
@@ -261,6 +272,22 @@ pub trait Guard {
         false
     }
 
+    /// Whether the baselines that a surface had before its last one are kept as well, because what was clean when it
+    /// came may be at fault later.
+    fn keeps_earlier(&self, surface: &Surface) -> bool {
+        let _ = surface;
+        false
+    }
+
+    /// The opted-in functions that use a resource, as far as they are known: kept with the resource, so that what
+    /// happens to it leads to them.
+    fn functions(&self, facts: &Facts<Self::Context>) -> BTreeSet<FunctionArn> {
+        match &facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
+        }
+    }
+
     /// What is to be said in the ledger of content that is kept so; none where there is nothing in it that anybody would
     /// miss.
     fn first_note(&self, content: &Content, settings: &Settings) -> Option<String> {
@@ -278,6 +305,16 @@ pub trait Guard {
     /// Adds to what is known of a surface's values what was seen of them now.
     fn remember(&self, facts: &Facts<Self::Context>, surface: &Surface, values: &mut Values) {
         let _ = (facts, surface, values);
+    }
+
+    /// Adds to what is known of a function's readers, and of what their trust policies said, what was seen now.
+    fn remember_readers(
+        &self,
+        facts: &Facts<Self::Context>,
+        surface: &Surface,
+        readers: &mut BTreeMap<String, Fingerprint>,
+    ) {
+        let _ = (facts, surface, readers);
     }
 
     /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of
@@ -299,7 +336,7 @@ pub trait Guard {
         None
     }
 
-    /// What else is to be looked at, now that this resource was; those looks lead to no others.
+    /// What else is to be looked at, now that this resource was. Those looks lead on once more, and no further.
     fn follows(
         &self,
         request: &ReconcileRequest,

@@ -15,7 +15,7 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode, OptIn},
     },
-    name::iam::PolicyArn,
+    name::{iam::PolicyArn, lambda::FunctionArn},
     ports::Clock,
 };
 use warden_testing::{
@@ -98,23 +98,25 @@ fn fetch_more(
     match &request.resource {
         Resource::Role(role) => {
             let Scope::Tags(tags) = &facts.scope else { panic!("a role is in scope by its tags") };
-            let untagged = !tags.contains_key("warden") && !tags.contains_key("warden:role");
-            let fake = world.fake(&request.resource);
-            if untagged {
-                let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-                let functions = request.through.iter().chain(known).cloned();
-                let uses = |resource: Resource| {
-                    let function = world.fake(&resource);
-                    let its =
-                        function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
-                    mode(world, &resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
-                };
-                let through: BTreeSet<_> = functions.filter(|it| uses(Resource::Function(it.clone()))).collect();
-                if !through.is_empty() {
+            let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
+            let known: BTreeSet<_> = request.through.iter().chain(known).cloned().collect();
+            let its_mode = OptIn::from_tags(tags, GuardKind::Role, world.now().to_zoned(TimeZone::UTC).date()).mode;
+            let uses = |function: &FunctionArn| {
+                let resource = Resource::Function(function.clone());
+                let function = world.fake(&resource);
+                let its = function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
+                its_mode == Mode::Enforce
+                    || mode(world, &resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
+            };
+            let functions: BTreeSet<FunctionArn> = known.into_iter().filter(uses).collect();
+            if its_mode == Mode::Off {
+                if !functions.is_empty() {
                     facts.surfaces = role_surfaces(world, &request.resource);
                 }
-                facts.scope = Scope::Through(through);
+                facts.scope = Scope::Through(functions.clone());
             }
+            let fake = world.fake(&request.resource);
+            facts.context.functions = functions.into_iter().map(|function| (function, BTreeSet::new())).collect();
             facts.context.arn = Some(role.to_string());
             facts.context.texts = fake.texts;
             let said = facts.surfaces.values().filter_map(|snapshot| snapshot.content.policy());
@@ -131,8 +133,10 @@ fn fetch_more(
             let deployed = world.fake(&request.resource).tags.get(DEPLOYED).map(|time| time.parse().unwrap());
             facts.context.deployment = deployed.map(|changed| Deployment { changed, is_under_way: false });
             let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
-            let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
-            for content in [present, baseline].into_iter().flatten() {
+            let state = history.surfaces.get(&Surface::Role(None));
+            let baseline = state.and_then(|state| state.baseline.clone());
+            let earlier = state.into_iter().flat_map(|state| state.earlier.clone());
+            for content in [present, baseline].into_iter().flatten().chain(earlier) {
                 let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
                 let resource: Resource = arn.parse().unwrap();
                 if world.existing().contains(&resource) {
@@ -187,7 +191,7 @@ fn policy_facts(world: &World<Context>, policy: &PolicyArn) -> Option<PolicyFact
         bounds: bounded.len() as u32,
         versions: library.versions.into_iter().rev().collect(),
         restorable: state.is_some_and(|state| state.baseline.is_some()),
-        enforced: users.iter().chain(&bounded).filter(|role| enforced(role)).map(Resource::name).collect(),
+        enforced: users.iter().chain(&bounded).filter(|role| enforced(role)).map(|role| (role.name(), None)).collect(),
         users: Some(all_of(&users)),
         bounded: Some(all_of(&bounded)),
     })

@@ -16,7 +16,7 @@ use self::{
     report::{Once, noted, worst},
 };
 use crate::{
-    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
         state::{
@@ -219,10 +219,7 @@ impl<G: Guard> Decider<'_, G> {
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
         let unread = self.unread();
-        let through = match &self.facts.scope {
-            Scope::Through(functions) => functions.clone(),
-            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
-        };
+        let through = self.guard.functions(self.facts);
         self.decision
             .head
             .guards
@@ -304,6 +301,7 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
+            self.guard.remember_readers(self.facts, surface, &mut state.readers);
             if judgement.unclear.is_none() {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }
@@ -464,7 +462,11 @@ impl<G: Guard> Decider<'_, G> {
             return;
         }
         if compliant(&judgement, self.settings) && fits(content) {
-            state.baseline = Some(content.clone());
+            if self.guard.keeps_earlier(surface) {
+                state.succeed_baseline(content);
+            } else {
+                state.baseline = Some(content.clone());
+            }
         }
         let asked = PreExisting {
             known: self.known,

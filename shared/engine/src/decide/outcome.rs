@@ -98,6 +98,7 @@ pub fn conclude(
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
             state.values.learn(intent.plan.changes());
+            state.learn_readers(&intent.plan);
             // What is put away after a resource that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);
@@ -112,6 +113,7 @@ pub fn conclude(
             let left = intent.plan.after().fragments();
             state.pre_existing.retain(|key, _| left.contains(&key.fragment));
             if compliant {
+                state.go_back_to(intent.plan.after());
                 state.baseline = Some(intent.plan.after().clone());
             }
         }

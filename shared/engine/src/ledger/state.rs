@@ -9,9 +9,9 @@ use crate::{
         tags::{GuardKind, Mode},
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
-    plan::Plan,
+    plan::{Call, Plan},
     run::delay::Wait,
-    secret::values::Values,
+    secret::{environment::Grant, values::Values},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ pub struct Enrolment {
     /// The surfaces that could not be read, as was reported already.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unread: BTreeSet<Surface>,
-    /// The opted-in functions for whose sake it is looked at, where it has no tag of its own.
+    /// The opted-in functions that use it: where its own tags do not have it looked at, it is for their sake.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub through: BTreeSet<FunctionArn>,
 }
@@ -115,6 +115,10 @@ pub struct SurfaceState {
     /// ([`crate::guard::Guard::keeps_first`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Content>,
+    /// The baselines before this one, the last first, where the guard keeps them
+    /// ([`crate::guard::Guard::keeps_earlier`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Content>,
     /// A remediation or an undo under way.
     pub intent: Option<Intent>,
     /// When this surface was reverted, within the breaker's window.
@@ -132,6 +136,10 @@ pub struct SurfaceState {
     /// For an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+    /// For an environment: the roles that were let into the function's secrets, and what the trust policy of each said
+    /// then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readers: BTreeMap<String, Fingerprint>,
     /// What `observed` and `withheld` records already say of the present content. Each is written once for a content
     /// and a reason.
     #[serde(default)]
@@ -203,12 +211,48 @@ impl Refusal {
 }
 
 impl SurfaceState {
+    /// How many earlier baselines a surface's state keeps.
+    const EARLIER: usize = 8;
+
+    /// Gives the surface another baseline, and keeps the one that it had. What comes back was never left: what came
+    /// after it is forgotten.
+    pub(crate) fn succeed_baseline(&mut self, content: &Content) {
+        if self.baseline.as_ref() != Some(content) && !self.go_back_to(content) {
+            let before = self.baseline.take();
+            self.earlier.splice(0..0, before);
+            // The first of all stays, however often somebody makes others.
+            if self.earlier.len() > SurfaceState::EARLIER {
+                self.earlier.remove(SurfaceState::EARLIER - 1);
+            }
+        }
+        self.baseline = Some(content.clone());
+    }
+
+    /// Forgets what came after an earlier baseline; says whether the content is one.
+    pub(crate) fn go_back_to(&mut self, content: &Content) -> bool {
+        let at = self.earlier.iter().position(|earlier| earlier == content);
+        self.earlier.drain(..at.map_or(0, |at| at + 1));
+        at.is_some()
+    }
+
     /// Remembers a refusal in the place of an earlier one of the same.
     pub(crate) fn remember_refusal(&mut self, refusal: Refusal) {
         self.refused.retain(|known| (&known.operation, known.plan) != (&refusal.operation, refusal.plan));
         self.refused.push(refusal);
         let surplus = self.refused.len().saturating_sub(Refusal::KEPT);
         self.refused.drain(..surplus);
+    }
+
+    /// Notes who was let into the function's secrets by changes that were made.
+    pub(crate) fn learn_readers(&mut self, made: &Plan) {
+        for change in made.changes() {
+            if let Call::UpdateEnvironment(update) = change.call()
+                && let Some(Grant { readers, trusts, .. }) = &update.grant
+            {
+                self.readers.retain(|role, _| readers.contains(role));
+                self.readers.extend(trusts.clone());
+            }
+        }
     }
 
     /// Forgets the refusals of calls that were made after all.
@@ -504,6 +548,22 @@ mod tests {
         check("2026-11-21T10:10:00Z", (40, 0), "2026-11-21T11:30:01Z");
         check("2026-11-21T10:10:00Z", (10, 20), "2026-11-21T10:30:01Z");
         check("2026-11-21T10:40:00Z", (10, 20), "2026-11-21T10:40:01Z");
+    }
+
+    #[test]
+    fn the_first_of_all_earlier_baselines_stays_and_what_came_after_one_that_comes_back_is_forgotten() {
+        let content = |number: usize| Content::new(number.into());
+        let mut state = SurfaceState::default();
+        for number in 0..20 {
+            state.succeed_baseline(&content(number));
+            state.succeed_baseline(&content(number));
+        }
+        let kept: Vec<Content> = [18, 17, 16, 15, 14, 13, 12, 0].map(content).into();
+        assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(19)), &kept));
+        state.succeed_baseline(&content(12));
+        assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(12)), &vec![content(0)]));
+        state.succeed_baseline(&content(0));
+        assert_eq!((state.baseline, state.earlier), (Some(content(0)), vec![]));
     }
 
     #[test]

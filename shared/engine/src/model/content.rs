@@ -163,7 +163,7 @@ impl Content {
 
     /// The fingerprints of everything that a finding's key can point at: each statement, each setting, and the whole
     /// content.
-    pub(crate) fn fragments(&self) -> BTreeSet<Fingerprint> {
+    pub fn fragments(&self) -> BTreeSet<Fingerprint> {
         // That nothing is there can itself break a rule.
         let Some(document) = &self.0 else { return BTreeSet::from([Fingerprint::of(&Value::Null)]) };
         let parts = |of: &Value| -> BTreeSet<Fingerprint> {

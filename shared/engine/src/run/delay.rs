@@ -11,9 +11,9 @@ use crate::{
     model::{settings::Settings, surface::Surface, tags::GuardKind},
     ports::World,
     run::{
-        handler::{Handled, HandlerError, tell},
+        handler::{Handled, HandlerError, lead_on, look_around, tell},
         patience::Patience,
-        reconcile::{ReconcileError, look_again},
+        reconcile::{ReconcileError, Report, look},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -178,10 +178,7 @@ pub async fn on_message<G: Guard, W: World + Fetch<G>>(
     }
     let patience = Patience::of(settings.patience);
     match look_again(guard, world, settings, &look, &patience).await {
-        Ok(reports) => {
-            reports.iter().for_each(tell);
-            Ok(Handled::Looked(reports))
-        }
+        Ok(reports) => Ok(Handled::Looked(reports)),
         Err(ReconcileError::Call(error))
             if matches!(error.kind, ErrorKind::Retry | ErrorKind::Busy | ErrorKind::Stale) =>
         {
@@ -192,6 +189,26 @@ pub async fn on_message<G: Guard, W: World + Fetch<G>>(
             Ok(Handled::Looked(Vec::new()))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks where a delayed look says, and at what that leads to where nobody has looked there yet.
+async fn look_again<G: Guard, W: World + Fetch<G>>(
+    guard: &G,
+    world: &W,
+    settings: &Settings,
+    delayed: &DelayedLook,
+    patience: &Patience,
+) -> Result<Vec<Report>, ReconcileError> {
+    let mut report = look(guard, world, settings, &delayed.request, patience, Some(delayed)).await?;
+    if delayed.surface.is_some() {
+        report.follows.clear();
+    }
+    let next = lead_on::<G, W>(world, &mut report, 0).await?;
+    tell(&report);
+    match look_around(guard, world, settings, next, patience).await {
+        (_, Some(error)) => Err(error),
+        (reports, None) => Ok(std::iter::once(report).chain(reports).collect()),
     }
 }
 

@@ -8,12 +8,18 @@ use crate::{
     },
     ports::World,
     run::{
+        delay::DelayedLook,
         patience::Patience,
         reconcile::{ReconcileError, Report, look},
     },
 };
+use jiff::SignedDuration;
 use serde::Serialize;
 use std::collections::VecDeque;
+
+/// An event leads so far at most: from a managed policy to the roles that have it, and from those to the functions that
+/// use them.
+const STEPS: u8 = 2;
 
 /// What a guard did with an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,29 +92,60 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
         return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", event.cause.event_name)));
     }
     let patience = Patience::of(settings.patience);
+    let requests = requests.into_iter().map(|request| (request, 0)).collect();
+    match look_around(guard, world, settings, requests, &patience).await {
+        (_, Some(error)) => Err(error.into()),
+        (reports, None) => Ok(Handled::Looked(reports)),
+    }
+}
+
+/// Looks at each of these resources, which are so many steps away from what a change has named, and at what those lead to.
+/// The first error is given beside what the others came to.
+pub(crate) async fn look_around<G: Guard, W: World + Fetch<G>>(
+    guard: &G,
+    world: &W,
+    settings: &Settings,
+    mut waiting: VecDeque<(ReconcileRequest, u8)>,
+    patience: &Patience,
+) -> (Vec<Report>, Option<ReconcileError>) {
     let mut reports = Vec::new();
     let mut failed = None;
-    let mut waiting: VecDeque<(ReconcileRequest, bool)> = requests.into_iter().map(|request| (request, true)).collect();
-    while let Some((request, leads_on)) = waiting.pop_front() {
-        match look(guard, world, settings, &request, &patience, None).await {
+    while let Some((request, steps)) = waiting.pop_front() {
+        let looked = look(guard, world, settings, &request, patience, None).await;
+        let told = match looked {
             Ok(mut report) => {
-                let follows = std::mem::take(&mut report.follows);
-                if leads_on {
-                    waiting.extend(follows.into_iter().map(|request| (request, false)));
-                }
+                let next = lead_on::<G, W>(world, &mut report, steps).await;
                 tell(&report);
                 reports.push(report);
+                next.map(|next| waiting.extend(next))
             }
-            Err(error) => {
-                tracing::error!(resource = %request.resource, %error, "not brought to an end");
-                failed = failed.or(Some(error));
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::error!(resource = %request.resource, %error, "not brought to an end");
+            failed = failed.or(Some(error));
         }
     }
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(Handled::Looked(reports)),
+    (reports, failed)
+}
+
+/// What a look leads to, each with how many steps it is away. What is left of a long list takes its turn in the delay
+/// queue.
+pub(crate) async fn lead_on<G: Guard, W: World>(
+    world: &W,
+    report: &mut Report,
+    steps: u8,
+) -> Result<VecDeque<(ReconcileRequest, u8)>, ReconcileError> {
+    let follows = std::mem::take(&mut report.follows);
+    if steps == STEPS {
+        return Ok(VecDeque::new());
     }
+    let (rest, follows): (Vec<_>, Vec<_>) = follows.into_iter().partition(|request| request.after.is_some());
+    for request in rest {
+        let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0 };
+        world.look_later(&look, SignedDuration::ZERO).await?;
+    }
+    Ok(follows.into_iter().map(|request| (request, steps + 1)).collect())
 }
 
 /// Says in the log what a run has recorded.

@@ -507,20 +507,3 @@ async fn send<G: Guard, W: World>(
     });
     future::try_join_all(sent).await.map(drop)
 }
-
-/// Looks where a delayed look says, and at what that leads to where nobody has looked there yet.
-pub(crate) async fn look_again<G: Guard, W: World + Fetch<G>>(
-    guard: &G,
-    world: &W,
-    settings: &Settings,
-    delayed: &DelayedLook,
-    patience: &Patience,
-) -> Result<Vec<Report>, ReconcileError> {
-    let report = look(guard, world, settings, &delayed.request, patience, Some(delayed)).await?;
-    let follows = if delayed.surface.is_none() { report.follows.clone() } else { Vec::new() };
-    let mut reports = vec![report];
-    for request in follows {
-        reports.push(look(guard, world, settings, &request, patience, None).await?);
-    }
-    Ok(reports)
-}
