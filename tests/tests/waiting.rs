@@ -25,17 +25,17 @@ fn sent(account: &Account, guard: &str) -> usize {
 
 #[tokio::test]
 async fn a_critical_finding_that_is_opened_again_at_once_is_closed_each_time() {
-    let account = Account::with(&[("CriticalReverts", "2")]).await;
+    let account = Account::with(&[("CriticalReverts", "1"), ("BreakerPauseSeconds", "45")]).await;
     account.opted_in("pay", "enforce").await;
     // Each message comes twice more: what is done twice shows.
     account.sandbox.set(Setting::QueueCopies(2)).await.expect("a setting");
-    for times in 1..=4 {
+    for times in 1..=2 {
         account.grant("pay", None, "open", "*").await;
         account.settle().await;
         assert_eq!(account.policy("pay", None).await, None);
         assert_eq!(account.steps("pay", Step::Applied).await.len(), times);
     }
-    assert_eq!(sent(&account, "warden-access-guard"), 2, "beyond the rate it comes back by the queue");
+    assert_eq!(sent(&account, "warden-access-guard"), 1, "beyond the rate it comes back by the queue");
 }
 
 #[tokio::test]

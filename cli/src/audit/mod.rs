@@ -120,7 +120,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
                  on it"
             )
         }
-        Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
+        Reason::Cap { cap } => {
+            format!("{cap} changes an hour were used up; it is put right when there is room, or by `warden apply`")
+        }
         Reason::NoSafeChange => "there is no change that would be safe".to_owned(),
         Reason::LedgerTampered => "the ledger was tampered with, and nothing tells whether it stood before".to_owned(),
     }

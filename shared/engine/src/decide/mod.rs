@@ -54,7 +54,7 @@ const ITEMS_PER_COMMIT: usize = 72;
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
 
 /// For so long after a revert IAM may still show what was there before ("changes that I make are not always immediately
-/// visible", <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>; no time is given there).
+/// visible", <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>); no time is given there (? iam-delay).
 const UNSEEN_FOR: SignedDuration = SignedDuration::from_secs(15);
 /// How long a deployment is waited for at most, however often something is changed meanwhile.
 const LONGEST_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(60);
