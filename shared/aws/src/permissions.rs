@@ -22,4 +22,5 @@ pub const OPERATOR: &[&str] = &[
     "lambda:AddLayerVersionPermission",
     "lambda:AddPermission",
     "lambda:GetFunctionConfiguration",
+    "logs:FilterLogEvents",
 ];
