@@ -8,6 +8,7 @@ use crate::{
     },
     ports::World,
     run::reconcile::{ReconcileError, Report, reconcile},
+    shown::Shown,
 };
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -81,14 +82,15 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
                         resource = %record.resource,
                         record = %record.id,
                         step = %record.entry.step,
-                        surface = record.entry.surface.as_ref().map(tracing::field::display),
+                        surface = record.entry.surface.as_ref().map(|surface| Shown::new(&surface.to_string()).to_string()),
                         "recorded"
                     );
                 }
                 reports.push(report);
             }
             Err(error) => {
-                tracing::error!(resource = %request.resource, %error, "not brought to an end");
+                let said = error.to_string();
+                tracing::error!(resource = %request.resource, error = %Shown::new(&said), "not brought to an end");
                 failed = failed.or(Some(error));
             }
         }
