@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 /// No secret is shorter than this.
 const SHORTEST: usize = 8;
-/// A text of so many words at most may be one secret as a whole, as a passphrase is.
+/// A text of so many words at most, none of which is a secret, may be one as a whole, as a passphrase is.
 const FEW_WORDS: usize = 3;
 /// How many hexadecimal digits of the hash stand in the place of a word.
 const DIGITS: usize = 8;
@@ -55,13 +55,10 @@ fn redacted(secret: &str) -> String {
 
 /// The words of a text that look like secrets, in their order.
 fn secrets(text: &str) -> Vec<&str> {
-    // A sentence is judged word by word.
-    let mut words = text.split_whitespace();
-    if words.nth(1).is_some() && words.nth(FEW_WORDS - 2).is_none() && is_secret(text) {
-        return vec![text.trim()];
-    }
     let words = text.split(|letter: char| letter.is_whitespace() || "\"'`".contains(letter));
-    words.flat_map(within).collect()
+    let secrets: Vec<&str> = words.flat_map(within).collect();
+    let is_one = || text.split_whitespace().nth(FEW_WORDS).is_none() && is_secret(text);
+    if secrets.is_empty() && is_one() { vec![text.trim()] } else { secrets }
 }
 
 /// The secrets in one word.
