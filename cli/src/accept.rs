@@ -146,7 +146,7 @@ impl Accept {
     async fn withdraw(&self, operator: &Operator, id: &IdPrefix) -> anyhow::Result<Exit> {
         let Some(record) = sound(id.find(&operator.aws).await?) else { return Ok(Exit::Findings) };
         output::plan(|out| {
-            let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+            let surface = record.entry.surface.as_ref().map(output::surface).unwrap_or_default();
             writeln!(out, "{} {} {surface}", audit::step(&record), record.resource.name().bold())?;
             named(&record.entry.findings, out)?;
             writeln!(out, "  {}", printable(record.entry.note.as_deref().unwrap_or_default()))?;
@@ -196,7 +196,7 @@ fn named(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
 
 fn announce(accept: &Decision, out: &mut dyn Write) -> io::Result<()> {
     let Decision { resource, surface, content, findings, until, .. } = accept;
-    writeln!(out, "{} {surface}", resource.name().bold())?;
+    writeln!(out, "{} {}", resource.name().bold(), output::surface(surface))?;
     named(findings, out)?;
     diff::write(out, &Diff { before: content.clone(), after: content.clone() }, "as it is, and is left", "")?;
     let until = until.map_or_else(String::new, |until| format!("until {} UTC, or ", shown(until)));
@@ -258,7 +258,7 @@ fn table(accepted: &[Accepted], out: &mut dyn Write) -> io::Result<()> {
         findings.dedup();
         table.add_row([
             resource.name().into(),
-            surface.to_string().into(),
+            output::surface(surface).into(),
             findings.join("\n").into(),
             output::severity_cell(acceptance.severity),
             acceptance.until.map_or_else(|| "it changes".to_owned(), shown).into(),

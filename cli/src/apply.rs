@@ -120,7 +120,7 @@ impl Apply {
         for proposal in changing {
             let report = proposal.guard.reconcile(&operator.aws, &proposal.request, &operator.settings).await?;
             for record in &report.records {
-                let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+                let surface = record.entry.surface.as_ref().map(output::surface).unwrap_or_default();
                 output::done(format_args!(
                     "{}  {} {} {surface}",
                     record.id,
@@ -213,7 +213,7 @@ impl Proposed {
                     out,
                     "  {severity} {} on {}: {}",
                     finding.id.bold(),
-                    plan.surface(),
+                    output::surface(plan.surface()),
                     printable(&finding.message)
                 )?;
             }
@@ -224,7 +224,7 @@ impl Proposed {
             diff::write(out, &change, "now", "then")?;
         }
         for draft in decision.drafts.iter().filter(|draft| draft.step == Step::Withheld) {
-            let surface = draft.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+            let surface = draft.surface.as_ref().map(output::surface).unwrap_or_default();
             let why = draft.note.clone().or_else(|| draft.reason.as_ref().map(audit::reason)).unwrap_or_default();
             for finding in &draft.findings {
                 writeln!(out, "  {} {} on {surface}: {}", "left".yellow(), finding.id, printable(&why))?;

@@ -156,7 +156,14 @@ fn announce(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let name = record.resource.name();
-    writeln!(out, "{} {} {}, {} UTC", audit::step(record), name.bold(), plan.surface(), shown(record.time))?;
+    writeln!(
+        out,
+        "{} {} {}, {} UTC",
+        audit::step(record),
+        name.bold(),
+        output::surface(plan.surface()),
+        shown(record.time)
+    )?;
     for finding in &record.entry.findings {
         writeln!(out, "  {} at {}: {}", finding.id, printable(&finding.at), printable(&finding.message))?;
     }

@@ -444,6 +444,25 @@ fn keys_are_for_exact_roles() {
     assert_eq!(seen, BTreeMap::from([("ProofKey", proof), ("HashKey", hash), ("SealKey", seal)]));
 }
 
+/// Within one account an Allow in IAM is enough by itself: only a Deny that names the exact roles keeps others out.
+#[test]
+fn nobody_but_the_guards_and_the_operator_puts_events_on_wardens_bus() {
+    let template = Template::read();
+    let policy = &template.resource("BusPolicy")["Properties"];
+    let statement = &policy["Statement"];
+    assert_eq!(policy["EventBusName"], json!({"Ref": "Bus"}));
+    assert_eq!(
+        (&statement["Effect"], &statement["Principal"], &statement["Action"]),
+        (&json!("Deny"), &json!("*"), &json!("events:PutEvents"))
+    );
+    let allowed = list(&statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]);
+    let allowed: BTreeSet<&str> = allowed.iter().map(|arn| text(&arn["Fn::Sub"])).collect();
+    let role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/warden/";
+    let guards = names().into_iter().map(|name| format!("{role}guard/${{Prefix}}-{name}"));
+    let expected: BTreeSet<String> = guards.chain([format!("{role}${{Prefix}}-operator")]).collect();
+    assert_eq!(allowed, expected.iter().map(String::as_str).collect());
+}
+
 /// A topic with a Condition in its statement for EventBridge gets nothing from it.
 #[test]
 fn the_alerts_topic_takes_records_without_a_condition_and_alarms_with_one() {

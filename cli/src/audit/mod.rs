@@ -1,5 +1,6 @@
 //! `warden audit`: the ledger, for people and for programs.
 
+mod copy;
 mod days;
 pub(crate) mod list;
 pub(crate) mod lookup;

@@ -642,6 +642,49 @@ async fn a_ledger_that_was_edited_is_found_out() {
     assert!(account.warden(&["audit"]).check(1, &["cannot be read"]).lines().len() > 2);
 }
 
+/// Whoever brings every item of a resource back to what it was breaks no seal and no chain.
+#[tokio::test]
+async fn a_ledger_that_was_rolled_back_or_erased_is_found_against_the_audit_log() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.settle().await;
+    let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());
+    let items = async || {
+        let query = table.query().table_name("warden-ledger").key_condition_expression("pk = :pk");
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(SHOP.to_owned()));
+        query.send().await.expect("an answer").items.unwrap_or_default()
+    };
+    let erase = async || {
+        for mut item in items().await {
+            item.retain(|name, _| name == "pk" || name == "sk");
+            table.delete_item().table_name("warden-ledger").set_key(Some(item)).send().await.expect("erased");
+        }
+    };
+    let before = items().await;
+    account.open("everyone").await;
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["every chain holds"]);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+
+    // Nobody else puts a record on the bus, whatever IAM allows them.
+    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden").source("warden");
+    let entry = entry.detail_type("Warden record").detail("{}").build();
+    let told = aws_sdk_eventbridge::Client::new(&account.sandbox.config()).put_events().entries(entry).send().await;
+    let told = told.expect_err("refused").into_service_error();
+    assert_eq!(told.meta().code(), Some("AccessDeniedException"));
+
+    erase().await;
+    for item in before {
+        table.put_item().table_name("warden-ledger").set_item(Some(item)).send().await.expect("put back");
+    }
+    account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
+    let found = account.warden(&["audit", "verify", "--output", "table"]);
+    found.check(1, &["BROKEN", SHOP, "2 records that the audit log has are gone from the ledger", &applied]);
+    erase().await;
+    account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
+    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log has are gone"]);
+    account.warden(&["audit", "verify", "--audit-log", "/none"]).check(1, &["/none", "could not be read"]);
+}
+
 #[tokio::test]
 async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
     let account = Account::bare().await;

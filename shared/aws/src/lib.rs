@@ -22,6 +22,7 @@ mod ledger;
 mod seal;
 mod secrets_manager;
 
+pub use audit_events::Copied;
 pub use environment::{Elsewhere, FunctionConfig};
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};

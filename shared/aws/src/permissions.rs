@@ -24,4 +24,5 @@ pub const OPERATOR: &[&str] = &[
     "lambda:AddPermission",
     "lambda:DeleteFunctionConcurrency",
     "lambda:GetFunctionConfiguration",
+    "logs:FilterLogEvents",
 ];

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod ports;
 pub mod run;
 pub mod secret;
+pub mod shown;
 
 pub use run::{
     commit::Unwritable,

@@ -248,6 +248,13 @@ mod tests {
     }
 
     #[test]
+    fn what_an_operator_accepted_stands_until_it_is_taken_back() {
+        let accepted = || draft(Step::Accepted, None, &["let be"], &["let be"], "Statement[0]");
+        assert_eq!(standing(vec![accepted()]), 1);
+        assert_eq!(standing(vec![accepted(), draft(Step::Withdrawn, None, &[], &["let be"], "Statement[0]")]), 0);
+    }
+
+    #[test]
     fn a_plan_without_an_outcome_is_an_open_intent() {
         let open = |steps: &[Step]| {
             let drafts = steps.iter().map(|step| draft(*step, None, &["bad"], &[], "Statement[0]")).collect();

@@ -12,6 +12,7 @@ use crate::{
         patience::Patience,
         reconcile::{ReconcileError, Report, look},
     },
+    shown::Shown,
 };
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -122,7 +123,8 @@ pub(crate) async fn look_around<G: Guard, W: World + Fetch<G>>(
             Err(error) => Err(error),
         };
         if let Err(error) = told {
-            tracing::error!(resource = %request.resource, %error, "not brought to an end");
+            let said = error.to_string();
+            tracing::error!(resource = %request.resource, error = %Shown::new(&said), "not brought to an end");
             failed = failed.or(Some(error));
         }
     }
@@ -155,11 +157,12 @@ pub(crate) fn tell(report: &Report) {
             resource = %record.resource,
             record = %record.id,
             step = %record.entry.step,
-            surface = record.entry.surface.as_ref().map(tracing::field::display),
+            surface = record.entry.surface.as_ref().map(|surface| Shown::new(&surface.to_string()).to_string()),
             "recorded"
         );
     }
     for (surface, wait) in &report.waits {
-        tracing::info!(%surface, reason = ?wait.reason, until = %wait.until, "looked at again later");
+        let surface = surface.to_string();
+        tracing::info!(surface = %Shown::new(&surface), reason = ?wait.reason, until = %wait.until, "looked at again later");
     }
 }
