@@ -909,11 +909,11 @@ async fn an_undo_asks_for_more_than_a_yes_where_what_comes_back_is_not_what_was_
 async fn whoever_opts_a_function_in_with_concurrency_guard_is_told_what_is_set_and_what_would_be() {
     let account = Account::with(&["access-guard", "role-guard", "concurrency-guard"]).await;
     let opt_in = ["opt-in", "shop", "--guard", "concurrency"];
-    account.warden(&opt_in).check(1, &["no concurrency is reserved for it, and it has no cap: set one with the tag"]);
+    account.warden(&opt_in).check(2, &["no concurrency is reserved for it, and it has no cap: set one with the tag"]);
     let tag = account.lambda.tag_resource().resource("arn:aws:lambda:us-east-1:111122223333:function:shop");
     tag.tags("warden:max-concurrency", "10").send().await.expect("tagged");
     account.warden(&opt_in).check(
-        1,
+        2,
         &["its cap is 10, by the tag `warden:max-concurrency`; it would be set to 10", "unbounded-concurrency"],
     );
     let put = account.lambda.put_function_concurrency().function_name("shop").reserved_concurrent_executions(5);

@@ -32,7 +32,11 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         "PutProvisionedConcurrencyConfig" | "DeleteProvisionedConcurrencyConfig" if is_by_auto_scaling(event) => None,
         "PutProvisionedConcurrencyConfig" | "DeleteProvisionedConcurrencyConfig" => {
             let (function, qualifier) = event.function("functionName")?;
-            Some(look(event, function, Surface::ProvisionedConcurrency(qualifier?), true))
+            // The API has none without a qualifier; should an event have none, all of the function is looked at.
+            Some(match qualifier {
+                Some(qualifier) => look(event, function, Surface::ProvisionedConcurrency(qualifier), true),
+                None => ReconcileRequest::at(Resource::Function(function), event.cause.clone()),
+            })
         }
         // Of Managed Instances alone, which are recognised at the look.
         "PutFunctionScalingConfig" => Some(look(event, event.function("functionName")?.0, Surface::Concurrency, false)),

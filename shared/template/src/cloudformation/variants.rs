@@ -86,7 +86,9 @@ fn cap_tags(tags: &Value) -> Vec<&Value> {
     match tags {
         Value::Array(tags) => tags.iter().filter(is_it).collect(),
         Value::Object(map) if !is_call(map) => map.get(CAP_TAG).into_iter().collect(),
-        whole => Some(whole).filter(is_it).into_iter().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Some(tags).filter(is_it).into_iter().collect()
+        }
     }
 }
 
