@@ -20,7 +20,8 @@ use crate::{
     ledger::{
         record::{Draft, Reason, Step},
         state::{
-            Acceptance, Enrolment, Head, History, HourlyChanges, Intent, Purpose, Replaced, Share, SurfaceState, Tampered,
+            Acceptance, Enrolment, Head, History, HourlyChanges, Intent, Purpose, Replaced, Share, SurfaceState,
+            Tampered,
         },
     },
     model::{

@@ -160,7 +160,10 @@ impl Surface {
             | Surface::LayerPolicy(_)
             | Surface::Role(_)
             | Surface::Environment(_)
-            | Surface::Secret(_) => false,
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => false,
         }
     }
 

@@ -213,7 +213,8 @@ async fn write<W: World>(
         let records = commit(world, resource, cause, &mut history, entry, now).await?;
         Ok(records.map_or(Pass::Again(None), |records| Pass::Done(Some(records))))
     };
-    let done = until_it_fits(world, &Patience::ENDLESS, pass).await?.ok_or_else(|| AcceptRefusal::Busy(surface.clone()))?;
+    let done =
+        until_it_fits(world, &Patience::ENDLESS, pass).await?.ok_or_else(|| AcceptRefusal::Busy(surface.clone()))?;
     if let Some(records) = &done
         && let Err(error) = world.announce(records).await
     {
