@@ -224,11 +224,9 @@ fn has(content: &Content, role: &RoleArn) -> bool {
 /// The published versions of a function that have the role, of those that the ledger knows.
 async fn versions_with(aws: &Aws, function: &FunctionArn, role: &RoleArn) -> Result<BTreeSet<Qualifier>, CallError> {
     let history = aws.history(&Resource::Function(function.clone()), aws.now()).await?;
-    let known = history.surfaces.iter().filter_map(|(surface, state)| match surface {
-        Surface::Role(Some(version)) if state.baseline.as_ref().is_some_and(|baseline| has(baseline, role)) => {
-            Some(version.clone())
-        }
-        _ => None,
+    let known = history.surfaces.iter().filter_map(|(surface, state)| {
+        let Surface::Role(Some(version)) = surface else { return None };
+        state.baseline.as_ref().is_some_and(|baseline| has(baseline, role)).then(|| version.clone())
     });
     let there = future::try_join_all(known.map(|version| async {
         let found = aws.version_role(function, &version).await?;

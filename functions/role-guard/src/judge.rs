@@ -406,10 +406,11 @@ fn swap(content: &Content, surface: &Surface, facts: &Facts) -> Judgement {
         Some(judged) => judged,
     };
     let finding = |worst: &Finding| {
-        let (who, severity) = match surface {
+        let (who, severity) = if let Surface::Role(Some(version)) = surface {
             // Nobody can take it from a version.
-            Surface::Role(Some(version)) => (format!("version {version}"), Severity::Critical),
-            _ => ("the function".to_owned(), worst.severity),
+            (format!("version {version}"), Severity::Critical)
+        } else {
+            ("the function".to_owned(), worst.severity)
         };
         let message = format!("{who} was given {role}, which breaks {}: {}", worst.id, worst.message);
         Finding { id: FindingId::RoleBroadened, severity, at: "Role".into(), message }

@@ -710,21 +710,15 @@ impl<C> Account for World<C> {
     }
 
     async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError> {
-        let inner = self.inner.borrow();
-        Ok(match call {
-            Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } => {
-                Some(inner.library.get(policy).map(Managed::content).unwrap_or_default())
-            }
-            Call::UpdateFunctionRole { role, .. } => {
-                drop(inner);
-                let role = Resource::Role(role.parse().unwrap());
-                let fake = self.fake(&role);
-                let said = fake.surfaces.keys().map(|surface| (surface.clone(), self.content(&role, surface)));
-                let said: BTreeMap<Surface, Content> = said.collect();
-                Some(if said.is_empty() { Content::ABSENT } else { Content::of_role(&said) })
-            }
-            _ => None,
-        })
+        if let Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } = call {
+            return Ok(Some(self.inner.borrow().library.get(policy).map(Managed::content).unwrap_or_default()));
+        }
+        let Call::UpdateFunctionRole { role, .. } = call else { return Ok(None) };
+        let role = Resource::Role(role.parse().unwrap());
+        let fake = self.fake(&role);
+        let said = fake.surfaces.keys().map(|surface| (surface.clone(), self.content(&role, surface)));
+        let said: BTreeMap<Surface, Content> = said.collect();
+        Ok(Some(if said.is_empty() { Content::ABSENT } else { Content::of_role(&said) }))
     }
 
     /// This world has one lock for each surface; what Lambda has no lock for has to be what the change expects.
