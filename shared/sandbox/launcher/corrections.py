@@ -24,6 +24,7 @@ import iam_lag
 import iam_pages
 import managed_instances
 import principals
+import queues
 import secret_policies
 import secret_versions
 import stacks
@@ -66,6 +67,7 @@ def apply():
     dropped_properties.apply()
     tracing.apply()
     async_failures.apply()
+    queues.apply()
     context_keys.apply()
     lambda_requests()
     function_updates.apply()

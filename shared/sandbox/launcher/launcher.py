@@ -43,7 +43,6 @@ def main():
     import control
     import corrections
     import downloads
-    import queues
     import request_models
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -53,7 +52,6 @@ def main():
     application = ministack.app
     if os.environ.pop("WARDEN_SANDBOX_CORRECTIONS") == "on":
         corrections.apply()
-        queues.apply(control.permits)
         application = request_models.checked(downloads.ranged(application))
 
     config = Config()

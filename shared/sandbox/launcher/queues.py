@@ -6,6 +6,7 @@ import time
 from ministack.core.responses import request_scope
 from ministack.services import lambda_svc, sqs
 
+import async_failures
 import settings
 
 # What Lambda calls with the function's role to poll a queue for it
@@ -13,13 +14,13 @@ import settings
 POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
-def apply(permits):
-    """Polls with the function's role alone (`permits` says what that may), and lets what failed come again soon."""
+def apply():
+    """Polls with the function's role alone, and lets what failed come again soon."""
     run, send = lambda_svc._run_sqs_batch, sqs._act_send_message
 
     def polled(esm, func_rec, event, batch, queue_url, queue_name):
         function, queue = esm["FunctionArn"], esm["EventSourceArn"]
-        if all(permits(function, action, queue) for action in POLLING):
+        if all(async_failures.permits(function, action, queue) for action in POLLING):
             run(esm, func_rec, event, batch, queue_url, queue_name)
         taken = {message["id"] for message in batch}
         with sqs._queues_lock:

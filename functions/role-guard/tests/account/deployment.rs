@@ -44,9 +44,9 @@ async fn whoever_keeps_deploying_does_not_keep_the_role() {
     let home = swapped().await;
     let began = home.now();
     while home.content(&shop(), &Surface::Role(None)) == has("strong") {
-        let [message] = home.messages().try_into().expect("one message");
+        let due = home.messages().iter().map(|message| message.due).min().expect("a message");
         deploy(&home);
-        home.work_off(&home.guard, &home.settings, message.due.duration_since(home.now())).await;
+        home.work_off(&home.guard, &home.settings, due.duration_since(home.now())).await;
     }
     let took = home.now().duration_since(began);
     assert!(took <= SignedDuration::from_secs(75), "{took}");
