@@ -116,9 +116,10 @@ impl Accept {
         };
         let findings: Vec<Finding> = judgement.findings.iter().filter(|finding| named(finding)).cloned().collect();
         if findings.is_empty() {
-            let back = match entry.step {
-                Step::Applied => format!("; `warden undo {id}` brings it back, and then it can be accepted"),
-                _ => String::new(),
+            let back = if entry.step == Step::Applied {
+                format!("; `warden undo {id}` brings it back, and then it can be accepted")
+            } else {
+                String::new()
             };
             output::refused(&format!("what record {id} is about is not there any more{back}"));
             return Ok(Exit::Findings);
