@@ -198,7 +198,7 @@ fn no_event_is_lost_without_a_trace() {
         assert_eq!(delay["MessageRetentionPeriod"], 14 * 24 * 3600);
         assert_eq!(delay["SqsManagedSseEnabled"], true);
         // Six times the timeout: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-        let timeout = template.resource(&name)["Properties"]["Timeout"].as_u64().expect("seconds");
+        let timeout = template.resource(name)["Properties"]["Timeout"].as_u64().expect("seconds");
         assert_eq!(delay["VisibilityTimeout"], 6 * timeout);
     }
     for queue in ["Undelivered", "Failures"] {
