@@ -30,7 +30,7 @@ def apply():
 
     def sent(data, qurl):
         answer = send(data, qurl)
-        queue = sqs._get_q(qurl)
+        queue = sqs._get_q(data.get("QueueUrl") or qurl)
         if settings.queue_copies and _starts_a_function(queue["attributes"].get("QueueArn")):
             with sqs._queues_lock:
                 last = queue["messages"][-1]

@@ -11,15 +11,15 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use warden_policy::AccountId;
 
-/// How many shapes are judged with everything varied together. Eight conditions on different parameters have no more.
-const MOST: usize = 256;
+/// How many shapes are judged with everything varied together. Nine conditions on different parameters have no more.
+const MOST: usize = 512;
 
 /// How many are judged where each parameter is varied by itself. A template has at most 200 parameters
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MOST_SINGLE: usize = 1_024;
 
-/// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 250 KB has its
-/// 256 shapes; a longer one has fewer.
+/// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 125 KB has its
+/// 512 shapes; a longer one has fewer.
 const MOST_TEXT: usize = 64 * 1024 * 1024;
 
 const ACCOUNT: &str = "AWS::AccountId";
