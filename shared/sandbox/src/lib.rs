@@ -317,10 +317,17 @@ impl Sandbox {
     /// # Errors
     /// When there is no such group.
     pub async fn log_lines(&self, group: &str) -> Result<Vec<String>, SandboxError> {
-        let input = json!({ "logGroupName": group, "limit": 10_000 });
-        let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
-        let events = found["events"].as_array().into_iter().flatten();
-        Ok(events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect())
+        let mut input = json!({ "logGroupName": group, "limit": 10_000 });
+        let mut lines = Vec::new();
+        loop {
+            let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
+            let events = found["events"].as_array().into_iter().flatten();
+            lines.extend(events.filter_map(|event| event["message"].as_str().map(str::to_owned)));
+            match &found["nextToken"] {
+                Value::String(token) => input["nextToken"] = token.as_str().into(),
+                _ => return Ok(lines),
+            }
+        }
     }
 
     /// Ends the account and waits until all its processes are gone.

@@ -254,9 +254,9 @@ fn a_finding_says_which_shape_it_is_in() {
     );
 }
 
-/// A template that is open to everybody where `condition` holds, with nine parameters and a condition for each.
-fn with_nine_conditions(condition: &str) -> String {
-    let names: Vec<String> = (0..9).map(|nth| format!("P{nth}")).collect();
+/// A template that is open to everybody where `condition` holds, with ten parameters and a condition for each.
+fn with_ten_conditions(condition: &str) -> String {
+    let names: Vec<String> = (0..10).map(|nth| format!("P{nth}")).collect();
     let parameters: String = names.iter().map(|name| format!("  {name}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
     let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
@@ -271,17 +271,17 @@ fn with_nine_conditions(condition: &str) -> String {
 #[test]
 fn too_many_shapes_are_varied_one_by_one_and_said() {
     check(
-        &with_nine_conditions("Any"),
+        &with_ten_conditions("Any"),
         &[
             "critical public-invoke Open",
-            "? Conditions more than 256 shapes of the template: each parameter was varied by itself, not all together",
+            "? Conditions more than 512 shapes of the template: each parameter was varied by itself, not all together",
         ],
     );
 }
 
 #[test]
 fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
-    check(&with_nine_conditions("CP7"), &["critical public-invoke Open"]);
+    check(&with_ten_conditions("CP7"), &["critical public-invoke Open"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ const MOST_SINGLE: usize = 1_024;
 const MOST_TEXT: usize = 64 * 1024 * 1024;
 
 const ACCOUNT: &str = "AWS::AccountId";
+const RESERVED: &str = "ReservedConcurrentExecutions";
 
 /// The answers to what a template asks.
 #[derive(Clone, Debug, Default)]
@@ -96,17 +97,24 @@ impl<'t> Judged<'t> {
     pub(super) fn of(template: &'t Value, resources: &'t Map<String, Value>, is_account_open: bool) -> Self {
         let (properties, environments, conditions) = Default::default();
         let mut judged = Self { template, properties, environments, conditions, is_account_open };
+        let of_all_functions = template.get("Globals").and_then(|globals| globals.get("Function"));
+        let tags_of_all = of_all_functions.and_then(|all| all.get("Tags"));
         for resource in resources.values() {
             let Some(relevant) = kind(resource).and_then(relevant).filter(|_| !is_bare_version(resource)) else {
                 continue;
             };
             judged.conditions.extend(resource.get("Condition").and_then(Value::as_str));
+            // A reservation is judged by the function's cap alone.
+            let tags = resource.get("Properties").and_then(|properties| properties.get("Tags"));
+            let has_cap = tags_of_all.is_some_and(|tags| !cap_tags(tags).is_empty())
+                || tags.is_some_and(|tags| !cap_tags(tags).is_empty());
             match resource.get("Properties") {
                 Some(Value::Object(properties)) => {
                     for (key, value) in properties {
                         match key.as_str() {
                             "Environment" => judged.environments.push(value),
                             "Tags" if relevant.contains(&"Tags") => judged.properties.extend(cap_tags(value)),
+                            RESERVED if !has_cap => {}
                             key if relevant.is_empty() || relevant.contains(&key) || key.starts_with("Fn::") => {
                                 judged.properties.push(value);
                             }
@@ -118,7 +126,7 @@ impl<'t> Judged<'t> {
                 None => {}
             }
         }
-        judged.properties.extend(template.get("Globals").and_then(|globals| globals.get("Function")));
+        judged.properties.extend(of_all_functions);
         judged
     }
 
