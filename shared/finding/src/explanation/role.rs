@@ -160,11 +160,12 @@ pub(super) const SHARED_ROLE: Explanation = Explanation {
 };
 
 pub(super) const ROLE_BROADENED: Explanation = Explanation {
-    meaning: "A function was given another role, and that one breaks a rule.",
+    meaning: "A function was given another role, and that one breaks a rule, or did so later.",
     attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
              the function's code has the rights of that role from the next call on.",
-    remedy: "As severe as the worst finding of the new role. Role-guard puts the previous role back, if that one \
-             still complies. Published versions keep theirs: one that was published with such a role is withheld.",
+    remedy: "As severe as the worst finding of the new role. Role-guard gives the last role back that the function had \
+             and that still complies, also where the new one was clean and is widened later. Published versions keep \
+             theirs: one with such a role is critical, and withheld with the aliases that lead to it.",
     instead: "Narrow the new role first: what complies may be swapped in at any time.",
 };
 
