@@ -2,6 +2,7 @@
 //! administrator who changes things there with an ordinary SDK client.
 
 pub mod benchmark;
+mod concurrency;
 pub mod environment;
 pub mod events;
 mod iam;
@@ -74,6 +75,11 @@ impl Account {
         Account::deployed(&["access-guard", "role-guard", "secret-guard"], parameters).await
     }
 
+    /// An account in which concurrency-guard works beside the others.
+    pub async fn with_concurrency_guarded(parameters: &[(&str, &str)]) -> Account {
+        Account::deployed(&["access-guard", "role-guard", "concurrency-guard"], parameters).await
+    }
+
     async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
@@ -91,6 +97,7 @@ impl Account {
             key: outputs["ProofKey"].clone(),
             hash_key: outputs["HashKey"].clone(),
             seal_key: outputs["SealKey"].clone(),
+            queue: None,
         };
         let session = sandbox.session(&outputs["OperatorRole"], "reader").await.expect("a session");
         let ledger = Aws::new(sandbox.config_as(session, "us-east-1"), deployment.clone());
@@ -333,6 +340,8 @@ pub async fn deploy(
         ("LayerNames", "shop-*"),
         ("LeaseSeconds", "5"),
         ("BreakerPauseSeconds", "1"),
+        ("SettleSeconds", "0"),
+        ("GuardConcurrency", if names.contains(&"concurrency-guard") { "on" } else { "off" }),
         ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
     ];
     all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));

@@ -91,6 +91,22 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
 }
 
 #[tokio::test]
+async fn a_cap_takes_four_round_trips_and_a_function_that_is_not_opted_in_one() {
+    let account = Account::with_concurrency_guarded(&[]).await;
+    account.function("free", &[]).await;
+    account.capped("pay", "10", Some(5)).await;
+    let trail = account.sandbox.trail();
+    trail.in_lockstep(true);
+    for (name, expected) in [("free", 1), ("pay", 4)] {
+        let since = trail.calls().len();
+        account.reserve(name, Some(50)).await;
+        account.settle().await;
+        check_round_trips(&account, "warden-concurrency-guard", since, expected);
+    }
+    assert_eq!(account.reserved("pay").await, Some(5));
+}
+
+#[tokio::test]
 async fn a_violating_role_takes_six_round_trips_or_five_without_managed_policies_and_one_out_of_scope_takes_one() {
     let account = Account::guarded().await;
     let reads = policy(&[json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::orders/*"})]);

@@ -590,7 +590,8 @@ async fn an_undo_of_a_value_that_is_still_the_current_one_has_nothing_to_say() {
     let (aws, _) = account.operator().await;
     let applied = last(&account, Step::Applied).await;
     let accept_for = jiff::SignedDuration::from_hours(1);
-    let undo = Undo { record: applied, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
+    let cause = Cause::by_hand("warden undo");
+    let undo = Undo { record: applied, accept_for, by: "alice".into(), cause, findings: Vec::new(), although: None };
     let plan = undo.plan().expect("a plan");
     assert!(undo.replaced_since(&aws, &plan).await.expect("read").is_empty());
     account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");

@@ -176,18 +176,23 @@ def _action(target):
 
 
 def _permits(function, target, role=None, asks_target=True):
-    """Whether the role of a function (an ARN), or the one that it is to have, may send to a target: Lambda parks failures
-    with it. A customer's key that the target is encrypted with is used by the role too. What the target's own policy
+    """Whether the role of a function may send to a target: Lambda parks failures with it. What the target's own policy
     says shows when something is sent
     (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
+    return bool(_action(target)) and permits(function, _action(target), target, role, asks_target)
+
+
+def permits(function, action, target, role=None, asks_target=True):
+    """Whether the role of a function (an ARN), or the one that it is to have, may do that with a target. A customer's key
+    that the target is encrypted with is used by the role too."""
     region = function.split(":")[3]
     with request_scope(ACCOUNT, region):
         record, config, _ = lambda_svc._get_func_record_for_ref(function)
-        if record is None or not _action(target):
+        if record is None:
             return False
         name = (role or config["Role"]).rsplit("/", 1)[-1]
         kind = target.split(":")[2]
-        asked = [(kind, _action(target), target)]
+        asked = [(kind, action, target)]
         key = service_principals.key_of(kind, target) if asks_target else None
         if key is not None:
             asked += [("kms", use, key["Arn"]) for use in ("kms:GenerateDataKey", "kms:Decrypt")]

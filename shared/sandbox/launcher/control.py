@@ -3,6 +3,7 @@
 GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
 GET  /_warden/busy                    how many invocations are running, or to come
+GET  /_warden/waiting?within=         how many messages start functions within so many seconds
 GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
@@ -24,6 +25,7 @@ from ministack.services import iam, lambda_svc, sts
 
 import async_failures
 import function_policy
+import queues
 import service_principals
 import settings
 import tracing
@@ -135,5 +137,5 @@ def refuse_public(on):
     function_policy.refuses_public = on == "true"
 
 
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits,
-           "given_up": async_failures.given_up, "refuse_public": refuse_public, "set": settings.put}
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "waiting": queues.waiting, "process": process, "kill": kill,
+           "admits": admits, "given_up": async_failures.given_up, "refuse_public": refuse_public, "set": settings.put}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
-    model::content::Content,
+    model::{concurrency, content::Content},
     plan::{Call, Permission, UrlAuthType},
     secret::environment::{EnvironmentDigest, Held, KeptValue},
 };
@@ -49,6 +49,11 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
                 statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
             }
             with(content, sid, statement)
+        }
+        Call::PutFunctionConcurrency { reserved, .. } => Ok(concurrency::reserved(Some(*reserved))),
+        Call::DeleteFunctionConcurrency { .. } => Ok(Content::ABSENT),
+        Call::PutFunctionRecursionConfig { recursive_loop, .. } => {
+            Ok(concurrency::recursion(Some(recursive_loop.as_str())))
         }
         Call::UpdateFunctionRole { role, .. } => Ok(Content::new(json!({"Role": role}))),
         Call::UpdateAssumeRolePolicy { .. }

@@ -104,6 +104,8 @@ pub struct CloudTrailEvent {
     pub time: Timestamp,
     /// The account and Region in which names in the parameters are looked up.
     pub home: Home,
+    /// The role whose session made the call: its ARN, path and all; none where no role did.
+    pub role: Option<String>,
     /// `requestParameters`. They only hint at where to look.
     pub parameters: Value,
     /// `responseElements`. They only hint at where to look, too.
@@ -162,6 +164,7 @@ impl CloudTrailEvent {
         let region = text(&record.aws_region).ok_or(malformed("detail.awsRegion"))?;
         let time = text(&record.event_time).and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
         let identity = |field| record.user_identity.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
+        let issuer = record.user_identity.pointer("/sessionContext/sessionIssuer/arn");
         Ok(CloudTrailEvent {
             cause: Cause {
                 event_id: text(&record.event_id).or_else(|| text(&event.id)),
@@ -176,6 +179,7 @@ impl CloudTrailEvent {
             },
             time,
             home: Home { region, ..home.clone() },
+            role: issuer.and_then(Value::as_str).map(|arn| short(arn, 1024)),
             parameters: record.request_parameters.clone(),
             results: record.response_elements.clone(),
         })
