@@ -73,7 +73,7 @@ impl ReconcileRequest {
     pub fn shares(&self, settings: &Settings) -> BTreeMap<Share, u32> {
         BTreeMap::from([
             (Share::of_resource(&self.resource), (settings.cap / 4).max(1)),
-            (Share::of_actor(self.cause.actor.as_deref()), (settings.cap / 2).max(1)),
+            (Share::of_actor(&self.cause), (settings.cap / 2).max(1)),
         ])
     }
 
