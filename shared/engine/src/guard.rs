@@ -405,6 +405,21 @@ pub trait Fetch<G: Guard> {
         let _ = (guard, request, facts, history, settings);
         Ok(())
     }
+
+    /// The looks at everything that `event` may have changed, where it does not say what it was
+    /// ([`CloudTrailEvent::says_where`]); `None` where nobody can list that.
+    ///
+    /// # Errors
+    /// The AWS call that failed.
+    async fn anywhere(
+        &self,
+        guard: &G,
+        event: &CloudTrailEvent,
+        settings: &Settings,
+    ) -> Result<Option<Vec<ReconcileRequest>>, CallError> {
+        let _ = (guard, event, settings);
+        Ok(None)
+    }
 }
 
 /// How a guard looks at a resource before it is opted in.
