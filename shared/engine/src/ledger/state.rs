@@ -44,6 +44,9 @@ pub struct Head {
     /// How the resource was opted in with each guard when it was last looked at.
     #[serde(default)]
     pub guards: BTreeMap<GuardKind, Enrolment>,
+    /// Of the account: which pause is the last one, so that one from an earlier time shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Fingerprint>,
 }
 
 /// An item in the ledger's table that is not the one that was written. The next commit writes it anew.
@@ -364,6 +367,14 @@ pub struct Pause {
     pub reason: Option<String>,
     /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
+}
+
+impl Pause {
+    /// What the account's head knows it by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Pause { until, by, reason, proof } = self;
+        Fingerprint::of(&json!({"until": until, "by": by, "reason": reason, "proof": proof}))
+    }
 }
 
 /// What is known of one resource and its account.
