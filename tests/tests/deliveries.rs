@@ -1,6 +1,7 @@
 //! Events that come twice, late, in the wrong order, all at once, or not in a form to be used; and what the guard costs
 //! in calls.
 
+use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 use serde_json::{Value, json};
 use warden_engine::ledger::record::Step;
@@ -279,25 +280,51 @@ async fn an_event_that_cannot_be_used_changes_nothing_and_is_kept_or_explained()
 
 /// IAM counts no white space, and CloudTrail leaves out parameters of more than 100 KB: with them goes the role's name.
 #[tokio::test]
-async fn a_policy_that_is_padded_until_cloudtrail_leaves_the_roles_name_out_is_not_passed_over() {
+async fn a_policy_that_is_padded_until_cloudtrail_leaves_the_roles_name_out_is_put_right() {
     let account = Account::guarded().await;
     account.role("pay", &[("warden", "enforce")]).await;
+    account.role("untagged", &[]).await;
     account.settle().await;
     let bad = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
     let padded = format!("{bad}{}", " ".repeat(110_000));
-    let put = account.iam.put_role_policy().role_name("pay").policy_name("all").policy_document(padded);
-    put.send().await.expect("a policy");
-    account.settle().await;
-    let [(event, error)] = account.failures().await.try_into().expect("one failure");
-    assert_eq!(event["detail"]["eventName"], "PutRolePolicy");
-    assert!(error.contains("PutRolePolicy does not say what it changed"), "{error}");
-
-    // What the alarm asks the operator for: the event again, with the role that they found.
-    let mut event = event;
-    event["detail"]["requestParameters"] = json!({"roleName": "pay", "policyName": "all"});
-    account.sandbox.trail().emit(event);
+    for role in ["pay", "untagged"] {
+        let put = account.iam.put_role_policy().role_name(role).policy_name("all").policy_document(&padded);
+        put.send().await.expect("a policy");
+    }
     account.settle().await;
     assert_eq!(account.role_policy("pay", "all").await, None);
+    assert_eq!(account.role_policy("untagged", "all").await, Some(bad));
+    assert_eq!(account.failures().await, []);
+}
+
+#[tokio::test]
+async fn a_role_that_is_created_with_a_padded_trust_policy_is_put_right() {
+    let account = Account::guarded().await;
+    let trust = policy(&[json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})]);
+    // A trust policy has 2,048 characters at most, of which white space counts in none.
+    let padded = format!("{trust}{}", " ".repeat(110_000));
+    let create = account.iam.create_role().role_name("pay").assume_role_policy_document(padded);
+    let tag = Tag::builder().key("warden").value("enforce").build().expect("a tag");
+    create.tags(tag).send().await.expect("a role");
+    account.settle().await;
+    let records = account.records(&role_arn("pay")).await;
+    let applied = records.iter().filter(|record| record.entry.step == Step::Applied);
+    assert_eq!(applied.count(), 1, "{:?}", account.story_of(&role_arn("pay")).await);
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_say_where_it_was_is_kept_where_somebody_is_told() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    let created =
+        |event: &Value| event["detail"]["eventName"].as_str().is_some_and(|name| name.starts_with("CreateFunction"));
+    let mut event = account.sandbox.trail().events().into_iter().find(created).expect("an event");
+    event["detail"]["requestParameters"] = json!({"omitted": true});
+    account.sandbox.trail().emit(event);
+    account.settle().await;
+    let failures = account.failures().await;
+    assert!(failures.iter().all(|(_, error)| error.contains("CreateFunction does not say what it changed")));
+    assert!(!failures.is_empty());
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use warden_engine::{
     Severity,
     ledger::record::{Record, Step},
-    model::surface::Resource,
+    model::{cloudtrail::Cause, surface::Resource},
+    run::pause::{pause, resume},
 };
 use warden_tests::{Account, arn};
 
@@ -267,4 +268,28 @@ fn tampering(items: &[Item], earlier: &[Item], foreign: &[Item]) -> Vec<Tamperin
         }
     }
     all
+}
+
+#[tokio::test]
+async fn a_pause_that_is_over_does_not_count_when_it_is_put_back() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.settle().await;
+    let (operator, settings) = account.operator().await;
+    let paused = pause(&operator, &settings.home, None, "alice", None, &Cause::by_hand("warden pause")).await;
+    paused.expect("paused");
+    account.grant("pay", None, "open", "*").await;
+    account.settle().await;
+    assert_eq!(account.sids("pay", None).await, ["open"], "it counts while it lasts");
+    let table = Table::of(&account);
+    let get = table.client.get_item().table_name(table.name());
+    let get = get.key("pk", AttributeValue::S("account".into())).key("sk", AttributeValue::S("pause".into()));
+    let item = get.send().await.expect("an answer").item.expect("the pause");
+    resume(&operator, &settings.home, "alice", &Cause::by_hand("warden resume")).await.expect("resumed");
+
+    table.put(item).await;
+    account.grant("pay", None, "open-too", "*").await;
+    account.settle().await;
+    assert_eq!(account.sids("pay", None).await, Vec::<String>::new());
+    assert!(is_reported(&account.records(&arn("pay")).await));
 }

@@ -133,7 +133,7 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
             entry.surface.as_ref().map(output::surface).unwrap_or_default().into(),
             findings.join("\n").into(),
             entry.severity.map_or_else(|| "".into(), output::severity_cell),
-            printable(short_actor(record.cause.actor.as_deref().unwrap_or("?"))).into_owned().into(),
+            printable(&short_actor(&record.cause)).into_owned().into(),
             Cell::new(record.id),
         ]);
     }

@@ -11,7 +11,10 @@ use crate::{account::Operator, exit::Exit, output::printable};
 use clap::Subcommand;
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
-use warden_engine::ledger::record::{Reason, Record, Step};
+use warden_engine::{
+    ledger::record::{Reason, Record, Step},
+    model::cloudtrail::Cause,
+};
 
 /// Show the audit log: what the guards saw and did, newest first
 #[derive(clap::Args)]
@@ -103,9 +106,14 @@ fn tone(step: Step) -> Tone {
     }
 }
 
-/// The last part of an ARN, which is a person's or a session's name.
-pub(crate) fn short_actor(actor: &str) -> &str {
-    actor.rsplit('/').next().unwrap_or(actor)
+/// The name of a role or a user, with the session's behind it.
+pub(crate) fn short_actor(cause: &Cause) -> String {
+    let actor = cause.actor.as_deref().unwrap_or("?");
+    let name = actor.rsplit('/').next().unwrap_or(actor);
+    match &cause.session_name {
+        Some(session) => format!("{name}/{session}"),
+        None => name.to_owned(),
+    }
 }
 
 /// Why a plan was withheld, and what one can do.

@@ -81,7 +81,11 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
     } else {
         " (unverified: not delivered by AWS)"
     };
-    lines.push(("Who", cause.actor.clone().unwrap_or_else(|| "unknown".into())));
+    let id = cause.principal_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
+    lines.push(("Who", format!("{}{id}", cause.actor.as_deref().unwrap_or("unknown"))));
+    let chosen = |text: &String| format!("{text} (chosen by the caller)");
+    lines.extend(cause.session_name.as_ref().map(|name| ("Session", chosen(name))));
+    lines.extend(cause.source_identity.as_ref().map(|identity| ("Identity", chosen(identity))));
     lines.push(("What", format!("{}{verified}", cause.event_name)));
     lines.extend(cause.time.map(|time| ("When", format!("{} UTC", shown(time)))));
     lines.extend(cause.source_address.clone().map(|address| ("From", address)));

@@ -10,14 +10,15 @@ use futures::{
     future,
     stream::{self, StreamExt, TryStreamExt},
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::{Aws, Users};
+use warden_aws::{Aws, ListedRole, Users};
 use warden_engine::{
     call_error::CallError,
-    guard::{Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Introduced, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
+        cloudtrail::CloudTrailEvent,
         content::Content,
         settings::Settings,
         surface::{Resource, Surface},
@@ -38,6 +39,11 @@ const FUNCTIONS_AT_ONCE: usize = 20;
 const ROLES_AT_ONCE: usize = 8;
 /// So many roles of a policy are looked at in any order: to ask first which of them are opted in would take as long.
 const UNORDERED: usize = 2;
+/// The calls that take documents of more than 100 KB, with white space in them, so that CloudTrail leaves out which role
+/// or policy they changed.
+const PADDED: [&str; 4] = ["CreatePolicyVersion", "CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"];
+/// A role that was made so long before or after an event is the one that the event reports. Both times are IAM's own.
+const CREATED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 fn snapshot(content: Content) -> SurfaceSnapshot {
     SurfaceSnapshot { content, revision: None }
@@ -418,6 +424,29 @@ async fn complete_policy(
     read_versions_and_strangers(aws, policy, known, tags.as_ref(), settings).await
 }
 
+/// The looks at all opted-in roles, for an event that does not say which it changed. A role that was made at the time of
+/// the event is new, if that is what the event reports.
+pub(crate) async fn anywhere(
+    aws: &Aws,
+    event: &CloudTrailEvent,
+    settings: &Settings,
+) -> Result<Option<Vec<ReconcileRequest>>, CallError> {
+    // Of the calls that this guard watches, only IAM's take so much.
+    if !PADDED.contains(&event.cause.event_name.as_str()) {
+        return Ok(None);
+    }
+    let request = |(name, role): (String, ListedRole)| {
+        let is_opted_in = OptIn::from_tags(&role.tags, GuardKind::Role, today(aws)).mode != Mode::Off;
+        let resource = Resource::Role(RoleArn::named(&name, &settings.home).ok().filter(|_| is_opted_in)?);
+        let is_recent = role.created.is_some_and(|created| {
+            created.duration_since(event.time).abs() < CREATED_WITHIN && event.cause.event_name == "CreateRole"
+        });
+        let introduced = is_recent.then_some(Introduced { surface: None, sid: None }).into_iter().collect();
+        Some(ReconcileRequest { introduced, ..ReconcileRequest::at(resource, event.cause.clone()) })
+    };
+    Ok(Some(aws.all_roles().await?.into_iter().filter_map(request).collect()))
+}
+
 /// Tags by the name of the role.
 type TagsOfRoles = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -428,7 +457,7 @@ fn is_enforced(aws: &Aws, tags: &BTreeMap<String, String>) -> bool {
 /// The tags of the roles that have a policy: of few each is asked, of many the account is.
 async fn tags_of(aws: &Aws, home: &Home, attached: BTreeSet<String>, count: usize) -> Result<TagsOfRoles, CallError> {
     if count > ROLES_AT_ONCE || count > attached.len() {
-        return aws.tags_of_roles().await;
+        return Ok(aws.all_roles().await?.into_iter().map(|(name, role)| (name, role.tags)).collect());
     }
     let found = attached.into_iter().map(|name| async {
         let Ok(role) = RoleArn::named(&name, home) else { return Ok(None) };

@@ -247,6 +247,15 @@ impl Fetch<RoleGuard> for Aws {
     ) -> Result<(), CallError> {
         fetch::fetch_more(self, request, facts, history, settings).await
     }
+
+    async fn anywhere(
+        &self,
+        _: &RoleGuard,
+        event: &CloudTrailEvent,
+        settings: &Settings,
+    ) -> Result<Option<Vec<ReconcileRequest>>, CallError> {
+        fetch::anywhere(self, event, settings).await
+    }
 }
 
 impl Survey<RoleGuard> for Aws {

@@ -3,6 +3,7 @@
 use crate::{Aws, error::classify, lambda::none_if_gone};
 use aws_sdk_iam::types::{EntityType, PolicyUsageType, Tag};
 use futures::future;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
@@ -83,6 +84,15 @@ pub struct Users {
     pub roles: BTreeSet<String>,
     /// How many users and groups have it.
     pub others: usize,
+}
+
+/// A role as the account's list has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedRole {
+    /// Its tags, Warden's keys in small letters.
+    pub tags: BTreeMap<String, String>,
+    /// When it was made; none where IAM does not say.
+    pub created: Option<Timestamp>,
 }
 
 fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
@@ -287,12 +297,11 @@ impl Aws {
         Ok(Some(all.filter_map(|(surface, content)| Some((surface, content?))).collect()))
     }
 
-    /// The tags of all roles of the account by the roles' names, Warden's keys in small letters: a call for each
-    /// thousand roles, where GetRole takes one for each.
+    /// All roles of the account by their names: a call for each thousand roles, where GetRole takes one for each.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn tags_of_roles(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, CallError> {
+    pub async fn all_roles(&self) -> Result<BTreeMap<String, ListedRole>, CallError> {
         let list = self.iam().get_account_authorization_details().filter(EntityType::Role).max_items(LONGEST_PAGE);
         let mut pages = list.into_paginator().send();
         let mut roles = BTreeMap::new();
@@ -300,7 +309,10 @@ impl Aws {
             let page =
                 page.map_err(|error| classify("GetAccountAuthorizationDetails", "the account's roles", error))?;
             let named = page.role_detail_list.unwrap_or_default().into_iter();
-            roles.extend(named.filter_map(|role| Some((role.role_name?, with_folded_keys(tags(role.tags))))));
+            roles.extend(named.filter_map(|role| {
+                let created = role.create_date.and_then(|date| Timestamp::from_second(date.secs()).ok());
+                Some((role.role_name?, ListedRole { tags: with_folded_keys(tags(role.tags)), created }))
+            }));
         }
         Ok(roles)
     }

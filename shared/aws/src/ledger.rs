@@ -5,7 +5,7 @@
 //! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day`, `seal` |
 //! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open`: `intent` while one is open, else `acceptance` while there is one |
 //! | resource's ARN | `head` | `head` (JSON), `version`, `seal` |
-//! | `account` | `pause` | `pause` (JSON), which has a proof of its own |
+//! | `account` | `pause` | `pause` (JSON), which has a proof of its own; the account's head says which is the last |
 //! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, and `share#<hash>` for each resource and actor, unsealed: a counter can only withhold |
 //! | `known-secret` | keyed hash of a value | `known` (JSON), `seal` |
 
@@ -38,7 +38,7 @@ use warden_engine::{
         tags::GuardKind,
     },
     name::fingerprint::Fingerprint,
-    ports::{Commit, CommitError, Ledger},
+    ports::{Clock, Commit, CommitError, Ledger},
     run::proof::is_withdrawn,
     secret::{environment::KeyedHash, known_secret::Known},
 };
@@ -47,6 +47,9 @@ use warden_engine::{
 const UNSEALED: &str = "its seal does not hold: it was changed after it was written, or Warden never wrote it";
 
 type Item = HashMap<String, AttributeValue>;
+
+/// How often keys are asked for that DynamoDB leaves unprocessed.
+const MOST_ANSWERS: u32 = 5;
 
 /// How often what is being written meanwhile is read, until its parts fit together.
 const READINGS: usize = 4;
@@ -289,13 +292,15 @@ impl Aws {
         items.collect::<Result<_, _>>().await.map_err(|error| classify("Query", &self.table, error))
     }
 
-    async fn items(&self, pk: &str, now: Timestamp) -> Result<Items, CallError> {
+    async fn items(&self, pk: &str, account: &str, now: Timestamp) -> Result<Items, CallError> {
         let (this, previous) = hours(now);
-        let keys = vec![key(pk, "head"), key("account", "pause"), key("account", &this), key("account", &previous)];
+        let mut keys = vec![key(pk, "head"), key("account", "pause"), key("account", &this), key("account", &previous)];
+        // The account's head says which pause is the last one.
+        keys.extend((pk != account).then(|| key(account, "head")));
         let (states, single, newest) =
             future::try_join3(self.states(pk), self.single_items(keys), self.newest(pk)).await?;
         let (mut heads, account): (Vec<Item>, Vec<Item>) =
-            single.into_iter().partition(|item| string(item, "sk") == Some("head"));
+            single.into_iter().partition(|item| string(item, "sk") == Some("head") && string(item, "pk") == Some(pk));
         Ok(Items { states, head: heads.pop(), newest, account })
     }
 
@@ -445,11 +450,26 @@ impl Aws {
     async fn batch(&self, keys: Vec<Item>) -> Result<Vec<Item>, CallError> {
         let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok();
         let mut found = Vec::new();
+        let mut answers = 0;
         while let Some(request) = wanted.take() {
             let answer = self.dynamodb.batch_get_item().request_items(&self.table, request).send().await;
             let answer = answer.map_err(|error| classify("BatchGetItem", &self.table, error))?;
             found.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
             wanted = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
+            answers += 1;
+            if wanted.is_some() {
+                if answers == MOST_ANSWERS {
+                    return Err(CallError {
+                        kind: ErrorKind::Retry,
+                        operation: "BatchGetItem",
+                        target: self.table.clone(),
+                        message: "DynamoDB left keys unprocessed each time".into(),
+                    });
+                }
+                // "We strongly recommend that you use an exponential backoff algorithm":
+                // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+                self.sleep(SignedDuration::from_millis(25 << answers)).await;
+            }
         }
         Ok(found)
     }
@@ -639,6 +659,13 @@ impl Aws {
     }
 }
 
+/// The key of the account that owns a resource.
+fn account_of(resource: &Resource) -> String {
+    let arn = resource.to_string();
+    let partition = arn.split(':').nth(1).unwrap_or_default();
+    format!("arn:{partition}:iam::{}:root", resource.account())
+}
+
 impl Ledger for Aws {
     // On the heap: the calls of AWS's SDK make large futures, and these stand in others.
     async fn history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
@@ -653,11 +680,12 @@ impl Ledger for Aws {
 impl Aws {
     async fn read_history(&self, resource: &Resource, now: Timestamp) -> Result<History, CallError> {
         let pk = resource.to_string();
+        let own = account_of(resource);
         let mut earlier = None;
         let mut readings = 0;
         let (items, mut history) = loop {
             readings += 1;
-            let (items, key) = future::try_join(self.items(&pk, now), self.seal_key()).await?;
+            let (items, key) = future::try_join(self.items(&pk, &own, now), self.seal_key()).await?;
             let mut told = None;
             let end = match items.newest.as_ref().map(|item| self.stored(key, item)) {
                 None => None,
@@ -700,10 +728,22 @@ impl Aws {
             break (items, history);
         };
         let (this, previous) = hours(now);
+        let seal_key = self.seal_key().await?;
+        let heads = items.account.iter().filter(|item| string(item, "pk") == Some(own.as_str()));
+        let of_account = heads.chain(items.head.iter().filter(|_| pk == own)).next();
+        let of_account = of_account.map(|item| self.sealed::<Head>(seal_key, item, "head")).transpose()?.flatten();
         for item in &items.account {
             match string(item, "sk") {
                 Some("pause") => match self.read::<Pause>(item, "pause") {
-                    Ok(pause) => history.pause = Some(pause),
+                    Ok(pause) if of_account.as_ref().and_then(|head| head.pause) == Some(pause.fingerprint()) => {
+                        history.pause = Some(pause);
+                    }
+                    // One that is over makes no guard do anything.
+                    Ok(pause) if pause.until.is_some_and(|until| until <= now) => {}
+                    Ok(_) => {
+                        let why = "the pause in the ledger's table is not the last that was written; it is ignored";
+                        history.forged.push(why.into());
+                    }
                     Err(_) => {
                         history.forged.push("the pause in the ledger's table cannot be read; it is ignored".into());
                     }

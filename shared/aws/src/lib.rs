@@ -25,7 +25,7 @@ mod secrets_manager;
 pub use audit_events::Copied;
 pub use environment::{Elsewhere, FunctionConfig};
 pub use hash::HashKey;
-pub use iam::{IamDocument, ManagedPolicy, Role, Users};
+pub use iam::{IamDocument, ListedRole, ManagedPolicy, Role, Users};
 pub use lambda::Function;
 pub use ledger::StoredRecord;
 pub use secrets_manager::{Keeping, MOST_BYTES};

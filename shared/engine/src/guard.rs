@@ -73,7 +73,7 @@ impl ReconcileRequest {
     pub fn shares(&self, settings: &Settings) -> BTreeMap<Share, u32> {
         BTreeMap::from([
             (Share::of_resource(&self.resource), (settings.cap / 4).max(1)),
-            (Share::of_actor(self.cause.actor.as_deref()), (settings.cap / 2).max(1)),
+            (Share::of_actor(&self.cause), (settings.cap / 2).max(1)),
         ])
     }
 
@@ -404,6 +404,21 @@ pub trait Fetch<G: Guard> {
     ) -> Result<(), CallError> {
         let _ = (guard, request, facts, history, settings);
         Ok(())
+    }
+
+    /// The looks at everything that `event` may have changed, where it does not say what it was
+    /// ([`CloudTrailEvent::says_where`]); `None` where nobody can list that.
+    ///
+    /// # Errors
+    /// The AWS call that failed.
+    async fn anywhere(
+        &self,
+        guard: &G,
+        event: &CloudTrailEvent,
+        settings: &Settings,
+    ) -> Result<Option<Vec<ReconcileRequest>>, CallError> {
+        let _ = (guard, event, settings);
+        Ok(None)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{Remediation, by_operator, cut_off, every_end, interrupt};
 use std::time::Duration;
 use warden_engine::{ledger::record::Step, run::undo::UndoRefusal, secret::rotate::RotateRefusal};
+use warden_sandbox::ApiCall;
 use warden_tests::{Account, arn, environment::variables};
 
 struct Secret;
@@ -45,6 +46,41 @@ impl Remediation for Secret {
 #[tokio::test]
 async fn while_it_takes_a_secret_out_of_an_environment() {
     interrupt(Secret).await;
+}
+
+/// A secret that is taken out once the deployment that has brought it is over: by the delay queue.
+struct Deployed;
+
+impl Remediation for Deployed {
+    const GUARD: &str = Secret::GUARD;
+
+    async fn account(&self) -> Account {
+        let parameters = [("LeaseSeconds", "130"), ("AccountCap", "1000"), ("SettleSeconds", "1")];
+        Account::with_secrets_guarded(&parameters).await
+    }
+
+    async fn prepare(&self, account: &Account, name: &str) -> String {
+        Secret.prepare(account, name).await
+    }
+
+    async fn provoke(&self, account: &Account, name: &str) {
+        Secret.provoke(account, name).await;
+    }
+
+    async fn is_right(&self, account: &Account, name: &str) -> bool {
+        let queued = |call: &ApiCall| call.by_role(Self::GUARD) && call.operation == "SendMessage";
+        assert!(account.sandbox.trail().calls().iter().any(queued), "it comes back by the queue");
+        Secret.is_right(account, name).await
+    }
+
+    async fn watch(&self, account: &Account, name: &str) {
+        Secret.watch(account, name).await;
+    }
+}
+
+#[tokio::test]
+async fn while_it_waits_in_its_delay_queue_for_a_deployment_to_be_over() {
+    interrupt(Deployed).await;
 }
 
 /// The secret of a function that is deleted.

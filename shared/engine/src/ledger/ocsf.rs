@@ -71,7 +71,8 @@ pub fn document(record: &Record) -> Value {
         },
         "cloud": {"provider": "AWS", "region": record.region, "account": {"uid": record.account}},
         "actor": {
-            "user": {"uid": record.cause.actor},
+            // `uid_alt` is for "AWS user Principal ID": https://schema.ocsf.io/1.6.0/objects/user
+            "user": {"uid": record.cause.actor, "uid_alt": record.cause.principal_id},
             "app_name": record.cause.user_agent,
         },
         "src_endpoint": {"ip": record.cause.source_address},

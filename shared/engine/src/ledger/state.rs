@@ -4,6 +4,7 @@
 use crate::{
     ledger::record::RecordId,
     model::{
+        cloudtrail::Cause,
         content::{Content, FindingKey},
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
@@ -43,6 +44,9 @@ pub struct Head {
     /// How the resource was opted in with each guard when it was last looked at.
     #[serde(default)]
     pub guards: BTreeMap<GuardKind, Enrolment>,
+    /// Of the account: which pause is the last one, so that one from an earlier time shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Fingerprint>,
 }
 
 /// An item in the ledger's table that is not the one that was written. The next commit writes it anew.
@@ -365,6 +369,14 @@ pub struct Pause {
     pub proof: String,
 }
 
+impl Pause {
+    /// What the account's head knows it by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Pause { until, by, reason, proof } = self;
+        Fingerprint::of(&json!({"until": until, "by": by, "reason": reason, "proof": proof}))
+    }
+}
+
 /// What is known of one resource and its account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -440,9 +452,10 @@ impl Share {
         Share::of(&json!(["resource", resource.to_string()]))
     }
 
-    /// The share of whoever made the change. All whom no event names have one together.
-    pub fn of_actor(actor: Option<&str>) -> Share {
-        Share::of(&json!(["actor", actor.map(principal)]))
+    /// The share of whoever made the change, by the unique id, which no caller chooses; by the name where there is no id,
+    /// as for an AWS service. All whom no event names have one together.
+    pub fn of_actor(cause: &Cause) -> Share {
+        Share::of(&json!(["actor", cause.principal_id.as_ref().or(cause.actor.as_ref())]))
     }
 
     fn of(what: &Value) -> Share {
@@ -458,15 +471,6 @@ impl Share {
     /// Its text: hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// An actor without what the caller chooses: the name of a role's session, or of a federated user.
-fn principal(actor: &str) -> &str {
-    let chosen = if actor.contains(":assumed-role/") { 1 } else { 0 };
-    match actor.match_indices('/').nth(chosen) {
-        Some((end, _)) if chosen == 1 || actor.contains(":federated-user/") => actor.get(..end).unwrap_or(actor),
-        Some(_) | None => actor,
     }
 }
 
@@ -519,16 +523,17 @@ mod tests {
 
     #[test]
     fn what_the_caller_chooses_gives_no_share_of_its_own() {
-        let of = |actor: &str| Share::of_actor(Some(actor));
-        let role = "arn:aws:sts::111122223333:assumed-role/deploy";
-        assert_eq!(of(&format!("{role}/ci")), of(&format!("{role}/ci-2")));
-        assert_ne!(of(&format!("{role}/ci")), of(&format!("{role}2/ci")));
-        let federated = "arn:aws:sts::111122223333:federated-user";
-        assert_eq!(of(&format!("{federated}/a")), of(&format!("{federated}/b")));
-        let user = "arn:aws:iam::111122223333:user";
-        assert_ne!(of(&format!("{user}/a")), of(&format!("{user}/b")));
-        assert_ne!(of("x"), Share::of_actor(None));
-        assert_eq!(Share::read(of("x").as_str()), Some(of("x")));
+        let of = |id: Option<&str>, actor: Option<&str>, session: Option<&str>| {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let (principal_id, actor, session_name) = (text(id), text(actor), text(session));
+            Share::of_actor(&Cause { principal_id, actor, session_name, ..Cause::by_hand("a call") })
+        };
+        let deploy = |session| of(Some("AROA1"), Some("arn:aws:iam::111122223333:role/deploy"), Some(session));
+        assert_eq!(deploy("ci"), deploy("ci-2"));
+        assert_ne!(deploy("ci"), of(Some("AROA2"), Some("arn:aws:iam::111122223333:role/deploy"), Some("ci")));
+        let service = of(None, Some("cloudformation.amazonaws.com"), None);
+        assert_ne!(service, of(None, None, None));
+        assert_eq!(Share::read(service.as_str()), Some(service));
         assert_eq!(Share::read("changes"), None);
     }
 

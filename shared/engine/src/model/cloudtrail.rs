@@ -20,8 +20,18 @@ pub struct Cause {
     pub event_name: String,
     /// When it happened; none where the event does not say.
     pub time: Option<Timestamp>,
-    /// The ARN of whoever made the call, or the AWS service that made it.
+    /// The ARN of whoever made the call, or the AWS service that made it. Of a session it is the ARN of the role, or of
+    /// the user, that the session is of.
     pub actor: Option<String>,
+    /// The actor's unique id, such as `AROAEXAMPLE`, which is never given out again when a role is made anew under the
+    /// same name
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>).
+    pub principal_id: Option<String>,
+    /// The name of the session, which the caller has chosen.
+    pub session_name: Option<String>,
+    /// The session's source identity, which the caller has chosen, too, unless the role's trust policy says which it may
+    /// be.
+    pub source_identity: Option<String>,
     /// The address that the call came from.
     pub source_address: Option<String>,
     /// The program that made the call.
@@ -39,6 +49,9 @@ impl Cause {
             event_name: name.to_owned(),
             time: None,
             actor: None,
+            principal_id: None,
+            session_name: None,
+            source_identity: None,
             source_address: None,
             user_agent: None,
             verified: false,
@@ -163,15 +176,25 @@ impl CloudTrailEvent {
         let name = text(&record.event_name).ok_or(malformed("detail.eventName"))?;
         let region = text(&record.aws_region).ok_or(malformed("detail.awsRegion"))?;
         let time = text(&record.event_time).and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
-        let identity = |field| record.user_identity.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
-        let issuer = record.user_identity.pointer("/sessionContext/sessionIssuer/arn");
+        // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+        let at = |pointer| record.user_identity.pointer(pointer).and_then(Value::as_str).map(|text| short(text, 1024));
+        let issuer = at("/sessionContext/sessionIssuer/arn");
+        // Of a session the unique id stands before the colon, and after it the session's name.
+        let (id, session) = match at("/principalId").as_deref().map(|id| id.split_once(':')) {
+            Some(Some((id, session))) => (Some(id.to_owned()), Some(session.to_owned())),
+            Some(None) => (at("/principalId"), None),
+            None => (None, None),
+        };
         Ok(CloudTrailEvent {
             cause: Cause {
                 event_id: text(&record.event_id).or_else(|| text(&event.id)),
                 event_name: operation(&name).to_owned(),
                 time: Some(time),
                 // Calls of AWS services on somebody's behalf carry no ARN.
-                actor: identity("arn").or_else(|| identity("invokedBy")),
+                actor: issuer.clone().or_else(|| at("/arn")).or_else(|| at("/invokedBy")),
+                principal_id: at("/sessionContext/sessionIssuer/principalId").or(id),
+                session_name: session,
+                source_identity: at("/sessionContext/sourceIdentity"),
                 source_address: text(&record.source_ip_address),
                 user_agent: text(&record.user_agent),
                 verified: event.source.starts_with("aws.")
@@ -179,7 +202,7 @@ impl CloudTrailEvent {
             },
             time,
             home: Home { region, ..home.clone() },
-            role: issuer.and_then(Value::as_str).map(|arn| short(arn, 1024)),
+            role: issuer,
             parameters: record.request_parameters.clone(),
             results: record.response_elements.clone(),
         })
@@ -272,7 +295,11 @@ mod tests {
                 "eventID": "5f0c8c1a-0000-4000-8000-000000000002",
                 "sourceIPAddress": "203.0.113.7",
                 "userAgent": "aws-cli/2.31",
-                "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/mallory"},
+                "userIdentity": {
+                    "type": "IAMUser",
+                    "principalId": "AIDACKCEVSQ6C2EXAMPLE",
+                    "arn": "arn:aws:iam::111122223333:user/mallory"
+                },
                 "requestParameters": {"functionName": "pay", "statementId": "open"}
             }
         })
@@ -283,8 +310,33 @@ mod tests {
         let event = read(&event()).unwrap();
         assert_eq!(event.cause.event_name, "AddPermission");
         assert_eq!(event.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:user/mallory"));
+        assert_eq!(event.cause.principal_id.as_deref(), Some("AIDACKCEVSQ6C2EXAMPLE"));
+        assert_eq!((event.cause.session_name.as_deref(), event.cause.source_identity.as_deref()), (None, None));
         assert_eq!((event.home.region.as_str(), event.parameter("functionName")), ("eu-west-1", Some("pay")));
         assert!(event.cause.verified);
+    }
+
+    #[test]
+    fn what_the_caller_chooses_is_not_the_actor() {
+        let mut event = event();
+        event["detail"]["userIdentity"] = json!({
+            "type": "AssumedRole",
+            "principalId": "AROAIDPPEZS35WEXAMPLE:an-innocent",
+            "arn": "arn:aws:sts::111122223333:assumed-role/deploy/an-innocent",
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Role",
+                    "principalId": "AROAIDPPEZS35WEXAMPLE",
+                    "arn": "arn:aws:iam::111122223333:role/ci/deploy"
+                },
+                "sourceIdentity": "somebody"
+            }
+        });
+        let read = read(&event).unwrap();
+        let Cause { actor, principal_id, session_name, source_identity, .. } = read.cause;
+        assert_eq!(actor.as_deref(), Some("arn:aws:iam::111122223333:role/ci/deploy"));
+        assert_eq!((actor, principal_id.as_deref()), (read.role, Some("AROAIDPPEZS35WEXAMPLE")));
+        assert_eq!((session_name.as_deref(), source_identity.as_deref()), (Some("an-innocent"), Some("somebody")));
     }
 
     #[test]
@@ -422,8 +474,8 @@ mod tests {
             }
             let read = read(&event).unwrap();
             assert_eq!((read.parameters, read.time), (complete.parameters.clone(), complete.time));
-            let Cause { actor, source_address, user_agent, event_id, .. } = read.cause;
-            assert_eq!((actor, source_address, user_agent), (None, None, None));
+            let Cause { actor, principal_id, source_address, user_agent, event_id, .. } = read.cause;
+            assert_eq!((actor, principal_id, source_address, user_agent), (None, None, None, None));
             assert_eq!(event_id.as_deref(), Some("1b7c0f6e-0000-4000-8000-000000000001"), "EventBridge's own");
         }
     }

@@ -125,6 +125,9 @@ pub(crate) async fn commit<W: Ledger + Clock>(
     for (surface, state) in &surfaces {
         head.states.insert(surface.clone(), next_version(state.version, state.damage.as_ref(), now));
     }
+    if let Some(pause) = &pause {
+        head.pause = Some(pause.fingerprint());
+    }
     let commit = Commit { resource: resource.clone(), head, records, surfaces, counted, pause, known, now };
     match world.commit(&commit).await {
         Ok(()) => {}

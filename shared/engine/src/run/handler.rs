@@ -22,6 +22,9 @@ use std::collections::VecDeque;
 /// use them.
 const STEPS: u8 = 2;
 
+/// How many resources one invocation looks at, of those that an event may be about.
+const MOST_AT_ONCE: usize = 200;
+
 /// What a guard did with an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handled {
@@ -84,15 +87,20 @@ pub async fn on_event<G: Guard, W: World + Fetch<G>>(
             return Ok(Handled::NotOurs(other.to_string()));
         }
     };
-    let requests = guard.requests(&event, settings);
+    let mut requests = guard.requests(&event, settings);
+    // Not passed over in silence: whoever pads a policy with white space would have blinded the guard.
+    if requests.is_empty() && !event.says_where() {
+        let anywhere = world.anywhere(guard, &event, settings).await.map_err(ReconcileError::from)?;
+        requests = anywhere.ok_or_else(|| HandlerError::NoPlace(event.cause.event_name.clone()))?;
+    }
     if requests.is_empty() {
-        // Not passed over in silence: whoever pads a policy with white space would have blinded the guard.
-        if !event.says_where() {
-            return Err(HandlerError::NoPlace(event.cause.event_name));
-        }
         return Ok(Handled::NotOurs(format!("{} changes nothing that this guard watches", event.cause.event_name)));
     }
     let patience = Patience::of(settings.patience);
+    // The others have their turns in the delay queue.
+    for request in requests.split_off(requests.len().min(MOST_AT_ONCE)) {
+        look_later::<G, W>(world, request).await?;
+    }
     let requests = requests.into_iter().map(|request| (request, 0)).collect();
     match look_around(guard, world, settings, requests, &patience).await {
         (_, Some(error)) => Err(error.into()),
@@ -144,10 +152,15 @@ pub(crate) async fn lead_on<G: Guard, W: World>(
     }
     let (rest, follows): (Vec<_>, Vec<_>) = follows.into_iter().partition(|request| request.after.is_some());
     for request in rest {
-        let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0 };
-        world.look_later(&look, SignedDuration::ZERO).await?;
+        look_later::<G, W>(world, request).await?;
     }
     Ok(follows.into_iter().map(|request| (request, steps + 1)).collect())
+}
+
+/// Sends a look to the delay queue, for a run of its own.
+async fn look_later<G: Guard, W: World>(world: &W, request: ReconcileRequest) -> Result<(), ReconcileError> {
+    let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0 };
+    Ok(world.look_later(&look, SignedDuration::ZERO).await?)
 }
 
 /// Says in the log what a run has recorded.

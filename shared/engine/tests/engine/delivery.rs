@@ -16,7 +16,7 @@ async fn a_change_is_put_right_and_the_rest_stays() {
     stage.check_log(&ONE_REMEDIATION);
     assert_eq!(report.records.len(), 2);
     let applied = stage.last(Step::Applied);
-    assert_eq!(applied.cause.actor.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/deploy/ci"));
+    assert_eq!(applied.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:role/deploy"));
     assert_eq!(applied.entry.diff.unwrap().before, policy(&[good("shop"), bad("open", "high")]));
     assert_eq!(stage.world.announced(), stage.world.records(&stage.pay));
 }

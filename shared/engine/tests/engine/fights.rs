@@ -24,7 +24,7 @@ async fn after_three_reverts_a_high_finding_is_left_with_an_alert_that_names_who
     let [alert] = stage.world.withheld(&stage.pay, "breaker").try_into().unwrap();
     assert_eq!(alert.entry.severity, Some(Severity::Critical));
     let note = alert.entry.note.unwrap();
-    assert!(note.contains("arn:aws:sts::111122223333:assumed-role/deploy/ci with terraform/1.9"), "{note}");
+    assert!(note.contains("arn:aws:iam::111122223333:role/deploy with terraform/1.9"), "{note}");
     // Another surface is not part of the fight.
     stage.world.put(&stage.pay, &policy_of("live"), policy(&[bad("open", "high")]));
     stage.deliver(&stage.event("AddPermission", "pay:live", Some("open"))).await;
@@ -189,8 +189,7 @@ async fn one_actor_with_many_decoys_leaves_room_for_changes_by_others() {
         stage.world.put(&function(&decoy), &policy_of(""), policy(&[bad("open", "high")]));
         // Under another session's name each time.
         let mut event = stage.event("AddPermission", &decoy, Some("open"));
-        event["detail"]["userIdentity"]["arn"] =
-            format!("arn:aws:sts::111122223333:assumed-role/deploy/{number}").into();
+        event["detail"]["userIdentity"]["principalId"] = format!("AROAIDPPEZS35WEXAMPLE:{number}").into();
         stage.deliver(&event).await;
     }
     let open = (0..12)

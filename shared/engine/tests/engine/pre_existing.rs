@@ -120,7 +120,7 @@ async fn opting_out_and_in_again_makes_everything_stand() {
     stage.check(&[good("shop"), bad("open", "critical")]);
     stage.check_log(&["opted-in", "opted-out", "opted-in", "withheld pre-existing resource-policy"]);
     let out = stage.last(Step::OptedOut);
-    assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/deploy/ci"));
+    assert_eq!(out.cause.actor.as_deref(), Some("arn:aws:iam::111122223333:role/deploy"));
 }
 
 #[tokio::test]

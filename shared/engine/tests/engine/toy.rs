@@ -217,7 +217,14 @@ impl Stage {
                 "awsRegion": "us-east-1",
                 "eventID": format!("event-{}", self.events.get()),
                 "userAgent": "terraform/1.9",
-                "userIdentity": {"arn": "arn:aws:sts::111122223333:assumed-role/deploy/ci"},
+                "userIdentity": {
+                    "principalId": "AROAIDPPEZS35WEXAMPLE:ci",
+                    "arn": "arn:aws:sts::111122223333:assumed-role/deploy/ci",
+                    "sessionContext": {"sessionIssuer": {
+                        "principalId": "AROAIDPPEZS35WEXAMPLE",
+                        "arn": "arn:aws:iam::111122223333:role/deploy"
+                    }}
+                },
                 "requestParameters": {"functionName": target, "statementId": sid}
             }
         })
@@ -225,7 +232,8 @@ impl Stage {
 
     /// The same event, by somebody else.
     pub(crate) fn by(&self, actor: &str, mut event: Value) -> Value {
-        event["detail"]["userIdentity"]["arn"] = json!(format!("arn:aws:iam::111122223333:user/{actor}"));
+        let arn = format!("arn:aws:iam::111122223333:user/{actor}");
+        event["detail"]["userIdentity"] = json!({"principalId": format!("AIDA-{actor}"), "arn": arn});
         event
     }
 
