@@ -323,10 +323,8 @@ impl Sandbox {
             let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
             let events = found["events"].as_array().into_iter().flatten();
             lines.extend(events.filter_map(|event| event["message"].as_str().map(str::to_owned)));
-            match &found["nextToken"] {
-                Value::String(token) => input["nextToken"] = token.as_str().into(),
-                _ => return Ok(lines),
-            }
+            let Some(token) = found["nextToken"].as_str() else { return Ok(lines) };
+            input["nextToken"] = token.into();
         }
     }
 
