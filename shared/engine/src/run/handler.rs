@@ -144,7 +144,7 @@ pub(crate) async fn lead_on<G: Guard, W: World>(
     }
     let (rest, follows): (Vec<_>, Vec<_>) = follows.into_iter().partition(|request| request.after.is_some());
     for request in rest {
-        let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0 };
+        let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0, asking: None };
         world.look_later(&look, SignedDuration::ZERO).await?;
     }
     Ok(follows.into_iter().map(|request| (request, steps + 1)).collect())
