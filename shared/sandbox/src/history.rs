@@ -47,13 +47,6 @@ impl History {
         region: &str,
         find: impl Fn(&str) -> Option<Value>,
     ) -> (Parts, Bytes) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately = asked.lately.entry(region.to_owned()).or_default();
-        lately.retain(|time| now.saturating_sub(*time) < Duration::from_secs(1));
-        if lately.len() >= A_SECOND {
-            return refused("cloudtrail", 400, "ThrottlingException", "Rate exceeded");
-        }
-        lately.push(now);
         let request: Value = serde_json::from_slice(request).unwrap_or_default();
         let wanted = request["LookupAttributes"].as_array().map(Vec::as_slice).unwrap_or_default();
         // "Currently the list can contain only one item." By anything but an event's id nobody asks here.
@@ -62,6 +55,13 @@ impl History {
         else {
             return refused_attributes();
         };
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = asked.lately.entry(region.to_owned()).or_default();
+        lately.retain(|time| now.saturating_sub(*time) < Duration::from_secs(1));
+        if lately.len() >= A_SECOND {
+            return refused("cloudtrail", 400, "ThrottlingException", "Rate exceeded");
+        }
+        lately.push(now);
         let is_late = !asked.ids.insert(id.to_owned()) && !self.hides.load(Ordering::Relaxed);
         let found: Vec<Value> = find(id).filter(|_| is_late).iter().map(in_history).collect();
         let (mut head, body) = Response::new(Bytes::from(json!({ "Events": found }).to_string())).into_parts();
