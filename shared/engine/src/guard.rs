@@ -44,6 +44,9 @@ pub struct ReconcileRequest {
     /// What the event itself has named, where the look at that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Whether CloudTrail is asked about the event already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// Why CloudTrail does not bear out what the event says it has changed, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<String>,
@@ -80,6 +83,7 @@ impl ReconcileRequest {
             through: None,
             after: None,
             origin: None,
+            asked: false,
             unconfirmed: None,
             cause,
         }

@@ -75,7 +75,7 @@ pub(crate) async fn ask<G: Guard, W: World>(
     asking: Asking,
 ) -> Answer {
     let request = &look.request;
-    let said = told(&request.cause);
+    let said = format!("an event says that {}", told(&request.cause));
     let unconfirmed = |why: String| Answer::Given(vec![not_borne_out(request, why)]);
     let (Some(id), Some(region)) = (&request.cause.event_id, &request.cause.region) else {
         return unconfirmed(format!("{said}, and the event has no id that CloudTrail could be asked for. {MADE_UP}"));
@@ -115,10 +115,10 @@ pub(crate) async fn ask<G: Guard, W: World>(
 /// What somebody should do about an event that CloudTrail does not bear out.
 const MADE_UP: &str = "Nothing was changed because of it. Find out who may invoke the guard and made the event up";
 
-/// What an event says, in a sentence.
+/// What an event says.
 fn told(cause: &Cause) -> String {
     format!(
-        "an event says that {} called {} at {}",
+        "{} called {} at {}",
         cause.actor.as_deref().unwrap_or("somebody"),
         cause.event_name,
         cause.time.map_or_else(|| "no time".to_owned(), |time| time.to_string()),

@@ -197,7 +197,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             self.fetch_more(&mut facts, &history).await?;
             decision = decide(self.guard, self.request, &facts, &history, self.settings, now);
         }
-        self.asks |= decision.asks;
+        self.asks |= decision.asks && !self.request.asked;
         let waits = mem::take(&mut decision.waits);
         let later = self.to_send(&history, &waits);
         if let Some(wait) = self.waits_here(&waits, &later, &decision.remediations, now) {
@@ -323,7 +323,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         written.extend(records.iter().cloned());
         self.counted.extend(remediations.iter().map(|remediation| remediation.surface.clone()));
         let remediations = remediations.into_iter().zip(locks).collect();
-        let sent = send(self.guard, world, self.request, later);
+        let request = self.request_of_later();
+        let sent = send(self.guard, world, &request, later);
         let carried_out = self.carry_out_all(remediations, facts, history, written);
         let (announced, sent, outcome) = future::join3(world.announce(&records), sent, carried_out).await;
         let again = outcome?;
@@ -499,7 +500,12 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     }
 
     async fn send(&self, later: BTreeMap<Surface, Wait>) -> Result<(), CallError> {
-        send(self.guard, self.world, self.request, later).await
+        send(self.guard, self.world, &self.request_of_later(), later).await
+    }
+
+    /// The request of what comes back later: CloudTrail need not be asked about its event again.
+    fn request_of_later(&self) -> ReconcileRequest {
+        ReconcileRequest { asked: self.request.asked || self.asks, ..self.request.clone() }
     }
 }
 
