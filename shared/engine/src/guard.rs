@@ -29,8 +29,8 @@ pub struct ReconcileRequest {
     pub resource: Resource,
     /// Which of its surfaces; none means all of them.
     pub surfaces: Option<BTreeSet<Surface>>,
-    /// What the event says it has just changed. A hint: it decides only whether a finding on a resource that was never
-    /// looked at counts as new or as pre-existing.
+    /// What the event says it has just changed. It decides whether a finding that may have stood before counts as new:
+    /// only once CloudTrail itself says that the event happened ([`crate::run::lookup`]).
     pub introduced: Vec<Introduced>,
     /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not
     /// hold it back.
@@ -41,8 +41,26 @@ pub struct ReconcileRequest {
     /// Of what it leads to, everything up to this was looked at already: a resource may lead to more than one invocation
     /// can look at. What it says is the guard's own.
     pub after: Option<String>,
+    /// What the event itself has named, where the look at that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Whether CloudTrail is asked about the event already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
+    /// Why CloudTrail does not bear out what the event says it has changed, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<String>,
     /// What the records say of why it was looked at.
     pub cause: Cause,
+}
+
+/// What an event has named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The resource.
+    pub resource: Resource,
+    /// What of it the event says it has just changed.
+    pub introduced: Vec<Introduced>,
 }
 
 /// What an event says it has just changed.
@@ -64,8 +82,17 @@ impl ReconcileRequest {
             by_operator: false,
             through: None,
             after: None,
+            origin: None,
+            asked: false,
+            unconfirmed: None,
             cause,
         }
+    }
+
+    /// What the event itself has named: this, or what led here.
+    pub(crate) fn origin(&self) -> Origin {
+        let own = || Origin { resource: self.resource.clone(), introduced: self.introduced.clone() };
+        self.origin.clone().unwrap_or_else(own)
     }
 
     /// Whose shares of the account's cap a change comes out of, and how much they are: the resource's is a quarter of the

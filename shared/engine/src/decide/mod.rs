@@ -63,6 +63,9 @@ const LONGEST_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(60);
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
 /// What waits for room under the cap does not come all at once, but within so many seconds.
 const SPREAD: u64 = 120;
+/// The opt-in is taken to be no longer ago than this where an event alone says when it was: events are delivered within
+/// minutes, and one that somebody made up must not have all that was done for months count as done since the opt-in.
+const OPT_IN_AGO: SignedDuration = SignedDuration::from_hours(1);
 /// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
 const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 
@@ -87,6 +90,9 @@ pub struct Decision {
     pub more: bool,
     /// What waits, and what for: the surface is looked at again then. It stands in the surface's state, too.
     pub waits: BTreeMap<Surface, Wait>,
+    /// Whether CloudTrail is to be asked about the event, which alone says that something is new: see
+    /// [`crate::run::lookup`].
+    pub asks: bool,
 }
 
 /// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
@@ -138,6 +144,7 @@ pub fn decide<G: Guard>(
             known: BTreeMap::new(),
             more: false,
             waits: BTreeMap::new(),
+            asks: false,
         },
         opt_in,
     };
@@ -215,7 +222,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         let (since, surveyed) = match self.known {
             Some(known) if known.mode == mode => (known.since, known.surveyed),
-            Some(_) | None => (self.happened(), self.tampered.is_some()),
+            Some(_) | None => (self.happened().max(self.long_ago()), self.tampered.is_some()),
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
@@ -252,10 +259,14 @@ impl<G: Guard> Decider<'_, G> {
         self.request.cause.time.unwrap_or(self.now).min(self.now)
     }
 
+    /// The longest ago that an opt-in is taken to be.
+    fn long_ago(&self) -> Timestamp {
+        self.now.saturating_sub(OPT_IN_AGO).unwrap_or(Timestamp::MIN)
+    }
+
     /// Remembers that the whole resource has been looked at.
     fn survey(&mut self) {
-        let whole = self.request.surfaces.is_none() || self.request.created();
-        if whole
+        if self.request.surfaces.is_none()
             && !self.decision.more
             && self.guard.unread(self.facts).is_empty()
             && let Some(enrolment) = self.decision.head.guards.get_mut(&G::KIND)
@@ -480,6 +491,7 @@ impl<G: Guard> Decider<'_, G> {
         };
         let stood: BTreeSet<Fingerprint> = state.pre_existing.keys().map(|key| key.fragment).collect();
         let pre_existing = asked.among(surface, content, &judgement.findings, state);
+        let mut asks = false;
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
@@ -498,7 +510,11 @@ impl<G: Guard> Decider<'_, G> {
                 // The `accepted` record says so already.
             } else if self.opt_in.mode == Mode::Observe {
                 observed.push(finding);
-            } else if pre_existing.contains(&key) {
+            } else if pre_existing.all.contains(&key) {
+                match pre_existing.claimed.contains(&key) {
+                    true if self.request.unconfirmed.is_some() => withheld.push((Reason::Unconfirmed, finding.clone())),
+                    is_claimed => asks |= is_claimed,
+                }
                 // What the records tell of stood before; of the rest nobody knows.
                 let known = self.tampered.is_none() || stood.contains(&key.fragment);
                 withheld.push((if known { Reason::PreExisting } else { Reason::LedgerTampered }, finding));
@@ -519,7 +535,8 @@ impl<G: Guard> Decider<'_, G> {
         } else {
             self.fight(surface, content, state, addressed)
         };
-        self.withhold(surface, content, state, withheld);
+        self.decision.asks |= asks;
+        self.withhold(surface, content, state, withheld, asks);
         if !addressed.is_empty() {
             self.remedy(surface, snapshot, state, addressed);
         }
@@ -576,6 +593,7 @@ impl<G: Guard> Decider<'_, G> {
         content: &Content,
         state: &mut SurfaceState,
         withheld: Vec<(Reason, Finding)>,
+        asks: bool,
     ) {
         let mut by_reason: Vec<(Reason, Vec<Finding>)> = Vec::new();
         for (reason, finding) in withheld {
@@ -590,6 +608,12 @@ impl<G: Guard> Decider<'_, G> {
                     let note = "the ledger's items for this resource were damaged, and nothing tells whether this stood \
                                 before: it is left as it is until somebody looks at it and says `warden apply`";
                     (Some(note.to_owned()), Some(Severity::Critical))
+                }
+                Reason::Unconfirmed => (self.request.unconfirmed.clone(), Some(Severity::Critical)),
+                Reason::PreExisting if asks => {
+                    let note = "an event says that this is new: it is put right once CloudTrail says so too, which takes \
+                                some minutes";
+                    (Some(note.to_owned()), None)
                 }
                 Reason::PreExisting
                 | Reason::Exempt { .. }

@@ -127,9 +127,10 @@ impl Rebuilt {
                 }
                 return;
             }
-            (Step::Withheld, Some(Reason::PreExisting | Reason::LedgerTampered | Reason::Exempt { .. })) => {
-                !entry.findings.is_empty()
-            }
+            (
+                Step::Withheld,
+                Some(Reason::PreExisting | Reason::Unconfirmed | Reason::LedgerTampered | Reason::Exempt { .. }),
+            ) => !entry.findings.is_empty(),
             (Step::Observed | Step::Withheld | Step::OptedOut | Step::Paused | Step::Resumed, _) => false,
         };
         match &entry.diff {

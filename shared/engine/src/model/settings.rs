@@ -70,6 +70,8 @@ pub struct Settings {
     pub lease: SignedDuration,
     /// How long nothing of a function has to be changed before a deployment counts as over.
     pub settle: SignedDuration,
+    /// How long CloudTrail is asked about an event that it does not know.
+    pub lookup: SignedDuration,
     /// How long the sleeps of one invocation of a guard may last together.
     pub patience: SignedDuration,
     /// Patterns with `*` for the ARNs of resources that are never changed.
@@ -108,6 +110,7 @@ impl Settings {
         "WARDEN_LAYER_MODE",
         "WARDEN_LAYER_NAMES",
         "WARDEN_LEASE_SECONDS",
+        "WARDEN_LOOKUP_SECONDS",
         "WARDEN_MAX_CONCURRENCY",
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
@@ -251,6 +254,7 @@ impl Settings {
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
             settle: seconds("WARDEN_SETTLE_SECONDS", 10)?,
+            lookup: seconds("WARDEN_LOOKUP_SECONDS", 1800)?,
             patience: SignedDuration::from_secs(1),
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {

@@ -4,6 +4,7 @@ mod crashes;
 mod delivery;
 mod fights;
 mod limits;
+mod lookup;
 mod operators;
 mod pre_existing;
 mod rotating;

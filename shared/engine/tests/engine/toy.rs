@@ -24,6 +24,9 @@ use warden_engine::{
 };
 use warden_testing::World;
 
+/// After so long CloudTrail shows an event.
+pub(crate) const LAG: SignedDuration = SignedDuration::from_mins(3);
+
 pub(crate) struct Toy;
 
 pub(crate) fn home() -> Home {
@@ -98,7 +101,7 @@ impl Guard for Toy {
         let (surfaces, introduced) = match event.cause.event_name.as_str() {
             "AddPermission" => of_surface(vec![Introduced { surface: Some(surface.clone()), sid }]),
             "RemovePermission" => of_surface(Vec::new()),
-            "CreateFunction" => of_surface(vec![Introduced { surface: None, sid: None }]),
+            "CreateFunction" => (None, vec![Introduced { surface: None, sid: None }]),
             "TagResource" | "UntagResource" => (None, Vec::new()),
             _ => return Vec::new(),
         };
@@ -204,8 +207,26 @@ impl Stage {
         report
     }
 
-    /// An event of now.
+    /// Opts another function in, before anything happens to it.
+    pub(crate) async fn guard(&self, name: &str) {
+        self.world.tag(&function(name), "warden", "enforce");
+        self.deliver(&self.event("TagResource", name, None)).await;
+    }
+
+    /// The event of a call of now, which CloudTrail shows [`LAG`] later.
     pub(crate) fn event(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
+        self.in_history(self.made_up(name, target, sid))
+    }
+
+    /// CloudTrail's event history has the event.
+    pub(crate) fn in_history(&self, event: Value) -> Value {
+        let record = serde_json::from_value(event["detail"].clone()).unwrap();
+        self.world.happened(record, self.world.now() + LAG);
+        event
+    }
+
+    /// An event of now that somebody made up.
+    pub(crate) fn made_up(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
         self.events.set(self.events.get() + 1);
         json!({
             "source": "aws.lambda",
@@ -234,7 +255,7 @@ impl Stage {
     pub(crate) fn by(&self, actor: &str, mut event: Value) -> Value {
         let arn = format!("arn:aws:iam::111122223333:user/{actor}");
         event["detail"]["userIdentity"] = json!({"principalId": format!("AIDA-{actor}"), "arn": arn});
-        event
+        self.in_history(event)
     }
 
     /// Lets the guard handle an event, which must succeed, and what comes back by its delay queue within minutes.
