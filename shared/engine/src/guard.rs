@@ -219,7 +219,33 @@ pub trait Guard {
         facts.surfaces.keys().map(|surface| (surface.clone(), self.judge(facts, surface, settings))).collect()
     }
 
-    /// Plans the least change that puts `findings` on `surface` right.
+    /// Whether what is found on a surface hangs on what the facts' surfaces hold and on the settings alone. On content that
+    /// has not changed, a new finding is a new rule's then, and nobody's doing.
+    fn is_judged_by_content(&self, facts: &Facts<Self::Context>, surface: &Surface) -> bool {
+        let _ = (facts, surface);
+        true
+    }
+
+    /// Brings what facts know beside their surfaces in line with these, where some hold something else than was read.
+    fn complete(&self, facts: &mut Facts<Self::Context>) {
+        let _ = facts;
+    }
+
+    /// Whether what a finding points at grants more now than it did `then`, though its rule and its severity are the same.
+    fn grants_more(
+        &self,
+        now: &Facts<Self::Context>,
+        then: &Facts<Self::Context>,
+        surface: &Surface,
+        finding: &Finding,
+        settings: &Settings,
+    ) -> bool {
+        let _ = (now, then, surface, finding, settings);
+        false
+    }
+
+    /// Plans the least change that puts `findings` on `surface` right: what is there now is narrowed; the baseline, which
+    /// is what was in force and may come back, is restored where that is impossible, or where nothing else is lost by it.
     fn remedy(
         &self,
         resource: &Resource,

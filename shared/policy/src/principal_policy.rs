@@ -3,16 +3,18 @@
 use crate::{
     Document, DocumentError, Kind, Statement,
     principal::PrincipalPlace,
-    rewrite::{Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
+    rewrite::{DenialsBack, Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
     violation::{Part, Violation},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use warden_finding::{Finding, FindingId, Severity};
+use warden_finding::{Finding, FindingId};
 
 /// What differs between a function's resource policy and a role's trust policy.
 pub(crate) struct PrincipalPolicy<'r> {
     pub(crate) kind: Kind,
+    /// What is open about a document.
+    pub(crate) judge: &'r dyn Fn(&Document<'_>) -> Vec<Finding>,
     /// What is open about one statement of a document.
     pub(crate) violations: &'r dyn Fn(usize, &Statement<'_>, &Document<'_>) -> Vec<Violation>,
     /// Whether a finding that is to be closed is one that was found.
@@ -30,14 +32,22 @@ impl PrincipalPolicy<'_> {
         findings: &[Finding],
         baseline: Option<&str>,
     ) -> Result<Narrowed, DocumentError> {
-        let compliant = |parsed: &Document<'_>| {
-            let statements = parsed.statements.iter().enumerate();
-            let is_compliant = |(index, statement)| {
-                let found = (self.violations)(index, statement, parsed);
-                found.iter().all(|violation| violation.finding.severity < Severity::Medium)
-            };
-            statements.map(is_compliant).collect()
-        };
+        let judge = |text: &str| Document::parse(text, self.kind).map(|document| (self.judge)(&document));
+        match DenialsBack::of(document, findings, baseline, self.kind, judge, self.is_same)? {
+            None => self.narrow_statements(document, findings, baseline),
+            Some(back) => {
+                let narrowed = self.narrow_statements(&back.document, &back.left, baseline)?;
+                back.and(narrowed)
+            }
+        }
+    }
+
+    fn narrow_statements(
+        &self,
+        document: &str,
+        findings: &[Finding],
+        baseline: Option<&str>,
+    ) -> Result<Narrowed, DocumentError> {
         let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
             let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed)
                 .into_iter()
@@ -48,7 +58,7 @@ impl PrincipalPolicy<'_> {
                 StatementRewriter { rules: self, parsed, statement, text }.rewritten(addressed, tolerated)
             }
         };
-        Rewriting { kind: self.kind, compliant: &compliant, rewrite: &rewrite }.apply(document, baseline)
+        Rewriting { kind: self.kind, rewrite: &rewrite }.apply(document, baseline)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod breaker;
 pub mod gone;
+pub(crate) mod in_force;
 pub mod intent;
 pub mod outcome;
 mod pre_existing;
@@ -10,20 +11,21 @@ pub mod report;
 
 use self::{
     breaker::Breaker,
+    in_force::{Compared, InForce, is_let_pass, let_pass},
     intent::{Remediation, intend, resume},
     outcome::{Ending, conclude, learnt},
     pre_existing::PreExisting,
     report::{Once, noted, worst},
 };
 use crate::{
-    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Remedy, Scope, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
         state::{Enrolment, Head, History, Intent, Purpose, SurfaceState, Tampered},
     },
     model::{
         content::{Content, Diff},
-        settings::Settings,
+        settings::{PreExistingPolicy, Settings},
         surface::{Resource, Surface},
         tags::{Mode, OptIn},
     },
@@ -82,13 +84,6 @@ pub enum Hold {
     Pause(Timestamp),
 }
 
-/// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
-/// and none would be acted on when the baseline is restored.
-pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
-    let least = settings.threshold.min(Severity::Medium);
-    judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
-}
-
 /// Decides what to do about a resource.
 pub fn decide<G: Guard>(
     guard: &G,
@@ -113,6 +108,8 @@ pub fn decide<G: Guard>(
         since: now,
         reported: Vec::new(),
         judged: None,
+        in_force: None,
+        waits: false,
         planned: None,
         bytes: 0,
         template: Draft {
@@ -164,6 +161,10 @@ struct Decider<'a, G: Guard> {
     reported: Vec<Fingerprint>,
     /// What is wrong with each surface, once that was asked for.
     judged: Option<BTreeMap<Surface, Judgement>>,
+    /// What was last in force, once that was asked for.
+    in_force: Option<InForce<G::Context>>,
+    /// Whether something of the surface at hand has to go, and not now.
+    waits: bool,
     /// The facts, for judging what they would be after a plan.
     planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
@@ -283,8 +284,7 @@ impl<G: Guard> Decider<'_, G> {
             self.hold(Hold::Lease(until));
             return;
         }
-        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
-        let judgement = judged.get(surface).cloned().unwrap_or_default();
+        let judgement = self.judged().get(surface).cloned().unwrap_or_default();
         if !self.settle_intent(surface, snapshot, &judgement, &mut state) {
             return;
         }
@@ -294,7 +294,9 @@ impl<G: Guard> Decider<'_, G> {
             if judgement.unclear.is_none() {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }
+            self.waits = false;
             self.weigh(surface, snapshot, judgement, &mut state);
+            self.let_lapse(&snapshot.content, &mut state);
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
         // where the event names it (it was just created with its resource), it is known from now on: what comes later
@@ -304,6 +306,44 @@ impl<G: Guard> Decider<'_, G> {
         let news = known != Some(&state) && (known.is_some() || there);
         if news {
             self.decision.states.insert(surface.clone(), state);
+        }
+    }
+
+    fn judged(&mut self) -> &BTreeMap<Surface, Judgement> {
+        self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings))
+    }
+
+    /// What was last in force on the resource's surfaces.
+    fn in_force(&mut self) -> &InForce<G::Context> {
+        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
+        let was_looked_at = self.known.is_some_and(|known| known.surveyed);
+        self.in_force.get_or_insert_with(|| {
+            InForce::read(self.guard, self.facts, judged, self.history, was_looked_at, self.settings)
+        })
+    }
+
+    /// What is found on a surface, each beside how it compares with what was in force.
+    fn compared(&mut self, surface: &Surface, findings: Vec<Finding>) -> Vec<(Finding, Compared)> {
+        // What nothing is done about needs no comparison.
+        let is_serious = findings.iter().any(|finding| finding.severity >= self.settings.threshold);
+        let compared = match is_serious && self.opt_in.mode == Mode::Enforce {
+            false => vec![Compared::Unknown; findings.len()],
+            true => {
+                self.in_force();
+                let (Some(in_force), Some(judged)) = (&self.in_force, &self.judged) else { return Vec::new() };
+                in_force.compare(self.guard, self.facts, judged, surface, self.settings)
+            }
+        };
+        findings.into_iter().zip(compared).collect()
+    }
+
+    /// Where nothing is put right now, and nothing waits for it, what is gone does not come back by a guard's hand: if
+    /// somebody else puts it back, it is new.
+    fn let_lapse(&self, content: &Content, state: &mut SurfaceState) {
+        if state.intent.is_none() && !self.waits {
+            let there = content.fragments();
+            state.let_lapse(&there);
+            state.acceptances.retain(|it| it.findings.iter().any(|key| there.contains(&key.fragment)));
         }
     }
 
@@ -338,12 +378,8 @@ impl<G: Guard> Decider<'_, G> {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
         state.refused.retain(|refusal| refusal.counts(self.now));
-        let there = content.fragments();
-        state.acceptances.retain(|acceptance| {
-            acceptance.until > self.now && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
-        });
-        // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
-        state.pre_existing.retain(|key, _| there.contains(&key.fragment));
+        state.acceptances.retain(|acceptance| acceptance.until > self.now);
+        state.forget_what_is_gone(content);
     }
 
     /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
@@ -385,8 +421,9 @@ impl<G: Guard> Decider<'_, G> {
                 Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
             }
         };
-        let (drafts, concluded) =
-            conclude(&intent, &ending, state, compliant(judgement, self.settings), &self.template, self.now);
+        let by_content = self.guard.is_judged_by_content(self.facts, surface);
+        let clear = let_pass(judgement, &snapshot.content, by_content, state, &self.opt_in, self.settings);
+        let (drafts, concluded) = conclude(&intent, &ending, state, clear, &self.template, self.now);
         self.decision.drafts.extend(drafts);
         self.decision.known.extend(learnt(&intent, &ending));
         *state = concluded;
@@ -420,9 +457,6 @@ impl<G: Guard> Decider<'_, G> {
             self.report(surface, content, state, Step::Observed, &judgement.findings, None, Some(note), None);
             return;
         }
-        if compliant(&judgement, self.settings) && fits(content) {
-            state.baseline = Some(content.clone());
-        }
         let asked = PreExisting {
             known: self.known,
             request: self.request,
@@ -433,10 +467,13 @@ impl<G: Guard> Decider<'_, G> {
             tampered: self.tampered,
         };
         let stood: BTreeSet<Fingerprint> = state.pre_existing.keys().map(|key| key.fragment).collect();
-        let pre_existing = asked.among(surface, content, &judgement.findings, state);
+        let by_content = self.guard.is_judged_by_content(self.facts, surface);
+        let compared = self.compared(surface, judgement.findings.clone());
+        let pre_existing = asked.among(surface, content, &compared, by_content, state);
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
+        let clear = let_pass(&judgement, content, by_content, state, &self.opt_in, self.settings);
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
@@ -463,6 +500,14 @@ impl<G: Guard> Decider<'_, G> {
                 addressed.push(finding);
             }
         }
+        let is_known = withheld.iter().all(|(reason, _)| *reason != Reason::LedgerTampered);
+        // While it is only observed, everything counts as having been there; but not for good.
+        let is_watched = self.opt_in.mode == Mode::Observe
+            && observed.iter().any(|finding| finding.severity >= self.settings.threshold);
+        if let Some(passing) = clear.filter(|_| is_known && !is_watched && addressed.is_empty()) {
+            state.keep(content, passing);
+        }
+        self.waits = withheld.iter().any(|(reason, _)| *reason == Reason::Paused);
         if !observed.is_empty() {
             self.report(surface, content, state, Step::Observed, &observed, None, None, None);
         }
@@ -494,6 +539,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         let (critical, rest): (Vec<_>, Vec<_>) =
             addressed.into_iter().partition(|finding| finding.severity == Severity::Critical);
+        self.waits |= !rest.is_empty();
         if !rest.is_empty() {
             let note = Some(self.fight_note(
                 reverts,
@@ -504,6 +550,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         if !critical.is_empty() && self.now < until {
             self.hold(Hold::Pause(until));
+            self.waits = true;
             return None;
         }
         Some(critical)
@@ -561,8 +608,7 @@ impl<G: Guard> Decider<'_, G> {
         findings: Vec<Finding>,
     ) {
         let content = &snapshot.content;
-        let remedy =
-            self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
+        let remedy = self.planned(surface, content, state, &findings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
         // What AWS has not taken a while ago is not tried again where something else may be done.
         let is_refused = |plan: &Plan| state.refused.iter().any(|refusal| refusal.covers(plan));
@@ -585,9 +631,13 @@ impl<G: Guard> Decider<'_, G> {
             self.report(surface, content, state, Step::Withheld, &unfixable, reason, note, None);
         }
         let Some(plan) = plan.filter(|_| !fixed.is_empty()) else { return };
-        if let Some(why) = self.unsound(surface, &plan, content, &fixed) {
-            self.report(surface, content, state, Step::Withheld, &fixed, Some(Reason::NoSafeChange), Some(why), None);
-            return;
+        match self.unsound(surface, &plan, content, state, &fixed) {
+            Ok(stands) => state.lapsed.retain(|fragment| !stands.contains(fragment)),
+            Err(why) => {
+                let (reason, note) = (Some(Reason::NoSafeChange), Some(why));
+                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, None);
+                return;
+            }
         }
         let critical = worst(&fixed) == Some(Severity::Critical);
         if !critical && !self.request.by_operator && !self.history.counted.contains(surface) {
@@ -595,6 +645,7 @@ impl<G: Guard> Decider<'_, G> {
             // together.
             let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
             if used >= self.settings.cap {
+                self.waits = true;
                 let reason = Some(Reason::Cap { cap: self.settings.cap });
                 let note = "the account's changes for this hour are used up, so it is left as it is until `warden \
                             apply`, or until another change here sets the guard off when there is room again";
@@ -636,28 +687,109 @@ impl<G: Guard> Decider<'_, G> {
         });
     }
 
-    /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
-    fn unsound(&mut self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
+    /// What a guard would do: with what may come back of what was in force, or without it where that does not do.
+    fn planned(&mut self, surface: &Surface, content: &Content, state: &SurfaceState, findings: &[Finding]) -> Remedy {
+        let restorable = self.restorable(surface, state);
+        let first =
+            self.guard.remedy(self.resource(), self.facts, surface, findings, restorable.as_ref(), self.settings);
+        let Some(plan) = first.plan.as_ref().filter(|_| restorable.is_some()) else { return first };
+        let is_fixed = |finding: &&Finding| first.unfixable.iter().all(|(unfixable, _)| unfixable != *finding);
+        let fixed: Vec<Finding> = findings.iter().filter(is_fixed).cloned().collect();
+        match self.unsound(surface, plan, content, state, &fixed) {
+            Ok(_) => first,
+            Err(_) => self.guard.remedy(self.resource(), self.facts, surface, findings, None, self.settings),
+        }
+    }
+
+    /// What of the baseline may come back: nothing that today's rules find in it, unless it stood before or is let pass.
+    fn restorable(&mut self, surface: &Surface, state: &SurfaceState) -> Option<Content> {
+        let baseline = state.baseline.clone()?;
+        self.in_force();
+        let in_force = self.in_force.as_ref()?;
+        let Judgement { findings, unclear } = in_force.judged.get(surface).cloned().unwrap_or_default();
+        let by_content = self.guard.is_judged_by_content(&in_force.facts, surface);
+        let may_not = |finding: &Finding| {
+            let key = baseline.finding_key(finding);
+            let stood = self.leaves_what_stood()
+                && (state.pre_existing.keys().any(|known| known.fragment == key.fragment)
+                    || by_content && !state.lapsed.contains(&key.fragment));
+            finding.severity >= self.settings.threshold && !stood && !is_let_pass(finding, &key, state, &self.opt_in)
+        };
+        let barred: Vec<Finding> = findings.into_iter().filter(may_not).collect();
+        if unclear.is_some() {
+            return None;
+        }
+        if barred.is_empty() {
+            return Some(baseline);
+        }
+        // What was in force is put right itself first.
+        let remedy = self.guard.remedy(self.resource(), &in_force.facts, surface, &barred, None, self.settings);
+        remedy.plan.filter(|_| remedy.unfixable.is_empty()).map(|plan| plan.after().clone())
+    }
+
+    /// Whether what stood before the opt-in is left as it is.
+    fn leaves_what_stood(&self) -> bool {
+        !self.request.by_operator && self.settings.pre_existing == PreExistingPolicy::Withhold
+    }
+
+    /// Why a plan must not be carried out, or what of the findings is back to what it was when it was let be. The plan's
+    /// result is judged again before anything is written.
+    fn unsound(
+        &mut self,
+        surface: &Surface,
+        plan: &Plan,
+        content: &Content,
+        state: &SurfaceState,
+        fixed: &[Finding],
+    ) -> Result<BTreeSet<Fingerprint>, String> {
         if !fits(plan.before()) || !fits(plan.after()) {
-            return Some("the content is too large for the ledger to keep, so that it could not be restored".into());
+            return Err("the content is too large for the ledger to keep, so that it could not be restored".into());
         }
         if plan.surface() != surface || plan.before() != content {
-            return Some("the plan is for other content than was read; please report this as a defect".into());
+            return Err("the plan is for other content than was read; please report this as a defect".into());
         }
+        self.in_force();
+        let leaves_what_stood = self.leaves_what_stood();
         // One copy of the facts serves all plans of this decision: a function may have hundreds of surfaces.
         let planned = self.planned.get_or_insert_with(|| self.facts.clone());
         let now =
             planned.surfaces.insert(surface.clone(), SurfaceSnapshot { content: plan.after().clone(), revision: None });
         let after = self.guard.judge(planned, surface, self.settings);
+        let judged = BTreeMap::from([(surface.clone(), after.clone())]);
+        let in_force = self.in_force.as_ref();
+        let worse: Vec<Finding> = in_force
+            .map(|in_force| in_force.worse(self.guard, planned, &judged, surface, self.settings))
+            .unwrap_or_default()
+            .into_iter()
+            .cloned()
+            .collect();
         planned.surfaces.extend(now.map(|now| (surface.clone(), now)));
-        let left = after.findings.iter().find(|left| {
+        let mut stand = BTreeSet::new();
+        for left in &after.findings {
             let key = plan.after().finding_key(left);
-            fixed.iter().any(|finding| content.finding_key(finding) == key)
+            let stood = leaves_what_stood
+                && state.pre_existing.keys().any(|known| known.fragment == key.fragment)
+                && !worse.contains(left);
+            if stood {
+                stand.insert(key.fragment);
+            } else if fixed.iter().any(|finding| content.finding_key(finding) == key) {
+                return Err(format!("the planned content would still break {}", left.id));
+            }
+        }
+        let there = content.fragments();
+        let before = state.baseline.as_ref().map(Content::fragments).unwrap_or_default();
+        let comes_back = after.findings.iter().find(|left| {
+            let key = plan.after().finding_key(left);
+            left.severity >= self.settings.threshold
+                && before.contains(&key.fragment)
+                && !there.contains(&key.fragment)
+                && !stand.contains(&key.fragment)
+                && !is_let_pass(left, &key, state, &self.opt_in)
         });
-        match (after.unclear, left) {
-            (Some(why), _) => Some(format!("the planned content cannot be judged: {why}")),
-            (None, Some(left)) => Some(format!("the planned content would still break {}", left.id)),
-            (None, None) => None,
+        match (after.unclear, comes_back) {
+            (Some(why), _) => Err(format!("the planned content cannot be judged: {why}")),
+            (None, Some(back)) => Err(format!("the planned content would bring back {}", back.id)),
+            (None, None) => Ok(stand),
         }
     }
 

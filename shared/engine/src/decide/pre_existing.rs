@@ -1,5 +1,6 @@
 //! What was there before a resource was opted in to `enforce`.
 
+use super::in_force::Compared;
 use crate::{
     guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
@@ -11,6 +12,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use warden_finding::Finding;
 
 /// What tells a finding that was there before from one that came since.
@@ -31,14 +33,16 @@ pub(super) struct PreExisting<'a> {
 }
 
 impl PreExisting<'_> {
-    /// Which of the findings were there before and are therefore left; brings the state's list of them up to date.
+    /// Which of the findings, each beside how it compares with what was in force, were there before and are therefore
+    /// left; brings the state's list of them up to date. `by_content` says that the surface is judged by content alone.
     pub(super) fn among(
         &self,
         surface: &Surface,
         content: &Content,
-        findings: &[Finding],
+        findings: &[(Finding, Compared)],
+        by_content: bool,
         state: &mut SurfaceState,
-    ) -> Vec<FindingKey> {
+    ) -> BTreeSet<FindingKey> {
         let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
         // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at
         // all.
@@ -50,14 +54,19 @@ impl PreExisting<'_> {
             Some(Tampered { is_all_known }) => !is_all_known,
         };
         let recorded = state.pre_existing.clone();
-        let mut left = Vec::new();
-        for finding in findings {
+        let mut left = BTreeSet::new();
+        for (finding, compared) in findings {
             let key = content.finding_key(finding);
             let named = self.request.introduces(surface, sid(content, &finding.at));
             // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
             let written =
                 recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
             let is_pre_existing = match written {
+                // It has become worse than it was when it was last let be.
+                Some(_) if !first_look && *compared == Compared::Worse => {
+                    state.lapsed.insert(key.fragment);
+                    continue;
+                }
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after
                 // the opt-in and before the finding was written down as pre-existing.
                 // Built anew from the records it may stand no more: what the event itself puts in is new.
@@ -67,15 +76,24 @@ impl PreExisting<'_> {
                 Some(written) => {
                     !(named && enforced_since.is_some_and(|since| since <= self.happened) && self.happened <= written)
                 }
-                None => first_look && !named,
+                None if first_look => !named,
+                // Nothing has changed but the rules or the settings.
+                None => {
+                    by_content
+                        && self.tampered.is_none()
+                        && *compared == Compared::Stood
+                        && !state.lapsed.contains(&key.fragment)
+                }
             };
             if !is_pre_existing && self.mode == Mode::Enforce {
                 state.pre_existing.retain(|known, _| known.fragment != key.fragment);
+                state.lapsed.insert(key.fragment);
             } else {
+                state.lapsed.remove(&key.fragment);
                 state.pre_existing.insert(key, written.unwrap_or(self.now));
             }
             if is_pre_existing && !self.request.by_operator && self.policy == PreExistingPolicy::Withhold {
-                left.push(key);
+                left.insert(key);
             }
         }
         left

@@ -4,7 +4,7 @@
 use crate::{
     ledger::record::RecordId,
     model::{
-        content::{Content, FindingKey},
+        content::{self, Content, FindingKey},
         surface::Surface,
         tags::{GuardKind, Mode},
     },
@@ -107,8 +107,18 @@ pub struct SurfaceState {
     /// records.
     #[serde(skip)]
     pub damage: Option<Damage>,
-    /// The last content in force that had no finding of medium severity or above. A revert restores it.
+    /// The content that was in force at the last clear look, at which nothing was found at or above the threshold but what
+    /// stood before the opt-in, what was accepted and what was exempt. A revert may restore it.
+    #[serde(default, with = "content::known", skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Content>,
+    /// Parts of the baseline, or of what is there now, whose findings do not stand: they are let pass for a time, they
+    /// have become worse, or they were taken out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lapsed: BTreeSet<Fingerprint>,
+    /// Without a baseline, what the records tell of the surface with what stood on it: enough to see what has become
+    /// worse, and too old to be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Content>,
     /// What the surface held when its resource was opted in to `enforce`, where the guard keeps that for good
     /// ([`crate::guard::Guard::keeps_first`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,6 +208,29 @@ impl SurfaceState {
 }
 
 impl SurfaceState {
+    /// Keeps what is in force; the findings of `passing` parts of it are let pass for a time.
+    pub(crate) fn keep(&mut self, content: &Content, passing: BTreeSet<Fingerprint>) {
+        (self.baseline, self.lapsed, self.told) = (Some(content.clone()), passing, None);
+    }
+
+    /// What of the baseline is not `there` any more does not stand by having been in force: put back by somebody, it is
+    /// new.
+    pub(crate) fn let_lapse(&mut self, there: &BTreeSet<Fingerprint>) {
+        let gone = self.baseline.iter().flat_map(Content::fragments).filter(|fragment| !there.contains(fragment));
+        self.lapsed.extend(gone);
+        self.pre_existing.retain(|key, _| there.contains(&key.fragment));
+    }
+
+    /// Forgets what was let be and is not there any more, neither now nor in the baseline, which may come back.
+    pub(crate) fn forget_what_is_gone(&mut self, content: &Content) {
+        let mut there = content.fragments();
+        there.extend(self.baseline.iter().flat_map(Content::fragments));
+        self.acceptances.retain(|acceptance| acceptance.findings.iter().any(|key| there.contains(&key.fragment)));
+        // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
+        self.pre_existing.retain(|key, _| there.contains(&key.fragment));
+        self.lapsed.retain(|fragment| there.contains(fragment));
+    }
+
     /// Whether it was built anew in the place of a damaged item, and is to be written.
     pub(crate) fn is_to_be_mended(&self) -> bool {
         self.damage.as_ref().is_some_and(|damage| !damage.is_foreign)

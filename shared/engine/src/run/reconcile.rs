@@ -4,8 +4,9 @@
 use crate::{
     call_error::CallError,
     decide::{
-        Hold, compliant, decide,
+        Hold, decide,
         gone::{Gone, cleanup, gone},
+        in_force::let_pass,
         intent::Remediation,
         outcome::{Ending, conclude, learnt},
     },
@@ -318,15 +319,19 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                     continue;
                 }
                 let judgement = judged.get(&remediation.surface);
-                let compliant = judgement.is_some_and(|judgement| compliant(judgement, settings));
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
                 let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-                template.owner = facts.and_then(|facts| facts.scope.opt_in(G::KIND, today).owner);
+                let opt_in = facts.map(|facts| facts.scope.opt_in(G::KIND, today));
+                let clear = judgement.zip(facts).zip(opt_in.as_ref()).and_then(|((judgement, facts), opt_in)| {
+                    let by_content = guard.is_judged_by_content(facts, &remediation.surface);
+                    let_pass(judgement, remediation.intent.plan.after(), by_content, &state, opt_in, settings)
+                });
+                template.owner = opt_in.and_then(|opt_in| opt_in.owner);
                 template.duration_ms = u64::try_from(now.duration_since(*began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (outcome, state) = conclude(&remediation.intent, ending, &state, compliant, &template, now);
+                let (outcome, state) = conclude(&remediation.intent, ending, &state, clear, &template, now);
                 entry.drafts.extend(outcome);
                 entry.known.extend(learnt(&remediation.intent, ending));
                 entry.surfaces.push((remediation.surface.clone(), state));
