@@ -2,7 +2,7 @@
 //! account holds afterwards and at the ledger.
 
 use serde_json::{Value, json};
-use warden_engine::{ledger::record::Step, model::tags::GuardKind};
+use warden_engine::{ledger::record::Step, model::tags::GuardKind, name::iam::PolicyArn};
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn};
 
 fn read_orders() -> Value {
@@ -70,6 +70,19 @@ async fn an_attached_administrator_is_detached() {
             &format!("applied attachment/{admin} wildcard-admin")
         ]
     );
+}
+
+#[tokio::test]
+async fn of_a_policy_that_was_attached_with_an_administrators_statement_the_rest_stays() {
+    let account = guarded().await;
+    let queue = json!({"Sid": "Queue", "Effect": "Allow", "Action": "sqs:SendMessage",
+        "Resource": "arn:aws:sqs:us-east-1:111122223333:orders"});
+    let arn = account.managed_policy("mixed", &policy(&[queue.clone(), everything()]), &[]).await;
+    account.attach("pay", &arn).await;
+    account.settle().await;
+    assert_eq!(account.attached("pay").await, Vec::<String>::new());
+    let stand_in = arn.parse::<PolicyArn>().expect("an ARN").stand_in();
+    assert_eq!(account.role_policy("pay", stand_in.as_str()).await, Some(policy(&[queue])));
 }
 
 #[tokio::test]

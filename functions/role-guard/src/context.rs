@@ -42,7 +42,7 @@ pub struct Context {
     pub roles: BTreeMap<String, Judgement>,
     /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
     pub foreign_key: Option<String>,
-    /// From the ledger: what each surface held that was last seen to comply.
+    /// From the ledger: what was last in force on each surface.
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: the trust policy that the role had when it was opted in.
     pub first_trust: Option<Content>,
@@ -50,6 +50,9 @@ pub struct Context {
     /// before.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub standing_trust: BTreeSet<Fingerprint>,
+    /// From the ledger, for a function: the roles that stood before its opt-in.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub standing: BTreeSet<Fingerprint>,
     /// From the ledger: surfaces that were not there when the whole resource was looked at, and are now.
     pub added: BTreeSet<Surface>,
 }
@@ -68,7 +71,7 @@ pub struct PolicyFacts {
     pub bounds: u32,
     /// All its versions, newest first; read only where the policy breaks a rule.
     pub versions: Vec<PolicyVersion>,
-    /// Whether the ledger knows something it said before that complied.
+    /// Whether the ledger knows what it said when it was last in force.
     pub restorable: bool,
     /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
     pub users: Option<PolicyUsers>,
@@ -91,6 +94,16 @@ impl PolicyUsers {
     }
 }
 
+/// Brings what is known of a role's policies in line with its surfaces.
+pub(crate) fn complete(facts: &mut Facts) {
+    if !facts.surfaces.contains_key(&Surface::Boundary) {
+        return;
+    }
+    let attached = facts.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Attachment(_)));
+    facts.context.attached = attached.filter_map(|(_, snapshot)| snapshot.content.policy()).collect();
+    facts.context.boundary = facts.surfaces.get(&Surface::Boundary).and_then(|snapshot| snapshot.content.policy());
+}
+
 /// Adds what the ledger knows.
 pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history: &History) {
     let context = &mut facts.context;
@@ -98,6 +111,8 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
+    let roles = history.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
+    context.standing = roles.flat_map(|(_, state)| state.pre_existing.keys()).map(|key| key.fragment).collect();
     let Resource::Role(role) = &request.resource else { return };
     if let Some(state) = history.surfaces.get(&Surface::Trust) {
         context.first_trust.clone_from(&state.first);

@@ -134,6 +134,29 @@ impl Guard for RoleGuard {
         judge::judge_all(facts, settings)
     }
 
+    /// The role that a function was given, and a boundary, are compared with the one before.
+    fn is_judged_by_content(&self, _: &Facts, surface: &Surface) -> bool {
+        !matches!(surface, Surface::Role(_) | Surface::Boundary)
+    }
+
+    fn complete(&self, facts: &mut Facts) {
+        context::complete(facts);
+    }
+
+    fn grants_more(
+        &self,
+        now: &Facts,
+        then: &Facts,
+        surface: &Surface,
+        finding: &Finding,
+        settings: &Settings,
+    ) -> bool {
+        let is_of_a_role = matches!(surface, Surface::Attachment(_) | Surface::InlinePolicy(_));
+        is_of_a_role
+            && finding.severity >= settings.threshold
+            && judge::Policies::of(now, settings).grants_more(&judge::Policies::of(then, settings), surface, finding)
+    }
+
     fn remedy(
         &self,
         resource: &Resource,

@@ -18,6 +18,7 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     name::{
+        fingerprint::Fingerprint,
         iam::RoleArn,
         lambda::{FunctionArn, Qualifier},
     },
@@ -132,8 +133,15 @@ impl Task<'_> {
         };
         let Some(previous) = role_of(before) else { return self.nothing_safe("the function had no role before") };
         let judged = self.facts.context.roles.get(previous);
+        // What stood before the opt-in is no reason to leave the function with something worse.
+        let stood =
+            before.fragment("Role").is_some_and(|role| self.facts.context.standing.contains(&Fingerprint::of(role)));
+        let worst = self.findings.iter().map(|finding| finding.severity).max();
         let complies = judged.is_some_and(|judged| {
-            judged.unclear.is_none() && judged.findings.iter().all(|finding| finding.severity < self.settings.threshold)
+            let is_left = |finding: &Finding| {
+                finding.severity < self.settings.threshold || stood && Some(finding.severity) <= worst
+            };
+            judged.unclear.is_none() && judged.findings.iter().all(is_left)
         });
         if !complies {
             return self.nothing_safe(&format!(

@@ -2,6 +2,7 @@
 
 mod generated_policies;
 mod home;
+mod in_force;
 mod properties;
 mod remediations;
 mod withheld;
