@@ -161,6 +161,11 @@ impl Caller {
         Ok(function)
     }
 
+    /// The audit log group that the stack makes.
+    pub(crate) fn audit_log(&self) -> String {
+        format!("/{}/audit", self.prefix)
+    }
+
     /// What a command is about to change that touches these Regions.
     pub(crate) fn place<'a>(&'a self, regions: impl IntoIterator<Item = &'a str>) -> Place<'a> {
         Place { account: self.home.account, regions: regions.into_iter().collect(), arn: &self.arn }
@@ -209,7 +214,9 @@ impl Caller {
         let deployment = Deployment::read(get)
             .map_err(|_| anyhow!("`{guard}` does not say where its ledger is: deploy Warden's stack again"))?;
         let settings = Settings::read(home.clone(), get)?;
-        Ok(Operator { aws: Aws::new(config, deployment), settings, name: self.name.clone(), arn: self.arn.clone() })
+        let logs = config.clone();
+        let (name, arn) = (self.name.clone(), self.arn.clone());
+        Ok(Operator { aws: Aws::new(config, deployment), settings, name, arn, logs })
     }
 
     async fn assume(&self, role: &str) -> anyhow::Result<SdkConfig> {
@@ -249,9 +256,16 @@ pub(crate) struct Operator {
     pub(crate) name: String,
     /// Who that is.
     arn: String,
+    /// The configuration of a client of CloudWatch Logs.
+    logs: SdkConfig,
 }
 
 impl Operator {
+    /// A client of CloudWatch Logs, for the audit log group.
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.logs)
+    }
+
     /// The guards that the stack has: one may be left out. All are asked for at once.
     ///
     /// # Errors

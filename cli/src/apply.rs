@@ -16,7 +16,7 @@ use std::{
     io::{self, Write},
 };
 use warden_engine::{
-    decide::{Decision, Hold},
+    decide::Decision,
     guard::{Introduced, ReconcileRequest},
     ledger::record::Step,
     model::{
@@ -120,7 +120,7 @@ impl Apply {
         for proposal in changing {
             let report = proposal.guard.reconcile(&operator.aws, &proposal.request, &operator.settings).await?;
             for record in &report.records {
-                let surface = record.entry.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+                let surface = record.entry.surface.as_ref().map(output::surface).unwrap_or_default();
                 output::done(format_args!(
                     "{}  {} {} {surface}",
                     record.id,
@@ -182,7 +182,7 @@ impl Proposed {
     fn is_complete(&self) -> bool {
         self.proposal.as_ref().is_some_and(|Proposal { decision, accepted }| {
             decision.mode == Mode::Enforce
-                && decision.hold.is_none()
+                && decision.waits.is_empty()
                 && accepted.is_empty()
                 && !decision.drafts.iter().any(|draft| draft.step == Step::Withheld)
         })
@@ -201,9 +201,9 @@ impl Proposed {
             }
             Mode::Enforce => writeln!(out, "  {guard}: {}", decision.mode)?,
         }
-        if let Some(hold) = &decision.hold {
-            let (Hold::Lease(until) | Hold::Pause(until)) = hold;
-            writeln!(out, "  another run works on it until {} UTC at most", shown(*until))?;
+        for (surface, wait) in &decision.waits {
+            let (what, until) = (wait.reason.text(), shown(wait.until));
+            writeln!(out, "  {surface}: {what}; looked at again at {until} UTC")?;
         }
         for remediation in &decision.remediations {
             let plan = &remediation.intent.plan;
@@ -213,7 +213,7 @@ impl Proposed {
                     out,
                     "  {severity} {} on {}: {}",
                     finding.id.bold(),
-                    plan.surface(),
+                    output::surface(plan.surface()),
                     printable(&finding.message)
                 )?;
             }
@@ -224,14 +224,14 @@ impl Proposed {
             diff::write(out, &change, "now", "then")?;
         }
         for draft in decision.drafts.iter().filter(|draft| draft.step == Step::Withheld) {
-            let surface = draft.surface.as_ref().map(ToString::to_string).unwrap_or_default();
+            let surface = draft.surface.as_ref().map(output::surface).unwrap_or_default();
             let why = draft.note.clone().or_else(|| draft.reason.as_ref().map(audit::reason)).unwrap_or_default();
             for finding in &draft.findings {
                 writeln!(out, "  {} {} on {surface}: {}", "left".yellow(), finding.id, printable(&why))?;
             }
         }
         for (finding, surface, by) in accepted {
-            let line = format!("{finding} on {surface}: accepted by {} until {} UTC", by.by, shown(by.until));
+            let line = format!("{finding} on {surface}: accepted by {} {}", by.by, by.how_long());
             writeln!(out, "  {} {}", "left".yellow(), printable(&line))?;
         }
         Ok(())

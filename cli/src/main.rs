@@ -3,6 +3,7 @@
 //! One file per command; what all of them share (how a list is shown, what the process answers) is in [`output`] and
 //! [`exit`]. A command that needs no account starts no runtime and reads no AWS configuration.
 
+mod accept;
 mod account;
 mod apply;
 mod audit;
@@ -43,6 +44,7 @@ enum Command {
     Demo(demo::Demo),
     Audit(audit::Audit),
     Undo(undo::Undo),
+    Accept(accept::Accept),
     Apply(apply::Apply),
     Rotate(rotate::Rotate),
     Pause(pause::Pause),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Audit(command) => in_account(command.run()),
         Command::Undo(command) => in_account(command.run()),
+        Command::Accept(command) => in_account(command.run()),
         Command::Apply(command) => in_account(command.run()),
         Command::Rotate(command) => in_account(command.run()),
         Command::Pause(command) => in_account(command.run()),

@@ -10,6 +10,7 @@ use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
 };
+use warden_engine::shown::{Shown, make_shown};
 use warden_finding::Severity;
 
 /// The `--output` option, for every command that lists something.
@@ -58,12 +59,12 @@ pub(crate) fn list<T: Serialize>(
     match format {
         Format::Table => table(items, &mut out)?,
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, items)?;
+            serde_json::to_writer_pretty(&mut out, &shown(&items)?)?;
             writeln!(out)?;
         }
         Format::Jsonl => {
             for item in items {
-                serde_json::to_writer(&mut out, item)?;
+                serde_json::to_writer(&mut out, &shown(item)?)?;
                 writeln!(out)?;
             }
         }
@@ -145,9 +146,23 @@ pub(crate) fn severity(severity: Severity) -> String {
     }
 }
 
-/// Text from outside, made harmless for a terminal: a policy can hold escape sequences and characters that turn the
-/// direction of what follows.
+/// Text from outside, made harmless: for a terminal, because a policy can hold escape sequences and characters that turn
+/// the direction of what follows; and without what looks like a secret, which may stand in a tag or be a variable's name.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    match Shown::new(text).text() {
+        Cow::Borrowed(text) => without_orders(text),
+        Cow::Owned(text) => Cow::Owned(without_orders(&text).into_owned()),
+    }
+}
+
+/// The value as JSON, without what looks like a secret.
+pub(crate) fn shown<T: Serialize>(value: &T) -> serde_json::Result<serde_json::Value> {
+    let mut document = serde_json::to_value(value)?;
+    make_shown(&mut document);
+    Ok(document)
+}
+
+fn without_orders(text: &str) -> Cow<'_, str> {
     let dangerous = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -167,6 +182,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A part of a resource as it is shown: its name may be one that somebody gave a variable.
+pub(crate) fn surface(surface: &impl Display) -> String {
+    printable(&surface.to_string()).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +194,15 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         assert_eq!(printable(text), expected);
+    }
+
+    /// Whoever may tag a function or name its variables decides what stands in the records.
+    #[test]
+    fn a_secret_in_a_tag_or_in_a_variables_name_is_not_shown() {
+        let key = concat!("sk_li", "ve_4eC39HqLyjWDarjtT1zdp7dc");
+        assert!(!printable(&format!("owner {key}")).contains(key));
+        assert!(!surface(&format!("secret/{key}")).contains(key));
+        assert!(!shown(&[key]).unwrap().to_string().contains(key));
     }
 
     #[test]

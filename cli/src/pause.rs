@@ -42,7 +42,7 @@ pub(crate) struct Resume {
     account: account::Args,
 }
 
-fn reason(text: &str) -> Result<String, String> {
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     if text.chars().count() > 500 { Err("500 letters at most".to_owned()) } else { Ok(printable(text).into_owned()) }
 }
 

@@ -346,7 +346,7 @@ fn the_ids_that_are_offered_are_those_of_what_is_found() {
     let listed = run(&["explain", "--output", "json"], "");
     let rules: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     let ids: Vec<&str> = rules.as_array().expect("a list").iter().filter_map(|rule| rule["id"].as_str()).collect();
-    for arguments in [&["explain", "opted-out"][..], &["exempt", "pay", "unbounded-concurrency", "--for", "7d"]] {
+    for arguments in [&["explain", "opted-out"][..], &["exempt", "pay", "runaway-concurrency", "--for", "7d"]] {
         let refused = run(arguments, "");
         let said = text(&refused.stderr);
         let (_, offered) = said.split_once("[possible values: ").expect("the ids");
@@ -367,7 +367,7 @@ fn whoever_names_nothing_to_opt_in_is_told_what_can_be() {
 #[test]
 fn nobody_is_let_opt_in_to_a_guard_that_does_not_look_there() {
     for (arguments, why) in [
-        (&["opt-in", "pay", "--guard", "concurrency"][..], "role, access, secrets"),
+        (&["opt-in", "pay", "--guard", "urls"][..], "role, access, secrets, concurrency"),
         (&["opt-in", "--role", "pay", "--guard", "access"], "access-guard looks at no role"),
         (&["opt-in", "pay", "--mode", "strip"], "say `--guard secrets --mode strip`"),
         (&["opt-in", "pay", "--mode", "strip", "--guard", "access"], "say `--guard secrets --mode strip`"),

@@ -34,8 +34,8 @@ fn wardens_own_roles_pass_wardens_own_rules() {
     assert_eq!(
         acted_on,
         [
-            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[11]""#,
             r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[12]""#,
+            r#""wildcard-permissions" "OperatorRole.Policies[0].Statement[13]""#,
         ]
     );
     let ids = answer["findings"].as_array().expect("findings").iter().map(|finding| &finding["id"]);

@@ -50,6 +50,7 @@ fn waking(guard: &str) -> Result<Value> {
         "access-guard" => add_permission(),
         "role-guard" => put_role_policy(),
         "secret-guard" => update_function_configuration(),
+        "concurrency-guard" => put_function_concurrency(),
         other => bail!("say here which event wakes {other}"),
     })
 }
@@ -320,6 +321,17 @@ impl Lambda {
             (&Method::GET, "code-signing-config", None) => {
                 json_answer(StatusCode::OK, &json!({"FunctionName": "shop", "CodeSigningConfigArn": ""}))
             }
+            (&Method::GET, "concurrency", None) if self.shop == Shop::Violating => {
+                json_answer(StatusCode::OK, &json!({"ReservedConcurrentExecutions": 50}))
+            }
+            (&Method::GET, "concurrency", None) => json_answer(StatusCode::OK, &json!({})),
+            (&Method::GET, "provisioned-concurrency", None) => {
+                json_answer(StatusCode::OK, &json!({"ProvisionedConcurrencyConfigs": []}))
+            }
+            (&Method::GET, "account-settings", None) => {
+                let limit = json!({"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 950});
+                json_answer(StatusCode::OK, &json!({"AccountLimit": limit}))
+            }
             (&Method::GET, "versions", None) => json_answer(StatusCode::OK, &json!({"Versions": []})),
             (&Method::GET, _, None) if path.starts_with("/2015-03-31/functions/") => {
                 json_answer(StatusCode::OK, &self.function())
@@ -383,7 +395,7 @@ impl Lambda {
         let mut answer = json!({"Code": {"RepositoryType": "S3"}});
         if self.shop == Shop::Violating {
             configuration["Environment"] = json!({"Variables": {"STAGE": "prod", "DB_PASSWORD": "6DhBO1u#Kv0iuchB"}});
-            answer["Tags"] = json!({"warden": "observe"});
+            answer["Tags"] = json!({"warden": "observe", "warden:max-concurrency": "10"});
         }
         answer["Configuration"] = configuration;
         answer
@@ -456,4 +468,10 @@ fn put_role_policy() -> Value {
 fn update_function_configuration() -> Value {
     let parameters = json!({"functionName": "shop", "environment": {}});
     event("lambda", "UpdateFunctionConfiguration20150331v2", &parameters, &Value::Null)
+}
+
+/// Concurrency was reserved for a function.
+fn put_function_concurrency() -> Value {
+    let parameters = json!({"functionName": "shop", "reservedConcurrentExecutions": 50});
+    event("lambda", "PutFunctionConcurrency20171031", &parameters, &Value::Null)
 }

@@ -2,6 +2,7 @@
 //! administrator who changes things there with an ordinary SDK client.
 
 pub mod benchmark;
+mod concurrency;
 pub mod environment;
 pub mod events;
 mod iam;
@@ -74,6 +75,11 @@ impl Account {
         Account::deployed(&["access-guard", "role-guard", "secret-guard"], parameters).await
     }
 
+    /// An account in which concurrency-guard works beside the others.
+    pub async fn with_concurrency_guarded(parameters: &[(&str, &str)]) -> Account {
+        Account::deployed(&["access-guard", "role-guard", "concurrency-guard"], parameters).await
+    }
+
     async fn deployed(names: &[&str], parameters: &[(&str, &str)]) -> Account {
         let options = Options { retry_delay: Duration::from_millis(50), ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
@@ -91,6 +97,7 @@ impl Account {
             key: outputs["ProofKey"].clone(),
             hash_key: outputs["HashKey"].clone(),
             seal_key: outputs["SealKey"].clone(),
+            queue: None,
         };
         let session = sandbox.session(&outputs["OperatorRole"], "reader").await.expect("a session");
         let ledger = Aws::new(sandbox.config_as(session, "us-east-1"), deployment.clone());
@@ -153,6 +160,15 @@ impl Account {
     /// Makes a function with these tags.
     pub async fn function(&self, name: &str, tags: &[(&str, &str)]) {
         self.function_with_role(name, "shop", tags).await;
+    }
+
+    /// Makes a function that a statement `old` lets everybody call, and opts it in afterwards.
+    pub async fn open_before_the_opt_in(&self, name: &str) {
+        self.function(name, &[]).await;
+        self.grant(name, None, "old", "*").await;
+        self.settle().await;
+        self.tag(name, &[("warden", "enforce")]).await;
+        self.settle().await;
     }
 
     /// Makes a function with that role and these tags, and waits until Lambda is done with it.
@@ -265,6 +281,17 @@ impl Account {
         }
     }
 
+    /// What is in the queue of what guards failed on: each event, and the error.
+    pub async fn failures(&self) -> Vec<(Value, String)> {
+        let messages = self.sandbox.messages("warden-failures").await.expect("the queue");
+        let read = |message: &String| {
+            let record: Value = serde_json::from_str(message).expect("JSON");
+            let error = record["responsePayload"]["errorMessage"].as_str().unwrap_or_default().to_owned();
+            (record["requestPayload"].clone(), error)
+        };
+        messages.iter().map(read).collect()
+    }
+
     /// A resource's records in the order of the chain, which holds.
     pub async fn records(&self, resource: &str) -> Vec<Record> {
         let resource: Resource = resource.parse().expect("a resource");
@@ -313,6 +340,8 @@ pub async fn deploy(
         ("LayerNames", "shop-*"),
         ("LeaseSeconds", "5"),
         ("BreakerPauseSeconds", "1"),
+        ("SettleSeconds", "0"),
+        ("GuardConcurrency", if names.contains(&"concurrency-guard") { "on" } else { "off" }),
         ("GuardSecrets", if names.contains(&"secret-guard") { "on" } else { "off" }),
     ];
     all_parameters.retain(|(name, _)| !parameters.iter().any(|(given, _)| given == name));

@@ -39,7 +39,8 @@ impl Account {
     pub async fn undo(&self, record: Record) -> Result<Vec<Record>, UndoRefusal> {
         let (aws, settings) = self.operator().await;
         let accept_for = SignedDuration::from_hours(7 * 24);
-        let undo = Undo { record, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
+        let cause = Cause::by_hand("warden undo");
+        let undo = Undo { record, accept_for, by: "alice".into(), cause, findings: Vec::new(), although: None };
         undo.carry_out(&aws, &settings).await
     }
 

@@ -7,6 +7,7 @@
 //! | `facts.json` | what AWS says about the resource then ([`Facts`]) |
 //! | `baseline.json` | what the surfaces held before, where that matters: surface to content |
 //! | `values.json` | what is known of the values that an environment's variables held, where that matters: variable to [`Variable`] |
+//! | `readers.json` | the roles that were let into a function's secrets before, where that matters: ARN to the fingerprint of the trust policy then |
 //! | `settings.json` | the stack's parameters that are not at their defaults: variable to value |
 //! | `plan.json` | what is decided: where to look, the records, the calls with their undo |
 //!
@@ -34,7 +35,7 @@ use warden_guards::{Visitor, each};
 use warden_tests::events::assert_complete;
 
 const REQUIRED: [&str; 4] = ["why.txt", "event.json", "facts.json", "plan.json"];
-const OPTIONAL: [&str; 4] = ["baseline.json", "first.json", "settings.json", "values.json"];
+const OPTIONAL: [&str; 5] = ["baseline.json", "first.json", "readers.json", "settings.json", "values.json"];
 
 /// `plan.json`.
 #[derive(Serialize)]
@@ -92,7 +93,8 @@ impl<G: Guard> Case<'_, G> {
         };
         let mut facts: Facts<G::Context> = self.must("facts.json");
         let requests = self.guard.requests(&event, &settings);
-        let Some(request) = requests.first() else {
+        // The last is at what the event names.
+        let Some(request) = requests.last() else {
             return Decided { request: "not this guard's".into(), records: vec![], plans: vec![] };
         };
         if let Some(surfaces) = &request.surfaces {
@@ -105,7 +107,7 @@ impl<G: Guard> Case<'_, G> {
         let history = self.history(&facts, &event);
         self.guard.add_history(request, &mut facts, &history);
         let decision = decide(self.guard, request, &facts, &history, &settings, event.time);
-        assert_eq!((decision.more, &decision.hold), (false, &None));
+        assert!(!decision.more && decision.waits.is_empty(), "{}", self.folder.display());
         Decided::new(request, &decision)
     }
 
@@ -124,6 +126,10 @@ impl<G: Guard> Case<'_, G> {
         if let Some(values) = self.read("values.json") {
             let state = surfaces.entry(Surface::Environment(None)).or_default();
             (state.version, state.values) = (1, values);
+        }
+        if let Some(readers) = self.read("readers.json") {
+            let state = surfaces.entry(Surface::Environment(None)).or_default();
+            (state.version, state.readers) = (1, readers);
         }
         let mode = facts.scope.opt_in(G::KIND, event.time.to_zoned(jiff::tz::TimeZone::UTC).date()).mode;
         let known = Enrolment {

@@ -91,6 +91,22 @@ async fn a_violating_function_takes_four_round_trips_and_one_that_is_not_opted_i
 }
 
 #[tokio::test]
+async fn a_cap_takes_four_round_trips_and_a_function_that_is_not_opted_in_one() {
+    let account = Account::with_concurrency_guarded(&[]).await;
+    account.function("free", &[]).await;
+    account.capped("pay", "10", Some(5)).await;
+    let trail = account.sandbox.trail();
+    trail.in_lockstep(true);
+    for (name, expected) in [("free", 1), ("pay", 4)] {
+        let since = trail.calls().len();
+        account.reserve(name, Some(50)).await;
+        account.settle().await;
+        check_round_trips(&account, "warden-concurrency-guard", since, expected);
+    }
+    assert_eq!(account.reserved("pay").await, Some(5));
+}
+
+#[tokio::test]
 async fn a_violating_role_takes_six_round_trips_or_five_without_managed_policies_and_one_out_of_scope_takes_one() {
     let account = Account::guarded().await;
     let reads = policy(&[json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::orders/*"})]);
@@ -252,12 +268,36 @@ async fn an_event_that_cannot_be_used_changes_nothing_and_is_kept_or_explained()
     assert!(deliveries.iter().filter(|delivery| delivery.rule == "warden-access-guard").count() >= 11);
     assert_eq!(account.records(&arn("pay")).await, records, "nothing is recorded that did not happen");
     assert_eq!(account.policy("pay", None).await, None);
-    // Two have no form that an event can have: they were tried three times and kept.
+    // Two have no form that an event can have, and three name nothing: they were tried three times and kept.
     let given_up = deliveries.iter().filter(|delivery| matches!(delivery.outcome, Outcome::GivenUp { .. })).count();
-    assert_eq!(given_up, 2, "{deliveries:#?}");
-    let kept = account.sandbox.messages("warden-failures").await.expect("the queue");
-    assert_eq!(kept.len(), 2);
-    assert!(kept.iter().all(|message| message.contains("not a CloudTrail event")), "{kept:?}");
+    assert_eq!(given_up, 5, "{deliveries:#?}");
+    let kept = account.failures().await;
+    let of = |why: &str| kept.iter().filter(|(_, error)| error.contains(why)).count();
+    assert_eq!((kept.len(), of("not a CloudTrail event"), of("does not say what it changed")), (5, 2, 3), "{kept:?}");
+    assert!(kept.iter().all(|(event, _)| event["source"] == "aws.lambda"), "{kept:?}");
+}
+
+/// IAM counts no white space, and CloudTrail leaves out parameters of more than 100 KB: with them goes the role's name.
+#[tokio::test]
+async fn a_policy_that_is_padded_until_cloudtrail_leaves_the_roles_name_out_is_not_passed_over() {
+    let account = Account::guarded().await;
+    account.role("pay", &[("warden", "enforce")]).await;
+    account.settle().await;
+    let bad = policy(&[json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
+    let padded = format!("{bad}{}", " ".repeat(110_000));
+    let put = account.iam.put_role_policy().role_name("pay").policy_name("all").policy_document(padded);
+    put.send().await.expect("a policy");
+    account.settle().await;
+    let [(event, error)] = account.failures().await.try_into().expect("one failure");
+    assert_eq!(event["detail"]["eventName"], "PutRolePolicy");
+    assert!(error.contains("PutRolePolicy does not say what it changed"), "{error}");
+
+    // What the alarm asks the operator for: the event again, with the role that they found.
+    let mut event = event;
+    event["detail"]["requestParameters"] = json!({"roleName": "pay", "policyName": "all"});
+    account.sandbox.trail().emit(event);
+    account.settle().await;
+    assert_eq!(account.role_policy("pay", "all").await, None);
 }
 
 #[tokio::test]

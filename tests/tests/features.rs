@@ -7,8 +7,16 @@ use std::{
 };
 use warden_sandbox::workspace;
 
-const PACKAGES: [&str; 7] =
-    ["access-guard", "role-guard", "secret-guard", "warden-aws", "warden-sandbox", "warden-tests", "warden"];
+const PACKAGES: [&str; 8] = [
+    "access-guard",
+    "concurrency-guard",
+    "role-guard",
+    "secret-guard",
+    "warden-aws",
+    "warden-sandbox",
+    "warden-tests",
+    "warden",
+];
 
 /// By crate and version, the sets of features that it is built with.
 fn features(of: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
@@ -30,7 +38,7 @@ fn features(of: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn no_guard_and_no_layer_carries_the_sandbox() {
     let of_tests = ["warden-sandbox", "warden-build", "warden-tests", "warden-testing"];
-    for deployed in ["access-guard", "role-guard", "secret-guard", "secret-env"] {
+    for deployed in ["access-guard", "concurrency-guard", "role-guard", "secret-guard", "secret-env"] {
         let packages = features(&["--package", deployed, "--edges", "normal"]);
         let names = packages.keys().filter_map(|package| package.split(' ').next());
         let carried: Vec<&str> = names.filter(|name| of_tests.contains(name)).collect();
@@ -77,7 +85,7 @@ fn every_package_is_built_on_the_same_sdk() {
         check(&["--package", package, "--edges", "normal,dev"]);
     }
     // Those that are built by themselves, too.
-    for package in ["access-guard", "role-guard", "secret-guard", "warden"] {
+    for package in ["access-guard", "concurrency-guard", "role-guard", "secret-guard", "warden"] {
         check(&["--package", package, "--edges", "normal"]);
     }
     check(&["--package", "warden", "--no-default-features", "--edges", "normal"]);

@@ -28,6 +28,8 @@ const NOTHING_LOST: Held = By(TEMPLATE, "no_event_is_lost_without_a_trace");
 const RECORDS_ARRIVE: Held = By(DELIVERIES, "every_record_reaches_the_audit_log_and_a_critical_one_the_alerts_topic");
 const LEDGER_LASTS: Held = By(TEMPLATE, "the_ledger_outlives_the_stack_and_its_mistakes");
 const LEDGER_IS_FOUND: Held = By(TEMPLATE, "the_ledger_has_the_keys_and_indexes_that_the_code_queries");
+const COMES_BACK: Held =
+    By("tests/tests/waiting.rs", "a_critical_finding_that_is_opened_again_at_once_is_closed_each_time");
 const TAGGED: Held = By(TEMPLATE, "everything_that_can_be_tagged_is");
 const NAME_IS_TAKEN: Held = By("tests/tests/redeployment.rs", "a_first_deployment_that_failed_is_deleted_and_repeated");
 const LAYER_RUNS: Held =
@@ -94,11 +96,13 @@ fn properties(kind: &str) -> Vec<(&'static str, Held)> {
         "AWS::SQS::Queue" => vec![
             ("QueueName", NAME_IS_TAKEN),
             ("MessageRetentionPeriod", NOTHING_LOST),
+            ("VisibilityTimeout", NOTHING_LOST),
+            ("RedrivePolicy", NOTHING_LOST),
             ("SqsManagedSseEnabled", NOTHING_LOST),
             ("Tags", TAGGED),
         ],
         "AWS::SQS::QueuePolicy" => vec![
-            ("Queues", As(json!([{"Ref": "Undelivered"}]))),
+            ("Queues", By(TEMPLATE, "nobody_but_the_guard_uses_its_delay_queue")),
             ("PolicyDocument", By("tests/tests/properties.rs", "every_rule_may_leave_what_it_cannot_deliver")),
         ],
         "AWS::CloudWatch::Alarm" => vec![
@@ -140,10 +144,17 @@ fn properties(kind: &str) -> Vec<(&'static str, Held)> {
             ("Architectures", As(json!([{"Ref": "Architecture"}]))),
             ("MemorySize", As(json!(128))),
             ("Timeout", As(json!(120))),
+            ("ReservedConcurrentExecutions", As(conditional("ReservesConcurrency", "ReservedConcurrency"))),
             ("Role", ROLE_BINDS),
             ("Code", GUARD_RUNS),
             ("LoggingConfig", By("tests/tests/properties.rs", "a_guard_logs_into_its_own_group")),
             ("Environment", By(TEMPLATE, "every_setting_reaches_every_guard")),
+            ("Tags", TAGGED),
+        ],
+        "AWS::Lambda::EventSourceMapping" => vec![
+            ("EventSourceArn", COMES_BACK),
+            ("FunctionName", COMES_BACK),
+            ("BatchSize", As(json!(1))),
             ("Tags", TAGGED),
         ],
         "AWS::Lambda::EventInvokeConfig" => vec![

@@ -2,7 +2,8 @@
 //! account holds afterwards and at the ledger.
 
 use serde_json::{Value, json};
-use warden_engine::{ledger::record::Step, model::tags::GuardKind, name::iam::PolicyArn};
+use warden_engine::{Severity, ledger::record::Step, model::tags::GuardKind, name::iam::PolicyArn};
+use warden_sandbox::Setting;
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn};
 
 fn read_orders() -> Value {
@@ -37,6 +38,33 @@ async fn a_wildcard_in_an_inline_policy_goes_and_the_rest_of_the_deployment_stay
     let story = account.story_of(&role_arn("pay")).await;
     assert_eq!(story[0], "opted-in");
     assert_eq!(story.iter().filter(|line| line.starts_with("applied inline-policy/")).count(), 2, "{story:?}");
+}
+
+/// IAM may give fewer than there are, and say that there are more.
+#[tokio::test]
+async fn what_stands_on_a_later_page_is_put_right_too() {
+    let account = guarded().await;
+    account.sandbox.set(Setting::IamPage(1)).await.expect("a setting");
+    let shared = account.managed_policy("shop-data", &policy(&[read_orders()]), &[("warden", "enforce")]).await;
+    let other = account.managed_policy("shop-more", &policy(&[read_orders()]), &[]).await;
+    for (role, arn) in [("pay", &other), ("pay", &shared), ("shop", &shared)] {
+        account.attach(role, arn).await;
+    }
+    account.settle().await;
+    for name in ["debug", "test"] {
+        account.put_role_policy("pay", name, &policy(&[everything()])).await;
+    }
+    let create = account.iam.create_policy_version().policy_arn(&shared).set_as_default(true);
+    create.policy_document(policy(&[everything()]).to_string()).send().await.expect("a version");
+    account.settle().await;
+    account.sandbox.set(Setting::IamPage(100)).await.expect("a setting");
+
+    for (name, expected) in [("debug", None), ("test", None), ("orders", Some(policy(&[read_orders()])))] {
+        assert_eq!(account.role_policy("pay", name).await, expected, "{name}");
+    }
+    // Another role has it as well: it is kept away from the opted-in one, which has a narrowed stand-in.
+    assert!(!account.attached("pay").await.contains(&shared));
+    assert!(account.attached("shop").await.contains(&shared));
 }
 
 #[tokio::test]
@@ -125,6 +153,132 @@ async fn a_bad_version_of_a_policy_that_others_have_is_kept_away_from_the_opted_
     let names = account.iam.list_role_policies().role_name("pay").send().await.expect("the list");
     let stand_in = names.policy_names().iter().find(|name| name.starts_with("warden-shop-data-")).expect("a stand-in");
     assert_eq!(account.role_policy("pay", stand_in).await, Some(policy(&[read_orders()])));
+}
+
+#[tokio::test]
+async fn a_policy_that_was_created_with_the_tag_and_is_then_attached_is_put_right_itself() {
+    let account = guarded().await;
+    let bad = policy(&[read_orders(), everything()]);
+    let arn = account.managed_policy("planted", &bad, &[("warden", "enforce")]).await;
+    account.attach("pay", &arn).await;
+    account.settle().await;
+
+    assert_eq!(account.default_version(&arn).await.1, policy(&[read_orders()]));
+    assert_eq!(account.attached("pay").await, std::slice::from_ref(&arn));
+    let surface = format!("managed-policy/{arn}");
+    assert_eq!(
+        account.story_of(&arn).await,
+        ["opted-in", &format!("planned {surface} wildcard-admin"), &format!("applied {surface} wildcard-admin")]
+    );
+    // By then there is nothing on the role to report.
+    assert_eq!(account.story_of(&role_arn("pay")).await, ["opted-in"]);
+}
+
+/// A role that a policy with these tags bounds.
+async fn bounded(role: &str, tags: &[(&str, &str)], account: &Account) -> String {
+    let bound = account.managed_policy("bound", &policy(&[read_orders()]), tags).await;
+    let put = account.iam.put_role_permissions_boundary().role_name(role).permissions_boundary(&bound);
+    put.send().await.expect("bounded");
+    account.settle().await;
+    bound
+}
+
+#[tokio::test]
+async fn a_boundarys_own_policy_that_a_new_version_widens_goes_back_to_the_earlier_one() {
+    let account = guarded().await;
+    let bound = bounded("pay", &[("warden", "enforce")], &account).await;
+    account.put_role_policy("pay", "wide", &policy(&[everything()])).await;
+    account.settle().await;
+    account.version(&bound, &[everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.default_version(&bound).await, ("v1".to_owned(), policy(&[read_orders()])));
+    let surface = format!("managed-policy/{bound}");
+    assert_eq!(
+        account.story_of(&bound).await,
+        ["opted-in", &format!("planned {surface} boundary-removed"), &format!("applied {surface} boundary-removed")]
+    );
+    // What the boundary kept harmless stays.
+    assert_eq!(account.role_policy("pay", "wide").await, Some(policy(&[everything()])));
+}
+
+#[tokio::test]
+async fn a_boundarys_own_policy_that_is_widened_stays_where_somebody_is_not_opted_in_who_is_named() {
+    let account = guarded().await;
+    let bound = bounded("pay", &[("warden", "enforce")], &account).await;
+    let put = account.iam.put_role_permissions_boundary().role_name("shop").permissions_boundary(&bound);
+    put.send().await.expect("bounded");
+    account.settle().await;
+    account.version(&bound, &[everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.default_version(&bound).await.0, "v2");
+    for (resource, surface) in
+        [(bound.clone(), format!("managed-policy/{bound}")), (role_arn("pay"), "boundary".into())]
+    {
+        let records = account.records(&resource).await;
+        let withheld = records.iter().rfind(|record| record.entry.step == Step::Withheld).expect("a record");
+        assert_eq!(withheld.entry.surface.as_ref().map(ToString::to_string), Some(surface));
+        assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+        let note = withheld.entry.note.clone().unwrap_or_default();
+        assert!(note.contains("not opted in: shop"), "{note}");
+    }
+}
+
+#[tokio::test]
+async fn a_boundarys_own_policy_without_the_tag_is_reported_when_it_is_widened() {
+    let account = guarded().await;
+    let bound = bounded("pay", &[], &account).await;
+    account.version(&bound, &[everything()], true).await;
+    account.settle().await;
+    assert_eq!(account.default_version(&bound).await.0, "v2");
+    let story = account.story_of(&role_arn("pay")).await;
+    assert_eq!(story.last().map(String::as_str), Some("withheld boundary boundary-removed (no-safe-change) alert"));
+}
+
+/// 149 roles whose names come first have the policy as well: most without a tag, some with it and within a boundary.
+#[tokio::test]
+async fn decoys_with_the_same_policy_hold_nothing_up_on_the_role_that_is_attacked() {
+    let account = guarded().await;
+    let data = account.managed_policy("shop-data", &policy(&[read_orders()]), &[]).await;
+    let bound = account.managed_policy("bound", &policy(&[read_orders()]), &[]).await;
+    account.attach("pay", &data).await;
+    account.settle().await;
+    // The decoys are there: what is counted is what one event takes.
+    let events = aws_sdk_eventbridge::Client::new(&account.sandbox.config());
+    let rule = events.describe_rule().name("warden-role-guard").send().await.expect("the rule");
+    let asleep = json!({"source": ["nobody"]}).to_string();
+    events.put_rule().name("warden-role-guard").event_pattern(asleep).send().await.expect("asleep");
+    for number in 0..149 {
+        let name = format!("decoy-{number:03}");
+        account.role(&name, if number % 30 == 0 { &[("warden", "enforce")] } else { &[] }).await;
+        if number % 30 == 0 {
+            let put = account.iam.put_role_permissions_boundary().role_name(&name).permissions_boundary(&bound);
+            put.send().await.expect("bounded");
+        }
+        account.attach(&name, &data).await;
+    }
+    account.settle().await;
+    let pattern = rule.event_pattern().expect("a pattern");
+    events.put_rule().name("warden-role-guard").event_pattern(pattern).send().await.expect("awake");
+    let trail = account.sandbox.trail();
+    let since = trail.calls().len();
+    account.version(&data, &[read_orders(), everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.attached("pay").await, Vec::<String>::new());
+    let calls = trail.calls().split_off(since);
+    let calls: Vec<_> = calls.iter().filter(|call| call.by_role("warden-role-guard")).collect();
+    let first = calls.iter().position(|call| call.operation == "PutRolePolicy").expect("what may stay was put");
+    let count = |operation: &str| calls.iter().take(first).filter(|call| call.operation == operation).count();
+    println!("{first} calls before the role is put right, {} in all", calls.len());
+    assert_eq!(count("GetAccountAuthorizationDetails"), 1);
+    // Of the role itself; no decoy was looked at before it.
+    assert_eq!(count("GetRole"), 1);
+    assert!(first < 40, "{first} calls came before");
+    // Then the others, as far as they are opted in.
+    assert_eq!(account.story_of(&role_arn("decoy-000")).await, ["opted-in"]);
+    assert_eq!(account.attached("decoy-001").await, [data]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use warden_engine::{
     run::undo::UndoRefusal,
     secret_ref::{WRAPPER, WRAPPER_VARIABLE},
 };
-use warden_sandbox::{ACCOUNT, CallMatch, Fault, round_trips};
+use warden_sandbox::{ACCOUNT, CallMatch, Fault, Order, round_trips};
 use warden_tests::{
     Account, arn,
     environment::{Variables, variables},
@@ -203,6 +203,25 @@ async fn what_was_there_before_the_opting_in_stands_until_an_operator_applies_it
     reconcile(&SecretGuard, &aws, &settings, &request).await.expect("applied");
     assert_eq!(account.seen_by_code("pay").await, shop());
     assert!(account.referred("pay", "DB_PASSWORD").await.is_some());
+}
+
+/// What an infrastructure tool does in one go. CloudTrail shows an environment in the update, whatever was sent, and may be
+/// late with the opt-in.
+#[tokio::test]
+async fn a_memory_size_that_is_set_beside_the_opt_in_strips_nothing_that_stood_there() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.python("pay", &[], &shop()).await;
+    account.settle().await;
+    let trail = account.sandbox.trail();
+    trail.faults().hold_deliveries();
+    account.tag("pay", &[("warden:secrets", "enforce")]).await;
+    account.lambda.update_function_configuration().function_name("pay").memory_size(256).send().await.expect("updated");
+    account.ready("pay").await;
+    trail.release(Order::Reversed);
+    account.settle().await;
+    assert_eq!(account.environment("pay").await, shop());
+    let story = account.secret_story("pay").await;
+    assert!(story.contains(&"withheld environment plaintext-secret (pre-existing)".to_owned()), "{story:?}");
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{FunctionCode, LayerVersionContentInput, PackageType},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use warden_engine::{
+    Severity,
     ledger::record::Step,
     secret::environment::{CodeSigning, Package},
 };
 use warden_sandbox::{ACCOUNT, CallMatch, Fault};
-use warden_tests::{Account, arn, environment::variables, role_arn};
+use warden_tests::{Account, arn, environment::variables, lambda_trust, policy, role_arn};
 
 const VALUE: &str = "Kx9vQ7mZ2pLtR4wN";
 
@@ -27,6 +28,89 @@ async fn give_role(account: &Account, function: &str, role: &str) {
     update.send().await.expect("updated");
     account.ready(function).await;
     account.settle().await;
+}
+
+async fn trust(account: &Account, role: &str, document: &Value) {
+    let update = account.iam.update_assume_role_policy().role_name(role).policy_document(document.to_string());
+    update.send().await.expect("updated");
+}
+
+/// Lambda, and somebody of the own account.
+fn open_trust() -> Value {
+    let mut trust = lambda_trust();
+    let mallory = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
+    let open = json!({"Effect": "Allow", "Principal": mallory, "Action": "sts:AssumeRole"});
+    trust["Statement"].as_array_mut().expect("statements").push(open);
+    trust
+}
+
+/// The secret of a function whose role is `shop`.
+async fn stripped(account: &Account) -> String {
+    account.guarded_python("pay").await;
+    account.deploy_and_settle("pay", &variables(&[("DB_PASSWORD", VALUE)])).await;
+    let secret = account.referred("pay", "DB_PASSWORD").await.expect("a reference");
+    assert_eq!(readers(account, &secret).await, [role_arn("shop")]);
+    secret
+}
+
+#[tokio::test]
+async fn a_role_that_others_may_assume_is_not_let_into_the_secret_when_it_is_swapped_in() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.role("mine", &[]).await;
+    trust(&account, "mine", &open_trust()).await;
+    let secret = stripped(&account).await;
+    give_role(&account, "pay", "mine").await;
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+    let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record");
+    assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+    let note = withheld.entry.note.unwrap_or_default();
+    assert!(note.contains("others than Lambda may assume it") && note.contains("warden apply pay"), "{note}");
+
+    // Nor is a further secret taken out, which the function could not read then.
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), "Tk7fQ2mVx9LpZr4Ws8".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.referred("pay", "API_TOKEN").await, None);
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+
+    // Put right, it is let in.
+    trust(&account, "mine", &lambda_trust()).await;
+    account.deploy_and_settle("pay", &account.environment("pay").await).await;
+    assert_eq!(readers(&account, &secret).await, [role_arn("mine")]);
+}
+
+#[tokio::test]
+async fn a_role_that_role_guard_would_take_away_is_not_let_into_the_secret_meanwhile() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    account.role("strong", &[]).await;
+    let everything = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    account.put_role_policy("strong", "all", &policy(&[everything])).await;
+    let secret = stripped(&account).await;
+    account.tag("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    give_role(&account, "pay", "strong").await;
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
+    let puts = account.sandbox.trail().calls().into_iter().filter(|call| call.operation == "PutResourcePolicy");
+    assert_eq!(puts.count(), 1, "it never was");
+}
+
+#[tokio::test]
+async fn a_known_reader_whose_trust_was_opened_meanwhile_is_a_new_one() {
+    let account = Account::with_secrets_guarded(&[]).await;
+    let secret = stripped(&account).await;
+    account.ready("pay").await;
+    trust(&account, "shop", &open_trust()).await;
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), "Tk7fQ2mVx9LpZr4Ws8".into());
+    account.deploy_and_settle("pay", &next).await;
+    assert_eq!(account.referred("pay", "API_TOKEN").await, None);
+    let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record");
+    let note = withheld.entry.note.unwrap_or_default();
+    assert!(note.contains("others than Lambda may assume it"), "{note}");
+    trust(&account, "shop", &lambda_trust()).await;
+    account.deploy_and_settle("pay", &account.environment("pay").await).await;
+    assert!(account.referred("pay", "API_TOKEN").await.is_some());
+    assert_eq!(readers(&account, &secret).await, [role_arn("shop")]);
 }
 
 /// Secrets Manager refuses a policy that names a role which is gone, and a published version names its role for ever.

@@ -55,6 +55,18 @@ async fn fill(account: &Account, secret: &str) {
     }
 }
 
+/// A function whose first secret is full, so that its second value is in a second one.
+async fn stripped_into_two() -> (Account, [String; 2]) {
+    let (account, first) = stripped().await;
+    fill(&account, &first).await;
+    let mut next = account.environment("pay").await;
+    next.insert("API_TOKEN".into(), SECOND.into());
+    account.deploy_and_settle("pay", &next).await;
+    let second = account.referred("pay", "API_TOKEN").await.expect("a reference");
+    assert_ne!(first, second);
+    (account, [first, second])
+}
+
 /// Puts a text into a secret, as the console does.
 async fn put(account: &Account, secret: &str, text: &str) {
     account.secrets.put_secret_value().secret_id(secret).secret_string(text).send().await.expect("put");
@@ -495,13 +507,7 @@ async fn a_strip_that_goes_on_after_somebody_has_put_other_values_there_keeps_bo
 /// The first of a function's secrets is gone, or is to be deleted; the second one has the value.
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_hides_none_of_the_others() {
-    let (account, first) = stripped().await;
-    fill(&account, &first).await;
-    let mut next = account.environment("pay").await;
-    next.insert("API_TOKEN".into(), SECOND.into());
-    account.deploy_and_settle("pay", &next).await;
-    let second = account.referred("pay", "API_TOKEN").await.expect("a reference");
-    assert_ne!(first, second);
+    let (account, [first, second]) = stripped_into_two().await;
     account.secrets.delete_secret().secret_id(&first).send().await.expect("to be deleted");
     account.tag("pay", &[("warden:secrets", "off")]).await;
     account.settle().await;
@@ -526,13 +532,7 @@ async fn a_secret_that_cannot_be_read_hides_none_of_the_others() {
 
 #[tokio::test]
 async fn of_a_function_that_is_gone_every_secret_is_deleted_also_where_the_first_is_gone_already() {
-    let (account, first) = stripped().await;
-    fill(&account, &first).await;
-    let mut next = account.environment("pay").await;
-    next.insert("API_TOKEN".into(), SECOND.into());
-    account.deploy_and_settle("pay", &next).await;
-    let second = account.referred("pay", "API_TOKEN").await.expect("a reference");
-    assert_ne!(first, second);
+    let (account, [first, second]) = stripped_into_two().await;
     let gone = account.secrets.delete_secret().secret_id(&first).force_delete_without_recovery(true);
     gone.send().await.expect("deleted");
     account.lambda.delete_function().function_name("pay").send().await.expect("deleted");
@@ -590,7 +590,8 @@ async fn an_undo_of_a_value_that_is_still_the_current_one_has_nothing_to_say() {
     let (aws, _) = account.operator().await;
     let applied = last(&account, Step::Applied).await;
     let accept_for = jiff::SignedDuration::from_hours(1);
-    let undo = Undo { record: applied, accept_for, by: "alice".into(), cause: Cause::by_hand("warden undo") };
+    let cause = Cause::by_hand("warden undo");
+    let undo = Undo { record: applied, accept_for, by: "alice".into(), cause, findings: Vec::new(), although: None };
     let plan = undo.plan().expect("a plan");
     assert!(undo.replaced_since(&aws, &plan).await.expect("read").is_empty());
     account.rotate("pay", "DB_PASSWORD", SECOND).await.expect("rotated");

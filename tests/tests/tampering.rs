@@ -110,11 +110,7 @@ fn account_policy(planned: &Record) -> Value {
 #[tokio::test]
 async fn erasing_a_state_takes_nothing_for_pre_existing() {
     let account = Account::guarded().await;
-    account.function("pay", &[]).await;
-    account.grant("pay", None, "old", "*").await;
-    account.settle().await;
-    account.tag("pay", &[("warden", "enforce")]).await;
-    account.settle().await;
+    account.open_before_the_opt_in("pay").await;
     assert_eq!(account.story("pay").await, ["opted-in", "withheld resource-policy public-invoke (pre-existing) alert"]);
     let table = Table::of(&account);
 
@@ -137,11 +133,7 @@ async fn erasing_a_state_takes_nothing_for_pre_existing() {
 #[tokio::test]
 async fn where_the_records_are_gone_too_only_what_an_event_names_is_put_right() {
     let account = Account::guarded().await;
-    account.function("pay", &[]).await;
-    account.grant("pay", None, "old", "*").await;
-    account.settle().await;
-    account.tag("pay", &[("warden", "enforce")]).await;
-    account.settle().await;
+    account.open_before_the_opt_in("pay").await;
     let table = Table::of(&account);
     for item in table.items("pay").await {
         if text(&item, "sk") != "state#resource-policy" {

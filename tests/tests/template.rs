@@ -15,7 +15,14 @@ fn role(guard: &dyn AnyGuard) -> String {
 }
 
 /// What Lambda itself does with a guard's role: logs, and the on-failure destination.
-const PLATFORM_CALLS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+const PLATFORM_CALLS: &[&str] = &[
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+];
 
 #[test]
 fn the_ledger_outlives_the_stack_and_its_mistakes() {
@@ -185,6 +192,14 @@ fn no_event_is_lost_without_a_trace() {
         assert_eq!(config["MaximumRetryAttempts"], 2);
         assert_eq!(config["MaximumEventAgeInSeconds"], 21_600);
         assert_eq!(config["DestinationConfig"]["OnFailure"]["Destination"], json!({"Fn::GetAtt": "Failures.Arn"}));
+        let delay = &template.resource(&format!("{name}Delay"))["Properties"];
+        let redrive = json!({"deadLetterTargetArn": {"Fn::GetAtt": "Failures.Arn"}, "maxReceiveCount": 5});
+        assert_eq!(delay["RedrivePolicy"], redrive, "{name}");
+        assert_eq!(delay["MessageRetentionPeriod"], 14 * 24 * 3600);
+        assert_eq!(delay["SqsManagedSseEnabled"], true);
+        // Six times the timeout: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        let timeout = template.resource(name)["Properties"]["Timeout"].as_u64().expect("seconds");
+        assert_eq!(delay["VisibilityTimeout"], 6 * timeout);
     }
     for queue in ["Undelivered", "Failures"] {
         let alarm = &template.resource(&format!("{queue}Alarm"))["Properties"];
@@ -195,6 +210,37 @@ fn no_event_is_lost_without_a_trace() {
         assert_eq!(alarm["AlarmActions"], json!([{"Ref": "Alerts"}]));
         assert_eq!(template.resource(queue)["Properties"]["MessageRetentionPeriod"], 14 * 24 * 3600);
         assert_eq!(template.resource(queue)["Properties"]["SqsManagedSseEnabled"], true);
+    }
+}
+
+#[test]
+fn nobody_but_the_guard_uses_its_delay_queue() {
+    let template = Template::read();
+    for (name, guard) in template.of_type("AWS::Lambda::Function") {
+        let queue = json!({"Fn::GetAtt": format!("{name}Delay.Arn")});
+        let policy = &template.resource(&format!("{name}DelayPolicy"))["Properties"];
+        assert_eq!(policy["Queues"], json!([{"Ref": format!("{name}Delay")}]));
+        let [denied] = policy["PolicyDocument"]["Statement"].as_array().expect("statements").as_slice() else {
+            panic!("one statement")
+        };
+        assert_eq!(
+            (&denied["Effect"], &denied["Principal"], &denied["Resource"]),
+            (&json!("Deny"), &json!("*"), &queue)
+        );
+        for action in ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue"] {
+            assert!(actions(denied).iter().any(|denied| denied == action), "{name}: {action}");
+        }
+        let role = json!({"Fn::GetAtt": format!("{name}Role.Arn")});
+        assert_eq!(denied["Condition"], json!({"ArnNotEquals": {"aws:PrincipalArn": role}}));
+        assert_eq!(
+            guard["Properties"]["Environment"]["Variables"]["WARDEN_QUEUE"],
+            json!({"Ref": format!("{name}Delay")})
+        );
+        // Of the queues, its role sends to this one and to that of failures alone.
+        let of_role = |statement: &Value| text(&statement["Sid"]) == "OwnDelayQueue";
+        let own = template.statements().into_iter().filter(|(role, _)| *role == format!("{name}Role"));
+        let own: Vec<Value> = own.map(|(_, statement)| statement).filter(of_role).collect();
+        assert_eq!(own.iter().map(|statement| &statement["Resource"]).collect::<Vec<_>>(), [&queue]);
     }
 }
 
@@ -210,7 +256,9 @@ fn what_the_code_calls_is_what_the_roles_allow() {
         assert_eq!(allowed, set(&[&Vec::from_iter(guard.calls()), PLATFORM_CALLS]), "{role}");
     }
     let operator = template.actions(&["OperatorRole"]);
-    let guards: Vec<&str> = GUARDS.iter().flat_map(|guard| guard.calls()).collect();
+    // A command has no delay queue.
+    let guards = GUARDS.iter().flat_map(|guard| guard.calls()).filter(|call| *call != "sqs:SendMessage");
+    let guards: Vec<&str> = guards.collect();
     assert_eq!(operator, set(&[&guards, permissions::OPERATOR]));
 }
 
@@ -223,8 +271,9 @@ fn nobody_in_the_stack_may_delete_from_the_ledger_and_nothing_is_granted_by_wild
             assert!(!action.contains('*'), "{role} allows {action}");
             assert!(!(action.starts_with("dynamodb:") && action.contains("Delete")), "{role} allows {action}");
         }
-        // Lambda has no narrower resource for it (service authorization reference).
-        let lists = actions(&statement) == ["lambda:ListFunctions"];
+        // Lambda has no narrower resource for these (service authorization reference).
+        let lists =
+            [["lambda:GetAccountSettings"], ["lambda:ListFunctions"]].iter().any(|only| actions(&statement) == *only);
         for resource in list(&statement["Resource"]) {
             assert_eq!(resource == "*", lists, "{role}: {}", statement["Sid"]);
             assert_ne!(resource, Value::Null, "{role}: {}", statement["Sid"]);
@@ -393,6 +442,25 @@ fn keys_are_for_exact_roles() {
     let seals = guards.iter().map(|name| format!("GenerateMac ${{Prefix}}-{name}"));
     let seal: Vec<String> = seals.chain([format!("GenerateMac {operator}")]).collect();
     assert_eq!(seen, BTreeMap::from([("ProofKey", proof), ("HashKey", hash), ("SealKey", seal)]));
+}
+
+/// Within one account an Allow in IAM is enough by itself: only a Deny that names the exact roles keeps others out.
+#[test]
+fn nobody_but_the_guards_and_the_operator_puts_events_on_wardens_bus() {
+    let template = Template::read();
+    let policy = &template.resource("BusPolicy")["Properties"];
+    let statement = &policy["Statement"];
+    assert_eq!(policy["EventBusName"], json!({"Ref": "Bus"}));
+    assert_eq!(
+        (&statement["Effect"], &statement["Principal"], &statement["Action"]),
+        (&json!("Deny"), &json!("*"), &json!("events:PutEvents"))
+    );
+    let allowed = list(&statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]);
+    let allowed: BTreeSet<&str> = allowed.iter().map(|arn| text(&arn["Fn::Sub"])).collect();
+    let role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/warden/";
+    let guards = names().into_iter().map(|name| format!("{role}guard/${{Prefix}}-{name}"));
+    let expected: BTreeSet<String> = guards.chain([format!("{role}${{Prefix}}-operator")]).collect();
+    assert_eq!(allowed, expected.iter().map(String::as_str).collect());
 }
 
 /// A topic with a Condition in its statement for EventBridge gets nothing from it.

@@ -1,11 +1,12 @@
-//! New code: the versions that are published with it, and the architecture that it may bring.
+//! New code: the versions that are published with it, and the architecture that it may bring. And the roles that a
+//! function and its versions were given when they were clean.
 
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Architecture, LayerVersionContentInput},
 };
 use serde_json::json;
-use warden_engine::{ledger::record::Step, model::tags::GuardKind};
+use warden_engine::{Severity, ledger::record::Step, model::tags::GuardKind};
 use warden_sandbox::package_text;
 use warden_tests::{Account, arn, environment::variables, policy, role_arn};
 
@@ -108,4 +109,85 @@ async fn a_version_that_was_published_with_a_swapped_role_is_not_forgotten_when_
     assert_eq!(found.role, Some(role_arn("shop")));
     let story = account.story_by(GuardKind::Role, &arn("pay")).await;
     assert!(story.contains(&"withheld role:1 role-broadened (no-safe-change) alert".to_owned()), "{story:?}");
+}
+
+async fn swapped(account: &Account, function: &str, role: &str) {
+    let swap = account.lambda.update_function_configuration().function_name(function).role(role_arn(role));
+    swap.send().await.expect("swapped");
+    account.ready(function).await;
+    account.settle().await;
+}
+
+async fn role_of(account: &Account, function: &str) -> Option<String> {
+    account.lambda.get_function_configuration().function_name(function).send().await.expect("the function").role
+}
+
+fn everything() -> serde_json::Value {
+    json!({"Effect": "Allow", "Action": "*", "Resource": "*"})
+}
+
+#[tokio::test]
+async fn a_function_that_was_given_a_clean_role_which_is_widened_afterwards_gets_its_own_back() {
+    let account = Account::guarded().await;
+    // The tag of the role's own keeps nobody from seeing it.
+    account.role("clean", &[]).await;
+    account.role("other", &[("warden", "off")]).await;
+    account.function("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    for role in ["clean", "other"] {
+        swapped(&account, "pay", role).await;
+        assert_eq!(role_of(&account, "pay").await, Some(role_arn(role)), "nothing is wrong with it yet");
+    }
+    // Through a managed policy, which leads to the role, and that to the function.
+    let queue = json!({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-east-1:111122223333:orders"});
+    let data = account.managed_policy("data", &policy(&[queue]), &[]).await;
+    account.attach("other", &data).await;
+    account.put_role_policy("clean", "all", &policy(&[everything()])).await;
+    account.settle().await;
+    account.version(&data, &[everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(role_of(&account, "pay").await, Some(role_arn("shop")), "the last one that breaks no rule");
+    let story = account.story_by(GuardKind::Role, &arn("pay")).await;
+    assert_eq!(story, ["opted-in", "planned role role-broadened", "applied role role-broadened"]);
+    // Nobody changes a role without the tag.
+    assert_eq!(account.attached("other").await, [data]);
+    assert!(account.role_policy("clean", "all").await.is_some());
+}
+
+#[tokio::test]
+async fn a_role_that_loses_its_tag_and_is_widened_does_not_stay_with_the_function_that_was_given_it() {
+    let account = Account::guarded().await;
+    account.role("clean", &[("warden", "enforce")]).await;
+    account.function("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    swapped(&account, "pay", "clean").await;
+    account.iam.untag_role().role_name("clean").tag_keys("warden").send().await.expect("untagged");
+    account.put_role_policy("clean", "all", &policy(&[everything()])).await;
+    account.settle().await;
+    assert_eq!(role_of(&account, "pay").await, Some(role_arn("shop")));
+}
+
+#[tokio::test]
+async fn a_version_keeps_a_role_that_is_widened_afterwards_and_is_reported_with_its_alias() {
+    let account = Account::guarded().await;
+    account.role("clean", &[]).await;
+    account.function("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    swapped(&account, "pay", "clean").await;
+    let publish = account.lambda.publish_version().function_name("pay").send().await.expect("published");
+    assert_eq!(publish.version.as_deref(), Some("1"));
+    account.lambda.create_alias().function_name("pay").name("live").function_version("1").send().await.expect("live");
+    account.settle().await;
+    // Nothing of it is to be seen on the function any more.
+    swapped(&account, "pay", "shop").await;
+    account.put_role_policy("clean", "all", &policy(&[everything()])).await;
+    account.settle().await;
+
+    assert_eq!(role_of(&account, "pay").await, Some(role_arn("shop")));
+    let withheld = account.steps("pay", Step::Withheld).await.pop().expect("a record");
+    assert_eq!(withheld.entry.surface.as_ref().map(ToString::to_string).as_deref(), Some("role:1"));
+    assert_eq!(withheld.entry.severity, Some(Severity::Critical));
+    let note = withheld.entry.note.unwrap_or_default();
+    assert!(note.contains("version 1 keeps this role") && note.contains("aliases lead to it: live"), "{note}");
 }

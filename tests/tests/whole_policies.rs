@@ -84,11 +84,7 @@ async fn an_undo_that_would_let_the_public_in_says_plainly_that_aws_refuses_it()
 #[tokio::test]
 async fn a_narrowing_that_aws_refuses_falls_back_on_remove_permission() {
     let account = Account::guarded().await;
-    account.function("pay", &[]).await;
-    account.grant("pay", None, "old", "*").await;
-    account.settle().await;
-    account.tag("pay", &[("warden", "enforce")]).await;
-    account.settle().await;
+    account.open_before_the_opt_in("pay").await;
     account.sandbox.refuse_public_policies(true).await.expect("a switch");
     let_any_bucket_in(&account, "pay").await;
     account.settle().await;

@@ -59,8 +59,17 @@ impl Progress {
     /// Of so many steps.
     pub(crate) fn of(steps: usize, what: &'static str) -> Progress {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden()).with_message(what);
-        let bar = match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
+        Progress::shown(Some(steps), what, "{msg} {bar:30} {pos}/{len}")
+    }
+
+    /// Of nobody knows how many.
+    pub(crate) fn unknown(what: &'static str) -> Progress {
+        Progress::shown(None, what, "{msg} {pos}")
+    }
+
+    fn shown(steps: Option<u64>, what: &'static str, how: &str) -> Progress {
+        let bar = ProgressBar::with_draw_target(steps, ProgressDrawTarget::hidden()).with_message(what);
+        let bar = match ProgressStyle::with_template(how) {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         };

@@ -130,7 +130,7 @@ pub(crate) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
             shown(record.time).into(),
             step_cell(record),
             record.resource.name().into(),
-            entry.surface.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+            entry.surface.as_ref().map(output::surface).unwrap_or_default().into(),
             findings.join("\n").into(),
             entry.severity.map_or_else(|| "".into(), output::severity_cell),
             printable(short_actor(record.cause.actor.as_deref().unwrap_or("?"))).into_owned().into(),
@@ -188,7 +188,7 @@ async fn banner(operator: &account::Operator, records: &[&Record], now: Timestam
             };
             let over = state.intent.as_ref().is_some_and(|intent| intent.lease <= now);
             let how = if over { "was cut off" } else { "is under way" };
-            format!("{} {} {surface}: {what} ({how})", "OPEN".yellow().bold(), resource.name())
+            format!("{} {} {}: {what} ({how})", "OPEN".yellow().bold(), resource.name(), output::surface(surface))
         })),
     }
     // One line for each surface, with the newest record.

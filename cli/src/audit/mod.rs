@@ -1,5 +1,6 @@
 //! `warden audit`: the ledger, for people and for programs.
 
+mod copy;
 mod days;
 pub(crate) mod list;
 pub(crate) mod lookup;
@@ -95,7 +96,7 @@ enum Tone {
 fn tone(step: Step) -> Tone {
     match step {
         Step::Applied | Step::Rotated | Step::Resumed => Tone::Good,
-        Step::Withheld | Step::Paused | Step::OptedOut => Tone::Mind,
+        Step::Withheld | Step::Paused | Step::OptedOut | Step::Withdrawn => Tone::Mind,
         Step::Failed => Tone::Bad,
         Step::Undone | Step::Accepted => Tone::Undone,
         Step::Observed | Step::Planned | Step::OptedIn => Tone::Plain,
@@ -120,7 +121,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
                  on it"
             )
         }
-        Reason::Cap { cap } => format!("the account's {cap} changes an hour were used up; `warden apply` acts on it"),
+        Reason::Cap { cap } => {
+            format!("{cap} changes an hour were used up; it is put right when there is room, or by `warden apply`")
+        }
         Reason::NoSafeChange => "there is no change that would be safe".to_owned(),
         Reason::LedgerTampered => "the ledger was tampered with, and nothing tells whether it stood before".to_owned(),
     }

@@ -35,7 +35,7 @@ impl Show {
         match self.output.given().unwrap_or(Format::Table) {
             Format::Json => {
                 let mut out = io::BufWriter::new(io::stdout());
-                serde_json::to_writer_pretty(&mut out, &stored.record)?;
+                serde_json::to_writer_pretty(&mut out, &output::shown(&stored.record)?)?;
                 writeln!(out).and_then(|()| out.flush()).context("writing the record")?;
             }
             Format::Jsonl => {
@@ -68,7 +68,7 @@ fn related(record: &Record, chain: Vec<StoredRecord>) -> Vec<Record> {
 
 fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Write) -> io::Result<()> {
     let entry = &record.entry;
-    let surface = entry.surface.as_ref().map(|surface| format!(" {surface}")).unwrap_or_default();
+    let surface = entry.surface.as_ref().map(|surface| format!(" {}", output::surface(surface))).unwrap_or_default();
     writeln!(out, "{} {}{surface}", step(record), record.resource.name().bold())?;
     let mut lines: Vec<(&str, String)> = vec![
         ("Record", record.id.to_string()),
@@ -110,11 +110,10 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
         writeln!(out, "\n{}", "Content".bold())?;
         let (before, after) = match entry.step {
             Step::Planned | Step::Failed => ("before", "planned"),
-            Step::Observed | Step::Withheld => ("as it is, and was left", "after"),
+            Step::Observed | Step::Withheld | Step::Accepted | Step::Withdrawn => ("as it is, and was left", "after"),
             Step::Applied
             | Step::Undone
             | Step::Rotated
-            | Step::Accepted
             | Step::OptedIn
             | Step::OptedOut
             | Step::Paused

@@ -152,6 +152,8 @@ async fn undo(harness: &Harness, shop: &Shop) -> anyhow::Result<bool> {
         accept_for: SignedDuration::from_hours(7 * 24),
         by: "demo".to_owned(),
         cause: Cause { actor: Some("demo".to_owned()), ..Cause::by_hand("warden undo") },
+        findings: Vec::new(),
+        although: None,
     };
     let written = undo.carry_out(&harness.operator, &harness.settings).await?;
     harness.settle().await?;

@@ -83,6 +83,7 @@ impl Harness {
             key: output("ProofKey")?,
             hash_key: output("HashKey")?,
             seal_key: output("SealKey")?,
+            queue: None,
         };
         let credentials = sandbox.session(&output("OperatorRole")?, "demo").await?;
         let operator = Aws::new(sandbox.config_as(credentials, sandbox.region()), deployment);
@@ -200,6 +201,7 @@ impl Scene<'_> {
                 | Step::Undone
                 | Step::Rotated
                 | Step::Accepted
+                | Step::Withdrawn
                 | Step::OptedIn
                 | Step::OptedOut
                 | Step::Paused

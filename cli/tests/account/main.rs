@@ -142,7 +142,13 @@ impl Account {
         let binaries = build_guards(&root, &all, &|_| {}).expect("the guards");
         let template = root.join("infra/warden.yaml");
         let secrets = if guards.contains(&"secret-guard") { "on" } else { "off" };
-        let parameters = [("LeaseSeconds", "2"), ("GuardSecrets", secrets), ("ProtectLedger", protect)];
+        let concurrency = if guards.contains(&"concurrency-guard") { "on" } else { "off" };
+        let parameters = [
+            ("LeaseSeconds", "2"),
+            ("GuardConcurrency", concurrency),
+            ("GuardSecrets", secrets),
+            ("ProtectLedger", protect),
+        ];
         let guards: Vec<_> = guards.iter().copied().zip(binaries.iter().map(PathBuf::as_path)).collect();
         let stack = Stack {
             name: "lambda-warden",
@@ -636,6 +642,49 @@ async fn a_ledger_that_was_edited_is_found_out() {
     assert!(account.warden(&["audit"]).check(1, &["cannot be read"]).lines().len() > 2);
 }
 
+/// Whoever brings every item of a resource back to what it was breaks no seal and no chain.
+#[tokio::test]
+async fn a_ledger_that_was_rolled_back_or_erased_is_found_against_the_audit_log() {
+    let account = Account::guarded().await;
+    account.warden(&["opt-in", "shop", "--yes"]).check(0, &[]);
+    account.settle().await;
+    let table = aws_sdk_dynamodb::Client::new(&account.sandbox.config());
+    let items = async || {
+        let query = table.query().table_name("warden-ledger").key_condition_expression("pk = :pk");
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(SHOP.to_owned()));
+        query.send().await.expect("an answer").items.unwrap_or_default()
+    };
+    let erase = async || {
+        for mut item in items().await {
+            item.retain(|name, _| name == "pk" || name == "sk");
+            table.delete_item().table_name("warden-ledger").set_key(Some(item)).send().await.expect("erased");
+        }
+    };
+    let before = items().await;
+    account.open("everyone").await;
+    account.warden(&["audit", "verify", "--output", "table"]).check(0, &["every chain holds"]);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+
+    // Nobody else puts a record on the bus, whatever IAM allows them.
+    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().event_bus_name("warden").source("warden");
+    let entry = entry.detail_type("Warden record").detail("{}").build();
+    let told = aws_sdk_eventbridge::Client::new(&account.sandbox.config()).put_events().entries(entry).send().await;
+    let told = told.expect_err("refused").into_service_error();
+    assert_eq!(told.meta().code(), Some("AccessDeniedException"));
+
+    erase().await;
+    for item in before {
+        table.put_item().table_name("warden-ledger").set_item(Some(item)).send().await.expect("put back");
+    }
+    account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
+    let found = account.warden(&["audit", "verify", "--output", "table"]);
+    found.check(1, &["BROKEN", SHOP, "2 records that the audit log has are gone from the ledger", &applied]);
+    erase().await;
+    account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
+    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log has are gone"]);
+    account.warden(&["audit", "verify", "--audit-log", "/none"]).check(1, &["/none", "could not be read"]);
+}
+
 #[tokio::test]
 async fn a_ledger_that_can_be_deleted_is_reported_with_what_to_do_about_it() {
     let account = Account::bare().await;
@@ -755,4 +804,121 @@ async fn a_role_is_opted_in_once_it_is_said_who_has_it_and_what_is_wrong_is_appl
     account.create_function("stock").await;
     let outlook = account.warden(&["opt-in", "--role", "shop"]);
     outlook.check(2, &["low shared-role: 2 functions in this Region have it: shop, stock"]);
+}
+
+/// Lets the deployer in beside Lambda.
+const TRUST_WITH_DEPLOYER: &str = r#"{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}},
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:role/deployer"}}
+    ]
+}"#;
+
+#[tokio::test]
+async fn a_newcomer_is_accepted_for_good_and_taken_back() {
+    let account = Account::guarded().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let deployer = iam.create_role().role_name("deployer").assume_role_policy_document(TRUST);
+    deployer.send().await.expect("a role");
+    let tag = aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag");
+    iam.tag_role().role_name("shop").tags(tag).send().await.expect("tagged");
+    account.settle().await;
+    let trusts = async || {
+        let role = iam.get_role().role_name("shop").send().await.expect("the role").role.expect("a role");
+        role.assume_role_policy_document.expect("its trust").contains("deployer")
+    };
+    let let_in = async || {
+        let update = iam.update_assume_role_policy().role_name("shop").policy_document(TRUST_WITH_DEPLOYER);
+        update.send().await.expect("let in");
+        account.settle().await;
+    };
+    let_in().await;
+    assert!(!trusts().await);
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    account.warden(&["accept", &applied, "--yes"]).check(1, &["is not there any more", "warden undo"]);
+    account.warden(&["undo", &applied, "--yes"]).check(0, &["trust-newcomer", "Restored."]);
+    account.settle().await;
+
+    let accept = ["accept", &applied, "--reason", "it deploys the shop"];
+    account.warden(&accept).check(2, &["trust-newcomer", "deployer", "until it changes", "say --yes"]);
+    account.warden(&["accept", &applied, "--until", "2020-01-01", "--yes"]).check(2, &["this day is past"]);
+    account.warden(&[&accept[..], &["--yes"]].concat()).check(0, &["accepted", "until it changes or gets worse"]);
+    let list = account.warden(&["accept", "--list", "--output", "jsonl"]).check(0, &["it deploys the shop"]);
+    let [listed] = list.lines().try_into().expect("one acceptance");
+    assert_eq!((&listed["until"], &listed["by"]), (&Value::Null, &Value::from("administrator")));
+    account.warden(&["accept", "--list", "--output", "table"]).check(0, &["trust-newcomer", "it changes"]);
+    let accepted = account.ids("accepted").remove(0);
+    account.warden(&["audit", "show", &accepted]).check(0, &["decided by administrator: it deploys the shop"]);
+    let_in().await;
+    assert!(trusts().await);
+    account.warden(&["accept", &accepted, "--finding", "trust-public", "--yes"]).check(1, &["not there any more"]);
+
+    account.warden(&["accept", "--withdraw", &applied, "--yes"]).check(1, &["accepts nothing"]);
+    account.warden(&["accept", "--withdraw", &accepted, "--yes"]).check(0, &["withdrawn", "accepted no more"]);
+    account.warden(&["accept", "--withdraw", &accepted, "--yes"]).check(1, &["is not accepted any more"]);
+    account.warden(&["accept", "--list", "--output", "table"]).check(0, &["Nothing is accepted."]);
+    let_in().await;
+    assert!(!trusts().await);
+    account.warden(&["audit", "verify"]).check(0, &[]);
+}
+
+#[tokio::test]
+async fn an_undo_asks_for_more_than_a_yes_where_what_comes_back_is_not_what_was_taken_away() {
+    let account = Account::guarded().await;
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let tag = aws_sdk_iam::types::Tag::builder().key("warden").value("enforce").build().expect("a tag");
+    iam.tag_role().role_name("shop").tags(tag).send().await.expect("tagged");
+    account.settle().await;
+    let document = |action: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "{action}", "Resource": "*"}}]}}"#
+        )
+    };
+    let tools = iam.create_policy().policy_name("tools").policy_document(document("iam:PassRole"));
+    let tools = tools.send().await.expect("a policy").policy.and_then(|policy| policy.arn).expect("its ARN");
+    iam.attach_role_policy().role_name("shop").policy_arn(&tools).send().await.expect("attached");
+    account.settle().await;
+    let attached = async || {
+        let listed = iam.list_attached_role_policies().role_name("shop").send().await.expect("the policies");
+        listed.attached_policies().len()
+    };
+    assert_eq!(attached().await, 0);
+    let widened = iam.create_policy_version().policy_arn(&tools).policy_document(document("*")).set_as_default(true);
+    widened.send().await.expect("an administrator's");
+
+    let [applied] = account.ids("applied").try_into().expect("one remediation");
+    let refused = account.warden(&["undo", &applied, "--yes"]);
+    refused.check(
+        1,
+        &[
+            "NOT WHAT WAS TAKEN AWAY: the policy tools does not say any more what it said",
+            "comes back: critical wildcard-admin",
+            "--although-changed",
+        ],
+    );
+    assert_eq!(attached().await, 0);
+    account.warden(&["undo", &applied, "--although-changed"]).check(2, &["say --yes"]);
+    account.warden(&["undo", &applied, "--although-changed", "--yes"]).check(0, &["Restored."]);
+    account.settle().await;
+    assert_eq!(attached().await, 1);
+    account.warden(&["audit", "verify"]).check(0, &[]);
+}
+
+#[tokio::test]
+async fn whoever_opts_a_function_in_with_concurrency_guard_is_told_what_is_set_and_what_would_be() {
+    let account = Account::with(&["access-guard", "role-guard", "concurrency-guard"]).await;
+    let opt_in = ["opt-in", "shop", "--guard", "concurrency"];
+    account.warden(&opt_in).check(2, &["no concurrency is reserved for it, and it has no cap: set one with the tag"]);
+    let tag = account.lambda.tag_resource().resource("arn:aws:lambda:us-east-1:111122223333:function:shop");
+    tag.tags("warden:max-concurrency", "10").send().await.expect("tagged");
+    account.warden(&opt_in).check(
+        2,
+        &["its cap is 10, by the tag `warden:max-concurrency`; it would be set to 10", "unbounded-concurrency"],
+    );
+    let put = account.lambda.put_function_concurrency().function_name("shop").reserved_concurrent_executions(5);
+    put.send().await.expect("reserved");
+    account
+        .warden(&["opt-in", "shop", "--guard", "concurrency", "--yes"])
+        .check(0, &["its reserved concurrency is 5, and its cap is 10", "shop: opted in."]);
 }

@@ -1,19 +1,21 @@
 //! What is to be known of a role, a managed policy or a function beside what its surfaces hold.
 
-use crate::Facts;
+use crate::{Facts, requests::Turn};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    guard::{Judgement, ReconcileRequest, SurfaceSnapshot},
+    guard::{Deployment, Judgement, ReconcileRequest, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
         surface::{Resource, Surface},
-        tags::{GuardKind, Mode},
+        tags::{GuardKind, Mode, OptIn},
     },
     name::{
         fingerprint::Fingerprint,
         iam::{PolicyArn, PolicyName},
+        lambda::{FunctionArn, Qualifier},
     },
     plan::PolicyVersion,
 };
@@ -40,8 +42,24 @@ pub struct Context {
     pub on_managed_instances: bool,
     /// For a function: what is wrong with its role, and with the one it had, by ARN.
     pub roles: BTreeMap<String, Judgement>,
+    /// For a function: the fingerprint of all that those roles say, by ARN.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<String, Fingerprint>,
+    /// For a function: the roles that it had in force before its last one, the last first; from the ledger.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Content>,
+    /// For a function: by version, the aliases that lead to it; read only where a version has a role that breaks a
+    /// rule.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, BTreeSet<String>>,
+    /// For a role: the opted-in functions that use it, each with the published versions that do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub functions: BTreeMap<FunctionArn, BTreeSet<Qualifier>>,
     /// For a function: the customer's KMS key that its environment is encrypted with, where the guard may not use that.
     pub foreign_key: Option<String>,
+    /// For a function: its last update.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
     /// From the ledger: what was last in force on each surface.
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: the trust policy that the role had when it was opted in.
@@ -75,9 +93,65 @@ pub struct PolicyFacts {
     pub restorable: bool,
     /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
     pub users: Option<PolicyUsers>,
+    /// Whom it bounds; read for the policy itself, and for a role whose boundary was widened by a new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounded: Option<PolicyUsers>,
+    /// Those of the roles that have it which are known to be opted in to `enforce`, and since when where the ledger knows
+    /// it; read for the policy itself, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub enforced: BTreeMap<String, Option<Timestamp>>,
 }
 
-/// Who has a managed policy attached.
+impl PolicyFacts {
+    /// The roles that have it, attached or as their boundary, in the order in which they are looked at: first those that
+    /// are opted in to `enforce`, and of these those that have been for longest, so that nobody puts others in front of
+    /// them.
+    pub(crate) fn roles(&self) -> BTreeMap<Turn, &String> {
+        let all: BTreeSet<&String> = self.users.iter().chain(&self.bounded).flat_map(|users| &users.roles).collect();
+        let turn = |name: &String| match self.enforced.get(name) {
+            Some(since) => Turn { is_late: false, since: since.unwrap_or(Timestamp::MAX), name: name.clone() },
+            None => Turn { is_late: true, since: Timestamp::MAX, name: name.clone() },
+        };
+        all.into_iter().map(|name| (turn(name), name)).collect()
+    }
+
+    /// Whether it bounds anybody.
+    pub(crate) fn is_boundary(&self) -> bool {
+        self.bounds > 0
+    }
+
+    /// Whether it goes back to this, which it said before it was widened as a boundary.
+    pub(crate) fn goes_back_to(&self, before: &Content) -> bool {
+        self.is_boundary() && self.keeps_from_going_back().is_none() && self.version_that_says(before).is_some()
+    }
+
+    /// The version that says this.
+    pub(crate) fn version_that_says(&self, content: &Content) -> Option<&PolicyVersion> {
+        self.versions.iter().find(|version| version.says(content))
+    }
+
+    /// Why a policy that is a boundary does not go back to what it said: it and everybody who has it must be opted in
+    /// to `enforce`. None where it may.
+    pub(crate) fn keeps_from_going_back(&self) -> Option<String> {
+        let tags = OptIn::from_tags(&self.tags, GuardKind::Role, jiff::civil::Date::MIN);
+        let untagged =
+            (tags.mode != Mode::Enforce).then(|| "the policy does not carry the tag with `enforce`".to_owned());
+        let strangers = |users: &Option<PolicyUsers>| match users.as_ref().and_then(|users| users.strangers.clone()) {
+            None => vec!["some that could not be read".to_owned()],
+            Some(strangers) => strangers,
+        };
+        let mut others = strangers(&self.bounded);
+        others.extend(strangers(&self.users));
+        others.sort();
+        others.dedup();
+        let others =
+            (!others.is_empty()).then(|| format!("these that have it are not opted in: {}", others.join(", ")));
+        let why: Vec<String> = untagged.into_iter().chain(others).collect();
+        (!why.is_empty()).then(|| why.join(", and "))
+    }
+}
+
+/// Who has a managed policy, attached or as a permissions boundary.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PolicyUsers {
@@ -113,6 +187,7 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
     let roles = history.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
     context.standing = roles.flat_map(|(_, state)| state.pre_existing.keys()).map(|key| key.fragment).collect();
+    context.earlier = history.surfaces.get(&Surface::Role(None)).map(|state| state.earlier.clone()).unwrap_or_default();
     let Resource::Role(role) = &request.resource else { return };
     if let Some(state) = history.surfaces.get(&Surface::Trust) {
         context.first_trust.clone_from(&state.first);

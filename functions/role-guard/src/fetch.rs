@@ -3,16 +3,16 @@
 use crate::{
     Facts,
     context::{Context, PolicyFacts, PolicyUsers, add_history},
-    judge::{judge, judge_all, whole_role},
-    requests::role_of,
+    judge::{self, judge, judge_all, said, whole_role},
+    requests::{leads_to_functions, role_of},
 };
 use futures::{
     future,
     stream::{self, StreamExt, TryStreamExt},
 };
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_aws::Aws;
+use warden_aws::{Aws, Users};
 use warden_engine::{
     call_error::CallError,
     guard::{Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
@@ -30,10 +30,14 @@ use warden_engine::{
     ports::{Clock, Ledger},
 };
 
-/// A role used by more opted-in functions than this is kept in scope by so many of them.
-const FUNCTIONS: usize = 20;
+/// A role used by more opted-in functions than this leads to so many of them.
+const FUNCTIONS: usize = 200;
+/// GetFunction has a quota of 100 a second: of a role's functions so many are read at once.
+const FUNCTIONS_AT_ONCE: usize = 20;
 /// IAM's rate limits are unpublished: of a policy's roles so many are read at once.
 const ROLES_AT_ONCE: usize = 8;
+/// So many roles of a policy are looked at in any order: to ask first which of them are opted in would take as long.
+const UNORDERED: usize = 2;
 
 fn snapshot(content: Content) -> SurfaceSnapshot {
     SurfaceSnapshot { content, revision: None }
@@ -48,22 +52,23 @@ pub(crate) async fn fetch(aws: &Aws, request: &ReconcileRequest) -> Result<Optio
     match &request.resource {
         Resource::Role(role) => observe_role(aws, role).await,
         Resource::Policy(policy) => {
-            let (managed, mut users, open) =
-                future::try_join3(aws.managed_policy(policy.policy()), aws.policy_users(policy), aws.open_intents())
-                    .await?;
+            let is_whole = request.surfaces.is_none();
+            let users = async { if is_whole { aws.policy_users(policy).await.map(Some) } else { Ok(None) } };
+            let open = async { if is_whole { aws.open_intents().await } else { Ok(Vec::new()) } };
+            let (managed, users, open) = future::try_join3(aws.managed_policy(policy.policy()), users, open).await?;
             // A run that was cut off may have detached it already: what it began is brought to an end there.
             let attachment = Surface::Attachment(policy.policy().clone());
             let begun = open.iter().filter(|(_, surface, _)| *surface == attachment);
-            users.roles.extend(begun.map(|(role, ..)| role.name()));
+            let users = users.map(|mut users| {
+                users.roles.extend(begun.map(|(role, ..)| role.name()));
+                all_of(users)
+            });
             Ok(managed.map(|managed| {
                 let known = PolicyFacts {
                     version: managed.version,
                     tags: managed.tags.clone(),
                     bounds: managed.bounds,
-                    users: Some(PolicyUsers {
-                        roles: users.roles,
-                        strangers: (users.others > 0).then(|| vec![format!("{} users and groups", users.others)]),
-                    }),
+                    users,
                     ..PolicyFacts::default()
                 };
                 let policies = BTreeMap::from([(policy.policy().clone(), known)]);
@@ -77,6 +82,7 @@ pub(crate) async fn fetch(aws: &Aws, request: &ReconcileRequest) -> Result<Optio
             context: Context {
                 on_managed_instances: function.on_managed_instances,
                 foreign_key: function.foreign_key,
+                deployment: function.deployment,
                 ..Context::default()
             },
         })),
@@ -119,7 +125,7 @@ pub(crate) async fn fetch_more(
 ) -> Result<(), CallError> {
     match &request.resource {
         Resource::Role(role) => complete_role(aws, role, request, facts, history, settings).await,
-        Resource::Policy(policy) => complete_policy(aws, policy, facts, settings).await,
+        Resource::Policy(policy) => complete_policy(aws, policy, request, facts, history, settings).await,
         Resource::Function(function) => complete_function(aws, function, request, facts, history, settings).await,
         Resource::LayerVersion(_) | Resource::Account(_) => Ok(()),
     }
@@ -133,52 +139,70 @@ async fn complete_role(
     history: &History,
     settings: &Settings,
 ) -> Result<(), CallError> {
-    // A role's own tag has the word; without one, the opted-in functions that use it keep it in scope.
-    let untagged = match &facts.scope {
-        Scope::Tags(tags) => !tags.contains_key("warden") && !tags.contains_key("warden:role"),
-        Scope::Setting(_) | Scope::Through(_) => false,
-    };
-    let through: BTreeSet<FunctionArn> = match untagged {
-        false => BTreeSet::new(),
-        true => {
-            let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-            request.through.iter().chain(known).take(FUNCTIONS).cloned().collect()
-        }
-    };
-    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off && through.is_empty() {
+    let mode = facts.scope.opt_in(GuardKind::Role, today(aws)).mode;
+    let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
+    let through: BTreeSet<FunctionArn> = request.through.iter().chain(known).take(FUNCTIONS).cloned().collect();
+    if mode == Mode::Off && through.is_empty() {
         facts.surfaces.clear();
         return Ok(());
     }
-    let (users, ()) = future::try_join(users(aws, role, through), read_documents(aws, role, facts)).await?;
-    if untagged {
-        if users.is_empty() {
+    let functions = async {
+        match mode {
+            // It is put right itself. Who uses it is asked when that ends.
+            Mode::Enforce => Ok(through.into_iter().map(|function| (function, BTreeSet::new())).collect()),
+            Mode::Off | Mode::Observe => users(aws, role, through).await,
+        }
+    };
+    let (functions, ()) = future::try_join(functions, read_documents(aws, role, facts)).await?;
+    // A role's own tag has the word, but for this: whatever it says, opted-in functions keep their role in sight.
+    if mode == Mode::Off {
+        if functions.is_empty() {
             facts.surfaces.clear();
         }
-        facts.scope = Scope::Through(users);
+        facts.scope = Scope::Through(functions.keys().cloned().collect());
     }
+    facts.context.functions = functions;
     add_history(request, facts, history);
     let boundary = read_earlier_boundary(aws, facts, history, settings);
     if let Some((policy, known)) = boundary.await? {
-        facts.context.policies.entry(policy).or_insert(known);
+        // The same as far as both were read, and more of it.
+        facts.context.policies.insert(policy, known);
     }
-    read_who_shares(aws, facts, settings).await
+    read_who_shares(aws, facts, settings).await?;
+    read_versions_of_functions(aws, role, facts, settings).await
 }
 
-/// Which of these functions are opted in and have the role.
+/// Of a role that breaks a rule, and that its functions were given when it was clean: the versions that have it too.
+async fn read_versions_of_functions(
+    aws: &Aws,
+    role: &RoleArn,
+    facts: &mut Facts,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    if !leads_to_functions(&Resource::Role(role.clone()), facts, today(aws), settings) {
+        return Ok(());
+    }
+    let functions =
+        facts.context.functions.keys().map(|function| async {
+            Ok::<_, CallError>((function.clone(), versions_with(aws, function, role).await?))
+        });
+    facts.context.functions = future::try_join_all(functions).await?.into_iter().collect();
+    Ok(())
+}
+
+/// Which of these functions are opted in and have the role, or a published version that has it.
 async fn users(
     aws: &Aws,
     role: &RoleArn,
     functions: BTreeSet<FunctionArn>,
-) -> Result<BTreeSet<FunctionArn>, CallError> {
+) -> Result<BTreeMap<FunctionArn, BTreeSet<Qualifier>>, CallError> {
     let today = today(aws);
-    let seen = functions.into_iter().map(|function| async {
+    let seen = stream::iter(functions).map(|function| async {
         let Some(found) = aws.function(&function).await? else { return Ok(None) };
         if OptIn::from_tags(&found.tags, GuardKind::Role, today).mode == Mode::Off {
             return Ok(None);
         }
-        let is_it = |snapshot: &SurfaceSnapshot| {
-            role_of(&snapshot.content).and_then(|its| its.parse::<RoleArn>().ok()).as_ref() == Some(role)
-        };
+        let is_it = |snapshot: &SurfaceSnapshot| has(&snapshot.content, role);
         let uses = match found.role.as_ref().is_some_and(is_it) {
             false if found.on_managed_instances => {
                 let running = aws.version_role(&function, &Qualifier::latest_published()).await?;
@@ -186,9 +210,29 @@ async fn users(
             }
             uses => uses,
         };
-        Ok::<_, CallError>(uses.then_some(function))
+        let versions = if uses { BTreeSet::new() } else { versions_with(aws, &function, role).await? };
+        Ok::<_, CallError>((uses || !versions.is_empty()).then_some((function, versions)))
     });
-    Ok(future::try_join_all(seen).await?.into_iter().flatten().collect())
+    let seen: Vec<Option<_>> = seen.buffered(FUNCTIONS_AT_ONCE).try_collect().await?;
+    Ok(seen.into_iter().flatten().collect())
+}
+
+fn has(content: &Content, role: &RoleArn) -> bool {
+    role_of(content).and_then(|its| its.parse::<RoleArn>().ok()).as_ref() == Some(role)
+}
+
+/// The published versions of a function that have the role, of those that the ledger knows.
+async fn versions_with(aws: &Aws, function: &FunctionArn, role: &RoleArn) -> Result<BTreeSet<Qualifier>, CallError> {
+    let history = aws.history(&Resource::Function(function.clone()), aws.now()).await?;
+    let known = history.surfaces.iter().filter_map(|(surface, state)| {
+        let Surface::Role(Some(version)) = surface else { return None };
+        state.baseline.as_ref().is_some_and(|baseline| has(baseline, role)).then(|| version.clone())
+    });
+    let there = future::try_join_all(known.map(|version| async {
+        let found = aws.version_role(function, &version).await?;
+        Ok::<_, CallError>(found.map(|_| version))
+    }));
+    Ok(there.await?.into_iter().flatten().collect())
 }
 
 /// All documents of a role, and its boundary's.
@@ -239,7 +283,8 @@ async fn read_documents(aws: &Aws, role: &RoleArn, facts: &mut Facts) -> Result<
     Ok(())
 }
 
-/// The boundary that a role had, where it has lost it: what it says today.
+/// The boundary that a role had, where it has lost it: what it says today. Where it has it still, and a new version made
+/// it wider: whether it goes back to what it said.
 async fn read_earlier_boundary(
     aws: &Aws,
     facts: &Facts,
@@ -251,6 +296,19 @@ async fn read_earlier_boundary(
     }
     let baseline = history.surfaces.get(&Surface::Boundary).and_then(|state| state.baseline.as_ref());
     let Some(policy) = baseline.and_then(Content::policy) else { return Ok(None) };
+    if facts.context.boundary.as_ref() == Some(&policy) {
+        let (Some(known), Ok(customer)) = (facts.context.policies.get(&policy), policy.clone().try_into()) else {
+            return Ok(None);
+        };
+        let (users, bounded) = future::try_join(aws.policy_users(&customer), aws.policy_bounds(&customer)).await?;
+        let (users, bounded) = (Some(all_of(users)), Some(all_of(bounded)));
+        let mut known = PolicyFacts { users, bounded, ..known.clone() };
+        read_versions_and_strangers(aws, &customer, &mut known, None, settings).await?;
+        return Ok(Some((policy, known)));
+    }
+    if facts.context.policies.contains_key(&policy) {
+        return Ok(None);
+    }
     let found = aws.default_version(&policy).await?;
     Ok(found.map(|(managed, document)| {
         let known = PolicyFacts { document: document.content(), version: managed.version, ..PolicyFacts::default() };
@@ -313,27 +371,126 @@ async fn strangers(aws: &Aws, home: &Home, roles: &BTreeSet<String>) -> Result<V
 async fn complete_policy(
     aws: &Aws,
     policy: &CustomerPolicyArn,
+    request: &ReconcileRequest,
     facts: &mut Facts,
+    history: &History,
     settings: &Settings,
 ) -> Result<(), CallError> {
-    if facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off {
+    let is_whole = request.surfaces.is_none();
+    let is_off = facts.scope.opt_in(GuardKind::Role, today(aws)).mode == Mode::Off;
+    if is_off && !is_whole {
         return Ok(());
     }
     let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
-    let Some(document) = aws.policy_version(policy.policy(), &known.version).await? else { return Ok(()) };
+    // The count of those whom it bounds may be behind the event.
+    let is_new_boundary = request.introduced.iter().any(|introduced| introduced.surface == Some(Surface::Boundary));
+    known.bounds = known.bounds.max(u32::from(is_new_boundary));
+    let users = async {
+        if known.users.is_none() { aws.policy_users(policy).await.map(|users| Some(all_of(users))) } else { Ok(None) }
+    };
+    let bounded = async {
+        if known.is_boundary() { aws.policy_bounds(policy).await.map(|users| Some(all_of(users))) } else { Ok(None) }
+    };
+    let document = async { if is_off { Ok(None) } else { aws.policy_version(policy.policy(), &known.version).await } };
+    let attached = known.users.as_ref().map(|users| users.roles.clone()).unwrap_or_default();
+    let count = attached.len().saturating_add(usize::try_from(known.bounds).unwrap_or(usize::MAX));
+    let tags = async {
+        match is_whole && count > UNORDERED {
+            true => Ok(Some(tags_of(aws, &home_of(policy, settings), attached, count).await?)),
+            false => Ok(None),
+        }
+    };
+    let (users, bounded, document, tags) = future::try_join4(users, bounded, document, tags).await?;
+    known.users = users.or(known.users.take());
+    known.bounded = bounded;
+    if let Some(tags) = &tags {
+        known.enforced = in_order(aws, &home_of(policy, settings), known, tags).await?;
+    }
+    let Some(document) = document else { return Ok(()) };
     known.document = document.content();
     let surface = Surface::ManagedPolicy(policy.policy().clone());
     facts.surfaces.insert(surface.clone(), snapshot(document.content()));
+    add_history(request, facts, history);
     if !breaks_a_rule(&judge(facts, &surface, settings), settings) {
         return Ok(());
     }
     let Some(known) = facts.context.policies.get_mut(policy.policy()) else { return Ok(()) };
-    let users = known.users.get_or_insert_default();
+    read_versions_and_strangers(aws, policy, known, tags.as_ref(), settings).await
+}
+
+/// Tags by the name of the role.
+type TagsOfRoles = BTreeMap<String, BTreeMap<String, String>>;
+
+fn is_enforced(aws: &Aws, tags: &BTreeMap<String, String>) -> bool {
+    OptIn::from_tags(tags, GuardKind::Role, today(aws)).mode == Mode::Enforce
+}
+
+/// The tags of the roles that have a policy: of few each is asked, of many the account is.
+async fn tags_of(aws: &Aws, home: &Home, attached: BTreeSet<String>, count: usize) -> Result<TagsOfRoles, CallError> {
+    if count > ROLES_AT_ONCE || count > attached.len() {
+        return aws.tags_of_roles().await;
+    }
+    let found = attached.into_iter().map(|name| async {
+        let Ok(role) = RoleArn::named(&name, home) else { return Ok(None) };
+        Ok::<_, CallError>(aws.role(&role).await?.map(|found| (name, found.tags)))
+    });
+    Ok(future::try_join_all(found).await?.into_iter().flatten().collect())
+}
+
+/// Those of a policy's roles that are opted in to `enforce`, and since when.
+async fn in_order(
+    aws: &Aws,
+    home: &Home,
+    known: &PolicyFacts,
+    tags: &TagsOfRoles,
+) -> Result<BTreeMap<String, Option<Timestamp>>, CallError> {
+    let users = known.users.iter().chain(&known.bounded).flat_map(|users| &users.roles);
+    let enforced = users.filter(|name| tags.get(*name).is_some_and(|tags| is_enforced(aws, tags)));
+    let enforced: BTreeMap<String, Resource> =
+        enforced.filter_map(|name| Some((name.clone(), Resource::Role(RoleArn::named(name, home).ok()?)))).collect();
+    // Of few the order is no matter.
+    if enforced.len() <= UNORDERED {
+        return Ok(enforced.into_keys().map(|name| (name, None)).collect());
+    }
+    let resources: Vec<Resource> = enforced.values().cloned().collect();
+    let since = aws.enrolled_since(GuardKind::Role, &resources).await?;
+    Ok(enforced.into_iter().map(|(name, role)| (name, since.get(&role).copied())).collect())
+}
+
+/// All users of a policy, of whom nobody has been asked whether they are opted in. Users and groups never are.
+fn all_of(users: Users) -> PolicyUsers {
+    PolicyUsers {
+        roles: users.roles,
+        strangers: (users.others > 0).then(|| vec![format!("{} users and groups", users.others)]),
+    }
+}
+
+/// What has to be known of a policy to change it: its versions, and for whom a change would not be right.
+async fn read_versions_and_strangers(
+    aws: &Aws,
+    policy: &CustomerPolicyArn,
+    known: &mut PolicyFacts,
+    tags: Option<&TagsOfRoles>,
+    settings: &Settings,
+) -> Result<(), CallError> {
     let home = home_of(policy, settings);
-    let (versions, strangers) =
-        future::try_join(aws.policy_versions(policy.policy()), strangers(aws, &home, &users.roles)).await?;
+    let roles: BTreeSet<String> = known.roles().into_values().cloned().collect();
+    let asked = async {
+        match tags {
+            // One that is not among all roles is gone.
+            Some(tags) => {
+                let opted_in = |name: &String| tags.get(name).is_none_or(|tags| is_enforced(aws, tags));
+                Ok(roles.iter().filter(|name| !opted_in(name)).cloned().collect())
+            }
+            None => strangers(aws, &home, &roles).await,
+        }
+    };
+    let (versions, strangers) = future::try_join(aws.policy_versions(policy.policy()), asked).await?;
     known.versions = versions;
-    users.strangers.get_or_insert_default().extend(strangers);
+    for users in known.users.iter_mut().chain(&mut known.bounded) {
+        let its = strangers.iter().filter(|name| users.roles.contains(*name)).cloned();
+        users.strangers.get_or_insert_default().extend(its);
+    }
     Ok(())
 }
 
@@ -361,16 +518,48 @@ async fn complete_function(
         Ok::<_, CallError>(role.map(|role| (Surface::Role(Some(version)), role)))
     }));
     facts.surfaces.extend(roles.await?.into_iter().flatten());
-    let baseline = |surface| history.surfaces.get(surface).and_then(|state| state.baseline.as_ref());
-    let differing = facts.surfaces.iter().filter(|(surface, snapshot)| baseline(surface) != Some(&snapshot.content));
-    let contents = differing.flat_map(|(surface, snapshot)| [Some(&snapshot.content), baseline(surface)]);
-    let roles: BTreeSet<&str> = contents.flatten().filter_map(role_of).collect();
+    add_history(request, facts, history);
+    let baseline = |surface| facts.context.baselines.get(surface);
+    // A role that the function was given is judged for as long as the function has it; and that of a version too that
+    // an event names, where it is not the function's own.
+    let swapped = !facts.context.earlier.is_empty();
+    let to_judge = facts.surfaces.iter().filter(|(surface, snapshot)| {
+        let is_own = baseline(&Surface::Role(None)) == Some(&snapshot.content);
+        let is_known = baseline(surface) == Some(&snapshot.content);
+        !is_known || swapped && is_own || !is_own && request.introduces(surface, None)
+    });
+    let contents = to_judge.flat_map(|(surface, snapshot)| [Some(&snapshot.content), baseline(surface)]);
+    let roles: BTreeSet<String> = contents.flatten().filter_map(role_of).map(str::to_owned).collect();
+    add_roles(aws, facts, roles, settings).await?;
+    let judged: BTreeMap<Surface, Judgement> = judge_all(facts, settings);
+    let is_bad = |surface: &Surface| judged.get(surface).is_some_and(judge::is_at_fault);
+    if is_bad(&Surface::Role(None)) {
+        let earlier = facts.context.earlier.iter().filter_map(role_of).map(str::to_owned);
+        let earlier = earlier.filter(|role| !facts.context.roles.contains_key(role)).collect();
+        add_roles(aws, facts, earlier, settings).await?;
+    }
+    let is_bad_version = |surface: &Surface| matches!(surface, Surface::Role(Some(_))) && is_bad(surface);
+    if facts.surfaces.keys().any(is_bad_version) {
+        facts.context.aliases = aws.aliases(function).await?;
+    }
+    Ok(())
+}
+
+/// Adds what each of these roles says and what is wrong with it, by ARN; one that is gone is left out.
+async fn add_roles(
+    aws: &Aws,
+    facts: &mut Facts,
+    roles: BTreeSet<String>,
+    settings: &Settings,
+) -> Result<(), CallError> {
     let judged = roles.into_iter().map(|arn| async move {
         let Ok(role) = arn.parse::<RoleArn>() else { return Ok(None) };
         let facts = survey(aws, &role).await?;
-        Ok::<_, CallError>(facts.map(|facts| (arn.to_owned(), whole_role(&facts, settings))))
+        Ok::<_, CallError>(facts.map(|facts| (arn, whole_role(&facts, settings), said(&facts))))
     });
-    let judged = future::try_join_all(judged).await?;
-    facts.context.roles = judged.into_iter().flatten().collect();
+    for (arn, judged, said) in future::try_join_all(judged).await?.into_iter().flatten() {
+        facts.context.said.insert(arn.clone(), said);
+        facts.context.roles.insert(arn, judged);
+    }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! What is wrong with a role, a managed policy, or the role that a function was given. The rules for documents are
 //! `warden-policy`'s.
 
-use crate::{Facts, newcomers::newcomers, requests::role_of};
+use crate::{Facts, PolicyFacts, newcomers::newcomers, requests::role_of};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
     guard::{Judgement, SurfaceSnapshot},
     model::{content::Content, settings::Settings, surface::Surface},
+    name::fingerprint::Fingerprint,
 };
 use warden_policy::{
     Document, EditKind, Effect, Kind,
@@ -26,8 +27,11 @@ pub(crate) fn judge(facts: &Facts, surface: &Surface, settings: &Settings) -> Ju
         boundary(content, facts.context.baselines.get(surface), settings)
     } else if let Surface::Attachment(_) | Surface::InlinePolicy(_) = surface {
         Policies::of(facts, settings).judge().remove(surface).unwrap_or_default()
-    } else if let Surface::ManagedPolicy(_) = surface {
-        alone(content, settings)
+    } else if let Surface::ManagedPolicy(policy) = surface {
+        match facts.context.policies.get(policy) {
+            Some(known) if known.is_boundary() => bounding(content, facts.context.baselines.get(surface), settings),
+            Some(_) | None => alone(content, settings),
+        }
     } else if let Surface::Role(_) = surface {
         swap(content, surface, facts)
     } else {
@@ -52,7 +56,10 @@ pub(crate) fn judge_all(facts: &Facts, settings: &Settings) -> BTreeMap<Surface,
             | Surface::ResourcePolicy(_)
             | Surface::LayerPolicy(_)
             | Surface::Environment(_)
-            | Surface::Secret(_) => judge(facts, surface, settings),
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => judge(facts, surface, settings),
         };
         (surface.clone(), judgement)
     });
@@ -115,22 +122,38 @@ fn boundary(content: &Content, baseline: Option<&Content>, settings: &Settings) 
     else {
         return Judgement::default();
     };
-    let finding = |at: &str, message: String| {
-        let finding = Finding { id: FindingId::BoundaryRemoved, severity: Severity::High, at: at.into(), message };
+    let finding = |at: &str, severity: Severity, message: String| {
+        let finding = Finding { id: FindingId::BoundaryRemoved, severity, at: at.into(), message };
         Judgement { findings: vec![finding], unclear: None }
     };
     if now.is_none() {
-        return finding("PolicyArn", format!("the permissions boundary {} was removed", before.name()));
+        return finding("PolicyArn", Severity::High, format!("the permissions boundary {} was removed", before.name()));
     }
-    // Wider: it lets something through, by the rules for policies, that the one before did not.
-    let known = alone(&baseline, settings).findings;
-    let news = judged.findings.into_iter().find(|new| {
+    let Some(news) = wider(judged.findings, &baseline, settings) else { return Judgement::default() };
+    // A new version of the policy itself made it wider for everybody whom it bounds.
+    let severity = if now.as_ref() == Some(&before) { Severity::Critical } else { Severity::High };
+    finding("Document", severity, format!("the permissions boundary is wider than it was: {}", news.message))
+}
+
+/// A policy that bounds somebody grants nothing: it is judged against what it said.
+fn bounding(content: &Content, baseline: Option<&Content>, settings: &Settings) -> Judgement {
+    let judged = alone(content, settings);
+    let news = baseline.and_then(|baseline| wider(judged.findings, baseline, settings));
+    let finding = |news: Finding| Finding {
+        id: FindingId::BoundaryRemoved,
+        severity: Severity::Critical,
+        at: news.at,
+        message: format!("it is a permissions boundary, and wider than it was: {}", news.message),
+    };
+    Judgement { findings: news.map(finding).into_iter().collect(), unclear: judged.unclear }
+}
+
+/// What a boundary lets through, by the rules for policies, that the one before did not.
+fn wider(found: Vec<Finding>, before: &Content, settings: &Settings) -> Option<Finding> {
+    let known = alone(before, settings).findings;
+    found.into_iter().find(|new| {
         new.severity > Severity::Low && !known.iter().any(|old| old.id == new.id && old.severity >= new.severity)
-    });
-    match news {
-        None => Judgement::default(),
-        Some(news) => finding("Document", format!("the permissions boundary is wider than it was: {}", news.message)),
-    }
+    })
 }
 
 /// A role's policies, which are judged together and within its boundary.
@@ -399,11 +422,16 @@ fn boundary_to_judge_by(facts: &Facts, settings: &Settings) -> Content {
     }
 }
 
-/// Whether a boundary's policy still says what it said.
-pub(crate) fn can_come_back(boundary: &Content, facts: &Facts) -> bool {
+/// Whether a boundary's policy still says what it said, or goes back to it.
+fn can_come_back(boundary: &Content, facts: &Facts) -> bool {
     let policy = boundary.policy();
     let known = policy.as_ref().and_then(|policy| facts.context.policies.get(policy));
-    known.is_some_and(|known| known.document == boundary.policy_document())
+    known.is_some_and(|known| says_still(boundary, known) || known.goes_back_to(&boundary.policy_document()))
+}
+
+/// Whether a boundary's policy still says what it said.
+pub(crate) fn says_still(boundary: &Content, known: &PolicyFacts) -> bool {
+    known.document == boundary.policy_document()
 }
 
 /// Everything that is wrong with a role: its policies and who may assume it.
@@ -416,24 +444,42 @@ pub(crate) fn whole_role(facts: &Facts, settings: &Settings) -> Judgement {
     whole
 }
 
-/// A function's role is judged when it is not the one that the function had.
+/// The fingerprint of all that a role says.
+pub(crate) fn said(facts: &Facts) -> Fingerprint {
+    let surfaces = facts.surfaces.iter().map(|(surface, snapshot)| (surface, &snapshot.content));
+    Content::of_role(surfaces).fingerprint()
+}
+
+/// A function's role is judged when it is not the one that the function always had: what was clean when the function was
+/// given it may be widened later.
 fn swap(content: &Content, surface: &Surface, facts: &Facts) -> Judgement {
-    // What is published is good where it is what the function itself had.
-    if [surface, &Surface::Role(None)].iter().any(|had| facts.context.baselines.get(had) == Some(content)) {
-        return Judgement::default();
-    }
     let Some(role) = role_of(content) else { return unclear("the function has no role".into()) };
-    let Some(judged) = facts.context.roles.get(role) else {
-        return unclear(format!("the role {role} could not be read"));
+    let is_known = |had: &Surface| facts.context.baselines.get(had) == Some(content);
+    let judged = match facts.context.roles.get(role) {
+        // What is published is good where it is what the function itself had.
+        _ if is_known(&Surface::Role(None)) && facts.context.earlier.is_empty() => return Judgement::default(),
+        None if is_known(surface) || is_known(&Surface::Role(None)) => return Judgement::default(),
+        None => return unclear(format!("the role {role} could not be read")),
+        Some(judged) => judged,
     };
-    let worst = judged.findings.iter().max_by_key(|finding| finding.severity);
-    let findings = worst.filter(|worst| worst.severity >= Severity::Medium).map(|worst| Finding {
-        id: FindingId::RoleBroadened,
-        severity: worst.severity,
-        at: "Role".into(),
-        message: format!("the function was given {role}, which breaks {}: {}", worst.id, worst.message),
-    });
-    Judgement { findings: findings.into_iter().collect(), unclear: judged.unclear.clone() }
+    let finding = |worst: &Finding| {
+        let (who, severity) = if let Surface::Role(Some(version)) = surface {
+            // Nobody can take it from a version.
+            (format!("version {version}"), Severity::Critical)
+        } else {
+            ("the function".to_owned(), worst.severity)
+        };
+        let message = format!("{who} was given {role}, which breaks {}: {}", worst.id, worst.message);
+        Finding { id: FindingId::RoleBroadened, severity, at: "Role".into(), message }
+    };
+    let findings = is_at_fault(judged).then(|| judged.findings.iter().max_by_key(|finding| finding.severity));
+    let findings = findings.flatten().map(finding).into_iter().collect();
+    Judgement { findings, unclear: judged.unclear.clone() }
+}
+
+/// Whether a role is one that a function must not be given.
+pub(crate) fn is_at_fault(judged: &Judgement) -> bool {
+    judged.findings.iter().any(|finding| finding.severity >= Severity::Medium)
 }
 
 #[cfg(test)]

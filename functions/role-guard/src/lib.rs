@@ -22,6 +22,7 @@ use warden_engine::{
     Finding,
     call_error::CallError,
     guard::{
+        Deployment,
         EventName::{Exact, Prefix},
         Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Scope, Survey,
     },
@@ -33,10 +34,24 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
+    name::{fingerprint::Fingerprint, iam::RoleArn, lambda::FunctionArn},
 };
 
 /// What the guard sees of a role, a managed policy or a function.
 pub type Facts = warden_engine::guard::Facts<Context>;
+
+/// What the guard has against a role that a function is to work with: the worst rule that it breaks, by the account's
+/// threshold. Nothing where the role is gone.
+///
+/// # Errors
+/// The call that failed.
+pub async fn objection(aws: &Aws, role: &RoleArn, settings: &Settings) -> Result<Option<String>, CallError> {
+    let Some(facts) = fetch::survey(aws, role).await? else { return Ok(None) };
+    let judged = judge::whole_role(&facts, settings);
+    let serious = judged.findings.iter().filter(|finding| finding.severity >= settings.threshold);
+    let worst = serious.max_by_key(|finding| finding.severity);
+    Ok(worst.map(|worst| format!("it breaks {}: {}", worst.id, worst.message)).or(judged.unclear))
+}
 
 /// The guard.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +105,7 @@ impl Guard for RoleGuard {
         "iam:DeletePolicyVersion",
         "iam:DeleteRolePolicy",
         "iam:DetachRolePolicy",
+        "iam:GetAccountAuthorizationDetails",
         "iam:GetPolicy",
         "iam:GetPolicyVersion",
         "iam:GetRole",
@@ -104,6 +120,7 @@ impl Guard for RoleGuard {
         "iam:SetDefaultPolicyVersion",
         "iam:UpdateAssumeRolePolicy",
         "lambda:GetFunction",
+        "lambda:ListAliases",
         "lambda:ListTags",
         "lambda:UpdateFunctionConfiguration",
     ];
@@ -123,7 +140,7 @@ impl Guard for RoleGuard {
     }
 
     fn requests(&self, event: &CloudTrailEvent, _: &Settings) -> Vec<ReconcileRequest> {
-        requests::requests(event).into_iter().collect()
+        requests::requests(event)
     }
 
     fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
@@ -134,9 +151,26 @@ impl Guard for RoleGuard {
         judge::judge_all(facts, settings)
     }
 
-    /// The role that a function was given, and a boundary, are compared with the one before.
-    fn is_judged_by_content(&self, _: &Facts, surface: &Surface) -> bool {
-        !matches!(surface, Surface::Role(_) | Surface::Boundary)
+    /// The role that a function was given, and a boundary, are compared with the one before; so is what a policy says
+    /// that bounds somebody.
+    fn is_judged_by_content(&self, facts: &Facts, surface: &Surface) -> bool {
+        match surface {
+            Surface::Role(_) | Surface::Boundary => false,
+            Surface::ManagedPolicy(policy) => {
+                facts.context.policies.get(policy).is_none_or(|known| !known.is_boundary())
+            }
+            Surface::Trust
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_)
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => true,
+        }
     }
 
     fn complete(&self, facts: &mut Facts) {
@@ -173,8 +207,26 @@ impl Guard for RoleGuard {
         context::add_history(request, facts, history);
     }
 
+    fn behind(&self, facts: &Facts, surface: &Surface) -> Option<Fingerprint> {
+        let Surface::Role(_) = surface else { return None };
+        let role = requests::role_of(&facts.surfaces.get(surface)?.content)?;
+        facts.context.said.get(role).copied()
+    }
+
     fn keeps_first(&self, surface: &Surface) -> bool {
         matches!(surface, Surface::Trust)
+    }
+
+    /// Which roles a function had.
+    fn keeps_earlier(&self, surface: &Surface) -> bool {
+        matches!(surface, Surface::Role(None))
+    }
+
+    fn functions(&self, facts: &Facts) -> BTreeSet<FunctionArn> {
+        match &facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => facts.context.functions.keys().cloned().collect(),
+        }
     }
 
     fn first_note(&self, content: &Content, _: &Settings) -> Option<String> {
@@ -187,6 +239,10 @@ impl Guard for RoleGuard {
                 names.join(", ")
             )
         })
+    }
+
+    fn deployment(&self, facts: &Facts) -> Option<Deployment> {
+        facts.context.deployment
     }
 
     /// A role's policies are judged together; a function has one surface here, and so has a managed policy.

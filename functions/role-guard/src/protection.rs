@@ -24,9 +24,7 @@ pub(crate) fn never_touch(resource: &Resource, facts: &Facts, settings: &Setting
         Resource::Policy(policy) => {
             let arn = policy.to_string();
             let path = arn.split_once(":policy").map_or("", |(_, path)| path);
-            // As a boundary it keeps others within it: what is narrow enough for those is not known here.
-            let bounds = facts.context.policies.get(policy.policy()).is_some_and(|known| known.bounds > 0);
-            bounds || PATHS.iter().any(|kept| path.starts_with(kept))
+            PATHS.iter().any(|kept| path.starts_with(kept))
         }
         Resource::Function(_) | Resource::LayerVersion(_) | Resource::Account(_) => false,
     };

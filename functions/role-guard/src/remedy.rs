@@ -7,7 +7,7 @@ mod trust;
 pub(crate) use trust::strangers;
 
 use self::trust::serves_others;
-use crate::{Facts, judge::can_come_back, requests::role_of};
+use crate::{Facts, PolicyFacts, judge::says_still, requests::role_of};
 use warden_engine::{
     Finding,
     guard::Remedy,
@@ -19,7 +19,7 @@ use warden_engine::{
     },
     name::{
         fingerprint::Fingerprint,
-        iam::RoleArn,
+        iam::{PolicyArn, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::{Call, Plan},
@@ -52,6 +52,21 @@ pub(crate) fn remedy(
         (Resource::Policy(_) | Resource::Function(_) | Resource::LayerVersion(_) | Resource::Account(_), _) => {
             Remedy::default()
         }
+    }
+}
+
+/// What becomes of a boundary whose policy was widened by a new version.
+fn widened(policy: &PolicyArn, known: &PolicyFacts, before: &Content) -> String {
+    let name = policy.name();
+    match known.keeps_from_going_back() {
+        None if known.version_that_says(before).is_some() => {
+            format!("{name} carries the tag, and all who have it are opted in: it is put right itself")
+        }
+        None => format!("no version of {name} says any more what it said: write one by hand"),
+        Some(why) => format!(
+            "{name} goes back to what it said only where it and everybody who has it are opted in to `enforce`, and {why}: \
+             make its earlier version the default one by hand, or set another boundary"
+        ),
     }
 }
 
@@ -100,11 +115,15 @@ impl Task<'_> {
         let Some((policy, before)) = before else {
             return self.nothing_safe("the boundary that was there is not known: set one by hand");
         };
-        if !can_come_back(before, self.facts) {
-            return self.nothing_safe(&format!(
-                "{} does not say any more what it said when it bounded the role: set a boundary by hand",
-                policy.name()
-            ));
+        let known = self.facts.context.policies.get(&policy);
+        if !known.is_some_and(|known| says_still(before, known)) {
+            return self.nothing_safe(&match known.filter(|_| self.content.policy().as_ref() == Some(&policy)) {
+                Some(known) => widened(&policy, known, &before.policy_document()),
+                None => format!(
+                    "{} does not say any more what it said when it bounded the role: set a boundary by hand",
+                    policy.name()
+                ),
+            });
         }
         let undo = match self.content.policy() {
             Some(policy) => Call::PutRolePermissionsBoundary { role: role.clone(), policy },
@@ -116,38 +135,48 @@ impl Task<'_> {
 
     /// Nobody can change a version.
     fn published(&self, function: &FunctionArn, version: &Qualifier) -> Remedy {
-        self.nothing_safe(&match version.is_latest_published() {
-            true => publish_again(function, "role"),
-            false => {
-                format!("version {version} keeps this role for ever: delete it once no alias and no caller needs it")
-            }
-        })
+        if version.is_latest_published() {
+            return self.nothing_safe(&publish_again(function, "role"));
+        }
+        let aliases = self.facts.context.aliases.get(version.as_str());
+        let aliases = aliases.map(|aliases| aliases.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        let aliases = match aliases {
+            None => "no alias leads to it".to_owned(),
+            Some(aliases) => format!("these aliases lead to it: {aliases}; point them elsewhere"),
+        };
+        self.nothing_safe(&format!(
+            "version {version} keeps this role for ever, and {aliases}; delete the version once no caller needs it"
+        ))
     }
 
     /// The role that the function had comes back. Whether that one still complies is judged before it does.
     fn swap(&self, function: &FunctionArn) -> Remedy {
-        let (Some(present), Some(before)) = (role_of(self.content), self.baseline) else {
+        let before = self.baseline.filter(|before| *before != self.content);
+        let mut before = before.into_iter().chain(&self.facts.context.earlier).peekable();
+        let (Some(present), Some(last)) = (role_of(self.content), before.peek().copied()) else {
             return self.nothing_safe(
                 "no role is known that the function had before: give it one that needs no wildcard, or narrow this one",
             );
         };
-        let Some(previous) = role_of(before) else { return self.nothing_safe("the function had no role before") };
-        let judged = self.facts.context.roles.get(previous);
         // What stood before the opt-in is no reason to leave the function with something worse.
-        let stood =
-            before.fragment("Role").is_some_and(|role| self.facts.context.standing.contains(&Fingerprint::of(role)));
         let worst = self.findings.iter().map(|finding| finding.severity).max();
-        let complies = judged.is_some_and(|judged| {
+        let complies = |before: &&Content| {
+            let stood = before
+                .fragment("Role")
+                .is_some_and(|role| self.facts.context.standing.contains(&Fingerprint::of(role)));
             let is_left = |finding: &Finding| {
                 finding.severity < self.settings.threshold || stood && Some(finding.severity) <= worst
             };
-            judged.unclear.is_none() && judged.findings.iter().all(is_left)
-        });
-        if !complies {
+            let judged = role_of(before).and_then(|role| self.facts.context.roles.get(role));
+            judged.is_some_and(|judged| judged.unclear.is_none() && judged.findings.iter().all(is_left))
+        };
+        let found = before.find(complies);
+        let Some((before, previous)) = found.and_then(|before| Some((before, role_of(before)?))) else {
             return self.nothing_safe(&format!(
-                "the role that the function had, {previous}, is gone or breaks a rule itself: look at both by hand"
+                "the role that the function had, {}, is gone or breaks a rule itself: look at both by hand",
+                role_of(last).unwrap_or("none")
             ));
-        }
+        };
         // Lambda grants a role the use of the key with the permissions of whoever hands the role over.
         if let Some(key) = &self.facts.context.foreign_key {
             return self.nothing_safe(&format!(
@@ -156,7 +185,11 @@ impl Task<'_> {
                  ({KEY_RIGHTS}), in the key's policy"
             ));
         }
-        let give = |role: &str| Call::UpdateFunctionRole { function: function.clone(), role: role.to_owned() };
+        let give = |role: &str| Call::UpdateFunctionRole {
+            function: function.clone(),
+            role: role.to_owned(),
+            said: self.facts.context.said.get(role).copied(),
+        };
         let plan = self.plan().then(give(previous), give(present), before.clone());
         let note = "published versions keep the role that they were published with: look at those that were published \
                     meanwhile";

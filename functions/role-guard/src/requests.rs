@@ -1,7 +1,13 @@
 //! Which events concern role-guard, and where each says to look.
 
-use crate::Facts;
-use jiff::{Timestamp, tz::TimeZone};
+use crate::{
+    Facts, PolicyUsers,
+    judge::{is_at_fault, whole_role},
+    protection::never_touch,
+    remedy::strangers,
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use warden_engine::{
     guard::{Introduced, ReconcileRequest},
@@ -17,14 +23,53 @@ use warden_engine::{
     },
 };
 
-/// The look that an event asks for; `None` where it changes nothing that this guard watches.
-pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
+/// A policy leads to so many roles at a time: as many as one invocation can look at, with each of them to put right.
+const MOST_ROLES: usize = 200;
+
+/// When a role has its turn among those that have a policy. A list that is looked at in several parts goes on behind the
+/// last turn of one part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    /// Whether it is behind those that are opted in to `enforce`.
+    pub(crate) is_late: bool,
+    /// Since when it has been opted in; later than any time where nobody knows it.
+    pub(crate) since: Timestamp,
+    /// The role's name.
+    pub(crate) name: String,
+}
+
+/// The looks that an event asks for; none where it changes nothing that this guard watches. The last is at what the
+/// event names.
+pub(crate) fn requests(event: &CloudTrailEvent) -> Vec<ReconcileRequest> {
+    // The policy first, so that a role is looked at when what it was given is put right already.
+    given(event).into_iter().chain(named(event)).collect()
+}
+
+/// The look at the managed policy that the event gives to a role: what it says is new to that role, and nobody may have
+/// looked at it yet, because CreatePolicy is no event of any role's. It leads to none of the others that have it.
+fn given(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
+    let (parameter, becomes) = match event.cause.event_name.as_str() {
+        "AttachRolePolicy" => ("policyArn", None),
+        "CreateRole" | "PutRolePermissionsBoundary" => ("permissionsBoundary", Some(Surface::Boundary)),
+        _ => return None,
+    };
+    let policy = customer_policy(event, parameter)?;
+    let surface = Surface::ManagedPolicy(policy.policy().clone());
+    let introduced = Introduced { surface: Some(becomes.unwrap_or_else(|| surface.clone())), sid: None };
+    Some(ReconcileRequest {
+        surfaces: Some(BTreeSet::from([surface])),
+        introduced: vec![introduced],
+        ..ReconcileRequest::at(Resource::Policy(policy), event.cause.clone())
+    })
+}
+
+fn named(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
     match event.cause.event_name.as_str() {
         "PutRolePolicy" => {
             let name = event.parameter("policyName")?.parse().ok()?;
             role(event, Some(Surface::InlinePolicy(name)))
         }
-        "AttachRolePolicy" => role(event, Some(Surface::Attachment(policy(event)?))),
+        "AttachRolePolicy" => role(event, Some(Surface::Attachment(policy(event, "policyArn")?))),
         "UpdateAssumeRolePolicy" => role(event, Some(Surface::Trust)),
         "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => role(event, Some(Surface::Boundary)),
         // What only takes something away brings nothing new; but what was there before is looked at without it.
@@ -43,13 +88,13 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         }
         "TagRole" | "UntagRole" if event.touches_warden_tags() => role(event, None),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => {
-            let policy = customer_policy(event)?;
+            let policy = customer_policy(event, "policyArn")?;
             let introduced = Introduced { surface: Some(Surface::ManagedPolicy(policy.policy().clone())), sid: None };
             let request = ReconcileRequest::at(Resource::Policy(policy), event.cause.clone());
             Some(ReconcileRequest { introduced: vec![introduced], ..request })
         }
         "TagPolicy" | "UntagPolicy" if event.touches_warden_tags() => {
-            Some(ReconcileRequest::at(Resource::Policy(customer_policy(event)?), event.cause.clone()))
+            Some(ReconcileRequest::at(Resource::Policy(customer_policy(event, "policyArn")?), event.cause.clone()))
         }
         // A version that is published along with it too.
         "CreateFunction" => {
@@ -76,13 +121,13 @@ fn role(event: &CloudTrailEvent, introduced: Option<Surface>) -> Option<Reconcil
     })
 }
 
-fn policy(event: &CloudTrailEvent) -> Option<PolicyArn> {
-    event.parameter("policyArn")?.parse().ok()
+fn policy(event: &CloudTrailEvent, parameter: &str) -> Option<PolicyArn> {
+    event.parameter(parameter)?.parse().ok()
 }
 
 /// AWS's own policies are AWS's to change, and another account's cannot be.
-fn customer_policy(event: &CloudTrailEvent) -> Option<CustomerPolicyArn> {
-    let policy: CustomerPolicyArn = policy(event)?.try_into().ok()?;
+fn customer_policy(event: &CloudTrailEvent, parameter: &str) -> Option<CustomerPolicyArn> {
+    let policy: CustomerPolicyArn = policy(event, parameter)?.try_into().ok()?;
     (*policy.account() == event.home.account).then_some(policy)
 }
 
@@ -101,8 +146,7 @@ fn function(event: &CloudTrailEvent, parameter: &str, introduced: Vec<Introduced
 pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
     match &request.resource {
         Resource::Function(function) => {
-            let today = request.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
-            if facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Off {
+            if facts.scope.opt_in(GuardKind::Role, day(request)).mode == Mode::Off {
                 return Vec::new();
             }
             // What was published may have another one than what is changed.
@@ -115,31 +159,73 @@ pub(crate) fn follows(request: &ReconcileRequest, facts: &Facts, settings: &Sett
             };
             roles.collect::<BTreeSet<RoleArn>>().into_iter().map(request).collect()
         }
+        // Where only the policy itself was to be looked at, its role is looked at by the same event.
+        Resource::Policy(_) if request.surfaces.is_some() => Vec::new(),
         Resource::Policy(policy) => {
-            let users = facts.context.policies.get(policy.policy()).and_then(|known| known.users.as_ref());
+            let Some(known) = facts.context.policies.get(policy.policy()) else { return Vec::new() };
             let home = home(settings, policy);
-            let roles = users.into_iter().flat_map(|users| &users.roles);
-            let introduced = request
-                .introduced
-                .iter()
-                .map(|_| Introduced { surface: Some(Surface::Attachment(policy.policy().clone())), sid: None });
-            let introduced: Vec<Introduced> = introduced.collect();
-            let request = |role| ReconcileRequest {
-                introduced: introduced.clone(),
-                ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+            let has = |users: &Option<PolicyUsers>, name: &String| {
+                users.as_ref().is_some_and(|users| users.roles.contains(name))
             };
-            roles.filter_map(|name| RoleArn::named(name, &home).ok()).map(request).collect()
+            let to_look_at = |name: &String| {
+                let attached = has(&known.users, name).then(|| Surface::Attachment(policy.policy().clone()));
+                let surfaces = attached.into_iter().chain(has(&known.bounded, name).then_some(Surface::Boundary));
+                let introduced = surfaces.map(|surface| Introduced { surface: Some(surface), sid: None });
+                let introduced = introduced.filter(|_| !request.introduced.is_empty()).collect();
+                let role = RoleArn::named(name, &home).ok()?;
+                Some(ReconcileRequest {
+                    introduced,
+                    ..ReconcileRequest::at(Resource::Role(role), request.cause.clone())
+                })
+            };
+            let roles = known.roles();
+            let after = request.after.as_deref().and_then(|after| serde_json::from_str::<Turn>(after).ok());
+            let left = roles.iter().filter(|(turn, _)| after.as_ref().is_none_or(|after| *turn > after));
+            let (turns, names): (Vec<&Turn>, Vec<&String>) = left.take(MOST_ROLES).unzip();
+            let last = turns.last().copied();
+            let is_all = last.is_none_or(|last| roles.keys().next_back() == Some(last));
+            // The others come when these were looked at.
+            let rest = last.filter(|_| !is_all).and_then(|last| serde_json::to_string(last).ok());
+            let rest = rest.map(|after| ReconcileRequest { after: Some(after), ..request.clone() });
+            names.into_iter().filter_map(to_look_at).chain(rest).collect()
         }
         // IAM may take a name in other letters than it keeps it in. One role is one resource.
         Resource::Role(role) => {
             let arn = facts.context.arn.as_ref();
             let kept = arn.and_then(|arn| arn.parse::<RoleArn>().ok()).filter(|kept| kept != role);
-            kept.map(|kept| ReconcileRequest { resource: Resource::Role(kept), ..request.clone() })
-                .into_iter()
-                .collect()
+            let kept = kept.map(|kept| ReconcileRequest { resource: Resource::Role(kept), ..request.clone() });
+            kept.into_iter().chain(users(request, facts, settings)).collect()
         }
         Resource::LayerVersion(_) | Resource::Account(_) => Vec::new(),
     }
+}
+
+/// Whether a role leads to the functions that use it: it breaks a rule and is not put right itself, and they may have
+/// been given it when it was clean.
+pub(crate) fn leads_to_functions(resource: &Resource, facts: &Facts, today: Date, settings: &Settings) -> bool {
+    let is_changed = facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Enforce
+        && strangers(facts, settings).is_none()
+        && !never_touch(resource, facts, settings);
+    !facts.context.functions.is_empty() && !is_changed && is_at_fault(&whole_role(facts, settings))
+}
+
+fn users(request: &ReconcileRequest, facts: &Facts, settings: &Settings) -> Vec<ReconcileRequest> {
+    if !leads_to_functions(&request.resource, facts, day(request), settings) {
+        return Vec::new();
+    }
+    let functions = facts.context.functions.iter().map(|(function, versions)| {
+        let introduced = versions
+            .iter()
+            .map(|version| Introduced { surface: Some(Surface::Role(Some(version.clone()))), sid: None });
+        let request = ReconcileRequest::at(Resource::Function(function.clone()), request.cause.clone());
+        ReconcileRequest { introduced: introduced.collect(), ..request }
+    });
+    functions.collect()
+}
+
+/// The day of the event, UTC.
+fn day(request: &ReconcileRequest) -> Date {
+    request.cause.time.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date()
 }
 
 fn home(settings: &Settings, policy: &CustomerPolicyArn) -> Home {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use warden_engine::secret::environment::{CodeSigning, Package, StoredNow};
 use warden_engine::{
     Severity,
+    guard::Deployment,
+    name::fingerprint::Fingerprint,
     secret::{
         environment::{EnvironmentDigest, KeyedHash, OddText, VersionFacts},
         known_secret::Known,
@@ -21,6 +23,16 @@ pub enum Boundary {
     Allows,
     /// It does not, or nobody can be sure that it does.
     Lacks,
+}
+
+/// Who may assume a role, as far as it matters to whoever is to read a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Trust {
+    /// The trust policy.
+    pub policy: Fingerprint,
+    /// Whether it lets in nobody but Lambda.
+    pub lambda_alone: bool,
 }
 
 /// A variable whose value looks like a secret.
@@ -87,6 +99,9 @@ pub struct Context {
     /// nothing was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
+    /// Its last update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
     /// By version of the start-up layer that no setting names: the architectures that it is for, where it says so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layer_architectures: BTreeMap<String, BTreeSet<String>>,
@@ -123,6 +138,15 @@ pub struct Context {
     /// The roles that may read all of those that its environment refers to.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub readers: BTreeSet<String>,
+    /// By role, who may assume it: of the function's own role, and of those of published versions that refer to a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trusts: BTreeMap<String, Trust>,
+    /// From the ledger: the roles that were let in before, and what the trust policy of each said then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known_readers: BTreeMap<String, Fingerprint>,
+    /// By role that was never let in: what role-guard has against it, where it guards the function.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub against: BTreeMap<String, String>,
     /// Those of all of them that are to be deleted, because the function was gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted: BTreeSet<SecretName>,
@@ -163,6 +187,7 @@ impl Context {
             value_bytes: BTreeMap::new(),
             boundary: Boundary::Allows,
             published: None,
+            deployment: None,
             layer_architectures: BTreeMap::new(),
             extensions: BTreeMap::new(),
             suspects: Vec::new(),
@@ -172,10 +197,44 @@ impl Context {
             stored: None,
             others: BTreeMap::new(),
             readers: BTreeSet::new(),
+            trusts: BTreeMap::new(),
+            known_readers: BTreeMap::new(),
+            against: BTreeMap::new(),
             deleted: BTreeSet::new(),
             lacking: BTreeSet::new(),
             versions: BTreeMap::new(),
             values: Values::default(),
+        }
+    }
+
+    /// The roles that need to read the secrets: the function's, and those of published versions that refer to one.
+    pub(crate) fn needs_to_read(&self) -> BTreeSet<String> {
+        let refers = |version: &&VersionFacts| version.refers.iter().any(|secret| self.owns(secret));
+        let versions = self.versions.values().filter(refers);
+        versions.map(|version| version.role.clone()).chain([self.role.clone()]).collect()
+    }
+
+    /// Whether a role was let in before, and may be assumed by whom it might be then. Whoever runs the function when its
+    /// first secret is taken out has that already.
+    pub(crate) fn is_known_reader(&self, role: &str) -> bool {
+        match (self.known_readers.get(role), self.trusts.get(role)) {
+            (Some(then), Some(now)) => *then == now.policy,
+            (Some(_), None) => true,
+            // What it said when it was let in was not kept yet.
+            (None, _) if self.readers.contains(role) => true,
+            (None, _) => self.known_readers.is_empty() && self.readers.is_empty() && self.holding().next().is_none(),
+        }
+    }
+
+    /// Why a role is not let into the function's secrets; nothing where it is.
+    pub(crate) fn keeps_out(&self, role: &str) -> Option<String> {
+        if self.is_known_reader(role) {
+            return None;
+        }
+        match self.trusts.get(role) {
+            None => Some("who may assume it could not be read".to_owned()),
+            Some(trust) if !trust.lambda_alone => Some("others than Lambda may assume it".to_owned()),
+            Some(_) => self.against.get(role).cloned(),
         }
     }
 

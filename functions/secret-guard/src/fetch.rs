@@ -2,13 +2,15 @@
 //! back holds nothing of it.
 
 use crate::{
-    Boundary, Context, Facts, KnownValue, Published, Random, Suspect,
+    Boundary, Context, Facts, KnownValue, Published, Random, Suspect, Trust,
     boundary::boundary,
     high_entropy::{is_high_entropy, is_no_chance, may_name_a_secret},
+    history::known_readers,
     judge::is_ours,
 };
 use futures::future;
 use jiff::tz::TimeZone;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::{Aws, FunctionConfig, HashKey, Keeping};
 use warden_engine::{
@@ -17,17 +19,23 @@ use warden_engine::{
     guard::{ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
+        content::Content,
         settings::Settings,
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
-    name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
+    name::{
+        fingerprint::Fingerprint,
+        iam::RoleArn,
+        lambda::{FunctionArn, LayerVersionArn, Qualifier},
+    },
     ports::{Account, Clock},
     secret::{
         environment::{CodeSigning, EnvironmentDigest, Held, KeyedHash, VersionFacts},
         values::Values,
     },
 };
+use warden_policy::{Document, Kind, trust_policy};
 use warden_secrets::Confidence;
 
 /// What the detector says of one variable, without its value. `known` is what the account is to know it by, if it may.
@@ -65,7 +73,9 @@ pub(crate) async fn fetch_more(
     request: &ReconcileRequest,
     facts: &mut Facts,
     history: &History,
+    settings: &Settings,
 ) -> Result<(), CallError> {
+    judge_new_readers(aws, facts, history, settings).await?;
     let now = aws.now();
     let open = history.surfaces.iter().filter(|(surface, state)| {
         matches!(surface, Surface::Secret(_)) && state.intent.as_ref().is_some_and(|intent| intent.lease <= now)
@@ -75,6 +85,56 @@ pub(crate) async fn fetch_more(
         facts.surfaces.extend(snapshot.map(|snapshot| (surface, snapshot)));
     }
     Ok(())
+}
+
+/// Of the roles that are to be let into the function's secrets: who may assume them, and of those that are new what
+/// role-guard has against them, where it guards the function.
+async fn judge_new_readers(
+    aws: &Aws,
+    facts: &mut Facts,
+    history: &History,
+    settings: &Settings,
+) -> Result<(), CallError> {
+    let today = aws.now().to_zoned(TimeZone::UTC).date();
+    let is_guarded = facts.scope.opt_in(GuardKind::Role, today).mode == Mode::Enforce;
+    // Where nothing may be to do, nothing was read of any role.
+    let Some(function) = facts.context.as_mut().filter(|function| !function.trusts.is_empty()) else { return Ok(()) };
+    function.known_readers = known_readers(history);
+    let needed = function.needs_to_read();
+    let others = needed.iter().filter(|role| !function.trusts.contains_key(*role));
+    let trusts = future::try_join_all(others.map(|role| async {
+        let Ok(name) = role.parse::<RoleArn>() else { return Ok(None) };
+        match aws.role(&name).await {
+            Ok(found) => Ok(found.map(|found| (role.clone(), trust(found.trust.text())))),
+            Err(error) if error.kind.is_refusal() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }));
+    let trusts = trusts.await?;
+    function.trusts.extend(trusts.into_iter().flatten());
+    if !is_guarded {
+        return Ok(());
+    }
+    let judged = history.surfaces.get(&Surface::Role(None));
+    let is_let_be = |role: &str| {
+        let fragments = Content::new(json!({"Role": role})).fragments();
+        judged.is_some_and(|state| {
+            let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
+            accepted.chain(state.pre_existing.keys()).any(|key| fragments.contains(&key.fragment))
+        })
+    };
+    let new = needed.iter().filter(|role| !function.is_known_reader(role) && !is_let_be(role));
+    let against = future::try_join_all(new.map(|role| async {
+        let Ok(name) = role.parse::<RoleArn>() else { return Ok(None) };
+        Ok::<_, CallError>(role_guard::objection(aws, &name, settings).await?.map(|why| (role.clone(), why)))
+    }));
+    function.against = against.await?.into_iter().flatten().collect();
+    Ok(())
+}
+
+fn trust(text: &str) -> Trust {
+    let lambda_alone = Document::parse(text, Kind::Trust).is_ok_and(|it| trust_policy::lets_in_lambda_alone(&it));
+    Trust { policy: Fingerprint::of(&json!(text)), lambda_alone }
 }
 
 /// Reads the function itself as it would be looked at with these tags.
@@ -237,6 +297,7 @@ impl Seen<'_> {
             role: reading.role.clone(),
             in_vpc: reading.in_vpc,
             published: running.map(|running| Published { architecture: running.architecture.clone() }),
+            deployment: reading.deployment,
             layer_architectures: around.layers,
             code_signing: around.code_signing,
             zipped_bytes: reading.zipped_bytes,
@@ -251,6 +312,9 @@ impl Seen<'_> {
             stored: keeping.stored,
             others: keeping.others,
             readers: keeping.readers,
+            trusts: around.trust.map(|trust| (reading.role.clone(), trust)).into_iter().collect(),
+            known_readers: BTreeMap::new(),
+            against: BTreeMap::new(),
             deleted: keeping.deleted,
             lacking: BTreeSet::new(),
             versions,
@@ -266,6 +330,7 @@ struct Around {
     known: Vec<KnownValue>,
     code_signing: CodeSigning,
     boundary: Bounded,
+    trust: Option<Trust>,
     extensions: BTreeMap<String, Option<BTreeSet<String>>>,
     versions: BTreeMap<String, VersionFacts>,
     layers: BTreeMap<String, BTreeSet<String>>,
@@ -317,29 +382,35 @@ async fn around(
     };
     let around = Around { keeping: Some(keeping), known, ..Around::default() };
     Ok(match details {
-        Some((code_signing, boundary, versions, extensions)) => {
-            Around { code_signing, boundary, extensions, versions, ..around }
+        Some((code_signing, (boundary, trust), versions, extensions)) => {
+            Around { code_signing, boundary, trust, extensions, versions, ..around }
         }
         None => around,
     })
 }
 
-/// The boundary of a function's role.
-async fn bounded(aws: &Aws, role: &str) -> Result<Bounded, CallError> {
+/// The boundary of a function's role, and who may assume the role.
+async fn bounded(aws: &Aws, role: &str) -> Result<(Bounded, Option<Trust>), CallError> {
     let unsure = |error: CallError| match error.kind {
         ErrorKind::Gone | ErrorKind::Denied | ErrorKind::NotOffered | ErrorKind::Refused => Ok(Bounded::Unsure),
-        ErrorKind::Retry | ErrorKind::Stale | ErrorKind::Busy | ErrorKind::PublicPolicy | ErrorKind::Bug => Err(error),
+        ErrorKind::Retry
+        | ErrorKind::Stale
+        | ErrorKind::Busy
+        | ErrorKind::PublicPolicy
+        | ErrorKind::UnreservedConcurrency
+        | ErrorKind::Bug => Err(error),
     };
-    let Ok(name) = role.parse() else { return Ok(Bounded::Unsure) };
-    let policy = match aws.role(&name).await {
-        Ok(Some(role)) => role.boundary,
-        Ok(None) => return Ok(Bounded::Unsure),
-        Err(error) => return unsure(error),
+    let Ok(name) = role.parse() else { return Ok((Bounded::Unsure, None)) };
+    let (policy, trust) = match aws.role(&name).await {
+        Ok(Some(role)) => (role.boundary, Some(trust(role.trust.text()))),
+        Ok(None) => return Ok((Bounded::Unsure, None)),
+        Err(error) => return Ok((unsure(error)?, None)),
     };
-    let Some(policy) = policy else { return Ok(Bounded::By(None)) };
-    match aws.default_version(&policy).await {
-        Ok(Some((_, document))) => Ok(Bounded::By(Some(document.text().to_owned()))),
-        Ok(None) => Ok(Bounded::Unsure),
-        Err(error) => unsure(error),
-    }
+    let Some(policy) = policy else { return Ok((Bounded::By(None), trust)) };
+    let bounded = match aws.default_version(&policy).await {
+        Ok(Some((_, document))) => Bounded::By(Some(document.text().to_owned())),
+        Ok(None) => Bounded::Unsure,
+        Err(error) => unsure(error)?,
+    };
+    Ok((bounded, trust))
 }

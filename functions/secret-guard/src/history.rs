@@ -1,7 +1,10 @@
 //! What the past says of an environment's values, and what is to be remembered of them.
 
 use crate::{Context, Facts, StoredNow};
-use std::{collections::BTreeSet, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 use warden_engine::{
     Severity,
     ledger::state::History,
@@ -23,6 +26,7 @@ pub(crate) fn add_history(facts: &mut Facts, history: &History) {
     let Some(function) = &mut facts.context else { return };
     let state = history.surfaces.get(&surface);
     function.values = state.map(|state| state.values.clone()).unwrap_or_default();
+    function.known_readers = known_readers(history);
     let now = now.unwrap_or_default();
     read_odd_texts(function, &now);
     let mut values = mem::take(&mut function.values);
@@ -47,6 +51,19 @@ pub(crate) fn add_history(facts: &mut Facts, history: &History) {
         let is_harmless = !is_suspect && fragment.is_some_and(|fragment| !stood.contains(&fragment));
         value.was_there = is_harmless && before.variables.get(&value.name) == Some(&Held::Value(value.hash));
     }
+}
+
+/// The roles that were let in before, and what the trust policy of each said then.
+pub(crate) fn known_readers(history: &History) -> BTreeMap<String, Fingerprint> {
+    history.surfaces.get(&Surface::Environment(None)).map(|state| state.readers.clone()).unwrap_or_default()
+}
+
+/// Remembers who is let in, and what the trust policy of each says.
+pub(crate) fn remember_readers(facts: &Facts, surface: &Surface, readers: &mut BTreeMap<String, Fingerprint>) {
+    let (Surface::Environment(None), Some(function)) = (surface, &facts.context) else { return };
+    let is_in = |role: &String| function.readers.contains(role) && function.keeps_out(role).is_none();
+    let seen = function.trusts.iter().filter(|(role, _)| is_in(role));
+    readers.extend(seen.map(|(role, trust)| (role.clone(), trust.policy)));
 }
 
 /// A text that is no JSON object is the value of the one variable that refers to its secret, or did so last; of several

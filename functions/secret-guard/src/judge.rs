@@ -228,14 +228,19 @@ impl Starting<'_> {
             return None;
         }
         let secrets = own.iter().map(|secret| secret.as_str()).collect::<Vec<_>>().join(" and ");
+        let mut severity = Severity::High;
         let message = if digest.readers.is_empty() && own.iter().any(|secret| function.deleted.contains(*secret)) {
             format!("{secrets} is to be deleted, since the function was gone, and nobody can read it until then")
         } else if !self.strip && !digest.readers.contains(&function.role) {
-            format!("{} may not read {secrets}", function.role)
+            let kept_out = function.keeps_out(&function.role).map(|why| {
+                severity = Severity::Critical;
+                format!(", and is not let in: {why}")
+            });
+            format!("{} may not read {secrets}{}", function.role, kept_out.unwrap_or_default())
         } else {
             return None;
         };
-        Some(Starting::found(EnvironmentDigest::READERS, Severity::High, message))
+        Some(Starting::found(EnvironmentDigest::READERS, severity, message))
     }
 }
 

@@ -17,7 +17,7 @@ mod preflight;
 mod remedy;
 mod requests;
 
-pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, Random, StoredNow, Suspect};
+pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published, Random, StoredNow, Suspect, Trust};
 pub use fetch::suspect;
 pub use high_entropy::{is_high_entropy, is_no_chance};
 
@@ -27,6 +27,7 @@ use warden_engine::{
     Finding,
     call_error::CallError,
     guard::{
+        Deployment,
         EventName::{Exact, Prefix},
         Events, Fetch, Guard, Judgement, ReconcileRequest, Remedy, Survey,
     },
@@ -38,6 +39,7 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::GuardKind,
     },
+    name::fingerprint::Fingerprint,
     plan::Plan,
     secret::values::Values,
 };
@@ -76,6 +78,9 @@ impl Guard for SecretGuard {
         "iam:GetPolicy",
         "iam:GetPolicyVersion",
         "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListRolePolicies",
         "lambda:GetFunction",
         "lambda:GetFunctionCodeSigningConfig",
         "lambda:GetLayerVersion",
@@ -122,6 +127,14 @@ impl Guard for SecretGuard {
         history::remember(facts, surface, values);
     }
 
+    fn deployment(&self, facts: &Facts) -> Option<Deployment> {
+        facts.context.as_ref()?.deployment
+    }
+
+    fn remember_readers(&self, facts: &Facts, surface: &Surface, readers: &mut BTreeMap<String, Fingerprint>) {
+        history::remember_readers(facts, surface, readers);
+    }
+
     fn retains(&self, resource: &Resource) -> Option<Surface> {
         matches!(resource, Resource::Function(_)).then_some(Surface::Environment(None))
     }
@@ -159,9 +172,9 @@ impl Fetch<SecretGuard> for Aws {
         request: &ReconcileRequest,
         facts: &mut Facts,
         history: &History,
-        _: &Settings,
+        settings: &Settings,
     ) -> Result<(), CallError> {
-        fetch::fetch_more(self, request, facts, history).await
+        fetch::fetch_more(self, request, facts, history, settings).await
     }
 }
 

@@ -25,7 +25,7 @@ use warden_engine::{
     secret::{
         environment::{
             EnvironmentDigest, EnvironmentUpdate, Grant, Held, KeyedHash, OddText, Replaced, Stored, StoredNow,
-            VersionFacts, WHEN_IT_STARTS,
+            WHEN_IT_STARTS,
         },
         values::Place,
     },
@@ -212,13 +212,22 @@ impl<'a> RemedyPlanner<'a> {
         let (aside, restored) = self.replaced(secrets);
         back.restore.extend(restored.into_iter().chain(aside.clone()));
         there.aside = aside;
+        if !referred.is_empty()
+            && let Some(why) = known.keeps_out(&known.role)
+        {
+            return Err(self.kept_out(&known.role, &why));
+        }
         self.starting(!referred.is_empty(), &mut there, &mut back)?;
         there.revive = referred.intersection(&known.deleted).cloned().collect();
         if !referred.is_empty() {
             let readers = self.readers();
             let is_new = referred.iter().any(|secret| digest.references().all(|(_, it)| it != secret));
             if is_new || known.readers != readers {
-                let grant = |readers| Grant { secrets: referred.clone(), readers, role: known.role.clone() };
+                let grant = |readers: BTreeSet<String>| {
+                    let trusts = known.trusts.iter().filter(|(role, _)| readers.contains(*role));
+                    let trusts = trusts.map(|(role, trust)| (role.clone(), trust.policy)).collect();
+                    Grant { secrets: referred.clone(), readers, role: known.role.clone(), trusts }
+                };
                 // Without a reference nobody is granted anything any more that it could use.
                 back.grant = digest.refers().then(|| grant(known.readers.clone()));
                 there.grant = Some(grant(readers));
@@ -360,11 +369,19 @@ impl<'a> RemedyPlanner<'a> {
         Ok(Stored { in_place_of, ..stored(&known.secret, &version, format!("warden-{version:.16}")) })
     }
 
-    /// The roles that need to read the secret: the function's, and those of published versions that refer to it.
+    /// The roles that need to read the secret and are let in.
     fn readers(&self) -> BTreeSet<String> {
-        let refers = |version: &&VersionFacts| version.refers.iter().any(|secret| self.known.owns(secret));
-        let versions = self.known.versions.values().filter(refers);
-        versions.map(|version| version.role.clone()).chain([self.known.role.clone()]).collect()
+        let needed = self.known.needs_to_read().into_iter();
+        needed.filter(|role| self.known.keeps_out(role).is_none()).collect()
+    }
+
+    /// What is to be done about a role that is not let in.
+    fn kept_out(&self, role: &str, why: &str) -> String {
+        format!(
+            "{role} is new to the function's secrets and is not let in: {why}; let Lambda alone assume it and put right \
+             what role-guard finds, or give the function its role back, then say `warden apply {}`",
+            self.function.name()
+        )
     }
 
     fn bytes_after(&self, there: &EnvironmentUpdate) -> u64 {
@@ -410,6 +427,11 @@ impl<'a> RemedyPlanner<'a> {
                 "rotate {names}: whoever could read the function's configuration may know what it held; `warden rotate \
                  {function} {name}` takes the new value and puts it into {secret}"
             ));
+        }
+        if update.grant.is_some() {
+            let needed = known.needs_to_read();
+            let kept_out = needed.iter().filter_map(|role| Some(self.kept_out(role, &known.keeps_out(role)?)));
+            note.extend(kept_out.map(|why| format!("of a published version: {why}")));
         }
         if secrets.is_empty() {
             return note;

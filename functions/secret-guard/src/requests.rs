@@ -24,11 +24,9 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         // of 2014, which botocore still has.)
         "UpdateFunctionConfiguration" | "UploadFunction" => {
             let (function, _) = event.function("functionName")?;
-            let surface = Surface::Environment(None);
-            // The environment stands there emptied where it was sent.
-            let sent = event.parameters.get("environment").is_some_and(|sent| !sent.is_null());
-            let introduced = sent.then(|| Introduced { surface: Some(surface.clone()), sid: None });
-            Some(request(event, function, surface, introduced.into_iter().collect()))
+            // Whether the environment was sent cannot be told: CloudTrail shows it emptied also where it was not
+            // (? sent-environment). So the event makes nothing new that may have stood there before the opt-in.
+            Some(request(event, function, Surface::Environment(None), Vec::new()))
         }
         // The architecture may be another now, and with a layer of the one before the function does not start. A
         // version may be published with it.

@@ -174,6 +174,7 @@ prop_compose! {
             role: ROLES[0].into(),
             in_vpc,
             published: None,
+            deployment: None,
             layer_architectures: BTreeMap::from([(
                 OLDER_LAYER.to_owned(),
                 older.into_iter().map(str::to_owned).collect(),
@@ -193,6 +194,9 @@ prop_compose! {
             secret: SECRET.parse().unwrap(),
             stored,
             others: BTreeMap::from([(SECOND.parse().unwrap(), now(second))]),
+            trusts: BTreeMap::new(),
+            known_readers: BTreeMap::new(),
+            against: BTreeMap::new(),
             readers,
             deleted,
             lacking: BTreeSet::new(),

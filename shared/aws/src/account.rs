@@ -3,26 +3,44 @@
 use crate::{
     Aws, Role,
     error::classify,
+    iam::unreadable,
     lambda::{auth, version, with_key_rights},
 };
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     guard::SurfaceSnapshot,
     model::{
+        concurrency,
         content::Content,
         surface::{Resource, Surface},
     },
     name::{
-        iam::CustomerPolicyArn,
+        iam::{CustomerPolicyArn, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::{Call, Change, PolicyVersion, RevisionId},
     ports::Account,
 };
 
-/// A surface of IAM, which has no locks.
+/// A surface that has no lock, such as any of IAM's.
 fn unlocked(content: Content) -> SurfaceSnapshot {
     SurfaceSnapshot { content, revision: None }
+}
+
+/// In the place of a lock, where Lambda has none: the content is read once more and has to be what the change expects.
+/// What somebody changes between that and the change itself cannot be seen beforehand.
+fn unchanged(change: &Change, now: Option<SurfaceSnapshot>) -> Result<Option<RevisionId>, CallError> {
+    let error = |kind, message: &str| CallError {
+        kind,
+        operation: change.call().operation(),
+        target: change.call().target(),
+        message: message.into(),
+    };
+    match now {
+        None => Err(error(ErrorKind::Gone, "the function is gone")),
+        Some(now) if now.content.fingerprint() == change.expects() => Ok(None),
+        Some(_) => Err(error(ErrorKind::Stale, "it was changed since it was read")),
+    }
 }
 
 impl Account for Aws {
@@ -63,6 +81,12 @@ impl Account for Aws {
                 self.environment(function, version.as_ref()).await
             }
             (Resource::Function(function), Surface::Secret(variable)) => self.kept_value(function, variable).await,
+            (Resource::Function(function), Surface::Concurrency) => self.reserved_concurrency(function).await,
+            (Resource::Function(function), Surface::ProvisionedConcurrency(qualifier)) => {
+                let all = self.all_provisioned_concurrency(function).await?;
+                Ok(Some(unlocked(concurrency::provisioned(all.get(qualifier).copied()))))
+            }
+            (Resource::Function(function), Surface::Recursion) => self.recursion(function).await,
             // No resource has another's surfaces.
             (
                 Resource::Function(_)
@@ -75,12 +99,29 @@ impl Account for Aws {
         }
     }
 
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError> {
+        if let Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } = call {
+            let found = self.default_version(policy).await?;
+            Ok(Some(found.map(|(_, document)| document.content()).unwrap_or_default()))
+        } else if let Call::UpdateFunctionRole { role, .. } = call {
+            let role: RoleArn = role.parse().map_err(|error| unreadable(call.operation(), role, error))?;
+            let surfaces = self.whole_role(&role).await?;
+            Ok(Some(surfaces.map(|surfaces| Content::of_role(&surfaces)).unwrap_or_default()))
+        } else {
+            Ok(None)
+        }
+    }
+
     async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
         match change.call() {
             Call::PutResourcePolicy { function, qualifier, .. }
             | Call::DeleteResourcePolicy { function, qualifier } => {
                 self.whole_policy_lock(function, qualifier.as_ref(), judged, change).await
             }
+            Call::PutFunctionConcurrency { function, .. } | Call::DeleteFunctionConcurrency { function } => {
+                unchanged(change, self.reserved_concurrency(function).await?)
+            }
+            Call::PutFunctionRecursionConfig { function, .. } => unchanged(change, self.recursion(function).await?),
             Call::RemovePermission { .. }
             | Call::AddPermission { .. }
             | Call::UpdateFunctionUrlConfig { .. }
@@ -179,7 +220,7 @@ impl Account for Aws {
                 let answer = request.set_revision_id(revision).send().await;
                 answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
-            Call::UpdateFunctionRole { function, role } => {
+            Call::UpdateFunctionRole { function, role, said: _ } => {
                 let request = self.lambda(function.region()).update_function_configuration();
                 let request = request.function_name(function.to_string()).role(role).set_revision_id(revision);
                 let answer = request.send().await;
@@ -187,6 +228,24 @@ impl Account for Aws {
                     let error = classify(operation, &call.target(), error);
                     if error.message.contains("KMS") { with_key_rights(error) } else { error }
                 })
+            }
+            Call::PutFunctionConcurrency { function, reserved } => {
+                let request = self.lambda(function.region()).put_function_concurrency();
+                let request = request.function_name(function.to_string());
+                let reserved = i32::try_from(*reserved).unwrap_or(i32::MAX);
+                let answer = request.reserved_concurrent_executions(reserved).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::DeleteFunctionConcurrency { function } => {
+                let request = self.lambda(function.region()).delete_function_concurrency();
+                let answer = request.function_name(function.to_string()).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
+            }
+            Call::PutFunctionRecursionConfig { function, recursive_loop } => {
+                let request = self.lambda(function.region()).put_function_recursion_config();
+                let request = request.function_name(function.to_string());
+                let answer = request.recursive_loop(recursive_loop.as_str().into()).send().await;
+                answer.map(drop).map_err(|error| classify(operation, &call.target(), error))
             }
             Call::UpdateAssumeRolePolicy { role, document } => {
                 let request = self.iam().update_assume_role_policy().role_name(role.name()).policy_document(document);

@@ -4,11 +4,11 @@
 use crate::{
     Aws, HashKey,
     error::{classify, classify_redacted, is_of_blocked_runtime, unless_said_again},
-    lambda::{customers_key, on_managed_instances, with_key_rights},
+    lambda::{customers_key, deployment, is_under_way, on_managed_instances, with_key_rights},
 };
 use aws_sdk_lambda::{
     operation::get_function::GetFunctionOutput,
-    types::{Environment, LastUpdateStatus, PackageType, State},
+    types::{Environment, PackageType},
 };
 use futures::future;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +19,7 @@ use std::{
 };
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    guard::SurfaceSnapshot,
+    guard::{Deployment, SurfaceSnapshot},
     model::content::Content,
     name::lambda::{FunctionArn, Qualifier},
     plan::RevisionId,
@@ -60,6 +60,8 @@ pub struct FunctionConfig {
     unreadable: Option<String>,
     layers: Vec<String>,
     revision: Option<RevisionId>,
+    /// Its last update.
+    pub deployment: Option<Deployment>,
     /// Whether no update is under way.
     settled: bool,
 }
@@ -78,12 +80,11 @@ impl FunctionConfig {
         let configuration = answer.configuration?;
         let on_managed_instances = on_managed_instances(&configuration);
         let has_customers_key = customers_key(&configuration).is_some();
+        let (deployment, under_way) = (deployment(&configuration), is_under_way(&configuration));
         let environment = configuration.environment;
         let (variables, error) = environment.map(|it| (it.variables, it.error)).unwrap_or_default();
         let layers = configuration.layers.unwrap_or_default();
         let zipped = configuration.code_size + layers.iter().map(|layer| layer.code_size).sum::<i64>();
-        let under_way = configuration.state == Some(State::Pending)
-            || configuration.last_update_status == Some(LastUpdateStatus::InProgress);
         Some(FunctionConfig {
             tags: answer.tags.unwrap_or_default().into_iter().collect(),
             role: configuration.role.unwrap_or_default(),
@@ -108,6 +109,7 @@ impl FunctionConfig {
             layers: layers.into_iter().filter_map(|layer| layer.arn).collect(),
             revision: configuration.revision_id.map(RevisionId),
             settled: !under_way,
+            deployment,
         })
     }
 
@@ -473,6 +475,7 @@ impl Aws {
                 | ErrorKind::Refused
                 | ErrorKind::Stale
                 | ErrorKind::PublicPolicy
+                | ErrorKind::UnreservedConcurrency
                 | ErrorKind::Bug => Ok(CodeSigning::Unknown(error.message)),
             },
         }

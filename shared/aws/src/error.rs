@@ -45,6 +45,13 @@ pub(crate) async fn unless_said_again<T>(
 /// <https://github.com/artilleryio/chaos-lambda/issues/30>)
 const BLOCKED_RUNTIME: &str = "is no longer supported for creating or updating AWS Lambda functions";
 
+/// How AWS refuses to reserve what it keeps for functions that reserve none, with 400 InvalidParameterValueException:
+/// "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its
+/// minimum value of [100]." (<https://github.com/serverless/serverless/issues/4458>; with 50
+/// <https://github.com/milliHQ/terraform-aws-next-js/issues/251>, with 10
+/// <https://github.com/DataDog/datadog-serverless-functions/issues/621>)
+const UNRESERVED: &str = "UnreservedConcurrentExecution below its minimum value";
+
 /// Whether AWS has said that functions of this runtime are not changed any more.
 pub(crate) fn is_of_blocked_runtime(error: &CallError) -> bool {
     error.message.contains(BLOCKED_RUNTIME)
@@ -62,6 +69,9 @@ where
     let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
     let unknown = body.windows(NOT_OFFERED.len()).any(|part| part == NOT_OFFERED.as_bytes());
     let kind = if kind == ErrorKind::Denied && unknown { ErrorKind::NotOffered } else { kind };
+    let service = error.as_service_error().and_then(|error| error.message());
+    let keeps = service.is_some_and(|message| message.contains(UNRESERVED));
+    let kind = if kind == ErrorKind::Bug && keeps { ErrorKind::UnreservedConcurrency } else { kind };
     let said = match error.as_service_error() {
         Some(service) => {
             format!("{}: {}", code.as_deref().unwrap_or("error"), service.message().unwrap_or("no message"))
@@ -105,6 +115,9 @@ fn advice(kind: ErrorKind) -> &'static str {
              organisation allow it for this function)"
         }
         ErrorKind::NotOffered => " (the Region does not offer this operation)",
+        ErrorKind::UnreservedConcurrency => {
+            " (functions that reserve none need it: have the account's quota of concurrency raised, or reserve less)"
+        }
         ErrorKind::Retry
         | ErrorKind::Stale
         | ErrorKind::Busy
@@ -227,6 +240,21 @@ mod tests {
         assert!(is_of_blocked_runtime(&blocked), "{blocked}");
         let other = answered("Lambda was unable to configure your environment variables: {DB_PASSWORD=hunter2}");
         assert!(!is_of_blocked_runtime(&other) && !other.to_string().contains("hunter2"), "{other}");
+    }
+
+    #[test]
+    fn what_lambda_keeps_unreserved_is_told_from_other_wrong_parameters() {
+        use aws_sdk_lambda::operation::put_function_concurrency::PutFunctionConcurrencyError;
+        let answered = |message: &str| {
+            let response = HttpResponse::new(400.try_into().unwrap(), "".into());
+            let metadata = ErrorMetadata::builder().code("InvalidParameterValueException").message(message).build();
+            let error = SdkError::service_error(PutFunctionConcurrencyError::generic(metadata), response);
+            classify("PutFunctionConcurrency", "pay", error).kind
+        };
+        let floor = "Specified ReservedConcurrentExecutions for function decreases account's \
+                     UnreservedConcurrentExecution below its minimum value of [50].";
+        assert_eq!(answered(floor), ErrorKind::UnreservedConcurrency);
+        assert_eq!(answered("Something else is wrong."), ErrorKind::Bug);
     }
 
     #[track_caller]

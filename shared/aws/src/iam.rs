@@ -1,18 +1,21 @@
 //! Reading roles and managed policies.
 
 use crate::{Aws, error::classify, lambda::none_if_gone};
-use aws_sdk_iam::types::{PolicyUsageType, Tag};
+use aws_sdk_iam::types::{EntityType, PolicyUsageType, Tag};
 use futures::future;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     guard::SurfaceSnapshot,
-    model::{content::Content, tags::with_folded_keys},
+    model::{content::Content, surface::Surface, tags::with_folded_keys},
     name::iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
     plan::PolicyVersion,
 };
 use warden_policy::{Document, Kind, decode_iam_document};
+
+/// How many items IAM gives in one answer at most (`MaxItems` in botocore's model of IAM). It may give fewer.
+const LONGEST_PAGE: i32 = 1_000;
 
 /// A document as IAM keeps it, word for word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +76,12 @@ pub struct ManagedPolicy {
     pub version: String,
 }
 
-/// Who has a managed policy attached.
+/// Who has a managed policy, attached or as a permissions boundary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
-    /// The names of the roles that have it attached.
+    /// The names of the roles that have it.
     pub roles: BTreeSet<String>,
-    /// How many users and groups have it attached.
+    /// How many users and groups have it.
     pub others: usize,
 }
 
@@ -87,7 +90,7 @@ fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
 }
 
 /// The error where IAM names something that does not have the form of a name. Nothing may be decided on it.
-fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
+pub(crate) fn unreadable(operation: &'static str, target: &str, error: impl ToString) -> CallError {
     CallError { kind: ErrorKind::Bug, operation, target: target.to_owned(), message: error.to_string() }
 }
 
@@ -234,10 +237,22 @@ impl Aws {
     /// # Errors
     /// The call that failed.
     pub async fn policy_users(&self, policy: &CustomerPolicyArn) -> Result<Users, CallError> {
+        self.entities(policy, PolicyUsageType::PermissionsPolicy).await
+    }
+
+    /// Who has a customer managed policy as their permissions boundary; nobody where it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn policy_bounds(&self, policy: &CustomerPolicyArn) -> Result<Users, CallError> {
+        self.entities(policy, PolicyUsageType::PermissionsBoundary).await
+    }
+
+    async fn entities(&self, policy: &CustomerPolicyArn, usage: PolicyUsageType) -> Result<Users, CallError> {
         let target = policy.to_string();
         // The paginator gives whole pages here: one answer has three lists.
-        let list = self.iam().list_entities_for_policy().policy_arn(&target);
-        let mut pages = list.policy_usage_filter(PolicyUsageType::PermissionsPolicy).into_paginator().send();
+        let list = self.iam().list_entities_for_policy().policy_arn(&target).max_items(LONGEST_PAGE);
+        let mut pages = list.policy_usage_filter(usage).into_paginator().send();
         let mut users = Users::default();
         while let Some(page) = pages.next().await {
             match page.map_err(|error| classify("ListEntitiesForPolicy", &target, error)) {
@@ -249,6 +264,45 @@ impl Aws {
             }
         }
         Ok(users)
+    }
+
+    /// All that a role says: its trust policy, its boundary and its policies; `None` where it is gone.
+    pub(crate) async fn whole_role(&self, role: &RoleArn) -> Result<Option<BTreeMap<Surface, Content>>, CallError> {
+        let (found, inline, attached) =
+            future::try_join3(self.role(role), self.inline_policies(role), self.attached_policies(role)).await?;
+        let Some(found) = found else { return Ok(None) };
+        let inline = inline.into_iter().map(async |name| {
+            let document = self.inline_policy(role, &name).await?;
+            Ok::<_, CallError>((Surface::InlinePolicy(name), document.map(|document| document.content())))
+        });
+        let bound = found.boundary.into_iter().map(|policy| (Surface::Boundary, policy));
+        let managed = attached.into_iter().map(|policy| (Surface::Attachment(policy.clone()), policy)).chain(bound);
+        let managed = managed.map(async |(surface, policy)| {
+            let document = self.default_version(&policy).await?.map(|(_, document)| document.content());
+            Ok::<_, CallError>((surface, document.map(|document| Content::of_policy(&policy, &document))))
+        });
+        let (inline, managed) = future::try_join(future::try_join_all(inline), future::try_join_all(managed)).await?;
+        let trust = (Surface::Trust, Some(found.trust.content()));
+        let all = inline.into_iter().chain(managed).chain([trust]);
+        Ok(Some(all.filter_map(|(surface, content)| Some((surface, content?))).collect()))
+    }
+
+    /// The tags of all roles of the account by the roles' names, Warden's keys in small letters: a call for each
+    /// thousand roles, where GetRole takes one for each.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn tags_of_roles(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, CallError> {
+        let list = self.iam().get_account_authorization_details().filter(EntityType::Role).max_items(LONGEST_PAGE);
+        let mut pages = list.into_paginator().send();
+        let mut roles = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| classify("GetAccountAuthorizationDetails", "the account's roles", error))?;
+            let named = page.role_detail_list.unwrap_or_default().into_iter();
+            roles.extend(named.filter_map(|role| Some((role.role_name?, with_folded_keys(tags(role.tags))))));
+        }
+        Ok(roles)
     }
 
     /// A managed policy on a role, with the policy of Warden's own that stands in for it.

@@ -4,13 +4,14 @@ use crate::{
     Aws,
     error::{classify, classify_redacted, unless_said_again},
 };
-use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType};
+use aws_sdk_lambda::types::{Cors, FunctionConfiguration, FunctionUrlAuthType, LastUpdateStatus, State};
 use futures::future;
+use jiff::fmt::strtime;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
-    guard::SurfaceSnapshot,
+    guard::{Deployment, SurfaceSnapshot},
     model::content::Content,
     name::lambda::{FunctionArn, LayerVersionArn, Qualifier},
     plan::{RevisionId, UrlAuthType},
@@ -29,6 +30,8 @@ pub struct Function {
     pub on_managed_instances: bool,
     /// The customer's KMS key that its environment is encrypted with, where the caller may not use that.
     pub foreign_key: Option<String>,
+    /// Its last update.
+    pub deployment: Option<Deployment>,
 }
 
 impl Aws {
@@ -44,6 +47,7 @@ impl Aws {
                 tags: answer.tags.unwrap_or_default().into_iter().collect(),
                 on_managed_instances: answer.configuration.as_ref().is_some_and(on_managed_instances),
                 foreign_key: answer.configuration.as_ref().and_then(foreign_key),
+                deployment: answer.configuration.as_ref().and_then(deployment),
                 role: answer.configuration.map(role_sighting),
             })),
             // The answer holds the environment too.
@@ -66,6 +70,27 @@ impl Aws {
             Ok(answer) => Ok(answer.configuration.map(role_sighting)),
             Err(error) => none_if_gone(classify_redacted("GetFunction", &target, error)),
         }
+    }
+
+    /// By version, the aliases of a function that lead to it, also those that send it a part of the traffic.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn aliases(&self, function: &FunctionArn) -> Result<BTreeMap<String, BTreeSet<String>>, CallError> {
+        let target = function.to_string();
+        let list = self.lambda(function.region()).list_aliases().function_name(&target);
+        let mut pages = list.into_paginator().items().send();
+        let mut aliases: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        while let Some(alias) = pages.next().await {
+            let alias = alias.map_err(|error| classify("ListAliases", &target, error))?;
+            let Some(name) = alias.name else { continue };
+            let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+            let versions = alias.function_version.into_iter().chain(weights.into_iter().flatten().map(|(it, _)| it));
+            for version in versions {
+                aliases.entry(version).or_default().insert(name.clone());
+            }
+        }
+        Ok(aliases)
     }
 
     /// A function's resource policy. Lambda answers 404 where there is none.
@@ -250,6 +275,19 @@ pub(crate) fn with_key_rights(error: CallError) -> CallError {
         error.message
     );
     CallError { message, ..error }
+}
+
+/// A function's last update; none where Lambda does not say when that was. `LastModified` is "in ISO-8601 format", with an
+/// offset without a colon (`2026-11-30T16:00:00.000+0000`; Lambda API reference, FunctionConfiguration).
+pub(crate) fn deployment(configuration: &FunctionConfiguration) -> Option<Deployment> {
+    let changed = strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", configuration.last_modified.as_ref()?).ok()?;
+    Some(Deployment { changed: changed.to_timestamp().ok()?, is_under_way: is_under_way(configuration) })
+}
+
+/// Whether an update of the function, or its making, is under way.
+pub(crate) fn is_under_way(configuration: &FunctionConfiguration) -> bool {
+    configuration.state == Some(State::Pending)
+        || configuration.last_update_status == Some(LastUpdateStatus::InProgress)
 }
 
 fn role_sighting(configuration: FunctionConfiguration) -> SurfaceSnapshot {

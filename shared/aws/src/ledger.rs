@@ -3,10 +3,10 @@
 //! | pk | sk | attributes |
 //! |---|---|---|
 //! | resource's ARN | `rec#<ULID>` | `record` (JSON), `hash`, `day`, `seal` |
-//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open` while an intent is open |
+//! | resource's ARN | `state#<surface>` | `state` (JSON), `version`, `seal`, and `open`: `intent` while one is open, else `acceptance` while there is one |
 //! | resource's ARN | `head` | `head` (JSON), `version`, `seal` |
 //! | `account` | `pause` | `pause` (JSON), which has a proof of its own |
-//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, unsealed: a counter can only withhold |
+//! | `account` | `cap#<YYYY-MM-DDTHH>` | `changes`, and `share#<hash>` for each resource and actor, unsealed: a counter can only withhold |
 //! | `known-secret` | keyed hash of a value | `known` (JSON), `seal` |
 
 use crate::{
@@ -21,17 +21,21 @@ use aws_sdk_dynamodb::{
 use futures::future;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    iter,
+};
 use warden_engine::{
     call_error::{CallError, ErrorKind},
     ledger::{
         rebuild::Rebuilt,
         record::{Record, RecordId},
-        state::{Damage, Head, History, Pause, SurfaceState, Tampered, next_version},
+        state::{Counted, Damage, Head, History, Pause, Share, SurfaceState, Tampered, next_version},
     },
     model::{
         content::Content,
         surface::{Resource, Surface},
+        tags::GuardKind,
     },
     name::fingerprint::Fingerprint,
     ports::{Commit, CommitError, Ledger},
@@ -57,6 +61,9 @@ const SENTENCES: usize = 5;
 /// How many characters of a key are shown.
 const KEY_SHOWN: usize = 60;
 
+/// What `open` says of a state with an intent, and of one with acceptances alone.
+const INTENT: &str = "intent";
+const ACCEPTANCE: &str = "acceptance";
 /// The partition of what the account knows of values.
 const KNOWN: &str = "known-secret";
 /// How many items one transaction writes, and one BatchGetItem reads, at most (DynamoDB API reference).
@@ -96,8 +103,21 @@ fn version(item: &Item) -> u64 {
 
 /// How many surfaces were put right in an hour. A counter that cannot be read is full, since it can only withhold.
 fn changes(item: &Item) -> u32 {
-    let changes = item.get("changes").and_then(|value| value.as_n().ok());
-    changes.and_then(|changes| changes.parse().ok()).unwrap_or(u32::MAX)
+    item.get("changes").map_or(u32::MAX, count)
+}
+
+fn count(value: &AttributeValue) -> u32 {
+    value.as_n().ok().and_then(|changes| changes.parse().ok()).unwrap_or(u32::MAX)
+}
+
+/// The attribute of an hour's item that counts for one resource or actor.
+fn share_attribute(share: &Share) -> String {
+    format!("share#{}", share.as_str())
+}
+
+/// How many of them were of each resource and of each actor.
+fn shares(item: &Item) -> impl Iterator<Item = (Share, u32)> {
+    item.iter().filter_map(|(name, value)| Some((Share::read(name.strip_prefix("share#")?)?, count(value))))
 }
 
 /// The surface whose state an item is, if its key is spelt as Warden spells it.
@@ -456,6 +476,28 @@ impl Aws {
         future::try_join_all(known).await.map(|known| known.into_iter().flatten().collect())
     }
 
+    /// Since when each of these resources has had its mode with a guard, as far as the ledger knows it: a call for each
+    /// hundred. A hint: one head from an earlier time does not show here.
+    ///
+    /// # Errors
+    /// The call that failed, or the item that cannot be read.
+    pub async fn enrolled_since(
+        &self,
+        guard: GuardKind,
+        resources: &[Resource],
+    ) -> Result<BTreeMap<Resource, Timestamp>, CallError> {
+        let keys = resources.iter().map(|resource| key(&resource.to_string(), "head")).collect();
+        let (items, key) = future::try_join(self.single_items(keys), self.seal_key()).await?;
+        let mut since = BTreeMap::new();
+        for item in &items {
+            let resource = string(item, "pk").and_then(|pk| pk.parse().ok());
+            let head = self.sealed::<Head>(key, item, "head")?;
+            let known = head.and_then(|head| head.guards.get(&guard).map(|known| known.since));
+            since.extend(resource.zip(known));
+        }
+        Ok(since)
+    }
+
     /// The name of the ledger's table.
     pub fn ledger_table(&self) -> &str {
         &self.table
@@ -564,10 +606,24 @@ impl Aws {
     /// # Errors
     /// The call that failed, or the item that cannot be read.
     pub async fn open_intents(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
+        self.open(INTENT).await
+    }
+
+    /// Surfaces with acceptances, likewise.
+    ///
+    /// # Errors
+    /// As [`Aws::open_intents`].
+    pub async fn accepted(&self) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
+        let (mut accepted, open) = future::try_join(self.open(ACCEPTANCE), self.open(INTENT)).await?;
+        accepted.extend(open.into_iter().filter(|(_, _, state)| !state.acceptances.is_empty()));
+        Ok(accepted)
+    }
+
+    async fn open(&self, what: &str) -> Result<Vec<(Resource, Surface, SurfaceState)>, CallError> {
         let query = self.dynamodb.query().table_name(&self.table).index_name("open-intents");
-        let query = query.key_condition_expression("#open = :intent").expression_attribute_names("#open", "open");
+        let query = query.key_condition_expression("#open = :what").expression_attribute_names("#open", "open");
         let key = self.seal_key();
-        let mut items = query.expression_attribute_values(":intent", text("intent")).into_paginator().items().send();
+        let mut items = query.expression_attribute_values(":what", text(what)).into_paginator().items().send();
         let key = key.await?;
         let mut open = Vec::new();
         while let Some(item) = items.next().await {
@@ -652,8 +708,18 @@ impl Aws {
                         history.forged.push("the pause in the ledger's table cannot be read; it is ignored".into());
                     }
                 },
-                Some(sk) if sk == this => history.changes.this = changes(item),
-                Some(sk) if sk == previous => history.changes.previous = changes(item),
+                Some(sk) if sk == this => {
+                    history.changes.this = changes(item);
+                    for (share, count) in shares(item) {
+                        history.shares.entry(share).or_default().this = count;
+                    }
+                }
+                Some(sk) if sk == previous => {
+                    history.changes.previous = changes(item);
+                    for (share, count) in shares(item) {
+                        history.shares.entry(share).or_default().previous = count;
+                    }
+                }
                 Some(_) | None => {}
             }
         }
@@ -679,21 +745,17 @@ impl Aws {
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
         for (surface, state) in &commit.surfaces {
-            let open = state.intent.is_some().then_some("intent");
+            let open = match (&state.intent, state.acceptances.as_slice()) {
+                (Some(_), _) => Some(INTENT),
+                (None, [_, ..]) => Some(ACCEPTANCE),
+                (None, []) => None,
+            };
             let sk = format!("state#{surface}");
             let lock = (state.version, state.damage.as_ref());
             items.push(self.versioned(seal_key, (&pk, &sk, "state"), &json(state)?, lock, open, now)?);
         }
-        if let Some((changes, cap)) = commit.counted {
-            let update = Update::builder()
-                .table_name(&self.table)
-                .set_key(Some(key("account", &hour(commit.now))))
-                .update_expression("ADD #changes :more")
-                .condition_expression("attribute_not_exists(#changes) OR #changes <= :room")
-                .expression_attribute_names("#changes", "changes")
-                .expression_attribute_values(":more", number(changes))
-                .expression_attribute_values(":room", number(cap.saturating_sub(changes)));
-            items.push(TransactWriteItem::builder().update(built(update.build())?).build());
+        if let Some(counted) = &commit.counted {
+            items.push(TransactWriteItem::builder().update(self.counting(counted, commit.now)?).build());
         }
         if let Some(pause) = &commit.pause {
             let put = Put::builder().table_name(&self.table).set_item(Some(key("account", "pause")));
@@ -716,6 +778,30 @@ impl Aws {
 }
 
 impl Aws {
+    /// Counts in this hour's item, unless that would be more than a cap allows. Each admitted count adds two attributes at
+    /// most, so that the item stays small: with the largest cap it has 2,000.
+    fn counting(&self, counted: &Counted, now: Timestamp) -> Result<Update, CommitError> {
+        let Counted { changes, cap, shares } = counted;
+        let shares = shares.iter().map(|(share, cap)| (share_attribute(share), *cap));
+        let caps: Vec<(String, u32)> = iter::once(("changes".to_owned(), *cap)).chain(shares).collect();
+        let of_each =
+            |part: fn(usize) -> String, between: &str| (0..caps.len()).map(part).collect::<Vec<_>>().join(between);
+        let added = of_each(|at| format!("#c{at} :more"), ", ");
+        let room = of_each(|at| format!("(attribute_not_exists(#c{at}) OR #c{at} <= :room{at})"), " AND ");
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key("account", &hour(now))))
+            .update_expression(format!("ADD {added}"))
+            .condition_expression(room)
+            .expression_attribute_values(":more", number(changes));
+        for (at, (attribute, cap)) in caps.iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#c{at}"), attribute)
+                .expression_attribute_values(format!(":room{at}"), number(cap.saturating_sub(*changes)));
+        }
+        built(update.build())
+    }
+
     /// Writes all of these or none.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), CommitError> {
         match self.dynamodb.transact_write_items().set_transact_items(Some(items)).send().await {

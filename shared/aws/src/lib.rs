@@ -8,6 +8,8 @@ mod account;
 mod attestation;
 mod audit_events;
 mod clock;
+mod concurrency;
+mod delay_queue;
 mod environment;
 mod error;
 mod generated_policy;
@@ -20,6 +22,7 @@ mod ledger;
 mod seal;
 mod secrets_manager;
 
+pub use audit_events::Copied;
 pub use environment::{Elsewhere, FunctionConfig};
 pub use hash::HashKey;
 pub use iam::{IamDocument, ManagedPolicy, Role, Users};
@@ -46,6 +49,7 @@ pub struct Aws {
     key: String,
     hash_key: String,
     seal_key: String,
+    queue: Option<String>,
     /// The key for hashes, once it was asked for.
     hashes: OnceCell<HashKey>,
     /// The key for seals, once it was asked for.
@@ -56,6 +60,7 @@ pub struct Aws {
     events: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
     /// The Secrets Manager clients by Region, made on demand.
     secrets: Mutex<HashMap<String, aws_sdk_secretsmanager::Client>>,
     /// The Lambda clients by Region, made on demand.
@@ -79,11 +84,14 @@ pub struct Deployment {
     pub hash_key: String,
     /// The ARN of the key that the ledger's items are sealed with.
     pub seal_key: String,
+    /// The URL of the guard's own delay queue; a command has none.
+    pub queue: Option<String>,
 }
 
 impl Deployment {
     /// The variables that [`Deployment::read`] reads.
-    pub const VARIABLES: &[&str] = &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY", "WARDEN_HASH_KEY", "WARDEN_SEAL_KEY"];
+    pub const VARIABLES: &[&str] =
+        &["WARDEN_TABLE", "WARDEN_BUS", "WARDEN_KEY", "WARDEN_HASH_KEY", "WARDEN_SEAL_KEY", "WARDEN_QUEUE"];
 
     /// Reads the names from the environment variables that the template sets, by `get`.
     ///
@@ -97,6 +105,7 @@ impl Deployment {
             key: text("WARDEN_KEY")?,
             hash_key: text("WARDEN_HASH_KEY")?,
             seal_key: text("WARDEN_SEAL_KEY")?,
+            queue: get("WARDEN_QUEUE").filter(|queue| !queue.is_empty()),
         })
     }
 }
@@ -104,7 +113,7 @@ impl Deployment {
 impl Aws {
     /// Connects to what `deployment` names in the Region of `config`. Nothing is called yet.
     pub fn new(config: SdkConfig, deployment: Deployment) -> Aws {
-        let Deployment { table, bus, key, hash_key, seal_key } = deployment;
+        let Deployment { table, bus, key, hash_key, seal_key, queue } = deployment;
         Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             config,
@@ -113,12 +122,14 @@ impl Aws {
             key,
             hash_key,
             seal_key,
+            queue,
             hashes: OnceCell::new(),
             seals: OnceCell::new(),
             given: None,
             events: OnceLock::new(),
             iam: OnceLock::new(),
             kms: OnceLock::new(),
+            sqs: OnceLock::new(),
             secrets: Mutex::new(HashMap::new()),
             lambda: Mutex::new(HashMap::new()),
             connector: OnceLock::new(),
@@ -144,6 +155,10 @@ impl Aws {
 
     fn kms(&self) -> &aws_sdk_kms::Client {
         self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    }
+
+    fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
     }
 
     /// The Secrets Manager client of a Region.

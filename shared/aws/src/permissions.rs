@@ -1,8 +1,8 @@
 //! What the ports of this crate call whoever works through them, and what the operator role may call. What a guard calls
 //! beside stands in the guard.
 
-/// What every guard calls, because the engine does: the ledger and its seals, audit events, and the check of operators'
-/// proofs.
+/// What every guard calls, because the engine does: the ledger and its seals, audit events, the check of operators' proofs,
+/// and its own delay queue.
 pub const EVERY_GUARD: &[&str] = &[
     "dynamodb:BatchGetItem",
     "dynamodb:PutItem",
@@ -11,6 +11,7 @@ pub const EVERY_GUARD: &[&str] = &[
     "events:PutEvents",
     "kms:GenerateMac",
     "kms:VerifyMac",
+    "sqs:SendMessage",
 ];
 
 /// What undo, apply, pause and the audit commands call beyond what the guards do.
@@ -21,5 +22,7 @@ pub const OPERATOR: &[&str] = &[
     "iam:DeleteRolePermissionsBoundary",
     "lambda:AddLayerVersionPermission",
     "lambda:AddPermission",
+    "lambda:DeleteFunctionConcurrency",
     "lambda:GetFunctionConfiguration",
+    "logs:FilterLogEvents",
 ];

@@ -29,6 +29,12 @@ pub(crate) struct Sealed<'a> {
 pub(crate) struct SealKey(DerivedKey);
 
 impl SealKey {
+    /// A key for tests.
+    #[cfg(test)]
+    pub(crate) fn of(byte: u8) -> SealKey {
+        SealKey(DerivedKey::of(byte))
+    }
+
     fn mac(&self, item: Sealed<'_>) -> impl Mac {
         let Sealed { table, pk, sk, kind, version, body } = item;
         let version = version.to_string();

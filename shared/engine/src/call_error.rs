@@ -20,6 +20,9 @@ pub enum ErrorKind {
     Refused,
     /// AWS takes no policy that lets the public in (`PublicPolicyException`): another change has to do.
     PublicPolicy,
+    /// Lambda keeps some of the account's concurrency for functions that reserve none, and the call would take of that:
+    /// another change has to do.
+    UnreservedConcurrency,
     /// AWS finds the request wrong: a mistake of ours.
     Bug,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     call_error::CallError,
-    ledger::state::History,
+    ledger::state::{History, Share},
     model::{
         cloudtrail::{Cause, CloudTrailEvent},
         content::Content,
@@ -10,11 +10,11 @@ use crate::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode, OptIn},
     },
-    name::lambda::FunctionArn,
+    name::{fingerprint::Fingerprint, lambda::FunctionArn},
     plan::{Plan, RevisionId},
     secret::values::Values,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use std::{
 use warden_finding::Finding;
 
 /// One resource to look at, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReconcileRequest {
     /// The resource to look at.
     pub resource: Resource,
@@ -34,15 +34,19 @@ pub struct ReconcileRequest {
     pub introduced: Vec<Introduced>,
     /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not
     /// hold it back.
+    #[serde(skip)]
     pub by_operator: bool,
     /// The function whose look led here, where one did: an opted-in function's role is looked at for its sake.
     pub through: Option<FunctionArn>,
+    /// Of what it leads to, everything up to this was looked at already: a resource may lead to more than one invocation
+    /// can look at. What it says is the guard's own.
+    pub after: Option<String>,
     /// What the records say of why it was looked at.
     pub cause: Cause,
 }
 
 /// What an event says it has just changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduced {
     /// Which surface; none means the whole resource, which was created by it.
     pub surface: Option<Surface>,
@@ -53,7 +57,24 @@ pub struct Introduced {
 impl ReconcileRequest {
     /// A look at everything that `resource` has, at which nothing counts as just changed.
     pub fn at(resource: Resource, cause: Cause) -> ReconcileRequest {
-        ReconcileRequest { resource, surfaces: None, introduced: Vec::new(), by_operator: false, through: None, cause }
+        ReconcileRequest {
+            resource,
+            surfaces: None,
+            introduced: Vec::new(),
+            by_operator: false,
+            through: None,
+            after: None,
+            cause,
+        }
+    }
+
+    /// Whose shares of the account's cap a change comes out of, and how much they are: the resource's is a quarter of the
+    /// cap, and the actor's half.
+    pub fn shares(&self, settings: &Settings) -> BTreeMap<Share, u32> {
+        BTreeMap::from([
+            (Share::of_resource(&self.resource), (settings.cap / 4).max(1)),
+            (Share::of_actor(self.cause.actor.as_deref()), (settings.cap / 2).max(1)),
+        ])
     }
 
     /// Whether the event says that it has created the resource.
@@ -154,6 +175,16 @@ pub struct Otherwise {
     /// Findings that stay, each with advice for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfixable: Vec<(Finding, String)>,
+}
+
+/// The last update of a function, which may be one of several that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Deployment {
+    /// When it was made (`LastModified`).
+    pub changed: Timestamp,
+    /// Whether it is still under way (`LastUpdateStatus`).
+    pub is_under_way: bool,
 }
 
 /// The events of one service that concern a guard: its rule delivers these, and no others.
@@ -267,6 +298,22 @@ pub trait Guard {
         false
     }
 
+    /// Whether the baselines that a surface had before its last one are kept as well, because what was clean when it
+    /// came may be at fault later.
+    fn keeps_earlier(&self, surface: &Surface) -> bool {
+        let _ = surface;
+        false
+    }
+
+    /// The opted-in functions that use a resource, as far as they are known: kept with the resource, so that what
+    /// happens to it leads to them.
+    fn functions(&self, facts: &Facts<Self::Context>) -> BTreeSet<FunctionArn> {
+        match &facts.scope {
+            Scope::Through(functions) => functions.clone(),
+            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
+        }
+    }
+
     /// What is to be said in the ledger of content that is kept so; none where there is nothing in it that anybody would
     /// miss.
     fn first_note(&self, content: &Content, settings: &Settings) -> Option<String> {
@@ -274,9 +321,26 @@ pub trait Guard {
         None
     }
 
+    /// The fingerprint of what stands behind a surface's content that only names it, as the role behind a function's.
+    /// None where the content says it all.
+    fn behind(&self, facts: &Facts<Self::Context>, surface: &Surface) -> Option<Fingerprint> {
+        let _ = (facts, surface);
+        None
+    }
+
     /// Adds to what is known of a surface's values what was seen of them now.
     fn remember(&self, facts: &Facts<Self::Context>, surface: &Surface, values: &mut Values) {
         let _ = (facts, surface, values);
+    }
+
+    /// Adds to what is known of a function's readers, and of what their trust policies said, what was seen now.
+    fn remember_readers(
+        &self,
+        facts: &Facts<Self::Context>,
+        surface: &Surface,
+        readers: &mut BTreeMap<String, Fingerprint>,
+    ) {
+        let _ = (facts, surface, readers);
     }
 
     /// The surfaces that could not be read, with what AWS answered. What they hold is not known, so they are none of
@@ -291,7 +355,14 @@ pub trait Guard {
         Some(BTreeSet::from([surface.clone()]))
     }
 
-    /// What else is to be looked at, now that this resource was; those looks lead to no others.
+    /// When the function's code or configuration was last changed, where the guard's own update could get in the way of a
+    /// deployment that goes on.
+    fn deployment(&self, facts: &Facts<Self::Context>) -> Option<Deployment> {
+        let _ = facts;
+        None
+    }
+
+    /// What else is to be looked at, now that this resource was. Those looks lead on once more, and no further.
     fn follows(
         &self,
         request: &ReconcileRequest,

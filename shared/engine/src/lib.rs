@@ -14,9 +14,11 @@ pub mod plan;
 pub mod ports;
 pub mod run;
 pub mod secret;
+pub mod shown;
 
 pub use run::{
     commit::Unwritable,
+    delay::on_message,
     handler::{Handled, HandlerError, on_event},
     reconcile::{ReconcileError, Report, reconcile},
 };

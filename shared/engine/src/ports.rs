@@ -6,10 +6,15 @@ use crate::{
     guard::SurfaceSnapshot,
     ledger::{
         record::Record,
-        state::{Head, History, Pause, SurfaceState},
+        state::{Counted, Head, History, Pause, SurfaceState},
     },
-    model::surface::{Resource, Surface},
+    model::{
+        content::Content,
+        surface::{Resource, Surface},
+        tags::GuardKind,
+    },
     plan::{Call, Change, RevisionId},
+    run::delay::DelayedLook,
     secret::{environment::KeyedHash, known_secret::Known},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -26,8 +31,8 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// The surfaces' states as they will be, each with the version that was read.
     pub surfaces: Vec<(Surface, SurfaceState)>,
-    /// How many surfaces count against the account's cap, and the cap itself.
-    pub counted: Option<(u32, u32)>,
+    /// What counts against the account's cap.
+    pub counted: Option<Counted>,
     /// The pause, where the commit sets one or ends one.
     pub pause: Option<Pause>,
     /// What the account is to know about values from now on. It replaces what was known before.
@@ -72,6 +77,14 @@ pub trait Account {
     /// The read that failed.
     async fn snapshot(&self, resource: &Resource, surface: &Surface) -> Result<Option<SurfaceSnapshot>, CallError>;
 
+    /// What stands behind the name in a call that brings something back by its name alone: the document of a managed
+    /// policy, or all that a role says ([`Content::of_role`]), which is nothing where that is gone. None where the call
+    /// holds all that it writes.
+    ///
+    /// # Errors
+    /// The read that failed.
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError>;
+
     /// The lock for a change to content that was judged. For most APIs it is the lock that was read with the content,
     /// which is `judged`. An API with locks of its own is asked for its lock, and has to show the content that the
     /// change expects.
@@ -115,6 +128,23 @@ pub trait Attestor {
     async fn holds(&self, message: &[u8], proof: &str) -> Result<bool, CallError>;
 }
 
+/// A guard's own delay queue. Whoever may write to it commands nobody: a message is sealed, as the ledger's items are.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait DelayQueue {
+    /// Sends `look` to the guard itself. It comes back after `delay`, or after the longest time that the queue holds a
+    /// message back; at least once, and in any order.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    async fn look_later(&self, look: &DelayedLook, delay: SignedDuration) -> Result<(), CallError>;
+
+    /// What a message says; none where it was not sealed for this guard.
+    ///
+    /// # Errors
+    /// The key for seals could not be had.
+    async fn opened(&self, guard: GuardKind, message: &str) -> Result<Option<DelayedLook>, CallError>;
+}
+
 /// Time and chance.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Clock {
@@ -129,6 +159,6 @@ pub trait Clock {
 }
 
 /// Everything that the engine needs from outside.
-pub trait World: Ledger + Account + AuditEvents + Attestor + Clock {}
+pub trait World: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock {}
 
-impl<W: Ledger + Account + AuditEvents + Attestor + Clock> World for W {}
+impl<W: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock> World for W {}

@@ -2,6 +2,7 @@
 
 use crate::{ExemptedBy, FindingId};
 
+mod concurrency;
 mod role;
 mod secret;
 
@@ -71,13 +72,11 @@ impl FindingId {
             FindingId::PlaintextSecret => Some(&secret::PLAINTEXT_SECRET),
             FindingId::KnownSecret => Some(&secret::KNOWN_SECRET),
             FindingId::SecretOutOfReach => Some(&secret::SECRET_OUT_OF_REACH),
-            FindingId::UnboundedConcurrency
-            | FindingId::ConcurrencyAboveCap
-            | FindingId::RunawayConcurrency
-            | FindingId::RecursionAllowed
-            | FindingId::ProvisionedAboveCap
-            | FindingId::GuardTampered
-            | FindingId::OptedOut => None,
+            FindingId::UnboundedConcurrency => Some(&concurrency::UNBOUNDED_CONCURRENCY),
+            FindingId::ConcurrencyAboveCap => Some(&concurrency::CONCURRENCY_ABOVE_CAP),
+            FindingId::RecursionAllowed => Some(&concurrency::RECURSION_ALLOWED),
+            FindingId::ProvisionedAboveCap => Some(&concurrency::PROVISIONED_ABOVE_CAP),
+            FindingId::RunawayConcurrency | FindingId::GuardTampered | FindingId::OptedOut => None,
         }
     }
 }

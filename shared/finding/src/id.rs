@@ -155,16 +155,16 @@ impl FindingId {
             | FindingId::CorsAnyOrigin
             | FindingId::PlaintextSecret
             | FindingId::KnownSecret
-            | FindingId::SecretOutOfReach => Some(ExemptedBy::Function),
+            | FindingId::SecretOutOfReach
+            | FindingId::UnboundedConcurrency
+            | FindingId::ConcurrencyAboveCap
+            | FindingId::RecursionAllowed
+            | FindingId::ProvisionedAboveCap => Some(ExemptedBy::Function),
             // A layer has no tags; of a shared role no guard knows; the rest no judge of this release knows.
             FindingId::PublicLayer
             | FindingId::ExternalLayer
             | FindingId::SharedRole
-            | FindingId::UnboundedConcurrency
-            | FindingId::ConcurrencyAboveCap
             | FindingId::RunawayConcurrency
-            | FindingId::RecursionAllowed
-            | FindingId::ProvisionedAboveCap
             | FindingId::GuardTampered
             | FindingId::OptedOut => None,
         }

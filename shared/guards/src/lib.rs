@@ -4,7 +4,8 @@
 //! does is written once, for every [`Guard`].
 
 use access_guard::AccessGuard;
-use futures::future::LocalBoxFuture;
+use concurrency_guard::ConcurrencyGuard;
+use futures::future::{self, LocalBoxFuture};
 use role_guard::RoleGuard;
 use secret_guard::SecretGuard;
 use std::{
@@ -16,14 +17,16 @@ use warden_engine::{
     ReconcileError, Report,
     call_error::CallError,
     decide::{Decision, decide},
-    guard::{Events, Fetch, Guard, Judgement, ReconcileRequest, Survey},
+    guard::{Events, Facts, Fetch, Guard, Judgement, ReconcileRequest, SurfaceSnapshot, Survey},
     ledger::state::Acceptance,
     model::{
-        cloudtrail::CloudTrailEvent,
+        cloudtrail::{Cause, CloudTrailEvent},
+        content::Content,
         settings::Settings,
         surface::{Resource, Surface},
         tags::GuardKind,
     },
+    name::fingerprint::Fingerprint,
     ports::{Clock, Ledger},
     reconcile,
     run::proof::strike_forged,
@@ -49,7 +52,7 @@ macro_rules! guards {
     };
 }
 
-guards![RoleGuard, AccessGuard, SecretGuard];
+guards![RoleGuard, AccessGuard, SecretGuard, ConcurrencyGuard];
 
 /// The names of all guards, such as `access-guard`, in the order of the list.
 pub fn names() -> Vec<&'static str> {
@@ -70,6 +73,17 @@ pub struct Outlook {
     pub nothing_found: &'static str,
     /// What whoever opts it in has to know besides.
     pub reservations: Vec<String>,
+}
+
+/// What a guard says of one surface.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What the surface holds.
+    pub content: Content,
+    /// What is wrong with it.
+    pub judgement: Judgement,
+    /// See [`Guard::behind`].
+    pub behind: Option<Fingerprint>,
 }
 
 /// What a guard would do now.
@@ -126,6 +140,19 @@ pub trait AnyGuard: Sync {
         request: &'a ReconcileRequest,
         settings: &'a Settings,
     ) -> LocalBoxFuture<'a, Result<Option<Proposal>, CallError>>;
+
+    /// What the guard says of one surface: as it is, or as it would be if it held `content`. None where the resource is
+    /// gone, or has no such surface. Of what is not opted in nothing is said.
+    ///
+    /// # Errors
+    /// The call that failed.
+    fn judged<'a>(
+        &'a self,
+        aws: &'a Aws,
+        at: (&'a Resource, &'a Surface),
+        content: Option<&'a Content>,
+        settings: &'a Settings,
+    ) -> LocalBoxFuture<'a, Result<Option<Seen>, CallError>>;
 
     /// See [`reconcile`].
     ///
@@ -197,6 +224,7 @@ where
             let now = aws.now();
             let Some(mut facts) = aws.fetch(self, request, settings).await? else { return Ok(None) };
             let mut history = aws.history(&request.resource, now).await?;
+            history.forget_past_refusals(now);
             if request.by_operator {
                 history.forget_refusals(now);
             }
@@ -210,13 +238,42 @@ where
             for (surface, snapshot) in &facts.surfaces {
                 let acceptances =
                     history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
+                let behind = self.behind(&facts, surface);
                 for finding in judged.remove(surface).unwrap_or_default().findings {
                     let key = snapshot.content.finding_key(&finding);
-                    let by = acceptances.iter().find(|kept| kept.until > now && kept.covers(&key));
+                    let by = acceptances.iter().find(|kept| kept.covers(&finding, &key, behind));
                     accepted.extend(by.map(|by| (finding.id.to_string(), surface.clone(), by.clone())));
                 }
             }
             Ok(Some(Proposal { decision, accepted }))
+        })
+    }
+
+    fn judged<'a>(
+        &'a self,
+        aws: &'a Aws,
+        (resource, surface): (&'a Resource, &'a Surface),
+        content: Option<&'a Content>,
+        settings: &'a Settings,
+    ) -> LocalBoxFuture<'a, Result<Option<Seen>, CallError>> {
+        Box::pin(async move {
+            let mut request = ReconcileRequest::at(resource.clone(), Cause::by_hand("look"));
+            request.surfaces = Guard::together(self, surface);
+            let (facts, history) =
+                future::try_join(aws.fetch(self, &request, settings), aws.history(resource, aws.now())).await?;
+            let Some(mut facts) = facts else { return Ok(None) };
+            let put = |facts: &mut Facts<G::Context>| {
+                let held = content.map(|content| SurfaceSnapshot { content: content.clone(), revision: None });
+                facts.surfaces.extend(held.map(|held| (surface.clone(), held)));
+            };
+            // Before, so that what judging it needs is read; after, because it may be read once more.
+            put(&mut facts);
+            aws.fetch_more(self, &request, &mut facts, &history, settings).await?;
+            self.add_history(&request, &mut facts, &history);
+            put(&mut facts);
+            let judgement = self.judge(&facts, surface, settings);
+            let behind = self.behind(&facts, surface);
+            Ok(facts.surfaces.remove(surface).map(|held| Seen { content: held.content, judgement, behind }))
         })
     }
 
@@ -247,6 +304,9 @@ mod tests {
             "role",
             "environment",
             "secret/DB_PASSWORD",
+            "concurrency",
+            "provisioned-concurrency:live",
+            "recursion",
             "attachment/arn:aws:iam::aws:policy/A",
             "managed-policy/arn:aws:iam::111122223333:policy/a",
         ] {

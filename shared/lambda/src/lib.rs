@@ -1,8 +1,10 @@
-//! A guard as a Lambda function: CloudTrail events in, what became of them out.
+//! A guard as a Lambda function: CloudTrail events and messages of its delay queue in, what became of them out.
 
 mod log;
 
+use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use serde_json::Value;
 use std::env;
 use warden_aws::{Aws, Deployment, config};
 use warden_engine::{
@@ -10,7 +12,7 @@ use warden_engine::{
     guard::{Fetch, Guard},
     model::{cloudtrail::Envelope, settings::Settings},
     name::lambda::FunctionArn,
-    on_event,
+    on_event, on_message,
 };
 
 pub use lambda_runtime::Error;
@@ -27,11 +29,23 @@ where
     let variable = |name: &str| env::var(name).ok();
     let aws = Aws::new(config::lambda()?, Deployment::read(variable)?);
 
-    run(service_fn(async |event: LambdaEvent<Envelope>| -> Result<Handled, Error> {
+    run(service_fn(async |event: LambdaEvent<Value>| -> Result<Handled, Error> {
         // The account and the partition stand in the ARN that this function was invoked by.
         let this: FunctionArn = event.context.invoked_function_arn.parse()?;
         let settings = Settings::read(this.home(), variable)?;
-        Ok(Box::pin(on_event(&guard, &aws, &settings, &event.payload)).await?)
+        if event.payload.get("Records").is_none() {
+            let event: Envelope = serde_json::from_value(event.payload)?;
+            return Ok(Box::pin(on_event(&guard, &aws, &settings, &event)).await?);
+        }
+        // One at a time, says the mapping: what fails is delivered again by itself.
+        let mut reports = Vec::new();
+        for message in serde_json::from_value::<SqsEvent>(event.payload)?.records {
+            let body = message.body.unwrap_or_default();
+            if let Handled::Looked(more) = Box::pin(on_message(&guard, &aws, &settings, &body)).await? {
+                reports.extend(more);
+            }
+        }
+        Ok(Handled::Looked(reports))
     }))
     .await
 }

@@ -159,6 +159,16 @@ pub(crate) fn documents(bytes: usize) -> Vec<Hostile> {
             half(&|_| text("111122223333".to_owned())),
         )),
     );
+    trust(
+        "allows_and_denies_of_all_but_one",
+        one(&list(&|nth| match nth % 2 {
+            0 => r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}"#.to_owned(),
+            _ => format!(
+                r#"{{"Effect":"Deny","Principal":"*","Action":"*","Condition":{{"StringNotEquals":{{"aws:PrincipalAccount":["{nth:012}","{:012}"]}}}}}}"#,
+                nth + 1
+            ),
+        })),
+    );
 
     let mut resource = |name, text| all.push(Hostile { name, kind: Kind::Resource, text });
     resource(

@@ -34,6 +34,10 @@ pub(crate) enum Limit<'d> {
     Networks(Vec<&'d str>),
     /// They have one of these unique ids, or are federated by an account or its root.
     Identities(Vec<&'d str>),
+    /// They are services of AWS that call for themselves, whomever for.
+    Services,
+    /// They have one of these in common: what a Deny with several conditions leaves.
+    OneOf(Vec<Limit<'d>>),
 }
 
 /// Whom a key speaks of.
@@ -50,7 +54,8 @@ pub(crate) fn limits<'d>(conditions: &'d [Condition<'_>], version: Version) -> V
     conditions.iter().filter_map(|condition| limit(condition, version)).collect()
 }
 
-fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>> {
+/// The limit that one condition is, if it is one.
+pub(crate) fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>> {
     let operator = Operator::parse(&condition.operator)?;
     let key = Key::parse(&condition.key)?;
     if condition.values.as_slice().is_empty() || !key.takes(operator) {
@@ -102,6 +107,45 @@ fn limit<'d>(condition: &'d Condition<'_>, version: Version) -> Option<Limit<'d>
         }
         Key::UserId => values().map(|id| identity(id, reading)).collect::<Option<_>>().map(Limit::Identities),
     }
+}
+
+/// The condition that holds where this one does not: `StringEquals` of `StringNotEquals`. None where there is none by
+/// one operator.
+///
+/// A negated operator also holds where its key is not sent, with or without `IfExists`, and so does `ForAllValues`; with
+/// `ForAnyValue` it does not, so that a Deny leaves whoever sends none
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>).
+pub(crate) fn opposite<'d>(condition: &Condition<'d>) -> Option<Condition<'d>> {
+    const OPPOSITES: [(&str, &str); 6] = [
+        ("ArnNotEquals", "ArnEquals"),
+        ("ArnNotLike", "ArnLike"),
+        ("NotIpAddress", "IpAddress"),
+        ("StringNotEquals", "StringEquals"),
+        ("StringNotEqualsIgnoreCase", "StringEqualsIgnoreCase"),
+        ("StringNotLike", "StringLike"),
+    ];
+    let operator = match condition.operator.split_once(':') {
+        Some((set, rest)) if set.eq_ignore_ascii_case("ForAllValues") => rest,
+        Some(_) => return None,
+        None => &condition.operator,
+    };
+    let is_if_exists = |end: &str| end.eq_ignore_ascii_case("IfExists");
+    let (_, positive) = OPPOSITES.iter().find(|(negated, _)| {
+        operator
+            .split_at_checked(negated.len())
+            .is_some_and(|(start, end)| start.eq_ignore_ascii_case(negated) && (end.is_empty() || is_if_exists(end)))
+    })?;
+    Some(Condition { operator: (*positive).into(), key: condition.key.clone(), values: condition.values.clone() })
+}
+
+/// Whether a Deny under this condition leaves services of AWS that call for themselves, and nobody else: also not who
+/// does not sign and so does not send the key
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalisawsservice>).
+pub(crate) fn spares_services(condition: &Condition<'_>) -> bool {
+    condition.key.eq_ignore_ascii_case("aws:PrincipalIsAWSService")
+        && condition.operator.eq_ignore_ascii_case("BoolIfExists")
+        && condition.values.iter().any(|value| value.eq_ignore_ascii_case("false"))
 }
 
 /// The account that owns what is called, as a policy variable
@@ -876,6 +920,7 @@ mod tests {
                 Limit::Addresses(_) => "addresses".to_owned(),
                 Limit::Networks(ids) => ids.join(","),
                 Limit::Identities(ids) => ids.join(","),
+                Limit::Services | Limit::OneOf(_) => "what a Deny leaves".to_owned(),
             })
             .collect::<Vec<_>>()
             .join(" and ");

@@ -18,6 +18,8 @@ pub(crate) struct ExternalRules {
     pub(crate) organization: FindingId,
     /// A service that somebody else may have called.
     pub(crate) deputy: FindingId,
+    /// Any service, whomever it calls for.
+    pub(crate) deputy_severity: Severity,
 }
 
 /// The own account; where nobody said which, the one that a resource policy's own `Resource` names.
@@ -81,20 +83,31 @@ impl<'d> EffectivePrincipals<'d> {
     /// Somebody who is named, and of whom the conditions may ask more. An address makes a stranger no less of a
     /// stranger.
     pub(crate) fn somebody(&self, verdict: Verdict) -> Option<Verdict> {
-        self.least(Some(verdict), |limit| match limit {
-            Limit::Accounts { .. } | Limit::Sources { .. } | Limit::Organizations { .. } => true,
-            Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) => false,
-        })
+        fn tells_accounts(limit: &Limit<'_>) -> bool {
+            match limit {
+                Limit::Accounts { .. } | Limit::Sources { .. } | Limit::Organizations { .. } => true,
+                Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) | Limit::Services => false,
+                Limit::OneOf(limits) => limits.iter().all(tells_accounts),
+            }
+        }
+        self.least(Some(verdict), tells_accounts)
     }
 
     /// A service. Only the source tells for whom it works, and a bucket only for whom S3 does; none when no source is
     /// fixed.
     pub(crate) fn service(&self, is_s3: bool) -> Option<Option<Verdict>> {
-        let is_source = |limit: &Limit<'_>| match limit {
-            Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
-            Limit::Sources { bucket, .. } => is_s3 || !bucket,
-            Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) => false,
-        };
+        fn is_of_source(limit: &Limit<'_>, is_s3: bool) -> bool {
+            match limit {
+                Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
+                Limit::Sources { bucket, .. } => is_s3 || !bucket,
+                Limit::Addresses(_) | Limit::Networks(_) | Limit::Identities(_) | Limit::Services => false,
+                // A service is in no organisation itself.
+                Limit::OneOf(limits) => limits.iter().all(|limit| {
+                    is_of_source(limit, is_s3) || matches!(limit, Limit::Organizations { of: Side::Caller, .. })
+                }),
+            }
+        }
+        let is_source = |limit: &Limit<'_>| is_of_source(limit, is_s3);
         self.limits.iter().any(|(limit, _)| is_source(limit)).then(|| self.least(None, is_source))
     }
 
@@ -149,6 +162,15 @@ impl<'d> EffectivePrincipals<'d> {
                     let message = format!("`{}` is let in, and its account cannot be read from it", quoted(other));
                     Some((self.rules.external, Severity::Medium, message))
                 })
+            }
+            Limit::Services => {
+                let message = "any service of AWS is let in, for whomever it calls: neither aws:SourceAccount nor the \
+                               account in aws:SourceArn is fixed";
+                Some((self.rules.deputy, self.rules.deputy_severity, message.to_owned()))
+            }
+            // Whichever of them is the worst is enough.
+            Limit::OneOf(limits) => {
+                limits.iter().filter_map(|limit| self.bounded(limit)).max_by_key(|(_, severity, _)| *severity)
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     effective_principals::{EffectivePrincipals, ExternalRules, own_account},
     function_policy::UNGUESSABLE,
     principal::{self, Principal},
-    together::Together,
+    together::{Beside, Together},
     violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
@@ -14,8 +14,8 @@ use warden_finding::{Finding, FindingId, Severity};
 /// What is open about a layer version's policy: who beside the own and the trusted accounts may use and download it,
 /// of each statement the worst. A Deny is never a finding.
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
-        let worst = worst(statement, document, together, context).filter(|_| statement.effect == Effect::Allow);
+    Together::judge(document, context, UNGUESSABLE, |index, statement, beside| {
+        let worst = worst(statement, document, beside, context).filter(|_| statement.effect == Effect::Allow);
         // A layer's statement can only be removed as a whole.
         worst.map(|verdict| Violation::new(index, Part::NotPrincipal, true, verdict)).into_iter().collect()
     })
@@ -24,7 +24,7 @@ pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
 fn worst(
     statement: &Statement<'_>,
     document: &Document<'_>,
-    together: &Together<'_>,
+    beside: &Beside<'_>,
     context: &Context,
 ) -> Option<Verdict> {
     let rules = ExternalRules {
@@ -32,8 +32,10 @@ fn worst(
         external_severity: if context.trusted_accounts.is_empty() { Severity::Medium } else { Severity::High },
         organization: FindingId::ExternalLayer,
         deputy: FindingId::ExternalLayer,
+        // No service uses the layers of others.
+        deputy_severity: Severity::Low,
     };
-    let limits = together.limits(statement, document);
+    let limits = beside.limits(statement, document);
     let principals = EffectivePrincipals::new(context, own_account(statement, context), limits, rules);
     let verdict = |text: &str, who: Principal<'_>| match who {
         Principal::Everybody if principals.are_unlimited() => {

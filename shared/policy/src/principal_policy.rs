@@ -1,9 +1,11 @@
 //! The least change to a policy with principals that closes what a judge found.
 
 use crate::{
-    Document, DocumentError, Kind, Statement,
+    Context, Document, DocumentError, Kind, Statement,
+    breadth::Scratch,
     principal::PrincipalPlace,
     rewrite::{DenialsBack, Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
+    together::{Beside, Together},
     violation::{Part, Violation},
 };
 use serde_json::{Map, Value, json};
@@ -15,8 +17,11 @@ pub(crate) struct PrincipalPolicy<'r> {
     pub(crate) kind: Kind,
     /// What is open about a document.
     pub(crate) judge: &'r dyn Fn(&Document<'_>) -> Vec<Finding>,
-    /// What is open about one statement of a document.
-    pub(crate) violations: &'r dyn Fn(usize, &Statement<'_>, &Document<'_>) -> Vec<Violation>,
+    pub(crate) context: &'r Context,
+    /// An action of the service of what the policy is on that nobody could have thought of.
+    pub(crate) unguessable: &'static str,
+    /// What is open about one statement of a document, with what bears on it.
+    pub(crate) violations: &'r dyn Fn(usize, &Statement<'_>, &Document<'_>, &Beside<'_>) -> Vec<Violation>,
     /// Whether a finding that is to be closed is one that was found.
     pub(crate) is_same: fn(&Finding, &Finding) -> bool,
     /// The rule that a condition can put right.
@@ -48,8 +53,15 @@ impl PrincipalPolicy<'_> {
         findings: &[Finding],
         baseline: Option<&str>,
     ) -> Result<Narrowed, DocumentError> {
+        let alone = Beside::default();
+        let whole = Document::parse(document, self.kind)?;
+        let together = Together::read_denies(&whole, self.context, self.unguessable);
+        let mut scratch = Scratch::default();
+        let besides: Vec<Beside<'_>> =
+            whole.statements.iter().map(|statement| together.beside(statement, &mut scratch)).collect();
         let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
-            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed)
+            let beside = besides.get(index).unwrap_or(&alone);
+            let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed, beside)
                 .into_iter()
                 .partition(|violation| findings.iter().any(|finding| (self.is_same)(finding, &violation.finding)));
             if addressed.is_empty() {
@@ -165,7 +177,7 @@ impl StatementRewriter<'_> {
         Document::parse(&text, self.rules.kind).is_ok_and(|document| {
             let statements = document.statements.iter();
             statements
-                .flat_map(|statement| (self.rules.violations)(0, statement, &document))
+                .flat_map(|statement| (self.rules.violations)(0, statement, &document, &Beside::default()))
                 .all(|left| is_closed(&left))
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     principal::{self, Principal, PrincipalPlace},
     principal_policy::PrincipalPolicy,
     rewrite::Narrowed,
-    together::Together,
+    together::{Beside, Together},
     violation::{Part, Verdict, Violation},
 };
 use warden_finding::{Finding, FindingId, Severity};
@@ -25,8 +25,8 @@ pub const STANDARD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effec
 /// `sts:ExternalId` alone limits nothing: it is meant to be known to a third party, and it is no secret
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
 pub fn judge(document: &Document<'_>, context: &Context) -> Vec<Finding> {
-    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
-        violations(index, statement, document, together, context)
+    Together::judge(document, context, UNGUESSABLE, |index, statement, beside| {
+        violations(index, statement, document, beside, context)
     })
 }
 
@@ -37,8 +37,8 @@ const UNGUESSABLE: &str = "sts:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1
 ///
 /// Of a list of principals only the offending ones go, otherwise the statement does. The baseline is what was in force
 /// and may come back: its Denies that were lost, first; its statement in the place of one that goes; and as a whole when
-/// nothing of the document is left. Without a baseline [`STANDARD_TRUST`] is what to write then. Which services send their source when they assume
-/// a role is not known here, so `trust-confused-deputy` cannot be put right.
+/// nothing of the document is left. Without a baseline [`STANDARD_TRUST`] is what to write then. Which services send
+/// their source when they assume a role is not known here, so `trust-confused-deputy` cannot be put right.
 ///
 /// # Errors
 ///
@@ -49,8 +49,8 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        violations(index, statement, document, &Together::default(), context)
+    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>, beside: &Beside<'_>| {
+        violations(index, statement, document, beside, context)
     };
     let advice = |service: &str| {
         let service = quoted(service);
@@ -62,6 +62,8 @@ pub fn narrow(
     PrincipalPolicy {
         kind: Kind::Trust,
         judge: &|document| judge(document, context),
+        context,
+        unguessable: UNGUESSABLE,
         violations: &violations,
         // Whether certain addresses are public hangs on the other statements, which are not asked here.
         is_same: |named, found| {
@@ -79,7 +81,7 @@ fn violations(
     index: usize,
     statement: &Statement<'_>,
     document: &Document<'_>,
-    together: &Together<'_>,
+    beside: &Beside<'_>,
     context: &Context,
 ) -> Vec<Violation> {
     if statement.effect == Effect::Deny || !lets_in(statement) {
@@ -90,8 +92,9 @@ fn violations(
         external_severity: Severity::High,
         organization: FindingId::TrustOrganization,
         deputy: FindingId::TrustConfusedDeputy,
+        deputy_severity: Severity::Low,
     };
-    let limits = together.limits(statement, document);
+    let limits = beside.limits(statement, document);
     let principals = EffectivePrincipals::new(context, context.account, limits, rules);
     let void = match conditions::never_sent(statement, Some("sts")) {
         Some(key) => Some(format!("STS never sends `{}`, which the conditions ask for", quoted(key))),
@@ -109,7 +112,7 @@ fn violations(
     };
     let named = principal::each(named);
     let alone = named.len() == 1;
-    let claims = Claims::read(statement, document);
+    let claims = Claims::read(statement, document, beside);
     named
         .into_iter()
         .filter_map(|(place, text, who)| {

@@ -2,13 +2,14 @@
 
 GET  /_warden/caller?key=AKIA...      the principal behind an access key, as CloudTrail's userIdentity needs it
 POST /_warden/session?role=&name=     credentials of a session of a role, whatever its trust policy says
-GET  /_warden/busy                    how many invocations are running
+GET  /_warden/busy                    how many invocations are running, or to come
+GET  /_warden/waiting?within=         how many messages start functions within so many seconds
 GET  /_warden/process?trace=          the pid of the bootstrap serving that trace
 POST /_warden/kill?trace=&function=   kills the bootstraps serving that trace, or running that function
 GET  /_warden/admits?resource=&action=&source=    does the resource's policy let EventBridge do that for that rule
 POST /_warden/set?name=number&...      sets what `settings.py` has
 POST /_warden/refuse_public?on=       whether policies of functions that let the public in are refused from now on
-GET  /_warden/permits?function=&action=&resource= may the function's role do that
+POST /_warden/given_up                sends what a function failed on for good where it has it sent; who took it
 """
 
 import json
@@ -22,7 +23,9 @@ from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import iam, lambda_svc, sts
 
+import async_failures
 import function_policy
+import queues
 import service_principals
 import settings
 import tracing
@@ -38,6 +41,7 @@ def beside(app):
             await app(scope, receive, send)
             return
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        query |= json.loads(await _body(receive) or b"{}")
         answer = ANSWERS.get(scope["path"].removeprefix("/_warden/"))
         body = json.dumps(answer(**query) if answer else None).encode()
         await send({"type": "http.response.start", "status": 200 if answer else 404,
@@ -45,6 +49,16 @@ def beside(app):
         await send({"type": "http.response.body", "body": body})
 
     return both
+
+
+async def _body(receive):
+    """All of a request's body."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def _role(name):
@@ -85,8 +99,8 @@ def session(role, name):
 
 
 def busy():
-    """The number of invocations that are running now."""
-    return lambda_svc.executions_in_flight()[0]
+    """The number of invocations that are running now, and of events that Lambda has taken and is not done with."""
+    return lambda_svc.executions_in_flight()[0] + async_failures.under_way()
 
 
 def _bootstraps(trace=None, function=None):
@@ -123,37 +137,5 @@ def refuse_public(on):
     function_policy.refuses_public = on == "true"
 
 
-def permits(function, action, resource):
-    """Whether the role of a function (an ARN) may do that: Lambda parks failures with it. A customer's key that the
-    resource is encrypted with is used by the role too
-    (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
-    region = function.split(":")[3]
-    with request_scope(ACCOUNT, region):
-        record, config, _ = lambda_svc._get_func_record_for_ref(function)
-        if record is None:
-            return False
-        role = config["Role"].rsplit("/", 1)[-1]
-        kind = resource.split(":")[2]
-        asked = [(kind, action, resource)]
-        key = service_principals.key_of(kind, resource)
-        if key is not None:
-            asked += [("kms", use, key["Arn"]) for use in ("kms:GenerateDataKey", "kms:Decrypt")]
-        return all(_permitted(role, config["FunctionName"], region, *one) for one in asked)
-
-
-def _permitted(role, name, region, service, action, resource):
-    context = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}", principal_type="AssumedRole",
-        principal_account=ACCOUNT, action=action, resource_arn=resource, region=region)
-    policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
-    limits = iam_evaluator._permissions_boundary(iam._roles, role, ACCOUNT)
-    verdict = iam_evaluator.evaluate(context, policies, *limits)
-    found = iam_evaluator._resource_policy(service, resource)
-    if found is not None:
-        verdict = iam_evaluator.combine_resource_policy(
-            verdict, context, *found, required=service in iam_evaluator._POLICY_REQUIRED, limits=limits)
-    return verdict.decision == "Allow"
-
-
-ANSWERS = {"caller": caller, "session": session, "busy": busy, "process": process, "kill": kill, "admits": admits, "permits": permits,
-           "refuse_public": refuse_public, "set": settings.put}
+ANSWERS = {"caller": caller, "session": session, "busy": busy, "waiting": queues.waiting, "process": process, "kill": kill,
+           "admits": admits, "given_up": async_failures.given_up, "refuse_public": refuse_public, "set": settings.put}

@@ -11,19 +11,22 @@ from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import error_response_json, get_region, json_response
-from ministack.services import eventbridge, iam, lambda_svc, sts, tagging
+from ministack.services import cloudwatch_logs, eventbridge, iam, lambda_svc, sts, tagging
 
+import async_failures
+import concurrency
 import context_keys
 import dropped_properties
 import environment_keys
 import function_policy
 import function_updates
 import iam_lag
+import iam_pages
 import managed_instances
 import principals
+import queues
 import secret_policies
 import secret_versions
-import settings
 import stacks
 import tracing
 
@@ -35,7 +38,6 @@ def apply():
     resource_tags_of_qualified_functions()
     condition_keys()
     tags_of_get_function()
-    unreserved_concurrency()
     tags_on_creation()
     pass_role()
     principal_arn_of_a_session()
@@ -51,20 +53,25 @@ def apply():
     code_signing()
     put_events_delivers_nothing()
     rules_with_targets()
+    pages_of_logs()
     policies_of_buses()
     bootstrap_environment()
     environment_keys.apply()
     principals.apply()
     function_policy.apply()
     managed_instances.apply()
+    concurrency.apply()
     secret_policies.principals_exist()
     secret_versions.apply()
     stacks.apply()
     dropped_properties.apply()
     tracing.apply()
+    async_failures.apply()
+    queues.apply()
     context_keys.apply()
     lambda_requests()
     function_updates.apply()
+    iam_pages.apply()
     iam_lag.apply()
 
 
@@ -115,7 +122,9 @@ def _function_to_be_made(body, region, account_id):
 
 
 def resource_tags_of_qualified_functions():
-    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's."""
+    """aws:ResourceTag for a call that names a version or alias by ARN: the tags are the function's. (The service
+    authorization reference gives the key to the resource types `function alias` and `function version` too, which can
+    have no tags of their own.)"""
     find = tagging.resource_tags
 
     def tags(arn):
@@ -185,24 +194,6 @@ def tags_of_get_function():
         return json_response(found)
 
     lambda_svc._get_function = function
-
-
-def unreserved_concurrency():
-    """Lambda keeps some of the account's concurrency for functions that reserve none, and refuses what would take it."""
-    put = lambda_svc._put_function_concurrency
-
-    def reserve(name, data):
-        wanted = int(data.get("ReservedConcurrentExecutions") or 0)
-        others = sum(function.get("concurrency") or 0
-                     for other, function in lambda_svc._functions.items() if other != name)
-        if lambda_svc._ACCOUNT_CONCURRENCY_CAP - others - wanted < settings.unreserved_floor:
-            return lambda_svc.error_response_json(
-                "InvalidParameterValueException",
-                "Specified ReservedConcurrentExecutions for function decreases account's "
-                f"UnreservedConcurrentExecution below its minimum value of [{settings.unreserved_floor}].", 400)
-        return put(name, data)
-
-    lambda_svc._put_function_concurrency = reserve
 
 
 def tags_on_creation():
@@ -320,7 +311,7 @@ def tags_of_managed_policies():
 
 def policy_sizes():
     """The quotas on the size of policies, in characters that are no whitespace: 10,240 for all that stand in a role,
-    6,144 for a managed one."""
+    6,144 for a managed one, 2,048 for a trust policy (which AWS raises where it is asked to)."""
     put_in_role, create, add_version = (iam._IAM_HANDLERS[name] for name in
                                         ("PutRolePolicy", "CreatePolicy", "CreatePolicyVersion"))
 
@@ -342,7 +333,16 @@ def policy_sizes():
             return handler(params)
         return checked
 
+    def trusting(handler, field):
+        def checked(params):
+            if size(iam._p(params, field)) > 2048:
+                return iam._error(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
+            return handler(params)
+        return checked
+
     iam._IAM_HANDLERS.update(PutRolePolicy=put, CreatePolicy=managed(create), CreatePolicyVersion=managed(add_version))
+    for name, field in (("CreateRole", "AssumeRolePolicyDocument"), ("UpdateAssumeRolePolicy", "PolicyDocument")):
+        iam._IAM_HANDLERS[name] = trusting(iam._IAM_HANDLERS[name], field)
 
 
 def attached_policies_exist():
@@ -488,6 +488,31 @@ def rules_with_targets():
         return delete(data)
 
     eventbridge._delete_rule = deleted
+
+
+def pages_of_logs():
+    """FilterLogEvents answers page by page, and a page may be empty while another one follows ("This operation can return
+    empty results while there are more log events available through the token": its API reference). MiniStack gives ten
+    thousand events and leaves the rest out."""
+    answer = cloudwatch_logs._filter_log_events
+    page = 50
+
+    def filtered(data):
+        token = data.get("nextToken")
+        whole = answer(data)
+        if whole[0] != 200:
+            return whole
+        body = json.loads(whole[2])
+        events = body["events"]
+        if token is None and events:
+            return json_response({**body, "events": [], "nextToken": "0"})
+        start = int(token or 0)
+        body["events"] = events[start:start + page]
+        if start + page < len(events):
+            body["nextToken"] = str(start + page)
+        return json_response(body)
+
+    cloudwatch_logs._filter_log_events = filtered
 
 
 def policies_of_buses():

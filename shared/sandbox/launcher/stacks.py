@@ -17,6 +17,7 @@ def apply():
     taken_names()
     protected_tables()
     topics()
+    policies_of_buses()
     code_that_is_not_there()
     failed_creations()
 
@@ -120,6 +121,43 @@ def topics():
         return answer
 
     handler["create"], handler["update"] = created, updated
+
+
+def policies_of_buses():
+    """AWS::Events::EventBusPolicy with a Statement, which MiniStack does not know. Each is one statement of the bus's
+    policy, under its StatementId; a bus that is not there, or a statement that is none, is refused."""
+
+    def statement(props):
+        bus, statement = props["EventBusName"], props["Statement"]
+        if bus not in eventbridge._event_buses:
+            raise ValueError(f"Event bus {bus} does not exist. (HandlerErrorCode: NotFound)")
+        missing = sorted({"Effect", "Principal", "Action", "Resource"} - statement.keys())
+        own = eventbridge._event_buses[bus]["Arn"]
+        if missing or statement["Resource"] not in (own, [own]):
+            raise ValueError(f"Policy is not valid: {', '.join(missing) or 'its resource is not the bus'}. "
+                             "(HandlerErrorCode: InvalidRequest)")
+        return bus, {"Sid": props["StatementId"], **statement}
+
+    def create(logical_id, props, stack_name):
+        bus, made = statement(props)
+        policy = eventbridge._event_bus_policies.get(bus) or {"Version": "2012-10-17", "Statement": []}
+        others = [other for other in policy["Statement"] if other.get("Sid") != made["Sid"]]
+        eventbridge._event_bus_policies[bus] = {**policy, "Statement": [*others, made]}
+        return f"{bus}|{made['Sid']}", {}
+
+    def update(physical_id, old_props, new_props, stack_name=None):
+        delete(physical_id, old_props)
+        return create(None, new_props, stack_name)
+
+    def delete(physical_id, props):
+        bus, _, sid = physical_id.partition("|")
+        policy = eventbridge._event_bus_policies.get(bus)
+        if policy:
+            left = [other for other in policy["Statement"] if other.get("Sid") != sid]
+            eventbridge._event_bus_policies[bus] = {**policy, "Statement": left}
+
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
+        "create": create, "update": update, "delete": delete}
 
 
 NO_SUCH_KEY = ("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: "

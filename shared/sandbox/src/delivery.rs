@@ -6,16 +6,10 @@ use hyper::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    SandboxError,
-    call::Invocation,
-    event::{Event, uuid},
-    trail::Inner,
-    upstream::{Answer, Upstream},
-};
+use crate::{SandboxError, call::Invocation, event::Event, trail::Inner, upstream::Upstream};
 
-/// How often a target that cannot be reached is tried before the event goes to the dead-letter queue. EventBridge
-/// tries for a day; a test need not.
+/// How often a target that cannot be reached is tried before the event goes to the dead-letter queue, and a function that
+/// cannot be run before the event is too old. EventBridge tries for a day and Lambda for six hours; a test need not.
 const TARGET_ATTEMPTS: u32 = 3;
 
 /// How one attempt ended.
@@ -26,11 +20,15 @@ pub enum Outcome {
     Done,
     /// The function answered with an error: Lambda tries again.
     FunctionError(String),
-    /// EventBridge could not hand it over: it tries again.
+    /// Lambda took the event and could not run the function, for want of concurrency or through a fault of its own: it
+    /// tries again until the event is too old.
+    NotRun(String),
+    /// EventBridge could not hand it over: it tries again, unless a permission or the target is missing.
     NotDelivered(String),
-    /// It went where failures go: an on-failure destination or a dead-letter queue, by ARN.
+    /// It went where failures go: an on-failure destination or a dead-letter queue, by ARN. Where a function has both,
+    /// there is one of these for each.
     GivenUp {
-        /// Where it went; none when nobody asked for failures.
+        /// Where it went; none when nobody asked for failures, or nobody took this one.
         to: Option<String>,
     },
 }
@@ -125,157 +123,198 @@ pub(crate) async fn parcels(upstream: &Upstream, bus: &str, event: &Event) -> Re
     }
 }
 
+/// Where an attempt failed.
+enum Failed {
+    /// EventBridge may try the target again.
+    Target(String),
+    /// A permission or the target is missing: EventBridge gives up at once
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>).
+    ForGood(String),
+    /// The function ran and failed; its answer.
+    Function(Value),
+    /// Lambda did not run the function.
+    NotRun(String),
+}
+
+/// Why Lambda gives an event up, in the words of its invocation record.
+#[derive(Clone, Copy)]
+enum Condition {
+    /// The function failed as often as it may.
+    RetriesExhausted,
+    /// The function could not be run for too long.
+    EventAgeExceeded,
+    /// The function is given no concurrency at all, for which Lambda waits not at all
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>; the name is LocalStack's, whose tests are
+    /// validated against AWS).
+    ZeroReservedConcurrency,
+}
+
+impl Condition {
+    fn name(self) -> &'static str {
+        match self {
+            Condition::RetriesExhausted => "RetriesExhausted",
+            Condition::EventAgeExceeded => "EventAgeExceeded",
+            Condition::ZeroReservedConcurrency => "ZeroReservedConcurrency",
+        }
+    }
+}
+
 impl Inner {
     /// Brings a parcel to its target, trying again as EventBridge and Lambda do.
     pub(crate) async fn deliver(&self, parcel: Parcel) {
         let mut attempt = 0;
         let mut unreached = 0;
+        let mut not_run = 0;
         let mut failed = 0;
         loop {
             attempt += 1;
             let started = self.clock();
             let invocation = (parcel.service() == "lambda").then(Invocation::new);
-            let (outcome, answer) = match self.hand_over(&parcel, invocation.as_ref()).await {
-                Ok((outcome, answer)) => (outcome, answer),
-                Err(error) => (Outcome::NotDelivered(error.to_string()), None),
+            let ended = self.hand_over(&parcel, invocation.as_ref()).await;
+            let outcome = match &ended {
+                Ok(()) => Outcome::Done,
+                Err(Failed::Target(reason) | Failed::ForGood(reason)) => Outcome::NotDelivered(reason.clone()),
+                Err(Failed::Function(answer)) => Outcome::FunctionError(answer.to_string()),
+                Err(Failed::NotRun(reason)) => Outcome::NotRun(reason.clone()),
             };
-            self.note(&parcel, attempt, outcome.clone(), invocation, started);
-            let given_up = match outcome {
-                Outcome::Done | Outcome::GivenUp { .. } => return,
-                Outcome::FunctionError(_) => {
-                    failed += 1;
-                    self.after_function_error(&parcel, failed, answer).await
-                }
-                Outcome::NotDelivered(reason) => {
+            self.note(&parcel, attempt, outcome, invocation, started);
+            let given_up = match ended {
+                Ok(()) => return,
+                Err(Failed::ForGood(reason)) => Some(self.dead_letter(&parcel, &reason).await),
+                Err(Failed::Target(reason)) => {
                     unreached += 1;
                     let most = parcel.target["RetryPolicy"]["MaximumRetryAttempts"].as_u64().unwrap_or(185);
-                    if unreached < TARGET_ATTEMPTS && u64::from(unreached) <= most {
-                        None
-                    } else {
-                        Some(self.dead_letter(&parcel, &reason).await)
+                    match unreached < TARGET_ATTEMPTS && u64::from(unreached) <= most {
+                        true => None,
+                        false => Some(self.dead_letter(&parcel, &reason).await),
+                    }
+                }
+                Err(Failed::Function(answer)) => {
+                    failed += 1;
+                    match failed <= self.retries(&parcel).await {
+                        true => None,
+                        false => Some(self.given_up(&parcel, Condition::RetriesExhausted, failed, answer).await),
+                    }
+                }
+                Err(Failed::NotRun(_)) if self.has_no_concurrency(&parcel).await => {
+                    Some(self.given_up(&parcel, Condition::ZeroReservedConcurrency, failed, Value::Null).await)
+                }
+                Err(Failed::NotRun(_)) => {
+                    not_run += 1;
+                    match not_run < TARGET_ATTEMPTS {
+                        true => None,
+                        false => {
+                            let count = failed + u64::from(not_run);
+                            Some(self.given_up(&parcel, Condition::EventAgeExceeded, count, Value::Null).await)
+                        }
                     }
                 }
             };
-            if let Some(to) = given_up {
-                let started = self.clock();
-                self.note(&parcel, attempt, Outcome::GivenUp { to }, None, started);
+            if let Some(places) = given_up {
+                let places = if places.is_empty() { vec![None] } else { places.into_iter().map(Some).collect() };
+                for to in places {
+                    let started = self.clock();
+                    self.note(&parcel, attempt, Outcome::GivenUp { to }, None, started);
+                }
                 return;
             }
             tokio::time::sleep(self.retry_delay).await;
         }
     }
 
-    async fn hand_over(
-        &self,
-        parcel: &Parcel,
-        invocation: Option<&Invocation>,
-    ) -> Result<(Outcome, Option<Answer>), SandboxError> {
+    async fn hand_over(&self, parcel: &Parcel, invocation: Option<&Invocation>) -> Result<(), Failed> {
         let (arn, payload) = (parcel.arn(), parcel.payload().to_string());
+        let failed = |error: SandboxError| Failed::Target(error.to_string());
         match (parcel.service(), invocation) {
             ("lambda", Some(invocation)) => {
                 self.admitted(parcel, arn, "lambda:InvokeFunction").await?;
-                let answer = self.upstream.invoke(arn, invocation, payload).await?;
+                let answer = self.upstream.invoke(arn, invocation, payload).await.map_err(failed)?;
                 let error = answer.headers().contains_key("x-amz-function-error");
-                let text = || String::from_utf8_lossy(answer.body()).into_owned();
-                let outcome = match (answer.status().as_u16(), error) {
-                    (200, false) => Outcome::Done,
-                    (200, true) => Outcome::FunctionError(text()),
-                    _ => Outcome::NotDelivered(format!("{} {}", answer.status(), text())),
-                };
-                return Ok((outcome, Some(answer)));
+                let text = String::from_utf8_lossy(answer.body()).into_owned();
+                match (answer.status().as_u16(), error) {
+                    (200, false) => Ok(()),
+                    (200, true) => Err(Failed::Function(serde_json::from_str(&text).unwrap_or_else(|_| text.into()))),
+                    (404, _) => Err(Failed::ForGood(text)),
+                    // EventBridge hands the event to Lambda's own queue, which takes it all the same.
+                    (429 | 500.., _) => Err(Failed::NotRun(format!("{} {text}", answer.status()))),
+                    _ => Err(Failed::Target(format!("{} {text}", answer.status()))),
+                }
             }
             ("sqs", _) => {
                 self.admitted(parcel, arn, "sqs:SendMessage").await?;
-                self.upstream.enqueue(arn, &payload, &[]).await?;
+                self.upstream.enqueue(arn, &payload, &[]).await.map_err(failed)
             }
             ("sns", _) => {
                 self.admitted(parcel, arn, "sns:Publish").await?;
-                self.upstream.publish(arn, &payload).await?;
+                self.upstream.publish(arn, &payload).await.map_err(failed)
             }
             ("logs", _) => {
                 self.admitted(parcel, arn, "logs:PutLogEvents").await?;
-                self.upstream.write_log(arn, &payload).await?;
+                self.upstream.write_log(arn, &payload).await.map_err(failed)
             }
-            _ => return Ok((Outcome::NotDelivered(format!("the sandbox does not deliver to {arn}")), None)),
+            _ => Err(Failed::ForGood(format!("the sandbox does not deliver to {arn}"))),
         }
-        Ok((Outcome::Done, None))
     }
 
     /// Refuses what the resource's own policy does not let EventBridge do for the rule.
-    async fn admitted(&self, parcel: &Parcel, resource: &str, action: &str) -> Result<(), SandboxError> {
+    async fn admitted(&self, parcel: &Parcel, resource: &str, action: &str) -> Result<(), Failed> {
         let input = [("resource", resource), ("action", action), ("source", parcel.rule_arn.as_str())];
-        if self.upstream.control("admits", &input).await? == true {
-            return Ok(());
+        match self.upstream.control("admits", &input).await {
+            Ok(admits) if admits == true => Ok(()),
+            Ok(_) => Err(Failed::ForGood(format!(
+                "no statement of {resource} lets events.amazonaws.com do {action} for {}",
+                parcel.rule_arn
+            ))),
+            Err(error) => Err(Failed::Target(error.to_string())),
         }
-        let detail = format!("no statement of {resource} lets events.amazonaws.com do that for {}", parcel.rule_arn);
-        Err(SandboxError::Account { what: action.to_owned(), detail })
     }
 
-    /// Where a function's event goes after that many errors: nowhere yet (None), or to its destination for failures.
-    async fn after_function_error(
-        &self,
-        parcel: &Parcel,
-        failed: u64,
-        answer: Option<Answer>,
-    ) -> Option<Option<String>> {
-        let path = format!("/2019-09-25/functions/{}/event-invoke-config", parcel.arn());
+    /// A setting of the function that a parcel goes to; null where there is none.
+    async fn setting(&self, parcel: &Parcel, date: &str, name: &str) -> Value {
+        let path = format!("/{date}/functions/{}/{name}", parcel.arn());
         let scope = ("lambda", parcel.event.region.as_str());
-        let config: Value = match self.upstream.root(Method::GET, scope, &path, &[], "").await {
+        match self.upstream.root(Method::GET, scope, &path, &[], "").await {
             Ok(answer) if answer.status().is_success() => serde_json::from_slice(answer.body()).unwrap_or_default(),
             _ => Value::Null,
-        };
-        // Lambda's default: twice more.
-        if failed <= config["MaximumRetryAttempts"].as_u64().unwrap_or(2) {
-            return None;
         }
-        let Some(destination) = config["DestinationConfig"]["OnFailure"]["Destination"].as_str() else {
-            return Some(None);
-        };
-        // The invocation record (Lambda developer guide, "Capturing records of Lambda asynchronous invocations").
-        let response = answer.and_then(|answer| serde_json::from_slice::<Value>(answer.body()).ok());
-        let record = json!({
-            "version": "1.0",
-            "timestamp": jiff::Timestamp::now().to_string(),
-            "requestContext": {
-                "requestId": uuid(),
-                "functionArn": format!("{}:$LATEST", parcel.arn()),
-                "condition": "RetriesExhausted",
-                "approximateInvokeCount": failed,
-            },
-            "requestPayload": parcel.payload(),
-            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-            "responsePayload": response,
+    }
+
+    /// How often Lambda tries a function again that fails.
+    async fn retries(&self, parcel: &Parcel) -> u64 {
+        self.setting(parcel, "2019-09-25", "event-invoke-config").await["MaximumRetryAttempts"].as_u64().unwrap_or(2)
+    }
+
+    async fn has_no_concurrency(&self, parcel: &Parcel) -> bool {
+        self.setting(parcel, "2019-09-30", "concurrency").await["ReservedConcurrentExecutions"] == 0
+    }
+
+    /// Sends an event that Lambda gives up where the function has its failures sent: who took it.
+    async fn given_up(&self, parcel: &Parcel, condition: Condition, count: u64, response: Value) -> Vec<String> {
+        let input = json!({
+            "function": parcel.arn(),
+            "event": parcel.payload(),
+            "condition": condition.name(),
+            "count": count,
+            "response": response,
         });
-        let sent = self.park(parcel.arn(), destination, &record.to_string()).await;
-        Some(sent.is_ok().then(|| destination.to_owned()))
+        let sent = self.upstream.tell("given_up", &input).await.unwrap_or_default();
+        serde_json::from_value(sent).unwrap_or_default()
     }
 
-    /// Sends the record of a failure where the function's configuration says, if the function's role may.
-    async fn park(&self, function: &str, destination: &str, record: &str) -> Result<(), SandboxError> {
-        let queue = destination.split(':').nth(2) == Some("sqs");
-        let action = if queue { "sqs:SendMessage" } else { "sns:Publish" };
-        let input = [("function", function), ("action", action), ("resource", destination)];
-        if self.upstream.control("permits", &input).await? != true {
-            let detail = format!("the role of {function} may not do that to {destination}");
-            return Err(SandboxError::Account { what: action.to_owned(), detail });
-        }
-        match queue {
-            true => self.upstream.enqueue(destination, record, &[]).await,
-            false => self.upstream.publish(destination, record).await,
-        }
-    }
-
-    async fn dead_letter(&self, parcel: &Parcel, reason: &str) -> Option<String> {
-        let queue = parcel.target["DeadLetterConfig"]["Arn"].as_str()?;
+    /// Sends an event that EventBridge gives up to the dead-letter queue of the rule's target: the queue that took it.
+    async fn dead_letter(&self, parcel: &Parcel, reason: &str) -> Vec<String> {
+        let Some(queue) = parcel.target["DeadLetterConfig"]["Arn"].as_str() else { return Vec::new() };
         let attributes = [
             ("RULE_ARN", parcel.rule_arn.as_str()),
             ("TARGET_ARN", parcel.arn()),
             ("ERROR_CODE", "SDK_CLIENT_ERROR"),
             ("ERROR_MESSAGE", reason),
         ];
-        self.admitted(parcel, queue, "sqs:SendMessage").await.ok()?;
+        if self.admitted(parcel, queue, "sqs:SendMessage").await.is_err() {
+            return Vec::new();
+        }
         let sent = self.upstream.enqueue(queue, &parcel.event.body.to_string(), &attributes).await;
-        sent.is_ok().then(|| queue.to_owned())
+        sent.is_ok().then(|| queue.to_owned()).into_iter().collect()
     }
 
     fn note(&self, parcel: &Parcel, attempt: u32, outcome: Outcome, invocation: Option<Invocation>, started: Duration) {

@@ -119,6 +119,8 @@ impl Default for Options {
 /// `launcher/settings.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// How many environments the account may run at once.
+    AccountConcurrency(u32),
     /// How much of the account's concurrency Lambda keeps for functions that reserve none.
     UnreservedFloor(u32),
     /// For how many looks at a function, a read of its configuration or an update that is refused, an update of it is
@@ -126,6 +128,10 @@ pub enum Setting {
     UpdateLooks(u32),
     /// How many reads of a role or of a policy still show what it was before the last change.
     IamLag(u32),
+    /// How many more times each message of a queue that starts a function comes.
+    QueueCopies(u32),
+    /// How many a page of IAM's lists has at most.
+    IamPage(u32),
 }
 
 /// A running local account. Dropping it ends it.
@@ -247,9 +253,12 @@ impl Sandbox {
     /// When the account does not answer.
     pub async fn set(&self, setting: Setting) -> Result<(), SandboxError> {
         let (name, value) = match setting {
+            Setting::AccountConcurrency(value) => ("account_concurrency", value),
             Setting::UnreservedFloor(value) => ("unreserved_floor", value),
             Setting::UpdateLooks(value) => ("update_looks", value),
             Setting::IamLag(value) => ("iam_lag", value),
+            Setting::QueueCopies(value) => ("queue_copies", value),
+            Setting::IamPage(value) => ("iam_page", value),
         };
         self.upstream.control("set", &[(name, &value.to_string())]).await.map(drop)
     }
@@ -308,10 +317,15 @@ impl Sandbox {
     /// # Errors
     /// When there is no such group.
     pub async fn log_lines(&self, group: &str) -> Result<Vec<String>, SandboxError> {
-        let input = json!({ "logGroupName": group, "limit": 10_000 });
-        let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
-        let events = found["events"].as_array().into_iter().flatten();
-        Ok(events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect())
+        let mut input = json!({ "logGroupName": group, "limit": 10_000 });
+        let mut lines = Vec::new();
+        loop {
+            let found = self.upstream.json(("logs", self.region()), "Logs_20140328.FilterLogEvents", &input).await?;
+            let events = found["events"].as_array().into_iter().flatten();
+            lines.extend(events.filter_map(|event| event["message"].as_str().map(str::to_owned)));
+            let Some(token) = found["nextToken"].as_str() else { return Ok(lines) };
+            input["nextToken"] = token.into();
+        }
     }
 
     /// Ends the account and waits until all its processes are gone.

@@ -50,11 +50,14 @@ impl Operation {
             .skip(1)
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
             .collect();
+        let lists = form(head.uri.query().unwrap_or_default().as_bytes()).iter().any(|(name, _)| name == "List");
         for Route(method, pattern, name, suffix) in LAMBDA {
             if head.method.as_str() == *method
                 && let Some(path) = matched(pattern, &segments)
             {
-                self.name = (*name).to_owned();
+                // One path for both: `?List=ALL` tells them apart.
+                let all = lists && *name == "GetProvisionedConcurrencyConfig";
+                self.name = if all { "ListProvisionedConcurrencyConfigs" } else { name }.to_owned();
                 self.suffix = suffix;
                 self.path = path;
                 return;
@@ -274,6 +277,10 @@ mod tests {
             ("AddLayerVersionPermission", "20181031"),
             &[("layerName", "l"), ("versionNumber", "3")],
         );
+        let provisioned = "/2019-09-30/functions/f/provisioned-concurrency";
+        let named = [("functionName", "f")];
+        check("GET", &format!("{provisioned}?List=ALL"), ("ListProvisionedConcurrencyConfigs", ""), &named);
+        check("GET", &format!("{provisioned}?Qualifier=live"), ("GetProvisionedConcurrencyConfig", ""), &named);
         check("GET", "/2015-03-31/functions/", ("ListFunctions", "20150331"), &[]);
         check("GET", "/2015-03-31/nothing", ("", ""), &[]);
     }

@@ -20,8 +20,10 @@ use crate::{ACCOUNT, Options, SandboxError};
 pub const DROPPED_PROPERTIES: &str = include_str!("../launcher/dropped.json");
 
 /// The launcher's modules, written into each sandbox's directory so that the binary needs no source tree.
-const LAUNCHER: [(&str, &str); 21] = [
+const LAUNCHER: [(&str, &str); 25] = [
     ("launcher.py", include_str!("../launcher/launcher.py")),
+    ("async_failures.py", include_str!("../launcher/async_failures.py")),
+    ("concurrency.py", include_str!("../launcher/concurrency.py")),
     ("condition_keys.txt", include_str!("../launcher/condition_keys.txt")),
     ("context_keys.py", include_str!("../launcher/context_keys.py")),
     ("control.py", include_str!("../launcher/control.py")),
@@ -32,6 +34,8 @@ const LAUNCHER: [(&str, &str); 21] = [
     ("environment_keys.py", include_str!("../launcher/environment_keys.py")),
     ("function_updates.py", include_str!("../launcher/function_updates.py")),
     ("iam_lag.py", include_str!("../launcher/iam_lag.py")),
+    ("iam_pages.py", include_str!("../launcher/iam_pages.py")),
+    ("queues.py", include_str!("../launcher/queues.py")),
     ("principals.py", include_str!("../launcher/principals.py")),
     ("settings.py", include_str!("../launcher/settings.py")),
     ("function_policy.py", include_str!("../launcher/function_policy.py")),

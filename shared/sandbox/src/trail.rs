@@ -24,6 +24,9 @@ use crate::{
     upstream::Upstream,
 };
 
+/// Within how many seconds a message has to start a function to be waited for.
+const WITHIN: &str = "60";
+
 /// What went through the proxy and what came of it. Cheap to clone; all clones see the same.
 #[derive(Clone, Debug)]
 pub struct Trail(Arc<Inner>);
@@ -193,7 +196,8 @@ impl Trail {
         });
     }
 
-    /// Waits until no event is being looked up or delivered and no function runs. Held deliveries do not count.
+    /// Waits until no event is being looked up or delivered, no message starts a function within a minute, and no
+    /// function runs. Held deliveries do not count.
     ///
     /// # Errors
     /// [`SandboxError::NotSettled`] after `timeout`, with what is still under way; [`SandboxError::Account`] when an
@@ -208,11 +212,15 @@ impl Trail {
             let mut under_way: Vec<String> = self.0.kept().under_way.values().cloned().collect();
             if under_way.is_empty() {
                 // Functions that MiniStack started by itself: schedules, queues, asynchronous Invoke.
-                let busy = self.0.upstream.control("busy", &[]).await?.as_u64().unwrap_or_default();
-                if busy == 0 && self.0.kept().under_way.is_empty() {
+                let count = async |question: &str, input: &[(&str, &str)]| {
+                    Ok::<_, SandboxError>(self.0.upstream.control(question, input).await?.as_u64().unwrap_or_default())
+                };
+                let waiting = count("waiting", &[("within", WITHIN)]).await?;
+                let busy = count("busy", &[]).await?;
+                if waiting == 0 && busy == 0 && self.0.kept().under_way.is_empty() {
                     return Ok(());
                 }
-                under_way.push(format!("{busy} running functions"));
+                under_way.push(format!("{busy} running functions, {waiting} messages that start functions"));
             }
             if tokio::time::Instant::now() >= deadline {
                 return Err(SandboxError::NotSettled { after: timeout, under_way });

@@ -110,6 +110,13 @@ impl Upstream {
         let answer = self.root(Method::GET, ("warden", "us-east-1"), &path, &[], "").await?;
         accepted(question, answer).and_then(|body| parsed(question, &body))
     }
+
+    /// The same with what is too long for a query.
+    pub(crate) async fn tell(&self, question: &str, input: &Value) -> Result<Value, SandboxError> {
+        let path = format!("/_warden/{question}");
+        let answer = self.root(Method::POST, ("warden", "us-east-1"), &path, &[], input.to_string()).await?;
+        accepted(question, answer).and_then(|body| parsed(question, &body))
+    }
 }
 
 fn accepted(what: &str, answer: Answer) -> Result<Bytes, SandboxError> {

@@ -7,7 +7,10 @@ use aws_lambda_events::{cloudwatch_events::cloudtrail::AWSAPICall, eventbridge::
 use aws_sdk_lambda::{
     error::ProvideErrorMetadata,
     primitives::Blob,
-    types::{Environment, FunctionCode, FunctionUrlAuthType, Runtime},
+    types::{
+        DeadLetterConfig, DestinationConfig, Environment, FunctionCode, FunctionUrlAuthType, InvocationType, OnFailure,
+        Runtime,
+    },
 };
 use serde_json::{Value, json};
 use warden_sandbox::{
@@ -229,6 +232,86 @@ async fn a_function_that_keeps_failing_ends_in_its_destination() {
     assert_eq!(messages[0]["requestContext"]["condition"], "RetriesExhausted");
     assert_eq!(messages[0]["requestContext"]["approximateInvokeCount"], 3);
     assert_eq!(messages[0]["requestPayload"]["detail"]["eventName"], "AddPermission20150331v2");
+}
+
+/// Lets the guest's role send to a queue, and the guest have its failures sent there.
+async fn with_dead_letters(account: &Account, queue: &str) {
+    let iam = aws_sdk_iam::Client::new(&account.sandbox.config());
+    let arn = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}");
+    let statement = json!({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let update = |arn: &str| {
+        let config = DeadLetterConfig::builder().target_arn(arn).build();
+        account.lambda.update_function_configuration().function_name("guest").dead_letter_config(config).send()
+    };
+    let refused = update(&arn).await.expect_err("the role may not send there");
+    assert_eq!(refused.code(), Some("InvalidParameterValueException"));
+    let put = iam.put_role_policy().role_name("guest").policy_name("dead-letters").policy_document(policy);
+    put.send().await.expect("a policy");
+    update(&arn).await.expect("a dead-letter queue");
+}
+
+#[tokio::test]
+async fn a_function_that_keeps_failing_sends_the_event_itself_to_its_dead_letter_queue() {
+    let account = Account::new().await;
+    with_dead_letters(&account, "closed").await;
+    let deny = Fault::Answer { status: 403, code: "AccessDeniedException".to_owned() };
+    account.sandbox.trail().faults().inject_next(CallMatch::operation("RemovePermission"), 3, deny);
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let given_up = |queue: &str| Outcome::GivenUp { to: Some(format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}")) };
+    let outcomes = account.outcomes();
+    assert_eq!(outcomes[3..], [given_up("failures"), given_up("closed")], "{outcomes:?}");
+    let (record, event) = (account.messages("failures").await.remove(0), account.messages("closed").await.remove(0));
+    assert_eq!(record["requestPayload"], event);
+    assert_eq!(event["detail"]["eventName"], "AddPermission20150331v2");
+}
+
+#[tokio::test]
+async fn a_function_without_concurrency_runs_never_and_its_events_go_where_failures_go() {
+    let account = Account::new().await;
+    let put = account.lambda.put_function_concurrency().function_name("guest").reserved_concurrent_executions(0);
+    put.send().await.expect("no concurrency");
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let failures = "arn:aws:sqs:us-east-1:111122223333:failures".to_owned();
+    let outcomes = account.outcomes();
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::NotRun(_), Outcome::GivenUp { to: Some(to) }] if *to == failures),
+        "{outcomes:?}"
+    );
+    let record = account.messages("failures").await.remove(0);
+    assert_eq!(record["requestContext"]["condition"], "ZeroReservedConcurrency");
+    assert_eq!(record["requestPayload"]["detail"]["eventName"], "AddPermission20150331v2");
+    assert_eq!(account.messages("undelivered").await, Vec::<Value>::new());
+}
+
+/// An asynchronous Invoke of somebody's, without EventBridge.
+#[tokio::test]
+async fn what_a_function_fails_on_goes_the_same_way_whoever_invoked_it() {
+    let account = Account::new().await;
+    with_dead_letters(&account, "closed").await;
+    let config = account.lambda.put_function_event_invoke_config().function_name("guest").maximum_retry_attempts(0);
+    let failures = "arn:aws:sqs:us-east-1:111122223333:failures";
+    let destination = OnFailure::builder().destination(failures).build();
+    let config = config.destination_config(DestinationConfig::builder().on_failure(destination).build());
+    config.send().await.expect("no retries");
+    let event = json!({"detail": {"requestParameters": {"functionName": "no name", "statementId": "everyone"}}});
+    let invoke = account.lambda.invoke().function_name("guest").invocation_type(InvocationType::Event);
+    invoke.payload(Blob::new(event.to_string())).send().await.expect("invoked");
+    account.sandbox.settle().await.expect("settled");
+    assert_eq!(account.messages("closed").await, std::slice::from_ref(&event));
+    assert_eq!(account.messages("failures").await[0]["requestPayload"], event);
+}
+
+#[tokio::test]
+async fn what_is_not_permitted_is_not_tried_again() {
+    let account = Account::new().await;
+    account.take_the_guests_permission().await;
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let outcomes = account.outcomes();
+    assert!(matches!(outcomes.as_slice(), [Outcome::NotDelivered(_), Outcome::GivenUp { .. }]), "{outcomes:?}");
 }
 
 #[tokio::test]

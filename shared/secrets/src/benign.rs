@@ -3,8 +3,8 @@
 use crate::{
     bigrams::is_wordlike,
     features::{Features, runs},
-    ids::{is_in_camel_case, is_logical, is_logical_in_stack, is_of_terraform, is_of_words},
-    words::{FILE_EXTENSIONS, TOP_LEVEL_DOMAINS},
+    ids::{is_in_camel_case, is_logical, is_logical_in_stack, is_of_terraform, is_of_words, is_scrambled},
+    words::{FILE_EXTENSIONS, THINGS, TOP_LEVEL_DOMAINS},
 };
 
 /// Whether the value is a number, a duration, a date, a version, a path, a file, a host, an address, a Region or the
@@ -298,6 +298,41 @@ pub(crate) fn is_generated_name(value: &str) -> bool {
                 && names.split('-').any(is_telling))
             || (named_by_program()
                 && names.split('-').all(|name| is_name(name) || is_part_of_place(name) || is_odd(name))))
+}
+
+/// Whether a name that CloudFormation might have made has nothing of its kind: there is no logical id in it, which begins
+/// with a capital with most people, and the suffix is none of Secrets Manager's: `prod-` and twelve characters.
+pub(crate) fn has_small_stem(value: &str) -> bool {
+    const OF_SECRETS_MANAGER: usize = 6;
+    is_generated_name(value)
+        && value.rsplit_once('-').is_some_and(|(names, suffix)| {
+            suffix.len() != OF_SECRETS_MANAGER && !names.bytes().any(|byte| byte.is_ascii_uppercase())
+        })
+}
+
+/// Whether such a name has no words in it for sure: letters that stand alone, digits within, or runs of letters that are
+/// no words for the most part.
+pub(crate) fn has_wordless_stem(value: &str) -> bool {
+    const FEWEST: usize = 4;
+    let Some((names, _)) = value.rsplit_once('-') else { return false };
+    // A secret that CloudFormation named has both suffixes.
+    let names = names.rsplit_once('-').filter(|_| is_generated_name(names)).map_or(names, |(names, _)| names);
+    let in_words = |name: &str| {
+        let bare = without_hash(name);
+        let is_thing = |run: &[u8]| THINGS.contains_lowercased(run) || run.eq_ignore_ascii_case(b"secret");
+        if bare.len() < name.len() || runs(bare.as_bytes()).any(is_thing) {
+            return true;
+        }
+        let lone = runs(bare.as_bytes()).any(|run| run.len() == 1 && run.iter().all(u8::is_ascii_alphabetic));
+        let (mut letters, mut wordlike) = (0, 0);
+        for run in runs(bare.as_bytes()).filter(|run| run.iter().all(u8::is_ascii_alphabetic)) {
+            letters += run.len();
+            wordlike += if run.len() >= FEWEST && is_wordlike(run) { run.len() } else { 0 };
+        }
+        !lone && letters >= FEWEST && wordlike * 10 >= letters * 7
+    };
+    is_generated_name(value)
+        && (!names.split('-').any(in_words) || names.split('-').map(without_hash).any(is_scrambled))
 }
 
 /// Words in a row, each with its capital, before a hash that may have been cut short, or words before a whole one:

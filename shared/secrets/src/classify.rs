@@ -1,7 +1,7 @@
 //! The layers in their order. The first that is decisive wins.
 
 use crate::{
-    benign::{is_generated_name, is_number, is_pattern},
+    benign::{has_small_stem, has_wordless_stem, is_generated_name, is_number, is_pattern},
     bigrams::is_wordlike,
     candidate::Candidate,
     features::{Features, is_uuid, runs},
@@ -12,7 +12,7 @@ use crate::{
     },
     known_public::is_known_public,
     name::{Name, Role},
-    persons::is_of_words_and_signs,
+    persons::{is_disguised_throughout, is_of_words_and_signs},
     placeholder::{is_built_upon, is_own, is_template, was_changed},
     structure::{self, Found},
     verdict::{Confidence, Kind, Verdict, surest},
@@ -174,7 +174,45 @@ fn looks_made(name: &Name, value: &Candidate<'_>) -> bool {
     strong
         && !name.apart
         && !name.distant
-        && (is_of_three_groups(value) || is_short_and_of_signs(value) || is_random_file(value))
+        && (is_of_three_groups(value)
+            || is_short_and_of_signs(value)
+            || is_random_file(value)
+            || is_scrambled_for_the_most(value)
+            || is_of_groups_without_words(value))
+}
+
+/// Sixteen characters of all classes, as very few services put them behind a name.
+fn is_long_suffix(suffix: &str) -> bool {
+    suffix.len() == 16 && is_mixed(suffix)
+}
+
+/// Half of it or more is in pieces that no word and no name has: `686s3bly.szy2q18z`, `ThsWhrDZoeUGSINO`.
+fn is_scrambled_for_the_most(value: &Candidate<'_>) -> bool {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 12..=128;
+    let pieces = || value.split(['-', '_', '.']);
+    let is_hexadecimal = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let scrambled: usize = pieces().filter(|piece| is_scrambled(piece) && !is_hexadecimal(piece)).map(str::len).sum();
+    LENGTHS.contains(&value.len())
+        && scrambled * 2 >= value.len()
+        && pieces().all(|piece| piece.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && !value.starts_with("0x")
+        && !value.is_benign()
+        && carries(value).is_none()
+}
+
+/// Three groups or more of one length, few of which could be words: `j61w-rcud-4hup-ygn1`, `GLRF-RSTX-PDJS-MLOV`.
+fn is_of_groups_without_words(value: &Candidate<'_>) -> bool {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 4..=8;
+    let groups = || value.split('-');
+    let length = groups().next().map_or(0, str::len);
+    let could_be_word = |group: &&str| group.bytes().all(|byte| byte.is_ascii_alphabetic()) && is_of_words(group);
+    let count = groups().count();
+    LENGTHS.contains(&length)
+        && count >= 3
+        && groups().all(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && groups().filter(could_be_word).count() * 2 <= count
+        && !is_number(value)
+        && !value.features().hexadecimal
 }
 
 /// Three groups of six letters, one of which is a capital and one a digit, not both in the last: as browsers make
@@ -345,13 +383,16 @@ fn password(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     if is_by_turns(value) {
         return high;
     }
-    if is_of_words_and_signs(value) {
+    if is_of_words_and_signs(value) || is_disguised_throughout(value) {
         return weaker;
     }
     let scattered = is_scattered(name, value);
     // Of so few words, what ends like a resource's name may be a password.
     let like_resource = is_generated_name(value) && words_in(value) < 2 && !names_a_thing(value);
     let benign = value.is_benign() && !like_resource && !is_scrambled_path(value);
+    if !scattered && benign && has_small_stem(value) {
+        return weaker;
+    }
     if !scattered && (benign || carries(value) == Some(Carries::InPath)) {
         return None;
     }
@@ -719,14 +760,24 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     }
     let scattered = is_scattered(name, value);
     let strong = !matches!(name.role, Role::Key | Role::Credential) && !name.apart;
-    if strong && (is_of_words_and_signs(value) || is_word_number_and_sign(value)) {
+    let thought_up = || {
+        is_of_words_and_signs(value)
+            || is_word_number_and_sign(value)
+            || (!value.is_benign() && is_disguised_throughout(value))
+    };
+    if strong && thought_up() {
         return graded(false);
     }
     if strong && is_by_turns(value) {
         return graded(!weak_name);
     }
     if !scattered && value.is_benign() {
-        return (strong && is_of_two_cases(value)).then(|| graded(false))?;
+        // What signs has its secret in its own variable; of another the secret's name may be random, but not its words.
+        let unnamed = || {
+            let by_itself = || value.matches('-').count() == 1 || value.rsplit('-').next().is_some_and(is_long_suffix);
+            has_wordless_stem(value) || (has_small_stem(value) && (signs_or_encrypts(name) || by_itself()))
+        };
+        return (strong && (is_of_two_cases(value) || (!name.distant && unnamed()))).then(|| graded(false))?;
     }
     if is_uuid(value) {
         let of_a_map = name.role == Role::Credential || (name.role == Role::Key && !of_provider);
@@ -759,7 +810,11 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
     match carries(value) {
         Some(Carries::InPath) => return None,
         Some(Carries::InName) if name.role == Role::Secret || names_another => return None,
-        Some(Carries::InKey) if names_another || name.has("cache") || value.contains('{') => return None,
+        Some(Carries::InKey)
+            if names_another || name.has("cache") || value.contains('{') || is_labelled_on_both_sides(value) =>
+        {
+            return None;
+        }
         Some(Carries::Hash) if names_another || name.has("cache") => return None,
         Some(Carries::ShortHash) if name.has("cache") => return None,
         Some(Carries::Hash | Carries::ShortHash)
@@ -819,6 +874,16 @@ fn key(name: &Name, value: &Candidate<'_>) -> Option<Verdict> {
         && features.length >= 10
         && (features.symbols > 0 || features.words <= 2);
     if made_up { graded(false) } else { None }
+}
+
+/// `tenant:4f3a2b1c0d9e8f7a6b5c4d3e:token`: an entry of a cache or a table, which no user and password look like.
+pub(crate) fn is_labelled_on_both_sides(value: &str) -> bool {
+    let is_label = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'));
+    let outer = value.split_once(':').zip(value.rsplit_once(':'));
+    value.matches(':').count() >= 2
+        && outer.is_some_and(|((first, _), (_, last))| {
+            !first.is_empty() && !last.is_empty() && is_label(first) && is_label(last)
+        })
 }
 
 /// Keys that are kept elsewhere and called by a name: in KMS, in a table, in a cache (`SIGNING_KEY`, `AUTH_TOKEN_KEY`).

@@ -1,6 +1,6 @@
 //! Secrets that a person thought up: words with digits and signs in them, which can be guessed.
 
-use crate::ids::is_of_words;
+use crate::{bigrams::is_wordlike, features::runs, ids::is_of_words};
 
 /// `C@ndle42!`, `Harbor@7193`, `Harbour#Kettle#12`, `copper_kettle_50!`: words, some letters of which may be digits or
 /// signs that look like them, with numbers and signs between them and behind. A sign, or a digit in a letter's place, is
@@ -50,6 +50,60 @@ fn reads(value: &str, separates: fn(char) -> bool) -> bool {
     in_words > 0 && in_words >= in_names && disguised && pieces().count() <= MOST_PIECES
 }
 
+/// `c0ba1t-0tt3r`, `5up3r5ecr3t!`, `M4rbl3Ke77le26`: words in which any letters may be digits or signs that look like
+/// them. Within one of them a digit stands for a letter, and all of them are words then.
+pub(crate) fn is_disguised_throughout(value: &str) -> bool {
+    const SHORTEST: usize = 6;
+    const LONGEST: usize = 40;
+    const MOST_DIGITS: usize = 4;
+    const SHORTEST_WORD: usize = 5;
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let as_letters = |piece: &str| -> Option<String> {
+        let plain: Option<String> = piece.chars().map(letter_of).collect();
+        plain.filter(|plain| {
+            let of_runs = runs(plain.as_bytes()).all(|run| run.len() >= 3);
+            of_runs && (is_of_words(plain) || (plain.len() < SHORTEST_WORD && is_wordlike(plain.as_bytes())))
+        })
+    };
+    if !(SHORTEST..=LONGEST).contains(&value.len()) || !value.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let unsigned = value.trim_end_matches(|letter: char| letter.is_ascii_punctuation());
+    let (mut longest, mut disguised) = (0, false);
+    for piece in unsigned.split(['-', '_', '.', ' ', '#']) {
+        let bare = piece.trim_end_matches(is_digit);
+        if piece.is_empty() || bare.is_empty() {
+            if piece.len() > MOST_DIGITS {
+                return false;
+            }
+            continue;
+        }
+        let counted = piece.len() - bare.len() <= MOST_DIGITS;
+        let Some((plain, read)) = as_letters(piece)
+            .map(|plain| (plain, piece))
+            .or_else(|| as_letters(bare).filter(|_| counted).map(|plain| (plain, bare)))
+        else {
+            return false;
+        };
+        longest = longest.max(plain.len());
+        disguised |= read.trim_end_matches(is_digit).contains(is_digit);
+    }
+    disguised && longest >= SHORTEST_WORD
+}
+
+/// The letter that a digit or a sign looks like.
+fn letter_of(letter: char) -> Option<char> {
+    match letter {
+        '0' => Some('o'),
+        '1' | '!' => Some('i'),
+        '3' => Some('e'),
+        '4' | '@' => Some('a'),
+        '5' | '$' => Some('s'),
+        '7' => Some('t'),
+        letter => letter.is_ascii_alphabetic().then_some(letter),
+    }
+}
+
 /// A word with letters in the place of the digits and signs that look like them. Nothing where other digits or signs are
 /// in it, or so many that it is hardly one.
 fn in_letters(word: &str) -> Option<String> {
@@ -60,15 +114,7 @@ fn in_letters(word: &str) -> Option<String> {
         .chars()
         .map(|letter| {
             others += usize::from(!letter.is_ascii_alphabetic());
-            match letter {
-                '0' => Some('o'),
-                '1' | '!' => Some('i'),
-                '3' => Some('e'),
-                '4' | '@' => Some('a'),
-                '5' | '$' => Some('s'),
-                '7' => Some('t'),
-                letter => letter.is_ascii_alphabetic().then_some(letter),
-            }
+            letter_of(letter)
         })
         .collect::<Option<_>>()?;
     // The hash behind a name has capitals.

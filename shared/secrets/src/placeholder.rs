@@ -73,6 +73,7 @@ pub(crate) fn is_template(value: &str) -> bool {
         || enclosed(value, '{', '}').is_some_and(is_label)
         || enclosed(value, '[', ']').is_some_and(is_label)
         || enclosed(value, '%', '%').is_some_and(is_label)
+        || enclosed(value, '@', '@').map(|inside| inside.trim_matches('@')).is_some_and(is_constant)
         || value.strip_prefix('$').is_some_and(is_variable)
         || is_named(value)
 }
@@ -179,6 +180,11 @@ fn is_label(text: &str) -> bool {
         && text
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, ' ' | '_' | '-' | '.' | '/' | '|'))
+}
+
+/// `DB_PASSWORD`
+fn is_constant(text: &str) -> bool {
+    is_label(text) && text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// `$DB_PASSWORD`, `$db_password`: not `$ecret!`, and nothing as short as `$x`.
@@ -350,17 +356,58 @@ pub(crate) fn is_built_upon(value: &str) -> bool {
     })
 }
 
-/// `mySuperLedgerKey`, `my_jwt_secret`: what somebody called his own in a hurry, and left so.
+/// `mySuperLedgerKey`, `my_jwt_secret`, `our-walnut-secret`, `supersecretpassword2`: what somebody called his own in a
+/// hurry, and left so. Nothing where only the words of every example are in it: `my-secret-key`, `mypassword`.
 pub(crate) fn is_own(value: &str) -> bool {
     const LONGEST: usize = 64;
-    let lower = value.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    const STARTS: &[&str] = &["my", "our", "super", "very", "avery", "thisis", "top", "the", "secret", "secure"];
+    const ENDS: &[&str] = &["secret", "key", "token", "password", "passwd", "pass", "pwd"];
+    const PURPOSES: &[&str] = &["super", "very", "jwt", "session", "cookie", "signing", "hmac", "secure"];
+    const OF_EXAMPLES: &[&str] = &[
+        "access",
+        "api",
+        "app",
+        "application",
+        "auth",
+        "aws",
+        "demo",
+        "dummy",
+        "example",
+        "fake",
+        "first",
+        "key",
+        "new",
+        "own",
+        "private",
+        "project",
+        "sample",
+        "secret",
+        "service",
+        "some",
+        "test",
+        "token",
+        "your",
+    ];
+    const SHORTEST_WORD: usize = 4;
     let of_words = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    value.len() <= LONGEST
-        && of_words
-        && lower.starts_with("my")
-        && has(&["secret", "key", "token", "password"])
-        && has(&["super", "very", "jwt", "session", "cookie", "signing", "hmac"])
+    if value.len() > LONGEST || !of_words {
+        return false;
+    }
+    let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let bare = plain.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let Some(rest) = STARTS.iter().find_map(|start| bare.strip_prefix(start)) else { return false };
+    let has = |words: &[&str]| words.iter().any(|word| rest.contains(word));
+    // `superpassword`, `mypassword7`
+    let is_password = rest.ends_with("password") || rest.ends_with("passwd");
+    let own_start = bare.starts_with("my") || bare.starts_with("our");
+    let changed = own_start == (bare.len() < plain.len());
+    // `my_walnut_secret`
+    let named = || {
+        let middle = ENDS.iter().find_map(|end| rest.strip_suffix(end)).unwrap_or_default();
+        own_start && middle.len() >= SHORTEST_WORD && !OF_EXAMPLES.iter().any(|word| middle.contains(word))
+    };
+    let said_so = ["thisis", "very", "avery"].iter().any(|start| bare.starts_with(start));
+    (has(ENDS) && (said_so || has(PURPOSES))) || (is_password && changed) || named()
 }
 
 fn says_so(value: &str) -> bool {

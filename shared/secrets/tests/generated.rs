@@ -146,6 +146,12 @@ fn a_random_secret_is_stripped() {
     );
 }
 
+/// Half of these are as short as ids or have the form of a name.
+#[test]
+fn a_random_secret_in_the_form_of_a_name_is_not_overlooked() {
+    check(include_str!("generated/doubtful.txt"), &Bounds { quiet: Some(hundredths(30)), ..Bounds::default() });
+}
+
 #[test]
 fn a_secret_within_a_structure_is_stripped() {
     check(

@@ -3,6 +3,7 @@
 
 use crate::{
     Found, NotJudged, Report, aws_managed,
+    concurrency::Concurrency,
     node::Node,
     policy::{self, Policy},
     unknown,
@@ -32,6 +33,8 @@ pub(crate) struct Deployment {
     pub(crate) layers: Vec<Policy>,
     /// Values in environments that end up readable.
     pub(crate) environments: Vec<Environment>,
+    /// How much of each function may run at once, by what names the function here.
+    pub(crate) concurrency: BTreeMap<String, Concurrency>,
     pub(crate) not_judged: Vec<NotJudged>,
     /// What AWS would not accept.
     pub(crate) errors: Vec<NotJudged>,
@@ -223,6 +226,11 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
     }
     for environment in &deployment.environments {
         judge.environment(environment);
+    }
+    for function in deployment.concurrency.values() {
+        let (findings, not_judged) = function.judge();
+        findings.into_iter().for_each(|finding| judge.push(finding, false));
+        judge.report.not_judged.extend(not_judged);
     }
     judge.report
 }

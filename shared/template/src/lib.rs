@@ -12,6 +12,7 @@
 
 mod aws_managed;
 mod cloudformation;
+mod concurrency;
 mod deployment;
 mod error;
 mod json;

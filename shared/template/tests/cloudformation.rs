@@ -254,9 +254,9 @@ fn a_finding_says_which_shape_it_is_in() {
     );
 }
 
-/// A template that is open to everybody where `condition` holds, with nine parameters and a condition for each.
-fn with_nine_conditions(condition: &str) -> String {
-    let names: Vec<String> = (0..9).map(|nth| format!("P{nth}")).collect();
+/// A template that is open to everybody where `condition` holds, with ten parameters and a condition for each.
+fn with_ten_conditions(condition: &str) -> String {
+    let names: Vec<String> = (0..10).map(|nth| format!("P{nth}")).collect();
     let parameters: String = names.iter().map(|name| format!("  {name}: {{Type: String, Default: a}}\n")).collect();
     let conditions: String = names.iter().map(|name| format!("  C{name}: !Equals [!Ref {name}, b]\n")).collect();
     let all: Vec<String> = names.iter().map(|name| format!("!Condition C{name}")).collect();
@@ -271,17 +271,17 @@ fn with_nine_conditions(condition: &str) -> String {
 #[test]
 fn too_many_shapes_are_varied_one_by_one_and_said() {
     check(
-        &with_nine_conditions("Any"),
+        &with_ten_conditions("Any"),
         &[
             "critical public-invoke Open",
-            "? Conditions more than 256 shapes of the template: each parameter was varied by itself, not all together",
+            "? Conditions more than 512 shapes of the template: each parameter was varied by itself, not all together",
         ],
     );
 }
 
 #[test]
 fn conditions_that_no_judged_resource_asks_for_make_no_shapes() {
-    check(&with_nine_conditions("CP7"), &["critical public-invoke Open"]);
+    check(&with_ten_conditions("CP7"), &["critical public-invoke Open"]);
 }
 
 #[test]
@@ -1328,4 +1328,58 @@ fn a_parameter_that_takes_an_arn_alone_is_no_secret() {
         assert_eq!(found.len(), 1, "{free}");
         assert_eq!(found[0].finding.severity, Severity::Medium, "{free}");
     }
+}
+
+/// What the cap is stands in the function's own tag; without one there is nothing to say of what is reserved.
+#[test]
+fn a_functions_concurrency_is_judged_by_the_cap_in_its_tag() {
+    let check = |properties: &str, rest: &str, expected: &[&str]| {
+        let parameters = "Parameters: {Many: {Type: Number}}";
+        let function = format!("  Pay: {{Type: AWS::Lambda::Function, Properties: {{{properties}}}}}");
+        check(&format!("{parameters}\nResources:\n{function}\n{rest}"), expected);
+    };
+    let capped = |properties: &str| {
+        let more = if properties.is_empty() { String::new() } else { format!(", {properties}") };
+        format!("Tags: [{{Key: 'warden:max-concurrency', Value: '10'}}]{more}")
+    };
+    check("", "", &[]);
+    check("ReservedConcurrentExecutions: 500", "", &[]);
+    let unbounded = "high unbounded-concurrency Pay.ReservedConcurrentExecutions";
+    check(&capped(""), "", &[unbounded]);
+    check(&capped("ReservedConcurrentExecutions: 10"), "", &[]);
+    check(&capped("ReservedConcurrentExecutions: 0"), "", &[]);
+    let above = "high concurrency-above-cap Pay.ReservedConcurrentExecutions";
+    check(&capped("ReservedConcurrentExecutions: 11"), "", &[above]);
+    let later = "? Pay.ReservedConcurrentExecutions known only at deployment";
+    check(&capped("ReservedConcurrentExecutions: !Ref Many"), "", &[later]);
+    check(&capped("CapacityProviderConfig: {}"), "", &[]);
+    check("RecursiveLoop: Terminate", "", &[]);
+    check("RecursiveLoop: Allow", "", &["high recursion-allowed Pay.RecursiveLoop"]);
+    let versions = "  One: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref Pay, ProvisionedConcurrencyConfig: \
+                    {ProvisionedConcurrentExecutions: 6}}}\n  Live: {Type: AWS::Lambda::Alias, Properties: {Name: live, \
+                    FunctionName: !GetAtt Pay.Arn, ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 5}}}\n";
+    let provisioned = [
+        "medium provisioned-above-cap One.ProvisionedConcurrencyConfig",
+        "medium provisioned-above-cap Live.ProvisionedConcurrencyConfig",
+    ];
+    check(&capped("ReservedConcurrentExecutions: 10"), versions, &provisioned);
+    check("", versions, &[]);
+}
+
+#[test]
+fn the_concurrency_of_a_function_of_sam_is_judged_with_what_globals_says() {
+    let check = |global: &str, properties: &str, expected: &[&str]| {
+        let function = format!("  Pay: {{Type: AWS::Serverless::Function, Properties: {{{properties}}}}}");
+        let template = format!("Globals: {{Function: {{{global}}}}}\nResources:\n{function}\n");
+        let found: Vec<String> = said(&template).into_iter().filter(|line| !line.starts_with('?')).collect();
+        assert_eq!(found, expected, "{template}");
+    };
+    let capped = "Tags: {'warden:max-concurrency': '10'}";
+    check(capped, "", &["high unbounded-concurrency Pay.ReservedConcurrentExecutions"]);
+    check(capped, "ReservedConcurrentExecutions: 10", &[]);
+    check("ReservedConcurrentExecutions: 20", capped, &["high concurrency-above-cap Pay.ReservedConcurrentExecutions"]);
+    check("RecursiveLoop: Allow", "", &["high recursion-allowed Pay.RecursiveLoop"]);
+    let provisioned = "ReservedConcurrentExecutions: 10, AutoPublishAlias: live, ProvisionedConcurrencyConfig: \
+                       {ProvisionedConcurrentExecutions: 11}";
+    check(capped, provisioned, &["medium provisioned-above-cap Pay.ProvisionedConcurrencyConfig"]);
 }

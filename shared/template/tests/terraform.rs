@@ -940,3 +940,39 @@ fn functions_of_one_name_in_two_regions_are_two() {
     assert_eq!(found("us-east-1", "us-east-1"), found("eu-west-1", "eu-west-1"));
     assert_ne!(found("us-east-1", "us-east-1"), found("eu-west-1", "us-east-1"));
 }
+
+#[test]
+fn a_functions_concurrency_is_judged_by_the_cap_in_its_tag() {
+    #[track_caller]
+    fn check(values: Value, unknown: Value, rest: &[Planned], expected: &[&str]) {
+        let mut values = values;
+        values["function_name"] = "pay".into();
+        let function = Planned("aws_lambda_function.pay", values, unknown, json!({}));
+        let all: Vec<Planned> = [function].iter().chain(rest).cloned().collect();
+        assert_eq!(said(&plan(&all)), expected);
+    }
+    let place = "aws_lambda_function.pay.reserved_concurrent_executions";
+    let capped =
+        |reserved: i64| json!({"tags": {"warden:max-concurrency": "10"}, "reserved_concurrent_executions": reserved});
+    check(json!({"reserved_concurrent_executions": 500}), json!({}), &[], &[]);
+    check(capped(10), json!({}), &[], &[]);
+    check(capped(-1), json!({}), &[], &[&format!("high unbounded-concurrency {place}")]);
+    check(capped(11), json!({}), &[], &[&format!("high concurrency-above-cap {place}")]);
+    let inherited = json!({"tags_all": {"warden:max-concurrency": "10"}});
+    check(inherited.clone(), json!({}), &[], &[&format!("high unbounded-concurrency {place}")]);
+    let later = json!({"reserved_concurrent_executions": true});
+    check(inherited, later, &[], &[&format!("? {place} known only at deployment")]);
+    let about =
+        json!({"function_name": {"references": ["aws_lambda_function.pay.function_name", "aws_lambda_function.pay"]}});
+    let recursion = |setting: &str| {
+        let values = json!({"function_name": "pay", "recursive_loop": setting});
+        Planned("aws_lambda_function_recursion_config.pay", values, json!({}), about.clone())
+    };
+    check(json!({}), json!({}), &[recursion("Terminate")], &[]);
+    let allowed = "high recursion-allowed aws_lambda_function_recursion_config.pay.recursive_loop";
+    check(json!({}), json!({}), &[recursion("Allow")], &[allowed]);
+    let values = json!({"function_name": "pay", "qualifier": "live", "provisioned_concurrent_executions": 11});
+    let provisioned = Planned("aws_lambda_provisioned_concurrency_config.live", values, json!({}), about.clone());
+    let above = "medium provisioned-above-cap aws_lambda_provisioned_concurrency_config.live";
+    check(capped(10), json!({}), &[provisioned], &[above]);
+}

@@ -28,6 +28,9 @@ use warden_engine::{
 /// What surfaces hold, and how it is written where that counts.
 pub type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
 
+/// Within what time a delivery is over: longer than anything waits but for room under the account's cap.
+const WORKED_OFF: SignedDuration = SignedDuration::from_mins(10);
+
 /// A world with a guard in it.
 pub struct Guarded<G: Guard> {
     /// The guard that is tested.
@@ -105,9 +108,11 @@ impl<G: Guard> Guarded<G> {
         on_event(&self.guard, &self.world, &self.settings, &serde_json::from_value(event.clone()).unwrap()).await
     }
 
-    /// Lets the guard handle an event, which must succeed and concern it.
+    /// Lets the guard handle an event, which must succeed and concern it, and what comes back by its delay queue within
+    /// minutes.
     pub async fn deliver(&self, event: &Value) {
         assert!(matches!(self.try_deliver(event).await.unwrap(), Handled::Looked(_)), "{event}");
+        self.world.work_off(&self.guard, &self.settings, WORKED_OFF).await;
     }
 
     /// Lets the guard handle events, one after the other.
@@ -138,13 +143,19 @@ impl<G: Guard> Guarded<G> {
     /// # Errors
     /// Why it is not undone.
     pub async fn undo(&self, record: &Record) -> Result<Vec<Record>, UndoRefusal> {
-        let undo = Undo {
+        self.undo_of(record).carry_out(&self.world, &self.settings).await
+    }
+
+    /// The undo of a remediation.
+    pub fn undo_of(&self, record: &Record) -> Undo {
+        Undo {
             record: record.clone(),
             accept_for: SignedDuration::from_hours(24),
             by: "alice".into(),
             cause: Cause::by_hand("warden undo"),
-        };
-        undo.carry_out(&self.world, &self.settings).await
+            findings: Vec::new(),
+            although: None,
+        }
     }
 
     /// Every record of a step.

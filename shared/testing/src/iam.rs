@@ -113,7 +113,10 @@ pub(crate) fn snapshot(
         | Surface::ResourcePolicy(_)
         | Surface::LayerPolicy(_)
         | Surface::Environment(_)
-        | Surface::Secret(_) => stored,
+        | Surface::Secret(_)
+        | Surface::Concurrency
+        | Surface::ProvisionedConcurrency(_)
+        | Surface::Recursion => stored,
     }
 }
 
@@ -219,6 +222,9 @@ pub(crate) fn apply(
         | Call::AddLayerVersionPermission { .. }
         | Call::UpdateFunctionRole { .. }
         | Call::UpdateEnvironment(_)
+        | Call::PutFunctionConcurrency { .. }
+        | Call::DeleteFunctionConcurrency { .. }
+        | Call::PutFunctionRecursionConfig { .. }
         | Call::RotateSecret(_)
         | Call::DeleteSecrets { .. }
         | Call::RestoreSecrets { .. } => return Err(ErrorKind::Bug),

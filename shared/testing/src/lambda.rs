@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use warden_engine::{
     call_error::ErrorKind,
-    model::content::Content,
+    model::{concurrency, content::Content},
     plan::{Call, Permission, UrlAuthType},
     secret::environment::{EnvironmentDigest, Held, KeptValue},
 };
@@ -16,16 +16,7 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
     match call {
         Call::RemovePermission { sid, .. } | Call::RemoveLayerVersionPermission { sid, .. } => without(content, sid),
         Call::AddPermission { function, qualifier, sid, permission } => {
-            let mut policy = content
-                .document()
-                .cloned()
-                .unwrap_or_else(|| json!({"Version": "2012-10-17", "Id": "default", "Statement": []}));
-            let statements = policy["Statement"].as_array_mut().ok_or(ErrorKind::Bug)?;
-            if statements.iter().any(|statement| statement["Sid"] == **sid) {
-                return Err(ErrorKind::Busy);
-            }
-            statements.push(added(&function.qualified(qualifier.as_ref()), sid, permission));
-            Ok(Content::new(policy))
+            with(content, sid, added(&function.qualified(qualifier.as_ref()), sid, permission))
         }
         Call::PutResourcePolicy { policy, .. } => {
             let statements = policy.get("Statement").ok_or(ErrorKind::Bug)?;
@@ -48,14 +39,6 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
             Ok(Content::new(url))
         }
         Call::AddLayerVersionPermission { layer, sid, principal, action, organization } => {
-            let mut policy = content
-                .document()
-                .cloned()
-                .unwrap_or_else(|| json!({"Version": "2012-10-17", "Id": "default", "Statement": []}));
-            let statements = policy["Statement"].as_array_mut().ok_or(ErrorKind::Bug)?;
-            if statements.iter().any(|statement| statement["Sid"] == **sid) {
-                return Err(ErrorKind::Busy);
-            }
             let principal = match principal.as_str() {
                 "*" => json!("*"),
                 account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
@@ -65,9 +48,12 @@ pub fn apply(content: &Content, call: &Call) -> Result<Content, ErrorKind> {
             if let Some(organization) = organization {
                 statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
             }
-            statements.push(statement);
-            statements.sort_by_key(|statement| statement["Sid"].to_string());
-            Ok(Content::new(policy))
+            with(content, sid, statement)
+        }
+        Call::PutFunctionConcurrency { reserved, .. } => Ok(concurrency::reserved(Some(*reserved))),
+        Call::DeleteFunctionConcurrency { .. } => Ok(Content::ABSENT),
+        Call::PutFunctionRecursionConfig { recursive_loop, .. } => {
+            Ok(concurrency::recursion(Some(recursive_loop.as_str())))
         }
         Call::UpdateFunctionRole { role, .. } => Ok(Content::new(json!({"Role": role}))),
         Call::UpdateAssumeRolePolicy { .. }
@@ -129,6 +115,18 @@ fn added(resource: &str, sid: &str, permission: &Permission) -> Value {
         statement["Condition"]["Bool"]["lambda:InvokedViaFunctionUrl"] = via.to_string().into();
     }
     statement
+}
+
+/// The policy with one statement more. A Sid that is there already is refused.
+fn with(content: &Content, sid: &str, statement: Value) -> Result<Content, ErrorKind> {
+    let new = || json!({"Version": "2012-10-17", "Id": "default", "Statement": []});
+    let mut policy = content.document().cloned().unwrap_or_else(new);
+    let statements = policy["Statement"].as_array_mut().ok_or(ErrorKind::Bug)?;
+    if statements.iter().any(|statement| statement["Sid"] == *sid) {
+        return Err(ErrorKind::Busy);
+    }
+    statements.push(statement);
+    Ok(Content::new(policy))
 }
 
 fn without(content: &Content, sid: &str) -> Result<Content, ErrorKind> {

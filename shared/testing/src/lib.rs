@@ -5,9 +5,10 @@
 pub mod guarded;
 pub mod iam;
 pub mod lambda;
+pub mod queue;
 pub mod time;
 
-use crate::{iam::Managed, time::SimulatedTime};
+use crate::{iam::Managed, queue::Message, time::SimulatedTime};
 use futures::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -23,7 +24,7 @@ use warden_engine::{
     ledger::{
         chain::verify,
         record::{Reason, Record, Step},
-        state::{Head, History, HourlyChanges, Pause, SurfaceState},
+        state::{Head, History, HourlyChanges, Pause, Share, SurfaceState},
     },
     model::{
         content::Content,
@@ -60,6 +61,8 @@ pub enum Port {
     Sign,
     /// A signature is verified.
     Holds,
+    /// A message is sent to the delay queue.
+    Later,
 }
 
 /// What goes wrong at a port.
@@ -92,6 +95,10 @@ pub struct FakeResource {
 impl FakeResource {
     fn put(&mut self, surface: &Surface, content: Content) {
         *self.revisions.entry(surface.clone()).or_default() += 1;
+        if *surface == Surface::Concurrency {
+            // Reserved concurrency has no lock, and moves that of the configuration.
+            *self.revisions.entry(Surface::Role(None)).or_default() += 1;
+        }
         if let Some(document) = content.document() {
             self.texts.insert(surface.clone(), document.to_string());
         }
@@ -123,6 +130,9 @@ struct Item {
     version: u64,
 }
 
+/// What was counted in a clock hour: of the account, and of each share.
+type Hour = (u32, BTreeMap<Share, u32>);
+
 type Act<C> = Box<dyn FnOnce(&World<C>)>;
 
 struct Inner<C> {
@@ -131,8 +141,12 @@ struct Inner<C> {
     library: BTreeMap<PolicyArn, Managed>,
     records: BTreeMap<Resource, Vec<(Record, Fingerprint)>>,
     items: HashMap<(String, String), Item>,
-    hours: HashMap<String, u32>,
+    hours: HashMap<String, Hour>,
     announced: Vec<Record>,
+    /// The delay queue.
+    queue: Vec<Message>,
+    /// The delay queue's dead letters.
+    dead: Vec<Message>,
     /// Every call at a port, in order.
     log: Vec<Port>,
     /// By the number of the call from the start of the world.
@@ -172,6 +186,8 @@ impl<C> World<C> {
             items: HashMap::new(),
             hours: HashMap::new(),
             announced: Vec::new(),
+            queue: Vec::new(),
+            dead: Vec::new(),
             log: Vec::new(),
             faults: HashMap::new(),
             faults_at: Vec::new(),
@@ -388,7 +404,10 @@ impl<C> World<C> {
                     | Surface::ResourcePolicy(_)
                     | Surface::LayerPolicy(_)
                     | Surface::Environment(_)
-                    | Surface::Secret(_) => None,
+                    | Surface::Secret(_)
+                    | Surface::Concurrency
+                    | Surface::ProvisionedConcurrency(_)
+                    | Surface::Recursion => None,
                 };
                 if !content.is_absent() {
                     contents.insert((resource.clone(), surface.clone()), (content, written));
@@ -601,12 +620,21 @@ impl<C> Ledger for World<C> {
         let pk = resource.to_string();
         self.at(Port::History, |_| Ok(())).await?;
         let before = hour(now.saturating_sub(SignedDuration::from_hours(1)).unwrap());
-        let changes = |hour: String| self.inner.borrow().hours.get(&hour).copied().unwrap_or_default();
+        let changes = |hour: String| self.inner.borrow().hours.get(&hour).cloned().unwrap_or_default();
+        let ((this, shares_of_this), (previous, shares)) = (changes(hour(now)), changes(before));
+        let mut of_shares: BTreeMap<Share, HourlyChanges> = BTreeMap::new();
+        for (share, counted) in shares_of_this {
+            of_shares.entry(share).or_default().this = counted;
+        }
+        for (share, counted) in shares {
+            of_shares.entry(share).or_default().previous = counted;
+        }
         Ok(History {
             head: self.item(&pk, "head").unwrap_or_default(),
             surfaces: self.states(resource),
             pause: self.item("account", "pause"),
-            changes: HourlyChanges { this: changes(hour(now)), previous: changes(before) },
+            changes: HourlyChanges { this, previous },
+            shares: of_shares,
             ..History::default()
         })
     }
@@ -636,8 +664,11 @@ fn write<C>(inner: &mut Inner<C>, commit: &Commit) -> Result<(), CommitError> {
     let stale = puts
         .iter()
         .any(|(sk, _, version)| inner.items.get(&(pk.clone(), sk.clone())).map_or(0, |item| item.version) != *version);
-    let full = commit.counted.is_some_and(|(more, cap)| {
-        inner.hours.get(&hour(commit.now)).copied().unwrap_or_default() > cap.saturating_sub(more)
+    let full = commit.counted.as_ref().is_some_and(|counted| {
+        let (all, shares) = inner.hours.get(&hour(commit.now)).cloned().unwrap_or_default();
+        let is_full = |used: u32, cap: u32| used > cap.saturating_sub(counted.changes);
+        let used = |share| shares.get(share).copied().unwrap_or_default();
+        is_full(all, counted.cap) || counted.shares.iter().any(|(share, cap)| is_full(used(share), *cap))
     });
     if stale || full {
         return Err(CommitError::Conflict);
@@ -652,8 +683,12 @@ fn write<C>(inner: &mut Inner<C>, commit: &Commit) -> Result<(), CommitError> {
         let hash = record.hash().unwrap();
         chain.push((record, hash));
     }
-    if let Some((more, _)) = commit.counted {
-        *inner.hours.entry(hour(commit.now)).or_default() += more;
+    if let Some(counted) = &commit.counted {
+        let (all, shares) = inner.hours.entry(hour(commit.now)).or_default();
+        *all += counted.changes;
+        for share in counted.shares.keys() {
+            *shares.entry(share.clone()).or_default() += counted.changes;
+        }
     }
     if let Some(pause) = &commit.pause {
         let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };
@@ -674,9 +709,30 @@ impl<C> Account for World<C> {
         .await
     }
 
-    /// This world has one lock for each surface.
-    async fn lock(&self, _: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
-        Ok(judged.cloned())
+    async fn behind(&self, call: &Call) -> Result<Option<Content>, CallError> {
+        if let Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } = call {
+            return Ok(Some(self.inner.borrow().library.get(policy).map(Managed::content).unwrap_or_default()));
+        }
+        let Call::UpdateFunctionRole { role, .. } = call else { return Ok(None) };
+        let role = Resource::Role(role.parse().unwrap());
+        let fake = self.fake(&role);
+        let said = fake.surfaces.keys().map(|surface| (surface.clone(), self.content(&role, surface)));
+        let said: BTreeMap<Surface, Content> = said.collect();
+        Ok(Some(if said.is_empty() { Content::ABSENT } else { Content::of_role(&said) }))
+    }
+
+    /// This world has one lock for each surface; what Lambda has no lock for has to be what the change expects.
+    async fn lock(&self, change: &Change, judged: Option<&RevisionId>) -> Result<Option<RevisionId>, CallError> {
+        let (resource, surface) = target(change.call());
+        if !matches!(surface, Surface::Concurrency | Surface::Recursion) {
+            return Ok(judged.cloned());
+        }
+        let found = self.at(Port::Snapshot, |_| Ok(())).await.map(|()| self.content(&resource, &surface))?;
+        if found.fingerprint() == change.expects() {
+            Ok(None)
+        } else {
+            Err(Self::error(ErrorKind::Stale, Port::Snapshot))
+        }
     }
 
     async fn call(&self, call: &Call, revision: Option<&RevisionId>) -> Result<(), CallError> {
@@ -741,6 +797,10 @@ pub fn target(call: &Call) -> (Resource, Surface) {
         }
         Call::UpdateFunctionRole { function, .. } => (Resource::Function(function.clone()), Surface::Role(None)),
         Call::UpdateEnvironment(update) => (Resource::Function(update.function.clone()), Surface::Environment(None)),
+        Call::PutFunctionConcurrency { function, .. } | Call::DeleteFunctionConcurrency { function } => {
+            (Resource::Function(function.clone()), Surface::Concurrency)
+        }
+        Call::PutFunctionRecursionConfig { function, .. } => (Resource::Function(function.clone()), Surface::Recursion),
         Call::RotateSecret(rotation) => {
             (Resource::Function(rotation.function.clone()), Surface::Secret(rotation.variable.clone()))
         }

@@ -2,6 +2,7 @@
 //! remediation, a chain that holds. One test for each remediation.
 
 mod access_guard;
+mod concurrency_guard;
 mod role_guard;
 mod secret_guard;
 

@@ -313,6 +313,9 @@ fn stays_within(resource: &Resource, record: &Record, baseline: &Content) -> Res
             prop_assert_eq!(without(plan.before(), "AuthType"), without(plan.after(), "AuthType"));
         }
         Surface::Environment(_) | Surface::Secret(_) => prop_assert!(false, "secret-guard's"),
+        Surface::Concurrency | Surface::ProvisionedConcurrency(_) | Surface::Recursion => {
+            prop_assert!(false, "concurrency-guard's");
+        }
         Surface::ResourcePolicy(_) | Surface::LayerPolicy(_) => {
             let offending: Vec<usize> = record.entry.findings.iter().map(index_of).collect();
             let before = statements(plan.before());

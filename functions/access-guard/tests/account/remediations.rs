@@ -250,8 +250,12 @@ async fn what_is_not_allowed_for_a_moment_is_tried_again() {
 #[tokio::test]
 async fn what_is_not_allowed_is_not_tried_at_every_event_and_counts_once_against_the_cap() {
     for kind in [ErrorKind::Denied, ErrorKind::NotOffered] {
-        let shop = hindered(&[("WARDEN_ACCOUNT_CAP", "2")], &[kind; 3]).await;
-        assert_eq!(planned(&shop, 0), [NARROWED, REMOVED], "{kind:?}: the cap has room for both");
+        let shop = hindered(&[("WARDEN_ACCOUNT_CAP", "8")], &[kind; 3]).await;
+        assert_eq!(
+            planned(&shop, 0),
+            [NARROWED, REMOVED],
+            "{kind:?}: the resource's quarter of the cap has room for both"
+        );
         // The next one too, and it takes no more than its own place in the cap.
         add_trigger(&shop, &[]).await;
         assert_eq!(planned(&shop, 2), [REMOVED], "{kind:?}");

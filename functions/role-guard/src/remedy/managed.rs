@@ -3,6 +3,7 @@
 use super::{
     Task,
     permissions::{lost, no_room_in_a_managed_policy, statements, without},
+    widened,
 };
 use crate::judge::text_of;
 use warden_engine::{
@@ -20,6 +21,18 @@ impl Task<'_> {
     /// What may stay becomes a new version; where that is what was last in force, its version comes back, by its content.
     pub(super) fn managed_policy(&self, policy: &CustomerPolicyArn) -> Remedy {
         let Some(known) = self.facts.context.policies.get(policy.policy()) else { return Remedy::default() };
+        let set = |version: &str| Call::SetDefaultPolicyVersion { policy: policy.clone(), version: version.to_owned() };
+        if known.is_boundary() {
+            // As a boundary it keeps others within it: what is narrow enough for those is not known here, but that they
+            // lived with what it said before.
+            let before = self.baseline.and_then(|before| Some((known.version_that_says(before)?, before)));
+            return match before.filter(|_| known.keeps_from_going_back().is_none()) {
+                Some((version, before)) => {
+                    self.plan().then(set(&version.id), set(&known.version), before.clone()).into()
+                }
+                None => self.nothing_safe(&widened(policy.policy(), known, self.baseline.unwrap_or(&Content::ABSENT))),
+            };
+        }
         let strangers = known.users.as_ref().and_then(|users| users.strangers.as_deref());
         match strangers {
             None => return self.nothing_safe("who else has the policy could not be read"),
@@ -31,7 +44,6 @@ impl Task<'_> {
                 ));
             }
         }
-        let set = |version: &str| Call::SetDefaultPolicyVersion { policy: policy.clone(), version: version.to_owned() };
         let Some(document) = self.content.document() else { return Remedy::default() };
         let text = text_of(document);
         let baseline = self.baseline.and_then(Content::document).map(text_of);
@@ -48,7 +60,7 @@ impl Task<'_> {
         // The whole difference is at fault, or nothing may stay. Only content that was seen in force: somebody may have
         // planted a version that merely complies.
         if let Some(before) = self.baseline.filter(|before| left.as_ref().is_none_or(|left| left == *before))
-            && let Some(version) = known.versions.iter().find(|version| version.says(before))
+            && let Some(version) = known.version_that_says(before)
         {
             let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
             return plan.into();

@@ -328,7 +328,12 @@ impl Task<'_> {
         let tags = OptIn::from_tags(&known.tags, GuardKind::Role, jiff::civil::Date::MIN);
         let shared_by_opted_in = known.users.as_ref().is_some_and(crate::PolicyUsers::all_opted_in);
         let Ok(resource) = policy.clone().try_into().map(Resource::Policy) else { return false };
-        if tags.mode != Mode::Enforce || !shared_by_opted_in || never_touch(&resource, self.facts, self.settings) {
+        // As somebody's boundary it is not narrowed.
+        if tags.mode != Mode::Enforce
+            || !shared_by_opted_in
+            || known.is_boundary()
+            || never_touch(&resource, self.facts, self.settings)
+        {
             return false;
         }
         let document = self.content.policy_document();

@@ -6,7 +6,7 @@ use role_guard::{Context, Facts, PolicyFacts, PolicyUsers, RoleGuard};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
-    guard::{Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
+    guard::{Deployment, Guard, Judgement, ReconcileRequest, Scope, SurfaceSnapshot},
     ledger::state::History,
     model::{
         content::Content,
@@ -14,13 +14,16 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::{GuardKind, Mode, OptIn},
     },
-    name::iam::PolicyArn,
+    name::{iam::PolicyArn, lambda::FunctionArn},
     ports::Clock,
 };
 use warden_testing::{
     World,
     guarded::{Guarded, may_be_in_force, surface},
 };
+
+/// The tag that tells this world when a function was updated last.
+pub(crate) const DEPLOYED: &str = "deployed";
 
 pub(crate) type Home = Guarded<RoleGuard>;
 
@@ -94,23 +97,25 @@ fn fetch_more(
     match &request.resource {
         Resource::Role(role) => {
             let Scope::Tags(tags) = &facts.scope else { panic!("a role is in scope by its tags") };
-            let untagged = !tags.contains_key("warden") && !tags.contains_key("warden:role");
-            let fake = world.fake(&request.resource);
-            if untagged {
-                let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
-                let functions = request.through.iter().chain(known).cloned();
-                let uses = |resource: Resource| {
-                    let function = world.fake(&resource);
-                    let its =
-                        function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
-                    mode(world, &resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
-                };
-                let through: BTreeSet<_> = functions.filter(|it| uses(Resource::Function(it.clone()))).collect();
-                if !through.is_empty() {
+            let known = history.head.guards.get(&GuardKind::Role).into_iter().flat_map(|known| &known.through);
+            let known: BTreeSet<_> = request.through.iter().chain(known).cloned().collect();
+            let its_mode = OptIn::from_tags(tags, GuardKind::Role, world.now().to_zoned(TimeZone::UTC).date()).mode;
+            let uses = |function: &FunctionArn| {
+                let resource = Resource::Function(function.clone());
+                let function = world.fake(&resource);
+                let its = function.surfaces.get(&Surface::Role(None)).and_then(|content| content.document().cloned());
+                its_mode == Mode::Enforce
+                    || mode(world, &resource) != Mode::Off && its == Some(json!({"Role": role.to_string()}))
+            };
+            let functions: BTreeSet<FunctionArn> = known.into_iter().filter(uses).collect();
+            if its_mode == Mode::Off {
+                if !functions.is_empty() {
                     facts.surfaces = role_surfaces(world, &request.resource);
                 }
-                facts.scope = Scope::Through(through);
+                facts.scope = Scope::Through(functions.clone());
             }
+            let fake = world.fake(&request.resource);
+            facts.context.functions = functions.into_iter().map(|function| (function, BTreeSet::new())).collect();
             facts.context.arn = Some(role.to_string());
             facts.context.texts = fake.texts;
             let said = facts.surfaces.values().filter_map(|snapshot| snapshot.content.policy());
@@ -124,12 +129,19 @@ fn fetch_more(
             facts.context.policies.extend(policy_facts(world, policy).map(|known| (policy.clone(), known)));
         }
         Resource::Function(_) => {
+            let deployed = world.fake(&request.resource).tags.get(DEPLOYED).map(|time| time.parse().unwrap());
+            facts.context.deployment = deployed.map(|changed| Deployment { changed, is_under_way: false });
             let present = facts.surfaces.get(&Surface::Role(None)).map(|snapshot| snapshot.content.clone());
-            let baseline = history.surfaces.get(&Surface::Role(None)).and_then(|state| state.baseline.clone());
-            for content in [present, baseline].into_iter().flatten() {
+            let state = history.surfaces.get(&Surface::Role(None));
+            let baseline = state.and_then(|state| state.baseline.clone());
+            let earlier = state.into_iter().flat_map(|state| state.earlier.clone());
+            for content in [present, baseline].into_iter().flatten().chain(earlier) {
                 let arn = content.document().unwrap()["Role"].as_str().unwrap().to_owned();
                 let resource: Resource = arn.parse().unwrap();
                 if world.existing().contains(&resource) {
+                    let said = role_surfaces(world, &resource);
+                    let said = Content::of_role(said.iter().map(|(surface, seen)| (surface, &seen.content)));
+                    facts.context.said.insert(arn.clone(), said.fingerprint());
                     facts.context.roles.insert(arn, judged(world, &resource, settings));
                 }
             }
@@ -160,23 +172,27 @@ fn policy_facts(world: &World<Context>, policy: &PolicyArn) -> Option<PolicyFact
             && (is_begun || world.fake(resource).surfaces.contains_key(&attachment(policy)))
     });
     let users: Vec<Resource> = users.collect();
-    let strangers = users.iter().filter(|role| mode(world, role) != Mode::Enforce).map(Resource::name);
     let resource = policy.clone().try_into().ok().map(Resource::Policy);
     let state = resource.as_ref().map(|resource| world.state(resource, &Surface::ManagedPolicy(policy.clone())));
-    let bounds = world.existing().into_iter().filter(|role| {
+    let bounded = world.existing().into_iter().filter(|role| {
         world.fake(role).surfaces.get(&Surface::Boundary).and_then(Content::policy).as_ref() == Some(policy)
     });
+    let bounded: Vec<Resource> = bounded.collect();
+    let enforced = |role: &Resource| mode(world, role) == Mode::Enforce;
+    let all_of = |users: &[Resource]| PolicyUsers {
+        strangers: Some(users.iter().filter(|role| !enforced(role)).map(Resource::name).collect()),
+        roles: users.iter().map(Resource::name).collect(),
+    };
     Some(PolicyFacts {
         document: library.content(),
         version: library.default.clone(),
         tags: resource.map(|resource| world.fake(&resource).tags).unwrap_or_default(),
-        bounds: bounds.count() as u32,
+        bounds: bounded.len() as u32,
         versions: library.versions.into_iter().rev().collect(),
         restorable: state.is_some_and(|state| state.baseline.is_some()),
-        users: Some(PolicyUsers {
-            strangers: Some(strangers.collect()),
-            roles: users.iter().map(Resource::name).collect(),
-        }),
+        enforced: users.iter().chain(&bounded).filter(|role| enforced(role)).map(|role| (role.name(), None)).collect(),
+        users: Some(all_of(&users)),
+        bounded: Some(all_of(&bounded)),
     })
 }
 

@@ -156,8 +156,8 @@ fn padded(home: &Home) -> Value {
     let wide = json!({"Sid": "Wide", "Effect": "Allow", "Action": "iam:*Policy*", "Resource": "*"});
     let document = policy(&[queue(), wide]);
     let fits = |padding: &Value| padding.to_string().len() + document.to_string().len() <= 10_240;
-    let paddings = (9_000..10_240).map(|characters| policy(&[long_orders(characters)]));
-    let padding = paddings.filter(fits).last().unwrap();
+    let mut paddings = (9_000..10_240).map(|characters| policy(&[long_orders(characters)]));
+    let padding = paddings.rfind(fits).unwrap();
     home.write(&role("pay"), &inline("orders"), &written(&padding));
     document
 }

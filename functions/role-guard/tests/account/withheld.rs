@@ -11,11 +11,14 @@ use warden_engine::{
     ledger::record::{Record, Step},
     model::{
         cloudtrail::Cause,
+        concurrency,
         content::Content,
         surface::{Resource, Surface},
         tags::Mode,
     },
 };
+
+use warden_testing::Port;
 
 async fn guarded() -> Home {
     opt_in(open(&[])).await
@@ -70,14 +73,32 @@ async fn what_bootstrap_tools_live_by_is_never_touched() {
 }
 
 #[tokio::test]
-async fn a_policy_that_bounds_others_is_never_touched() {
+async fn a_policy_that_bounds_somebody_who_is_not_opted_in_stays_when_it_is_widened() {
     let home = open(&[]);
     home.put(&role("other"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
     home.tag(&policy_resource(&managed("bound")), "warden", "enforce");
     let home = opt_in(home).await;
     write_version(&home, &managed("bound"), &policy(&[everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
-    withheld(&home, &policy_resource(&managed("bound")), "never-touch", "");
+    withheld(&home, &policy_resource(&managed("bound")), "no-safe-change", "not opted in: other");
+}
+
+#[tokio::test]
+async fn a_policy_that_bounds_only_who_is_opted_in_goes_back_to_what_it_said_and_is_not_narrowed() {
+    let home = open(&[]);
+    home.put(&role("pay"), &Surface::Boundary, Content::of_policy(&managed("bound"), &Content::ABSENT));
+    home.tag(&policy_resource(&managed("bound")), "warden", "enforce");
+    let home = opt_in(home).await;
+    write_version(&home, &managed("bound"), &policy(&[everything()]));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    assert_eq!(home.calls_made(), ["SetDefaultPolicyVersion(bound, v1)"]);
+    // Without that version nothing is made of it.
+    write_version(&home, &managed("bound"), &policy(&[queue(), everything()]));
+    home.world.managed(&managed("bound"), |bound| bound.versions.retain(|version| version.id != "v1"));
+    home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
+    assert_eq!(home.calls_made(), ["SetDefaultPolicyVersion(bound, v1)"]);
+    let [record] = home.withheld(&policy_resource(&managed("bound")), "no-safe-change").try_into().expect("one record");
+    assert!(record.entry.note.is_some_and(|note| note.contains("no version of bound")));
 }
 
 #[tokio::test]
@@ -123,7 +144,7 @@ async fn a_boundary_whose_policy_was_widened_itself_is_for_a_person() {
     write_version(&home, &managed("bound"), &policy(&[everything()]));
     home.deliver(&home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}))).await;
     home.sweep(&role("pay")).await;
-    withheld(&home, &role("pay"), "no-safe-change", "does not say any more what it said");
+    withheld(&home, &role("pay"), "no-safe-change", "goes back to what it said only where it");
 }
 
 /// The policies within a boundary are not at fault for its removal.
@@ -253,4 +274,18 @@ fn opting_in_says_which_statements_would_go_and_what_they_are_known_for() {
         said[1].starts_with("Statement[2] of ") && said[1].ends_with("would lose what is wrong with it"),
         "{said:?}"
     );
+}
+
+/// Reserved concurrency takes no RevisionId and moves the function's: a call that was locked by the earlier one gets 412,
+/// and is made again on what is read then.
+#[tokio::test]
+async fn a_reservation_that_is_made_meanwhile_does_not_keep_a_role_from_being_put_back() {
+    let home = guarded().await;
+    home.put(&shop(), &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
+    home.meanwhile(Port::Call, |world| world.put(&shop(), &Surface::Concurrency, concurrency::reserved(Some(5))));
+    let calls = home.calls_at(Port::Call);
+    home.deliver(&home.event("UpdateFunctionConfiguration", json!({"functionName": "shop"}))).await;
+    assert_eq!(home.content(&shop(), &Surface::Role(None)), Content::new(json!({"Role": role("shop")})));
+    assert_eq!(home.calls_at(Port::Call) - calls, 2, "refused by 412, and made again");
+    assert_eq!(home.steps(Step::Failed), vec![]);
 }

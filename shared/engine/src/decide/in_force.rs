@@ -28,34 +28,43 @@ pub(super) enum Compared {
 
 /// The parts of a content whose findings are let pass for a time, by an acceptance or an exemption; none where something
 /// is found in it that has to go: such content is no baseline. Neither is what is let pass where it is judged by more than
-/// its content (`by_content`), by what was there before for one: it would be in order for ever.
-pub(crate) fn let_pass(
+/// its content, by what was there before for one: it would be in order for ever.
+pub(crate) fn let_pass<G: Guard>(
+    guard: &G,
+    facts: &Facts<G::Context>,
+    surface: &Surface,
     judgement: &Judgement,
-    content: &Content,
-    by_content: bool,
     state: &SurfaceState,
     opt_in: &OptIn,
     settings: &Settings,
 ) -> Option<BTreeSet<Fingerprint>> {
     let mut passing = BTreeSet::new();
+    let content = content(facts, surface)?;
     if judgement.unclear.is_some() || !super::fits(content) {
         return None;
     }
+    let behind = guard.behind(facts, surface);
     for finding in judgement.findings.iter().filter(|finding| finding.severity >= settings.threshold) {
         let key = content.finding_key(finding);
-        if is_let_pass(finding, &key, state, opt_in) {
+        if is_let_pass(finding, &key, behind, state, opt_in) {
             passing.insert(key.fragment);
         } else if !stands(&key, state) {
             return None;
         }
     }
-    (by_content || passing.is_empty()).then_some(passing)
+    (passing.is_empty() || guard.is_judged_by_content(facts, surface)).then_some(passing)
 }
 
-/// Whether a finding is accepted, or exempt.
-pub(super) fn is_let_pass(finding: &Finding, key: &FindingKey, state: &SurfaceState, opt_in: &OptIn) -> bool {
+/// Whether a finding is accepted, with the same `behind` it, or exempt.
+pub(super) fn is_let_pass(
+    finding: &Finding,
+    key: &FindingKey,
+    behind: Option<Fingerprint>,
+    state: &SurfaceState,
+    opt_in: &OptIn,
+) -> bool {
     opt_in.exemptions.iter().any(|exemption| exemption.finding == finding.id)
-        || state.acceptances.iter().any(|acceptance| acceptance.covers(key))
+        || state.acceptances.iter().any(|acceptance| acceptance.covers(finding, key, behind))
 }
 
 /// Whether a finding stood before the opt-in and has not become worse.

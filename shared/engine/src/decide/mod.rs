@@ -18,10 +18,13 @@ use self::{
     report::{Once, noted, worst},
 };
 use crate::{
-    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Remedy, Scope, SurfaceSnapshot},
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Remedy, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
-        state::{Enrolment, Head, History, Intent, Purpose, SurfaceState, Tampered},
+        state::{
+            Acceptance, Enrolment, Head, History, HourlyChanges, Intent, Purpose, Replaced, Share, SurfaceState,
+            Tampered,
+        },
     },
     model::{
         content::{Content, Diff},
@@ -31,10 +34,12 @@ use crate::{
     },
     name::fingerprint::Fingerprint,
     plan::Plan,
+    run::delay::{Wait, WaitReason},
     secret::{environment::KeyedHash, known_secret::Known},
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
@@ -50,6 +55,18 @@ const LARGEST_CONTENT: usize = 32 * 1024;
 const ITEMS_PER_COMMIT: usize = 72;
 /// How many bytes of JSON a commit may hold before the next surface waits for another: a transaction takes 4 MB.
 const BYTES_PER_COMMIT: usize = 1024 * 1024;
+
+/// For so long after a revert IAM may still show what was there before ("changes that I make are not always immediately
+/// visible", <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>); no time is given there (? iam-delay).
+const UNSEEN_FOR: SignedDuration = SignedDuration::from_secs(15);
+/// How long a deployment is waited for at most, however often something is changed meanwhile.
+const LONGEST_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(60);
+/// When an update that is under way is looked at again: a zip's takes a second or two.
+const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
+/// What waits for room under the cap does not come all at once, but within so many seconds.
+const SPREAD: u64 = 120;
+/// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
+const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 
 /// What is to be written and done.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,18 +87,8 @@ pub struct Decision {
     pub known: BTreeMap<KeyedHash, Known>,
     /// Whether there is more to write than one commit takes: look again after it.
     pub more: bool,
-    /// Do nothing before this time, then look again: another run works on a surface, or a repeated critical finding has
-    /// to wait.
-    pub hold: Option<Hold>,
-}
-
-/// Why to wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Another run holds a surface until then, or until it is done.
-    Lease(Timestamp),
-    /// The growing pause before a critical finding is reverted once more.
-    Pause(Timestamp),
+    /// What waits, and what for: the surface is looked at again then. It stands in the surface's state, too.
+    pub waits: BTreeMap<Surface, Wait>,
 }
 
 /// Decides what to do about a resource.
@@ -127,7 +134,7 @@ pub fn decide<G: Guard>(
             counted: 0,
             known: BTreeMap::new(),
             more: false,
-            hold: None,
+            waits: BTreeMap::new(),
         },
         opt_in,
     };
@@ -163,7 +170,7 @@ struct Decider<'a, G: Guard> {
     judged: Option<BTreeMap<Surface, Judgement>>,
     /// What was last in force, once that was asked for.
     in_force: Option<InForce<G::Context>>,
-    /// Whether something of the surface at hand has to go, and not now.
+    /// Whether something of the surface at hand has to go, and not now, though it has no wait of its own.
     waits: bool,
     /// The facts, for judging what they would be after a plan.
     planned: Option<Facts<G::Context>>,
@@ -214,10 +221,7 @@ impl<G: Guard> Decider<'_, G> {
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
         let unread = self.unread();
-        let through = match &self.facts.scope {
-            Scope::Through(functions) => functions.clone(),
-            Scope::Tags(_) | Scope::Setting(_) => BTreeSet::new(),
-        };
+        let through = self.guard.functions(self.facts);
         self.decision
             .head
             .guards
@@ -280,8 +284,15 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode == Mode::Off && state.intent.is_none() {
             return;
         }
+        // An intent that AWS does not carry out now is left alone until then, whoever sets the guard off.
+        if let Some(wait) = state.wait.as_ref().filter(|wait| wait.reason == WaitReason::Busy && wait.until > self.now)
+            && !self.request.by_operator
+        {
+            self.decision.waits.insert(surface.clone(), wait.clone());
+            return;
+        }
         if let Some(until) = self.history.is_held(surface, self.now) {
-            self.hold(Hold::Lease(until));
+            self.wait_for_lease(surface, state, until);
             return;
         }
         let judgement = self.judged().get(surface).cloned().unwrap_or_default();
@@ -291,12 +302,17 @@ impl<G: Guard> Decider<'_, G> {
         if self.opt_in.mode != Mode::Off {
             self.housekeeping(&snapshot.content, &mut state);
             self.guard.remember(self.facts, surface, &mut state.values);
+            self.guard.remember_readers(self.facts, surface, &mut state.readers);
             if judgement.unclear.is_none() {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }
             self.waits = false;
             self.weigh(surface, snapshot, judgement, &mut state);
-            self.let_lapse(&snapshot.content, &mut state);
+            self.let_lapse(surface, &snapshot.content, &mut state);
+        }
+        // While a change is made it stays: a run that dies meanwhile is started again by the same message.
+        if !self.decision.waits.contains_key(surface) && state.intent.is_none() {
+            state.wait = None;
         }
         // What did not change need not be written, nor that a surface which was never there is still not there. But
         // where the event names it (it was just created with its resource), it is known from now on: what comes later
@@ -339,8 +355,8 @@ impl<G: Guard> Decider<'_, G> {
 
     /// Where nothing is put right now, and nothing waits for it, what is gone does not come back by a guard's hand: if
     /// somebody else puts it back, it is new.
-    fn let_lapse(&self, content: &Content, state: &mut SurfaceState) {
-        if state.intent.is_none() && !self.waits {
+    fn let_lapse(&self, surface: &Surface, content: &Content, state: &mut SurfaceState) {
+        if state.intent.is_none() && !self.waits && !self.decision.waits.contains_key(surface) {
             let there = content.fragments();
             state.let_lapse(&there);
             state.acceptances.retain(|it| it.findings.iter().any(|key| there.contains(&key.fragment)));
@@ -377,8 +393,7 @@ impl<G: Guard> Decider<'_, G> {
     fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
-        state.refused.retain(|refusal| refusal.counts(self.now));
-        state.acceptances.retain(|acceptance| acceptance.until > self.now);
+        state.acceptances.retain(|acceptance| acceptance.is_in_force(self.now));
         state.forget_what_is_gone(content);
     }
 
@@ -392,7 +407,7 @@ impl<G: Guard> Decider<'_, G> {
     ) -> bool {
         let Some(intent) = state.intent.clone() else { return true };
         if intent.lease > self.now {
-            self.hold(Hold::Lease(intent.lease));
+            self.wait_for_lease(surface, state.clone(), intent.lease);
             return false;
         }
         let remaining = intent.plan.remaining(&snapshot.content);
@@ -421,8 +436,7 @@ impl<G: Guard> Decider<'_, G> {
                 Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
             }
         };
-        let by_content = self.guard.is_judged_by_content(self.facts, surface);
-        let clear = let_pass(judgement, &snapshot.content, by_content, state, &self.opt_in, self.settings);
+        let clear = let_pass(self.guard, self.facts, surface, judgement, state, &self.opt_in, self.settings);
         let (drafts, concluded) = conclude(&intent, &ending, state, clear, &self.template, self.now);
         self.decision.drafts.extend(drafts);
         self.decision.known.extend(learnt(&intent, &ending));
@@ -433,14 +447,41 @@ impl<G: Guard> Decider<'_, G> {
     /// Whether what an undo restores is still accepted.
     fn is_accepted(&self, intent: &Intent, state: &SurfaceState) -> bool {
         let restored = intent.restored();
-        state.acceptances.iter().any(|acceptance| acceptance.findings == restored && acceptance.until > self.now)
+        let is_it = |acceptance: &Acceptance| acceptance.findings == restored && acceptance.is_in_force(self.now);
+        state.acceptances.iter().any(is_it)
     }
 
-    fn hold(&mut self, hold: Hold) {
-        // A lease ends early when its run is done, so it is looked at sooner: it wins.
-        if !matches!(self.decision.hold, Some(Hold::Lease(_))) {
-            self.decision.hold = Some(hold);
+    /// Lets `surface` wait, until a time or for a pause that grows with each attempt.
+    fn wait(&mut self, surface: &Surface, state: &mut SurfaceState, reason: WaitReason, until: Option<Timestamp>) {
+        let event = self.request.cause.event_id.as_ref();
+        let wait = Wait::after(state.wait.as_ref(), reason, until, event, self.now);
+        state.wait = Some(wait.clone());
+        self.decision.waits.insert(surface.clone(), wait);
+    }
+
+    /// Lets `surface` wait for another run, which mostly is done long before its lease ends.
+    fn wait_for_lease(&mut self, surface: &Surface, mut state: SurfaceState, lease: Timestamp) {
+        let before = state.wait.clone();
+        self.wait(surface, &mut state, WaitReason::Lease, None);
+        if state.wait == before {
+            return;
         }
+        if let Some(wait) = &mut state.wait {
+            wait.until = wait.until.min(lease.saturating_add(LEASE_OVER).unwrap_or(lease));
+            self.decision.waits.insert(surface.clone(), wait.clone());
+        }
+        self.decision.states.insert(surface.clone(), state);
+    }
+
+    /// Whether the content is what Warden's last revert replaced, and IAM may merely not show the revert yet. An event
+    /// from after the revert tells of somebody who has done the same again.
+    fn is_unseen(&self, surface: &Surface, content: &Content, state: &SurfaceState) -> bool {
+        let Some(Replaced { content: replaced, at }) = &state.replaced else { return false };
+        surface.is_of_iam()
+            && *replaced == content.fingerprint()
+            && self.now.duration_since(*at) < UNSEEN_FOR
+            && self.request.cause.time.is_none_or(|happened| happened <= *at)
+            && !self.request.by_operator
     }
 
     fn paused(&self) -> bool {
@@ -473,11 +514,12 @@ impl<G: Guard> Decider<'_, G> {
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
-        let clear = let_pass(&judgement, content, by_content, state, &self.opt_in, self.settings);
+        let behind = self.guard.behind(self.facts, surface);
+        let clear = let_pass(self.guard, self.facts, surface, &judgement, state, &self.opt_in, self.settings);
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            let accepted = state.acceptances.iter().any(|acceptance| acceptance.covers(&key));
+            let accepted = state.acceptances.iter().any(|kept| kept.covers(&finding, &key, behind));
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);
@@ -505,17 +547,23 @@ impl<G: Guard> Decider<'_, G> {
         let is_watched = self.opt_in.mode == Mode::Observe
             && observed.iter().any(|finding| finding.severity >= self.settings.threshold);
         if let Some(passing) = clear.filter(|_| is_known && !is_watched && addressed.is_empty()) {
-            state.keep(content, passing);
+            match self.guard.keeps_earlier(surface) {
+                true => state.succeed_baseline(content, passing),
+                false => state.keep(content, passing),
+            }
         }
         self.waits = withheld.iter().any(|(reason, _)| *reason == Reason::Paused);
         if !observed.is_empty() {
             self.report(surface, content, state, Step::Observed, &observed, None, None, None);
         }
-        let addressed = self.fight(surface, content, state, addressed);
+        let addressed = if !addressed.is_empty() && self.is_unseen(surface, content, state) {
+            self.wait(surface, state, WaitReason::Unseen, None);
+            Vec::new()
+        } else {
+            self.fight(surface, content, state, addressed)
+        };
         self.withhold(surface, content, state, withheld);
-        if let Some(addressed) = addressed
-            && !addressed.is_empty()
-        {
+        if !addressed.is_empty() {
             self.remedy(surface, snapshot, state, addressed);
         }
     }
@@ -524,21 +572,20 @@ impl<G: Guard> Decider<'_, G> {
         self.guard.never_touch(self.resource(), self.facts, self.settings)
     }
 
-    /// What the breaker lets through; `None` to wait first.
+    /// What the breaker lets through now.
     fn fight(
         &mut self,
         surface: &Surface,
         content: &Content,
         state: &mut SurfaceState,
         addressed: Vec<Finding>,
-    ) -> Option<Vec<Finding>> {
-        let breaker = Breaker::read(&state.reverts, &self.settings.breaker);
-        let Breaker::Open { reverts, until } = breaker else { return Some(addressed) };
+    ) -> Vec<Finding> {
+        let Breaker { reverts, is_open, until } = Breaker::read(&state.reverts, &self.settings.breaker);
         if self.request.by_operator || addressed.is_empty() {
-            return Some(addressed);
+            return addressed;
         }
-        let (critical, rest): (Vec<_>, Vec<_>) =
-            addressed.into_iter().partition(|finding| finding.severity == Severity::Critical);
+        let (acted_on, rest): (Vec<_>, Vec<_>) =
+            addressed.into_iter().partition(|finding| !is_open || finding.severity == Severity::Critical);
         self.waits |= !rest.is_empty();
         if !rest.is_empty() {
             let note = Some(self.fight_note(
@@ -548,12 +595,13 @@ impl<G: Guard> Decider<'_, G> {
             let reason = Some(Reason::Breaker { reverts });
             self.report(surface, content, state, Step::Withheld, &rest, reason, note, Some(Severity::Critical));
         }
-        if !critical.is_empty() && self.now < until {
-            self.hold(Hold::Pause(until));
-            self.waits = true;
-            return None;
+        match until.filter(|until| self.now < *until) {
+            Some(until) if acted_on.iter().any(|finding| finding.severity == Severity::Critical) => {
+                self.wait(surface, state, WaitReason::Fight, Some(until));
+                Vec::new()
+            }
+            Some(_) | None => acted_on,
         }
-        Some(critical)
     }
 
     fn fight_note(&self, reverts: u32, what: &str) -> String {
@@ -639,18 +687,23 @@ impl<G: Guard> Decider<'_, G> {
                 return;
             }
         }
+        if let Some(until) = self.settles(&plan, state) {
+            self.wait(surface, state, WaitReason::Deployment, Some(until));
+            return;
+        }
         let critical = worst(&fixed) == Some(Severity::Critical);
         if !critical && !self.request.by_operator && !self.history.counted.contains(surface) {
             // A surface counts once, however many calls it takes: many small findings must not outgrow the cap
             // together.
-            let used = self.history.changes.in_last_hour(self.now).saturating_add(self.decision.counted);
-            if used >= self.settings.cap {
-                self.waits = true;
-                let reason = Some(Reason::Cap { cap: self.settings.cap });
-                let note = "the account's changes for this hour are used up, so it is left as it is until `warden \
-                            apply`, or until another change here sets the guard off when there is room again";
-                let (note, alert) = (Some(note.to_owned()), Some(Severity::Critical));
+            if let Some((whose, cap, room)) = self.used_up() {
+                let reason = Some(Reason::Cap { cap });
+                let note = format!(
+                    "the {cap} changes an hour of {whose} are used up, so it is left as it is until there is room \
+                     again, which is within the next hours; `warden apply` does it now"
+                );
+                let (note, alert) = (Some(note), Some(Severity::Critical));
                 self.report(surface, content, state, Step::Withheld, &fixed, reason, note, alert);
+                self.wait(surface, state, WaitReason::Cap, Some(spread(surface, room)));
                 return;
             }
             self.decision.counted += 1;
@@ -658,10 +711,8 @@ impl<G: Guard> Decider<'_, G> {
         let planned = (plan.clone(), has_otherwise);
         let intent = intend(self.resource(), planned, fixed.clone(), state, self.settings, self.now);
         let remediation = intent.remediation.clone();
-        let repeated = match Breaker::read(&state.reverts, &self.settings.breaker) {
-            Breaker::Open { reverts, .. } if !self.request.by_operator => Some(reverts),
-            Breaker::Open { .. } | Breaker::Closed => None,
-        };
+        let breaker = Breaker::read(&state.reverts, &self.settings.breaker);
+        let repeated = Some(breaker).filter(|breaker| breaker.is_open && !self.request.by_operator);
         self.decision.drafts.push(Draft {
             step: Step::Planned,
             surface: Some(surface.clone()),
@@ -669,8 +720,12 @@ impl<G: Guard> Decider<'_, G> {
             findings: fixed,
             remediation: Some(remediation),
             note: noted(
-                repeated.map(|reverts| {
-                    self.fight_note(reverts, "critical, so it is reverted all the same, with growing pauses")
+                repeated.map(|Breaker { reverts, until, .. }| {
+                    let what = match until {
+                        None => "critical, so it is reverted all the same",
+                        Some(_) => "critical, so it is reverted all the same, some seconds after the last time",
+                    };
+                    self.fight_note(reverts, what)
                 }),
                 plan.note(),
             ),
@@ -685,6 +740,42 @@ impl<G: Guard> Decider<'_, G> {
             revision: snapshot.revision.clone(),
             resumed: false,
         });
+    }
+
+    /// Whose changes for this hour are used up, how many they may be, and when there is room again.
+    fn used_up(&self) -> Option<(&'static str, u32, Timestamp)> {
+        let full = |changes: HourlyChanges, cap: u32| {
+            let used = changes.in_last_hour(self.now).saturating_add(self.decision.counted);
+            let counted = HourlyChanges { this: changes.this.saturating_add(self.decision.counted), ..changes };
+            (used >= cap).then(|| counted.room_at(cap, self.now))
+        };
+        if let Some(room) = full(self.history.changes, self.settings.cap) {
+            return Some(("the account", self.settings.cap, room));
+        }
+        let own = Share::of_resource(self.resource());
+        self.request.shares(self.settings).into_iter().find_map(|(share, cap)| {
+            let room = full(self.history.shares.get(&share).copied().unwrap_or_default(), cap)?;
+            let whose = if share == own { "one resource" } else { "changes by one actor" };
+            Some((whose, cap, room))
+        })
+    }
+
+    /// When the deployment is over that may have brought what `plan` takes back, if its change could get in the way of
+    /// the deployment's next. Whoever keeps changing the function is not waited for longer than for any deployment.
+    fn settles(&self, plan: &Plan, state: &SurfaceState) -> Option<Timestamp> {
+        let deployment = self.guard.deployment(self.facts)?;
+        if self.request.by_operator || !plan.changes().iter().any(|change| change.call().updates_function()) {
+            return None;
+        }
+        let waits = state.wait.as_ref().filter(|wait| wait.reason == WaitReason::Deployment);
+        if waits.is_some_and(|wait| self.now.duration_since(wait.since) > LONGEST_DEPLOYMENT) {
+            return None;
+        }
+        let last = deployment.changed.max(self.request.cause.time.unwrap_or(Timestamp::MIN)).min(self.now);
+        let over = last.saturating_add(self.settings.settle).unwrap_or(last);
+        let soon = self.now.saturating_add(UNDER_WAY).unwrap_or(self.now);
+        let over = if deployment.is_under_way { over.max(soon) } else { over };
+        (over > self.now).then_some(over)
     }
 
     /// What a guard would do: with what may come back of what was in force, or without it where that does not do.
@@ -708,12 +799,15 @@ impl<G: Guard> Decider<'_, G> {
         let in_force = self.in_force.as_ref()?;
         let Judgement { findings, unclear } = in_force.judged.get(surface).cloned().unwrap_or_default();
         let by_content = self.guard.is_judged_by_content(&in_force.facts, surface);
+        let behind = self.guard.behind(&in_force.facts, surface);
         let may_not = |finding: &Finding| {
             let key = baseline.finding_key(finding);
             let stood = self.leaves_what_stood()
                 && (state.pre_existing.keys().any(|known| known.fragment == key.fragment)
                     || by_content && !state.lapsed.contains(&key.fragment));
-            finding.severity >= self.settings.threshold && !stood && !is_let_pass(finding, &key, state, &self.opt_in)
+            finding.severity >= self.settings.threshold
+                && !stood
+                && !is_let_pass(finding, &key, behind, state, &self.opt_in)
         };
         let barred: Vec<Finding> = findings.into_iter().filter(may_not).collect();
         if unclear.is_some() {
@@ -755,6 +849,7 @@ impl<G: Guard> Decider<'_, G> {
         let now =
             planned.surfaces.insert(surface.clone(), SurfaceSnapshot { content: plan.after().clone(), revision: None });
         let after = self.guard.judge(planned, surface, self.settings);
+        let behind = self.guard.behind(planned, surface);
         let judged = BTreeMap::from([(surface.clone(), after.clone())]);
         let in_force = self.in_force.as_ref();
         let worse: Vec<Finding> = in_force
@@ -784,7 +879,7 @@ impl<G: Guard> Decider<'_, G> {
                 && before.contains(&key.fragment)
                 && !there.contains(&key.fragment)
                 && !stand.contains(&key.fragment)
-                && !is_let_pass(left, &key, state, &self.opt_in)
+                && !is_let_pass(left, &key, behind, state, &self.opt_in)
         });
         match (after.unclear, comes_back) {
             (Some(why), _) => Err(format!("the planned content cannot be judged: {why}")),
@@ -823,8 +918,15 @@ impl<G: Guard> Decider<'_, G> {
     }
 }
 
+/// A time from `room` on that is the surface's own.
+fn spread(surface: &Surface, room: Timestamp) -> Timestamp {
+    let own = Fingerprint::of(&json!(surface)).to_string();
+    let part = own.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default() % SPREAD;
+    room.saturating_add(SignedDuration::from_secs(i64::try_from(part).unwrap_or_default())).unwrap_or(room)
+}
+
 /// Whether the ledger can hold such content.
-fn fits(content: &Content) -> bool {
+pub(crate) fn fits(content: &Content) -> bool {
     content.document().is_none_or(|document| document.to_string().len() <= LARGEST_CONTENT)
 }
 

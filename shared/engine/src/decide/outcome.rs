@@ -4,7 +4,7 @@ use super::report::{noted, worst};
 use crate::{
     ledger::{
         record::{Draft, Step},
-        state::{Acceptance, Intent, Purpose, Refusal, SurfaceState},
+        state::{Acceptance, Intent, Purpose, Refusal, Replaced, SurfaceState},
     },
     model::{content::Diff, surface::Surface},
     name::fingerprint::Fingerprint,
@@ -19,7 +19,7 @@ use std::{
     iter,
 };
 
-/// How many reverts a surface's state keeps: enough for the breaker and for the longest pause.
+/// How many reverts a surface's state keeps: enough for the breaker.
 pub(crate) const REVERTS_KEPT: usize = 64;
 
 /// How an intent ended.
@@ -64,9 +64,9 @@ impl Ending {
 
     /// What the surface's state remembers of it.
     fn refusal(&self, intent: &Intent, now: Timestamp) -> Option<Refusal> {
-        let Ending::NotTaken { operation, for_content, .. } = self else { return None };
+        let Ending::NotTaken { operation, for_content, why } = self else { return None };
         let plan = for_content.then(|| intent.plan.fingerprint());
-        intent.has_otherwise.then(|| Refusal { operation: (*operation).to_owned(), plan, at: now })
+        intent.has_otherwise.then(|| Refusal { operation: (*operation).to_owned(), plan, at: now, why: why.clone() })
     }
 }
 
@@ -82,6 +82,8 @@ pub fn conclude(
 ) -> (Vec<Draft>, SurfaceState) {
     let mut state = state.clone();
     state.intent = None;
+    // One that lies ahead is another run's.
+    state.wait = state.wait.filter(|wait| wait.until > now);
     let mut accepted = None;
     let mut draft = Draft {
         surface: Some(intent.plan.surface().clone()),
@@ -101,9 +103,13 @@ pub fn conclude(
             draft.step = Step::Applied;
             draft.note = noted(draft.note, intent.plan.note());
             state.values.learn(intent.plan.changes());
+            state.learn_readers(&intent.plan);
             // What is put away after a resource that is gone was no revert.
             if !intent.findings.is_empty() {
                 state.reverts.push(now);
+            }
+            if intent.plan.surface().is_of_iam() {
+                state.replaced = Some(Replaced { content: intent.plan.before().fingerprint(), at: now });
             }
             let surplus = state.reverts.len().saturating_sub(REVERTS_KEPT);
             state.reverts.drain(..surplus);
@@ -113,6 +119,7 @@ pub fn conclude(
             match clear {
                 Some(passing) => {
                     state.pre_existing.retain(|key, _| left.contains(&key.fragment));
+                    state.go_back_to(intent.plan.after());
                     state.keep(intent.plan.after(), passing);
                 }
                 None => state.let_lapse(&left),
@@ -133,9 +140,10 @@ pub fn conclude(
             draft.note = noted(noted(unlearnt, rotated), intent.plan.note());
             let keys = intent.restored();
             accepted = state.acceptances.iter().find(|acceptance| acceptance.findings == keys).map(|acceptance| {
-                let Acceptance { until, by, .. } = acceptance;
-                let note = Some(format!("left alone until {until} or until it changes; decided by {by}"));
-                let (diff, changes) = (None, Vec::new());
+                let Acceptance { by, .. } = acceptance;
+                let note = Some(format!("left alone {}; decided by {by}", acceptance.how_long()));
+                let after = intent.plan.after().clone();
+                let (diff, changes) = (Some(Diff { before: after.clone(), after }), Vec::new());
                 Draft { step: Step::Accepted, note, diff, changes, ..draft.clone() }
             });
         }

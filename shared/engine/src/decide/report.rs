@@ -14,7 +14,7 @@ use serde_json::json;
 use warden_finding::{Finding, Severity};
 
 /// The severity of the worst finding.
-pub(super) fn worst(findings: &[Finding]) -> Option<Severity> {
+pub(crate) fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).max()
 }
 

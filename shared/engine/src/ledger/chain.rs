@@ -7,8 +7,10 @@ use super::{
 use crate::{
     model::{cloudtrail::Cause, surface::Resource},
     name::fingerprint::Fingerprint,
+    shown::Shown,
 };
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 /// Gives drafts their places at the end of a resource's chain; returns the records and the head that follows.
 ///
@@ -24,7 +26,8 @@ pub fn append(
 ) -> Result<(Vec<Record>, Head), serde_json::Error> {
     let mut head = head.clone();
     let mut records = Vec::with_capacity(drafts.len());
-    for entry in drafts {
+    for draft in drafts {
+        let entry = with_texts_shown(draft);
         let record = Record {
             schema: 1,
             id: RecordId::after(head.last, now, entropy()),
@@ -42,6 +45,18 @@ pub fn append(
         records.push(record);
     }
     Ok((records, head))
+}
+
+/// The draft with its sentences as they are shown. What it is undone by, and where a finding stands, keeps the names of
+/// variables as they are: the ledger is read by few, and an undo has to find them.
+fn with_texts_shown(mut draft: Draft) -> Draft {
+    let sentences = draft.findings.iter_mut().map(|finding| &mut finding.message);
+    for sentence in sentences.chain(&mut draft.note).chain(&mut draft.owner) {
+        if let Cow::Owned(shown) = Shown::new(sentence).text() {
+            *sentence = shown;
+        }
+    }
+    draft
 }
 
 /// Where a resource's chain does not hold.

@@ -3,7 +3,10 @@
 //!
 //! Class and attribute numbers: schema.ocsf.io, classes `remediation_activity` and `compliance_finding`.
 
-use crate::ledger::record::{Record, Step};
+use crate::{
+    ledger::record::{Record, Step},
+    shown::make_shown,
+};
 use serde_json::{Value, json};
 use warden_finding::Severity;
 
@@ -26,6 +29,7 @@ const fn class(step: Step) -> Class {
         Step::Observed
         | Step::Withheld
         | Step::Accepted
+        | Step::Withdrawn
         | Step::OptedIn
         | Step::OptedOut
         | Step::Paused
@@ -81,6 +85,8 @@ pub fn document(record: &Record) -> Value {
     if let (Value::Object(document), Value::Object(class_fields)) = (&mut document, class_fields) {
         document.extend(class_fields);
     }
+    // Events go to many: they show no name of a variable that is a secret.
+    make_shown(&mut document);
     document
 }
 
@@ -139,9 +145,13 @@ mod tests {
     use super::*;
     use crate::{
         ledger::{chain::append, record::Draft, state::Head},
-        model::cloudtrail::Cause,
+        model::{
+            cloudtrail::Cause,
+            content::{Content, Diff},
+        },
     };
     use jiff::Timestamp;
+    use warden_finding::{Finding, FindingId};
 
     #[track_caller]
     fn check(step: Step, severity: Option<Severity>, class: u64, severity_id: u64) {
@@ -163,5 +173,38 @@ mod tests {
         check(Step::Withheld, Some(Severity::High), 2003, 4);
         check(Step::OptedIn, None, 2003, 1);
         check(Step::Rotated, None, 7001, 1);
+    }
+
+    /// Whoever may configure a function may give a variable a secret as its name.
+    #[test]
+    fn a_secret_in_a_variables_name_is_in_no_audit_event() {
+        let name = concat!("sk_li", "ve_4eC39HqLyjWDarjtT1zdp7dc");
+        let resource = "arn:aws:lambda:us-east-1:111122223333:function:pay".parse().unwrap();
+        let held = Content::new(json!({"Variables": {name: "sha256:1f2e"}}));
+        let finding = Finding {
+            id: FindingId::PlaintextSecret,
+            severity: Severity::High,
+            at: name.into(),
+            message: format!("{name} looks like a secret"),
+        };
+        let draft = Draft {
+            surface: Some(format!("secret/{name}").parse().unwrap()),
+            findings: vec![finding],
+            note: Some(format!("{name} was taken out")),
+            owner: Some(name.into()),
+            diff: Some(Diff { before: held.clone(), after: held }),
+            ..Draft::new(Step::Applied)
+        };
+        let (records, _) =
+            append(&resource, &Cause::by_hand("test"), vec![draft], &Head::default(), Timestamp::UNIX_EPOCH, || 7)
+                .unwrap();
+        let event = document(&records[0]).to_string();
+        assert!(!event.contains(name) && event.contains("redacted-"), "{event}");
+        // The record's sentences show it no more than the event; what it is undone by has the name.
+        let entry = &records[0].entry;
+        assert!(
+            !entry.findings[0].message.contains(name) && !format!("{:?}{:?}", entry.note, entry.owner).contains(name)
+        );
+        assert_eq!(entry.findings[0].at, name);
     }
 }

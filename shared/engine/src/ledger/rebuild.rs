@@ -13,6 +13,7 @@ use crate::{
     },
     name::fingerprint::Fingerprint,
     plan::Plan,
+    run::accept::accepted_by,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,12 +122,18 @@ impl Rebuilt {
                 state.intent = None;
                 !entry.findings.is_empty()
             }
+            (Step::Accepted, _) => entry.diff.is_some() && !entry.findings.is_empty(),
+            (Step::Withdrawn, _) => {
+                for key in accepted_by(record).unwrap_or_default() {
+                    state.pre_existing.remove(&key);
+                    state.lapsed.insert(key.fragment);
+                }
+                return;
+            }
             (Step::Withheld, Some(Reason::PreExisting | Reason::LedgerTampered | Reason::Exempt { .. })) => {
                 !entry.findings.is_empty()
             }
-            (Step::Observed | Step::Withheld | Step::Accepted | Step::OptedOut | Step::Paused | Step::Resumed, _) => {
-                false
-            }
+            (Step::Observed | Step::Withheld | Step::OptedOut | Step::Paused | Step::Resumed, _) => false,
         };
         match &entry.diff {
             Some(diff) if stands => {
@@ -242,6 +249,13 @@ mod tests {
         // What a guard took away since does not: put back, it is new.
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old"], &[], "Statement[0]")]), 0);
         assert_eq!(standing(vec![old(), draft(Step::Applied, None, &["old", "new"], &["old"], "Statement[1]")]), 1);
+    }
+
+    #[test]
+    fn what_an_operator_accepted_stands_until_it_is_taken_back() {
+        let accepted = || draft(Step::Accepted, None, &["let be"], &["let be"], "Statement[0]");
+        assert_eq!(standing(vec![accepted()]), 1);
+        assert_eq!(standing(vec![accepted(), draft(Step::Withdrawn, None, &[], &["let be"], "Statement[0]")]), 0);
     }
 
     #[test]

@@ -80,8 +80,10 @@ pub enum Step {
     Undone,
     /// An operator gave a variable another value, in the secret that Warden keeps for it.
     Rotated,
-    /// Content with findings is left as it is until a time.
+    /// Content with findings is left as it is, until a time or until it changes.
     Accepted,
+    /// An acceptance was taken back.
+    Withdrawn,
     /// A resource was opted in, or to a higher mode.
     OptedIn,
     /// A resource was opted out, or to a lower mode.
@@ -102,8 +104,8 @@ impl Step {
 fn no_step(text: &str) -> NameError {
     NameError::new(
         text,
-        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, opted-in, opted-out, paused \
-         or resumed",
+        "a step: observed, withheld, planned, applied, failed, undone, rotated, accepted, withdrawn, opted-in, \
+         opted-out, paused or resumed",
     )
 }
 
@@ -176,7 +178,7 @@ pub struct Draft {
     /// The key that all records of one remediation have in common.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
-    /// For an `undone` or `accepted` record: the record that was taken back.
+    /// For an `undone`, `accepted` or `withdrawn` record: the record that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<RecordId>,
     /// For a `withheld` record: why nothing was done.

@@ -5,17 +5,19 @@ use crate::{
     ledger::record::RecordId,
     model::{
         content::{self, Content, FindingKey},
-        surface::Surface,
+        surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
     name::{fingerprint::Fingerprint, lambda::FunctionArn},
-    plan::Plan,
-    secret::values::Values,
+    plan::{Call, Plan},
+    run::delay::Wait,
+    secret::{environment::Grant, values::Values},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use warden_finding::Finding;
+use warden_finding::{Finding, Severity};
 
 /// Where a resource's chain of records ends, and what each guard knew of the resource last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -91,7 +93,7 @@ pub struct Enrolment {
     /// The surfaces that could not be read, as was reported already.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unread: BTreeSet<Surface>,
-    /// The opted-in functions for whose sake it is looked at, where it has no tag of its own.
+    /// The opted-in functions that use it: where its own tags do not have it looked at, it is for their sake.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub through: BTreeSet<FunctionArn>,
 }
@@ -123,6 +125,10 @@ pub struct SurfaceState {
     /// ([`crate::guard::Guard::keeps_first`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Content>,
+    /// The baselines before this one, the last first, where the guard keeps them
+    /// ([`crate::guard::Guard::keeps_earlier`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Content>,
     /// A remediation or an undo under way.
     pub intent: Option<Intent>,
     /// When this surface was reverted, within the breaker's window.
@@ -140,6 +146,10 @@ pub struct SurfaceState {
     /// For an environment: what is known of the values that its variables held.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+    /// For an environment: the roles that were let into the function's secrets, and what the trust policy of each said
+    /// then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readers: BTreeMap<String, Fingerprint>,
     /// What `observed` and `withheld` records already say of the present content. Each is written once for a content
     /// and a reason.
     #[serde(default)]
@@ -147,6 +157,21 @@ pub struct SurfaceState {
     /// What AWS did not take, so that something else is done instead for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refusal>,
+    /// What it waits for, and until when: it comes back by the delay queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// What Warden's last revert replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
+}
+
+/// Content that a revert replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The fingerprint of the content.
+    pub content: Fingerprint,
+    /// When it was replaced.
+    pub at: Timestamp,
 }
 
 /// A call that AWS did not take from a guard which has something else to do instead.
@@ -164,6 +189,9 @@ pub struct Refusal {
     pub plan: Option<Fingerprint>,
     /// When AWS refused it.
     pub at: Timestamp,
+    /// What AWS said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 impl Refusal {
@@ -193,12 +221,48 @@ impl Refusal {
 }
 
 impl SurfaceState {
+    /// How many earlier baselines a surface's state keeps.
+    const EARLIER: usize = 8;
+
+    /// Keeps what is in force, and the baseline that the surface had before. What comes back was never left: what came
+    /// after it is forgotten.
+    pub(crate) fn succeed_baseline(&mut self, content: &Content, passing: BTreeSet<Fingerprint>) {
+        if self.baseline.as_ref() != Some(content) && !self.go_back_to(content) {
+            let before = self.baseline.take();
+            self.earlier.splice(0..0, before);
+            // The first of all stays, however often somebody makes others.
+            if self.earlier.len() > SurfaceState::EARLIER {
+                self.earlier.remove(SurfaceState::EARLIER - 1);
+            }
+        }
+        self.keep(content, passing);
+    }
+
+    /// Forgets what came after an earlier baseline; says whether the content is one.
+    pub(crate) fn go_back_to(&mut self, content: &Content) -> bool {
+        let at = self.earlier.iter().position(|earlier| earlier == content);
+        self.earlier.drain(..at.map_or(0, |at| at + 1));
+        at.is_some()
+    }
+
     /// Remembers a refusal in the place of an earlier one of the same.
     pub(crate) fn remember_refusal(&mut self, refusal: Refusal) {
         self.refused.retain(|known| (&known.operation, known.plan) != (&refusal.operation, refusal.plan));
         self.refused.push(refusal);
         let surplus = self.refused.len().saturating_sub(Refusal::KEPT);
         self.refused.drain(..surplus);
+    }
+
+    /// Notes who was let into the function's secrets by changes that were made.
+    pub(crate) fn learn_readers(&mut self, made: &Plan) {
+        for change in made.changes() {
+            if let Call::UpdateEnvironment(update) = change.call()
+                && let Some(Grant { readers, trusts, .. }) = &update.grant
+            {
+                self.readers.retain(|role, _| readers.contains(role));
+                self.readers.extend(trusts.clone());
+            }
+        }
     }
 
     /// Forgets the refusals of calls that were made after all.
@@ -277,24 +341,47 @@ impl Intent {
     }
 }
 
-/// A decision of an operator to leave findings as they are, until a time.
+/// A decision of an operator to leave findings as they are: what was seen of them, and no more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
     /// The very statements or settings that are left as they are.
     pub findings: BTreeSet<FindingKey>,
-    /// Until when they are left.
-    pub until: Timestamp,
+    /// The worst that was seen of them. Whatever makes them worse is new.
+    pub severity: Severity,
+    /// What stood behind a content that only names it ([`crate::guard::Guard::behind`]). Something else is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Fingerprint>,
+    /// Until when they are left; none is until they change.
+    pub until: Option<Timestamp>,
     /// The operator who decided it.
     pub by: String,
+    /// The reason that the operator gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Proof that the decision came through the operator role: see [`crate::run::proof`].
     pub proof: String,
 }
 
 impl Acceptance {
-    /// Whether it covers the statement or setting of `key`, whichever rule that breaks. Which rule it is can depend on
-    /// a setting elsewhere, such as a URL's.
-    pub fn covers(&self, key: &FindingKey) -> bool {
+    /// Whether it covers a finding, whose place in the content `key` is: the same statement or setting, no worse than
+    /// it was seen, with the same `behind` it. Which rule it breaks can depend on a setting elsewhere, such as a URL's.
+    pub fn covers(&self, finding: &Finding, key: &FindingKey, behind: Option<Fingerprint>) -> bool {
         self.findings.iter().any(|accepted| accepted.fragment == key.fragment)
+            && finding.severity <= self.severity
+            && (self.behind.is_none() || self.behind == behind)
+    }
+
+    /// For how long it is in force, in words.
+    pub fn how_long(&self) -> String {
+        match self.until {
+            Some(until) => format!("until {until} or until it changes"),
+            None => "until it changes".into(),
+        }
+    }
+
+    /// Whether it is in force.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
     }
 }
 
@@ -334,6 +421,9 @@ pub struct History {
     /// How many surfaces were put right in this clock hour and in the one before. Those with critical findings do not
     /// count.
     pub changes: HourlyChanges,
+    /// The same, of each resource and of each actor.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Share, HourlyChanges>,
 }
 
 impl History {
@@ -356,10 +446,72 @@ impl History {
         }
     }
 
+    /// Forgets what AWS had not taken so long ago that it counts no more.
+    pub fn forget_past_refusals(&mut self, now: Timestamp) {
+        for state in self.surfaces.values_mut() {
+            state.refused.retain(|refusal| refusal.counts(now));
+        }
+    }
+
     /// Whether the guards are paused at `now`.
     pub fn is_paused(&self, now: Timestamp) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > now))
     }
+}
+
+/// Who shares in the account's cap: a resource, or an actor. It is known by a hash, so that nobody chooses the names that
+/// are counted by, nor how long they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Share(String);
+
+impl Share {
+    /// The length of its text.
+    pub const LENGTH: usize = 32;
+
+    /// A resource's share.
+    pub fn of_resource(resource: &Resource) -> Share {
+        Share::of(&json!(["resource", resource.to_string()]))
+    }
+
+    /// The share of whoever made the change. All whom no event names have one together.
+    pub fn of_actor(actor: Option<&str>) -> Share {
+        Share::of(&json!(["actor", actor.map(principal)]))
+    }
+
+    fn of(what: &Value) -> Share {
+        Share(Fingerprint::of(what).to_string().chars().take(Share::LENGTH).collect())
+    }
+
+    /// Reads its text.
+    pub fn read(text: &str) -> Option<Share> {
+        let is_hash = text.len() == Share::LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then(|| Share(text.to_owned()))
+    }
+
+    /// Its text: hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An actor without what the caller chooses: the name of a role's session, or of a federated user.
+fn principal(actor: &str) -> &str {
+    let chosen = if actor.contains(":assumed-role/") { 1 } else { 0 };
+    match actor.match_indices('/').nth(chosen) {
+        Some((end, _)) if chosen == 1 || actor.contains(":federated-user/") => actor.get(..end).unwrap_or(actor),
+        Some(_) | None => actor,
+    }
+}
+
+/// What a commit counts against the account's cap, in this clock hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many surfaces.
+    pub changes: u32,
+    /// The account's cap.
+    pub cap: u32,
+    /// Whose shares they come out of, and the cap of each.
+    pub shares: BTreeMap<Share, u32>,
 }
 
 /// Surfaces put right, counted by the clock hour, UTC.
@@ -380,11 +532,72 @@ impl HourlyChanges {
         let earlier = u64::from(self.previous) * reach / 3600;
         self.this.saturating_add(u32::try_from(earlier).unwrap_or(u32::MAX))
     }
+
+    /// When there is room under `cap` again, if nothing else is counted meanwhile: a time after `now`.
+    pub fn room_at(self, cap: u32, now: Timestamp) -> Timestamp {
+        let hour = now.as_second() - now.as_second().rem_euclid(3600);
+        // In the next hour this one is the one before.
+        let (hour, this, previous) =
+            if self.this < cap { (hour, self.this, self.previous) } else { (hour.saturating_add(3600), 0, self.this) };
+        let free = u64::from(cap.saturating_sub(this)) * 3600 / u64::from(previous.max(1));
+        let into = i64::try_from(3600_u64.saturating_sub(free.min(3600))).unwrap_or(3600).saturating_add(1);
+        let room = Timestamp::from_second(hour.saturating_add(into)).unwrap_or(Timestamp::MAX);
+        room.max(now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_caller_chooses_gives_no_share_of_its_own() {
+        let of = |actor: &str| Share::of_actor(Some(actor));
+        let role = "arn:aws:sts::111122223333:assumed-role/deploy";
+        assert_eq!(of(&format!("{role}/ci")), of(&format!("{role}/ci-2")));
+        assert_ne!(of(&format!("{role}/ci")), of(&format!("{role}2/ci")));
+        let federated = "arn:aws:sts::111122223333:federated-user";
+        assert_eq!(of(&format!("{federated}/a")), of(&format!("{federated}/b")));
+        let user = "arn:aws:iam::111122223333:user";
+        assert_ne!(of(&format!("{user}/a")), of(&format!("{user}/b")));
+        assert_ne!(of("x"), Share::of_actor(None));
+        assert_eq!(Share::read(of("x").as_str()), Some(of("x")));
+        assert_eq!(Share::read("changes"), None);
+    }
+
+    #[test]
+    fn there_is_room_when_the_sixty_minutes_reach_over_less() {
+        #[track_caller]
+        fn check(time: &str, (this, previous): (u32, u32), expected: &str) {
+            let changes = HourlyChanges { this, previous };
+            let now: Timestamp = time.parse().unwrap();
+            let room = changes.room_at(20, now);
+            assert_eq!(room, expected.parse().unwrap());
+            let into_next = room.as_second() / 3600 > now.as_second() / 3600;
+            let then = if into_next { HourlyChanges { this: 0, previous: this } } else { changes };
+            assert!(then.in_last_hour(room) < 20, "{then:?}");
+        }
+        check("2026-11-21T10:10:00Z", (20, 0), "2026-11-21T11:00:01Z");
+        check("2026-11-21T10:10:00Z", (40, 0), "2026-11-21T11:30:01Z");
+        check("2026-11-21T10:10:00Z", (10, 20), "2026-11-21T10:30:01Z");
+        check("2026-11-21T10:40:00Z", (10, 20), "2026-11-21T10:40:01Z");
+    }
+
+    #[test]
+    fn the_first_of_all_earlier_baselines_stays_and_what_came_after_one_that_comes_back_is_forgotten() {
+        let content = |number: usize| Content::new(number.into());
+        let mut state = SurfaceState::default();
+        for number in 0..20 {
+            state.succeed_baseline(&content(number), BTreeSet::new());
+            state.succeed_baseline(&content(number), BTreeSet::new());
+        }
+        let kept: Vec<Content> = [18, 17, 16, 15, 14, 13, 12, 0].map(content).into();
+        assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(19)), &kept));
+        state.succeed_baseline(&content(12), BTreeSet::new());
+        assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(12)), &vec![content(0)]));
+        state.succeed_baseline(&content(0), BTreeSet::new());
+        assert_eq!((state.baseline, state.earlier), (Some(content(0)), vec![]));
+    }
 
     #[test]
     fn the_previous_hour_counts_as_far_as_sixty_minutes_reach_into_it() {

@@ -104,11 +104,16 @@ pub struct CloudTrailEvent {
     pub time: Timestamp,
     /// The account and Region in which names in the parameters are looked up.
     pub home: Home,
+    /// The role whose session made the call: its ARN, path and all; none where no role did.
+    pub role: Option<String>,
     /// `requestParameters`. They only hint at where to look.
     pub parameters: Value,
     /// `responseElements`. They only hint at where to look, too.
     pub results: Value,
 }
+
+/// The parameters by which the calls that guards watch name what they change.
+const PLACES: [&str; 6] = ["functionName", "layerName", "policyArn", "resource", "resourceArn", "roleName"];
 
 /// An event that says nothing a guard can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,6 +164,7 @@ impl CloudTrailEvent {
         let region = text(&record.aws_region).ok_or(malformed("detail.awsRegion"))?;
         let time = text(&record.event_time).and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
         let identity = |field| record.user_identity.get(field).and_then(Value::as_str).map(|text| short(text, 1024));
+        let issuer = record.user_identity.pointer("/sessionContext/sessionIssuer/arn");
         Ok(CloudTrailEvent {
             cause: Cause {
                 event_id: text(&record.event_id).or_else(|| text(&event.id)),
@@ -173,9 +179,21 @@ impl CloudTrailEvent {
             },
             time,
             home: Home { region, ..home.clone() },
+            role: issuer.and_then(Value::as_str).map(|arn| short(arn, 1024)),
             parameters: record.request_parameters.clone(),
             results: record.response_elements.clone(),
         })
+    }
+
+    /// Whether the event names what the call changed. One whose parameters are longer than 100 KB does not: CloudTrail
+    /// leaves them out
+    /// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>),
+    /// and what it puts there instead is documented nowhere (? omitted-parameters). IAM takes policies of 131,072
+    /// characters, of which white space counts in no quota
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>), so that whoever changes a role
+    /// can bring that about.
+    pub fn says_where(&self) -> bool {
+        PLACES.iter().any(|name| self.parameter(name).is_some())
     }
 
     /// A text parameter of the call.
@@ -290,6 +308,21 @@ mod tests {
         check(json!({"functionName": "pay", "qualifier": "no alias"}), None);
         check(json!({"functionName": 7}), None);
         check(json!({"resource": "pay"}), None);
+    }
+
+    #[test]
+    fn parameters_that_were_left_out_do_not_say_where() {
+        #[track_caller]
+        fn check(parameters: Value, expected: bool) {
+            let mut event = event();
+            event["detail"]["requestParameters"] = parameters;
+            assert_eq!(read(&event).unwrap().says_where(), expected);
+        }
+        check(json!({"roleName": "pay", "policyName": "all"}), true);
+        check(json!({"resource": "arn:aws:lambda:eu-west-1:111122223333:function:pay", "tags": {}}), true);
+        check(json!({"omitted": true, "originalSize": 120_000, "reason": "too long"}), false);
+        check(json!("too long"), false);
+        check(Value::Null, false);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The content of a surface and its fingerprint.
 
-use crate::name::fingerprint::Fingerprint;
-use crate::name::{NameError, as_text, iam::PolicyArn};
+use crate::{
+    model::surface::Surface,
+    name::{NameError, as_text, fingerprint::Fingerprint, iam::PolicyArn},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt, iter, str::FromStr};
@@ -46,6 +48,17 @@ impl Content {
         Content(Some(json!({POLICY_ARN: policy, DOCUMENT: document})))
     }
 
+    /// All that a role's policies, its boundary and its trust policy say, by surface: what stands behind a function's
+    /// content, which only names the role.
+    pub fn of_role<'a>(surfaces: impl IntoIterator<Item = (&'a Surface, &'a Content)>) -> Content {
+        let said = surfaces.into_iter().filter_map(|(surface, content)| {
+            // What stands in for a managed policy is on the role as well.
+            let said = if surface.attached().is_some() { content.policy_document() } else { content.clone() };
+            Some((surface.to_string(), said.0?))
+        });
+        Content(Some(Value::Object(said.collect())))
+    }
+
     /// The same, with the inline policy that stands in for the managed one where there is one. `attached` is what
     /// `of_policy` makes, or nothing.
     #[must_use]
@@ -68,6 +81,15 @@ impl Content {
             (None, Some(part)) => Content(Some(json!({key: part}))),
             (attached, _) => Content(attached),
         }
+    }
+
+    /// The same, where the managed policy says `document`.
+    #[must_use]
+    pub(crate) fn saying(mut self, document: &Content) -> Content {
+        if let Some(Value::Object(content)) = &mut self.0 {
+            content.insert(DOCUMENT.into(), document.0.clone().unwrap_or_default());
+        }
+        self
     }
 
     /// The managed policy that this content is about.
@@ -141,7 +163,7 @@ impl Content {
 
     /// The fingerprints of everything that a finding's key can point at: each statement, each setting, and the whole
     /// content.
-    pub(crate) fn fragments(&self) -> BTreeSet<Fingerprint> {
+    pub fn fragments(&self) -> BTreeSet<Fingerprint> {
         // That nothing is there can itself break a rule.
         let Some(document) = &self.0 else { return BTreeSet::from([Fingerprint::of(&Value::Null)]) };
         let parts = |of: &Value| -> BTreeSet<Fingerprint> {

@@ -7,6 +7,7 @@ use crate::{
 use jiff::SignedDuration;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
     str::FromStr,
 };
 use strum::{IntoStaticStr, VariantArray};
@@ -41,7 +42,9 @@ pub struct Breaker {
     pub reverts: u32,
     /// How far back reverts are counted.
     pub window: SignedDuration,
-    /// The first pause before a critical finding is reverted all the same; it doubles with every further revert.
+    /// How many reverts within the window before a critical finding waits for the next one.
+    pub critical: u32,
+    /// How long it waits then, since the last revert.
     pub pause: SignedDuration,
 }
 
@@ -77,10 +80,19 @@ pub struct Settings {
     pub cap: u32,
     /// For how long a run may hold a surface before another takes it over.
     pub lease: SignedDuration,
+    /// How long nothing of a function has to be changed before a deployment counts as over.
+    pub settle: SignedDuration,
+    /// How long the sleeps of one invocation of a guard may last together.
+    pub patience: SignedDuration,
     /// Patterns with `*` for the ARNs of resources that are never changed.
     pub never_touch: Vec<WildMatch>,
     /// Which layers are guarded.
     pub layers: LayerScope,
+    /// The most concurrency of a function whose tags do not say; none where no such cap is set.
+    pub max_concurrency: Option<NonZeroU32>,
+    /// How much of the account's concurrency all reservations may take together, in percent, for a guard to add to
+    /// them.
+    pub concurrency_pool_share: u32,
     /// The start-up layer that brings stripped secrets back, by architecture (`x86_64`, `arm64`).
     pub secret_layers: BTreeMap<String, LayerVersionArn>,
     /// The ARNs of what is Warden's own: its table, keys, secrets and guards. A star at the end stands for any name.
@@ -103,13 +115,17 @@ impl Settings {
         "WARDEN_BREAKER_MINUTES",
         "WARDEN_BREAKER_PAUSE_SECONDS",
         "WARDEN_BREAKER_REVERTS",
+        "WARDEN_CONCURRENCY_POOL_SHARE",
+        "WARDEN_CRITICAL_REVERTS",
         "WARDEN_CRITICAL_WITHOUT_ROOM",
         "WARDEN_LAYER_MODE",
         "WARDEN_LAYER_NAMES",
         "WARDEN_LEASE_SECONDS",
+        "WARDEN_MAX_CONCURRENCY",
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
         "WARDEN_SECRET_LAYERS",
+        "WARDEN_SETTLE_SECONDS",
         "WARDEN_PRE_EXISTING",
         "WARDEN_THRESHOLD",
         "WARDEN_TRUSTED_ACCOUNTS",
@@ -174,6 +190,23 @@ impl Settings {
             })
         }
 
+        // Empty, it is no cap: 0 would stop every function.
+        let max_concurrency = text("WARDEN_MAX_CONCURRENCY");
+        let max_concurrency = match max_concurrency.is_empty() {
+            true => None,
+            false => Some(parse(
+                "WARDEN_MAX_CONCURRENCY",
+                max_concurrency,
+                NonZeroU32::MIN,
+                "empty or a whole number of 1 or more",
+            )?),
+        };
+        let concurrency_pool_share = parse(
+            "WARDEN_CONCURRENCY_POOL_SHARE",
+            text("WARDEN_CONCURRENCY_POOL_SHARE"),
+            50_u32,
+            "a whole number of percent",
+        )?;
         let own = own(&home, &text);
         let organization = text("WARDEN_ORGANIZATION");
         let organization = match organization.is_empty() {
@@ -226,15 +259,20 @@ impl Settings {
                     60_u32,
                     "a whole number of minutes",
                 )?)),
+                critical: parse("WARDEN_CRITICAL_REVERTS", text("WARDEN_CRITICAL_REVERTS"), 5, "a whole number")?,
                 pause: seconds("WARDEN_BREAKER_PAUSE_SECONDS", 5)?,
             },
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
+            settle: seconds("WARDEN_SETTLE_SECONDS", 10)?,
+            patience: SignedDuration::from_secs(1),
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {
                 mode: choice("WARDEN_LAYER_MODE", text("WARDEN_LAYER_MODE"))?,
                 names: list("WARDEN_LAYER_NAMES").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             },
+            max_concurrency,
+            concurrency_pool_share,
             secret_layers: secret_layers.collect::<Result<_, _>>()?,
             own,
         })
@@ -288,6 +326,7 @@ mod tests {
         assert_eq!(settings.without_room, WithoutRoom::Remove);
         assert_eq!((settings.breaker.reverts, settings.breaker.window), (3, SignedDuration::from_mins(60)));
         assert_eq!(settings.layers.mode, Mode::Off);
+        assert_eq!((settings.max_concurrency, settings.concurrency_pool_share), (None, 50));
     }
 
     #[test]
@@ -302,6 +341,8 @@ mod tests {
             ("WARDEN_LAYER_NAMES", "shop-*,tools"),
             ("WARDEN_NEVER_TOUCH", "arn:aws:lambda:*:*:function:legacy-*"),
             ("WARDEN_LEASE_SECONDS", "2"),
+            ("WARDEN_MAX_CONCURRENCY", "20"),
+            ("WARDEN_CONCURRENCY_POOL_SHARE", "30"),
             ("WARDEN_SECRET_LAYERS", "x86_64=arn:aws:lambda:us-east-1:111122223333:layer:warden-secret-env:3"),
         ])
         .unwrap();
@@ -309,6 +350,7 @@ mod tests {
         assert_eq!(settings.context().trusted_sources, settings.trusted_sources);
         assert_eq!((settings.threshold, settings.pre_existing), (Severity::Critical, PreExistingPolicy::Act));
         assert!(settings.layers.names.iter().any(|name| name.matches("shop-prices")));
+        assert_eq!((settings.max_concurrency.map(NonZeroU32::get), settings.concurrency_pool_share), (Some(20), 30));
         assert_eq!((settings.never_touch.len(), settings.lease), (1, SignedDuration::from_secs(2)));
         assert_eq!(settings.secret_layers["x86_64"].version(), 3);
     }
@@ -355,6 +397,8 @@ mod tests {
         check("WARDEN_PRE_EXISTING", "maybe", "is none of withhold, act");
         check("WARDEN_CRITICAL_WITHOUT_ROOM", "maybe", "is none of remove, withhold");
         check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");
+        check("WARDEN_MAX_CONCURRENCY", "0", "is not empty or a whole number of 1 or more");
+        check("WARDEN_CONCURRENCY_POOL_SHARE", "half", "is not a whole number of percent");
         let layers = "is not an architecture and a layer version's ARN, like x86_64=arn:aws:lambda:...:1";
         check("WARDEN_SECRET_LAYERS", "sparc=arn:aws:lambda:us-east-1:111122223333:layer:x:3", layers);
         check("WARDEN_SECRET_LAYERS", "x86_64=warden-secret-env:3", layers);

@@ -118,6 +118,12 @@ pub enum Surface {
     Environment(Option<Qualifier>),
     /// `secret/VARIABLE`: the value that Warden keeps for one variable.
     Secret(VariableName),
+    /// `concurrency`: a function's reserved concurrency.
+    Concurrency,
+    /// `provisioned-concurrency:QUALIFIER`: the provisioned concurrency of one of a function's versions or aliases.
+    ProvisionedConcurrency(Qualifier),
+    /// `recursion`: whether Lambda ends recursive loops of a function.
+    Recursion,
 }
 
 impl Surface {
@@ -134,7 +140,30 @@ impl Surface {
             | Surface::ManagedPolicy(_)
             | Surface::Role(_)
             | Surface::Environment(_)
-            | Surface::Secret(_) => None,
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => None,
+        }
+    }
+
+    /// Whether IAM keeps it, whose reads may be behind its writes.
+    pub(crate) fn is_of_iam(&self) -> bool {
+        match self {
+            Surface::Trust
+            | Surface::Boundary
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::ManagedPolicy(_) => true,
+            Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Role(_)
+            | Surface::Environment(_)
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => false,
         }
     }
 
@@ -151,7 +180,10 @@ impl Surface {
             | Surface::InlinePolicy(_)
             | Surface::ManagedPolicy(_)
             | Surface::Role(_)
-            | Surface::Environment(Some(_)) => false,
+            | Surface::Environment(Some(_))
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => false,
         }
     }
 }
@@ -174,6 +206,9 @@ impl fmt::Display for Surface {
             Surface::Environment(None) => f.write_str("environment"),
             Surface::Environment(Some(version)) => write!(f, "environment:{version}"),
             Surface::Secret(variable) => write!(f, "secret/{variable}"),
+            Surface::Concurrency => f.write_str("concurrency"),
+            Surface::ProvisionedConcurrency(qualifier) => write!(f, "provisioned-concurrency:{qualifier}"),
+            Surface::Recursion => f.write_str("recursion"),
         }
     }
 }
@@ -204,6 +239,9 @@ impl FromStr for Surface {
             ("trust", None) => Ok(Surface::Trust),
             ("boundary", None) => Ok(Surface::Boundary),
             ("role", qualifier) => Ok(Surface::Role(qualifier)),
+            ("concurrency", None) => Ok(Surface::Concurrency),
+            ("provisioned-concurrency", Some(qualifier)) => Ok(Surface::ProvisionedConcurrency(qualifier)),
+            ("recursion", None) => Ok(Surface::Recursion),
             _ => Err(bad()),
         }
     }
@@ -234,6 +272,9 @@ mod tests {
             "environment:3",
             "resource-policy:$LATEST.PUBLISHED",
             "secret/DB_PASSWORD",
+            "concurrency",
+            "provisioned-concurrency:live",
+            "recursion",
         ] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }
@@ -248,6 +289,9 @@ mod tests {
             "inline-policy/a/b",
             "secret/",
             "secret/a-b",
+            "concurrency:live",
+            "provisioned-concurrency",
+            "recursion:3",
         ] {
             assert!(text.parse::<Surface>().is_err(), "{text}");
         }

@@ -3,6 +3,7 @@
 //! Tags are hostile input: whoever may tag a function may write anything into them. Whatever is not in the grammar is
 //! reported, never guessed, and makes a guard do less, not more.
 
+use crate::shown::Shown;
 use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -196,7 +197,7 @@ impl OptIn {
                     "max-concurrency" => read.max_concurrency = read.number_or_problem(key, value),
                     "runaway-at" => read.runaway_at = read.number_or_problem(key, value),
                     "require" => read.read_requirements(value),
-                    "owner" => read.owner = Some(value.chars().take(256).collect()),
+                    "owner" => read.owner = Some(Shown::new(value).text().chars().take(256).collect()),
                     "exempt" => read.read_exemptions(value, today),
                     "extension-reads" if extension_reads(tags).is_some() => {}
                     "extension-reads" => {
@@ -224,6 +225,8 @@ impl OptIn {
     }
 
     fn problem(&mut self, key: &str, value: &str, why: &str) {
+        // Whole, because what is cut off is recognised no more.
+        let (key, value) = (Shown::new(key).text(), Shown::new(value).text());
         let value: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
         let key: String = key.chars().filter(|c| !c.is_control()).take(128).collect();
         self.problems.push(format!("tag `{key}` = `{value}`: {why}"));
@@ -476,6 +479,20 @@ mod tests {
         check("*", None);
         check("VENDOR_TOKEN, OTHER", None);
         assert_eq!(extension_reads(&BTreeMap::new()), None);
+    }
+
+    /// Whoever may tag may put a secret into a tag, where every record would show it.
+    #[test]
+    fn a_secret_in_a_tag_is_read_by_nobody_who_reads_the_records() {
+        let key = concat!("sk_li", "ve_4eC39HqLyjWDarjtT1zdp7dc");
+        let read = read(
+            &[("warden", key), ("warden:owner", key), ("warden:require", key), ("warden:exempt", key)],
+            GuardKind::Access,
+        );
+        assert_eq!(read.mode, Mode::Observe);
+        let shown = format!("{read:?}");
+        assert!(!shown.contains(key) && !shown.contains("4eC39"), "{shown}");
+        assert_eq!(shown.matches("redacted-").count(), 4, "{shown}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     model::content::Content,
     name::{
+        fingerprint::Fingerprint,
         iam::{CustomerPolicyArn, PolicyArn, PolicyName, RoleArn},
         lambda::{FunctionArn, LayerVersionArn, Qualifier},
     },
@@ -35,6 +36,26 @@ impl UrlAuthType {
         match self {
             UrlAuthType::AwsIam => "AWS_IAM",
             UrlAuthType::None => "NONE",
+        }
+    }
+}
+
+/// What Lambda does about a function that invokes itself, through services that it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecursiveLoop {
+    /// It goes on.
+    Allow,
+    /// After about 16 rounds it is ended ("Use Lambda recursive loop detection" in the Lambda developer guide). What a
+    /// function starts with.
+    Terminate,
+}
+
+impl RecursiveLoop {
+    /// The value as AWS writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RecursiveLoop::Allow => "Allow",
+            RecursiveLoop::Terminate => "Terminate",
         }
     }
 }
@@ -273,11 +294,35 @@ pub enum Call {
         function: FunctionArn,
         /// The role's whole ARN, path and all.
         role: String,
+        /// The fingerprint of all that the role's policies and trust said when this was planned
+        /// ([`Content::of_role`]), so that an undo tells whether it is still the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Fingerprint>,
     },
     /// Changes variables and layers of a function, locked by RevisionId. Before that, the values that are removed are
     /// stored in Secrets Manager and read back. These are several requests, which count as one change, because the
     /// environment alone tells how far it came. Made again after an interruption, none of them does anything twice.
     UpdateEnvironment(Box<EnvironmentUpdate>),
+    /// Reserves concurrency for a function, and no more than that much for it. Lambda offers no lock here and below, and
+    /// changes the function's RevisionId.
+    PutFunctionConcurrency {
+        /// The function that the concurrency is for.
+        function: FunctionArn,
+        /// How much; 0 stops the function, which no guard does, but an undo may.
+        reserved: u32,
+    },
+    /// Takes a function's reserved concurrency away. No guard does this, but an undo may.
+    DeleteFunctionConcurrency {
+        /// The function whose concurrency is reserved no more.
+        function: FunctionArn,
+    },
+    /// Sets whether Lambda ends recursive loops of a function.
+    PutFunctionRecursionConfig {
+        /// The function that may or may not invoke itself.
+        function: FunctionArn,
+        /// The new setting.
+        recursive_loop: RecursiveLoop,
+    },
     /// Gives one variable another value, in the secret that its reference names. The call does not hold the value. So
     /// only the command that was given the value can make it, or an undo, which finds the value in an earlier version.
     RotateSecret(Box<Rotation>),
@@ -299,6 +344,12 @@ pub enum Call {
 }
 
 impl Call {
+    /// Whether it updates a function's configuration, so that the function's next update is refused while it lasts
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+    pub fn updates_function(&self) -> bool {
+        matches!(self, Call::UpdateFunctionRole { .. } | Call::UpdateEnvironment(_))
+    }
+
     /// The operation's name in the API.
     pub const fn operation(&self) -> &'static str {
         match self {
@@ -323,6 +374,9 @@ impl Call {
             Call::TakeVersionBack { .. } => "SetDefaultPolicyVersion",
             Call::UpdateFunctionRole { .. } => "UpdateFunctionConfiguration",
             Call::UpdateEnvironment(_) => "UpdateFunctionConfiguration",
+            Call::PutFunctionConcurrency { .. } => "PutFunctionConcurrency",
+            Call::DeleteFunctionConcurrency { .. } => "DeleteFunctionConcurrency",
+            Call::PutFunctionRecursionConfig { .. } => "PutFunctionRecursionConfig",
             Call::RotateSecret(_) => "PutSecretValue",
             Call::DeleteSecrets { .. } => "DeleteSecret",
             Call::RestoreSecrets { .. } => "RestoreSecret",
@@ -355,6 +409,9 @@ impl Call {
             | Call::SetDefaultPolicyVersion { policy, .. }
             | Call::TakeVersionBack { policy, .. } => policy.to_string(),
             Call::UpdateFunctionRole { function, .. }
+            | Call::PutFunctionConcurrency { function, .. }
+            | Call::DeleteFunctionConcurrency { function }
+            | Call::PutFunctionRecursionConfig { function, .. }
             | Call::DeleteSecrets { function, .. }
             | Call::RestoreSecrets { function, .. } => function.to_string(),
             Call::UpdateEnvironment(update) => update.function.to_string(),
@@ -434,10 +491,17 @@ impl fmt::Display for Call {
                     None => Ok(()),
                 }
             }
-            Call::UpdateFunctionRole { function, role } => {
+            Call::UpdateFunctionRole { function, role, said: _ } => {
                 write!(f, "{operation}({}, Role {})", function.name(), role.rsplit('/').next().unwrap_or(role))
             }
             Call::UpdateEnvironment(update) => update_environment(f, update),
+            Call::PutFunctionConcurrency { function, reserved } => {
+                write!(f, "{operation}({}, {reserved})", function.name())
+            }
+            Call::DeleteFunctionConcurrency { function } => write!(f, "{operation}({})", function.name()),
+            Call::PutFunctionRecursionConfig { function, recursive_loop } => {
+                write!(f, "{operation}({}, {})", function.name(), recursive_loop.as_str())
+            }
             Call::RotateSecret(rotation) => {
                 let Rotation { secret, variable, from, value, .. } = &**rotation;
                 write!(f, "{operation}({secret}: {variable}")?;

@@ -5,11 +5,11 @@ use crate::{
         content::{Content, Diff},
         surface::Surface,
     },
-    name::fingerprint::Fingerprint,
+    name::{fingerprint::Fingerprint, iam::PolicyArn},
 };
 mod call;
 
-pub use call::{Call, Permission, PolicyVersion, RevisionId, UrlAuthType};
+pub use call::{Call, Permission, PolicyVersion, RecursiveLoop, RevisionId, UrlAuthType};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -98,6 +98,23 @@ impl Plan {
             changes: changes.collect(),
             note: None,
         }
+    }
+
+    /// The same plan, which brings a managed policy back, where that says `document`. After the policy, which comes
+    /// first, goes what stood in for it.
+    #[must_use]
+    pub(crate) fn saying(mut self, policy: &PolicyArn, document: &Content) -> Plan {
+        self.after = self.after.saying(document);
+        let back = Content::of_policy(policy, document).with_stand_in(&self.before.stand_in());
+        let back = back.with_copy(&self.before.copy()).fingerprint();
+        let mut stands = self.before.fingerprint();
+        let last = self.changes.len().saturating_sub(1);
+        for (index, change) in self.changes.iter_mut().enumerate() {
+            change.expects = stands;
+            stands = if index == last { self.after.fingerprint() } else { back };
+            change.leaves = stands;
+        }
+        self
     }
 
     /// A fingerprint that tells this plan from others, by its surface, the surface's content, and the calls.

@@ -5,14 +5,14 @@ use crate::{
     ledger::{
         chain::append,
         record::{Draft, Record, Step},
-        state::{History, Pause, SurfaceState, next_version},
+        state::{Counted, History, Pause, SurfaceState, next_version},
     },
     model::{
         cloudtrail::Cause,
         surface::{Resource, Surface},
     },
     ports::{Clock, Commit, CommitError, Ledger},
-    run::carry_out::jittered,
+    run::{carry_out::jittered, patience::Patience},
     secret::{environment::KeyedHash, known_secret::Known},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -37,12 +37,13 @@ pub(crate) enum Pass<T> {
 }
 
 /// Makes passes, each of which reads what it decides on, until one of them is done. None where others are at work for
-/// too long.
+/// too long, or for longer than `patience` says.
 ///
 /// # Errors
 /// The first error of a pass.
 pub(crate) async fn until_it_fits<T, E>(
     clock: &impl Clock,
+    patience: &Patience,
     mut pass: impl AsyncFnMut() -> Result<Pass<T>, E>,
 ) -> Result<Option<T>, E> {
     let (mut attempt, mut parts) = (0, 0);
@@ -53,7 +54,11 @@ pub(crate) async fn until_it_fits<T, E>(
             Pass::More => parts += 1,
             Pass::Again(wait) => {
                 tracing::debug!(attempt, ?wait, "looking again");
-                clock.sleep(wait.unwrap_or_else(|| jittered(clock, attempt))).await;
+                let wait = wait.unwrap_or_else(|| jittered(clock, attempt));
+                if wait > SignedDuration::ZERO && patience.is_over() {
+                    return Ok(None);
+                }
+                patience.sleep(clock, wait).await;
                 attempt += 1;
             }
         }
@@ -68,8 +73,8 @@ pub(crate) struct Entry {
     pub(crate) drafts: Vec<Draft>,
     /// The states that change.
     pub(crate) surfaces: Vec<(Surface, SurfaceState)>,
-    /// Surfaces put right to count against the account's cap, and the cap.
-    pub(crate) counted: Option<(u32, u32)>,
+    /// Surfaces put right to count against the account's cap.
+    pub(crate) counted: Option<Counted>,
     /// The pause, where the commit sets one or ends one.
     pub(crate) pause: Option<Pause>,
     /// What the account learns about values, or unlearns.
@@ -160,9 +165,11 @@ fn mend(history: &History, surfaces: &mut Vec<(Surface, SurfaceState)>) {
 }
 
 /// Commits what `compose` makes of `history`, which is read again whenever somebody else wrote in between. Returns the
-/// records, which are none where `compose` has nothing to write; `None` where others write all the time.
+/// records, which are none where `compose` has nothing to write; `None` where others write all the time. Without
+/// `patience` it still tries: what was done must be written down.
 pub(crate) async fn commit_until_it_fits<W: Ledger + Clock>(
     world: &W,
+    patience: &Patience,
     resource: &Resource,
     cause: &Cause,
     history: &mut History,
@@ -177,7 +184,8 @@ pub(crate) async fn commit_until_it_fits<W: Ledger + Clock>(
         let Some(entry) = compose(history, now) else { return Ok(Pass::Done(Vec::new())) };
         let committed = commit(world, resource, cause, history, entry, now).await?;
         outdated = committed.is_none();
-        Ok(committed.map_or(Pass::Again(None), Pass::Done))
+        let again = patience.is_over().then_some(SignedDuration::ZERO);
+        Ok(committed.map_or(Pass::Again(again), Pass::Done))
     };
-    until_it_fits(world, pass).await
+    until_it_fits(world, patience, pass).await
 }

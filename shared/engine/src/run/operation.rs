@@ -16,6 +16,7 @@ use crate::{
     run::{
         carry_out::carry_out,
         commit::{Entry, WriteError, commit, commit_until_it_fits},
+        patience::Patience,
     },
 };
 
@@ -67,7 +68,7 @@ impl<W: World> Begun<'_, W> {
         let Begun { operation: Operation { world, resource, cause, intent, template }, mut history, mut records } =
             self;
         let surface = intent.plan.surface();
-        let ending = carry_out(world, resource, &intent, changes, revision, None).await?;
+        let ending = carry_out(world, &Patience::ENDLESS, resource, &intent, changes, revision, None).await?;
         let outcome = |history: &History, now| {
             let state = history.surfaces.get(surface).cloned().unwrap_or_default();
             // Otherwise a guard has recorded the outcome after the lease ended.
@@ -81,7 +82,9 @@ impl<W: World> Begun<'_, W> {
                 Entry { drafts, surfaces, known: learnt(&intent, &ending), ..Entry::default() }
             })
         };
-        let Some(written) = commit_until_it_fits(world, resource, cause, &mut history, outcome).await? else {
+        let Some(written) =
+            commit_until_it_fits(world, &Patience::ENDLESS, resource, cause, &mut history, outcome).await?
+        else {
             return Ok(None);
         };
         records.extend(written);

@@ -11,6 +11,7 @@ use crate::{
     ports::World,
     run::{
         commit::{Entry, commit_until_it_fits},
+        patience::Patience,
         proof::pause_message,
         reconcile::ReconcileError,
     },
@@ -64,7 +65,7 @@ async fn turn<W: World>(
         let draft = Draft { severity: Some(Severity::High), note: Some(note.clone()), ..Draft::new(step) };
         Some(Entry { drafts: vec![draft], pause: Some(pause.clone()), ..Entry::default() })
     };
-    let records = commit_until_it_fits(world, &resource, cause, &mut history, turned).await?;
+    let records = commit_until_it_fits(world, &Patience::ENDLESS, &resource, cause, &mut history, turned).await?;
     let records = records.ok_or_else(|| ReconcileError::Busy(resource.clone()))?;
     world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
     records.into_iter().next().ok_or_else(|| {

@@ -17,10 +17,13 @@ use serde_json::json;
 
 /// The message that an acceptance's proof is made of: everything that it says, and where.
 pub fn acceptance_message(resource: &Resource, surface: &Surface, acceptance: &Acceptance) -> Vec<u8> {
-    let Acceptance { findings, until, by, proof: _ } = acceptance;
+    let Acceptance { findings, severity, behind, until, by, reason, proof: _ } = acceptance;
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     canonical(&json!({
-        "acceptance": {"resource": resource, "surface": surface, "findings": findings, "until": until, "by": by}
+        "acceptance": {
+            "resource": resource, "surface": surface, "findings": findings, "severity": severity, "behind": behind,
+            "until": until, "by": by, "reason": reason
+        }
     }))
     .into_bytes()
 }
@@ -32,7 +35,7 @@ pub fn pause_message(account: &str, pause: &Pause) -> Vec<u8> {
 }
 
 /// Strikes every pause and acceptance in force from `history` whose proof does not hold; `history.forged` has a
-/// sentence for each.
+/// sentence for each. Acceptances that are over are struck as well.
 ///
 /// # Errors
 /// A proof could not be checked because AWS did not answer: to be tried again, since without it an operator's decision
@@ -57,9 +60,10 @@ pub async fn strike_forged<N: Attestor>(
         let mut kept = Vec::new();
         for acceptance in std::mem::take(&mut state.acceptances) {
             let message = acceptance_message(resource, surface, &acceptance);
-            let doubt =
-                if acceptance.until <= now { None } else { doubt(attestor, &message, &acceptance.proof).await? };
-            match doubt {
+            if !acceptance.is_in_force(now) {
+                continue;
+            }
+            match doubt(attestor, &message, &acceptance.proof).await? {
                 None => kept.push(acceptance),
                 Some(why) => {
                     forged.push(format!("an acceptance on {surface} in the ledger's table {why}; it is ignored"));
@@ -99,6 +103,7 @@ async fn doubt<N: Attestor>(attestor: &N, message: &[u8], proof: &str) -> Result
             | ErrorKind::NotOffered
             | ErrorKind::Refused
             | ErrorKind::PublicPolicy
+            | ErrorKind::UnreservedConcurrency
             | ErrorKind::Bug => Ok(Some(format!("has a proof that cannot be checked ({error})"))),
         },
     }

@@ -2,9 +2,9 @@
 //! apply` all enter here.
 
 use crate::{
-    call_error::CallError,
+    call_error::{CallError, ErrorKind},
     decide::{
-        Hold, decide,
+        decide,
         gone::{Gone, cleanup, gone},
         in_force::let_pass,
         intent::Remediation,
@@ -13,7 +13,7 @@ use crate::{
     guard::{Facts, Fetch, Guard, ReconcileRequest, SurfaceSnapshot},
     ledger::{
         record::{Draft, Record, Step},
-        state::{History, SurfaceState},
+        state::{Counted, History, Intent, SurfaceState},
     },
     model::{
         settings::Settings,
@@ -25,17 +25,25 @@ use crate::{
     run::{
         carry_out::carry_out,
         commit::{Entry, Pass, Unwritable, WriteError, commit, commit_until_it_fits, until_it_fits},
+        delay::{DelayedLook, Wait, WaitReason},
+        patience::Patience,
         proof::strike_forged,
     },
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 /// Facts and history are read at once, to save a round trip. Where a surface was reverted less than this ago, the facts
 /// may be older than that: they are read again, or another run's revert would be made twice. It covers the run's own
 /// reads and what the clocks of two Lambda environments differ by.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long a change is put off that AWS does not make, before the event is left to whoever is told of failures.
+const LONGEST_BUSY: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a run did.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +54,8 @@ pub struct Report {
     pub records: Vec<Record>,
     /// What is to be looked at next because of what was seen.
     pub follows: Vec<ReconcileRequest>,
+    /// What waits now, and comes back by the delay queue.
+    pub waits: BTreeMap<Surface, Wait>,
 }
 
 /// Why a run did not come to an end. The event is to be delivered again.
@@ -74,7 +84,8 @@ impl From<WriteError> for ReconcileError {
     }
 }
 
-/// Looks at one resource and puts right what is to be put right.
+/// Looks at one resource and puts right what is to be put right; for a command, which waits by itself for whatever has
+/// to be waited for. A guard's invocation does not: see [`crate::run::delay`].
 ///
 /// # Errors
 /// See [`ReconcileError`]; whatever was begun is in the ledger, and the next run for the resource resumes it.
@@ -84,11 +95,41 @@ pub async fn reconcile<G: Guard, W: World + Fetch<G>>(
     settings: &Settings,
     request: &ReconcileRequest,
 ) -> Result<Report, ReconcileError> {
-    let mut run = Run { guard, world, settings, request, began: world.now(), counted: BTreeSet::new() };
+    look(guard, world, settings, request, &Patience::ENDLESS, None).await
+}
+
+/// The same for a guard's invocation, whose sleeps are limited by `patience`; `delayed` is the look that came by the delay
+/// queue, where one did.
+pub(crate) async fn look<G: Guard, W: World + Fetch<G>>(
+    guard: &G,
+    world: &W,
+    settings: &Settings,
+    request: &ReconcileRequest,
+    patience: &Patience,
+    delayed: Option<&DelayedLook>,
+) -> Result<Report, ReconcileError> {
+    let began = world.now();
+    let (counted, waits) = (BTreeSet::new(), BTreeMap::new());
+    let mut run = Run { guard, world, settings, request, patience, delayed, is_due: false, began, counted, waits };
     let mut written = Vec::new();
-    let done = until_it_fits(world, async || run.pass(&mut written).await).await?;
-    let (mode, follows) = done.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
-    Ok(Report { mode, records: written, follows })
+    let done = until_it_fits(world, patience, async || run.pass(&mut written).await).await?;
+    let waits = mem::take(&mut run.waits);
+    if let Some((mode, follows)) = done {
+        return Ok(Report { mode, records: written, follows, waits });
+    }
+    // Others write all the time. Nothing says so in the ledger, since that would have to be written too.
+    let anew = DelayedLook {
+        guard: G::KIND,
+        request: request.clone(),
+        surface: None,
+        until: world.now(),
+        attempt: delayed.map_or(0, |delayed| delayed.attempt),
+    };
+    let put_off = anew.put_off().filter(|_| !patience.is_endless());
+    let (later, pause) = put_off.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
+    let until = later.until.saturating_add(pause).unwrap_or(later.until);
+    world.look_later(&DelayedLook { until, ..later }, pause).await?;
+    Ok(Report { mode: None, records: written, follows: Vec::new(), waits })
 }
 
 /// The resource's mode, and what is to be looked at next.
@@ -109,9 +150,15 @@ struct Run<'a, G, W> {
     world: &'a W,
     settings: &'a Settings,
     request: &'a ReconcileRequest,
+    patience: &'a Patience,
+    delayed: Option<&'a DelayedLook>,
+    /// Whether the wait that `delayed` ends was found to be the one in the ledger.
+    is_due: bool,
     began: Timestamp,
     /// The surfaces that it has begun to put right, which are counted against the account's cap.
     counted: BTreeSet<Surface>,
+    /// What waits because of this run.
+    waits: BTreeMap<Surface, Wait>,
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
@@ -119,9 +166,13 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let resource = &self.request.resource;
         let now = self.world.now();
         let (facts, history) = future::try_join(self.fetch(), self.world.history(resource, now)).await?;
+        if !self.is_awaited(&history, now).await? {
+            return Ok(Pass::Done((None, Vec::new())));
+        }
         let Some(mut facts) = facts else { return self.gone(history, now, written).await };
         let mut history = history;
         history.counted.clone_from(&self.counted);
+        history.forget_past_refusals(now);
         if self.request.by_operator {
             history.forget_refusals(self.began);
         }
@@ -139,16 +190,18 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             self.fetch_more(&mut facts, &history).await?;
             decision = decide(self.guard, self.request, &facts, &history, self.settings, now);
         }
-        match decision.hold {
-            Some(Hold::Lease(_)) => return Ok(Pass::Again(None)),
-            Some(Hold::Pause(until)) => return Ok(Pass::Again(Some(until.duration_since(now)))),
-            None => {}
+        let waits = mem::take(&mut decision.waits);
+        let later = self.to_send(&history, &waits);
+        if let Some(wait) = self.waits_here(&waits, &later, &decision.remediations, now) {
+            return Ok(Pass::Again(wait));
         }
+        self.waits = waits;
         let (mode, more) = (decision.mode, decision.more);
         let is_damaged = history.head.damage.is_some() || history.surfaces.values().any(SurfaceState::is_to_be_mended);
         // Nobody's head is mended: of what was never opted in nothing is known.
         let is_mended = is_damaged && !decision.head.guards.is_empty();
         if !is_mended && decision.drafts.is_empty() && decision.states.is_empty() && decision.head == history.head {
+            self.send(later).await?;
             return Ok(Pass::Done((Some(mode), self.follows(&facts))));
         }
         let follows = self.follows(&facts);
@@ -157,11 +210,16 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         let entry = Entry {
             drafts: decision.drafts,
             surfaces: decision.states.into_iter().collect(),
-            counted: (decision.counted > 0).then_some((decision.counted, self.settings.cap)),
+            counted: (decision.counted > 0).then(|| Counted {
+                changes: decision.counted,
+                cap: self.settings.cap,
+                shares: self.request.shares(self.settings),
+            }),
             known: decision.known,
             ..Entry::default()
         };
-        Ok(match (self.write(history, entry, now, decision.remediations, Some(facts), written).await?, more) {
+        let written = self.write(history, entry, now, (decision.remediations, later), Some(facts), written).await?;
+        Ok(match (written, more) {
             (Written::Conflict, _) => Pass::Again(None),
             (Written::Overtaken, _) => Pass::Again(Some(SignedDuration::ZERO)),
             (Written::Done, true) => Pass::More,
@@ -225,7 +283,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
         let more = remediations.is_empty();
         let entry = Entry { drafts, surfaces, known, ..Entry::default() };
-        match self.write(history, entry, now, remediations, None, written).await? {
+        match self.write(history, entry, now, (remediations, BTreeMap::new()), None, written).await? {
             Written::Conflict => Ok(Pass::Again(None)),
             Written::Overtaken => Ok(Pass::Again(Some(SignedDuration::ZERO))),
             Written::Done if more => Ok(Pass::More),
@@ -233,14 +291,14 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
     }
 
-    /// Commits `entry`, announces its records, makes the changes and records how they ended. `facts` are those that
-    /// were decided on; none where the resource is gone.
+    /// Commits `entry`, announces its records, makes the changes and records how they ended, and sends what waits to the
+    /// delay queue meanwhile. `facts` are those that were decided on; none where the resource is gone.
     async fn write(
         &mut self,
         mut history: History,
         entry: Entry,
         now: Timestamp,
-        remediations: Vec<Remediation>,
+        (remediations, later): (Vec<Remediation>, BTreeMap<Surface, Wait>),
         facts: Option<Facts<G::Context>>,
         written: &mut Vec<Record>,
     ) -> Result<Written, ReconcileError> {
@@ -256,9 +314,11 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         written.extend(records.iter().cloned());
         self.counted.extend(remediations.iter().map(|remediation| remediation.surface.clone()));
         let remediations = remediations.into_iter().zip(locks).collect();
-        let (announced, outcome) =
-            future::join(world.announce(&records), self.carry_out_all(remediations, facts, history, written)).await;
+        let sent = send(self.guard, world, self.request, later);
+        let carried_out = self.carry_out_all(remediations, facts, history, written);
+        let (announced, sent, outcome) = future::join3(world.announce(&records), sent, carried_out).await;
         let again = outcome?;
+        sent?;
         announced.map_err(ReconcileError::NotAnnounced)?;
         Ok(if again { Written::Overtaken } else { Written::Done })
     }
@@ -276,10 +336,11 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         }
         let mut endings = Vec::new();
         let mut again = false;
-        let mut unfinished = None;
+        let (mut put_off, mut unfinished) = (Vec::new(), None);
         for (remediation, lock) in remediations {
             let Remediation { surface, intent, changes, revision, .. } = &remediation;
-            let carried = carry_out(self.world, &self.request.resource, intent, changes, revision.clone(), Some(lock));
+            let (resource, revision) = (&self.request.resource, revision.clone());
+            let carried = carry_out(self.world, self.patience, resource, intent, changes, revision, Some(lock));
             match Box::pin(carried).await {
                 Ok(ending) => {
                     again |= ending.is_decided_again(intent);
@@ -289,57 +350,165 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                     }
                     endings.push((remediation, ending));
                 }
+                Err(error) if self.may_be_put_off(&error) => put_off.push((remediation, error)),
                 // Its intent stays open: delivered again, the event resumes it.
                 Err(error) => unfinished = Some(error),
             }
         }
-        let records = self.record_outcomes(&endings, facts.as_ref(), history).await?;
+        let (records, later) =
+            self.record_outcomes(&endings, put_off, &mut unfinished, facts.as_ref(), history).await?;
+        self.waits.extend(later.clone());
         written.extend(records.iter().cloned());
-        self.world.announce(&records).await.map_err(ReconcileError::NotAnnounced)?;
+        let (announced, sent) = future::join(self.world.announce(&records), self.send(later)).await;
+        sent?;
+        announced.map_err(ReconcileError::NotAnnounced)?;
         match unfinished {
             Some(error) => Err(error.into()),
             None => Ok(again),
         }
     }
 
+    /// Whether a change that was not made may be tried again by the delay queue.
+    fn may_be_put_off(&self, error: &CallError) -> bool {
+        !self.patience.is_endless() && matches!(error.kind, ErrorKind::Busy | ErrorKind::Retry | ErrorKind::Stale)
+    }
+
+    /// Writes down how changes ended, and gives those back that were `put_off`: their intents stay open, without a
+    /// lease. What has been put off for too long is `unfinished`. Returns the records, and what waits anew.
     async fn record_outcomes(
         &self,
         endings: &[(Remediation, Ending)],
+        put_off: Vec<(Remediation, CallError)>,
+        unfinished: &mut Option<CallError>,
         facts: Option<&Facts<G::Context>>,
         mut history: History,
-    ) -> Result<Vec<Record>, ReconcileError> {
-        let Run { guard, world, settings, request, began, counted: _ } = self;
+    ) -> Result<(Vec<Record>, BTreeMap<Surface, Wait>), ReconcileError> {
+        let Run { guard, world, settings, request, patience, began, .. } = self;
         let judged = facts.map(|facts| guard.judge_all(facts, settings)).unwrap_or_default();
+        let mut later = BTreeMap::new();
         let outcomes = |history: &History, now: Timestamp| {
             let mut entry = Entry::default();
+            // Another run took a remediation over after the lease ended: its outcome is the other's to record.
+            let is_ours = |state: &SurfaceState, intent| state.intent.as_ref() == Some(intent);
             for (remediation, ending) in endings {
                 let state = history.surfaces.get(&remediation.surface).cloned().unwrap_or_default();
-                // Another run took this over after the lease ended: its outcome is the other's to record.
-                if state.intent.as_ref() != Some(&remediation.intent) {
+                if !is_ours(&state, &remediation.intent) {
                     continue;
                 }
-                let judgement = judged.get(&remediation.surface);
+                let surface = &remediation.surface;
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
                 let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
                 let opt_in = facts.map(|facts| facts.scope.opt_in(G::KIND, today));
-                let clear = judgement.zip(facts).zip(opt_in.as_ref()).and_then(|((judgement, facts), opt_in)| {
-                    let by_content = guard.is_judged_by_content(facts, &remediation.surface);
-                    let_pass(judgement, remediation.intent.plan.after(), by_content, &state, opt_in, settings)
-                });
+                let clear =
+                    judged.get(surface).zip(facts).zip(opt_in.as_ref()).and_then(|((judgement, facts), opt_in)| {
+                        let_pass(*guard, facts, surface, judgement, &state, opt_in, settings)
+                    });
                 template.owner = opt_in.and_then(|opt_in| opt_in.owner);
                 template.duration_ms = u64::try_from(now.duration_since(*began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
                 let (outcome, state) = conclude(&remediation.intent, ending, &state, clear, &template, now);
                 entry.drafts.extend(outcome);
                 entry.known.extend(learnt(&remediation.intent, ending));
+                entry.surfaces.push((surface.clone(), state));
+            }
+            later.clear();
+            for (remediation, error) in &put_off {
+                let mut state = history.surfaces.get(&remediation.surface).cloned().unwrap_or_default();
+                if !is_ours(&state, &remediation.intent) {
+                    continue;
+                }
+                let ahead = state.wait.as_ref().filter(|wait| wait.until > now);
+                if ahead.is_none() {
+                    let event = request.cause.event_id.as_ref();
+                    let wait = Wait::after(state.wait.as_ref(), WaitReason::Busy, None, event, now);
+                    if now.duration_since(wait.since) > LONGEST_BUSY {
+                        *unfinished = Some(error.clone());
+                        continue;
+                    }
+                    later.insert(remediation.surface.clone(), wait.clone());
+                    state.wait = Some(wait);
+                }
+                state.intent = state.intent.map(|intent| Intent { lease: now, ..intent });
                 entry.surfaces.push((remediation.surface.clone(), state));
             }
-            (!entry.drafts.is_empty()).then_some(entry)
+            (!entry.surfaces.is_empty()).then_some(entry)
         };
         let (resource, cause) = (&request.resource, &request.cause);
-        let records = commit_until_it_fits(*world, resource, cause, &mut history, outcomes).await?;
-        records.ok_or_else(|| ReconcileError::Busy(resource.clone()))
+        let records = commit_until_it_fits(*world, patience, resource, cause, &mut history, outcomes).await?;
+        Ok((records.ok_or_else(|| ReconcileError::Busy(resource.clone()))?, later))
     }
+}
+
+/// What waits and comes back.
+impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
+    /// Whether the ledger knows of the wait that the delayed look ends. One that was ended already, or was replaced,
+    /// needs nothing; but the run that wrote the one in its place may have been cut off before it sent its message.
+    async fn is_awaited(&mut self, history: &History, now: Timestamp) -> Result<bool, ReconcileError> {
+        let Some(DelayedLook { surface: Some(surface), until, .. }) = self.delayed.filter(|_| !self.is_due) else {
+            return Ok(true);
+        };
+        let wait = history.surfaces.get(surface).and_then(|state| state.wait.as_ref());
+        let is_own = |wait: &&Wait| wait.event.is_some() && wait.event == self.request.cause.event_id;
+        self.is_due = match wait {
+            Some(wait) if wait.until == *until => true,
+            Some(wait) if is_own(&wait) && wait.until > now => {
+                self.send(BTreeMap::from([(surface.clone(), wait.clone())])).await?;
+                false
+            }
+            Some(wait) => is_own(&wait) || history.tampered.is_some(),
+            // Whoever damages the state of what waits does not make the guard forget it.
+            None => history.tampered.is_some(),
+        };
+        Ok(self.is_due)
+    }
+
+    /// Which of the `waits` are to be sent to the queue: those that are new, and those that this run's own event has
+    /// asked for already, since the run that wrote them may have been cut off before it sent them.
+    fn to_send(&self, history: &History, waits: &BTreeMap<Surface, Wait>) -> BTreeMap<Surface, Wait> {
+        let event = self.request.cause.event_id.as_ref().filter(|_| self.delayed.is_none());
+        let is_to_be_sent = |(surface, wait): &(&Surface, &Wait)| {
+            let known = history.surfaces.get(*surface).and_then(|state| state.wait.as_ref());
+            known != Some(*wait) || event.is_some() && wait.event.as_ref() == event
+        };
+        waits.iter().filter(is_to_be_sent).map(|(surface, wait)| (surface.clone(), wait.clone())).collect()
+    }
+
+    /// For how long to sleep before the next look, where the run waits by itself: a command always does, a guard for
+    /// another run that mostly is about to end.
+    fn waits_here(
+        &self,
+        waits: &BTreeMap<Surface, Wait>,
+        later: &BTreeMap<Surface, Wait>,
+        remediations: &[Remediation],
+        now: Timestamp,
+    ) -> Option<Option<SignedDuration>> {
+        let is_lease = |wait: &Wait| wait.reason == WaitReason::Lease;
+        if self.patience.is_endless() {
+            let until = waits.values().map(|wait| if is_lease(wait) { None } else { Some(wait.until) }).min()?;
+            return Some(until.map(|until| until.duration_since(now)));
+        }
+        let is_short = remediations.is_empty() && later.values().any(is_lease) && !self.patience.is_over();
+        is_short.then_some(None)
+    }
+
+    async fn send(&self, later: BTreeMap<Surface, Wait>) -> Result<(), CallError> {
+        send(self.guard, self.world, self.request, later).await
+    }
+}
+
+/// Sends what waits to the delay queue.
+async fn send<G: Guard, W: World>(
+    guard: &G,
+    world: &W,
+    request: &ReconcileRequest,
+    later: BTreeMap<Surface, Wait>,
+) -> Result<(), CallError> {
+    let now = world.now();
+    let sent = later.iter().map(async |(surface, wait)| {
+        let look = DelayedLook::ending(G::KIND, request, surface, guard.together(surface), wait.until);
+        world.look_later(&look, wait.until.duration_since(now)).await
+    });
+    future::try_join_all(sent).await.map(drop)
 }

@@ -2,22 +2,27 @@
 
 use crate::{
     call_error::CallError,
-    decide::{outcome::Ending, report::noted},
+    decide::{
+        outcome::Ending,
+        report::{noted, worst},
+    },
     ledger::{
         record::{Draft, Record, RecordId, Step},
         state::{Acceptance, Intent, Purpose},
     },
     model::{
         cloudtrail::Cause,
-        content::Diff,
+        content::{Content, Diff},
         settings::Settings,
         surface::{Resource, Surface},
     },
+    name::fingerprint::Fingerprint,
     plan::{Call, Change, Plan, RevisionId},
     ports::World,
     run::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
         operation::{Begun, Operation},
+        patience::Patience,
         proof::acceptance_message,
     },
     secret::{
@@ -27,7 +32,9 @@ use crate::{
 };
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use warden_finding::{Finding, Severity};
 use warden_secret_ref::SecretName;
 
 /// The longest time for which a finding can be accepted.
@@ -54,6 +61,14 @@ pub enum UndoRefusal {
         surface: Surface,
         /// What Warden left, and what is there now.
         diff: Box<Diff>,
+    },
+    /// What would come back is not what was taken away.
+    #[error("what would come back on {surface} is not what was taken away: {}", what.join("; "))]
+    Different {
+        /// The surface.
+        surface: Surface,
+        /// What is not as it was, each in a sentence.
+        what: Vec<String>,
     },
     /// It was undone before, or restored by hand.
     #[error("{0} already holds what it held before the remediation")]
@@ -101,6 +116,40 @@ pub enum Newer {
     MayBeIn(BTreeSet<SecretName>),
 }
 
+/// What an undo would really do: what a call brings back by its name may say something else by now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreseen {
+    /// The calls, and what the surface will hold.
+    pub plan: Plan,
+    /// What stands behind what the surface will hold, where that is only a name.
+    pub behind: Option<Fingerprint>,
+    /// Where it is not what was taken away.
+    pub differences: Vec<Difference>,
+}
+
+/// Something that comes back otherwise than it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// What is not as it was, in words.
+    pub what: String,
+    /// What it said when it was taken away, if the record has that.
+    pub then: Option<Content>,
+    /// What it says now.
+    pub now: Content,
+}
+
+impl Foreseen {
+    /// By what it is recognised that nothing has changed since it was shown.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&json!([self.plan.after().fingerprint(), self.behind]))
+    }
+
+    fn refusal(&self) -> UndoRefusal {
+        let what = self.differences.iter().map(|difference| difference.what.clone()).collect();
+        UndoRefusal::Different { surface: self.plan.surface().clone(), what }
+    }
+}
+
 /// A remediation that can be taken back.
 #[derive(Clone, Debug)]
 pub struct Undo {
@@ -112,6 +161,11 @@ pub struct Undo {
     pub by: String,
     /// What the records say of who asked and why.
     pub cause: Cause,
+    /// What the guard says today of the content that comes back, as the operator was shown it.
+    pub findings: Vec<Finding>,
+    /// Where the operator wants back also what is not what was taken away: what they were shown of it
+    /// ([`Foreseen::fingerprint`]).
+    pub although: Option<Fingerprint>,
 }
 
 impl Undo {
@@ -132,6 +186,72 @@ impl Undo {
                 Err(UndoRefusal::Unusable { id: *id, problem: "it names no surface or no content".into() })
             }
         }
+    }
+
+    /// What would really be done, with what the calls bring back as it is now.
+    ///
+    /// # Errors
+    /// The record is not one that can be undone, or [`UndoRefusal::Call`].
+    pub async fn foresee<W: World>(&self, world: &W) -> Result<Foreseen, UndoRefusal> {
+        let plan = self.plan()?;
+        let mut foreseen = Foreseen { plan: plan.clone(), behind: None, differences: Vec::new() };
+        for change in plan.changes() {
+            let Some(now) = world.behind(change.call()).await? else { continue };
+            if let Call::AttachRolePolicy { policy, .. } | Call::PutRolePermissionsBoundary { policy, .. } =
+                change.call()
+            {
+                let then = plan.after().policy_document();
+                if now != then {
+                    let what = match now.is_absent() {
+                        true => format!("the policy {} is gone", policy.name()),
+                        false => format!("the policy {} does not say any more what it said", policy.name()),
+                    };
+                    foreseen.plan = foreseen.plan.saying(policy, &now);
+                    foreseen.differences.push(Difference { what, then: Some(then), now });
+                }
+            } else if let Call::UpdateFunctionRole { role, said, .. } = change.call() {
+                let fingerprint = now.fingerprint();
+                foreseen.behind = Some(fingerprint);
+                let what = match said {
+                    _ if now.is_absent() => Some(format!("the role {role} is gone")),
+                    Some(said) if *said == fingerprint => None,
+                    Some(_) => Some(format!("the role {role} does not say any more what it said")),
+                    None => Some(format!("what the role {role} said then was not recorded")),
+                };
+                foreseen.differences.extend(what.map(|what| Difference { what, then: None, now }));
+            }
+        }
+        Ok(self.weighed(foreseen))
+    }
+
+    /// The same, with [`Undo::findings`] against those that it was taken away for: what stands elsewhere may have made
+    /// it worse.
+    pub fn weighed(&self, mut foreseen: Foreseen) -> Foreseen {
+        if worst(&self.findings) > worst(&self.record.entry.findings) && foreseen.differences.is_empty() {
+            let found: Vec<&str> = self.findings.iter().map(|finding| finding.id.as_str()).collect();
+            let what = format!("it is worse today than when it was taken away ({})", found.join(", "));
+            let now = foreseen.plan.after().clone();
+            foreseen.differences.push(Difference { what, then: Some(now.clone()), now });
+        }
+        foreseen
+    }
+
+    /// The findings that are accepted with what comes back.
+    fn accepted(&self, foreseen: &Foreseen) -> Vec<Finding> {
+        let mut findings = self.findings.clone();
+        // Where the document is another one, the record's findings point at nothing that comes back.
+        if foreseen.plan.after() == &self.restored() {
+            let news = self.record.entry.findings.iter().filter(|known| {
+                !self.findings.iter().any(|finding| (finding.id, &finding.at) == (known.id, &known.at))
+            });
+            findings.extend(news.cloned());
+        }
+        findings
+    }
+
+    /// What the record says stood before.
+    fn restored(&self) -> Content {
+        self.record.entry.diff.as_ref().map(|diff| diff.before.clone()).unwrap_or_default()
     }
 
     /// The variables that get a value back which was replaced since in the secret that Warden keeps for them, or of
@@ -184,12 +304,12 @@ impl Undo {
     /// # Errors
     /// See [`UndoRefusal`].
     pub async fn carry_out<W: World>(&self, world: &W, settings: &Settings) -> Result<Vec<Record>, UndoRefusal> {
-        let plan = self.plan()?;
+        let surface = self.plan()?.surface().clone();
         if self.accept_for > LONGEST_ACCEPTANCE {
             return Err(UndoRefusal::TooLong);
         }
-        let busy = || UndoRefusal::Busy(plan.surface().clone());
-        let begun = until_it_fits(world, async || self.begin(world, &plan, settings).await).await?;
+        let busy = || UndoRefusal::Busy(surface.clone());
+        let begun = until_it_fits(world, &Patience::ENDLESS, async || self.begin(world, settings).await).await?;
         let (begun, changes, revision) = begun.ok_or_else(busy)?;
         match begun.finish(&changes, revision).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),
@@ -201,10 +321,11 @@ impl Undo {
     async fn begin<'a, W: World>(
         &'a self,
         world: &'a W,
-        plan: &Plan,
         settings: &Settings,
     ) -> Result<Pass<(Begun<'a, W>, Vec<Change>, Option<RevisionId>)>, UndoRefusal> {
         let resource = &self.record.resource;
+        let foreseen = self.foresee(world).await?;
+        let plan = &foreseen.plan;
         let surface = plan.surface();
         let now = world.now();
         let history = world.history(resource, now).await?;
@@ -233,19 +354,23 @@ impl Undo {
             }
         };
 
+        if !foreseen.differences.is_empty() && self.although != Some(foreseen.fingerprint()) {
+            return Err(foreseen.refusal());
+        }
+        let findings = self.accepted(&foreseen);
         let replaced = Undo::replaced_note(&self.replaced_since(world, plan).await?);
         let noting = replaced.map(|note| plan.clone().noting(&note));
         let plan = noting.as_ref().unwrap_or(plan);
         // What was put away after a resource that is gone had no finding.
-        if !self.record.entry.findings.is_empty() {
-            let acceptance = self.acceptance(world, plan, surface, now).await?;
+        if !findings.is_empty() {
+            let acceptance = self.acceptance(world, plan, &findings, foreseen.behind, now).await?;
             state.acceptances.retain(|other| other.findings != acceptance.findings);
             state.acceptances.push(acceptance);
         }
         let intent = Intent {
             purpose: ours,
             remediation: self.record.entry.remediation.clone().unwrap_or_else(|| self.record.id.to_string()),
-            findings: self.record.entry.findings.clone(),
+            findings,
             plan: plan.clone(),
             has_otherwise: false,
             lease: now.saturating_add(settings.lease).unwrap_or(Timestamp::MAX),
@@ -257,7 +382,7 @@ impl Undo {
         let planned = (!resumes).then(|| Draft {
             surface: Some(surface.clone()),
             findings: intent.findings.clone(),
-            severity: self.record.entry.severity,
+            severity: worst(&intent.findings),
             remediation: Some(intent.remediation.clone()),
             undoes: Some(self.record.id),
             diff: Some(Diff { before: plan.before().clone(), after: plan.after().clone() }),
@@ -276,17 +401,21 @@ impl Undo {
         &self,
         world: &W,
         plan: &Plan,
-        surface: &Surface,
+        findings: &[Finding],
+        behind: Option<Fingerprint>,
         now: Timestamp,
     ) -> Result<Acceptance, UndoRefusal> {
-        let findings = self.record.entry.findings.iter().map(|finding| plan.after().finding_key(finding)).collect();
         let mut acceptance = Acceptance {
-            findings,
-            until: now.saturating_add(self.accept_for).unwrap_or(now),
+            findings: findings.iter().map(|finding| plan.after().finding_key(finding)).collect(),
+            severity: worst(findings).unwrap_or(Severity::Info),
+            behind,
+            until: Some(now.saturating_add(self.accept_for).unwrap_or(now)),
             by: self.by.clone(),
+            reason: None,
             proof: String::new(),
         };
-        acceptance.proof = world.sign(&acceptance_message(&self.record.resource, surface, &acceptance)).await?;
+        let message = acceptance_message(&self.record.resource, plan.surface(), &acceptance);
+        acceptance.proof = world.sign(&message).await?;
         Ok(acceptance)
     }
 

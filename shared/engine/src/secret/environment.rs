@@ -373,6 +373,9 @@ pub struct Grant {
     pub readers: BTreeSet<String>,
     /// The function's own role: whether it may read is part of the environment's content.
     pub role: String,
+    /// What the trust policies of the readers said when that was decided, as far as they were read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trusts: BTreeMap<String, Fingerprint>,
 }
 
 impl Grant {

@@ -24,6 +24,7 @@ use crate::{
     run::{
         commit::{Entry, Pass, Unwritable, WriteError, until_it_fits},
         operation::{Begun, Operation, values_after},
+        patience::Patience,
     },
     secret::{
         environment::{KeptValue, KeyedHash, Rotation, VariableName, WHEN_IT_STARTS},
@@ -207,7 +208,9 @@ impl Rotate {
     ) -> Result<Vec<Record>, RotateRefusal> {
         let resource = Resource::Function(self.function.clone());
         let busy = || RotateRefusal::Busy(resource.clone());
-        let begun = until_it_fits(world, async || self.begin(world, &resource, plan, settings).await).await?;
+        let begun =
+            until_it_fits(world, &Patience::ENDLESS, async || self.begin(world, &resource, plan, settings).await)
+                .await?;
         let (begun, changes) = begun.ok_or_else(busy)?;
         match begun.finish(&changes, None).await?.ok_or_else(busy)? {
             (Ending::Done, records) => Ok(records),

@@ -3,7 +3,8 @@
 use crate::toy::{Stage, bad, good, policy, policy_of};
 use jiff::SignedDuration;
 use warden_engine::{
-    HandlerError, ReconcileError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface, ports::Clock,
+    HandlerError, call_error::ErrorKind, ledger::record::Step, model::surface::Surface, ports::Clock,
+    run::delay::WaitReason,
 };
 use warden_testing::{Fault, Port};
 
@@ -90,16 +91,18 @@ async fn another_update_under_way_is_waited_for() {
 }
 
 #[tokio::test]
-async fn another_update_that_does_not_end_leaves_the_intent_for_the_next_delivery() {
+async fn another_update_that_does_not_end_soon_is_waited_for_by_the_queue() {
     let (stage, handled, tries) = hindered(&[Fault::Refused(ErrorKind::Busy); 7]).await;
-    assert!(
-        matches!(handled, Err(HandlerError::Reconcile(ReconcileError::Call(error))) if error.kind == ErrorKind::Busy)
-    );
-    assert_eq!(tries, 7);
-    assert!(stage.world.state(&stage.pay, &policy_of("")).intent.is_some());
-    stage.world.pass(SignedDuration::from_mins(3)).await;
-    stage.look(false).await;
+    assert_eq!(handled, Ok(()));
+    assert!(tries < 7, "{tries}");
+    let state = stage.world.state(&stage.pay, &policy_of(""));
+    assert!(state.intent.is_some_and(|intent| intent.lease <= stage.world.now()), "nobody holds it");
+    let [message] = stage.world.messages().try_into().unwrap();
+    let wait = state.wait.unwrap();
+    assert_eq!((wait.reason, wait.until <= message.due), (WaitReason::Busy, true));
+    stage.work_off(10).await;
     stage.check(&[good("shop")]);
+    assert_eq!(stage.world.state(&stage.pay, &policy_of("")).wait, None);
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
 }
 
@@ -121,12 +124,11 @@ async fn a_run_makes_no_call_once_its_lease_is_over() {
         });
     }
     let handled = stage.try_deliver(&event).await.map(drop);
-    let Err(HandlerError::Reconcile(ReconcileError::Call(error))) = handled else { panic!("{handled:?}") };
-    assert!(error.kind == ErrorKind::Retry && error.message.contains("is over"), "{error}");
+    assert_eq!(handled, Ok(()));
     // Another run goes on where it was left.
     assert!(stage.world.state(&stage.pay, &policy_of("")).intent.is_some());
     stage.world.heal();
-    stage.look(false).await;
+    stage.work_off(10).await;
     stage.check(&[good("shop")]);
     stage.check_log(&["opted-in", "planned resource-policy", "applied resource-policy"]);
 }
@@ -230,10 +232,20 @@ async fn a_run_under_way_is_left_alone_until_its_lease_ends() {
     stage.world.fault_at(Port::Call, 0, Fault::CrashBefore);
     assert!(stage.world.run(stage.try_deliver(&event)).await.is_none());
     stage.world.heal();
-    // Delivered again at once: it waits, gives up, and says so, so that the event comes once more.
-    let busy = stage.try_deliver(&event).await.unwrap_err();
-    assert!(matches!(busy, HandlerError::Reconcile(ReconcileError::Busy(_))));
+    // Delivered again at once: it waits a moment, and then by the queue.
+    let began = stage.world.now();
+    stage.try_deliver(&event).await.unwrap();
+    assert!(stage.world.now().duration_since(began) < SignedDuration::from_secs(2));
     stage.check(&[bad("open", "high")]);
+    assert_eq!(stage.world.messages().len(), 1);
+    let lease = stage.world.state(&stage.pay, &policy_of("")).intent.unwrap().lease;
+    while stage.world.now() < lease {
+        stage.check(&[bad("open", "high")]);
+        stage.world.pass(SignedDuration::from_secs(10)).await;
+        stage.work_off(0).await;
+    }
+    stage.work_off(2).await;
+    stage.check(&[good("shop")]);
 }
 
 #[tokio::test]

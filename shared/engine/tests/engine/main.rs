@@ -10,3 +10,4 @@ mod pre_existing;
 mod rotating;
 mod toy;
 mod undoing;
+mod waiting;

@@ -120,8 +120,11 @@ async fn an_acceptance_that_no_operator_made_is_ignored_and_recorded_once() {
             .iter()
             .map(|finding| diff.before.finding_key(finding))
             .collect::<BTreeSet<_>>(),
-        until: stage.world.now() + SignedDuration::from_hours(24),
+        severity: Severity::High,
+        behind: None,
+        until: Some(stage.world.now() + SignedDuration::from_hours(24)),
         by: "alice".into(),
+        reason: None,
         proof: String::new(),
     };
     stage.world.forge_state(&stage.pay, &policy_of(""), |state| state.acceptances.push(forged));

@@ -2,6 +2,7 @@
 //! another one holds it down (`"Holds": "SID"`), and `"Stuck": true` when no change would be safe. An account that is
 //! trusted (`"Trusts": "444455556666"`) breaks none.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warden_engine::{
@@ -249,12 +250,25 @@ impl Stage {
         })
     }
 
-    /// Lets the guard handle an event, which must succeed.
+    /// The same event, by somebody else.
+    pub(crate) fn by(&self, actor: &str, mut event: Value) -> Value {
+        event["detail"]["userIdentity"]["arn"] = json!(format!("arn:aws:iam::111122223333:user/{actor}"));
+        event
+    }
+
+    /// Lets the guard handle an event, which must succeed, and what comes back by its delay queue within minutes.
     pub(crate) async fn deliver(&self, event: &Value) -> Report {
-        match self.try_deliver(event).await.unwrap() {
+        let report = match self.try_deliver(event).await.unwrap() {
             Handled::Looked(mut reports) => reports.pop().unwrap(),
             Handled::NotOurs(why) => panic!("{why}"),
-        }
+        };
+        self.work_off(10).await;
+        report
+    }
+
+    /// Lets the guard handle what comes back by its delay queue within so many minutes.
+    pub(crate) async fn work_off(&self, minutes: i64) {
+        self.world.work_off(&Toy, &self.settings, SignedDuration::from_mins(minutes)).await;
     }
 
     pub(crate) async fn try_deliver(&self, event: &Value) -> Result<Handled, HandlerError> {
@@ -282,6 +296,8 @@ impl Stage {
             accept_for: jiff::SignedDuration::from_hours(24),
             by: "alice".into(),
             cause: Cause::by_hand("warden undo"),
+            findings: Vec::new(),
+            although: None,
         }
     }
 

@@ -160,20 +160,24 @@ pub(super) const SHARED_ROLE: Explanation = Explanation {
 };
 
 pub(super) const ROLE_BROADENED: Explanation = Explanation {
-    meaning: "A function was given another role, and that one breaks a rule.",
+    meaning: "A function was given another role, and that one breaks a rule, or did so later.",
     attack: "Who may change a function's configuration and pass a strong role to it needs no change to any policy: \
              the function's code has the rights of that role from the next call on.",
-    remedy: "As severe as the worst finding of the new role. Role-guard puts the previous role back, if that one \
-             still complies. Published versions keep theirs: one that was published with such a role is withheld.",
+    remedy: "As severe as the worst finding of the new role. Role-guard gives the last role back that the function had \
+             and that still complies, also where the new one was clean and is widened later. Published versions keep \
+             theirs: one with such a role is critical, and withheld with the aliases that lead to it.",
     instead: "Narrow the new role first: what complies may be swapped in at any time.",
 };
 
 pub(super) const BOUNDARY_REMOVED: Explanation = Explanation {
-    meaning: "A role's permissions boundary was removed, or replaced by one that allows more.",
+    meaning: "A role's permissions boundary was removed or replaced by one that allows more, or a new version of its \
+              policy allows more.",
     attack: "The boundary was what kept a broad policy harmless. Without it the role can do at once what the policy \
              says, and no policy was changed.",
-    remedy: "High. Role-guard puts the previous boundary back, if its policy still says what it said. `warden \
-             check` reads one state, and this takes two to see.",
+    remedy: "High, and critical where the boundary's own policy has a wider version. Role-guard puts the previous \
+             boundary back, if its policy still says what it said. The policy goes back to its earlier version where it \
+             and everybody who has it are opted in to `enforce`; a boundary is never narrowed. `warden check` reads one \
+             state, and this takes two to see.",
     instead: "Change the boundary where it is reviewed, so that it allows what the function needs and no more.",
 };
 
@@ -194,7 +198,8 @@ pub(super) const TRUST_OIDC_OPEN: Explanation = Explanation {
     meaning: "The trust policy lets in whoever has a token of an OpenID Connect provider, without fixing both for whom \
               the token was made (the audience, `aud`) and whose it is (the subject, `sub`). For providers that serve \
               everybody, GitHub for one, the subject must fix the owner. Medium where every pod of one Kubernetes \
-              cluster gets in. With a fixed subject alone it is low, since the provider in the account has a list of \
+              cluster gets in, everybody of one customer of a provider, or whoever calls one workflow of GitHub's \
+              (`job_workflow_ref`): a public one anybody may call. With a fixed subject alone it is low, since the provider in the account has a list of \
               audiences, and medium for a public provider, which has none. Info where the conditions ask for claims of \
               another provider: they let nobody in.",
     attack: "Somebody makes a repository of their own at the same provider, and its pipeline gets a token that the \

@@ -201,32 +201,24 @@ fn skip_stars(costs: &mut [u8], pattern: &[u8]) {
 
 /// One character that is known.
 fn one_character(costs: &mut [u8], pattern: &[u8], character: u8) {
-    let mut before = FAR;
-    let mut last = None;
-    for (cost, byte) in costs.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
-        let stays = if byte == Some(&b'*') { *cost } else { FAR };
-        let comes = match last {
-            Some(b'?') => before,
-            Some(known) if known == character => before,
-            Some(_) | None => FAR,
-        };
-        before = *cost;
-        last = byte.copied().filter(|byte| *byte != b'*');
-        *cost = stays.min(comes);
-    }
-    skip_stars(costs, pattern);
+    one_step(costs, pattern, |known| if known == character { 0 } else { FAR });
 }
 
 /// One hexadecimal digit that is not known.
 fn a_digit(costs: &mut [u8], pattern: &[u8]) {
+    one_step(costs, pattern, |known| if matches!(known, b'0'..=b'9' | b'a'..=b'f') { 1 } else { FAR });
+}
+
+/// One character of the name. `fixed` says what it costs that a fixed character of the pattern stands for it.
+fn one_step(costs: &mut [u8], pattern: &[u8], fixed: impl Fn(u8) -> u8) {
     let mut before = FAR;
     let mut last = None;
     for (cost, byte) in costs.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
         let stays = if byte == Some(&b'*') { *cost } else { FAR };
         let comes = match last {
             Some(b'?') => before,
-            Some(b'0'..=b'9' | b'a'..=b'f') => before.saturating_add(1).min(FAR),
-            Some(_) | None => FAR,
+            Some(b'*') | None => FAR,
+            Some(known) => before.saturating_add(fixed(known)).min(FAR),
         };
         before = *cost;
         last = byte.copied();

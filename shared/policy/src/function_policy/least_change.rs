@@ -1,7 +1,7 @@
 //! The least change to a function's resource policy that closes what the judge found.
 
 use super::{
-    UrlAuth,
+    UNGUESSABLE, UrlAuth,
     event_source::{self, Sent},
     judge, violations,
 };
@@ -9,7 +9,7 @@ use crate::{
     AccountId, Context, Document, DocumentError, Kind, Statement,
     principal_policy::{Binding, PrincipalPolicy},
     rewrite::Narrowed,
-    together::Together,
+    together::Beside,
 };
 use std::collections::BTreeSet;
 use warden_finding::{Finding, FindingId};
@@ -35,12 +35,14 @@ pub fn narrow(
     baseline: Option<&str>,
     context: &Context,
 ) -> Result<Narrowed, DocumentError> {
-    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>| {
-        violations(index, statement, document, &Together::default(), context, UrlAuth::Unknown)
+    let violations = |index: usize, statement: &Statement<'_>, document: &Document<'_>, beside: &Beside<'_>| {
+        violations(index, statement, document, beside, context, UrlAuth::Unknown)
     };
     PrincipalPolicy {
         kind: Kind::Resource,
         judge: &|document| judge(document, context, UrlAuth::Unknown),
+        context,
+        unguessable: UNGUESSABLE,
         violations: &violations,
         is_same,
         bound: FindingId::OpenServicePrincipal,

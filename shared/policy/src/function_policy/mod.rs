@@ -15,7 +15,7 @@ use crate::{
     pattern,
     principal::{self, Principal},
     service_table,
-    together::Together,
+    together::{Beside, Together},
     violation::{Part, Verdict, Violation},
 };
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,8 @@ impl UrlAuth {
 
 /// What is open about a function's resource policy, statement by statement. A Deny is never a finding.
 pub fn judge(document: &Document<'_>, context: &Context, url: UrlAuth) -> Vec<Finding> {
-    Together::judge(document, context, UNGUESSABLE, |index, statement, together| {
-        violations(index, statement, document, together, context, url)
+    Together::judge(document, context, UNGUESSABLE, |index, statement, beside| {
+        violations(index, statement, document, beside, context, url)
     })
 }
 
@@ -78,7 +78,7 @@ fn violations(
     index: usize,
     statement: &Statement<'_>,
     document: &Document<'_>,
-    together: &Together<'_>,
+    beside: &Beside<'_>,
     context: &Context,
     url: UrlAuth,
 ) -> Vec<Violation> {
@@ -89,7 +89,7 @@ fn violations(
     if grant.is_nothing() {
         return Vec::new();
     }
-    let invokers = Invokers::read(statement, document, together, context);
+    let invokers = Invokers::read(statement, document, beside, context);
     let void = void(statement, &grant);
     let mut violations = Vec::new();
     let mut report = |part, alone, (id, severity, message): Verdict| {
@@ -260,6 +260,8 @@ impl Grant {
 struct Invokers<'d> {
     principals: EffectivePrincipals<'d>,
     token: bool,
+    /// A Deny takes back what a service was given.
+    are_services_barred: bool,
     /// A key that a service never sends, where the conditions ask for one.
     never_sent_by_services: Option<&'d str>,
 }
@@ -268,7 +270,7 @@ impl<'d> Invokers<'d> {
     fn read(
         statement: &'d Statement<'_>,
         document: &Document<'_>,
-        together: &Together<'_>,
+        beside: &'d Beside<'_>,
         context: &'d Context,
     ) -> Self {
         let listed = !context.trusted_accounts.is_empty();
@@ -278,11 +280,13 @@ impl<'d> Invokers<'d> {
             external_severity: if listed { Severity::High } else { Severity::Medium },
             organization: FindingId::OrganizationInvoke,
             deputy: FindingId::OpenServicePrincipal,
+            deputy_severity: Severity::High,
         };
-        let limits = together.limits(statement, document);
+        let limits = beside.limits(statement, document);
         let principals = EffectivePrincipals::new(context, own_account(statement, context), limits, rules);
         Self {
             principals,
+            are_services_barred: beside.bars_services(),
             token: conditions::has_event_source_token(&statement.conditions, document.version),
             never_sent_by_services: conditions::never_sent_by_services(&statement.conditions),
         }
@@ -305,7 +309,7 @@ impl<'d> Invokers<'d> {
                     format!("`{}` is a principal that was deleted; the statement lets nobody in", quoted(text));
                 vec![(FindingId::ExternalInvoke, Severity::Info, message)]
             }
-            Principal::Service(_) if self.token => Vec::new(),
+            Principal::Service(_) if self.token || self.are_services_barred => Vec::new(),
             Principal::Service(service) => match principals.service(event_source::is_s3(service)) {
                 Some(bounded) => bounded.into_iter().collect(),
                 None => vec![self.open_service(service)],

@@ -660,10 +660,6 @@ fn a_deny_of_everything_leaves_nothing_open() {
     // All but those who are trusted anyway.
     with(json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "Action": "lambda:*", "Resource": function}), &[]);
     with(
-        json!({"Effect": "Deny", "NotPrincipal": {"AWS": "999999999999"}, "Action": "lambda:*", "Resource": function}),
-        still,
-    );
-    with(
         json!({"Effect": "Deny", "NotPrincipal": {"Service": "sns.amazonaws.com"}, "Action": "*",
             "Resource": function}),
         still,
@@ -681,7 +677,7 @@ fn a_deny_of_everything_leaves_nothing_open() {
     narrow["Resource"] = json!("arn:aws:lambda:us-east-1:111122223333:function:?");
     with(narrow, &[]);
     let mut conditional = deny(json!("*"), json!("*"));
-    conditional["Condition"] = json!({"StringNotEquals": {"aws:PrincipalAccount": OWN}});
+    conditional["Condition"] = json!({"StringEquals": {"aws:PrincipalAccount": "999999999999"}});
     with(conditional, still);
     // A pattern that the Deny does not take whole.
     let mut wide = public.clone();
@@ -695,6 +691,84 @@ fn a_deny_of_everything_leaves_nothing_open() {
     // It is as true of whoever else is open.
     let service = allow(json!({"Service": "sns.amazonaws.com"}), json!({}));
     check_in(&context(), UrlAuth::NoUrl, json!([service, deny(json!("*"), json!("*"))]), &[]);
+}
+
+/// A Deny of everybody but some leaves those, as a condition of the Allow itself would.
+#[test]
+fn what_a_deny_leaves_is_who_is_let_in() {
+    let function = "arn:aws:lambda:us-east-1:111122223333:function:f";
+    let of = |principal: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "lambda:InvokeFunction", "Resource": function});
+    let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": function, "Condition": condition});
+    let with = |allow: Value, deny: Value, expected: &[&str]| {
+        check_in(&context(), UrlAuth::Open, json!([allow, deny]), expected);
+    };
+    let unless = |operator: &str, key: &str, value: Value| deny(json!({operator: {key: value}}));
+    let public: &[&str] = &["public-invoke critical Statement[0]"];
+    let outside: &[&str] = &["external-invoke medium Statement[0]"];
+    let organization: &[&str] = &["organization-invoke low Statement[0]"];
+    let all = || of(json!("*"));
+    for operator in
+        ["StringNotEquals", "StringNotLike", "stringnotequalsIFEXISTS", "ForAllValues:StringNotEqualsIgnoreCase"]
+    {
+        with(all(), unless(operator, "aws:PrincipalOrgID", json!("o-exampleorgid")), organization);
+        with(all(), unless(operator, "aws:PrincipalAccount", json!(OWN)), &[]);
+        with(all(), unless(operator, "aws:PrincipalAccount", json!([OWN, "999999999999"])), outside);
+        with(all(), unless(operator, "aws:SourceAccount", json!(OWN)), &[]);
+        with(all(), unless(operator, "aws:SourceVpce", json!("vpce-1")), outside);
+    }
+    with(all(), unless("ArnNotLike", "aws:PrincipalArn", json!("arn:aws:iam::111122223333:role/*")), &[]);
+    with(all(), unless("NotIpAddress", "aws:SourceIp", json!("198.51.100.0/24")), outside);
+    // Whom these leave is not known, or still anybody.
+    for loose in [
+        json!({"StringEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}}),
+        json!({"StringNotLike": {"aws:PrincipalOrgID": "o-*"}}),
+        json!({"ForAnyValue:StringNotEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}),
+        json!({"StringNotEquals": {"aws:PrincipalTag/team": "x"}}),
+        json!({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
+        json!({"Null": {"aws:PrincipalOrgID": "true"}}),
+        json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}, "Bool": {"aws:SecureTransport": "false"}}),
+    ] {
+        with(all(), deny(loose), public);
+    }
+    let org = || json!({"aws:PrincipalOrgID": "o-exampleorgid"});
+    let mut elsewhere = deny(json!({"StringNotEquals": org()}));
+    elsewhere["Action"] = json!("lambda:GetFunction");
+    with(all(), elsewhere.clone(), public);
+    elsewhere["Action"] = json!("*");
+    elsewhere["Principal"] = json!({"AWS": "999999999999"});
+    with(all(), elsewhere.clone(), public);
+    elsewhere["Principal"] = json!("*");
+    elsewhere["Resource"] = json!(format!("{function}:live"));
+    with(all(), elsewhere, public);
+    // Several conditions leave whoever fails one of them.
+    let one_of = |more: &str, value: &str| {
+        deny(json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-exampleorgid", more: value}}))
+    };
+    with(all(), one_of("aws:SourceAccount", OWN), organization);
+    with(all(), one_of("aws:PrincipalAccount", "999999999999"), outside);
+    with(
+        all(),
+        deny(json!({"StringNotEquals": org(), "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})),
+        &["open-service-principal high Statement[0]"],
+    );
+    let all_but = |principals: Value| json!({"Effect": "Deny", "NotPrincipal": principals, "Action": "lambda:*", "Resource": function});
+    with(all(), all_but(json!({"AWS": "999999999999"})), outside);
+    with(all(), all_but(json!({"AWS": [OWN, "arn:aws:iam::999999999999:role/r"]})), outside);
+    with(all(), all_but(json!({"AWS": "*"})), public);
+    // Where nobody said which account is the own one, the function's ARN does.
+    let own = json!([all(), all_but(json!({"AWS": "arn:aws:iam::111122223333:root"}))]);
+    check_in(&Context::default(), UrlAuth::Open, own, &[]);
+    // Services have no organisation; their sources count.
+    let topic = || of(json!({"Service": "sns.amazonaws.com"}));
+    let open: &[&str] = &["open-service-principal high Statement[0]"];
+    with(topic(), unless("StringNotEquals", "aws:SourceAccount", json!(OWN)), &[]);
+    with(topic(), unless("ArnNotLike", "aws:SourceArn", json!("arn:aws:sns:*:111122223333:*")), &[]);
+    with(topic(), unless("StringNotEquals", "aws:SourceAccount", json!("999999999999")), outside);
+    with(topic(), unless("StringNotEquals", "aws:PrincipalOrgID", json!("o-exampleorgid")), &[]);
+    with(topic(), one_of("aws:SourceAccount", OWN), organization);
+    with(topic(), unless("NotIpAddress", "aws:SourceIp", json!("198.51.100.0/24")), open);
+    // One who is named and has to be of the organisation.
+    with(of(json!({"AWS": "999999999999"})), deny(json!({"StringNotEquals": org()})), organization);
 }
 
 #[test]
@@ -1063,6 +1137,23 @@ mod rewrite {
         );
     }
 
+    /// What a Deny leaves goes with the Allow; a Deny that left nobody comes back.
+    #[test]
+    fn a_statement_goes_by_what_a_deny_leaves_of_it() {
+        let all = invoke("all", json!("*"));
+        let deny = |account: &str| {
+            json!({"Sid": "deny", "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": "*",
+                "Condition": {"StringNotEquals": {"aws:PrincipalAccount": account}}})
+        };
+        let topic = json!({"Sid": "own", "Effect": "Allow", "Principal": {"AWS": OWN}, "Action": "lambda:InvokeFunction",
+            "Resource": "*"});
+        let strangers = json!([all, deny("999999999999"), topic]);
+        check(strangers, None, json!([deny("999999999999"), topic]), &[(0, EditKind::Removed)]);
+        let kept = json!([all, deny(OWN), topic]);
+        let now = json!([all, topic]);
+        check(now, Some(kept), json!([all, topic, deny(OWN)]), &[(0, EditKind::Restored)]);
+    }
+
     #[test]
     fn what_was_not_named_is_left_alone() {
         let text = policy(json!([invoke("a", json!({"AWS": ["999999999999", "*", "AROADBQP57FF2AEXAMPLE"]}))]));
@@ -1121,6 +1212,9 @@ mod rewrite {
             json!({"StringLike": {"aws:userid": "AROAQWERTZUIOPASDFGHJ:*"}}),
             json!({"StringEquals": {"s3:prefix": "x"}}),
             json!({"Bool": {"aws:SecureTransport": true}}),
+            json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-anotherorgid"}}),
+            json!({"StringNotEquals": {"aws:PrincipalAccount": ["999999999999", OWN]}}),
+            json!({"StringNotLikeIfExists": {"aws:SourceAccount": OWN}, "BoolIfExists": {"aws:PrincipalIsAWSService": false}}),
         ])
     }
 

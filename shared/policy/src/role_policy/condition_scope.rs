@@ -51,7 +51,8 @@ impl<'d> ConditionScope<'d> {
             Limit::Accounts { of, .. } | Limit::Organizations { of, .. } => *of == Side::Source,
             Limit::Sources { bucket, .. } => !bucket,
             Limit::Addresses(_) | Limit::Networks(_) => true,
-            Limit::Identities(_) => false,
+            // Conditions of an Allow are never the last two.
+            Limit::Identities(_) | Limit::Services | Limit::OneOf(_) => false,
         };
         let fixed = |key: &str| {
             conditions.iter().find(|condition| {

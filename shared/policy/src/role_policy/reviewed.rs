@@ -235,7 +235,6 @@ pub(super) const GRANTS: &[Group] = &[
             "iam:CreateServiceSpecificCredential",
             "iam:ResetServiceSpecificCredential",
             "iam:SendDelegationToken",
-            "iam:UpdateAccessKey",
             "iam:UpdateOpenIDConnectProviderThumbprint",
             "iam:UpdateSAMLProvider",
             "iam:UploadSSHPublicKey",
@@ -580,6 +579,16 @@ pub(super) const ADMINISTERS: &[Group] = &[
             "ssm:StartAccessRequest",
             "states:UpdateStateMachine",
             "synthetics:UpdateCanary",
+        ],
+    ),
+    (
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
+        "turns on or off a credential that somebody has already, and makes none: what reaps old keys has it for all",
+        &[
+            "iam:UpdateAccessKey",
+            "iam:UpdateSSHPublicKey",
+            "iam:UpdateServiceSpecificCredential",
+            "iam:UpdateSigningCertificate",
         ],
     ),
     (

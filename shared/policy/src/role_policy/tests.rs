@@ -1212,6 +1212,10 @@ fn whoever_becomes_somebody_or_takes_a_domain_is_seen() {
         ],
     );
     check_worst("medium", &["route53domains:DisableDomainTransferLock", "iam:DeactivateMFADevice"]);
+    // Switching on what somebody has gives nobody a new credential; making one does.
+    check_worst("medium", &["iam:UpdateAccessKey", "iam:UpdateSigningCertificate", "iam:Update*Key"]);
+    check_worst("high", &["iam:UploadSSHPublicKey"]);
+    check_worst("critical", &["iam:CreateAccessKey", "iam:*AccessKey", "iam:*"]);
     check_worst("medium", &["rds:ModifyDBInstance", "connect:GetFederationToken"]);
     // Of one service, for an account of the own organisation; of a trained model.
     check_worst("medium", &["organizations:RegisterDelegatedAdministrator", "rekognition:PutProjectPolicy"]);

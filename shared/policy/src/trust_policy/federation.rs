@@ -1,6 +1,9 @@
 //! Trust in identities from elsewhere: an OpenID provider signs a token, and the conditions say whose tokens count.
 
-use crate::{Document, Statement, conditions, display::quoted, document::Condition, pattern, violation::Verdict};
+use crate::{
+    Document, Statement, conditions, display::quoted, document::Condition, pattern, together::Beside,
+    violation::Verdict,
+};
 use std::collections::HashMap;
 use warden_finding::{FindingId, Severity};
 
@@ -21,14 +24,16 @@ struct Fixed {
     signed_in: bool,
     /// It is of some service account of a Kubernetes cluster.
     service_account: bool,
+    /// It is of a job that runs one workflow of GitHub's, or one of an owner's, in whoever's repository.
+    workflow: bool,
 }
 
 impl Claims {
     /// Reads each condition once: a statement may name thousands of providers.
-    pub(super) fn read(statement: &Statement<'_>, document: &Document<'_>) -> Self {
+    pub(super) fn read(statement: &Statement<'_>, document: &Document<'_>, beside: &Beside<'_>) -> Self {
         let mut by_host: HashMap<String, Fixed> = HashMap::new();
         let mut needed = Vec::new();
-        for condition in &statement.conditions {
+        for condition in statement.conditions.iter().chain(beside.conditions()) {
             let Some((host, claim)) = condition.key.rsplit_once(':') else {
                 continue;
             };
@@ -51,12 +56,14 @@ impl Claims {
             let subject = name.is_some_and(|name| fixes_subject(condition, name, host));
             let service_account = name.is_some_and(|name| *name == "sub") && is_of_service_accounts(condition);
             let signed_in = is("amr") && is_of_who_signed_in(condition);
-            if audience || subject || service_account || signed_in {
+            let workflow = is(CALLED_WORKFLOW) && is_github(host) && fixes_subject(condition, CALLED_WORKFLOW, host);
+            if audience || subject || service_account || signed_in || workflow {
                 let fixed = by_host.entry(normal(host)).or_default();
                 fixed.audience |= audience;
                 fixed.subject |= subject;
                 fixed.service_account |= service_account;
                 fixed.signed_in |= signed_in;
+                fixed.workflow |= workflow;
             }
         }
         needed.sort_unstable();
@@ -100,6 +107,13 @@ impl Claims {
             (_, false) if is_cluster() => {
                 (Severity::Medium, "which is every pod of the cluster, in more than one namespace")
             }
+            (_, false) if is_of_one_customer(&name) => {
+                (Severity::Medium, "its address names a customer of the provider, and its subject is anybody there")
+            }
+            (_, false) if fixed.workflow => (
+                Severity::Medium,
+                "its `job_workflow_ref` fixes the workflow, not who calls it, which anybody may if it is public",
+            ),
             (true, false) if is_one_of(host, &SHARED_BY_AUDIENCE) && !is_cognito(&name) => {
                 (Severity::Medium, "its audience names a customer of the provider, and its subject is anybody there")
             }
@@ -162,8 +176,15 @@ const AUDIENCES: [&str; 4] = ["aud", "app_id", "client_id", "azp"];
 
 /// Claims that say whose token it is, under the names that AWS gives them
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif>).
-const SUBJECTS: [&str; 7] =
-    ["sub", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id"];
+const SUBJECTS: [&str; 8] =
+    ["sub", "user_id", "id", "repository", "repository_id", "repository_owner", "repository_owner_id", "enterprise_id"];
+
+/// The workflow that a job of GitHub's comes from: `OWNER/REPOSITORY/.github/workflows/FILE@REF`. Of a reusable one that
+/// is not the repository that it runs in and that calls it with inputs of its own. One in a public repository may be
+/// called from anybody's
+/// (<https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-with-reusable-workflows>,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/reusing-workflow-configurations>).
+const CALLED_WORKFLOW: &str = "job_workflow_ref";
 
 /// Whether a condition on Cognito's `amr` takes nobody but those who signed in
 /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html>).
@@ -198,6 +219,19 @@ const SHARED: [&str; 11] = [
 /// The same where the audience names the customer too.
 const SHARED_BY_AUDIENCE: [&str; 4] =
     ["api.pulumi.com/oidc", "cognito-identity.amazonaws.com", "oidc.vercel.com", "sandboxes.cloud"];
+
+/// Providers that do so from an address of each customer's own, which comes after this: Bitbucket, CircleCI, Fly, Vercel
+/// (<https://support.atlassian.com/bitbucket-cloud/docs/deploy-on-aws-using-bitbucket-pipelines-openid-connect/>,
+/// <https://circleci.com/docs/openid-connect-tokens/>, <https://fly.io/docs/security/openid-connect/>,
+/// <https://vercel.com/docs/oidc/reference>).
+const BY_ADDRESS: [&str; 4] =
+    ["api.bitbucket.org/2.0/workspaces/", "oidc.circleci.com/org/", "oidc.fly.io/", "oidc.vercel.com/"];
+
+fn is_of_one_customer(host: &str) -> bool {
+    BY_ADDRESS.iter().any(|start| {
+        host.strip_prefix(start).is_some_and(|customer| !customer.starts_with(['/', '*']) && !customer.is_empty())
+    })
+}
 
 fn is_shared(host: &str) -> bool {
     is_one_of(host, &SHARED) || is_one_of(host, &SHARED_BY_AUDIENCE)

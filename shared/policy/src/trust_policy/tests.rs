@@ -127,6 +127,36 @@ fn github_needs_its_audience_and_a_fixed_owner() {
     check(federated(github, json!({"StringNotEquals": {"gitlab.com:aud": "x", "gitlab.com:sub": "y"}})), open);
 }
 
+/// A workflow that others call runs in their repositories, with what they hand to it.
+#[test]
+fn a_workflow_is_not_who_calls_it() {
+    let with = |operator: &str, claim: &str, value: &str| {
+        let host = "token.actions.githubusercontent.com";
+        federated(
+            &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+            json!({"StringEquals": {format!("{host}:aud"): "sts.amazonaws.com"},
+                operator: {format!("{host}:{claim}"): value}}),
+        )
+    };
+    let medium: &[&str] = &["trust-oidc-open medium Statement[0]"];
+    let open: &[&str] = &["trust-oidc-open critical Statement[0]"];
+    let workflow = "octo/flows/.github/workflows/ship.yml@refs/heads/main";
+    check(with("StringLike", "job_workflow_ref", workflow), medium);
+    for like in ["octo/flows/.github/workflows/ship.yml@*", "octo/flows/*", "octo/*"] {
+        check(with("StringLike", "job_workflow_ref", like), medium);
+    }
+    for loose in ["*", "octo*", "*/flows/.github/workflows/ship.yml@*", "${aws:x}"] {
+        check(with("StringLike", "job_workflow_ref", loose), open);
+    }
+    check(with("StringNotLike", "job_workflow_ref", workflow), open);
+    // What anybody's workflow, branch or environment may be called.
+    for claim in ["workflow", "ref", "environment", "actor"] {
+        check(with("StringLike", claim, "ship"), open);
+    }
+    check(with("StringLike", "enterprise_id", "4711"), &[]);
+    check(with("StringLike", "repository_id", "4711"), &[]);
+}
+
 #[test]
 fn other_providers() {
     let eks = "oidc.eks.eu-west-1.amazonaws.com/id/ABCDEF";
@@ -155,12 +185,18 @@ fn other_providers() {
     check(of("gitlab.example.com", "project_path:*"), open);
     check(of("app.terraform.io", "organization:octo:project:*"), &[]);
     check(of("app.terraform.io", "organization:octo*"), open);
+    let whole: &[&str] = &["trust-oidc-open medium Statement[0]"];
     // Their address names the customer already; the subject names a repository, a project.
     let bitbucket = "api.bitbucket.org/2.0/workspaces/octo/pipelines-config/identity/oidc";
     check(of(bitbucket, "{2f5e1b0a-0000-4000-8000-111122223333}:*"), &[]);
-    check(of(bitbucket, "*:deploy"), open);
+    check(of(bitbucket, "*:deploy"), whole);
     check(of("oidc.circleci.com/org/11112222", "org/11112222/project/33334444/user/*"), &[]);
-    check(of("oidc.circleci.com/org/11112222", "org/*"), open);
+    check(of("oidc.circleci.com/org/11112222", "org/*"), whole);
+    check(of("oidc.circleci.com/org", "org/*"), open);
+    check(of("oidc.vercel.com/octo", "owner:*"), whole);
+    check(of("oidc.fly.io/octo", "*:till:*"), whole);
+    check(of("oidc.fly.io.example.net/octo", "*:till:*"), open);
+    check(of("api.bitbucket.org", "*:deploy"), open);
     let cognito = |amr: &str| {
         federated(
             "cognito-identity.amazonaws.com",
@@ -193,7 +229,6 @@ fn other_providers() {
             json!({"StringLike": {format!("{host}:aud"): audience, format!("{host}:sub"): sub}}),
         )
     };
-    let whole: &[&str] = &["trust-oidc-open medium Statement[0]"];
     check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:octo", "pulumi:deploy:*"), whole);
     check(by_audience("api.pulumi.com/oidc", "urn:pulumi:org:*", "pulumi:deploy:*"), open);
     check(by_audience("api.pulumi.com/oidc", "*", "pulumi:deploy:org:octo:*"), &["trust-oidc-open low Statement[0]"]);
@@ -326,9 +361,50 @@ fn a_deny_of_everything_leaves_nobody() {
         assert_eq!(judged(deny(action, json!({}))), 0, "{action}");
     }
     assert_eq!(judged(deny("sts:AssumeRoleWithSAML", json!({}))), 1);
-    assert_eq!(judged(deny("sts:*", json!({"StringNotEquals": {"aws:PrincipalAccount": OWN}}))), 1);
+    assert_eq!(judged(deny("sts:*", json!({"StringEquals": {"aws:PrincipalAccount": "999999999999"}}))), 1);
     assert_eq!(judged(json!({"Effect": "Deny", "Principal": {"AWS": "999999999999"}, "Action": "*"})), 1);
     assert_eq!(judged(json!({"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "Action": "*"})), 0);
+}
+
+#[test]
+fn what_a_deny_leaves_is_who_is_let_in() {
+    let check = |allow: &Value, deny: Value, expected: &[&str]| {
+        let text = json!({"Version": "2012-10-17", "Statement": [allow, deny]}).to_string();
+        let document = Document::parse(&text, Kind::Trust).unwrap();
+        let findings = judge(&document, &context());
+        let shown: Vec<String> =
+            findings.iter().map(|finding| format!("{} {} {}", finding.id, finding.severity, finding.at)).collect();
+        assert_eq!(shown, expected, "{text}");
+    };
+    let deny =
+        |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "sts:*", "Condition": condition});
+    let all = trust(json!({"AWS": "*"}), json!({}));
+    let unless = |key: &str, value: &str| deny(json!({"StringNotEquals": {key: value}}));
+    check(&all, unless("aws:PrincipalOrgID", "o-exampleorgid"), &["trust-organization low Statement[0]"]);
+    check(&all, unless("aws:PrincipalOrgID", "o-anotherorgid"), &["trust-external-account high Statement[0]"]);
+    check(&all, unless("aws:PrincipalAccount", OWN), &[]);
+    check(
+        &all,
+        json!({"Effect": "Deny", "NotPrincipal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}),
+        &["trust-external-account high Statement[0]"],
+    );
+    let public: &[&str] = &["trust-public critical Statement[0]"];
+    check(&all, deny(json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}})), public);
+    check(&all, unless("sts:ExternalId", "x"), public);
+    // A token's claims as well.
+    let host = "token.actions.githubusercontent.com";
+    let ci = federated(
+        &format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+        json!({"StringEquals": {format!("{host}:aud"): "sts.amazonaws.com"}}),
+    );
+    let not_like = |sub: &str| deny(json!({"StringNotLike": {format!("{host}:sub"): sub}}));
+    check(&ci, not_like("repo:octo/*"), &[]);
+    check(&ci, not_like("repo:*"), &["trust-oidc-open critical Statement[0]"]);
+    check(
+        &ci,
+        deny(json!({"StringLike": {format!("{host}:sub"): "repo:octo/*"}})),
+        &["trust-oidc-open critical Statement[0]"],
+    );
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{FUNCTION, check, check_as_it_is, code};
+use warden_sandbox::Setting;
+
+use crate::{FUNCTION, allow, check, check_as_it_is, code};
 
 const NOBODY: &str = "arn:aws:iam::111122223333:role/nobody";
 
@@ -114,6 +116,68 @@ async fn the_policy_of_a_bus_is_asked() {
     .await;
 }
 
+/// Within one account an Allow in IAM is enough by itself: a Deny has to name all but those who may.
+#[tokio::test]
+async fn a_stack_says_in_the_policy_of_a_bus_who_may_put_events_on_it() {
+    check(async |account| {
+        let template = "\
+Resources:
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: told}}
+  Policy:
+    Type: AWS::Events::EventBusPolicy
+    Properties:
+      EventBusName: !Ref Bus
+      StatementId: OnlyOne
+      Statement:
+        {Effect: Deny, Principal: '*', Action: events:PutEvents, Resource: !GetAtt Bus.Arn,
+        Condition: {ArnNotEquals: {aws:PrincipalArn: !Sub 'arn:aws:iam::${AWS::AccountId}:role/teller'}}}";
+        if account.deploy("told", template).await.is_err() {
+            return false;
+        }
+        let trust = trust("111122223333");
+        for name in ["teller", "other"] {
+            let role = account.iam.create_role().role_name(name).assume_role_policy_document(&trust);
+            role.send().await.expect("a role");
+            let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:*",
+                "Resource": "*"}]});
+            let put = account.iam.put_role_policy().role_name(name).policy_name("all").policy_document(all.to_string());
+            put.send().await.expect("a policy");
+        }
+        let tell = async |name: &str| {
+            let session = account.sandbox.session(&format!("arn:aws:iam::111122223333:role/{name}"), "alice").await;
+            let config = account.sandbox.config_as(session.expect("a session"), "us-east-1");
+            let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source("warden");
+            let entry = entry.event_bus_name("told").detail_type("d").detail("{}").build();
+            code(&aws_sdk_eventbridge::Client::new(&config).put_events().entries(entry).send().await).to_owned()
+        };
+        tell("teller").await.is_empty() && tell("other").await == "AccessDeniedException"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_group_is_searched_page_by_page_and_a_page_may_be_empty() {
+    check(async |account| {
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&account.sandbox.config());
+        logs.create_log_group().log_group_name("g").send().await.expect("a group");
+        logs.create_log_stream().log_group_name("g").log_stream_name("s").send().await.expect("a stream");
+        let now = jiff::Timestamp::now().as_millisecond();
+        let event = |nth: usize| {
+            let event = aws_sdk_cloudwatchlogs::types::InputLogEvent::builder().timestamp(now);
+            event.message(format!("event {nth}")).build().expect("an event")
+        };
+        let put = logs.put_log_events().log_group_name("g").log_stream_name("s");
+        put.set_log_events(Some((0..120).map(event).collect())).send().await.expect("events");
+        let mut pages = logs.filter_log_events().log_group_name("g").into_paginator().send();
+        let mut seen = Vec::new();
+        while let Some(page) = pages.next().await {
+            seen.push(page.expect("a page").events().len());
+        }
+        seen == [0, 50, 50, 20]
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_rule_with_targets_is_not_deleted() {
     check(async |account| {
@@ -148,6 +212,41 @@ async fn tag_keys_of_roles_have_no_case() {
         let tags: Vec<(&str, &str)> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
         // Allowed, and there is nothing to delete.
         code(&both) == "InvalidInput" && code(&delete) == "NoSuchEntity" && tags == [("Warden", "off")]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trust_policy_is_not_longer_than_its_limit() {
+    check(async |account| {
+        let trust = |sid: usize| {
+            let statement = json!({"Sid": "s".repeat(sid), "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"Service": "lambda.amazonaws.com"}});
+            format!("{:#}{}", json!({"Version": "2012-10-17", "Statement": [statement]}), " ".repeat(3_000))
+        };
+        let put = async |sid| {
+            let update = account.iam.update_assume_role_policy().role_name("probe").policy_document(trust(sid));
+            code(&update.send().await).to_owned()
+        };
+        let create = account.iam.create_role().role_name("long").assume_role_policy_document(trust(2_048));
+        let refused = [put(2_048).await, code(&create.send().await).to_owned()];
+        put(1_500).await.is_empty() && refused == ["LimitExceeded"; 2]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_of_iam_come_in_pages() {
+    check(async |account| {
+        account.sandbox.set(Setting::IamPage(2)).await.expect("a setting");
+        for name in ["a", "b", "c"] {
+            let put = account.iam.put_role_policy().role_name("probe").policy_name(name);
+            put.policy_document(allow("s3:GetObject")).send().await.expect("put");
+        }
+        let list = || account.iam.list_role_policies().role_name("probe");
+        let first = list().send().await.expect("a page");
+        let second = list().set_marker(first.marker.clone()).send().await.expect("a page");
+        first.is_truncated && first.policy_names == ["a", "b"] && second.policy_names == ["c"] && !second.is_truncated
     })
     .await;
 }

@@ -15,7 +15,7 @@ const BROKEN: &str = "Broken: {Type: AWS::Lambda::EventInvokeConfig, DependsOn: 
                       Properties: {FunctionName: none, Qualifier: a}}";
 
 impl Account {
-    async fn deploy(&self, name: &str, template: &str) -> Result<Vec<(String, String)>, SandboxError> {
+    pub(crate) async fn deploy(&self, name: &str, template: &str) -> Result<Vec<(String, String)>, SandboxError> {
         self.deploy_with(name, template, &[]).await
     }
 

@@ -360,3 +360,60 @@ fn a_name_about_a_secret_holds_one_where_the_value_is_random() {
     check("KEY_ID", value, "nothing");
     check("TOKEN_HASH", value, "nothing");
 }
+
+#[test]
+fn a_stem_in_small_letters_and_a_suffix_is_no_resource_under_a_name_that_leaves_no_doubt() {
+    for (value, expected) in [
+        ("live-tR4mXq9LwB2z", "medium"),
+        ("basket-live-Qh7pWn3xKc5vTz8r", "medium"),
+        ("JrqxgQpwzt-tR4mXq9LwB2z", "medium"),
+        // What CloudFormation and Secrets Manager make.
+        ("harbour-live-LedgerSecret-tR4mXq9LwB2z", "nothing"),
+        ("ledger-db-secret-4pQz7X", "nothing"),
+        ("LedgerSecret8C4B5E1F-tR4mXq9LwB2z-4pQz7X", "nothing"),
+    ] {
+        let kind = if expected == "medium" { "medium secret" } else { "nothing" };
+        check("JWT_SECRET", value, kind);
+    }
+    check("DB_PASSWORD", "prod-tR4mXq9LwB2z", "medium password");
+    check("DB_SECRET", "basket-live-TR4MXQ9LWB2Z", "nothing");
+}
+
+#[test]
+fn letters_that_are_digits_are_reported_wherever_they_stand() {
+    for value in ["c0b4l7-0773r", "m4gn37-v10l37-26", "5up3r5ecr37!", "0773rc0b4lt", "M4gn3t-0773r"] {
+        check("DB_PASSWORD", value, "medium password");
+        check("SESSION_SECRET", value, "medium secret");
+    }
+    // A suffix of Kubernetes's or of CloudFormation's that reads so by chance.
+    check("AUTH_SECRET", "ledger-token-7gn57", "nothing");
+    check("AUTH_SECRET", "LedgerSecret-b0wp5ho5o317", "nothing");
+}
+
+#[test]
+fn what_somebody_calls_his_own_is_reported() {
+    for value in ["my_walnut_secret", "ourWalnutKey", "superpassword", "mysecurepassword", "mypassword42"] {
+        check("DB_PASSWORD", value, "medium password");
+    }
+    for value in ["my-walnut-secret", "super-secret-jwt-key", "this-is-my-secret", "verysecretkey"] {
+        check("JWT_SECRET", value, "medium secret");
+    }
+    // The words of every example, and the name of a secret.
+    for value in ["mypassword", "my-app-secret", "my-secret-key", "supersecretkey"] {
+        check("JWT_SECRET", value, "nothing");
+    }
+    check("LEDGER_SECRET", "my_walnut_secret", "nothing");
+}
+
+#[test]
+fn an_entry_of_a_cache_is_no_login() {
+    for value in [
+        "basket:{6b2f9c1e-4a7d-4c3b-8e5f-0a1b2c3d4e5f}",
+        "basket:{4f3a2b1c0d9e8f7a6b5c4d3e}:lines",
+        "basket:4f3a2b1c0d9e8f7a6b5c4d3e:token",
+    ] {
+        check("REDIS_CREDENTIALS", value, "nothing");
+        check("LEDGER_SECRET", value, "nothing");
+    }
+    check("REDIS_CREDENTIALS", "basket:tR4mXq9LwB2zQh7p", "high credentials");
+}

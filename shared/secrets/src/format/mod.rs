@@ -112,8 +112,30 @@ impl Alphabet {
 
 /// Letters that nothing but a key begins with, few as they are.
 const MARKS: &[&str] = &[
-    "sk", "pk", "hf", "A3-", "da2-", "pat-", "DO00", "PT", "ls__", "S", "SU", "SA", "SO", "SN", "SC", "SX", "oy2",
-    "VF.", "1000.", "0/", "1/", "2/",
+    "sk",
+    "pk",
+    "hf",
+    "A3-",
+    "da2-",
+    "pat-",
+    "DO00",
+    "PT",
+    "ls__",
+    "S",
+    "SU",
+    "SA",
+    "SO",
+    "SN",
+    "SC",
+    "SX",
+    "oy2",
+    "VF.",
+    "1000.",
+    "0/",
+    "1/",
+    "2/",
+    "SG.",
+    "sb_secret_",
 ];
 
 /// Words that names of things begin with, and keys of some providers too: `api-`, `live_`, `secret-`.
@@ -144,6 +166,7 @@ const ORDINARY: &[&str] = &[
     "private",
     "prod",
     "production",
+    "rnd",
     "sandbox",
     "sdk",
     "secret",

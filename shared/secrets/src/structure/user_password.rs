@@ -4,7 +4,7 @@ use super::Found;
 use crate::{
     benign,
     candidate::Candidate,
-    classify::Depth,
+    classify::{Depth, is_labelled_on_both_sides},
     features::is_uuid,
     ids::{is_id, is_ulid},
     name::{Name, Role},
@@ -42,6 +42,13 @@ pub(super) fn examine(name: &Name, value: &str, _: Depth) -> Found {
     let Some((user, password)) = value.split_once([':', '%']) else { return Found::Nothing };
     // `auth:` and an id under AUTH_CACHE_KEY.
     if name.role == Role::Harmless && is_id(password) {
+        return Found::Nothing;
+    }
+    // `basket:{` and an id: an entry of a cache, whose place in a cluster the braces tell
+    // (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags); so is one with a label
+    // behind its id.
+    let tag = password.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    if tag.is_some_and(|(id, _)| is_id(id)) || (is_labelled_on_both_sides(value) && is_id(password)) {
         return Found::Nothing;
     }
     let is_user = (1..=80).contains(&user.len())

@@ -3,6 +3,7 @@
 use super::{Resource, Scope, parameters::Parameter, unread};
 use crate::{
     NotJudged,
+    concurrency::{Amount, CAP_TAG},
     deployment::{Deployment, Door, Environment, Permission, Setting, Url},
     node::Node,
     policy::Policy,
@@ -11,10 +12,50 @@ use crate::{
 use serde_json::{Value, json};
 use warden_policy::Kind;
 
-/// A function: its environment.
+/// A function: its environment, and how much of it may run at once.
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let at = format!("{}.Environment", resource.id);
     environment(scope, at, resource.written.get("Environment"), deployment);
+    concurrency(resource, deployment);
+}
+
+/// How much of a function may run at once. AWS SAM writes tags as a mapping, CloudFormation as a list.
+fn concurrency(resource: &Resource<'_>, deployment: &mut Deployment) {
+    let properties = &resource.properties;
+    let tags = properties.get("Tags");
+    let listed = || {
+        let tags = tags.map(Node::items).unwrap_or_default().into_iter().map(|(_, tag)| tag);
+        tags.filter(|tag| tag.text_of("Key") == Some(CAP_TAG)).find_map(|tag| tag.text_of("Value"))
+    };
+    let cap = tags.and_then(|tags| tags.text_of(CAP_TAG)).or_else(listed);
+    let amount = |text: Option<&str>| text.map(Amount::of).unwrap_or_default();
+    let place = |key: &str| format!("{}.{key}", resource.id);
+    let reserved = properties.text_of("ReservedConcurrentExecutions");
+    let recursive_loop = properties.text_of("RecursiveLoop");
+    let function = deployment.concurrency.entry(resource.reference.clone()).or_default();
+    function.at = place("ReservedConcurrentExecutions");
+    function.cap = amount(cap);
+    // What is not read may bring it.
+    let is_silent = reserved.is_none() && resource.is_partly_unread;
+    function.reserved = if is_silent { Amount::Later } else { amount(reserved) };
+    function.on_managed_instances = properties.get("CapacityProviderConfig").is_some();
+    function.recursive_loop = recursive_loop.map(|setting| (place("RecursiveLoop"), setting.to_owned()));
+    function.provisioned.extend(of_version(resource));
+}
+
+/// What a version, an alias, or SAM's alias of a function has provisioned.
+fn of_version(resource: &Resource<'_>) -> Option<(String, Amount)> {
+    let config = resource.properties.get("ProvisionedConcurrencyConfig")?;
+    let provisioned = config.text_of("ProvisionedConcurrentExecutions")?;
+    Some((format!("{}.ProvisionedConcurrencyConfig", resource.id), Amount::of(provisioned)))
+}
+
+/// What is provisioned for a version or an alias of a function.
+pub(super) fn provisioned(resources: &[Resource<'_>], resource: &Resource<'_>, deployment: &mut Deployment) {
+    let Some(provisioned) = of_version(resource) else { return };
+    let named = resource.properties.text_of("FunctionName").unwrap_or_default();
+    let (name, _) = function_named(resources, named);
+    deployment.concurrency.entry(name).or_default().provisioned.push(provisioned);
 }
 
 /// A statement of a function's resource policy.
@@ -108,7 +149,13 @@ pub(super) fn door<'s>(
     function: Option<&str>,
     qualifier: Option<&str>,
 ) -> &'s mut Door {
-    let function = function.unwrap_or_default();
+    let (name, own_qualifier) = function_named(resources, function.unwrap_or_default());
+    let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
+    deployment.doors.entry((name, qualifier)).or_default()
+}
+
+/// What a function goes by here, which may be named in many ways, and the qualifier in its name.
+fn function_named<'n>(resources: &[Resource<'_>], function: &'n str) -> (String, Option<&'n str>) {
     let function = function.rsplit_once(":function:").map_or(function, |(_, name)| name);
     // A name that is known only at deployment may have colons in what stands for it.
     let known = function.rfind(unknown::END).map_or(0, |end| end + unknown::END.len_utf8());
@@ -121,9 +168,7 @@ pub(super) fn door<'s>(
     let defined = resources
         .iter()
         .find(|resource| resource.is_function() && resource.properties.text_of("FunctionName") == Some(name));
-    let name = defined.map_or_else(|| name.to_owned(), |resource| resource.reference.clone());
-    let qualifier = qualifier.or(own_qualifier).unwrap_or_default().to_owned();
-    deployment.doors.entry((name, qualifier)).or_default()
+    (defined.map_or_else(|| name.to_owned(), |resource| resource.reference.clone()), own_qualifier)
 }
 
 /// Says that it is not known whether a URL asks for credentials.

@@ -108,7 +108,16 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
             &["AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies", "RoleName"]
         }
         "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => &[],
-        "AWS::Lambda::Function" => &["Environment", "FunctionName", "Role"],
+        "AWS::Lambda::Alias" | "AWS::Lambda::Version" => &["FunctionName", "Name", "ProvisionedConcurrencyConfig"],
+        "AWS::Lambda::Function" => &[
+            "CapacityProviderConfig",
+            "Environment",
+            "FunctionName",
+            "RecursiveLoop",
+            "ReservedConcurrentExecutions",
+            "Role",
+            "Tags",
+        ],
         "AWS::Lambda::LayerVersionPermission"
         | "AWS::Lambda::Permission"
         | "AWS::Lambda::ResourcePolicy"
@@ -116,13 +125,18 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
         "AWS::Serverless::Function" => &[
             "AssumeRolePolicyDocument",
             "AutoPublishAlias",
+            "CapacityProviderConfig",
             "Environment",
             "Events",
             "FunctionName",
             "FunctionUrlConfig",
             "PermissionsBoundary",
             "Policies",
+            "ProvisionedConcurrencyConfig",
+            "RecursiveLoop",
+            "ReservedConcurrentExecutions",
             "Role",
+            "Tags",
         ],
         "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role"],
         _ => return None,
@@ -213,6 +227,9 @@ impl<'t> Scope<'t> {
             match resource.kind {
                 "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),
                 "AWS::Serverless::Function" => serverless::function(self, resource, &mut deployment),
+                "AWS::Lambda::Alias" | "AWS::Lambda::Version" => {
+                    functions::provisioned(&resources, resource, &mut deployment);
+                }
                 "AWS::Lambda::Permission" => functions::permission(self, &resources, resource, &mut deployment),
                 "AWS::Lambda::ResourcePolicy" => {
                     functions::resource_policy(self, &resources, resource, &mut deployment)

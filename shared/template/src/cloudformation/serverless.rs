@@ -14,7 +14,17 @@ use std::borrow::Cow;
 /// What `Globals` says of functions and is judged here; the environment is judged where it stands.
 /// `Role`, `Policies` and `Events` cannot be there
 /// (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>).
-const GLOBAL: [&str; 4] = ["AssumeRolePolicyDocument", "AutoPublishAlias", "FunctionUrlConfig", "PermissionsBoundary"];
+const GLOBAL: [&str; 9] = [
+    "AssumeRolePolicyDocument",
+    "AutoPublishAlias",
+    "CapacityProviderConfig",
+    "FunctionUrlConfig",
+    "PermissionsBoundary",
+    "ProvisionedConcurrencyConfig",
+    "RecursiveLoop",
+    "ReservedConcurrentExecutions",
+    "Tags",
+];
 
 /// The policy templates of SAM: the names of their parameters, and their statements.
 const POLICY_TEMPLATES: &str = include_str!("policy_templates.json");

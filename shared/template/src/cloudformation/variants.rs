@@ -1,28 +1,29 @@
 //! The shapes of a template: its conditions and mappings ask for parameters, and each answer is another template.
 
 use super::{
-    intrinsics::length,
+    intrinsics::{is_call, length},
     kind,
     parameters::{Parameter, text},
     relevant,
 };
-use crate::{NotJudged, unknown};
+use crate::{NotJudged, concurrency::CAP_TAG, unknown};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use warden_policy::AccountId;
 
-/// How many shapes are judged with everything varied together. Eight conditions on different parameters have no more.
-const MOST: usize = 256;
+/// How many shapes are judged with everything varied together. Nine conditions on different parameters have no more.
+const MOST: usize = 512;
 
 /// How many are judged where each parameter is varied by itself. A template has at most 200 parameters
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MOST_SINGLE: usize = 1_024;
 
-/// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 250 KB has its
-/// 256 shapes; a longer one has fewer.
+/// How much text is judged in all shapes together, in bytes: what is read within a second. A template of 125 KB has its
+/// 512 shapes; a longer one has fewer.
 const MOST_TEXT: usize = 64 * 1024 * 1024;
 
 const ACCOUNT: &str = "AWS::AccountId";
+const RESERVED: &str = "ReservedConcurrentExecutions";
 
 /// The answers to what a template asks.
 #[derive(Clone, Debug, Default)]
@@ -74,18 +75,46 @@ pub(super) struct Judged<'t> {
     is_account_open: bool,
 }
 
+/// Whether it is a version or an alias for which nothing is provisioned.
+fn is_bare_version(resource: &Value) -> bool {
+    let is_version = matches!(kind(resource), Some("AWS::Lambda::Alias" | "AWS::Lambda::Version"));
+    is_version && resource.get("Properties").and_then(|it| it.get("ProvisionedConcurrencyConfig")).is_none()
+}
+
+/// Those of a function's tags that are judged: many functions have others that depend on conditions.
+fn cap_tags(tags: &Value) -> Vec<&Value> {
+    let is_it = |tag: &&Value| tag.to_string().contains(CAP_TAG);
+    match tags {
+        Value::Array(tags) => tags.iter().filter(is_it).collect(),
+        Value::Object(map) if !is_call(map) => map.get(CAP_TAG).into_iter().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Some(tags).filter(is_it).into_iter().collect()
+        }
+    }
+}
+
 impl<'t> Judged<'t> {
     pub(super) fn of(template: &'t Value, resources: &'t Map<String, Value>, is_account_open: bool) -> Self {
         let (properties, environments, conditions) = Default::default();
         let mut judged = Self { template, properties, environments, conditions, is_account_open };
+        let of_all_functions = template.get("Globals").and_then(|globals| globals.get("Function"));
+        let tags_of_all = of_all_functions.and_then(|all| all.get("Tags"));
         for resource in resources.values() {
-            let Some(relevant) = kind(resource).and_then(relevant) else { continue };
+            let Some(relevant) = kind(resource).and_then(relevant).filter(|_| !is_bare_version(resource)) else {
+                continue;
+            };
             judged.conditions.extend(resource.get("Condition").and_then(Value::as_str));
+            // A reservation is judged by the function's cap alone.
+            let tags = resource.get("Properties").and_then(|properties| properties.get("Tags"));
+            let has_cap = tags_of_all.is_some_and(|tags| !cap_tags(tags).is_empty())
+                || tags.is_some_and(|tags| !cap_tags(tags).is_empty());
             match resource.get("Properties") {
                 Some(Value::Object(properties)) => {
                     for (key, value) in properties {
                         match key.as_str() {
                             "Environment" => judged.environments.push(value),
+                            "Tags" if relevant.contains(&"Tags") => judged.properties.extend(cap_tags(value)),
+                            RESERVED if !has_cap => {}
                             key if relevant.is_empty() || relevant.contains(&key) || key.starts_with("Fn::") => {
                                 judged.properties.push(value);
                             }
@@ -97,7 +126,7 @@ impl<'t> Judged<'t> {
                 None => {}
             }
         }
-        judged.properties.extend(template.get("Globals").and_then(|globals| globals.get("Function")));
+        judged.properties.extend(of_all_functions);
         judged
     }
 

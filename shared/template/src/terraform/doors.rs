@@ -75,7 +75,7 @@ impl<'p> Plan<'_, 'p> {
     }
 
     /// Which function a permission or URL is of, and which qualifier.
-    fn door(&self, resource: &Resource<'p>) -> (String, String) {
+    pub(super) fn door(&self, resource: &Resource<'p>) -> (String, String) {
         let function = resource.text("function_name");
         let defined = self.named(resource, "function_name", "aws_lambda_function", function);
         let name = defined.map(|function| function.address).or(function).unwrap_or(resource.address);

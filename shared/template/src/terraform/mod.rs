@@ -4,6 +4,7 @@
 //! stands in the configuration, and links a policy to its role.
 
 mod addresses;
+mod concurrency;
 mod configuration;
 mod documents;
 mod doors;
@@ -282,6 +283,7 @@ impl<'r, 'p> Plan<'r, 'p> {
     fn read(&self, deployment: &mut Deployment, context: &Context) {
         self.roles(deployment, context);
         self.doors(deployment, context);
+        self.concurrency(deployment);
     }
 }
 
