@@ -64,6 +64,10 @@ fn properties(kind: &str) -> Vec<(&'static str, Held)> {
             ("Tags", TAGGED),
         ],
         "AWS::Events::EventBus" => vec![("Name", RECORDS_ARRIVE), ("Tags", TAGGED)],
+        "AWS::Events::EventBusPolicy" => {
+            let only_warden = || By(TEMPLATE, "nobody_but_the_guards_and_the_operator_puts_events_on_wardens_bus");
+            vec![("EventBusName", only_warden()), ("StatementId", Words), ("Statement", only_warden())]
+        }
         "AWS::Logs::LogGroup" => vec![
             ("LogGroupName", NAME_IS_TAKEN),
             ("RetentionInDays", By("tests/tests/properties.rs", "logs_are_kept_as_long_as_the_parameters_say")),

@@ -12,6 +12,7 @@ import http.client
 import json
 import re
 import sys
+from itertools import islice
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from botocore.auth import SigV4Auth
@@ -64,7 +65,10 @@ def sample(shape, within=()):
         one = sample(shape.member, (*within, shape.name))
         return [copy.deepcopy(one) for _ in range(max(1, limits.get("min", 1)))]
     if kind == "map":
-        return {sample(shape.key): sample(shape.value, (*within, shape.name))}
+        value = sample(shape.value, (*within, shape.name))
+        first, least = sample(shape.key), limits.get("min", 1)
+        others = (text for text in TEXTS if text != first and fits(shape.key, text))
+        return {key: copy.deepcopy(value) for key in [first, *islice(others, max(least, 1) - 1)]}
     if kind == "string":
         if shape.enum:
             return shape.enum[0]
@@ -103,7 +107,8 @@ def faults(shape, value, path=(), said=""):
     elif kind == "map":
         key = next(iter(value))
         for what, _, wrong, (_, words) in faults(shape.key, key):
-            yield what.replace(" ", " of keys ", 1), path, {wrong: value[key]}, (said, words)
+            spoilt_keys = {wrong if name == key else name: one for name, one in value.items()}
+            yield what.replace(" ", " of keys ", 1), path, spoilt_keys, (said, words)
         yield from faults(shape.value, value[key], (*path, key), f"{said}.member")
     if kind in ("list", "map", "string", "blob"):
         if limits.get("min", 0) > 0:
