@@ -14,7 +14,7 @@ use warden_engine::{
     },
     name::{
         fingerprint::Fingerprint,
-        iam::{PolicyArn, PolicyName},
+        iam::{PolicyArn, PolicyName, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::PolicyVersion,
@@ -178,6 +178,20 @@ pub(crate) fn complete(facts: &mut Facts) {
     facts.context.boundary = facts.surfaces.get(&Surface::Boundary).and_then(|snapshot| snapshot.content.policy());
 }
 
+/// What stands on a role in the place of a managed policy that was attached to it: one of the role's own policies, or a
+/// copy of Warden's. `in_force` is what the attachment held.
+pub(crate) fn moved(role: &RoleArn, policy: &PolicyArn, in_force: &Content) -> Vec<(Surface, Content)> {
+    let own = Some(in_force.stand_in()).filter(|own| !own.is_absent());
+    let copy = Some(in_force.copy()).filter(|copy| !copy.is_absent());
+    let own = own.map(|own| (Surface::InlinePolicy(policy.stand_in()), own));
+    let copy = copy.map(|copy| {
+        let arn = policy.copy_for(role);
+        let content = Content::of_policy(arn.policy(), &copy);
+        (Surface::Attachment(arn.into()), content)
+    });
+    own.into_iter().chain(copy).collect()
+}
+
 /// Adds what the ledger knows.
 pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history: &History) {
     let context = &mut facts.context;
@@ -194,14 +208,15 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
         context.standing_trust = accepted.chain(state.pre_existing.keys()).map(|key| key.fragment).collect();
     }
-    // What Warden's own copies say is known before they are looked at for the first time.
-    let made = context.baselines.iter().filter_map(|(surface, baseline)| {
-        let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);
-        let content = Content::of_policy(copy.policy(), &baseline.copy());
-        Some((Surface::Attachment(copy.into()), content))
-    });
-    for (surface, content) in made.collect::<Vec<_>>() {
-        context.baselines.entry(surface).or_insert(content);
+    // What Warden itself has put in the place of a policy is known before it is looked at for the first time.
+    let made =
+        context.baselines.iter().filter_map(|(surface, baseline)| Some(moved(role, surface.attached()?, baseline)));
+    for (surface, content) in made.flatten().collect::<Vec<_>>() {
+        if facts.surfaces.get(&surface).is_some_and(|snapshot| snapshot.content == content) {
+            context.baselines.insert(surface, content);
+        } else {
+            context.baselines.entry(surface).or_insert(content);
+        }
     }
     let surveyed =
         history.head.guards.get(&GuardKind::Role).is_some_and(|known| known.surveyed && known.mode != Mode::Off);

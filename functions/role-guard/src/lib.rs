@@ -173,6 +173,14 @@ impl Guard for RoleGuard {
         }
     }
 
+    /// What may stay of a managed policy stands on the role by itself.
+    fn moved(&self, resource: &Resource, surface: &Surface, in_force: &Content) -> Vec<(Surface, Content)> {
+        match (resource, surface.attached()) {
+            (Resource::Role(role), Some(policy)) => context::moved(role, policy, in_force),
+            (_, _) => Vec::new(),
+        }
+    }
+
     fn complete(&self, facts: &mut Facts) {
         context::complete(facts);
     }

@@ -257,6 +257,13 @@ pub trait Guard {
         true
     }
 
+    /// Where parts of what a surface had last in force stand, because the guard has put them there: each with the surface
+    /// that holds it. What was let be on the one is let be on the other.
+    fn moved(&self, resource: &Resource, surface: &Surface, in_force: &Content) -> Vec<(Surface, Content)> {
+        let _ = (resource, surface, in_force);
+        Vec::new()
+    }
+
     /// Brings what facts know beside their surfaces in line with these, where some hold something else than was read.
     fn complete(&self, facts: &mut Facts<Self::Context>) {
         let _ = facts;

@@ -135,6 +135,27 @@ async fn a_managed_policy_keeps_what_a_bad_version_brought_beside() {
 }
 
 #[tokio::test]
+async fn what_stood_in_a_managed_policy_stands_where_its_place_was_taken() {
+    let home = open(&[]);
+    let stood = policy(&[queue(), json!({"Sid": "Old", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})]);
+    write_version(&home, &managed("mixed"), &stood);
+    attach(&home, &role("pay"), &managed("mixed"));
+    let home = opt_in(home).await;
+    let own = Surface::InlinePolicy(managed("mixed").stand_in());
+    // It is nobody's new finding there, also where that was looked at before, and put right where it gets worse.
+    for _ in 0..2 {
+        write_version(&home, &managed("mixed"), &policy(&[everything()]));
+        home.sweep(&role("pay")).await;
+        assert_eq!(home.content(&role("pay"), &Surface::Attachment(managed("mixed"))).policy(), None);
+        home.sweep(&role("pay")).await;
+        assert_eq!(home.content(&role("pay"), &own), Content::new(stood.clone()), "{:?}", home.log(&role("pay")));
+        home.write(&role("pay"), &own, &written(&policy(&[everything()])));
+        home.sweep(&role("pay")).await;
+        assert_eq!(home.content(&role("pay"), &own), Content::new(stood.clone()), "{:?}", home.log(&role("pay")));
+    }
+}
+
+#[tokio::test]
 async fn what_may_stay_of_a_policy_that_was_attached_with_an_administrators_stays() {
     let home = guarded().await;
     write_version(&home, &managed("mixed"), &policy(&[queue(), everything()]));

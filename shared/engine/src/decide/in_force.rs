@@ -3,16 +3,19 @@
 
 use crate::{
     guard::{Facts, Guard, Judgement, SurfaceSnapshot},
-    ledger::state::{History, SurfaceState},
+    ledger::state::{History, Purpose, SurfaceState},
     model::{
         content::{Content, FindingKey},
         settings::Settings,
-        surface::Surface,
+        surface::{Resource, Surface},
         tags::OptIn,
     },
     name::fingerprint::Fingerprint,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use warden_finding::{Finding, FindingId};
 
 /// How a finding compares with what was last in force.
@@ -55,6 +58,27 @@ pub(crate) fn let_pass<G: Guard>(
     (passing.is_empty() || guard.is_judged_by_content(facts, surface)).then_some(passing)
 }
 
+/// The history, in which what a guard has moved from one surface to another is let be there as it was.
+pub fn inherited<'h, G: Guard>(
+    guard: &G,
+    resource: &Resource,
+    facts: &Facts<G::Context>,
+    history: &'h History,
+) -> Cow<'h, History> {
+    let mut with_moved = Cow::Borrowed(history);
+    for (from, state) in &history.surfaces {
+        let begun = state.intent.as_ref().filter(|intent| intent.purpose == Purpose::Remedy);
+        for in_force in state.baseline.iter().chain(begun.map(|intent| intent.plan.after())) {
+            for (surface, part) in guard.moved(resource, from, in_force) {
+                if content(facts, &surface) == Some(&part) {
+                    with_moved.to_mut().surfaces.entry(surface).or_default().inherit(state, &part);
+                }
+            }
+        }
+    }
+    with_moved
+}
+
 /// Whether a finding is accepted, with the same `behind` it, or exempt.
 pub(super) fn is_let_pass(
     finding: &Finding,
@@ -64,7 +88,7 @@ pub(super) fn is_let_pass(
     opt_in: &OptIn,
 ) -> bool {
     opt_in.exemptions.iter().any(|exemption| exemption.finding == finding.id)
-        || state.acceptances.iter().any(|acceptance| acceptance.covers(finding, key, behind))
+        || state.acceptance(finding, key, behind).is_some()
 }
 
 /// Whether a finding stood before the opt-in and has not become worse.

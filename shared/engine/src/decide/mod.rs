@@ -3,7 +3,7 @@
 
 mod breaker;
 pub mod gone;
-pub(crate) mod in_force;
+pub mod in_force;
 pub mod intent;
 pub mod outcome;
 mod pre_existing;
@@ -11,7 +11,7 @@ pub mod report;
 
 use self::{
     breaker::Breaker,
-    in_force::{Compared, InForce, is_let_pass, let_pass},
+    in_force::{Compared, InForce, inherited, is_let_pass, let_pass},
     intent::{Remediation, intend, resume},
     outcome::{Ending, conclude, learnt},
     pre_existing::PreExisting,
@@ -100,6 +100,7 @@ pub fn decide<G: Guard>(
     settings: &Settings,
     now: Timestamp,
 ) -> Decision {
+    let (stored, history) = (history, &*inherited(guard, &request.resource, facts, history));
     let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
     let known = history.head.guards.get(&G::KIND);
     let lost = (history.head.lost && known.is_none()).then_some(Tampered { is_all_known: false });
@@ -108,6 +109,7 @@ pub fn decide<G: Guard>(
         request,
         facts,
         history,
+        stored,
         settings,
         now,
         known,
@@ -155,6 +157,8 @@ struct Decider<'a, G: Guard> {
     request: &'a ReconcileRequest,
     facts: &'a Facts<G::Context>,
     history: &'a History,
+    /// The same as it stands in the ledger, where what was moved is not let be yet.
+    stored: &'a History,
     settings: &'a Settings,
     now: Timestamp,
     opt_in: OptIn,
@@ -317,7 +321,8 @@ impl<G: Guard> Decider<'_, G> {
         // What did not change need not be written, nor that a surface which was never there is still not there. But
         // where the event names it (it was just created with its resource), it is known from now on: what comes later
         // is new.
-        let known = self.history.surfaces.get(surface);
+        state.elsewhere.clear();
+        let known = self.stored.surfaces.get(surface);
         let there = !snapshot.content.is_absent() || state.intent.is_some() || self.request.introduces(surface, None);
         let news = known != Some(&state) && (known.is_some() || there);
         if news {
@@ -394,6 +399,7 @@ impl<G: Guard> Decider<'_, G> {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
         state.acceptances.retain(|acceptance| acceptance.is_in_force(self.now));
+        state.elsewhere.retain(|acceptance| acceptance.is_in_force(self.now));
         state.forget_what_is_gone(content);
     }
 
@@ -519,7 +525,7 @@ impl<G: Guard> Decider<'_, G> {
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            let accepted = state.acceptances.iter().any(|kept| kept.covers(&finding, &key, behind));
+            let accepted = state.acceptance(&finding, &key, behind).is_some();
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);

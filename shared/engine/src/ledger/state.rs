@@ -140,6 +140,10 @@ pub struct SurfaceState {
     /// The findings that somebody decided to leave as they are.
     #[serde(default)]
     pub acceptances: Vec<Acceptance>,
+    /// The acceptances, on another surface, of what a guard has moved here from there ([`crate::guard::Guard::moved`]).
+    /// They stay with that surface, where they may be taken back, so they are not kept here.
+    #[serde(skip)]
+    pub elsewhere: Vec<Acceptance>,
     /// Findings that were there before the resource was opted in to `enforce`, and when that was written down.
     #[serde(default)]
     pub pre_existing: BTreeMap<FindingKey, Timestamp>,
@@ -275,6 +279,24 @@ impl SurfaceState {
     /// Keeps what is in force; the findings of `passing` parts of it are let pass for a time.
     pub(crate) fn keep(&mut self, content: &Content, passing: BTreeSet<Fingerprint>) {
         (self.baseline, self.lapsed, self.told) = (Some(content.clone()), passing, None);
+    }
+
+    /// Lets be here what is let be in the state `from` of the surface that a guard has moved `part` from.
+    pub(crate) fn inherit(&mut self, from: &SurfaceState, part: &Content) {
+        let there = part.fragments();
+        if self.baseline.as_ref() != Some(part) {
+            self.keep(part, from.lapsed.intersection(&there).copied().collect());
+        }
+        for (key, written) in from.pre_existing.iter().filter(|(key, _)| there.contains(&key.fragment)) {
+            self.pre_existing.entry(*key).or_insert(*written);
+        }
+        let is_here = |acceptance: &&Acceptance| acceptance.findings.iter().any(|key| there.contains(&key.fragment));
+        self.elsewhere = from.acceptances.iter().filter(is_here).cloned().collect();
+    }
+
+    /// The acceptance that covers a finding, whose place in the content `key` is, with the same `behind` it.
+    pub fn acceptance(&self, finding: &Finding, key: &FindingKey, behind: Option<Fingerprint>) -> Option<&Acceptance> {
+        self.acceptances.iter().chain(&self.elsewhere).find(|acceptance| acceptance.covers(finding, key, behind))
     }
 
     /// What of the baseline is not `there` any more does not stand by having been in force: put back by somebody, it is
