@@ -100,6 +100,24 @@ async fn what_got_worse_waits_for_the_end_of_a_pause_and_is_not_taken_for_what_s
 }
 
 #[tokio::test]
+async fn what_got_worse_again_at_once_waits_by_the_queue_and_is_not_taken_for_what_stood() {
+    let stood = [bad("old", "critical"), hold("old")];
+    let stage = Stage::set(&[("WARDEN_CRITICAL_REVERTS", "1"), ("WARDEN_BREAKER_PAUSE_SECONDS", "600")]);
+    stage.world.put(&stage.pay, &policy_of(""), policy(&stood[..1]));
+    stage.opt_in("enforce").await;
+    stage.add(&stood).await;
+    take_away(&stage, &stood[..1], "hold-old").await;
+    stage.check(&stood);
+    stage.world.put(&stage.pay, &policy_of(""), policy(&stood[..1]));
+    for _ in 0..2 {
+        stage.try_deliver(&stage.event("RemovePermission", "pay", Some("hold-old"))).await.unwrap();
+        stage.check(&stood[..1]);
+    }
+    stage.work_off(15).await;
+    stage.check(&stood);
+}
+
+#[tokio::test]
 async fn a_new_list_of_trusted_accounts_does_not_open_what_stood() {
     let mut partner = bad("partner", "high");
     partner["Trusts"] = json!("444455556666");
