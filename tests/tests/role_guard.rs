@@ -105,15 +105,16 @@ async fn a_deleted_deny_that_held_a_standing_administrator_back_comes_back() {
     let account = Account::guarded().await;
     let deny =
         json!({"Sid": "No", "Effect": "Deny", "Action": ["iam:*", "kms:*", "secretsmanager:*"], "Resource": "*"});
+    let rail = policy(&[deny]);
     account.role("pay", &[]).await;
     account.put_role_policy("pay", "wide", &policy(&[everything()])).await;
-    account.put_role_policy("pay", "rail", &policy(&[deny.clone()])).await;
+    account.put_role_policy("pay", "rail", &rail).await;
     account.settle().await;
     account.iam.tag_role().role_name("pay").tags(tag("warden", "enforce")).send().await.expect("tagged");
     account.settle().await;
     account.iam.delete_role_policy().role_name("pay").policy_name("rail").send().await.expect("deleted");
     account.settle().await;
-    assert_eq!(account.role_policy("pay", "rail").await, Some(policy(&[deny])));
+    assert_eq!(account.role_policy("pay", "rail").await, Some(rail));
     assert_eq!(account.role_policy("pay", "wide").await, Some(policy(&[everything()])), "it stood before");
 }
 
