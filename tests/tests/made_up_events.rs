@@ -32,7 +32,7 @@ fn made_up(account: &Account, id: &str) -> Value {
     let mut event = last(account, "AddPermission");
     event["detail"]["eventTime"] = last(account, "TagResource")["detail"]["eventTime"].clone();
     event["detail"]["requestParameters"]["statementId"] = "old".into();
-    event["detail"]["userIdentity"]["arn"] = innocent().into();
+    event["detail"]["userIdentity"] = json!({"principalId": "AIDACKCEVSQ6C2EXAMPLE", "arn": innocent()});
     event["detail"]["eventID"] = id.into();
     event
 }

@@ -277,7 +277,40 @@ pub trait Guard {
         facts.surfaces.keys().map(|surface| (surface.clone(), self.judge(facts, surface, settings))).collect()
     }
 
-    /// Plans the least change that puts `findings` on `surface` right.
+    /// Whether what is found on a surface hangs on what the facts' surfaces hold and on the settings alone. On content that
+    /// has not changed, a new finding is a new rule's then, and nobody's doing.
+    fn is_judged_by_content(&self, facts: &Facts<Self::Context>, surface: &Surface) -> bool {
+        let _ = (facts, surface);
+        true
+    }
+
+    /// Where parts of what a surface had last in force stand, because the guard has put them there: each with the surface
+    /// that holds it. What was let be on the one is let be on the other.
+    fn moved(&self, resource: &Resource, surface: &Surface, in_force: &Content) -> Vec<(Surface, Content)> {
+        let _ = (resource, surface, in_force);
+        Vec::new()
+    }
+
+    /// Brings what facts know beside their surfaces in line with these, where some hold something else than was read.
+    fn complete(&self, facts: &mut Facts<Self::Context>) {
+        let _ = facts;
+    }
+
+    /// Whether what a finding points at grants more now than it did `then`, though its rule and its severity are the same.
+    fn grants_more(
+        &self,
+        now: &Facts<Self::Context>,
+        then: &Facts<Self::Context>,
+        surface: &Surface,
+        finding: &Finding,
+        settings: &Settings,
+    ) -> bool {
+        let _ = (now, then, surface, finding, settings);
+        false
+    }
+
+    /// Plans the least change that puts `findings` on `surface` right: what is there now is narrowed; the baseline, which
+    /// is what was in force and may come back, is restored where that is impossible, or where nothing else is lost by it.
     fn remedy(
         &self,
         resource: &Resource,
@@ -393,6 +426,12 @@ pub trait Guard {
         let never = self.never_touch(resource, facts, settings);
         let unread = self.unread(facts).into_iter().map(|(surface, why)| format!("{surface} could not be read: {why}"));
         unread.chain(never.then(|| "it is one that no guard ever changes".to_owned())).collect()
+    }
+
+    /// When the resource was made, where AWS itself says so: an event of its creation needs no other witness.
+    fn created(&self, facts: &Facts<Self::Context>) -> Option<Timestamp> {
+        let _ = facts;
+        None
     }
 
     /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.

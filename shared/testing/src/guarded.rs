@@ -5,9 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{cell::Cell, collections::BTreeMap, ops::Deref};
 use warden_engine::{
-    Handled, HandlerError,
+    Finding, Handled, HandlerError,
     guard::{Guard, ReconcileRequest},
-    ledger::record::{Record, Step},
+    ledger::{
+        record::{Record, Step},
+        state::SurfaceState,
+    },
     model::{
         cloudtrail::Cause,
         content::Content,
@@ -50,6 +53,14 @@ impl<G: Guard> Deref for Guarded<G> {
     fn deref(&self) -> &World<G::Context> {
         &self.world
     }
+}
+
+/// Whether a finding may be in a surface's baseline: it stood before, or it is no part of what may come back.
+pub fn may_be_in_force(state: &SurfaceState, baseline: &Content, finding: &Finding, settings: &Settings) -> bool {
+    let fragment = baseline.finding_key(finding).fragment;
+    finding.severity < settings.threshold
+        || state.pre_existing.keys().any(|key| key.fragment == fragment)
+        || state.lapsed.contains(&fragment)
 }
 
 /// The settings of a stack, with these of its parameters, by their environment variables.

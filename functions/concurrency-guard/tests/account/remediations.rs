@@ -176,3 +176,13 @@ async fn what_was_reserved_before_the_opt_in_stands_under_the_stacks_cap_and_not
     opted_in(&shop, "shop", &CAPPED, Some(40)).await;
     is_reserved(&shop, "shop", Some(10));
 }
+
+/// The owner's own cap is no new rule of somebody else's.
+#[tokio::test]
+async fn a_cap_that_its_owner_lowers_holds_for_what_is_in_force() {
+    let shop = open(&[]);
+    opted_in(&shop, "pay", &[("warden", "enforce"), ("warden:max-concurrency", "50")], Some(40)).await;
+    is_reserved(&shop, "pay", Some(40));
+    opted_in(&shop, "pay", &CAPPED, Some(40)).await;
+    is_reserved(&shop, "pay", Some(10));
+}

@@ -1,5 +1,6 @@
 //! What was there before a resource was opted in to `enforce`.
 
+use super::in_force::Compared;
 use crate::{
     guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
@@ -29,6 +30,8 @@ pub(super) struct PreExisting<'a> {
     pub(super) now: Timestamp,
     /// Set where the resource's items in the ledger were damaged.
     pub(super) tampered: Option<Tampered>,
+    /// Whether the event reports the resource's creation, and AWS itself says that it was made then.
+    pub(super) is_created: bool,
 }
 
 /// The findings that are left because they were there before.
@@ -40,12 +43,14 @@ pub(super) struct Left {
 }
 
 impl PreExisting<'_> {
-    /// Which of the findings were there before and are therefore left; brings the state's list of them up to date.
+    /// Which of the findings, each beside how it compares with what was in force, were there before and are therefore
+    /// left; brings the state's list of them up to date. `by_content` says that the surface is judged by content alone.
     pub(super) fn among(
         &self,
         surface: &Surface,
         content: &Content,
-        findings: &[Finding],
+        findings: &[(Finding, Compared)],
+        by_content: bool,
         state: &mut SurfaceState,
     ) -> Left {
         let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
@@ -60,7 +65,7 @@ impl PreExisting<'_> {
         };
         let recorded = state.pre_existing.clone();
         let mut left = Left { all: BTreeSet::new(), claimed: BTreeSet::new() };
-        for finding in findings {
+        for (finding, compared) in findings {
             let key = content.finding_key(finding);
             let named = self.request.introduces(surface, sid(content, &finding.at));
             // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
@@ -69,6 +74,11 @@ impl PreExisting<'_> {
             let is_tampered_with = self.tampered.is_some() && self.puts_in(surface, content, finding);
             // Whether it would stand without the event, and whether the event ends that.
             let (stands, ends) = match written {
+                // It has become worse than it was when it was last let be.
+                Some(_) if !first_look && *compared == Compared::Worse => {
+                    state.lapsed.insert(key.fragment);
+                    continue;
+                }
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after
                 // the opt-in and before the finding was written down as pre-existing.
                 // Built anew from the records it may stand no more: what the event itself puts in is new.
@@ -77,16 +87,26 @@ impl PreExisting<'_> {
                     let is_since = enforced_since.is_some_and(|since| since <= self.happened);
                     (true, named && is_since && self.happened <= written)
                 }
-                None => (first_look, named),
+                None if first_look => (true, named),
+                // Nothing has changed but the rules or the settings.
+                None => {
+                    let stood = by_content
+                        && self.tampered.is_none()
+                        && *compared == Compared::Stood
+                        && !state.lapsed.contains(&key.fragment);
+                    (stood, false)
+                }
             };
             // Whoever may invoke the guard can make an event up, so that the event alone ends nothing.
-            let is_claimed = stands && ends && !self.request.cause.verified;
+            let is_claimed = stands && ends && !self.request.cause.verified && !self.is_created;
             let is_pre_existing = stands && (!ends || is_claimed);
             if !is_pre_existing && self.mode == Mode::Enforce {
                 state.pre_existing.retain(|known, _| known.fragment != key.fragment);
+                state.lapsed.insert(key.fragment);
             } else {
                 // CloudTrail's record is from before what is written down here.
                 let written = written.filter(|_| !(is_claimed && is_tampered_with));
+                state.lapsed.remove(&key.fragment);
                 state.pre_existing.insert(key, written.unwrap_or(self.now));
             }
             if is_pre_existing && !self.request.by_operator && self.policy == PreExistingPolicy::Withhold {

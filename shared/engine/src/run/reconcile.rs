@@ -4,8 +4,9 @@
 use crate::{
     call_error::{CallError, ErrorKind},
     decide::{
-        compliant, decide,
+        decide,
         gone::{Gone, cleanup, gone},
+        in_force::let_pass,
         intent::Remediation,
         outcome::{Ending, conclude, learnt},
     },
@@ -405,19 +406,23 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 if !is_ours(&state, &remediation.intent) {
                     continue;
                 }
-                let judgement = judged.get(&remediation.surface);
-                let compliant = judgement.is_some_and(|judgement| compliant(judgement, settings));
+                let surface = &remediation.surface;
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
                 let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-                template.owner = facts.and_then(|facts| facts.scope.opt_in(G::KIND, today).owner);
+                let opt_in = facts.map(|facts| facts.scope.opt_in(G::KIND, today));
+                let clear =
+                    judged.get(surface).zip(facts).zip(opt_in.as_ref()).and_then(|((judgement, facts), opt_in)| {
+                        let_pass(*guard, facts, surface, judgement, &state, opt_in, settings)
+                    });
+                template.owner = opt_in.and_then(|opt_in| opt_in.owner);
                 template.duration_ms = u64::try_from(now.duration_since(*began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (outcome, state) = conclude(&remediation.intent, ending, &state, compliant, &template, now);
+                let (outcome, state) = conclude(&remediation.intent, ending, &state, clear, &template, now);
                 entry.drafts.extend(outcome);
                 entry.known.extend(learnt(&remediation.intent, ending));
-                entry.surfaces.push((remediation.surface.clone(), state));
+                entry.surfaces.push((surface.clone(), state));
             }
             later.clear();
             for (remediation, error) in &put_off {

@@ -254,7 +254,7 @@ async fn the_cap_holds_across_the_turn_of_the_clock_hour_and_for_runs_at_once() 
     decoys(&stage, 20, "high").await;
     // Of the twenty, 55 sixtieths count at five past.
     stage.world.pass(SignedDuration::from_mins(10)).await;
-    for left in [vec![], vec![], vec![bad("open", "high")]] {
+    for left in [vec![good("shop")], vec![good("shop")], vec![bad("open", "high")]] {
         stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
         stage.try_deliver(&stage.event("AddPermission", "pay", Some("open"))).await.unwrap();
         stage.check(&left);

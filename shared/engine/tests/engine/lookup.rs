@@ -2,7 +2,7 @@
 
 use crate::toy::{Stage, Toy, bad, good, policy, policy_of};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use warden_engine::{
     Severity,
@@ -25,7 +25,7 @@ const INNOCENT: &str = "arn:aws:iam::111122223333:user/innocent";
 /// The event of somebody who may invoke the guard, in the name of somebody else.
 fn made_up(stage: &Stage, name: &str, target: &str, sid: Option<&str>) -> Value {
     let mut event = stage.made_up(name, target, sid);
-    event["detail"]["userIdentity"]["arn"] = INNOCENT.into();
+    event["detail"]["userIdentity"] = json!({"principalId": "AIDACKCEVSQ6C2EXAMPLE", "arn": INNOCENT});
     event
 }
 

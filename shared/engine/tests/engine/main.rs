@@ -3,6 +3,7 @@
 mod crashes;
 mod delivery;
 mod fights;
+mod in_force;
 mod limits;
 mod lookup;
 mod operators;
