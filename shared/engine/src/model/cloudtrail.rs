@@ -284,10 +284,11 @@ impl CloudTrailEvent {
 
 /// A failed call changed nothing.
 fn succeeded(record: &ApiCallRecord) -> Result<(), EventParseError> {
-    match &record.error_code {
-        Value::Null => Ok(()),
-        code => Err(EventParseError::FailedCall(short(code.as_str().unwrap_or("an error"), 128))),
+    let code = &record.error_code;
+    if code.is_null() {
+        return Ok(());
     }
+    Err(EventParseError::FailedCall(short(code.as_str().unwrap_or("an error"), 128)))
 }
 
 fn text(field: &Option<String>) -> Option<String> {

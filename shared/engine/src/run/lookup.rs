@@ -42,7 +42,7 @@ pub struct Asking {
 /// What CloudTrail's answer leads to.
 pub(crate) enum Answer {
     /// It is asked again after a pause.
-    Later(DelayedLook, SignedDuration),
+    Later(Box<DelayedLook>, SignedDuration),
     /// It has answered, or will not: these looks are due.
     Given(Vec<ReconcileRequest>),
 }
@@ -83,7 +83,7 @@ pub(crate) async fn ask<G: Guard, W: World>(
     let now = world.now();
     let later = || {
         let (look, pause) = DelayedLook { until: now, ..look.clone() }.asked_again(asking);
-        Answer::Later(look, pause)
+        Answer::Later(Box::new(look), pause)
     };
     let waited = now.duration_since(asking.since);
     let record = match world.record(id, region).await {
