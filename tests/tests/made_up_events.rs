@@ -1,7 +1,7 @@
 //! What somebody who may invoke a guard can do with events of their own making, and what CloudTrail says of them.
 
 use aws_sdk_lambda::primitives::Blob;
-use serde_json::Value;
+use serde_json::{Value, json};
 use warden_engine::{Severity, ledger::record::Step};
 use warden_sandbox::{ACCOUNT, Order};
 use warden_tests::{Account, arn};
