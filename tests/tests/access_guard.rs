@@ -107,6 +107,47 @@ async fn a_whole_policy_replaced_by_an_open_one_is_restored() {
     assert_eq!(account.policy("pay", None).await, before);
 }
 
+/// Another account is medium where none is on a list.
+#[tokio::test]
+async fn a_whole_policy_with_a_partners_statement_is_restored_when_an_open_one_replaces_it() {
+    let account = Account::guarded().await;
+    account.opted_in("pay", "enforce").await;
+    account.grant_properly("pay", "orders").await;
+    account.settle().await;
+    account.grant("pay", None, "partner", "444455556666").await;
+    account.settle().await;
+    let before = account.policy("pay", None).await;
+
+    let open =
+        json!([{"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": arn("pay")}]);
+    account.put_policy("pay", open).await;
+    account.settle().await;
+    assert_eq!(account.sids("pay", None).await, ["orders", "partner"]);
+    assert_eq!(account.policy("pay", None).await, before);
+}
+
+#[tokio::test]
+async fn a_deny_that_held_a_standing_grant_back_comes_back() {
+    let account = Account::guarded().await;
+    account.function("pay", &[]).await;
+    account.grant("pay", None, "old", "*").await;
+    account.settle().await;
+    account.tag("pay", &[("warden", "enforce")]).await;
+    account.settle().await;
+    let statement = |sid: &str, effect: &str| {
+        json!({"Sid": sid, "Effect": effect, "Principal": "*", "Action": "lambda:InvokeFunction",
+            "Resource": arn("pay")})
+    };
+    account.put_policy("pay", json!([statement("old", "Allow"), statement("no", "Deny")])).await;
+    account.settle().await;
+    let before = account.policy("pay", None).await;
+
+    let remove = account.lambda.remove_permission().function_name("pay").statement_id("no");
+    remove.send().await.expect("removed");
+    account.settle().await;
+    assert_eq!(account.policy("pay", None).await, before);
+}
+
 #[tokio::test]
 async fn an_alias_has_a_policy_of_its_own() {
     let account = Account::guarded().await;

@@ -38,7 +38,7 @@ async fn a_reservation_that_is_deleted_or_raised_goes_back_and_is_undone_exactly
 }
 
 #[tokio::test]
-async fn a_function_that_is_made_with_a_cap_has_it_at_once() {
+async fn a_function_that_is_made_with_a_cap_has_it_once_cloudtrail_says_that_it_is_new() {
     let account = Account::with_concurrency_guarded(&[("MaxConcurrency", "20")]).await;
     account.function("pay", &[("warden", "enforce")]).await;
     account.function("shop", &[("warden", "enforce"), ("warden:max-concurrency", "7")]).await;
@@ -48,7 +48,12 @@ async fn a_function_that_is_made_with_a_cap_has_it_at_once() {
     assert_eq!(reserved, [Some(20), Some(7), None]);
     assert_eq!(
         account.concurrency_story("pay").await,
-        ["opted-in", "planned concurrency unbounded-concurrency", "applied concurrency unbounded-concurrency"]
+        [
+            "opted-in",
+            "withheld concurrency unbounded-concurrency (pre-existing)",
+            "planned concurrency unbounded-concurrency",
+            "applied concurrency unbounded-concurrency"
+        ]
     );
 }
 

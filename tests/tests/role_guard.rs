@@ -2,7 +2,7 @@
 //! account holds afterwards and at the ledger.
 
 use serde_json::{Value, json};
-use warden_engine::{Severity, ledger::record::Step, model::tags::GuardKind};
+use warden_engine::{Severity, ledger::record::Step, model::tags::GuardKind, name::iam::PolicyArn};
 use warden_sandbox::Setting;
 use warden_tests::{Account, arn, lambda_trust, policy, role_arn};
 
@@ -98,6 +98,57 @@ async fn an_attached_administrator_is_detached() {
             &format!("applied attachment/{admin} wildcard-admin")
         ]
     );
+}
+
+#[tokio::test]
+async fn a_deleted_deny_that_held_a_standing_administrator_back_comes_back() {
+    let account = Account::guarded().await;
+    let deny =
+        json!({"Sid": "No", "Effect": "Deny", "Action": ["iam:*", "kms:*", "secretsmanager:*"], "Resource": "*"});
+    let rail = policy(&[deny]);
+    account.role("pay", &[]).await;
+    account.put_role_policy("pay", "wide", &policy(&[everything()])).await;
+    account.put_role_policy("pay", "rail", &rail).await;
+    account.settle().await;
+    account.iam.tag_role().role_name("pay").tags(tag("warden", "enforce")).send().await.expect("tagged");
+    account.settle().await;
+    account.iam.delete_role_policy().role_name("pay").policy_name("rail").send().await.expect("deleted");
+    account.settle().await;
+    assert_eq!(account.role_policy("pay", "rail").await, Some(rail));
+    assert_eq!(account.role_policy("pay", "wide").await, Some(policy(&[everything()])), "it stood before");
+}
+
+#[tokio::test]
+async fn what_stood_in_a_shared_policy_stands_in_the_roles_own_after_an_attack_on_the_policy() {
+    let account = Account::guarded().await;
+    let stood = policy(&[read_orders(), json!({"Sid": "Old", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})]);
+    let arn = account.managed_policy("shared", &stood, &[]).await;
+    account.role("pay", &[]).await;
+    account.attach("pay", &arn).await;
+    account.settle().await;
+    account.iam.tag_role().role_name("pay").tags(tag("warden", "enforce")).send().await.expect("tagged");
+    account.settle().await;
+    account.version(&arn, &[everything()], true).await;
+    account.settle().await;
+    // Looked at once more.
+    account.put_role_policy("pay", "orders", &policy(&[read_orders()])).await;
+    account.settle().await;
+    assert_eq!(account.attached("pay").await, Vec::<String>::new());
+    let stand_in = arn.parse::<PolicyArn>().expect("an ARN").stand_in();
+    assert_eq!(account.role_policy("pay", stand_in.as_str()).await, Some(stood));
+}
+
+#[tokio::test]
+async fn of_a_policy_that_was_attached_with_an_administrators_statement_the_rest_stays() {
+    let account = guarded().await;
+    let queue = json!({"Sid": "Queue", "Effect": "Allow", "Action": "sqs:SendMessage",
+        "Resource": "arn:aws:sqs:us-east-1:111122223333:orders"});
+    let arn = account.managed_policy("mixed", &policy(&[queue.clone(), everything()]), &[]).await;
+    account.attach("pay", &arn).await;
+    account.settle().await;
+    assert_eq!(account.attached("pay").await, Vec::<String>::new());
+    let stand_in = arn.parse::<PolicyArn>().expect("an ARN").stand_in();
+    assert_eq!(account.role_policy("pay", stand_in.as_str()).await, Some(policy(&[queue])));
 }
 
 #[tokio::test]

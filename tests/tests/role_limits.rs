@@ -172,9 +172,9 @@ async fn what_may_stay_and_does_not_fit_into_the_role_is_attached_as_a_policy_of
     assert_eq!(account.default_version(second).await.1, policy(&[long(5_000)]));
 }
 
-#[tokio::test]
-async fn what_may_stay_and_fits_nowhere_is_withheld() {
-    let account = Account::guarded().await;
+/// `pay` with a policy that others have too, no room of its own, and ten policies attached.
+async fn without_room(parameters: &[(&str, &str)]) -> (Account, String) {
+    let account = Account::with(parameters).await;
     let arn = with_policy(&account, &[long(5_000)], &[]).await;
     account.put_role_policy("pay", "own", &policy(&[long(7_000)])).await;
     for nth in 1..=9 {
@@ -182,15 +182,47 @@ async fn what_may_stay_and_fits_nowhere_is_withheld() {
         account.attach("pay", &more).await;
     }
     account.settle().await;
+    (account, arn)
+}
+
+#[tokio::test]
+async fn ten_attachments_shelter_no_administrator_and_the_owner_is_told_what_was_lost() {
+    let (account, arn) = without_room(&[]).await;
+    account.version(&arn, &[long(5_000), everything()], true).await;
+    account.settle().await;
+
+    assert!(!account.attached("pay").await.contains(&arn));
+    let records = account.records(&role_arn("pay")).await;
+    let applied = records.iter().rfind(|record| record.entry.step == Step::Applied).expect("a remediation");
+    let note = applied.entry.note.clone().unwrap_or_default();
+    assert!(note.contains("it went with what had to go"), "{note}");
+}
+
+#[tokio::test]
+async fn an_administrator_without_room_is_left_where_a_parameter_says_so_and_somebody_is_alerted() {
+    let (account, arn) = without_room(&[("CriticalWithoutRoom", "withhold")]).await;
     let before = account.attached("pay").await;
     account.version(&arn, &[long(5_000), everything()], true).await;
+    account.settle().await;
+
+    assert_eq!(account.attached("pay").await, before);
+    let story = account.story_of(&role_arn("pay")).await;
+    assert!(story.last().is_some_and(|last| last.ends_with("(no-safe-change) alert")), "{story:?}");
+}
+
+#[tokio::test]
+async fn what_is_high_and_leaves_something_that_fits_nowhere_is_withheld() {
+    let (account, arn) = without_room(&[]).await;
+    let before = account.attached("pay").await;
+    let high = json!({"Sid": "High", "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    account.version(&arn, &[long(5_000), high], true).await;
     account.settle().await;
 
     assert_eq!(account.attached("pay").await, before, "nothing the function needs is lost");
     let story = account.story_of(&role_arn("pay")).await;
     let last = story.last().expect("a record");
     assert!(
-        last.starts_with(&format!("withheld attachment/{arn} ")) && last.ends_with("(no-safe-change) alert"),
+        last.starts_with(&format!("withheld attachment/{arn} ")) && last.ends_with("(no-safe-change)"),
         "{story:?}"
     );
 }

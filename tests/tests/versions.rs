@@ -155,6 +155,23 @@ async fn a_function_that_was_given_a_clean_role_which_is_widened_afterwards_gets
     assert!(account.role_policy("clean", "all").await.is_some());
 }
 
+/// What a deployment brings is in force also where a part of it is medium.
+#[tokio::test]
+async fn a_function_gets_the_role_of_the_last_deployment_back_though_that_has_a_medium_finding() {
+    let account = Account::guarded().await;
+    let ajar = json!({"Effect": "Allow", "Action": "sns:AddPermission", "Resource": "*"});
+    for (role, statement) in [("ajar", ajar), ("strong", everything())] {
+        account.role(role, &[]).await;
+        account.put_role_policy(role, "own", &policy(&[statement])).await;
+    }
+    account.function("pay", &[("warden:role", "enforce")]).await;
+    account.settle().await;
+    swapped(&account, "pay", "ajar").await;
+    assert_eq!(role_of(&account, "pay").await, Some(role_arn("ajar")));
+    swapped(&account, "pay", "strong").await;
+    assert_eq!(role_of(&account, "pay").await, Some(role_arn("ajar")));
+}
+
 #[tokio::test]
 async fn a_role_that_loses_its_tag_and_is_widened_does_not_stay_with_the_function_that_was_given_it() {
     let account = Account::guarded().await;

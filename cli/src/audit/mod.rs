@@ -120,6 +120,9 @@ pub(crate) fn short_actor(cause: &Cause) -> String {
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::PreExisting => "it was there before the opt-in; `warden apply` acts on it".to_owned(),
+        Reason::Unconfirmed => {
+            "an event says that it is new, and CloudTrail does not bear that out; it is left as it was".to_owned()
+        }
         Reason::Exempt { until } => format!("the tag `warden:exempt` lets it pass until {until}"),
         Reason::NeverTouch => "the stack's parameter NeverTouch names it".to_owned(),
         Reason::Paused => "the guards were paused; `warden apply` acts on it".to_owned(),

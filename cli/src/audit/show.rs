@@ -76,21 +76,24 @@ fn page(record: &Record, related: &Result<Vec<Record>, String>, out: &mut dyn Wr
         ("Resource", record.resource.to_string()),
     ];
     let cause = &record.cause;
-    let verified = if cause.verified || cause.event_name.starts_with("warden ") {
+    let told = if cause.event_name.starts_with("warden ") {
         ""
+    } else if cause.verified {
+        " (verified: CloudTrail's own record says so)"
     } else {
-        " (unverified: not delivered by AWS)"
+        " (reported by event)"
     };
     let id = cause.principal_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
     lines.push(("Who", format!("{}{id}", cause.actor.as_deref().unwrap_or("unknown"))));
     let chosen = |text: &String| format!("{text} (chosen by the caller)");
     lines.extend(cause.session_name.as_ref().map(|name| ("Session", chosen(name))));
     lines.extend(cause.source_identity.as_ref().map(|identity| ("Identity", chosen(identity))));
-    lines.push(("What", format!("{}{verified}", cause.event_name)));
+    lines.push(("What", format!("{}{told}", cause.event_name)));
     lines.extend(cause.time.map(|time| ("When", format!("{} UTC", shown(time)))));
     lines.extend(cause.source_address.clone().map(|address| ("From", address)));
     lines.extend(cause.user_agent.clone().map(|agent| ("With", agent)));
-    lines.extend(cause.event_id.clone().map(|id| ("Event", id)));
+    let place = cause.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+    lines.extend(cause.event_id.as_ref().map(|id| ("Event", format!("{id}{place}"))));
     lines.extend(entry.guard.map(|guard| ("Guard", guard.name().to_owned())));
     lines.extend(entry.mode.map(|mode| ("Mode", mode.to_string())));
     lines.extend(entry.owner.clone().map(|owner| ("Owner", owner)));

@@ -271,7 +271,8 @@ async fn a_remediation_is_listed_shown_and_taken_back() {
     assert_eq!(account.warden(&["audit", "list", "--function", SHOP, "--finding", "public-invoke"]).lines().len(), 2);
 
     let shown = account.warden(&["audit", "show", &applied[..20].to_lowercase()]);
-    let shown = shown.check(0, &["arn:aws:iam::111122223333:user/administrator", "AddPermission", "team shop"]);
+    let shown = shown
+        .check(0, &["arn:aws:iam::111122223333:user/administrator", "AddPermission (reported by event)", "team shop"]);
     shown.check(
         0,
         &[

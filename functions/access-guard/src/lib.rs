@@ -95,6 +95,11 @@ impl Guard for AccessGuard {
         judge::judge(facts, surface, settings)
     }
 
+    /// Of a URL that cannot be read the worst is assumed, which is nobody's new rule.
+    fn is_judged_by_content(&self, facts: &Facts, _: &Surface) -> bool {
+        facts.context.unread.is_empty()
+    }
+
     fn remedy(
         &self,
         resource: &Resource,

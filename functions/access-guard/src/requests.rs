@@ -51,15 +51,11 @@ pub(crate) fn requests(event: &CloudTrailEvent, settings: &Settings) -> Option<R
             let (function, _) = event.function("functionName")?;
             Some(new_qualifier(event, function, event.published_version()?))
         }
-        // Everything about a new function is new, a version that is published along with it too.
+        // Everything about a new function is new, and all of it is looked at: that it is new is what the event says.
         "CreateFunction" => {
             let (function, _) = event.function("functionName")?;
-            let request = access(event, function, None, vec![Introduced { surface: None, sid: None }]);
-            let version = event.published_version().map(|version| Surface::ResourcePolicy(Some(version)));
-            Some(ReconcileRequest {
-                surfaces: request.surfaces.map(|surfaces| surfaces.into_iter().chain(version).collect()),
-                ..request
-            })
+            let introduced = vec![Introduced { surface: None, sid: None }];
+            Some(ReconcileRequest { surfaces: None, ..access(event, function, None, introduced) })
         }
         // Opting in or out: everything that the function has, and nothing of it is new.
         "TagResource" | "UntagResource" if event.touches_warden_tags() => {

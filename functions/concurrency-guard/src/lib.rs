@@ -85,6 +85,11 @@ impl Guard for ConcurrencyGuard {
         judge::judge(facts, surface, settings)
     }
 
+    /// The cap is the owner's tag, and what is provisioned counts for the function as a whole.
+    fn is_judged_by_content(&self, _: &Facts, surface: &Surface) -> bool {
+        matches!(surface, Surface::Recursion)
+    }
+
     fn remedy(
         &self,
         resource: &Resource,

@@ -40,11 +40,10 @@ pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
         }
         // Of Managed Instances alone, which are recognised at the look.
         "PutFunctionScalingConfig" => Some(look(event, event.function("functionName")?.0, Surface::Concurrency, false)),
-        // Everything about a new function is new.
+        // Everything about a new function is new, and all of it is looked at: that it is new is what the event says.
         "CreateFunction" => {
             let (function, _) = event.function("functionName")?;
             Some(ReconcileRequest {
-                surfaces: Some(BTreeSet::from([Surface::Concurrency, Surface::Recursion])),
                 introduced: vec![Introduced { surface: None, sid: None }],
                 ..ReconcileRequest::at(Resource::Function(function), event.cause.clone())
             })

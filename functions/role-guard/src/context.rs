@@ -14,7 +14,7 @@ use warden_engine::{
     },
     name::{
         fingerprint::Fingerprint,
-        iam::{PolicyArn, PolicyName},
+        iam::{PolicyArn, PolicyName, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
     plan::PolicyVersion,
@@ -26,6 +26,9 @@ use warden_engine::{
 pub struct Context {
     /// The role's whole ARN, path and all.
     pub arn: Option<String>,
+    /// When the role was made, as IAM says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
     /// Documents word for word, where they may have to be written again.
     pub texts: BTreeMap<Surface, String>,
     /// The role's own policies, by name.
@@ -45,7 +48,7 @@ pub struct Context {
     /// For a function: the fingerprint of all that those roles say, by ARN.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<String, Fingerprint>,
-    /// For a function: the roles that it had before its last one and that were clean, the last first; from the ledger.
+    /// For a function: the roles that it had in force before its last one, the last first; from the ledger.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Content>,
     /// For a function: by version, the aliases that lead to it; read only where a version has a role that breaks a
@@ -60,7 +63,7 @@ pub struct Context {
     /// For a function: its last update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
-    /// From the ledger: what each surface held that was last seen to comply.
+    /// From the ledger: what was last in force on each surface.
     pub baselines: BTreeMap<Surface, Content>,
     /// From the ledger: the trust policy that the role had when it was opted in.
     pub first_trust: Option<Content>,
@@ -68,6 +71,9 @@ pub struct Context {
     /// before.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub standing_trust: BTreeSet<Fingerprint>,
+    /// From the ledger, for a function: the roles that stood before its opt-in.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub standing: BTreeSet<Fingerprint>,
     /// From the ledger: surfaces that were not there when the whole resource was looked at, and are now.
     pub added: BTreeSet<Surface>,
 }
@@ -86,7 +92,7 @@ pub struct PolicyFacts {
     pub bounds: u32,
     /// All its versions, newest first; read only where the policy breaks a rule.
     pub versions: Vec<PolicyVersion>,
-    /// Whether the ledger knows something it said before that complied.
+    /// Whether the ledger knows what it said when it was last in force.
     pub restorable: bool,
     /// Who has it attached; read for the policy itself, and where one that carries the tag breaks a rule.
     pub users: Option<PolicyUsers>,
@@ -165,6 +171,30 @@ impl PolicyUsers {
     }
 }
 
+/// Brings what is known of a role's policies in line with its surfaces.
+pub(crate) fn complete(facts: &mut Facts) {
+    if !facts.surfaces.contains_key(&Surface::Boundary) {
+        return;
+    }
+    let attached = facts.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Attachment(_)));
+    facts.context.attached = attached.filter_map(|(_, snapshot)| snapshot.content.policy()).collect();
+    facts.context.boundary = facts.surfaces.get(&Surface::Boundary).and_then(|snapshot| snapshot.content.policy());
+}
+
+/// What stands on a role in the place of a managed policy that was attached to it: one of the role's own policies, or a
+/// copy of Warden's. `in_force` is what the attachment held.
+pub(crate) fn moved(role: &RoleArn, policy: &PolicyArn, in_force: &Content) -> Vec<(Surface, Content)> {
+    let own = Some(in_force.stand_in()).filter(|own| !own.is_absent());
+    let copy = Some(in_force.copy()).filter(|copy| !copy.is_absent());
+    let own = own.map(|own| (Surface::InlinePolicy(policy.stand_in()), own));
+    let copy = copy.map(|copy| {
+        let arn = policy.copy_for(role);
+        let content = Content::of_policy(arn.policy(), &copy);
+        (Surface::Attachment(arn.into()), content)
+    });
+    own.into_iter().chain(copy).collect()
+}
+
 /// Adds what the ledger knows.
 pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history: &History) {
     let context = &mut facts.context;
@@ -172,6 +202,8 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         Some((surface.clone(), state.baseline.clone()?))
     };
     context.baselines = history.surfaces.iter().filter_map(baseline).collect();
+    let roles = history.surfaces.iter().filter(|(surface, _)| matches!(surface, Surface::Role(_)));
+    context.standing = roles.flat_map(|(_, state)| state.pre_existing.keys()).map(|key| key.fragment).collect();
     context.earlier = history.surfaces.get(&Surface::Role(None)).map(|state| state.earlier.clone()).unwrap_or_default();
     let Resource::Role(role) = &request.resource else { return };
     if let Some(state) = history.surfaces.get(&Surface::Trust) {
@@ -179,14 +211,15 @@ pub(crate) fn add_history(request: &ReconcileRequest, facts: &mut Facts, history
         let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
         context.standing_trust = accepted.chain(state.pre_existing.keys()).map(|key| key.fragment).collect();
     }
-    // What Warden's own copies say is known before they are looked at for the first time.
-    let made = context.baselines.iter().filter_map(|(surface, baseline)| {
-        let copy = surface.attached().filter(|_| !baseline.copy().is_absent())?.copy_for(role);
-        let content = Content::of_policy(copy.policy(), &baseline.copy());
-        Some((Surface::Attachment(copy.into()), content))
-    });
-    for (surface, content) in made.collect::<Vec<_>>() {
-        context.baselines.entry(surface).or_insert(content);
+    // What Warden itself has put in the place of a policy is known before it is looked at for the first time.
+    let made =
+        context.baselines.iter().filter_map(|(surface, baseline)| Some(moved(role, surface.attached()?, baseline)));
+    for (surface, content) in made.flatten().collect::<Vec<_>>() {
+        if facts.surfaces.get(&surface).is_some_and(|snapshot| snapshot.content == content) {
+            context.baselines.insert(surface, content);
+        } else {
+            context.baselines.entry(surface).or_insert(content);
+        }
     }
     let surveyed =
         history.head.guards.get(&GuardKind::Role).is_some_and(|known| known.surveyed && known.mode != Mode::Off);

@@ -100,7 +100,7 @@ async fn observe_role(aws: &Aws, role: &RoleArn) -> Result<Option<Facts>, CallEr
     let (found, inline, attached) =
         future::try_join3(aws.role(role), aws.inline_policies(role), aws.attached_policies(role)).await?;
     let Some(found) = found else { return Ok(None) };
-    let mut context = Context { arn: Some(found.arn), ..Context::default() };
+    let mut context = Context { arn: Some(found.arn), created: found.created, ..Context::default() };
     if found.name != role.name() {
         // Another spelling of the name: the role is looked at under its own.
         let scope = Scope::Through(BTreeSet::new());

@@ -3,7 +3,7 @@
 
 use crate::{Facts, PolicyFacts, newcomers::newcomers, requests::role_of};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use warden_engine::{
     Finding, FindingId, Severity,
     guard::{Judgement, SurfaceSnapshot},
@@ -11,7 +11,7 @@ use warden_engine::{
     name::fingerprint::Fingerprint,
 };
 use warden_policy::{
-    Document, EditKind, Kind,
+    Document, EditKind, Effect, Kind,
     role_policy::{self, Itself, RoleFinding, RoleTexts},
     trust_policy,
 };
@@ -178,9 +178,9 @@ pub(crate) struct Held {
     pub(crate) within: &'static str,
     /// Its text.
     pub(crate) text: String,
-    /// Whether it says what was last seen to comply.
+    /// Whether it says what was last in force.
     is_unchanged: bool,
-    /// What it said when it was last seen to comply.
+    /// What it said when it was last in force.
     baseline: Option<String>,
 }
 
@@ -214,6 +214,7 @@ impl Policies {
             let baseline = facts.context.baselines.get(surface);
             if let Surface::InlinePolicy(_) = surface {
                 policies.add(surface, "", &snapshot.content, baseline.cloned());
+                policies.add_lost(surface, &snapshot.content, baseline);
             } else if let Some(policy) = surface.attached() {
                 let said = snapshot.content.policy_document();
                 policies.add(surface, "Document.", &said, baseline.map(Content::policy_document));
@@ -250,6 +251,23 @@ impl Policies {
         }
     }
 
+    /// A policy of the role's own that is gone, with the Denies that it had: what they held back may be its doing.
+    fn add_lost(&mut self, surface: &Surface, content: &Content, baseline: Option<&Content>) {
+        let Some(before) = baseline.and_then(Content::document).filter(|_| content.is_absent()) else { return };
+        let before = text_of(before);
+        let denies =
+            |document: Document<'_>| document.statements.iter().any(|statement| statement.effect == Effect::Deny);
+        if Document::parse(&before, Kind::Identity).is_ok_and(denies) {
+            self.held.push(Held {
+                surface: surface.clone(),
+                within: "",
+                text: NOTHING.to_owned(),
+                is_unchanged: false,
+                baseline: Some(before),
+            });
+        }
+    }
+
     /// What is wrong with each surface that has something wrong.
     pub(crate) fn judge(&self) -> BTreeMap<Surface, Judgement> {
         let mut judged: BTreeMap<Surface, Judgement> =
@@ -265,12 +283,15 @@ impl Policies {
         for found in judge_together(&texts, boundary, &self.itself, &self.context) {
             let Some(held) = self.held.get(found.policy) else { continue };
             let introduced = if held.is_unchanged { self.introduced_by(&found, boundary) } else { Vec::new() };
+            let let_loose = match introduced.is_empty() && held.is_unchanged {
+                true => self.let_loose_by(&found, boundary),
+                false => None,
+            };
             if introduced.is_empty() {
                 let at = format!("{}{}", held.within, found.finding.at);
-                judged.entry(held.surface.clone()).or_default().findings.push(Finding { at, ..found.finding });
-                continue;
+                judged.entry(held.surface.clone()).or_default().findings.push(Finding { at, ..found.finding.clone() });
             }
-            for by in introduced {
+            for by in introduced.into_iter().chain(let_loose) {
                 let finding = Finding {
                     at: if by.within.is_empty() { "Statement".into() } else { "Document".into() },
                     message: format!("together with {}, {}", held.surface, found.finding.message),
@@ -309,6 +330,40 @@ impl Policies {
         lost
     }
 
+    /// The policy whose change lets a statement of another, which is as bad as it was, grant more: a Deny was taken away.
+    fn let_loose_by(&self, found: &RoleFinding, boundary: Option<&str>) -> Option<&Held> {
+        let statement = (found.policy, found.finding.statement()?);
+        self.held.iter().filter(|held| !held.is_unchanged && held.baseline.is_some()).find(|by| {
+            let before = self.held.iter().map(|held| match (std::ptr::eq(held, *by), &held.baseline) {
+                (true, Some(baseline)) => baseline.as_str(),
+                (true | false, _) => held.text.as_str(),
+            });
+            let before: Vec<&str> = before.collect();
+            self.grown(&before, boundary).contains(&statement)
+        })
+    }
+
+    /// The statements that grant more than they would beside policies of these texts.
+    fn grown(&self, before: &[&str], boundary: Option<&str>) -> BTreeSet<(usize, usize)> {
+        let now: Vec<&str> = self.held.iter().map(|held| held.text.as_str()).collect();
+        let own = self.boundary.as_ref().ok().and_then(Option::as_deref);
+        let texts = RoleTexts { policies: &now, boundary: own, itself: Some(&self.itself) };
+        let then = RoleTexts { policies: before, boundary, itself: None };
+        role_policy::grown(texts, then, &self.context)
+    }
+
+    /// Whether what a finding points at grants more than it did among the policies of `then`.
+    pub(crate) fn grants_more(&self, then: &Policies, surface: &Surface, finding: &Finding) -> bool {
+        let (own, Ok(boundary)) = (self.held.iter().enumerate(), &then.boundary) else { return false };
+        let places = own.filter(|(_, held)| held.surface == *surface).filter_map(|(nth, held)| {
+            let at = finding.at.strip_prefix(held.within)?.to_owned();
+            Some((nth, Finding { at, ..finding.clone() }.statement()?))
+        });
+        let before: Vec<&str> = then.held.iter().map(|held| held.text.as_str()).collect();
+        let grown = self.grown(&before, boundary.as_deref());
+        places.into_iter().any(|place| grown.contains(&place))
+    }
+
     /// The policies whose change brought a finding about in another that did not change: the other half of an
     /// escalation, a Deny that was taken away. None where the finding does not hang on any.
     fn introduced_by(&self, found: &RoleFinding, boundary: Option<&str>) -> Vec<&Held> {
@@ -335,6 +390,9 @@ impl Policies {
     }
 }
 
+/// A policy that grants nothing, where one is not there, so that indexes stay.
+const NOTHING: &str = r#"{"Statement":{"Effect":"Deny","Action":"sts:GetCallerIdentity","Resource":"*"}}"#;
+
 /// What is wrong with policies, by their index; one that is not there grants nothing.
 fn judge_together(
     texts: &[Option<&str>],
@@ -342,9 +400,8 @@ fn judge_together(
     itself: &Itself,
     context: &warden_policy::Context,
 ) -> Vec<RoleFinding> {
-    // They parsed before. An absent one keeps its place, so that indexes stay.
-    let nothing = r#"{"Statement":{"Effect":"Deny","Action":"sts:GetCallerIdentity","Resource":"*"}}"#;
-    let texts = texts.iter().map(|text| text.unwrap_or(nothing));
+    // They parsed before.
+    let texts = texts.iter().map(|text| text.unwrap_or(NOTHING));
     let documents: Vec<Document<'_>> = texts.filter_map(|text| Document::parse(text, Kind::Identity).ok()).collect();
     let all: Vec<&Document<'_>> = documents.iter().collect();
     let boundary = boundary.and_then(|text| Document::parse(text, Kind::Identity).ok());

@@ -16,6 +16,7 @@ mod requests;
 
 pub use context::{Context, PolicyFacts, PolicyUsers};
 
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use warden_aws::Aws;
 use warden_engine::{
@@ -151,6 +152,54 @@ impl Guard for RoleGuard {
         judge::judge_all(facts, settings)
     }
 
+    /// The role that a function was given, and a boundary, are compared with the one before; so is what a policy says
+    /// that bounds somebody.
+    fn is_judged_by_content(&self, facts: &Facts, surface: &Surface) -> bool {
+        match surface {
+            Surface::Role(_) | Surface::Boundary => false,
+            Surface::ManagedPolicy(policy) => {
+                facts.context.policies.get(policy).is_none_or(|known| !known.is_boundary())
+            }
+            Surface::Trust
+            | Surface::Attachment(_)
+            | Surface::InlinePolicy(_)
+            | Surface::FunctionUrl(_)
+            | Surface::ResourcePolicy(_)
+            | Surface::LayerPolicy(_)
+            | Surface::Environment(_)
+            | Surface::Secret(_)
+            | Surface::Concurrency
+            | Surface::ProvisionedConcurrency(_)
+            | Surface::Recursion => true,
+        }
+    }
+
+    /// What may stay of a managed policy stands on the role by itself.
+    fn moved(&self, resource: &Resource, surface: &Surface, in_force: &Content) -> Vec<(Surface, Content)> {
+        match (resource, surface.attached()) {
+            (Resource::Role(role), Some(policy)) => context::moved(role, policy, in_force),
+            (_, _) => Vec::new(),
+        }
+    }
+
+    fn complete(&self, facts: &mut Facts) {
+        context::complete(facts);
+    }
+
+    fn grants_more(
+        &self,
+        now: &Facts,
+        then: &Facts,
+        surface: &Surface,
+        finding: &Finding,
+        settings: &Settings,
+    ) -> bool {
+        let is_of_a_role = matches!(surface, Surface::Attachment(_) | Surface::InlinePolicy(_));
+        is_of_a_role
+            && finding.severity >= settings.threshold
+            && judge::Policies::of(now, settings).grants_more(&judge::Policies::of(then, settings), surface, finding)
+    }
+
     fn remedy(
         &self,
         resource: &Resource,
@@ -225,6 +274,10 @@ impl Guard for RoleGuard {
         // Where somebody acts on what is there already, this is what stops.
         let is_changed = kept.is_empty() && matches!(resource, Resource::Role(_));
         if is_changed { judge::Policies::of(facts, settings).would_go(settings) } else { kept }
+    }
+
+    fn created(&self, facts: &Facts) -> Option<Timestamp> {
+        facts.context.created
     }
 
     fn never_touch(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> bool {

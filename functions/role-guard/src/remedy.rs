@@ -18,6 +18,7 @@ use warden_engine::{
         surface::{Resource, Surface},
     },
     name::{
+        fingerprint::Fingerprint,
         iam::{PolicyArn, RoleArn},
         lambda::{FunctionArn, Qualifier},
     },
@@ -157,12 +158,17 @@ impl Task<'_> {
                 "no role is known that the function had before: give it one that needs no wildcard, or narrow this one",
             );
         };
+        // What stood before the opt-in is no reason to leave the function with something worse.
+        let worst = self.findings.iter().map(|finding| finding.severity).max();
         let complies = |before: &&Content| {
+            let stood = before
+                .fragment("Role")
+                .is_some_and(|role| self.facts.context.standing.contains(&Fingerprint::of(role)));
+            let is_left = |finding: &Finding| {
+                finding.severity < self.settings.threshold || stood && Some(finding.severity) <= worst
+            };
             let judged = role_of(before).and_then(|role| self.facts.context.roles.get(role));
-            judged.is_some_and(|judged| {
-                judged.unclear.is_none()
-                    && judged.findings.iter().all(|finding| finding.severity < self.settings.threshold)
-            })
+            judged.is_some_and(|judged| judged.unclear.is_none() && judged.findings.iter().all(is_left))
         };
         let found = before.find(complies);
         let Some((before, previous)) = found.and_then(|before| Some((before, role_of(before)?))) else {

@@ -56,10 +56,13 @@ pub(crate) async fn fetch(
     settings: &Settings,
 ) -> Result<Option<Facts>, CallError> {
     let Resource::Function(function) = &request.resource else { return Ok(None) };
+    // Where the whole function is looked at, a version that the event has published with it is too.
+    let introduced = request.introduced.iter().filter_map(|introduced| introduced.surface.as_ref());
     let versions: BTreeSet<Qualifier> = request
         .surfaces
         .iter()
         .flatten()
+        .chain(introduced)
         .filter_map(|surface| if let Surface::Environment(version) = surface { version.clone() } else { None })
         .collect();
     let wants_itself = request.surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&Surface::Environment(None)));

@@ -6,6 +6,7 @@ use std::{
     mem,
 };
 use warden_engine::{
+    Severity,
     ledger::state::History,
     model::surface::Surface,
     name::fingerprint::Fingerprint,
@@ -37,10 +38,18 @@ pub(crate) fn add_history(facts: &mut Facts, history: &History) {
         held.is_some_and(|held| !held.values.contains_key(*name))
     });
     function.lacking = lacks.map(|(name, _)| name.to_owned()).collect();
-    let baseline = state.and_then(|state| state.baseline.as_ref());
-    let Some(Ok(before)) = baseline.map(EnvironmentDigest::of) else { return };
-    for value in &mut function.known {
-        value.was_there = before.variables.get(&value.name) == Some(&Held::Value(value.hash));
+    let Some((state, baseline)) = state.and_then(|state| Some((state, state.baseline.as_ref()?))) else { return };
+    let Ok(before) = EnvironmentDigest::of(baseline) else { return };
+    // What stood there with a finding is no harmless value.
+    let stood: BTreeSet<Fingerprint> = state.pre_existing.keys().map(|key| key.fragment).collect();
+    let Context { known, suspects, .. } = function;
+    for value in known {
+        let is_suspect = suspects.iter().any(|suspect| {
+            suspect.severity >= Severity::Medium && (&suspect.name, suspect.hash) == (&value.name, value.hash)
+        });
+        let fragment = baseline.fragment(&value.name).map(Fingerprint::of);
+        let is_harmless = !is_suspect && fragment.is_some_and(|fragment| !stood.contains(&fragment));
+        value.was_there = is_harmless && before.variables.get(&value.name) == Some(&Held::Value(value.hash));
     }
 }
 

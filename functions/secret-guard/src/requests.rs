@@ -14,11 +14,13 @@ use warden_engine::{
 /// The look that an event asks for; `None` where it changes nothing that this guard watches.
 pub(crate) fn requests(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
     match event.cause.event_name.as_str() {
-        // Everything about a new function is new, a version that is published along with it too.
+        // Everything about a new function is new, a version that is published along with it too. All of it is looked at:
+        // that it is new is what the event says.
         "CreateFunction" => {
             let (function, _) = event.function("functionName")?;
             let introduced = vec![Introduced { surface: None, sid: None }];
-            Some(with_published(event, request(event, function, Surface::Environment(None), introduced)))
+            let request = request(event, function, Surface::Environment(None), introduced);
+            Some(ReconcileRequest { surfaces: None, ..with_published(event, request) })
         }
         // Layers, role and runtime too decide whether a stripped secret can be reached. (UploadFunction is of the API
         // of 2014, which botocore still has.)

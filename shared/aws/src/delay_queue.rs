@@ -89,6 +89,7 @@ mod tests {
             surface: Some("resource-policy".parse().unwrap()),
             until: Timestamp::UNIX_EPOCH,
             attempt: 0,
+            asking: None,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Role {
     pub trust: IamDocument,
     /// The policy that bounds it.
     pub boundary: Option<PolicyArn>,
+    /// When it was made; none where IAM's time is none.
+    pub created: Option<Timestamp>,
 }
 
 /// A managed policy as IAM shows it.
@@ -125,6 +127,7 @@ impl Aws {
             boundary: boundary
                 .map(|policy| policy.parse().map_err(|error| unreadable("GetRole", &target, error)))
                 .transpose()?,
+            created: Timestamp::from_second(found.create_date.secs()).ok(),
         }))
     }
 

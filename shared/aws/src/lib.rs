@@ -12,6 +12,7 @@ mod concurrency;
 mod delay_queue;
 mod environment;
 mod error;
+mod event_history;
 mod generated_policy;
 mod hash;
 mod iam;

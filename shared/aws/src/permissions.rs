@@ -2,8 +2,9 @@
 //! beside stands in the guard.
 
 /// What every guard calls, because the engine does: the ledger and its seals, audit events, the check of operators' proofs,
-/// and its own delay queue.
+/// its own delay queue, and CloudTrail's word for an event.
 pub const EVERY_GUARD: &[&str] = &[
+    "cloudtrail:LookupEvents",
     "dynamodb:BatchGetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",

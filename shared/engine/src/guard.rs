@@ -29,8 +29,8 @@ pub struct ReconcileRequest {
     pub resource: Resource,
     /// Which of its surfaces; none means all of them.
     pub surfaces: Option<BTreeSet<Surface>>,
-    /// What the event says it has just changed. A hint: it decides only whether a finding on a resource that was never
-    /// looked at counts as new or as pre-existing.
+    /// What the event says it has just changed. It decides whether a finding that may have stood before counts as new:
+    /// only once CloudTrail itself says that the event happened ([`crate::run::lookup`]).
     pub introduced: Vec<Introduced>,
     /// Whether an operator asks for it by name (`warden apply`): pre-existing findings, the breaker and the cap do not
     /// hold it back.
@@ -41,8 +41,26 @@ pub struct ReconcileRequest {
     /// Of what it leads to, everything up to this was looked at already: a resource may lead to more than one invocation
     /// can look at. What it says is the guard's own.
     pub after: Option<String>,
+    /// What the event itself has named, where the look at that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Whether CloudTrail is asked about the event already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
+    /// Why CloudTrail does not bear out what the event says it has changed, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<String>,
     /// What the records say of why it was looked at.
     pub cause: Cause,
+}
+
+/// What an event has named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The resource.
+    pub resource: Resource,
+    /// What of it the event says it has just changed.
+    pub introduced: Vec<Introduced>,
 }
 
 /// What an event says it has just changed.
@@ -64,8 +82,17 @@ impl ReconcileRequest {
             by_operator: false,
             through: None,
             after: None,
+            origin: None,
+            asked: false,
+            unconfirmed: None,
             cause,
         }
+    }
+
+    /// What the event itself has named: this, or what led here.
+    pub(crate) fn origin(&self) -> Origin {
+        let own = || Origin { resource: self.resource.clone(), introduced: self.introduced.clone() };
+        self.origin.clone().unwrap_or_else(own)
     }
 
     /// Whose shares of the account's cap a change comes out of, and how much they are: the resource's is a quarter of the
@@ -250,7 +277,40 @@ pub trait Guard {
         facts.surfaces.keys().map(|surface| (surface.clone(), self.judge(facts, surface, settings))).collect()
     }
 
-    /// Plans the least change that puts `findings` on `surface` right.
+    /// Whether what is found on a surface hangs on what the facts' surfaces hold and on the settings alone. On content that
+    /// has not changed, a new finding is a new rule's then, and nobody's doing.
+    fn is_judged_by_content(&self, facts: &Facts<Self::Context>, surface: &Surface) -> bool {
+        let _ = (facts, surface);
+        true
+    }
+
+    /// Where parts of what a surface had last in force stand, because the guard has put them there: each with the surface
+    /// that holds it. What was let be on the one is let be on the other.
+    fn moved(&self, resource: &Resource, surface: &Surface, in_force: &Content) -> Vec<(Surface, Content)> {
+        let _ = (resource, surface, in_force);
+        Vec::new()
+    }
+
+    /// Brings what facts know beside their surfaces in line with these, where some hold something else than was read.
+    fn complete(&self, facts: &mut Facts<Self::Context>) {
+        let _ = facts;
+    }
+
+    /// Whether what a finding points at grants more now than it did `then`, though its rule and its severity are the same.
+    fn grants_more(
+        &self,
+        now: &Facts<Self::Context>,
+        then: &Facts<Self::Context>,
+        surface: &Surface,
+        finding: &Finding,
+        settings: &Settings,
+    ) -> bool {
+        let _ = (now, then, surface, finding, settings);
+        false
+    }
+
+    /// Plans the least change that puts `findings` on `surface` right: what is there now is narrowed; the baseline, which
+    /// is what was in force and may come back, is restored where that is impossible, or where nothing else is lost by it.
     fn remedy(
         &self,
         resource: &Resource,
@@ -366,6 +426,12 @@ pub trait Guard {
         let never = self.never_touch(resource, facts, settings);
         let unread = self.unread(facts).into_iter().map(|(surface, why)| format!("{surface} could not be read: {why}"));
         unread.chain(never.then(|| "it is one that no guard ever changes".to_owned())).collect()
+    }
+
+    /// When the resource was made, where AWS itself says so: an event of its creation needs no other witness.
+    fn created(&self, facts: &Facts<Self::Context>) -> Option<Timestamp> {
+        let _ = facts;
+        None
     }
 
     /// Whether the resource is one that is never changed, whatever its tags say: by the account's settings at least.

@@ -9,6 +9,7 @@ use crate::{
         state::{Counted, Head, History, Pause, SurfaceState},
     },
     model::{
+        cloudtrail::ApiCallRecord,
         content::Content,
         surface::{Resource, Surface},
         tags::GuardKind,
@@ -145,6 +146,17 @@ pub trait DelayQueue {
     async fn opened(&self, guard: GuardKind, message: &str) -> Result<Option<DelayedLook>, CallError>;
 }
 
+/// CloudTrail's event history of the account: what has happened, as CloudTrail itself says it.
+#[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
+pub trait EventHistory {
+    /// CloudTrail's record of the event with this id (`eventID`), which was made in this Region; none where it has no
+    /// such record, or not yet.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    async fn record(&self, event_id: &str, region: &str) -> Result<Option<ApiCallRecord>, CallError>;
+}
+
 /// Time and chance.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Clock {
@@ -159,6 +171,6 @@ pub trait Clock {
 }
 
 /// Everything that the engine needs from outside.
-pub trait World: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock {}
+pub trait World: Ledger + Account + AuditEvents + Attestor + DelayQueue + EventHistory + Clock {}
 
-impl<W: Ledger + Account + AuditEvents + Attestor + DelayQueue + Clock> World for W {}
+impl<W: Ledger + Account + AuditEvents + Attestor + DelayQueue + EventHistory + Clock> World for W {}

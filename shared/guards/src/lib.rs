@@ -16,7 +16,7 @@ use warden_aws::{Aws, permissions};
 use warden_engine::{
     ReconcileError, Report,
     call_error::CallError,
-    decide::{Decision, decide},
+    decide::{Decision, decide, in_force::inherited},
     guard::{Events, Facts, Fetch, Guard, Judgement, ReconcileRequest, SurfaceSnapshot, Survey},
     ledger::state::Acceptance,
     model::{
@@ -234,14 +234,14 @@ where
             history.surfaces.values_mut().for_each(|state| state.reported.clear());
             let decision = decide(self, request, &facts, &history, settings, now);
             let mut accepted = Vec::new();
+            let history = inherited(self, &request.resource, &facts, &history);
             let mut judged = self.judge_all(&facts, settings);
             for (surface, snapshot) in &facts.surfaces {
-                let acceptances =
-                    history.surfaces.get(surface).map(|state| state.acceptances.as_slice()).unwrap_or_default();
+                let state = history.surfaces.get(surface);
                 let behind = self.behind(&facts, surface);
                 for finding in judged.remove(surface).unwrap_or_default().findings {
                     let key = snapshot.content.finding_key(&finding);
-                    let by = acceptances.iter().find(|kept| kept.covers(&finding, &key, behind));
+                    let by = state.and_then(|state| state.acceptance(&finding, &key, behind));
                     accepted.extend(by.map(|by| (finding.id.to_string(), surface.clone(), by.clone())));
                 }
             }

@@ -53,4 +53,4 @@ pub use document::{
 pub use function_policy::UrlAuth;
 pub use iam_document::decode as decode_iam_document;
 pub use permission::surely_allows;
-pub use rewrite::{Edit, EditKind, Narrowed, Unfixable};
+pub use rewrite::{Edit, EditKind, Narrowed, Unfixable, with_lost_denials};

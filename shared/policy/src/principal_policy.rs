@@ -4,17 +4,19 @@ use crate::{
     Context, Document, DocumentError, Kind, Statement,
     breadth::Scratch,
     principal::PrincipalPlace,
-    rewrite::{Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
+    rewrite::{DenialsBack, Narrowed, Outcome, Rewriting, Rewritten, Unfixable, rename},
     together::{Beside, Together},
     violation::{Part, Violation},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use warden_finding::{Finding, FindingId, Severity};
+use warden_finding::{Finding, FindingId};
 
 /// What differs between a function's resource policy and a role's trust policy.
 pub(crate) struct PrincipalPolicy<'r> {
     pub(crate) kind: Kind,
+    /// What is open about a document.
+    pub(crate) judge: &'r dyn Fn(&Document<'_>) -> Vec<Finding>,
     pub(crate) context: &'r Context,
     /// An action of the service of what the policy is on that nobody could have thought of.
     pub(crate) unguessable: &'static str,
@@ -35,21 +37,28 @@ impl PrincipalPolicy<'_> {
         findings: &[Finding],
         baseline: Option<&str>,
     ) -> Result<Narrowed, DocumentError> {
+        let judge = |text: &str| Document::parse(text, self.kind).map(|document| (self.judge)(&document));
+        match DenialsBack::of(document, findings, baseline, self.kind, judge, self.is_same)? {
+            None => self.narrow_statements(document, findings, baseline),
+            Some(back) => {
+                let narrowed = self.narrow_statements(&back.document, &back.left, baseline)?;
+                back.and(narrowed)
+            }
+        }
+    }
+
+    fn narrow_statements(
+        &self,
+        document: &str,
+        findings: &[Finding],
+        baseline: Option<&str>,
+    ) -> Result<Narrowed, DocumentError> {
         let alone = Beside::default();
         let whole = Document::parse(document, self.kind)?;
         let together = Together::read_denies(&whole, self.context, self.unguessable);
         let mut scratch = Scratch::default();
         let besides: Vec<Beside<'_>> =
             whole.statements.iter().map(|statement| together.beside(statement, &mut scratch)).collect();
-        // A statement of a baseline comes back without the Denies that were beside it.
-        let compliant = |parsed: &Document<'_>| {
-            let statements = parsed.statements.iter().enumerate();
-            let is_compliant = |(index, statement)| {
-                let found = (self.violations)(index, statement, parsed, &alone);
-                found.iter().all(|violation| violation.finding.severity < Severity::Medium)
-            };
-            statements.map(is_compliant).collect()
-        };
         let rewrite = |index: usize, statement: &Statement<'_>, text: &Value, parsed: &Document<'_>| {
             let beside = besides.get(index).unwrap_or(&alone);
             let (addressed, tolerated): (Vec<_>, Vec<_>) = (self.violations)(index, statement, parsed, beside)
@@ -61,7 +70,7 @@ impl PrincipalPolicy<'_> {
                 StatementRewriter { rules: self, parsed, statement, text }.rewritten(addressed, tolerated)
             }
         };
-        Rewriting { kind: self.kind, compliant: &compliant, rewrite: &rewrite }.apply(document, baseline)
+        Rewriting { kind: self.kind, rewrite: &rewrite }.apply(document, baseline)
     }
 }
 

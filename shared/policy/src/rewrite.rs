@@ -13,7 +13,7 @@ pub struct Narrowed {
     /// What became of which statement, in the order of the old document. Statements that are not named stay as they
     /// were.
     pub edits: Vec<Edit>,
-    /// Nothing legitimate was left, so the document is the whole baseline.
+    /// Nothing legitimate was left, so the document is the whole of what was in force.
     pub baseline_restored: bool,
     /// Findings for which there is no safe change. Their statements stay as they were.
     pub unfixable: Vec<Unfixable>,
@@ -59,7 +59,8 @@ pub enum EditKind {
     Removed,
     /// It lost a principal or an action, or gained a condition.
     Replaced,
-    /// The baseline's statement of the same Sid, or at the same index where it has none, stands in its place.
+    /// The baseline's statement of the same Sid, or at the same index where it has none, stands in its place; or a Deny
+    /// of the baseline's is back that held it down.
     Restored,
 }
 
@@ -100,8 +101,6 @@ impl Rewritten {
 /// How one kind of policy is changed.
 pub(crate) struct Rewriting<'r> {
     pub(crate) kind: Kind,
-    /// For each statement of a baseline, whether it has no finding of medium or above.
-    pub(crate) compliant: &'r dyn Fn(&Document<'_>) -> Vec<bool>,
     /// What becomes of a statement of the document.
     pub(crate) rewrite: &'r dyn Fn(usize, &Statement<'_>, &Value, &Document<'_>) -> Rewritten,
 }
@@ -166,7 +165,7 @@ impl Rewriting<'_> {
             edits.push(Edit { index, sid: statement.sid.as_deref().map(str::to_owned), kind });
         }
 
-        let whole = baseline.filter(|baseline| !survivors && !edits.is_empty() && baseline.is_compliant());
+        let whole = baseline.filter(|baseline| !survivors && !edits.is_empty() && !baseline.statements.is_empty());
         if let Some(baseline) = whole {
             edits.iter_mut().for_each(|edit| edit.kind = EditKind::Removed);
             return Ok(Narrowed { document: Some(baseline.json), edits, baseline_restored: true, unfixable });
@@ -184,9 +183,9 @@ impl Rewriting<'_> {
     }
 
     fn baseline(&self, text: &str) -> Result<Baseline, DocumentError> {
-        let parsed = Document::parse(text, self.kind)?;
+        Document::parse(text, self.kind)?;
         let json = value_of(text)?;
-        let statements = statements_of(&json).into_iter().zip((self.compliant)(&parsed)).collect();
+        let statements = statements_of(&json);
         Ok(Baseline { json, statements })
     }
 }
@@ -223,35 +222,169 @@ pub(crate) fn rename(statement: &mut Value, parsed: &Document<'_>, others: &[Val
     }
 }
 
-/// The last compliant content, by statement.
+/// What was in force and may come back, by statement.
 struct Baseline {
     json: Value,
-    /// Each statement, and whether it has no finding of medium or above.
-    statements: Vec<(Value, bool)>,
+    statements: Vec<Value>,
 }
 
 impl Baseline {
-    /// It holds something, and nothing that would be found again.
-    fn is_compliant(&self) -> bool {
-        !self.statements.is_empty() && self.statements.iter().all(|(_, compliant)| *compliant)
-    }
-
-    /// The compliant statement that an offending one took the place of: the one of the same Sid, or, where neither has
-    /// a Sid, one with the same principals, or the one at the same index. One that the document still has did not lose
-    /// its place.
+    /// The statement that an offending one took the place of: the one of the same Sid, or, where neither has a Sid, one
+    /// with the same principals, or the one at the same index. One that the document still has did not lose its place.
     fn in_place_of(&self, index: usize, statement: &Statement<'_>, text: &Value, now: &[Value]) -> Option<&Value> {
-        let sid_of = |value: &Value| value.get("Sid").and_then(Value::as_str).map(str::to_owned);
-        let (before, compliant) = match statement.sid.as_deref() {
-            Some(sid) => self.statements.iter().find(|(value, _)| sid_of(value).as_deref() == Some(sid))?,
+        let before = match statement.sid.as_deref() {
+            Some(sid) => self.statements.iter().find(|value| sid_of(value) == Some(sid))?,
             None => {
-                let nameless = |(value, _): &&(Value, bool)| sid_of(value).is_none();
+                let nameless = |value: &&Value| sid_of(value).is_none();
                 let principal = text.get("Principal");
-                let of_same = |(value, _): &&(Value, bool)| principal.is_some() && value.get("Principal") == principal;
+                let of_same = |value: &&Value| principal.is_some() && value.get("Principal") == principal;
                 let at_index = self.statements.get(index).filter(nameless);
                 let elsewhere = || self.statements.iter().filter(nameless).find(of_same);
                 at_index.filter(of_same).or_else(elsewhere).or(at_index)?
             }
         };
-        (*compliant && before != text && !now.contains(before)).then_some(before)
+        (before != text && !now.contains(before)).then_some(before)
+    }
+}
+
+fn sid_of(statement: &Value) -> Option<&str> {
+    statement.get("Sid").and_then(Value::as_str)
+}
+
+/// The document with the Denies that a baseline has and it has not: each in the place of the Deny of its Sid, or at the
+/// end, so that the statements keep their indexes. None where it lacks none of them.
+///
+/// # Errors
+///
+/// [`DocumentError`] when one of them does not parse.
+pub fn with_lost_denials(document: &str, baseline: &str, kind: Kind) -> Result<Option<String>, DocumentError> {
+    let parsed = Document::parse(document, kind)?;
+    Document::parse(baseline, kind)?;
+    let denies = |statement: &&Value| statement.get("Effect").and_then(Value::as_str) == Some("Deny");
+    let mut json = value_of(document)?;
+    let mut statements = statements_of(&json);
+    let before = statements_of(&value_of(baseline)?);
+    let lost: Vec<&Value> = before.iter().filter(denies).filter(|statement| !statements.contains(statement)).collect();
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    for deny in lost {
+        let sid = sid_of(deny);
+        let of_sid = statements.iter().position(|statement| sid.is_some() && sid_of(statement) == sid);
+        match of_sid.and_then(|at| statements.get_mut(at)).filter(|statement| denies(&&**statement)) {
+            Some(loosened) => *loosened = deny.clone(),
+            None => {
+                let mut deny = deny.clone();
+                if of_sid.is_some() {
+                    rename(&mut deny, &parsed, &statements, "Before");
+                }
+                statements.push(deny);
+            }
+        }
+    }
+    if let Some(slot) = json.get_mut("Statement") {
+        *slot = statements.into();
+    }
+    Ok(Some(json.to_string()))
+}
+
+/// What a document's lost Denies do about its findings.
+pub(crate) struct DenialsBack {
+    /// The document with them.
+    pub(crate) document: String,
+    /// The findings that are there all the same, and were not in force.
+    pub(crate) left: Vec<Finding>,
+    /// What became of the statements of the other findings.
+    edits: Vec<Edit>,
+}
+
+impl DenialsBack {
+    /// Puts the Denies back that were lost, where that closes some of the findings or brings them back to what they were
+    /// in force. `judge` finds what is open about a document, `is_same` tells whether it is what was named.
+    pub(crate) fn of(
+        document: &str,
+        findings: &[Finding],
+        baseline: Option<&str>,
+        kind: Kind,
+        judge: impl Fn(&str) -> Result<Vec<Finding>, DocumentError>,
+        is_same: fn(&Finding, &Finding) -> bool,
+    ) -> Result<Option<DenialsBack>, DocumentError> {
+        let Some(baseline) = baseline else { return Ok(None) };
+        let Some(candidate) = with_lost_denials(document, baseline, kind)? else { return Ok(None) };
+        let now = statements_of(&value_of(document)?);
+        let found = judge(&candidate)?;
+        let in_force = InForce { statements: statements_of(&value_of(baseline)?), found: judge(baseline)? };
+        let is_left = |named: &&Finding| {
+            let mut alike = found.iter().filter(|found| is_same(named, found));
+            alike.any(|found| !in_force.has(found, &now))
+        };
+        let left: Vec<Finding> = findings.iter().filter(is_left).cloned().collect();
+        if left.len() == findings.len() {
+            return Ok(None);
+        }
+        let edit = |index: usize| {
+            let sid = now.get(index).and_then(sid_of).map(str::to_owned);
+            Edit { index, sid, kind: EditKind::Restored }
+        };
+        let closed = findings.iter().filter(|finding| !left.contains(finding));
+        let mut indexes: Vec<usize> = closed.filter_map(Finding::statement).collect();
+        indexes.dedup();
+        Ok(Some(DenialsBack { document: candidate, left, edits: indexes.into_iter().map(edit).collect() }))
+    }
+
+    /// With what was done about the findings that were left.
+    pub(crate) fn and(self, narrowed: Narrowed) -> Result<Narrowed, DocumentError> {
+        let document = if narrowed.edits.is_empty() { Some(value_of(&self.document)?) } else { narrowed.document };
+        let mut edits = narrowed.edits;
+        for edit in self.edits {
+            if edits.iter().all(|other| other.index != edit.index) {
+                edits.push(edit);
+            }
+        }
+        edits.sort_by_key(|edit| edit.index);
+        Ok(Narrowed { document, edits, ..narrowed })
+    }
+}
+
+/// What was in force, and what is open about it.
+#[derive(Default)]
+struct InForce {
+    statements: Vec<Value>,
+    found: Vec<Finding>,
+}
+
+impl InForce {
+    /// Whether the finding's statement, one of `now`, was in force word for word and was open no less.
+    fn has(&self, finding: &Finding, now: &[Value]) -> bool {
+        let statement_of =
+            |finding: &Finding, among: &[Value]| finding.statement().and_then(|index| among.get(index)).cloned();
+        let Some(statement) = statement_of(finding, now) else { return false };
+        self.found.iter().any(|other| {
+            other.id == finding.id
+                && other.severity >= finding.severity
+                && statement_of(other, &self.statements).as_ref() == Some(&statement)
+        })
+    }
+}
+
+/// What may come back of a baseline into a document that has lost it.
+#[derive(Default)]
+pub(crate) struct Restored {
+    in_force: InForce,
+    now: Vec<Value>,
+}
+
+impl Restored {
+    /// `found` is what is open about the baseline.
+    pub(crate) fn read(document: &str, baseline: &str, found: Vec<Finding>) -> Result<Restored, DocumentError> {
+        let in_force = InForce { statements: statements_of(&value_of(baseline)?), found };
+        Ok(Restored { in_force, now: statements_of(&value_of(document)?) })
+    }
+
+    /// Whether a finding in what became of the document came back with its statement.
+    pub(crate) fn explains(&self, narrowed: &Value, finding: &Finding) -> bool {
+        let left = statements_of(narrowed);
+        let statement = finding.statement().and_then(|index| left.get(index));
+        statement.is_some_and(|statement| !self.now.contains(statement)) && self.in_force.has(finding, &left)
     }
 }

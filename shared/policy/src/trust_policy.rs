@@ -35,10 +35,10 @@ const UNGUESSABLE: &str = "sts:\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1
 
 /// Takes the named findings out of a role's trust policy and changes nothing else.
 ///
-/// Of a list of principals only the offending ones go, otherwise the statement does. Where the baseline had a compliant
-/// statement in its place, that one comes back; when nothing of the document is left, the whole baseline does, and
-/// without a compliant baseline [`STANDARD_TRUST`] is what to write. Which services send their source when they assume
-/// a role is not known here, so `trust-confused-deputy` cannot be put right.
+/// Of a list of principals only the offending ones go, otherwise the statement does. The baseline is what was in force
+/// and may come back: its Denies that were lost, first; its statement in the place of one that goes; and as a whole when
+/// nothing of the document is left. Without a baseline [`STANDARD_TRUST`] is what to write then. Which services send
+/// their source when they assume a role is not known here, so `trust-confused-deputy` cannot be put right.
 ///
 /// # Errors
 ///
@@ -61,6 +61,7 @@ pub fn narrow(
     };
     PrincipalPolicy {
         kind: Kind::Trust,
+        judge: &|document| judge(document, context),
         context,
         unguessable: UNGUESSABLE,
         violations: &violations,

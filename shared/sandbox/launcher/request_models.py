@@ -25,6 +25,7 @@ from botocore.parsers import RpcV2CBORParser
 # Services by the name in a signature's scope, and what each calls a request that does not fit.
 SERVICES = {
     "cloudformation": ("cloudformation", "ValidationError"),
+    "cloudtrail": ("cloudtrail", "ValidationException"),
     "dynamodb": ("dynamodb", "ValidationException"),
     "events": ("events", "ValidationException"),
     "iam": ("iam", "ValidationError"),
@@ -226,7 +227,10 @@ def read(service, method, path, query, headers, body):
     if "x-amz-target" in headers:
         prefix, _, name = headers["x-amz-target"].rpartition(".")
         operation = _operation(service, name)
-        if operation.metadata.get("targetPrefix") != prefix:
+        # CloudTrail takes its service's name with and without the namespace: botocore sends the one, the Rust SDK, which
+        # knows Smithy's model alone, the other (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
+        known = operation.metadata.get("targetPrefix", "")
+        if prefix not in (known, known.rpartition(".")[2]):
             raise Unreadable("UnknownOperationException")
         return operation, _json(body)
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

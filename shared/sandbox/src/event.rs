@@ -243,6 +243,26 @@ fn lower_first(name: &str) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// What CloudTrail's event history says of an event that it has, as LookupEvents answers it ("Event", CloudTrail API
+/// reference).
+pub(crate) fn in_history(event: &Value) -> Value {
+    let detail = &event["detail"];
+    let time = detail["eventTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok()).unwrap_or_default();
+    let identity = &detail["userIdentity"];
+    let issuer = &identity["sessionContext"]["sessionIssuer"];
+    json!({
+        "EventId": detail["eventID"],
+        "EventName": detail["eventName"],
+        "EventSource": detail["eventSource"],
+        "EventTime": time.as_second(),
+        "ReadOnly": detail["readOnly"].to_string(),
+        "AccessKeyId": identity["accessKeyId"],
+        "Username": if identity["userName"].is_string() { &identity["userName"] } else { &issuer["userName"] },
+        "Resources": [],
+        "CloudTrailEvent": detail.to_string(),
+    })
+}
+
 /// The time as events carry it: RFC 3339 in UTC, whole seconds.
 pub(crate) fn now() -> String {
     let now = Timestamp::now();

@@ -14,6 +14,7 @@ mod deploy;
 mod error;
 mod event;
 mod fault;
+mod history;
 mod lockstep;
 mod managed;
 mod models;

@@ -144,6 +144,13 @@ impl Inner {
             }
             Some(Fault::LoseAnswer | Fault::KillAfter) | None => Some(self.forward(&head, request.clone()).await),
         };
+        let answer = match answer {
+            // MiniStack has no event, and has seen to it that the caller may ask and asks properly.
+            Some((head, _)) if (&*operation.service, &*operation.name) == LOOKUP && head.status.is_success() => {
+                Some(self.history.answer(&request, started, &operation.region, |id| self.event(id, &operation.region)))
+            }
+            answer => answer,
+        };
         if let Some((answer, body)) = &answer {
             let error = error_of(answer, body);
             // Announced before the caller hears: whoever waits for the trail to settle after a call must see this.
@@ -286,13 +293,15 @@ impl Inner {
     }
 }
 
+/// What the trail answers itself.
+const LOOKUP: (&str, &str) = ("cloudtrail", "LookupEvents");
 /// What an error says that the sandbox makes up.
 const INJECTED: &str = "injected by the sandbox";
 /// What AWS says of an operation that a Region does not have (<https://github.com/zappa/Zappa/issues/1425>).
 const NOT_OFFERED: &str = "Unable to determine service/operation name to be authorized";
 
 /// An error answer in the service's own form.
-fn refused(service: &str, status: u16, code: &str, message: &str) -> (response::Parts, Bytes) {
+pub(crate) fn refused(service: &str, status: u16, code: &str, message: &str) -> (response::Parts, Bytes) {
     // The services that speak JSON answer a throttle with 400, and name it otherwise.
     let (status, code) = match (service, status, code) {
         ("lambda", ..) => (status, code),

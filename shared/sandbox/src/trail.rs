@@ -20,6 +20,7 @@ use crate::{
     delivery::{Delivery, Parcel, parcels},
     event::Event,
     fault::{Faults, Order},
+    history::History,
     lockstep::Lockstep,
     upstream::Upstream,
 };
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) account: String,
     pub(crate) faults: Faults,
     pub(crate) lockstep: Arc<Lockstep>,
+    pub(crate) history: History,
     pub(crate) runtime: Handle,
     began: Instant,
     sequence: AtomicU64,
@@ -94,6 +96,7 @@ impl Trail {
             sequence: AtomicU64::new(1),
             faults: Faults::default(),
             lockstep: Arc::default(),
+            history: History::default(),
             kept: Mutex::default(),
             callers: Mutex::default(),
             changed: Notify::new(),
@@ -124,6 +127,12 @@ impl Trail {
     /// What is to go wrong.
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// Lets CloudTrail's event history show no event from now on, or show each once it was asked for before: CloudTrail
+    /// takes minutes, and nobody is to rely on its being quick.
+    pub fn hide_events(&self, on: bool) {
+        self.0.history.hide(on);
     }
 
     /// Holds the calls of every function from now on, or of none, and lets those go together that the function waits
@@ -249,6 +258,13 @@ impl Inner {
 
     pub(crate) fn keep_event(&self, event: &Event) {
         self.kept().events.push(event.body.clone());
+    }
+
+    /// The event with this id, if it was made in that Region.
+    pub(crate) fn event(&self, id: &str, region: &str) -> Option<Value> {
+        let kept = self.kept();
+        let is_it = |event: &&Value| event["detail"]["eventID"] == id && event["region"] == region;
+        kept.events.iter().find(is_it).cloned()
     }
 
     /// The next number of those that calls and deliveries are told apart by.

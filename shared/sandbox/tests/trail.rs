@@ -3,8 +3,11 @@
 
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
+use aws_credential_types::Credentials;
 use aws_lambda_events::{cloudwatch_events::cloudtrail::AWSAPICall, eventbridge::EventBridgeEvent};
+use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use aws_sdk_lambda::{
+    config::retry::RetryConfig,
     error::ProvideErrorMetadata,
     primitives::Blob,
     types::{
@@ -12,6 +15,7 @@ use aws_sdk_lambda::{
         Runtime,
     },
 };
+use aws_types::region::Region;
 use serde_json::{Value, json};
 use warden_sandbox::{
     ACCOUNT, CallMatch, Fault, Options, Order, Outcome, Sandbox, SandboxError, Setting, Stack, build_guards,
@@ -121,6 +125,78 @@ async fn a_change_is_put_right_by_a_function_that_an_event_woke() {
     assert_eq!(names, ["GetPolicy", "RemovePermission"]);
     assert!(calls.iter().all(|call| call.by_role("guest") && call.succeeded()), "{calls:?}");
     assert_eq!(round_trips(&calls), 2);
+}
+
+/// Asks CloudTrail for an event, again where the account's two lookups a second are used up; says what it answers, or the
+/// error's code.
+async fn looked_up(history: &aws_sdk_cloudtrail::Client, id: &str) -> Result<Vec<Value>, String> {
+    loop {
+        let wanted = LookupAttribute::builder().attribute_key(LookupAttributeKey::EventId).attribute_value(id);
+        let answer = history.lookup_events().lookup_attributes(wanted.build().expect("an attribute")).send().await;
+        match answer.map_err(|error| error.code().unwrap_or_default().to_owned()) {
+            Err(code) if code == "ThrottlingException" => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(code) => return Err(code),
+            Ok(answer) => {
+                let events = answer.events().iter().filter_map(|event| event.cloud_trail_event());
+                return Ok(events.map(|event| serde_json::from_str(event).expect("JSON")).collect());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn cloudtrails_history_has_an_event_once_it_was_asked_for_and_nobody_may_rely_on_its_being_quick() {
+    let account = Account::new().await;
+    account.open("everyone").await;
+    account.sandbox.settle().await.expect("settled");
+    let trail = account.sandbox.trail();
+    let added = |event: &Value| event["detail"]["eventName"] == "AddPermission20150331v2";
+    let event = trail.events().into_iter().find(added).expect("the event");
+    let id = event["detail"]["eventID"].as_str().expect("an id");
+    let client = |region: &str, credentials: Option<Credentials>| {
+        let config = match credentials {
+            Some(credentials) => account.sandbox.config_as(credentials, region),
+            None => account.sandbox.config().into_builder().region(Region::new(region.to_owned())).build(),
+        };
+        aws_sdk_cloudtrail::Client::new(&config.into_builder().retry_config(RetryConfig::disabled()).build())
+    };
+    let history = client("us-east-1", None);
+
+    assert_eq!(looked_up(&history, id).await, Ok(vec![]));
+    assert_eq!(looked_up(&history, id).await, Ok(vec![event["detail"].clone()]));
+    for _ in 0..2 {
+        assert_eq!(looked_up(&client("eu-west-1", None), id).await, Ok(vec![]), "it happened elsewhere");
+        assert_eq!(looked_up(&history, "5f0c8c1a-0000-4000-8000-000000000002").await, Ok(vec![]), "it never happened");
+    }
+    trail.hide_events(true);
+    assert_eq!(looked_up(&history, id).await, Ok(vec![]));
+    trail.hide_events(false);
+    assert_eq!(looked_up(&history, id).await, Ok(vec![event["detail"].clone()]));
+
+    let guest = account.sandbox.session("arn:aws:iam::111122223333:role/warden/guard/guest", "guest").await;
+    let guest = client("us-east-1", Some(guest.expect("a session")));
+    assert_eq!(looked_up(&guest, id).await, Err("AccessDeniedException".to_owned()));
+    assert_eq!(looked_up(&history, "").await, Err("ValidationException".to_owned()));
+    assert_eq!(
+        history.lookup_events().send().await.expect_err("refused").code(),
+        Some("InvalidLookupAttributesException")
+    );
+}
+
+/// However slow the machine is, some three of many come within a second.
+#[tokio::test]
+async fn more_than_two_lookups_a_second_are_refused() {
+    let account = Account::new().await;
+    let config = account.sandbox.config().into_builder().retry_config(RetryConfig::disabled()).build();
+    let history = aws_sdk_cloudtrail::Client::new(&config);
+    loop {
+        let wanted = LookupAttribute::builder().attribute_key(LookupAttributeKey::EventId).attribute_value("a");
+        let ask = history.lookup_events().lookup_attributes(wanted.build().expect("an attribute"));
+        if let Err(error) = ask.send().await {
+            assert_eq!(error.code(), Some("ThrottlingException"));
+            return;
+        }
+    }
 }
 
 #[tokio::test]

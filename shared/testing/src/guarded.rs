@@ -3,11 +3,14 @@
 use crate::{BEGIN, Fault, Port, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, ops::Deref};
+use std::{cell::Cell, collections::BTreeMap, ops::Deref};
 use warden_engine::{
-    Handled, HandlerError,
+    Finding, Handled, HandlerError,
     guard::{Guard, ReconcileRequest},
-    ledger::record::{Record, Step},
+    ledger::{
+        record::{Record, Step},
+        state::SurfaceState,
+    },
     model::{
         cloudtrail::Cause,
         content::Content,
@@ -25,6 +28,8 @@ use warden_engine::{
 /// What surfaces hold, and how it is written where that counts.
 pub type Contents = BTreeMap<(Resource, Surface), (Content, Option<String>)>;
 
+/// After so long CloudTrail shows an event.
+const LAG: SignedDuration = SignedDuration::from_mins(3);
 /// Within what time a delivery is over: longer than anything waits but for room under the account's cap.
 const WORKED_OFF: SignedDuration = SignedDuration::from_mins(10);
 
@@ -38,6 +43,8 @@ pub struct Guarded<G: Guard> {
     pub settings: Settings,
     /// What must be so in the end, whatever happened.
     pub audit: fn(&Guarded<G>),
+    /// How many events were made.
+    events: Cell<u32>,
 }
 
 impl<G: Guard> Deref for Guarded<G> {
@@ -46,6 +53,14 @@ impl<G: Guard> Deref for Guarded<G> {
     fn deref(&self) -> &World<G::Context> {
         &self.world
     }
+}
+
+/// Whether a finding may be in a surface's baseline: it stood before, or it is no part of what may come back.
+pub fn may_be_in_force(state: &SurfaceState, baseline: &Content, finding: &Finding, settings: &Settings) -> bool {
+    let fragment = baseline.finding_key(finding).fragment;
+    finding.severity < settings.threshold
+        || state.pre_existing.keys().any(|key| key.fragment == fragment)
+        || state.lapsed.contains(&fragment)
 }
 
 /// The settings of a stack, with these of its parameters, by their environment variables.
@@ -68,13 +83,23 @@ impl<G: Guard> Guarded<G> {
     /// This guard in a world, with these of the stack's parameters.
     pub fn new(guard: G, world: World<G::Context>, variables: &[(&str, &str)], audit: fn(&Guarded<G>)) -> Guarded<G> {
         let begin: Timestamp = BEGIN.parse().unwrap();
-        let guarded = Guarded { guard, world, settings: settings(variables), audit };
+        let settings = settings(variables);
+        let guarded = Guarded { guard, world, settings, audit, events: Cell::default() };
         assert_eq!(guarded.world.now(), begin, "a paused clock");
         guarded
     }
 
-    /// An event of now.
+    /// The event of a call of now, which CloudTrail shows minutes later.
     pub fn event(&self, name: &str, parameters: Value) -> Value {
+        let event = self.made_up(name, parameters);
+        let record = serde_json::from_value(event["detail"].clone()).unwrap();
+        self.world.happened(record, self.world.now() + LAG);
+        event
+    }
+
+    /// An event of now that somebody made up.
+    pub fn made_up(&self, name: &str, parameters: Value) -> Value {
+        self.events.set(self.events.get() + 1);
         json!({
             "source": "aws.lambda",
             "detail-type": "AWS API Call via CloudTrail",
@@ -83,7 +108,7 @@ impl<G: Guard> Guarded<G> {
                 "eventName": name,
                 "eventTime": self.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 "awsRegion": "us-east-1",
-                "eventID": "1b7c0f6e-0000-4000-8000-000000000001",
+                "eventID": format!("1b7c0f6e-0000-4000-8000-{:012}", self.events.get()),
                 "requestParameters": parameters
             }
         })

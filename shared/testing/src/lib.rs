@@ -27,6 +27,7 @@ use warden_engine::{
         state::{Head, History, HourlyChanges, Pause, Share, SurfaceState},
     },
     model::{
+        cloudtrail::ApiCallRecord,
         content::Content,
         settings::Settings,
         surface::{Resource, Surface},
@@ -34,7 +35,7 @@ use warden_engine::{
     },
     name::{fingerprint::Fingerprint, iam::PolicyArn},
     plan::{Call, Change, RevisionId},
-    ports::{Account, Attestor, AuditEvents, Clock, Commit, CommitError, Ledger},
+    ports::{Account, Attestor, AuditEvents, Clock, Commit, CommitError, EventHistory, Ledger},
 };
 
 /// When every world begins.
@@ -63,6 +64,8 @@ pub enum Port {
     Holds,
     /// A message is sent to the delay queue.
     Later,
+    /// CloudTrail is asked for an event.
+    Record,
 }
 
 /// What goes wrong at a port.
@@ -147,6 +150,8 @@ struct Inner<C> {
     queue: Vec<Message>,
     /// The delay queue's dead letters.
     dead: Vec<Message>,
+    /// CloudTrail's event history: when it shows each record, by the event's id.
+    history: HashMap<String, (Timestamp, ApiCallRecord)>,
     /// Every call at a port, in order.
     log: Vec<Port>,
     /// By the number of the call from the start of the world.
@@ -188,6 +193,7 @@ impl<C> World<C> {
             announced: Vec::new(),
             queue: Vec::new(),
             dead: Vec::new(),
+            history: HashMap::new(),
             log: Vec::new(),
             faults: HashMap::new(),
             faults_at: Vec::new(),
@@ -286,6 +292,12 @@ impl<C> World<C> {
     pub fn forge_pause(&self, pause: &Pause) {
         let item = Item { json: serde_json::to_string(pause).unwrap(), version: 0 };
         self.inner.borrow_mut().items.insert(("account".into(), "pause".into()), item);
+    }
+
+    /// Lets CloudTrail have seen a call; it shows it from `shown` on.
+    pub fn happened(&self, record: ApiCallRecord, shown: Timestamp) {
+        let id = record.event_id.clone().expect("CloudTrail's own record has an id");
+        self.inner.borrow_mut().history.insert(id, (shown, record));
     }
 
     /// Lets time pass.
@@ -835,6 +847,18 @@ impl<C> Attestor for World<C> {
 
     async fn holds(&self, message: &[u8], claimed: &str) -> Result<bool, CallError> {
         self.at(Port::Holds, |_| Ok(proof(message) == claimed)).await
+    }
+}
+
+impl<C> EventHistory for World<C> {
+    async fn record(&self, event_id: &str, region: &str) -> Result<Option<ApiCallRecord>, CallError> {
+        let now = self.now();
+        self.at(Port::Record, |inner| {
+            let shown = inner.history.get(event_id).filter(|(shown, _)| *shown <= now);
+            let of_region = shown.filter(|(_, record)| record.aws_region.as_deref() == Some(region));
+            Ok(of_region.map(|(_, record)| record.clone()))
+        })
+        .await
     }
 }
 

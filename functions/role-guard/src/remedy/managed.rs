@@ -1,6 +1,10 @@
 //! What a customer managed policy says by default.
 
-use super::{Task, widened};
+use super::{
+    Task,
+    permissions::{lost, no_room_in_a_managed_policy, statements, without},
+    widened,
+};
 use crate::judge::text_of;
 use warden_engine::{
     guard::Remedy,
@@ -14,7 +18,7 @@ use warden_policy::role_policy::{self, RoleTexts};
 const VERSIONS: usize = 5;
 
 impl Task<'_> {
-    /// The version that was last seen in force comes back, by its content; else what may stay becomes a new version.
+    /// What may stay becomes a new version; where that is what was last in force, its version comes back, by its content.
     pub(super) fn managed_policy(&self, policy: &CustomerPolicyArn) -> Remedy {
         let Some(known) = self.facts.context.policies.get(policy.policy()) else { return Remedy::default() };
         let set = |version: &str| Call::SetDefaultPolicyVersion { policy: policy.clone(), version: version.to_owned() };
@@ -40,13 +44,6 @@ impl Task<'_> {
                 ));
             }
         }
-        // Only content that was seen in force: somebody may have planted a version that merely complies.
-        if let Some(before) = self.baseline
-            && let Some(version) = known.version_that_says(before)
-        {
-            let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
-            return plan.into();
-        }
         let Some(document) = self.content.document() else { return Remedy::default() };
         let text = text_of(document);
         let baseline = self.baseline.and_then(Content::document).map(text_of);
@@ -59,10 +56,33 @@ impl Task<'_> {
         if narrowed.edits.is_empty() {
             return Remedy::default();
         }
-        let Some(left) = narrowed.document else {
+        let left = narrowed.document.map(Content::new);
+        // The whole difference is at fault, or nothing may stay. Only content that was seen in force: somebody may have
+        // planted a version that merely complies.
+        if let Some(before) = self.baseline.filter(|before| left.as_ref().is_none_or(|left| left == *before))
+            && let Some(version) = known.version_that_says(before)
+        {
+            let plan = self.plan().then(set(&version.id), set(&known.version), before.clone());
+            return plan.into();
+        }
+        let Some(left) = left else {
             return self.nothing_safe(
                 "nothing of it may stay, and a managed policy cannot be empty: from each opted-in role it is detached",
             );
+        };
+        let (left, lost) = match no_room_in_a_managed_policy(&left) {
+            None => (left, None),
+            Some(why) => match self.goes_without_room() {
+                None => return self.nothing_safe(&format!("{why}: divide it among several policies")),
+                Some((at_fault, _)) => {
+                    let rest = without(Some(document), &at_fault);
+                    if rest.is_absent() {
+                        return self.nothing_safe(&format!("{why}: from each opted-in role it is detached"));
+                    }
+                    let lost = lost(left.document(), &statements(rest.document()));
+                    (rest, Some(format!("{why}, so it went with what had to go: {lost}")))
+                }
+            },
         };
         let oldest = match known.versions.len() {
             0..VERSIONS => None,
@@ -76,7 +96,8 @@ impl Task<'_> {
                  id, because IAM never gives one twice"
             ),
         };
-        let document = left.to_string();
+        let note = lost.into_iter().chain([note]).collect::<Vec<_>>().join("\n");
+        let document = left.text();
         let undo = Call::TakeVersionBack {
             policy: policy.clone(),
             version: known.version.clone(),
@@ -85,7 +106,7 @@ impl Task<'_> {
             made_room: oldest.clone(),
         };
         let call = Call::CreatePolicyVersion { policy: policy.clone(), document, in_place_of: oldest };
-        let plan = self.plan().then(call, undo, Content::new(left)).noting(note);
+        let plan = self.plan().then(call, undo, left).noting(note);
         plan.into()
     }
 }

@@ -83,10 +83,16 @@ async fn an_undo_that_is_wanted_all_the_same_accepts_what_was_shown_and_no_more(
     undo.carry_out(&home.world, &home.settings).await.unwrap();
     home.sweep_all().await;
     assert!(!home.content(&role("pay"), &attachment(&managed("tools"))).is_absent());
-    // Widened once more, it is a new finding.
+    // Widened once more, it is a new finding. What was accepted stays by itself, and for as long as it was accepted.
     write_version(&home, &managed("tools"), &policy(&[everything()]));
     home.sweep_all().await;
-    assert!(home.content(&role("pay"), &attachment(&managed("tools"))).is_absent());
+    assert_eq!(home.content(&role("pay"), &attachment(&managed("tools"))).policy(), None);
+    let own = inline(managed("tools").stand_in().as_str());
+    home.sweep_all().await;
+    assert_eq!(home.content(&role("pay"), &own), Content::new(policy(&[passing(), orders()])));
+    home.pass(SignedDuration::from_hours(25)).await;
+    home.sweep_all().await;
+    assert_eq!(home.content(&role("pay"), &own), Content::new(policy(&[orders()])));
 }
 
 /// What the guard says of one surface of `pay` with such content, by itself.

@@ -16,7 +16,11 @@ use warden_testing::{Fault, Port};
 
 /// `pay` has a policy that others have as well, and no room among its own ones.
 async fn full() -> Home {
-    let home = open(&[]);
+    full_with(&[]).await
+}
+
+async fn full_with(variables: &[(&str, &str)]) -> Home {
+    let home = open(variables);
     home.write(&role("pay"), &inline("long"), &written(&policy(&[long_orders(9_000)])));
     write_version(&home, &managed("data"), &policy(&[long_orders(5_000)]));
     attach(&home, &role("pay"), &managed("data"));
@@ -118,22 +122,45 @@ async fn a_copy_that_is_there_is_given_a_version_and_undone_back_to_what_it_said
     assert_eq!(home.content(&role("pay"), &attachment(&copy())), before);
 }
 
-#[tokio::test]
-async fn where_nothing_fits_it_is_withheld_and_says_what_to_do() {
-    // Ten policies are attached, of which the bad one is one.
-    let home = full().await;
+/// Ten policies are attached, of which the bad one is one.
+async fn ten_attached(variables: &[(&str, &str)]) -> Home {
+    let home = full_with(variables).await;
     for nth in 0..9 {
         let more = managed(&format!("more-{nth}"));
         write_version(&home, &more, &policy(&[queue()]));
         attach(&home, &role("pay"), &more);
     }
     home.sweep_all().await;
+    home
+}
+
+#[tokio::test]
+async fn where_nothing_fits_it_is_withheld_if_that_is_asked_for_and_says_what_to_do() {
+    let home = ten_attached(&[("WARDEN_CRITICAL_WITHOUT_ROOM", "withhold")]).await;
     version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
     let [record] = home.withheld(&role("pay"), "no-safe-change").try_into().expect("one record");
     let note = record.entry.note.unwrap_or_default();
     assert!(note.contains("10240") && note.contains("10 managed policies are attached"), "{note}");
     assert!(note.contains("in fewer policies, then detach data"), "{note}");
     assert!(home.content(&role("pay"), &attachment(&managed("data"))).policy().is_some());
+}
+
+#[tokio::test]
+async fn ten_attachments_shelter_no_administrator() {
+    let home = ten_attached(&[]).await;
+    version(&home, &managed("data"), &[long_orders(5_000), everything()]).await;
+    assert!(home.content(&role("pay"), &attachment(&managed("data"))).policy().is_none());
+    let [applied] = home.of_step(&role("pay"), Step::Applied).try_into().expect("one remediation");
+    let note = applied.entry.note.clone().unwrap_or_default();
+    assert!(note.contains("it went with what had to go: `Orders` (dynamodb:GetItem)"), "{note}");
+    home.undo(&applied).await.unwrap();
+    assert!(home.content(&role("pay"), &attachment(&managed("data"))).policy().is_some());
+    // What is high alone is left, and reported.
+    let home = ten_attached(&[]).await;
+    let high = json!({"Sid": "High", "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    version(&home, &managed("data"), &[long_orders(5_000), high]).await;
+    assert!(home.content(&role("pay"), &attachment(&managed("data"))).policy().is_some());
+    assert_eq!(home.withheld(&role("pay"), "no-safe-change").len(), 1);
 }
 
 /// Others may have attached the copy meanwhile: undone, it is theirs.

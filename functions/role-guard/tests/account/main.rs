@@ -4,6 +4,7 @@ mod accepting;
 mod deployment;
 mod generated_policies;
 mod home;
+mod in_force;
 mod properties;
 mod remediations;
 mod withheld;

@@ -4,6 +4,7 @@ use crate::home::{
     Home, admin, attach, everything, inline, lambda_trust, make_role, managed, open, opt_in, orders, policy,
     policy_resource, queue, role, shop, write_version, written,
 };
+use jiff::SignedDuration;
 use role_guard::{Context, Facts, RoleGuard};
 use serde_json::{Value, json};
 use warden_engine::{
@@ -16,6 +17,7 @@ use warden_engine::{
         surface::{Resource, Surface},
         tags::Mode,
     },
+    ports::Clock,
 };
 
 use warden_testing::Port;
@@ -288,4 +290,33 @@ async fn a_reservation_that_is_made_meanwhile_does_not_keep_a_role_from_being_pu
     assert_eq!(home.content(&shop(), &Surface::Role(None)), Content::new(json!({"Role": role("shop")})));
     assert_eq!(home.calls_at(Port::Call) - calls, 2, "refused by 412, and made again");
     assert_eq!(home.steps(Step::Failed), vec![]);
+}
+
+/// What an event leads to is believed no sooner than the event itself.
+#[tokio::test]
+async fn a_version_of_a_policy_that_somebody_made_up_takes_it_from_no_role() {
+    let home = open(&[]);
+    write_version(&home, &managed("data"), &policy(&[everything()]));
+    attach(&home, &role("pay"), &managed("data"));
+    let home = opt_in(home).await;
+    let surface = Surface::Attachment(managed("data"));
+    let written = *home.state(&role("pay"), &surface).pre_existing.values().next().expect("it stands");
+    let time = written.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut made_up = home.made_up("CreatePolicyVersion", json!({"policyArn": managed("data")}));
+    made_up["detail"]["eventTime"] = time.clone().into();
+    home.deliver(&made_up).await;
+    home.work_off(&home.guard, &home.settings, SignedDuration::from_mins(40)).await;
+    withheld(&home, &role("pay"), "unconfirmed", "CloudTrail knows no such event");
+    // The same of another policy proves nothing either.
+    let other = home.event("CreatePolicyVersion", json!({"policyArn": managed("bound")}));
+    made_up["detail"]["eventID"] = other["detail"]["eventID"].clone();
+    home.deliver(&made_up).await;
+    assert_eq!(home.calls_made(), Vec::<String>::new());
+
+    let mut event = home.made_up("CreatePolicyVersion", json!({"policyArn": managed("data")}));
+    event["detail"]["eventTime"] = time.into();
+    home.happened(serde_json::from_value(event["detail"].clone()).expect("a record"), home.now());
+    home.deliver(&event).await;
+    assert!(home.content(&role("pay"), &surface).is_absent());
+    assert!(home.of_step(&role("pay"), Step::Applied).iter().all(|record| record.cause.verified));
 }

@@ -60,7 +60,7 @@ pub fn gone(
                     Ending::Failed("the run that began this was cut off, and its resource is gone".into())
                 }
             };
-            let (outcome, state) = conclude(intent, &ending, state, false, template, now);
+            let (outcome, state) = conclude(intent, &ending, state, None, template, now);
             gone.drafts.extend(outcome);
             gone.known.extend(learnt(intent, &ending));
             gone.states.push((surface.clone(), state));

@@ -3,6 +3,7 @@
 
 mod breaker;
 pub mod gone;
+pub mod in_force;
 pub mod intent;
 pub mod outcome;
 mod pre_existing;
@@ -10,13 +11,14 @@ pub mod report;
 
 use self::{
     breaker::Breaker,
+    in_force::{Compared, InForce, inherited, is_let_pass, let_pass},
     intent::{Remediation, intend, resume},
     outcome::{Ending, conclude, learnt},
     pre_existing::PreExisting,
     report::{Once, noted, worst},
 };
 use crate::{
-    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, SurfaceSnapshot},
+    guard::{Facts, Guard, Judgement, Otherwise, ReconcileRequest, Remedy, SurfaceSnapshot},
     ledger::{
         record::{Draft, Reason, Step},
         state::{
@@ -26,7 +28,7 @@ use crate::{
     },
     model::{
         content::{Content, Diff},
-        settings::Settings,
+        settings::{PreExistingPolicy, Settings},
         surface::{Resource, Surface},
         tags::{Mode, OptIn},
     },
@@ -63,6 +65,11 @@ const LONGEST_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(60);
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
 /// What waits for room under the cap does not come all at once, but within so many seconds.
 const SPREAD: u64 = 120;
+/// The opt-in is taken to be no longer ago than this where an event alone says when it was: events are delivered within
+/// minutes, and one that somebody made up must not have all that was done for months count as done since the opt-in.
+const OPT_IN_AGO: SignedDuration = SignedDuration::from_hours(1);
+/// A resource was made when an event says so if AWS's own time of it is no further away: both are AWS's.
+const CREATED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
 const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 
@@ -87,13 +94,9 @@ pub struct Decision {
     pub more: bool,
     /// What waits, and what for: the surface is looked at again then. It stands in the surface's state, too.
     pub waits: BTreeMap<Surface, Wait>,
-}
-
-/// Whether content with such findings may become a baseline. It may where no finding is of medium severity or above,
-/// and none would be acted on when the baseline is restored.
-pub fn compliant(judgement: &Judgement, settings: &Settings) -> bool {
-    let least = settings.threshold.min(Severity::Medium);
-    judgement.unclear.is_none() && worst(&judgement.findings).is_none_or(|worst| worst < least)
+    /// Whether CloudTrail is to be asked about the event, which alone says that something is new: see
+    /// [`crate::run::lookup`].
+    pub asks: bool,
 }
 
 /// Decides what to do about a resource.
@@ -105,6 +108,7 @@ pub fn decide<G: Guard>(
     settings: &Settings,
     now: Timestamp,
 ) -> Decision {
+    let (stored, history) = (history, &*inherited(guard, &request.resource, facts, history));
     let opt_in = facts.scope.opt_in(G::KIND, now.to_zoned(TimeZone::UTC).date());
     let known = history.head.guards.get(&G::KIND);
     let lost = (history.head.lost && known.is_none()).then_some(Tampered { is_all_known: false });
@@ -113,6 +117,7 @@ pub fn decide<G: Guard>(
         request,
         facts,
         history,
+        stored,
         settings,
         now,
         known,
@@ -120,6 +125,8 @@ pub fn decide<G: Guard>(
         since: now,
         reported: Vec::new(),
         judged: None,
+        in_force: None,
+        waits: false,
         planned: None,
         bytes: 0,
         template: Draft {
@@ -138,6 +145,7 @@ pub fn decide<G: Guard>(
             known: BTreeMap::new(),
             more: false,
             waits: BTreeMap::new(),
+            asks: false,
         },
         opt_in,
     };
@@ -158,6 +166,8 @@ struct Decider<'a, G: Guard> {
     request: &'a ReconcileRequest,
     facts: &'a Facts<G::Context>,
     history: &'a History,
+    /// The same as it stands in the ledger, where what was moved is not let be yet.
+    stored: &'a History,
     settings: &'a Settings,
     now: Timestamp,
     opt_in: OptIn,
@@ -171,6 +181,10 @@ struct Decider<'a, G: Guard> {
     reported: Vec<Fingerprint>,
     /// What is wrong with each surface, once that was asked for.
     judged: Option<BTreeMap<Surface, Judgement>>,
+    /// What was last in force, once that was asked for.
+    in_force: Option<InForce<G::Context>>,
+    /// Whether something of the surface at hand has to go, and not now, though it has no wait of its own.
+    waits: bool,
     /// The facts, for judging what they would be after a plan.
     planned: Option<Facts<G::Context>>,
     /// What is to be written so far, as JSON.
@@ -215,7 +229,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         let (since, surveyed) = match self.known {
             Some(known) if known.mode == mode => (known.since, known.surveyed),
-            Some(_) | None => (self.happened(), self.tampered.is_some()),
+            Some(_) | None => (self.happened().max(self.long_ago()), self.tampered.is_some()),
         };
         self.since = since;
         let (problems, forged) = (self.opt_in.problems.clone(), forged.clone());
@@ -252,10 +266,21 @@ impl<G: Guard> Decider<'_, G> {
         self.request.cause.time.unwrap_or(self.now).min(self.now)
     }
 
+    /// The longest ago that an opt-in is taken to be.
+    fn long_ago(&self) -> Timestamp {
+        self.now.saturating_sub(OPT_IN_AGO).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Whether the event reports the resource's creation, which AWS itself says to have been then and not long ago.
+    fn is_created(&self) -> bool {
+        let created = self.guard.created(self.facts).filter(|created| *created >= self.long_ago());
+        let is_then = |created: Timestamp| created.duration_since(self.happened()).abs() < CREATED_WITHIN;
+        self.request.created() && created.is_some_and(is_then)
+    }
+
     /// Remembers that the whole resource has been looked at.
     fn survey(&mut self) {
-        let whole = self.request.surfaces.is_none() || self.request.created();
-        if whole
+        if self.request.surfaces.is_none()
             && !self.decision.more
             && self.guard.unread(self.facts).is_empty()
             && let Some(enrolment) = self.decision.head.guards.get_mut(&G::KIND)
@@ -294,8 +319,7 @@ impl<G: Guard> Decider<'_, G> {
             self.wait_for_lease(surface, state, until);
             return;
         }
-        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
-        let judgement = judged.get(surface).cloned().unwrap_or_default();
+        let judgement = self.judged().get(surface).cloned().unwrap_or_default();
         if !self.settle_intent(surface, snapshot, &judgement, &mut state) {
             return;
         }
@@ -306,7 +330,9 @@ impl<G: Guard> Decider<'_, G> {
             if judgement.unclear.is_none() {
                 self.keep_first(surface, &snapshot.content, &mut state);
             }
+            self.waits = false;
             self.weigh(surface, snapshot, judgement, &mut state);
+            self.let_lapse(surface, &snapshot.content, &mut state);
         }
         // While a change is made it stays: a run that dies meanwhile is started again by the same message.
         if !self.decision.waits.contains_key(surface) && state.intent.is_none() {
@@ -315,11 +341,50 @@ impl<G: Guard> Decider<'_, G> {
         // What did not change need not be written, nor that a surface which was never there is still not there. But
         // where the event names it (it was just created with its resource), it is known from now on: what comes later
         // is new.
-        let known = self.history.surfaces.get(surface);
+        state.elsewhere.clear();
+        let known = self.stored.surfaces.get(surface);
         let there = !snapshot.content.is_absent() || state.intent.is_some() || self.request.introduces(surface, None);
         let news = known != Some(&state) && (known.is_some() || there);
         if news {
             self.decision.states.insert(surface.clone(), state);
+        }
+    }
+
+    fn judged(&mut self) -> &BTreeMap<Surface, Judgement> {
+        self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings))
+    }
+
+    /// What was last in force on the resource's surfaces.
+    fn in_force(&mut self) -> &InForce<G::Context> {
+        let judged = self.judged.get_or_insert_with(|| self.guard.judge_all(self.facts, self.settings));
+        let was_looked_at = self.known.is_some_and(|known| known.surveyed);
+        self.in_force.get_or_insert_with(|| {
+            InForce::read(self.guard, self.facts, judged, self.history, was_looked_at, self.settings)
+        })
+    }
+
+    /// What is found on a surface, each beside how it compares with what was in force.
+    fn compared(&mut self, surface: &Surface, findings: Vec<Finding>) -> Vec<(Finding, Compared)> {
+        // What nothing is done about needs no comparison.
+        let is_serious = findings.iter().any(|finding| finding.severity >= self.settings.threshold);
+        let compared = match is_serious && self.opt_in.mode == Mode::Enforce {
+            false => vec![Compared::Unknown; findings.len()],
+            true => {
+                self.in_force();
+                let (Some(in_force), Some(judged)) = (&self.in_force, &self.judged) else { return Vec::new() };
+                in_force.compare(self.guard, self.facts, judged, surface, self.settings)
+            }
+        };
+        findings.into_iter().zip(compared).collect()
+    }
+
+    /// Where nothing is put right now, and nothing waits for it, what is gone does not come back by a guard's hand: if
+    /// somebody else puts it back, it is new.
+    fn let_lapse(&self, surface: &Surface, content: &Content, state: &mut SurfaceState) {
+        if state.intent.is_none() && !self.waits && !self.decision.waits.contains_key(surface) {
+            let there = content.fragments();
+            state.let_lapse(&there);
+            state.acceptances.retain(|it| it.findings.iter().any(|key| there.contains(&key.fragment)));
         }
     }
 
@@ -353,12 +418,9 @@ impl<G: Guard> Decider<'_, G> {
     fn housekeeping(&self, content: &Content, state: &mut SurfaceState) {
         let horizon = self.now.saturating_sub(self.settings.breaker.window).unwrap_or(Timestamp::MIN);
         state.reverts.retain(|revert| *revert > horizon);
-        let there = content.fragments();
-        state.acceptances.retain(|acceptance| {
-            acceptance.is_in_force(self.now) && acceptance.findings.iter().any(|key| there.contains(&key.fragment))
-        });
-        // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
-        state.pre_existing.retain(|key, _| there.contains(&key.fragment));
+        state.acceptances.retain(|acceptance| acceptance.is_in_force(self.now));
+        state.elsewhere.retain(|acceptance| acceptance.is_in_force(self.now));
+        state.forget_what_is_gone(content);
     }
 
     /// Deals with an intent that another run left open. Returns whether the surface can be decided on now.
@@ -400,8 +462,8 @@ impl<G: Guard> Decider<'_, G> {
                 Ending::Failed("the run that began this was cut off, and somebody changed the content since".into())
             }
         };
-        let (drafts, concluded) =
-            conclude(&intent, &ending, state, compliant(judgement, self.settings), &self.template, self.now);
+        let clear = let_pass(self.guard, self.facts, surface, judgement, state, &self.opt_in, self.settings);
+        let (drafts, concluded) = conclude(&intent, &ending, state, clear, &self.template, self.now);
         self.decision.drafts.extend(drafts);
         self.decision.known.extend(learnt(&intent, &ending));
         *state = concluded;
@@ -462,13 +524,6 @@ impl<G: Guard> Decider<'_, G> {
             self.report(surface, content, state, Step::Observed, &judgement.findings, None, Some(note), None);
             return;
         }
-        if compliant(&judgement, self.settings) && fits(content) {
-            if self.guard.keeps_earlier(surface) {
-                state.succeed_baseline(content);
-            } else {
-                state.baseline = Some(content.clone());
-            }
-        }
         let asked = PreExisting {
             known: self.known,
             request: self.request,
@@ -477,17 +532,22 @@ impl<G: Guard> Decider<'_, G> {
             happened: self.happened(),
             now: self.now,
             tampered: self.tampered,
+            is_created: self.is_created(),
         };
         let stood: BTreeSet<Fingerprint> = state.pre_existing.keys().map(|key| key.fragment).collect();
-        let pre_existing = asked.among(surface, content, &judgement.findings, state);
+        let by_content = self.guard.is_judged_by_content(self.facts, surface);
+        let compared = self.compared(surface, judgement.findings.clone());
+        let pre_existing = asked.among(surface, content, &compared, by_content, state);
+        let mut asks = false;
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
         let mut addressed = Vec::new();
         let behind = self.guard.behind(self.facts, surface);
+        let clear = let_pass(self.guard, self.facts, surface, &judgement, state, &self.opt_in, self.settings);
         for finding in judgement.findings {
             let key = content.finding_key(&finding);
             let exemption = self.opt_in.exemptions.iter().find(|exemption| exemption.finding == finding.id);
-            let accepted = state.acceptances.iter().any(|kept| kept.covers(&finding, &key, behind));
+            let accepted = state.acceptance(&finding, &key, behind).is_some();
             if finding.severity < self.settings.threshold {
                 if finding.severity > Severity::Info {
                     observed.push(finding);
@@ -498,7 +558,11 @@ impl<G: Guard> Decider<'_, G> {
                 // The `accepted` record says so already.
             } else if self.opt_in.mode == Mode::Observe {
                 observed.push(finding);
-            } else if pre_existing.contains(&key) {
+            } else if pre_existing.all.contains(&key) {
+                match pre_existing.claimed.contains(&key) {
+                    true if self.request.unconfirmed.is_some() => withheld.push((Reason::Unconfirmed, finding.clone())),
+                    is_claimed => asks |= is_claimed,
+                }
                 // What the records tell of stood before; of the rest nobody knows.
                 let known = self.tampered.is_none() || stood.contains(&key.fragment);
                 withheld.push((if known { Reason::PreExisting } else { Reason::LedgerTampered }, finding));
@@ -510,6 +574,18 @@ impl<G: Guard> Decider<'_, G> {
                 addressed.push(finding);
             }
         }
+        let is_known = withheld.iter().all(|(reason, _)| *reason != Reason::LedgerTampered);
+        // While it is only observed, everything counts as having been there; but not for good.
+        let is_watched = self.opt_in.mode == Mode::Observe
+            && observed.iter().any(|finding| finding.severity >= self.settings.threshold);
+        // Nor is anything kept that an event says is new, while CloudTrail is asked about it.
+        if let Some(passing) = clear.filter(|_| is_known && !is_watched && !asks && addressed.is_empty()) {
+            match self.guard.keeps_earlier(surface) {
+                true => state.succeed_baseline(content, passing),
+                false => state.keep(content, passing),
+            }
+        }
+        self.waits = withheld.iter().any(|(reason, _)| *reason == Reason::Paused);
         if !observed.is_empty() {
             self.report(surface, content, state, Step::Observed, &observed, None, None, None);
         }
@@ -519,7 +595,8 @@ impl<G: Guard> Decider<'_, G> {
         } else {
             self.fight(surface, content, state, addressed)
         };
-        self.withhold(surface, content, state, withheld);
+        self.decision.asks |= asks;
+        self.withhold(surface, content, state, withheld, asks);
         if !addressed.is_empty() {
             self.remedy(surface, snapshot, state, addressed);
         }
@@ -543,6 +620,7 @@ impl<G: Guard> Decider<'_, G> {
         }
         let (acted_on, rest): (Vec<_>, Vec<_>) =
             addressed.into_iter().partition(|finding| !is_open || finding.severity == Severity::Critical);
+        self.waits |= !rest.is_empty();
         if !rest.is_empty() {
             let note = Some(self.fight_note(
                 reverts,
@@ -576,6 +654,7 @@ impl<G: Guard> Decider<'_, G> {
         content: &Content,
         state: &mut SurfaceState,
         withheld: Vec<(Reason, Finding)>,
+        asks: bool,
     ) {
         let mut by_reason: Vec<(Reason, Vec<Finding>)> = Vec::new();
         for (reason, finding) in withheld {
@@ -590,6 +669,12 @@ impl<G: Guard> Decider<'_, G> {
                     let note = "the ledger's items for this resource were damaged, and nothing tells whether this stood \
                                 before: it is left as it is until somebody looks at it and says `warden apply`";
                     (Some(note.to_owned()), Some(Severity::Critical))
+                }
+                Reason::Unconfirmed => (self.request.unconfirmed.clone(), Some(Severity::Critical)),
+                Reason::PreExisting if asks => {
+                    let note = "an event says that this is new: it is put right once CloudTrail says so too, which takes \
+                                some minutes";
+                    (Some(note.to_owned()), None)
                 }
                 Reason::PreExisting
                 | Reason::Exempt { .. }
@@ -612,8 +697,7 @@ impl<G: Guard> Decider<'_, G> {
         findings: Vec<Finding>,
     ) {
         let content = &snapshot.content;
-        let remedy =
-            self.guard.remedy(self.resource(), self.facts, surface, &findings, state.baseline.as_ref(), self.settings);
+        let remedy = self.planned(surface, content, state, &findings);
         let plan = remedy.plan.filter(|plan| !plan.changes().is_empty());
         // What AWS has not taken a while ago is not tried again where something else may be done.
         let is_refused = |plan: &Plan| state.refused.iter().any(|refusal| refusal.covers(plan));
@@ -636,9 +720,13 @@ impl<G: Guard> Decider<'_, G> {
             self.report(surface, content, state, Step::Withheld, &unfixable, reason, note, None);
         }
         let Some(plan) = plan.filter(|_| !fixed.is_empty()) else { return };
-        if let Some(why) = self.unsound(surface, &plan, content, &fixed) {
-            self.report(surface, content, state, Step::Withheld, &fixed, Some(Reason::NoSafeChange), Some(why), None);
-            return;
+        match self.unsound(surface, &plan, content, state, &fixed) {
+            Ok(stands) => state.lapsed.retain(|fragment| !stands.contains(fragment)),
+            Err(why) => {
+                let (reason, note) = (Some(Reason::NoSafeChange), Some(why));
+                self.report(surface, content, state, Step::Withheld, &fixed, reason, note, None);
+                return;
+            }
         }
         if let Some(until) = self.settles(&plan, state) {
             self.wait(surface, state, WaitReason::Deployment, Some(until));
@@ -731,28 +819,113 @@ impl<G: Guard> Decider<'_, G> {
         (over > self.now).then_some(over)
     }
 
-    /// Why a plan must not be carried out. The plan's result is judged again before anything is written.
-    fn unsound(&mut self, surface: &Surface, plan: &Plan, content: &Content, fixed: &[Finding]) -> Option<String> {
+    /// What a guard would do: with what may come back of what was in force, or without it where that does not do.
+    fn planned(&mut self, surface: &Surface, content: &Content, state: &SurfaceState, findings: &[Finding]) -> Remedy {
+        let restorable = self.restorable(surface, state);
+        let first =
+            self.guard.remedy(self.resource(), self.facts, surface, findings, restorable.as_ref(), self.settings);
+        let Some(plan) = first.plan.as_ref().filter(|_| restorable.is_some()) else { return first };
+        let is_fixed = |finding: &&Finding| first.unfixable.iter().all(|(unfixable, _)| unfixable != *finding);
+        let fixed: Vec<Finding> = findings.iter().filter(is_fixed).cloned().collect();
+        match self.unsound(surface, plan, content, state, &fixed) {
+            Ok(_) => first,
+            Err(_) => self.guard.remedy(self.resource(), self.facts, surface, findings, None, self.settings),
+        }
+    }
+
+    /// What of the baseline may come back: nothing that today's rules find in it, unless it stood before or is let pass.
+    fn restorable(&mut self, surface: &Surface, state: &SurfaceState) -> Option<Content> {
+        let baseline = state.baseline.clone()?;
+        self.in_force();
+        let in_force = self.in_force.as_ref()?;
+        let Judgement { findings, unclear } = in_force.judged.get(surface).cloned().unwrap_or_default();
+        let by_content = self.guard.is_judged_by_content(&in_force.facts, surface);
+        let behind = self.guard.behind(&in_force.facts, surface);
+        let may_not = |finding: &Finding| {
+            let key = baseline.finding_key(finding);
+            let stood = self.leaves_what_stood()
+                && (state.pre_existing.keys().any(|known| known.fragment == key.fragment)
+                    || by_content && !state.lapsed.contains(&key.fragment));
+            finding.severity >= self.settings.threshold
+                && !stood
+                && !is_let_pass(finding, &key, behind, state, &self.opt_in)
+        };
+        let barred: Vec<Finding> = findings.into_iter().filter(may_not).collect();
+        if unclear.is_some() {
+            return None;
+        }
+        if barred.is_empty() {
+            return Some(baseline);
+        }
+        // What was in force is put right itself first.
+        let remedy = self.guard.remedy(self.resource(), &in_force.facts, surface, &barred, None, self.settings);
+        remedy.plan.filter(|_| remedy.unfixable.is_empty()).map(|plan| plan.after().clone())
+    }
+
+    /// Whether what stood before the opt-in is left as it is.
+    fn leaves_what_stood(&self) -> bool {
+        !self.request.by_operator && self.settings.pre_existing == PreExistingPolicy::Withhold
+    }
+
+    /// Why a plan must not be carried out, or what of the findings is back to what it was when it was let be. The plan's
+    /// result is judged again before anything is written.
+    fn unsound(
+        &mut self,
+        surface: &Surface,
+        plan: &Plan,
+        content: &Content,
+        state: &SurfaceState,
+        fixed: &[Finding],
+    ) -> Result<BTreeSet<Fingerprint>, String> {
         if !fits(plan.before()) || !fits(plan.after()) {
-            return Some("the content is too large for the ledger to keep, so that it could not be restored".into());
+            return Err("the content is too large for the ledger to keep, so that it could not be restored".into());
         }
         if plan.surface() != surface || plan.before() != content {
-            return Some("the plan is for other content than was read; please report this as a defect".into());
+            return Err("the plan is for other content than was read; please report this as a defect".into());
         }
+        self.in_force();
+        let leaves_what_stood = self.leaves_what_stood();
         // One copy of the facts serves all plans of this decision: a function may have hundreds of surfaces.
         let planned = self.planned.get_or_insert_with(|| self.facts.clone());
         let now =
             planned.surfaces.insert(surface.clone(), SurfaceSnapshot { content: plan.after().clone(), revision: None });
         let after = self.guard.judge(planned, surface, self.settings);
+        let behind = self.guard.behind(planned, surface);
+        let judged = BTreeMap::from([(surface.clone(), after.clone())]);
+        let in_force = self.in_force.as_ref();
+        let worse: Vec<Finding> = in_force
+            .map(|in_force| in_force.worse(self.guard, planned, &judged, surface, self.settings))
+            .unwrap_or_default()
+            .into_iter()
+            .cloned()
+            .collect();
         planned.surfaces.extend(now.map(|now| (surface.clone(), now)));
-        let left = after.findings.iter().find(|left| {
+        let mut stand = BTreeSet::new();
+        for left in &after.findings {
             let key = plan.after().finding_key(left);
-            fixed.iter().any(|finding| content.finding_key(finding) == key)
+            let stood = leaves_what_stood
+                && state.pre_existing.keys().any(|known| known.fragment == key.fragment)
+                && !worse.contains(left);
+            if stood {
+                stand.insert(key.fragment);
+            } else if fixed.iter().any(|finding| content.finding_key(finding) == key) {
+                return Err(format!("the planned content would still break {}", left.id));
+            }
+        }
+        let there = content.fragments();
+        let before = state.baseline.as_ref().map(Content::fragments).unwrap_or_default();
+        let comes_back = after.findings.iter().find(|left| {
+            let key = plan.after().finding_key(left);
+            left.severity >= self.settings.threshold
+                && before.contains(&key.fragment)
+                && !there.contains(&key.fragment)
+                && !stand.contains(&key.fragment)
+                && !is_let_pass(left, &key, behind, state, &self.opt_in)
         });
-        match (after.unclear, left) {
-            (Some(why), _) => Some(format!("the planned content cannot be judged: {why}")),
-            (None, Some(left)) => Some(format!("the planned content would still break {}", left.id)),
-            (None, None) => None,
+        match (after.unclear, comes_back) {
+            (Some(why), _) => Err(format!("the planned content cannot be judged: {why}")),
+            (None, Some(back)) => Err(format!("the planned content would bring back {}", back.id)),
+            (None, None) => Ok(stand),
         }
     }
 

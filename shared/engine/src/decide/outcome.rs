@@ -7,13 +7,17 @@ use crate::{
         state::{Acceptance, Intent, Purpose, Refusal, Replaced, SurfaceState},
     },
     model::{content::Diff, surface::Surface},
+    name::fingerprint::Fingerprint,
     secret::{
         environment::{KeyedHash, WHEN_IT_STARTS},
         known_secret::{self, Known},
     },
 };
 use jiff::Timestamp;
-use std::{collections::BTreeMap, iter};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 /// How many reverts a surface's state keeps: enough for the breaker.
 pub(crate) const REVERTS_KEPT: usize = 64;
@@ -66,12 +70,13 @@ impl Ending {
     }
 }
 
-/// Ends an intent. Returns the records of its outcome, and the surface's state without it.
+/// Ends an intent. Returns the records of its outcome, and the surface's state without it. `clear` says what is let pass
+/// in the content that is left, where nothing else is found in it: see [`super::in_force::let_pass`].
 pub fn conclude(
     intent: &Intent,
     ending: &Ending,
     state: &SurfaceState,
-    compliant: bool,
+    clear: Option<BTreeSet<Fingerprint>>,
     template: &Draft,
     now: Timestamp,
 ) -> (Vec<Draft>, SurfaceState) {
@@ -111,10 +116,13 @@ pub fn conclude(
             state.forget_refusals_of(&intent.plan);
             // What an operator had removed does not stand any more: put back, it is new.
             let left = intent.plan.after().fragments();
-            state.pre_existing.retain(|key, _| left.contains(&key.fragment));
-            if compliant {
-                state.go_back_to(intent.plan.after());
-                state.baseline = Some(intent.plan.after().clone());
+            match clear {
+                Some(passing) => {
+                    state.pre_existing.retain(|key, _| left.contains(&key.fragment));
+                    state.go_back_to(intent.plan.after());
+                    state.keep(intent.plan.after(), passing);
+                }
+                None => state.let_lapse(&left),
             }
         }
         (Ending::Done, Purpose::Undo { record }) => {

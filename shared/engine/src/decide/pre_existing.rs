@@ -1,5 +1,6 @@
 //! What was there before a resource was opted in to `enforce`.
 
+use super::in_force::Compared;
 use crate::{
     guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
@@ -11,6 +12,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use warden_finding::Finding;
 
 /// What tells a finding that was there before from one that came since.
@@ -28,17 +30,29 @@ pub(super) struct PreExisting<'a> {
     pub(super) now: Timestamp,
     /// Set where the resource's items in the ledger were damaged.
     pub(super) tampered: Option<Tampered>,
+    /// Whether the event reports the resource's creation, and AWS itself says that it was made then.
+    pub(super) is_created: bool,
+}
+
+/// The findings that are left because they were there before.
+pub(super) struct Left {
+    /// All of them.
+    pub(super) all: BTreeSet<FindingKey>,
+    /// Those that are new if the event happened, which CloudTrail has not said.
+    pub(super) claimed: BTreeSet<FindingKey>,
 }
 
 impl PreExisting<'_> {
-    /// Which of the findings were there before and are therefore left; brings the state's list of them up to date.
+    /// Which of the findings, each beside how it compares with what was in force, were there before and are therefore
+    /// left; brings the state's list of them up to date. `by_content` says that the surface is judged by content alone.
     pub(super) fn among(
         &self,
         surface: &Surface,
         content: &Content,
-        findings: &[Finding],
+        findings: &[(Finding, Compared)],
+        by_content: bool,
         state: &mut SurfaceState,
-    ) -> Vec<FindingKey> {
+    ) -> Left {
         let enforced_since = self.known.filter(|known| known.mode == Mode::Enforce).map(|known| known.since);
         // A surface that was never looked at under `enforce` shows what was there before, unless it was not there at
         // all.
@@ -50,32 +64,54 @@ impl PreExisting<'_> {
             Some(Tampered { is_all_known }) => !is_all_known,
         };
         let recorded = state.pre_existing.clone();
-        let mut left = Vec::new();
-        for finding in findings {
+        let mut left = Left { all: BTreeSet::new(), claimed: BTreeSet::new() };
+        for (finding, compared) in findings {
             let key = content.finding_key(finding);
             let named = self.request.introduces(surface, sid(content, &finding.at));
             // The statement counts, whichever rule it breaks: see `Acceptance::covers`.
             let written =
                 recorded.iter().find(|(known, _)| known.fragment == key.fragment).map(|(_, written)| *written);
-            let is_pre_existing = match written {
+            let is_tampered_with = self.tampered.is_some() && self.puts_in(surface, content, finding);
+            // Whether it would stand without the event, and whether the event ends that.
+            let (stands, ends) = match written {
+                // It has become worse than it was when it was last let be.
+                Some(_) if !first_look && *compared == Compared::Worse => {
+                    state.lapsed.insert(key.fragment);
+                    continue;
+                }
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after
                 // the opt-in and before the finding was written down as pre-existing.
                 // Built anew from the records it may stand no more: what the event itself puts in is new.
-                Some(written) if self.tampered.is_some() && self.puts_in(surface, content, finding) => {
-                    self.happened <= written
-                }
+                Some(written) if is_tampered_with => (true, self.happened > written),
                 Some(written) => {
-                    !(named && enforced_since.is_some_and(|since| since <= self.happened) && self.happened <= written)
+                    let is_since = enforced_since.is_some_and(|since| since <= self.happened);
+                    (true, named && is_since && self.happened <= written)
                 }
-                None => first_look && !named,
+                None if first_look => (true, named),
+                // Nothing has changed but the rules or the settings.
+                None => {
+                    let stood = by_content
+                        && self.tampered.is_none()
+                        && *compared == Compared::Stood
+                        && !state.lapsed.contains(&key.fragment);
+                    (stood, false)
+                }
             };
+            // Whoever may invoke the guard can make an event up, so that the event alone ends nothing.
+            let is_claimed = stands && ends && !self.request.cause.verified && !self.is_created;
+            let is_pre_existing = stands && (!ends || is_claimed);
             if !is_pre_existing && self.mode == Mode::Enforce {
                 state.pre_existing.retain(|known, _| known.fragment != key.fragment);
+                state.lapsed.insert(key.fragment);
             } else {
+                // CloudTrail's record is from before what is written down here.
+                let written = written.filter(|_| !(is_claimed && is_tampered_with));
+                state.lapsed.remove(&key.fragment);
                 state.pre_existing.insert(key, written.unwrap_or(self.now));
             }
             if is_pre_existing && !self.request.by_operator && self.policy == PreExistingPolicy::Withhold {
-                left.push(key);
+                left.all.insert(key);
+                left.claimed.extend(is_claimed.then_some(key));
             }
         }
         left

@@ -24,7 +24,8 @@ pub struct Rebuilt {
     /// The end of the chain, and how each guard knew the resource.
     pub head: Head,
     /// What is known of each surface that the records name. Baselines and acceptances cannot be had from records: what
-    /// is in force is judged afresh, and what an undo restored counts as pre-existing.
+    /// they tell of the content is enough to see what has become worse, but there may have been others since, so it is
+    /// not restored; and what an undo restored counts as pre-existing.
     pub states: BTreeMap<Surface, SurfaceState>,
     /// Surfaces of which the records do not tell all that stood there.
     pub unclear: BTreeSet<Surface>,
@@ -100,6 +101,7 @@ impl Rebuilt {
                 state.reverts.drain(..surplus);
                 let left = entry.diff.as_ref().map(|diff| diff.after.fragments()).unwrap_or_default();
                 state.pre_existing.retain(|key, _| left.contains(&key.fragment));
+                state.told = entry.diff.as_ref().map(|diff| diff.after.clone());
                 return;
             }
             (Step::OptedIn, _) => {
@@ -124,18 +126,21 @@ impl Rebuilt {
             (Step::Withdrawn, _) => {
                 for key in accepted_by(record).unwrap_or_default() {
                     state.pre_existing.remove(&key);
+                    state.lapsed.insert(key.fragment);
                 }
                 return;
             }
-            (Step::Withheld, Some(Reason::PreExisting | Reason::LedgerTampered | Reason::Exempt { .. })) => {
-                !entry.findings.is_empty()
-            }
+            (
+                Step::Withheld,
+                Some(Reason::PreExisting | Reason::Unconfirmed | Reason::LedgerTampered | Reason::Exempt { .. }),
+            ) => !entry.findings.is_empty(),
             (Step::Observed | Step::Withheld | Step::OptedOut | Step::Paused | Step::Resumed, _) => false,
         };
         match &entry.diff {
             Some(diff) if stands => {
                 let keys = entry.findings.iter().map(|finding| (diff.after.finding_key(finding), record.time));
                 state.pre_existing.extend(keys);
+                state.told = Some(diff.after.clone());
             }
             // Content that no record can hold was left out.
             None if stands => {

@@ -115,6 +115,8 @@ fn no_step(text: &str) -> NameError {
 pub enum Reason {
     /// The finding was there before the resource was opted in; `warden apply` acts on it.
     PreExisting,
+    /// An event says that it is new, and CloudTrail does not bear that out: it was there before.
+    Unconfirmed,
     /// `warden:exempt` lets it pass until the date.
     Exempt {
         /// The last day, UTC.
@@ -146,6 +148,7 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Reason::PreExisting => "pre-existing",
+            Reason::Unconfirmed => "unconfirmed",
             Reason::Exempt { .. } => "exempt",
             Reason::NeverTouch => "never-touch",
             Reason::Paused => "paused",

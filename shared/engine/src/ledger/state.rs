@@ -5,7 +5,7 @@ use crate::{
     ledger::record::RecordId,
     model::{
         cloudtrail::Cause,
-        content::{Content, FindingKey},
+        content::{self, Content, FindingKey},
         surface::{Resource, Surface},
         tags::{GuardKind, Mode},
     },
@@ -113,8 +113,18 @@ pub struct SurfaceState {
     /// records.
     #[serde(skip)]
     pub damage: Option<Damage>,
-    /// The last content in force that had no finding of medium severity or above. A revert restores it.
+    /// The content that was in force at the last clear look, at which nothing was found at or above the threshold but what
+    /// stood before the opt-in, what was accepted and what was exempt. A revert may restore it.
+    #[serde(default, with = "content::known", skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Content>,
+    /// Parts of the baseline, or of what is there now, whose findings do not stand: they are let pass for a time, they
+    /// have become worse, or they were taken out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lapsed: BTreeSet<Fingerprint>,
+    /// Without a baseline, what the records tell of the surface with what stood on it: enough to see what has become
+    /// worse, and too old to be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Content>,
     /// What the surface held when its resource was opted in to `enforce`, where the guard keeps that for good
     /// ([`crate::guard::Guard::keeps_first`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +144,10 @@ pub struct SurfaceState {
     /// The findings that somebody decided to leave as they are.
     #[serde(default)]
     pub acceptances: Vec<Acceptance>,
+    /// The acceptances, on another surface, of what a guard has moved here from there ([`crate::guard::Guard::moved`]).
+    /// They stay with that surface, where they may be taken back, so they are not kept here.
+    #[serde(skip)]
+    pub elsewhere: Vec<Acceptance>,
     /// Findings that were there before the resource was opted in to `enforce`, and when that was written down.
     #[serde(default)]
     pub pre_existing: BTreeMap<FindingKey, Timestamp>,
@@ -218,9 +232,9 @@ impl SurfaceState {
     /// How many earlier baselines a surface's state keeps.
     const EARLIER: usize = 8;
 
-    /// Gives the surface another baseline, and keeps the one that it had. What comes back was never left: what came
+    /// Keeps what is in force, and the baseline that the surface had before. What comes back was never left: what came
     /// after it is forgotten.
-    pub(crate) fn succeed_baseline(&mut self, content: &Content) {
+    pub(crate) fn succeed_baseline(&mut self, content: &Content, passing: BTreeSet<Fingerprint>) {
         if self.baseline.as_ref() != Some(content) && !self.go_back_to(content) {
             let before = self.baseline.take();
             self.earlier.splice(0..0, before);
@@ -229,7 +243,7 @@ impl SurfaceState {
                 self.earlier.remove(SurfaceState::EARLIER - 1);
             }
         }
-        self.baseline = Some(content.clone());
+        self.keep(content, passing);
     }
 
     /// Forgets what came after an earlier baseline; says whether the content is one.
@@ -266,6 +280,47 @@ impl SurfaceState {
 }
 
 impl SurfaceState {
+    /// Keeps what is in force; the findings of `passing` parts of it are let pass for a time.
+    pub(crate) fn keep(&mut self, content: &Content, passing: BTreeSet<Fingerprint>) {
+        (self.baseline, self.lapsed, self.told) = (Some(content.clone()), passing, None);
+    }
+
+    /// Lets be here what is let be in the state `from` of the surface that a guard has moved `part` from.
+    pub(crate) fn inherit(&mut self, from: &SurfaceState, part: &Content) {
+        let there = part.fragments();
+        if self.baseline.as_ref() != Some(part) {
+            self.keep(part, from.lapsed.intersection(&there).copied().collect());
+        }
+        for (key, written) in from.pre_existing.iter().filter(|(key, _)| there.contains(&key.fragment)) {
+            self.pre_existing.entry(*key).or_insert(*written);
+        }
+        let is_here = |acceptance: &&Acceptance| acceptance.findings.iter().any(|key| there.contains(&key.fragment));
+        self.elsewhere = from.acceptances.iter().filter(is_here).cloned().collect();
+    }
+
+    /// The acceptance that covers a finding, whose place in the content `key` is, with the same `behind` it.
+    pub fn acceptance(&self, finding: &Finding, key: &FindingKey, behind: Option<Fingerprint>) -> Option<&Acceptance> {
+        self.acceptances.iter().chain(&self.elsewhere).find(|acceptance| acceptance.covers(finding, key, behind))
+    }
+
+    /// What of the baseline is not `there` any more does not stand by having been in force: put back by somebody, it is
+    /// new.
+    pub(crate) fn let_lapse(&mut self, there: &BTreeSet<Fingerprint>) {
+        let gone = self.baseline.iter().flat_map(Content::fragments).filter(|fragment| !there.contains(fragment));
+        self.lapsed.extend(gone);
+        self.pre_existing.retain(|key, _| there.contains(&key.fragment));
+    }
+
+    /// Forgets what was let be and is not there any more, neither now nor in the baseline, which may come back.
+    pub(crate) fn forget_what_is_gone(&mut self, content: &Content) {
+        let mut there = content.fragments();
+        there.extend(self.baseline.iter().flat_map(Content::fragments));
+        self.acceptances.retain(|acceptance| acceptance.findings.iter().any(|key| there.contains(&key.fragment)));
+        // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
+        self.pre_existing.retain(|key, _| there.contains(&key.fragment));
+        self.lapsed.retain(|fragment| there.contains(fragment));
+    }
+
     /// Whether it was built anew in the place of a damaged item, and is to be written.
     pub(crate) fn is_to_be_mended(&self) -> bool {
         self.damage.as_ref().is_some_and(|damage| !damage.is_foreign)
@@ -560,14 +615,14 @@ mod tests {
         let content = |number: usize| Content::new(number.into());
         let mut state = SurfaceState::default();
         for number in 0..20 {
-            state.succeed_baseline(&content(number));
-            state.succeed_baseline(&content(number));
+            state.succeed_baseline(&content(number), BTreeSet::new());
+            state.succeed_baseline(&content(number), BTreeSet::new());
         }
         let kept: Vec<Content> = [18, 17, 16, 15, 14, 13, 12, 0].map(content).into();
         assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(19)), &kept));
-        state.succeed_baseline(&content(12));
+        state.succeed_baseline(&content(12), BTreeSet::new());
         assert_eq!((state.baseline.clone(), &state.earlier), (Some(content(12)), &vec![content(0)]));
-        state.succeed_baseline(&content(0));
+        state.succeed_baseline(&content(0), BTreeSet::new());
         assert_eq!((state.baseline, state.earlier), (Some(content(0)), vec![]));
     }
 

@@ -1,5 +1,5 @@
 //! What sets a guard off. An event says where to look, never what is true: of its content only the place, the time and
-//! the actor are used.
+//! the actor are used, and what rests on these alone waits for CloudTrail's own record.
 
 use crate::{
     model::tags::is_tag_key,
@@ -20,6 +20,9 @@ pub struct Cause {
     pub event_name: String,
     /// When it happened; none where the event does not say.
     pub time: Option<Timestamp>,
+    /// The Region that the call was made in, whose event history has the event (? event-history).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The ARN of whoever made the call, or the AWS service that made it. Of a session it is the ARN of the role, or of
     /// the user, that the session is of.
     pub actor: Option<String>,
@@ -36,8 +39,8 @@ pub struct Cause {
     pub source_address: Option<String>,
     /// The program that made the call.
     pub user_agent: Option<String>,
-    /// Whether it came in the form that only EventBridge can deliver (`source` `aws.*`, the own account); PutEvents
-    /// refuses to forge that.
+    /// Whether it is CloudTrail's own record that says so. What an event says is not: whoever may invoke a guard can make
+    /// one up.
     pub verified: bool,
 }
 
@@ -48,6 +51,7 @@ impl Cause {
             event_id: None,
             event_name: name.to_owned(),
             time: None,
+            region: None,
             actor: None,
             principal_id: None,
             session_name: None,
@@ -62,7 +66,8 @@ impl Cause {
 /// An EventBridge event with a CloudTrail record in it, as it is delivered to a guard.
 pub type Envelope = EventBridgeEvent<ApiCallRecord>;
 
-/// The `detail` of an [`Envelope`]: of CloudTrail's record what a guard uses.
+/// The `detail` of an [`Envelope`], and what LookupEvents gives as `CloudTrailEvent`: of CloudTrail's record what a guard
+/// uses.
 ///
 /// The user guide calls most of these fields always present, and some optional, such as `userAgent` and
 /// `responseElements`
@@ -75,22 +80,22 @@ pub struct ApiCallRecord {
     /// The code of the error that the call ended with; null where it succeeded.
     pub error_code: Value,
     /// The API operation, with the API's date where the service has it so.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "only_text")]
     pub event_name: Option<String>,
     /// The Region that the call was made in.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "only_text")]
     pub aws_region: Option<String>,
     /// When the call was made, in RFC 3339.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "only_text")]
     pub event_time: Option<String>,
     /// The record's own id.
-    #[serde(rename = "eventID", deserialize_with = "text")]
+    #[serde(rename = "eventID", deserialize_with = "only_text")]
     pub event_id: Option<String>,
     /// The address that the call came from, or the name of an AWS service.
-    #[serde(rename = "sourceIPAddress", deserialize_with = "text")]
+    #[serde(rename = "sourceIPAddress", deserialize_with = "only_text")]
     pub source_ip_address: Option<String>,
     /// The program that made the call.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "only_text")]
     pub user_agent: Option<String>,
     /// Who made the call.
     pub user_identity: Value,
@@ -101,7 +106,7 @@ pub struct ApiCallRecord {
 }
 
 /// A text; none where the value is anything else.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+fn only_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) => Some(text),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
@@ -162,17 +167,30 @@ impl CloudTrailEvent {
     /// # Errors
     /// The event is not one that a guard can act on: see [`EventParseError`].
     pub fn from_event(event: &Envelope, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
-        let malformed = |field| EventParseError::Malformed { field };
-        let record = &event.detail;
-        let text = |field: &Option<String>| field.as_deref().map(|text| short(text, 1024));
-        if !record.error_code.is_null() {
-            return Err(EventParseError::FailedCall(short(record.error_code.as_str().unwrap_or("an error"), 128)));
-        }
-        let account: AccountId =
-            text(&event.account).and_then(|account| account.parse().ok()).ok_or(malformed("account"))?;
+        succeeded(&event.detail)?;
+        let malformed = EventParseError::Malformed { field: "account" };
+        let account: AccountId = text(&event.account).and_then(|account| account.parse().ok()).ok_or(malformed)?;
         if account != home.account {
             return Err(EventParseError::OtherAccount(account));
         }
+        let mut read = CloudTrailEvent::read(&event.detail, home)?;
+        read.cause.event_id = read.cause.event_id.or_else(|| text(&event.id));
+        Ok(read)
+    }
+
+    /// What CloudTrail's own record says of the call, which the event history of the guard's own account has.
+    ///
+    /// # Errors
+    /// The record is not one that a guard can act on: see [`EventParseError`].
+    pub fn from_history(record: &ApiCallRecord, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
+        succeeded(record)?;
+        let mut read = CloudTrailEvent::read(record, home)?;
+        read.cause.verified = true;
+        Ok(read)
+    }
+
+    fn read(record: &ApiCallRecord, home: &Home) -> Result<CloudTrailEvent, EventParseError> {
+        let malformed = |field| EventParseError::Malformed { field };
         let name = text(&record.event_name).ok_or(malformed("detail.eventName"))?;
         let region = text(&record.aws_region).ok_or(malformed("detail.awsRegion"))?;
         let time = text(&record.event_time).and_then(|time| time.parse().ok()).ok_or(malformed("detail.eventTime"))?;
@@ -187,9 +205,10 @@ impl CloudTrailEvent {
         };
         Ok(CloudTrailEvent {
             cause: Cause {
-                event_id: text(&record.event_id).or_else(|| text(&event.id)),
+                event_id: text(&record.event_id),
                 event_name: operation(&name).to_owned(),
                 time: Some(time),
+                region: Some(region.clone()),
                 // Calls of AWS services on somebody's behalf carry no ARN.
                 actor: issuer.clone().or_else(|| at("/arn")).or_else(|| at("/invokedBy")),
                 principal_id: at("/sessionContext/sessionIssuer/principalId").or(id),
@@ -197,8 +216,7 @@ impl CloudTrailEvent {
                 source_identity: at("/sessionContext/sourceIdentity"),
                 source_address: text(&record.source_ip_address),
                 user_agent: text(&record.user_agent),
-                verified: event.source.starts_with("aws.")
-                    && event.detail_type.starts_with("AWS API Call via CloudTrail"),
+                verified: false,
             },
             time,
             home: Home { region, ..home.clone() },
@@ -264,6 +282,19 @@ impl CloudTrailEvent {
     }
 }
 
+/// A failed call changed nothing.
+fn succeeded(record: &ApiCallRecord) -> Result<(), EventParseError> {
+    let code = &record.error_code;
+    if code.is_null() {
+        return Ok(());
+    }
+    Err(EventParseError::FailedCall(short(code.as_str().unwrap_or("an error"), 128)))
+}
+
+fn text(field: &Option<String>) -> Option<String> {
+    field.as_deref().map(|text| short(text, 1024))
+}
+
 /// Hostile input: what is copied into records is cut and has no control characters.
 fn short(text: &str, longest: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(longest).collect()
@@ -313,7 +344,7 @@ mod tests {
         assert_eq!(event.cause.principal_id.as_deref(), Some("AIDACKCEVSQ6C2EXAMPLE"));
         assert_eq!((event.cause.session_name.as_deref(), event.cause.source_identity.as_deref()), (None, None));
         assert_eq!((event.home.region.as_str(), event.parameter("functionName")), ("eu-west-1", Some("pay")));
-        assert!(event.cause.verified);
+        assert_eq!(event.cause.region.as_deref(), Some("eu-west-1"));
     }
 
     #[test]
@@ -394,10 +425,16 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_come_from_aws_is_marked() {
-        let mut forged = event();
-        forged["source"] = "shop".into();
-        assert!(!read(&forged).unwrap().cause.verified);
+    fn only_cloudtrails_own_record_is_verified() {
+        let told = read(&event()).unwrap();
+        assert!(!told.cause.verified);
+        let record = |event: &Value| ApiCallRecord::deserialize(&event["detail"]).unwrap();
+        let own = CloudTrailEvent::from_history(&record(&event()), &home()).unwrap();
+        assert!(own.cause.verified);
+        assert_eq!(CloudTrailEvent { cause: Cause { verified: false, ..own.cause.clone() }, ..own }, told);
+        let mut failed = event();
+        failed["detail"]["errorCode"] = "AccessDenied".into();
+        CloudTrailEvent::from_history(&record(&failed), &home()).unwrap_err();
     }
 
     #[test]

@@ -182,6 +182,20 @@ impl Content {
     }
 }
 
+/// Content that may be unknown, in the ledger: a list of one, since that nothing is there is null already.
+pub(crate) mod known {
+    use super::Content;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(known: &Option<Content>, serializer: S) -> Result<S::Ok, S::Error> {
+        known.as_slice().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.pop())
+    }
+}
+
 /// By what a finding is recognised again: its rule, and the fingerprint of the statement or setting that breaks it. A
 /// statement's index would not do, since it changes when others come and go. Its text is `public-invoke#<sha-256>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

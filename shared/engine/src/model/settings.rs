@@ -25,6 +25,16 @@ pub enum PreExistingPolicy {
     Act,
 }
 
+/// What happens to a role's critical finding where there is no room for what may stay beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum WithoutRoom {
+    /// It goes all the same, with what may stay: the record says what was lost, and its undo brings it back.
+    Remove,
+    /// It is left, and reported.
+    Withhold,
+}
+
 /// When to stop a fight over one surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
@@ -62,6 +72,8 @@ pub struct Settings {
     pub threshold: Severity,
     /// What happens to pre-existing findings.
     pub pre_existing: PreExistingPolicy,
+    /// What happens to critical findings where there is no room for what may stay.
+    pub without_room: WithoutRoom,
     /// When to stop a fight over one surface.
     pub breaker: Breaker,
     /// How many surfaces may be put right in an hour in the account. Those with critical findings do not count.
@@ -70,6 +82,8 @@ pub struct Settings {
     pub lease: SignedDuration,
     /// How long nothing of a function has to be changed before a deployment counts as over.
     pub settle: SignedDuration,
+    /// How long CloudTrail is asked about an event that it does not know.
+    pub lookup: SignedDuration,
     /// How long the sleeps of one invocation of a guard may last together.
     pub patience: SignedDuration,
     /// Patterns with `*` for the ARNs of resources that are never changed.
@@ -105,9 +119,11 @@ impl Settings {
         "WARDEN_BREAKER_REVERTS",
         "WARDEN_CONCURRENCY_POOL_SHARE",
         "WARDEN_CRITICAL_REVERTS",
+        "WARDEN_CRITICAL_WITHOUT_ROOM",
         "WARDEN_LAYER_MODE",
         "WARDEN_LAYER_NAMES",
         "WARDEN_LEASE_SECONDS",
+        "WARDEN_LOOKUP_SECONDS",
         "WARDEN_MAX_CONCURRENCY",
         "WARDEN_NEVER_TOUCH",
         "WARDEN_ORGANIZATION",
@@ -237,6 +253,7 @@ impl Settings {
             trusted_sources: trusted_sources.collect::<Result<_, _>>()?,
             threshold: parse("WARDEN_THRESHOLD", text("WARDEN_THRESHOLD"), Severity::High, "a severity")?,
             pre_existing: choice("WARDEN_PRE_EXISTING", text("WARDEN_PRE_EXISTING"))?,
+            without_room: choice("WARDEN_CRITICAL_WITHOUT_ROOM", text("WARDEN_CRITICAL_WITHOUT_ROOM"))?,
             breaker: Breaker {
                 reverts: parse("WARDEN_BREAKER_REVERTS", text("WARDEN_BREAKER_REVERTS"), 3, "a whole number")?,
                 window: SignedDuration::from_mins(i64::from(parse(
@@ -251,6 +268,7 @@ impl Settings {
             cap: parse("WARDEN_ACCOUNT_CAP", text("WARDEN_ACCOUNT_CAP"), 20, "a whole number")?,
             lease: seconds("WARDEN_LEASE_SECONDS", 130)?,
             settle: seconds("WARDEN_SETTLE_SECONDS", 10)?,
+            lookup: seconds("WARDEN_LOOKUP_SECONDS", 1800)?,
             patience: SignedDuration::from_secs(1),
             never_touch: list("WARDEN_NEVER_TOUCH").iter().map(|pattern| WildMatch::new(pattern)).collect(),
             layers: LayerScope {
@@ -309,6 +327,7 @@ mod tests {
             (settings.threshold, settings.pre_existing, settings.cap),
             (Severity::High, PreExistingPolicy::Withhold, 20)
         );
+        assert_eq!(settings.without_room, WithoutRoom::Remove);
         assert_eq!((settings.breaker.reverts, settings.breaker.window), (3, SignedDuration::from_mins(60)));
         assert_eq!(settings.layers.mode, Mode::Off);
         assert_eq!((settings.max_concurrency, settings.concurrency_pool_share), (None, 50));
@@ -380,6 +399,7 @@ mod tests {
         );
         check("WARDEN_THRESHOLD", "severe", "is not a severity");
         check("WARDEN_PRE_EXISTING", "maybe", "is none of withhold, act");
+        check("WARDEN_CRITICAL_WITHOUT_ROOM", "maybe", "is none of remove, withhold");
         check("WARDEN_LEASE_SECONDS", "-1", "is not a whole number of seconds");
         check("WARDEN_MAX_CONCURRENCY", "0", "is not empty or a whole number of 1 or more");
         check("WARDEN_CONCURRENCY_POOL_SHARE", "half", "is not a whole number of percent");

@@ -12,6 +12,7 @@ use crate::{
     ports::World,
     run::{
         handler::{Handled, HandlerError, lead_on, look_around, tell},
+        lookup::{self, Answer, Asking},
         patience::Patience,
         reconcile::{ReconcileError, Report, look},
     },
@@ -127,6 +128,9 @@ pub struct DelayedLook {
     pub until: Timestamp,
     /// How often it was put off because its run did not come to an end.
     pub attempt: u32,
+    /// Set where CloudTrail is asked first whether the event happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asking: Option<Asking>,
 }
 
 impl DelayedLook {
@@ -146,7 +150,7 @@ impl DelayedLook {
         // A guard that judges a resource as a whole looks at what it looked at then.
         let surfaces = together.or_else(|| request.surfaces.clone());
         let request = ReconcileRequest { surfaces, introduced: introduced.collect(), ..request.clone() };
-        DelayedLook { guard, request, surface: Some(surface.clone()), until, attempt: 0 }
+        DelayedLook { guard, request, surface: Some(surface.clone()), until, attempt: 0, asking: None }
     }
 
     /// The same look, put off once more; none where that was done too often.
@@ -200,6 +204,21 @@ async fn look_again<G: Guard, W: World + Fetch<G>>(
     delayed: &DelayedLook,
     patience: &Patience,
 ) -> Result<Vec<Report>, ReconcileError> {
+    if let Some(asking) = delayed.asking {
+        return match lookup::ask(guard, world, settings, delayed, asking).await {
+            Answer::Later(look, pause) => Ok(world.look_later(&look, pause).await.map(|()| Vec::new())?),
+            Answer::Given(requests) => {
+                let mut reports = Vec::new();
+                for request in &requests {
+                    // Where it leads to was looked at when the event came.
+                    let report = look(guard, world, settings, request, patience, None).await?;
+                    tell(&report);
+                    reports.push(report);
+                }
+                Ok(reports)
+            }
+        };
+    }
     let mut report = look(guard, world, settings, &delayed.request, patience, Some(delayed)).await?;
     if delayed.surface.is_some() {
         report.follows.clear();

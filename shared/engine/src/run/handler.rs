@@ -159,7 +159,7 @@ pub(crate) async fn lead_on<G: Guard, W: World>(
 
 /// Sends a look to the delay queue, for a run of its own.
 async fn look_later<G: Guard, W: World>(world: &W, request: ReconcileRequest) -> Result<(), ReconcileError> {
-    let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0 };
+    let look = DelayedLook { guard: G::KIND, request, surface: None, until: world.now(), attempt: 0, asking: None };
     Ok(world.look_later(&look, SignedDuration::ZERO).await?)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod carry_out;
 pub(crate) mod commit;
 pub mod delay;
 pub(crate) mod handler;
+pub mod lookup;
 pub(crate) mod operation;
 pub(crate) mod patience;
 pub mod pause;

@@ -74,7 +74,7 @@ impl<W: World> Begun<'_, W> {
             // Otherwise a guard has recorded the outcome after the lease ended.
             let ours = state.intent.as_ref() == Some(&intent);
             ours.then(|| {
-                let (drafts, concluded) = conclude(&intent, &ending, &state, false, &template, now);
+                let (drafts, concluded) = conclude(&intent, &ending, &state, None, &template, now);
                 let mut surfaces = vec![(surface.clone(), concluded)];
                 if ending == Ending::Done && matches!(surface, Surface::Secret(_)) {
                     surfaces.push(values_after(history, &intent));

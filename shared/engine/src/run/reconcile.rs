@@ -4,8 +4,9 @@
 use crate::{
     call_error::{CallError, ErrorKind},
     decide::{
-        compliant, decide,
+        decide,
         gone::{Gone, cleanup, gone},
+        in_force::let_pass,
         intent::Remediation,
         outcome::{Ending, conclude, learnt},
     },
@@ -25,6 +26,7 @@ use crate::{
         carry_out::carry_out,
         commit::{Entry, Pass, Unwritable, WriteError, commit, commit_until_it_fits, until_it_fits},
         delay::{DelayedLook, Wait, WaitReason},
+        lookup,
         patience::Patience,
         proof::strike_forged,
     },
@@ -109,10 +111,14 @@ pub(crate) async fn look<G: Guard, W: World + Fetch<G>>(
 ) -> Result<Report, ReconcileError> {
     let began = world.now();
     let (counted, waits) = (BTreeSet::new(), BTreeMap::new());
-    let mut run = Run { guard, world, settings, request, patience, delayed, is_due: false, began, counted, waits };
+    let (is_due, asks) = (false, false);
+    let mut run = Run { guard, world, settings, request, patience, delayed, is_due, began, counted, waits, asks };
     let mut written = Vec::new();
     let done = until_it_fits(world, patience, async || run.pass(&mut written).await).await?;
     let waits = mem::take(&mut run.waits);
+    if run.asks {
+        lookup::ask_later::<G, W>(world, request).await?;
+    }
     if let Some((mode, follows)) = done {
         return Ok(Report { mode, records: written, follows, waits });
     }
@@ -123,6 +129,7 @@ pub(crate) async fn look<G: Guard, W: World + Fetch<G>>(
         surface: None,
         until: world.now(),
         attempt: delayed.map_or(0, |delayed| delayed.attempt),
+        asking: None,
     };
     let put_off = anew.put_off().filter(|_| !patience.is_endless());
     let (later, pause) = put_off.ok_or_else(|| ReconcileError::Busy(request.resource.clone()))?;
@@ -158,6 +165,8 @@ struct Run<'a, G, W> {
     counted: BTreeSet<Surface>,
     /// What waits because of this run.
     waits: BTreeMap<Surface, Wait>,
+    /// Whether CloudTrail is to be asked about the event.
+    asks: bool,
 }
 
 impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
@@ -189,6 +198,7 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
             self.fetch_more(&mut facts, &history).await?;
             decision = decide(self.guard, self.request, &facts, &history, self.settings, now);
         }
+        self.asks |= decision.asks && !self.request.asked;
         let waits = mem::take(&mut decision.waits);
         let later = self.to_send(&history, &waits);
         if let Some(wait) = self.waits_here(&waits, &later, &decision.remediations, now) {
@@ -238,7 +248,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     }
 
     fn follows(&self, facts: &Facts<G::Context>) -> Vec<ReconcileRequest> {
-        self.guard.follows(self.request, facts, self.settings)
+        let follows = self.guard.follows(self.request, facts, self.settings);
+        follows.into_iter().map(|next| ReconcileRequest { origin: Some(self.request.origin()), ..next }).collect()
     }
 
     /// A resource that is gone has nothing to put right. What was begun on it is concluded, and what Warden keeps for
@@ -313,7 +324,8 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
         written.extend(records.iter().cloned());
         self.counted.extend(remediations.iter().map(|remediation| remediation.surface.clone()));
         let remediations = remediations.into_iter().zip(locks).collect();
-        let sent = send(self.guard, world, self.request, later);
+        let request = self.request_of_later();
+        let sent = send(self.guard, world, &request, later);
         let carried_out = self.carry_out_all(remediations, facts, history, written);
         let (announced, sent, outcome) = future::join3(world.announce(&records), sent, carried_out).await;
         let again = outcome?;
@@ -394,19 +406,23 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
                 if !is_ours(&state, &remediation.intent) {
                     continue;
                 }
-                let judgement = judged.get(&remediation.surface);
-                let compliant = judgement.is_some_and(|judgement| compliant(judgement, settings));
+                let surface = &remediation.surface;
                 let mut template = Draft::new(Step::Failed);
                 template.guard = Some(G::KIND);
                 template.mode = Some(Mode::Enforce);
                 let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-                template.owner = facts.and_then(|facts| facts.scope.opt_in(G::KIND, today).owner);
+                let opt_in = facts.map(|facts| facts.scope.opt_in(G::KIND, today));
+                let clear =
+                    judged.get(surface).zip(facts).zip(opt_in.as_ref()).and_then(|((judgement, facts), opt_in)| {
+                        let_pass(*guard, facts, surface, judgement, &state, opt_in, settings)
+                    });
+                template.owner = opt_in.and_then(|opt_in| opt_in.owner);
                 template.duration_ms = u64::try_from(now.duration_since(*began).as_millis()).ok();
                 template.note = remediation.resumed.then(|| "resumed after an earlier run was cut off".to_owned());
-                let (outcome, state) = conclude(&remediation.intent, ending, &state, compliant, &template, now);
+                let (outcome, state) = conclude(&remediation.intent, ending, &state, clear, &template, now);
                 entry.drafts.extend(outcome);
                 entry.known.extend(learnt(&remediation.intent, ending));
-                entry.surfaces.push((remediation.surface.clone(), state));
+                entry.surfaces.push((surface.clone(), state));
             }
             later.clear();
             for (remediation, error) in &put_off {
@@ -489,7 +505,12 @@ impl<G: Guard, W: World + Fetch<G>> Run<'_, G, W> {
     }
 
     async fn send(&self, later: BTreeMap<Surface, Wait>) -> Result<(), CallError> {
-        send(self.guard, self.world, self.request, later).await
+        send(self.guard, self.world, &self.request_of_later(), later).await
+    }
+
+    /// The request of what comes back later: CloudTrail need not be asked about its event again.
+    fn request_of_later(&self) -> ReconcileRequest {
+        ReconcileRequest { asked: self.request.asked || self.asks, ..self.request.clone() }
     }
 }
 

@@ -251,7 +251,7 @@ impl Rotate {
             } else {
                 Ending::Failed("the command that began this was cut off".into())
             };
-            let (outcome, concluded) = conclude(&earlier, &ending, &state, false, &template, now);
+            let (outcome, concluded) = conclude(&earlier, &ending, &state, None, &template, now);
             entry.drafts.extend(outcome);
             entry.known.extend(learnt(&earlier, &ending));
             state = concluded;

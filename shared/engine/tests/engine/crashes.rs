@@ -245,7 +245,7 @@ async fn a_run_under_way_is_left_alone_until_its_lease_ends() {
         stage.work_off(0).await;
     }
     stage.work_off(2).await;
-    stage.check(&[]);
+    stage.check(&[good("shop")]);
 }
 
 #[tokio::test]

@@ -100,11 +100,11 @@ async fn a_function_that_is_gone_is_nothing_to_do() {
 async fn two_functions_do_not_hold_each_other_up() {
     let stage = Stage::enforced().await;
     let shop = function("shop");
-    stage.world.tag(&shop, "warden", "enforce");
+    stage.guard("shop").await;
     stage.world.put(&shop, &policy_of(""), policy(&[bad("open", "high")]));
     stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "high")]));
     let events = ["pay", "shop"].map(|name| stage.event("AddPermission", name, Some("open")));
     future::join_all(events.iter().map(|event| stage.deliver(event))).await;
     assert!(stage.world.content(&shop, &policy_of("")).is_absent());
-    stage.check(&[]);
+    stage.check(&[good("shop")]);
 }

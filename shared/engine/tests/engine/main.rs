@@ -3,7 +3,9 @@
 mod crashes;
 mod delivery;
 mod fights;
+mod in_force;
 mod limits;
+mod lookup;
 mod operators;
 mod pre_existing;
 mod rotating;

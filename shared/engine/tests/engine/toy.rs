@@ -1,5 +1,6 @@
-//! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), and `"Stuck":
-//! true` when no change would be safe.
+//! A toy guard for the engine's own tests: a statement breaks a rule when it says so (`"Bad": "high"`), less badly while
+//! another one holds it down (`"Holds": "SID"`), and `"Stuck": true` when no change would be safe. An account that is
+//! trusted (`"Trusts": "444455556666"`) breaks none.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -22,7 +23,10 @@ use warden_engine::{
     reconcile,
     run::undo::{Undo, UndoRefusal},
 };
-use warden_testing::World;
+use warden_testing::{World, guarded::may_be_in_force};
+
+/// After so long CloudTrail shows an event.
+pub(crate) const LAG: SignedDuration = SignedDuration::from_mins(3);
 
 pub(crate) struct Toy;
 
@@ -58,16 +62,29 @@ pub(crate) fn bad(sid: &str, severity: &str) -> Value {
     json!({"Sid": sid, "Bad": severity})
 }
 
-fn findings(content: &Content) -> Judgement {
+/// A statement that holds another one down to medium.
+pub(crate) fn hold(sid: &str) -> Value {
+    json!({"Sid": format!("hold-{sid}"), "Holds": sid})
+}
+
+fn findings(content: &Content, settings: &Settings) -> Judgement {
     match content.document() {
         None => Judgement::default(),
         Some(Value::String(_)) => Judgement { unclear: Some("it is text".into()), ..Judgement::default() },
         Some(document) => {
             let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+            let is_held = |sid: &Value| statements.iter().any(|other| other["Holds"] == *sid && !sid.is_null());
+            let is_trusted = |statement: &Value| {
+                let account = statement["Trusts"].as_str().and_then(|account| account.parse().ok());
+                account.is_some_and(|account| settings.trusted_accounts.contains(&account))
+            };
             let finding = |(index, statement): (usize, &Value)| {
+                let severity: Severity = statement["Bad"].as_str()?.parse().unwrap();
+                let severity = if is_held(&statement["Sid"]) { severity.min(Severity::Medium) } else { severity };
+                (!is_trusted(statement)).then_some(())?;
                 Some(Finding {
                     id: FindingId::PublicInvoke,
-                    severity: statement["Bad"].as_str()?.parse().unwrap(),
+                    severity,
                     at: format!("Statement[{index}].Principal"),
                     message: "it says so itself".into(),
                 })
@@ -98,7 +115,7 @@ impl Guard for Toy {
         let (surfaces, introduced) = match event.cause.event_name.as_str() {
             "AddPermission" => of_surface(vec![Introduced { surface: Some(surface.clone()), sid }]),
             "RemovePermission" => of_surface(Vec::new()),
-            "CreateFunction" => of_surface(vec![Introduced { surface: None, sid: None }]),
+            "CreateFunction" => (None, vec![Introduced { surface: None, sid: None }]),
             "TagResource" | "UntagResource" => (None, Vec::new()),
             _ => return Vec::new(),
         };
@@ -106,8 +123,8 @@ impl Guard for Toy {
         vec![ReconcileRequest { surfaces, introduced, ..ReconcileRequest::at(resource, event.cause.clone()) }]
     }
 
-    fn judge(&self, facts: &Facts, surface: &Surface, _: &Settings) -> Judgement {
-        facts.surfaces.get(surface).map(|snapshot| findings(&snapshot.content)).unwrap_or_default()
+    fn judge(&self, facts: &Facts, surface: &Surface, settings: &Settings) -> Judgement {
+        facts.surfaces.get(surface).map(|snapshot| findings(&snapshot.content, settings)).unwrap_or_default()
     }
 
     fn remedy(
@@ -116,7 +133,7 @@ impl Guard for Toy {
         facts: &Facts,
         surface: &Surface,
         addressed: &[Finding],
-        _: Option<&Content>,
+        baseline: Option<&Content>,
         _: &Settings,
     ) -> Remedy {
         let (Resource::Function(function), Surface::ResourcePolicy(qualifier)) = (resource, surface) else {
@@ -127,8 +144,21 @@ impl Guard for Toy {
         let is_addressed =
             |index: usize| addressed.iter().any(|finding| finding.at == format!("Statement[{index}].Principal"));
         let statements = document["Statement"].as_array().unwrap();
+        let earlier =
+            baseline.and_then(Content::document).map(|before| before["Statement"].as_array().unwrap().clone());
+        let earlier = earlier.unwrap_or_default();
+        // What held it down comes back; else it goes; where nothing is left, what was in force comes back.
+        let lost = earlier.iter().find(|before| {
+            let held = statements.iter().position(|statement| statement["Sid"] == before["Holds"]);
+            held.is_some_and(is_addressed) && !statements.contains(before)
+        });
         let stays = |(index, statement): &(usize, &Value)| !is_addressed(*index) || statement["Stuck"] == true;
         let left: Vec<Value> = statements.iter().enumerate().filter(stays).map(|(_, kept)| kept.clone()).collect();
+        let left = match lost {
+            Some(lost) => statements.iter().chain([lost]).cloned().collect(),
+            None if left.is_empty() => earlier.clone(),
+            None => left,
+        };
         let stuck = addressed.iter().filter(|finding| {
             let index = statements
                 .iter()
@@ -137,7 +167,7 @@ impl Guard for Toy {
             index.is_some_and(|index| statements[index]["Stuck"] == true)
         });
         let unfixable = stuck.map(|finding| (finding.clone(), "ask its owner".to_owned())).collect();
-        if left.len() == statements.len() {
+        if left == *statements {
             return Remedy { unfixable, ..Remedy::default() };
         }
         let (function, qualifier) = (function.clone(), qualifier.clone());
@@ -204,8 +234,26 @@ impl Stage {
         report
     }
 
-    /// An event of now.
+    /// Opts another function in, before anything happens to it.
+    pub(crate) async fn guard(&self, name: &str) {
+        self.world.tag(&function(name), "warden", "enforce");
+        self.deliver(&self.event("TagResource", name, None)).await;
+    }
+
+    /// The event of a call of now, which CloudTrail shows [`LAG`] later.
     pub(crate) fn event(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
+        self.in_history(self.made_up(name, target, sid))
+    }
+
+    /// CloudTrail's event history has the event.
+    pub(crate) fn in_history(&self, event: Value) -> Value {
+        let record = serde_json::from_value(event["detail"].clone()).unwrap();
+        self.world.happened(record, self.world.now() + LAG);
+        event
+    }
+
+    /// An event of now that somebody made up.
+    pub(crate) fn made_up(&self, name: &str, target: &str, sid: Option<&str>) -> Value {
         self.events.set(self.events.get() + 1);
         json!({
             "source": "aws.lambda",
@@ -234,7 +282,7 @@ impl Stage {
     pub(crate) fn by(&self, actor: &str, mut event: Value) -> Value {
         let arn = format!("arn:aws:iam::111122223333:user/{actor}");
         event["detail"]["userIdentity"] = json!({"principalId": format!("AIDA-{actor}"), "arn": arn});
-        event
+        self.in_history(event)
     }
 
     /// Lets the guard handle an event, which must succeed, and what comes back by its delay queue within minutes.
@@ -305,7 +353,7 @@ impl Stage {
     }
 }
 
-/// No baseline ever held a finding of medium or above.
+/// No baseline ever held what would be acted on.
 impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -313,9 +361,12 @@ impl Drop for Stage {
         }
         for resource in self.world.resources() {
             for (surface, state) in self.world.states(&resource) {
-                let judged = findings(&state.baseline.unwrap_or_default());
-                let worst = judged.findings.iter().map(|finding| finding.severity).max();
-                assert!(worst < Some(Severity::Medium) && judged.unclear.is_none(), "{resource} {surface}");
+                let baseline = state.baseline.clone().unwrap_or_default();
+                let judged = findings(&baseline, &self.settings);
+                assert!(judged.unclear.is_none(), "{resource} {surface}");
+                let may_stay =
+                    judged.findings.iter().all(|finding| may_be_in_force(&state, &baseline, finding, &self.settings));
+                assert!(may_stay, "{resource} {surface}: {judged:?}");
             }
         }
     }

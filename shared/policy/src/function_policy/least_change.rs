@@ -3,7 +3,7 @@
 use super::{
     UNGUESSABLE, UrlAuth,
     event_source::{self, Sent},
-    violations,
+    judge, violations,
 };
 use crate::{
     AccountId, Context, Document, DocumentError, Kind, Statement,
@@ -18,9 +18,11 @@ use warden_finding::{Finding, FindingId};
 ///
 /// Of a list of principals only the offending ones go; `lambda:*` becomes `lambda:InvokeFunction`, or goes when other
 /// actions remain; an open service principal gets `aws:SourceAccount` or an `aws:SourceArn` of the own and the trusted
-/// accounts where the service is documented to send it. Otherwise the statement goes. Where the baseline had a
-/// compliant statement in its place, that one comes back; when nothing of the document is left, the whole baseline
-/// does.
+/// accounts where the service is documented to send it. Otherwise the statement goes.
+///
+/// The baseline is what was in force and may come back. Its Denies that were lost are put back first, where that closes
+/// something; where it had another statement in the place of one that goes, that one comes back; when nothing of the
+/// document is left, the whole baseline does.
 ///
 /// Findings that are not those of [`super::judge`] on this document are left out of account.
 ///
@@ -38,6 +40,7 @@ pub fn narrow(
     };
     PrincipalPolicy {
         kind: Kind::Resource,
+        judge: &|document| judge(document, context, UrlAuth::Unknown),
         context,
         unguessable: UNGUESSABLE,
         violations: &violations,

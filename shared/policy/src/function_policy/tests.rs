@@ -1055,12 +1055,13 @@ mod rewrite {
             json!([own, before]),
             &[(1, EditKind::Restored)],
         );
-        // A baseline statement that is no better does not.
+        // Whether it may come back is for the caller to say, who knows what stood there.
+        let stood = invoke("a", json!({"AWS": "*"}));
         check(
             json!([own, invoke("a", json!("*"))]),
-            Some(json!([own, invoke("a", json!({"AWS": "*"}))])),
-            json!([own]),
-            &[(1, EditKind::Removed)],
+            Some(json!([own, stood])),
+            json!([own, stood]),
+            &[(1, EditKind::Restored)],
         );
         // A service whose condition was taken away gets that very condition again.
         let mut bound = invoke("s", json!({"Service": "sns.amazonaws.com"}));
@@ -1088,9 +1089,36 @@ mod rewrite {
         assert!(result.baseline_restored);
         assert_eq!(result.document.unwrap()["Statement"], baseline);
         assert_eq!(result.edits[0].kind, EditKind::Removed);
-        // Not one that is open itself.
+        // What stood in it is no reason to keep it out.
         let open = json!([invoke("own", json!({"AWS": OWN})), invoke("other", json!("*"))]);
-        assert_eq!(narrowed(json!([invoke("public", json!("*"))]), Some(open)).document, None);
+        let result = narrowed(json!([invoke("public", json!("*"))]), Some(open.clone()));
+        assert_eq!(result.document.unwrap()["Statement"], open);
+    }
+
+    #[test]
+    fn a_deny_that_was_lost_comes_back_before_anything_goes() {
+        let (own, open) = (invoke("own", json!({"AWS": OWN})), invoke("open", json!("*")));
+        let deny = json!({"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": "*"});
+        let queue = invoke("queue", json!({"AWS": TRUSTED}));
+        check(
+            json!([own, open, queue]),
+            Some(json!([open, deny, own])),
+            json!([own, open, queue, deny]),
+            &[(1, EditKind::Restored)],
+        );
+        // One that was loosened is as it was, in its place.
+        let mut loosened = deny.clone();
+        loosened["Action"] = json!("lambda:GetFunction");
+        check(json!([loosened, open]), Some(json!([open, deny])), json!([deny, open]), &[(1, EditKind::Restored)]);
+        // It does not come back for nothing.
+        let mut narrow = deny;
+        narrow["Action"] = json!("lambda:GetFunction");
+        check(
+            json!([own, invoke("open", json!("*"))]),
+            Some(json!([own, narrow])),
+            json!([own]),
+            &[(1, EditKind::Removed)],
+        );
     }
 
     #[test]
@@ -1109,7 +1137,7 @@ mod rewrite {
         );
     }
 
-    /// What a Deny leaves goes with the Allow, and a baseline's Allow does not come back without its Deny.
+    /// What a Deny leaves goes with the Allow; a Deny that left nobody comes back.
     #[test]
     fn a_statement_goes_by_what_a_deny_leaves_of_it() {
         let all = invoke("all", json!("*"));
@@ -1123,7 +1151,7 @@ mod rewrite {
         check(strangers, None, json!([deny("999999999999"), topic]), &[(0, EditKind::Removed)]);
         let kept = json!([all, deny(OWN), topic]);
         let now = json!([all, topic]);
-        check(now, Some(kept), json!([topic]), &[(0, EditKind::Removed)]);
+        check(now, Some(kept), json!([all, topic, deny(OWN)]), &[(0, EditKind::Restored)]);
     }
 
     #[test]

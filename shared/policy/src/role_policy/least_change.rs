@@ -5,14 +5,14 @@ use super::{
     escalation::Route,
     grants::Grants,
     itself::{self, Way},
-    judge, judge_known_role, open_routes, remainder, rule, rule_of_service,
+    judge_known_role, open_routes, remainder, rule, rule_of_service,
     sensitivity::SENSITIVE,
 };
 use crate::{
     Context, Document, DocumentError, Kind, Selection, Values,
     breadth::{Reach, Scratch},
     pattern,
-    rewrite::{Narrowed, Outcome, Rewriting, Rewritten, rename},
+    rewrite::{DenialsBack, Narrowed, Outcome, Restored, Rewriting, Rewritten, rename},
     service_table::{self, ACTIONS, Action, ActionSet},
 };
 use serde_json::{Value, json};
@@ -33,9 +33,11 @@ pub struct RoleTexts<'t> {
 /// Takes the named findings out of one of a role's policies and changes nothing else.
 ///
 /// The actions at fault go; where the statement also names resources, they stay for those. A wildcard that grants
-/// others as well becomes the wildcards that grant the others. The rest of the statement stays word for word. Where the
-/// baseline had a compliant statement in its place, that one comes back when nothing is left; when nothing of the
-/// document is left, the whole baseline does.
+/// others as well becomes the wildcards that grant the others. The rest of the statement stays word for word.
+///
+/// The baseline is what was in force and may come back. Its Denies that were lost are put back first, where that closes
+/// something; where it had another statement in the place of one of which nothing is left, that one comes back; when
+/// nothing of the document is left, the whole baseline does.
 ///
 /// The findings are those of [`judge_role`] in that policy. The result is judged again with the rest of the role, and a
 /// statement that still breaks a rule that was named goes as a whole.
@@ -45,6 +47,49 @@ pub struct RoleTexts<'t> {
 /// [`DocumentError`] when a document does not parse: then nothing may be changed. A policy that is not in the list is
 /// left alone.
 pub fn narrow(
+    role: RoleTexts<'_>,
+    policy: usize,
+    findings: &[Finding],
+    baseline: Option<&str>,
+    context: &Context,
+) -> Result<Narrowed, DocumentError> {
+    let Some(text) = role.policies.get(policy) else {
+        return Ok(Narrowed::nothing());
+    };
+    let judge = |text: &str| judge_one(&with_policy(role.policies, policy, text), role, policy, context);
+    let is_same = |named: &Finding, found: &Finding| named.at == found.at && named.id == found.id;
+    match DenialsBack::of(text, findings, baseline, Kind::Identity, judge, is_same)? {
+        None => narrow_statements(role, policy, findings, baseline, context),
+        Some(back) => {
+            let policies = with_policy(role.policies, policy, &back.document);
+            let narrowed =
+                narrow_statements(RoleTexts { policies: &policies, ..role }, policy, &back.left, baseline, context)?;
+            back.and(narrowed)
+        }
+    }
+}
+
+/// The texts with another one in the place of a policy.
+fn with_policy<'t>(policies: &[&'t str], policy: usize, text: &'t str) -> Vec<&'t str> {
+    policies.iter().enumerate().map(|(nth, before)| if nth == policy { text } else { before }).collect()
+}
+
+/// What is open about one of a role's policies, judged with the others.
+fn judge_one(
+    policies: &[&str],
+    role: RoleTexts<'_>,
+    policy: usize,
+    context: &Context,
+) -> Result<Vec<Finding>, DocumentError> {
+    let documents = policies.iter().map(|text| Document::parse(text, Kind::Identity)).collect::<Result<Vec<_>, _>>()?;
+    let boundary = role.boundary.map(|text| Document::parse(text, Kind::Identity)).transpose()?;
+    let unknown = Itself::default();
+    let all: Vec<&Document<'_>> = documents.iter().collect();
+    let found = judge_known_role(&all, boundary.as_ref(), role.itself.unwrap_or(&unknown), context);
+    Ok(found.into_iter().filter(|found| found.policy == policy).map(|found| found.finding).collect())
+}
+
+fn narrow_statements(
     role: RoleTexts<'_>,
     policy: usize,
     findings: &[Finding],
@@ -61,7 +106,14 @@ pub fn narrow(
         return Ok(Narrowed::nothing());
     };
     let narrowed = narrowing.apply(text, baseline, false)?;
-    if narrowing.is_clean(&narrowed) { Ok(narrowed) } else { narrowing.apply(text, baseline, true) }
+    let restored = match baseline {
+        Some(baseline) => {
+            let found = judge_one(&with_policy(role.policies, policy, baseline), role, policy, context)?;
+            Restored::read(text, baseline, found)?
+        }
+        None => Restored::default(),
+    };
+    if narrowing.is_clean(&narrowed, &restored) { Ok(narrowed) } else { narrowing.apply(text, baseline, true) }
 }
 
 struct Narrowing<'r> {
@@ -77,14 +129,6 @@ impl Narrowing<'_> {
     fn apply(&self, text: &str, baseline: Option<&str>, whole_statements: bool) -> Result<Narrowed, DocumentError> {
         let all: Vec<&Document<'_>> = self.documents.iter().collect();
         let grants = Grants::within(&all, self.boundary, self.itself, self.context);
-        let compliant = |parsed: &Document<'_>| {
-            let open: Vec<Finding> = judge(parsed, self.context);
-            let is_open = |index: usize| {
-                let at = format!("Statement[{index}]");
-                open.iter().any(|finding| finding.at == at && finding.severity >= Severity::Medium)
-            };
-            (0..parsed.statements.len()).map(|index| !is_open(index)).collect()
-        };
         let rewrite = |index: usize, statement: &crate::Statement<'_>, text: &Value, parsed: &Document<'_>| {
             let at = format!("Statement[{index}]");
             let mut named = Named::new();
@@ -102,7 +146,7 @@ impl Narrowing<'_> {
             };
             Rewritten { outcome, unfixable: Vec::new() }
         };
-        Rewriting { kind: Kind::Identity, compliant: &compliant, rewrite: &rewrite }.apply(text, baseline)
+        Rewriting { kind: Kind::Identity, rewrite: &rewrite }.apply(text, baseline)
     }
 
     fn narrowed(
@@ -170,8 +214,9 @@ impl Narrowing<'_> {
     }
 
     /// Judges the whole role again: of each rule, nothing more may be left than what was not named. `wildcard-admin`
-    /// says nothing of what else a statement breaks, so there may be more now than before.
-    fn is_clean(&self, narrowed: &Narrowed) -> bool {
+    /// says nothing of what else a statement breaks, so there may be more now than before; and what came back from the
+    /// baseline may break what it broke there.
+    fn is_clean(&self, narrowed: &Narrowed, restored: &Restored) -> bool {
         let text = match &narrowed.document {
             Some(document) => document.to_string(),
             None => return true,
@@ -191,7 +236,11 @@ impl Narrowing<'_> {
             found.retain(|found| found.policy == self.policy);
             found
         };
-        let (before, after) = (open(&before), open(&swapped));
+        let (before, mut after) = (open(&before), open(&swapped));
+        let is_restored = |found: &RoleFinding| {
+            narrowed.document.as_ref().is_some_and(|document| restored.explains(document, &found.finding))
+        };
+        after.retain(|found| !is_restored(found));
         let is_no_more = |id: FindingId, severity: Severity| {
             let alike = |found: &&RoleFinding| found.finding.id == id && found.finding.severity >= severity;
             let unnamed = before.iter().filter(alike).filter(|found| !self.findings.contains(&found.finding)).count();

@@ -18,7 +18,7 @@ pub use least_change::{RoleTexts, narrow};
 pub use purpose::known_for;
 
 use crate::{
-    Context, Document, Selection, Statement, Values,
+    Context, Document, Kind, Selection, Statement, Values,
     breadth::{self, Scratch, is_all_stars},
     display::quoted,
     document::Effect,
@@ -29,7 +29,10 @@ use grants::{Granter, Grants, Span, WholeService};
 use itself::Way;
 use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 use strum::VariantArray;
 use warden_finding::{Finding, FindingId, Severity};
 
@@ -77,6 +80,45 @@ pub fn judge_known_role(
     // By statement, and within it in the order of the rules.
     findings.sort_by_key(|(statement, found)| (found.policy, *statement));
     findings.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The statements, by policy and index, that grant something sensitive broadly which the role had not `then`: a Deny held
+/// it back, or the boundary. None where a document does not parse.
+pub fn grown(now: RoleTexts<'_>, then: RoleTexts<'_>, context: &Context) -> BTreeSet<(usize, usize)> {
+    let (Some(now_parsed), Some(then_parsed)) = (Parsed::of(now), Parsed::of(then)) else { return BTreeSet::new() };
+    let unknown = Itself::default();
+    let itself = now.itself.unwrap_or(&unknown);
+    let policies: Vec<&Document<'_>> = now_parsed.policies.iter().collect();
+    let before: Vec<&Document<'_>> = then_parsed.policies.iter().collect();
+    let grants = Grants::within(&policies, now_parsed.boundary.as_ref(), itself, context);
+    let mut more = grants.all.clone();
+    more.subtract(&Grants::within(&before, then_parsed.boundary.as_ref(), itself, context).all);
+    more.intersect(&SENSITIVE.any);
+    let grew = |granter: &&Granter<'_>| {
+        grants.spans_of(granter).iter().any(|span| more.count_common(&more, span.actions()) > 0)
+    };
+    grants.statements.iter().filter(grew).map(|granter| (granter.policy, granter.index)).collect()
+}
+
+/// A role's documents.
+struct Parsed<'t> {
+    policies: Vec<Document<'t>>,
+    boundary: Option<Document<'t>>,
+}
+
+impl<'t> Parsed<'t> {
+    fn of(texts: RoleTexts<'t>) -> Option<Parsed<'t>> {
+        let parse = |text: &'t str| Document::parse(text, Kind::Identity).ok();
+        let policies = texts.policies.iter().map(|text| parse(text)).collect::<Option<_>>()?;
+        let boundary = texts.boundary.map(parse);
+        Some(Parsed {
+            policies,
+            boundary: match boundary {
+                None => None,
+                Some(boundary) => Some(boundary?),
+            },
+        })
+    }
 }
 
 struct Judge<'g, 'd> {
