@@ -15,7 +15,9 @@ use std::{
 };
 use warden_finding::{Finding, FindingId, Severity};
 use warden_policy::{
-    Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy, role_policy, trust_policy,
+    Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy,
+    role_policy::{self, Itself},
+    trust_policy,
 };
 use warden_secrets::Verdict;
 
@@ -49,6 +51,8 @@ pub(crate) struct Role {
     /// The trust policy that SAM makes, which nobody wrote and nobody can change.
     pub(crate) made_trust: Option<Policy>,
     pub(crate) boundary: Option<Policy>,
+    /// The ARNs by which a document may name it, its policies and its boundary.
+    pub(crate) itself: Itself,
     /// The functions that have it, by their place.
     pub(crate) functions: Vec<String>,
 }
@@ -110,12 +114,14 @@ impl Role {
     fn content(&self) -> impl Hash {
         let documents = self.policies.iter().map(Some).chain([self.trust.as_ref(), self.boundary.as_ref()]);
         let documents: Vec<_> = documents.map(|policy| policy.map(Policy::content)).collect();
-        (&self.at, documents, &self.functions)
+        let Itself { arn, names, policies, boundary, warden } = &self.itself;
+        (&self.at, documents, &self.functions, [names, policies, warden], [arn, boundary])
     }
 
     /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
+        self.itself.policies.insert(arn.to_owned());
         match aws_managed::policy(&at, arn) {
             Some(policy) => self.attach(policy),
             None => not_judged.push(absent(at, arn)),
@@ -269,7 +275,7 @@ impl Judge<'_> {
         let trust = role.trust.as_ref().and_then(|trust| self.read(trust, Kind::Trust));
         let lambda_alone_assumes = trust.as_ref().is_some_and(|(_, trust)| trust_policy::lets_in_lambda_alone(trust));
         let of_role = Context { lambda_alone_assumes, ..self.context.clone() };
-        for found in role_policy::judge_role(&together, boundary.as_ref(), &of_role) {
+        for found in role_policy::judge_known_role(&together, boundary.as_ref(), &role.itself, &of_role) {
             if let Some((policy, _)) = read.get(found.policy) {
                 self.add(policy, vec![found.finding], without_function);
             }

@@ -1383,3 +1383,54 @@ fn the_concurrency_of_a_function_of_sam_is_judged_with_what_globals_says() {
                        {ProvisionedConcurrentExecutions: 11}";
     check(capped, provisioned, &["medium provisioned-above-cap Pay.ProvisionedConcurrencyConfig"]);
 }
+
+#[test]
+fn a_role_that_may_write_its_own_policies_is_found_by_whatever_names_it() {
+    let statement = |actions: &str, resource: &str| {
+        format!("{{Version: 2012-10-17, Statement: [{{Effect: Allow, Action: {actions}, Resource: {resource}}}]}}")
+    };
+    let own = |actions: &str, resource: &str, properties: &str| {
+        said(&format!(
+            "Resources:\n  Limits: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Version: 2012-10-17, \
+             Statement: [{{Effect: Allow, Action: 'iam:*', Resource: '*'}}]}}}}}}\n  Team: {{Type: AWS::IAM::ManagedPolicy, \
+             Properties: {{ManagedPolicyName: team, Path: /x/, PolicyDocument: {}}}}}\n  Role: {{Type: AWS::IAM::Role, \
+             Properties: {{{properties}}}}}\n  Own: {{Type: AWS::IAM::Policy, Properties: {{Roles: [!Ref Role], \
+             PolicyDocument: {}}}}}\n",
+            statement("'s3:ListBucket'", "'arn:aws:s3:::b'"),
+            statement(actions, resource),
+        ))
+    };
+    let escalates = |actions: &str, resource: &str, properties: &str, expected: bool| {
+        let said = own(actions, resource, properties);
+        let found = said.iter().any(|line| line == "critical privilege-escalation Own.Statement[0]");
+        assert_eq!(found, expected, "{actions} {resource} {properties}: {said:?}");
+    };
+    let write = "['iam:AttachRolePolicy', 'iam:PutRolePolicy']";
+    escalates(write, "!GetAtt Role.Arn", "", true);
+    escalates(write, "!GetAtt Role.Arn", "RoleName: pay, Path: /team/", true);
+    escalates(write, "!Sub 'arn:aws:iam::${AWS::AccountId}:role/${Role}'", "RoleName: pay", true);
+    escalates(write, "!Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/team/${Role}'", "Path: /team/", true);
+    escalates(write, "'arn:aws:iam::111122223333:role/team/pay'", "RoleName: pay, Path: /team/", true);
+    escalates(write, "'arn:aws:iam::*:role/pa?'", "RoleName: pay", true);
+    escalates(write, "!Sub 'arn:aws:iam::*:role/${AWS::StackName}-*'", "", true);
+    escalates(write, "!Sub 'arn:aws:iam::*:role/${AWS::StackName}-*'", "RoleName: pay", false);
+    escalates(write, "'arn:aws:iam::111122223333:role/other'", "RoleName: pay", false);
+    escalates("'iam:GetRole'", "!GetAtt Role.Arn", "", false);
+    // A policy that it has, and its boundary.
+    escalates("'iam:CreatePolicyVersion'", "!Ref Team", "ManagedPolicyArns: [!Ref Team]", true);
+    let by_name = "'arn:aws:iam::111122223333:policy/x/team'";
+    escalates("'iam:CreatePolicyVersion'", by_name, "ManagedPolicyArns: [!Ref Team]", true);
+    escalates("'iam:CreatePolicyVersion'", by_name, "", false);
+    escalates("'iam:SetDefaultPolicyVersion'", "!Ref Limits", "PermissionsBoundary: !Ref Limits", true);
+    escalates("'iam:DeleteRolePermissionsBoundary'", "!GetAtt Role.Arn", "PermissionsBoundary: !Ref Limits", true);
+    escalates("'iam:DeleteRolePermissionsBoundary'", "!GetAtt Role.Arn", "", false);
+    let elsewhere = "'arn:aws:iam::111122223333:policy/elsewhere'";
+    escalates("'iam:CreatePolicyVersion'", elsewhere, &format!("ManagedPolicyArns: [{elsewhere}]"), true);
+    // The role that SAM makes.
+    check_sam(
+        ", Policies: [{Version: 2012-10-17, Statement: [{Effect: Allow, Action: 'iam:PutRolePolicy', Resource: !Sub \
+         'arn:aws:iam::${AWS::AccountId}:role/${AWS::StackName}-*'}]}]",
+        "",
+        &["critical privilege-escalation Pay.Policies[0].Statement[0]"],
+    );
+}

@@ -676,6 +676,44 @@ fn a_document_of_the_data_source_is_judged_by_what_is_known_of_it() {
 }
 
 #[test]
+fn a_role_that_may_write_its_own_policies_is_found_by_whatever_names_it() {
+    let escalates = |resources: &[Planned], expected: bool| {
+        let said = said(&plan(resources));
+        let found = said.iter().any(|line| line.starts_with("critical privilege-escalation"));
+        assert_eq!(found, expected, "{said:?}");
+    };
+    let write = |resource: &str| json!({"role": "pay", "policy": allow(&["iam:PutRolePolicy"], resource)});
+    let known = |values| Planned("aws_iam_role_policy.own", values, json!({}), json!({}));
+    let of_path = || role("aws_iam_role.pay", json!({"path": "/team/"}));
+    escalates(&[role("aws_iam_role.pay", json!({})), known(write("arn:aws:iam::111122223333:role/pay"))], true);
+    escalates(&[of_path(), known(write("arn:aws:iam::111122223333:role/team/p*"))], true);
+    escalates(&[of_path(), known(write("arn:aws:iam::111122223333:role/other"))], false);
+    let arn = "arn:aws:iam::111122223333:policy/elsewhere";
+    let rewrite = json!({"role": "pay", "policy": allow(&["iam:CreatePolicyVersion"], arn)});
+    let attached = json!({"managed_policy_arns": [arn]});
+    escalates(&[role("aws_iam_role.pay", attached.clone()), known(rewrite.clone())], true);
+    escalates(&[role("aws_iam_role.pay", json!({"permissions_boundary": arn})), known(rewrite.clone())], true);
+    escalates(&[role("aws_iam_role.pay", json!({})), known(rewrite)], false);
+    // What a data source says of an ARN that is known only after apply.
+    let policy = Planned(
+        "aws_iam_role_policy.own",
+        json!({"role": "pay"}),
+        json!({"policy": true}),
+        refers_to_json("policy", "data.aws_iam_policy_document.own"),
+    );
+    let own = data(
+        "data.aws_iam_policy_document.own",
+        json!({"statement": [{"actions": ["iam:AttachRolePolicy"], "resources": [null]}]}),
+        json!({"json": true, "statement": [{"resources": [true]}]}),
+        json!({"statement": [{"resources": {"references": ["aws_iam_role.pay.arn", "aws_iam_role.pay"]}}]}),
+    );
+    assert_eq!(
+        said(&plan_with_data(&[role("aws_iam_role.pay", json!({})), policy], &[own])),
+        ["critical privilege-escalation aws_iam_role_policy.own.Statement[0]"],
+    );
+}
+
+#[test]
 fn documents_of_data_sources_are_put_together() {
     let policy = Planned(
         "aws_iam_role_policy.own",

@@ -442,6 +442,7 @@ fn known() -> Itself {
     let own = |arn: &str| arn.to_owned();
     Itself {
         arn: Some(own("arn:aws:iam::111122223333:role/shop/orders")),
+        names: BTreeSet::new(),
         policies: [own("arn:aws:iam::111122223333:policy/shop-data"), own("arn:aws:iam::aws:policy/ReadOnlyAccess")]
             .into(),
         boundary: Some(own("arn:aws:iam::111122223333:policy/limits")),

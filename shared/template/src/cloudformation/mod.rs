@@ -105,7 +105,7 @@ fn kind(resource: &Value) -> Option<&str> {
 fn relevant(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "AWS::IAM::Role" => {
-            &["AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies", "RoleName"]
+            &["AssumeRolePolicyDocument", "ManagedPolicyArns", "Path", "PermissionsBoundary", "Policies", "RoleName"]
         }
         "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => &[],
         "AWS::Lambda::Alias" | "AWS::Lambda::Version" => &["FunctionName", "Name", "ProvisionedConcurrencyConfig"],
@@ -136,9 +136,10 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
             "RecursiveLoop",
             "ReservedConcurrentExecutions",
             "Role",
+            "RolePath",
             "Tags",
         ],
-        "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role"],
+        "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role", "RolePath"],
         _ => return None,
     })
 }
@@ -222,7 +223,7 @@ impl<'t> Scope<'t> {
                 roles.give(named, resource, &mut deployment);
             }
         }
-        roles.put_into(&mut deployment);
+        roles.put_into(self, &mut deployment);
         for resource in &resources {
             match resource.kind {
                 "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),

@@ -6,6 +6,7 @@ use crate::{
     deployment::{Deployment, Role, absent, text},
     node::Node,
     policy::Policy,
+    unknown,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -67,7 +68,10 @@ impl<'r, 't> Roles<'r, 't> {
     }
 
     /// Puts them into the deployment, in the order of the template, and the managed policies that no role has.
-    pub(super) fn put_into(mut self, deployment: &mut Deployment) {
+    pub(super) fn put_into(mut self, scope: &Scope<'t>, deployment: &mut Deployment) {
+        for (id, role) in &mut self.roles {
+            self.defined.name(scope, id, role);
+        }
         let attached: HashSet<&str> =
             self.roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
         let managed = self.defined.managed.values();
@@ -98,6 +102,32 @@ impl<'t> Defined<'_, 't> {
         let is_aws = aws_managed::name(arn).is_some();
         let id = self.named(arn, "AWS::IAM::ManagedPolicy", "ManagedPolicyName").filter(|_| !is_aws)?;
         self.managed.get(id)
+    }
+
+    /// Says what names a role, its policies and its boundary in a document.
+    fn name(&self, scope: &Scope<'_>, id: &str, role: &mut Role) {
+        let find = |id: &str| self.resources.iter().find(|resource| resource.id == id);
+        let Some(resource) = find(id) else { return };
+        let itself = &mut role.itself;
+        let text_of = |key: &str| resource.properties.text_of(key);
+        if resource.kind == "AWS::IAM::Role" {
+            itself.names = scope.iam_arns("role", id, text_of("RoleName"), text_of("Path"));
+        } else {
+            // The role that SAM makes, whose `Fn::GetAtt` is known only by its name
+            // (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html>).
+            let id = format!("{id}Role");
+            itself.names = scope.iam_arns("role", &id, None, text_of("RolePath"));
+            itself.names.insert(unknown::value(&format!("{id}.Arn")));
+        }
+        for policy in role.policies.iter().chain(&role.boundary) {
+            let managed = find(&policy.at).filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy");
+            if let Some(managed) = managed {
+                let text_of = |key: &str| managed.properties.text_of(key);
+                let arns = scope.iam_arns("policy", managed.id, text_of("ManagedPolicyName"), text_of("Path"));
+                itself.policies.extend(arns);
+            }
+        }
+        itself.boundary = text_of("PermissionsBoundary").map(str::to_owned);
     }
 
     /// The policies that stand in the role itself.

@@ -167,8 +167,13 @@ impl<'p> Resource<'p> {
 
     /// A text, or what stands for it until it is known.
     fn text_or_unknown(&self, key: &str) -> Option<String> {
-        let placeholder = || self.is_unknown(key).then(|| unknown::value(&format!("{}.{key}", self.address)));
+        let placeholder = || self.is_unknown(key).then(|| self.later(key));
         self.text(key).map(str::to_owned).or_else(placeholder)
+    }
+
+    /// What stands for an attribute that is known only after apply.
+    fn later(&self, key: &str) -> String {
+        unknown::value(&format!("{}.{key}", self.address))
     }
 
     /// How many values of a list are known only after apply.
