@@ -2,7 +2,16 @@
 
 use serde_json::{Value, json};
 use warden_policy::Context;
-use warden_template::judge;
+use warden_template::{Report, TemplateError};
+
+/// Judges it in November 2026, as to the tag `warden:exempt`.
+fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
+    let read = |word: &str| {
+        let (id, date) = word.split_once('@')?;
+        Some((id.parse().ok()?, if date > "2026-12" { Ok(date.to_owned()) } else { Err("past its date; void") }))
+    };
+    warden_template::judge(text, context, &|tag| tag.split_whitespace().filter_map(read).collect())
+}
 
 fn said(plan: &Value) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
@@ -1013,4 +1022,30 @@ fn a_functions_concurrency_is_judged_by_the_cap_in_its_tag() {
     let provisioned = Planned("aws_lambda_provisioned_concurrency_config.live", values, json!({}), about.clone());
     let above = "medium provisioned-above-cap aws_lambda_provisioned_concurrency_config.live";
     check(capped(10), json!({}), &[provisioned], &[above]);
+}
+
+#[test]
+fn what_the_tag_of_a_function_or_a_role_exempts_is_said_to_be() {
+    let said = |tags: Value| {
+        let policy = json!([{"name": "a", "policy": allow(&["*"], "*")}]);
+        let plan = plan(&[role("aws_iam_role.pay", json!({"inline_policy": policy, "tags_all": tags}))]);
+        let report = judge(&plan.to_string(), &Context::default()).expect("a plan");
+        report.findings.into_iter().map(|found| found.exempt_until).collect::<Vec<_>>()
+    };
+    assert_eq!(said(json!({"Warden:exempt": "wildcard-admin@2027-01-31"})), [Some("2027-01-31".to_owned())]);
+    assert_eq!(said(json!({"warden:exempt": "wildcard-pass-role@2027-01-31"})), [None]);
+    assert_eq!(said(json!(null)), [None]);
+    let url = |tags: Value| {
+        let function = json!({"function_name": "pay", "tags": tags});
+        let url = json!({"function_name": "pay", "authorization_type": "NONE"});
+        let plan = plan(&[
+            Planned("aws_lambda_function.pay", function, json!({}), json!({})),
+            Planned("aws_lambda_function_url.pay", url, json!({}), json!({})),
+        ]);
+        let report = judge(&plan.to_string(), &Context::default()).expect("a plan");
+        assert!(!report.findings.is_empty());
+        report.findings.iter().all(|found| found.exempt_until.as_deref() == Some("2027-01-31"))
+    };
+    assert!(url(json!({"warden:exempt": "public-url@2027-01-31"})));
+    assert!(!url(json!({"Warden:exempt": "public-url@2027-01-31"})));
 }

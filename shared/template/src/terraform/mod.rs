@@ -11,7 +11,12 @@ mod doors;
 mod environments;
 mod roles;
 
-use crate::{NotJudged, TemplateError, deployment::Deployment, unknown};
+use crate::{
+    NotJudged, TemplateError,
+    deployment::Deployment,
+    exempt::{self, EXEMPT_TAG},
+    unknown,
+};
 use addresses::Address;
 use configuration::Configuration;
 use serde_json::{Map, Value};
@@ -289,6 +294,16 @@ impl<'r, 'p> Plan<'r, 'p> {
         self.roles(deployment, context);
         self.doors(deployment, context);
         self.concurrency(deployment);
+        for resource in self.resources {
+            let is_it: fn(&str) -> bool = match resource.kind {
+                "aws_lambda_function" | "aws_iam_policy" => |key| key == EXEMPT_TAG,
+                "aws_iam_role" => exempt::is_of_role,
+                _ => continue,
+            };
+            let all = ["tags_all", "tags"].into_iter().filter_map(|key| resource.values.get(key)?.as_object());
+            let tag = all.flatten().find(|(key, _)| is_it(key)).and_then(|(_, value)| value.as_str());
+            deployment.exempt.extend(tag.map(|tag| (resource.address.to_owned(), tag.to_owned())));
+        }
     }
 }
 
