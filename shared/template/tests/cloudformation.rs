@@ -189,12 +189,8 @@ fn where_nobody_has_said_the_account_every_account_that_is_asked_for_is_judged()
 
 #[test]
 fn a_template_without_resources_is_one_only_where_something_may_bring_them() {
-    for template in [
-        // As the AWS CDK writes them, and never deploys them.
-        r#"{"Parameters": {"BootstrapVersion": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#,
-    ] {
-        check(template, &[]);
-    }
+    // As the AWS CDK writes them, and never deploys them.
+    check(r#"{"Parameters": {"BootstrapVersion": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#, &[]);
     check("Transform: Own\nOutputs: {}", &["? Transform what `Own` makes of the template is not read"]);
     for template in [
         r#"{"Parameters": {"Version": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#,
@@ -1459,6 +1455,14 @@ fn a_role_that_may_write_its_own_policies_is_found_by_whatever_names_it() {
         "",
         &["critical privilege-escalation Pay.Policies[0].Statement[0]"],
     );
+    for (role, own) in [("!Ref PayRole", "!GetAtt PayRole.Arn"), ("!Ref PayRole", "!Sub '${PayRole.Arn}'")] {
+        let said = said(&format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Pay: {{Type: AWS::Serverless::Function}}\n  Own: \
+             {{Type: AWS::IAM::Policy, Properties: {{Roles: [{role}], PolicyDocument: {}}}}}\n",
+            statement(write, own),
+        ));
+        assert_eq!(said, ["critical privilege-escalation Own.Statement[0]"], "{role} {own}");
+    }
 }
 
 /// What of a template is let pass, and until when; what is not is shown without a date.

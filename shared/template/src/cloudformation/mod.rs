@@ -247,6 +247,7 @@ impl<'t> Scope<'t> {
                 roles.give(named, resource, &mut deployment);
             }
         }
+        roles.attach(self, &mut deployment);
         roles.put_into(self, &mut deployment);
         // SAM tags the role that it makes for a function as it tags the function (`_construct_role` in
         // <https://github.com/aws/serverless-application-model/blob/develop/samtranslator/model/sam_resources.py>).

@@ -47,10 +47,14 @@ impl<'r, 't> Roles<'r, 't> {
             }
             roles.insert(resource.id, role);
         }
-        for resource in resources {
-            defined.attach(scope, resource, &mut roles, deployment);
-        }
         Self { defined, roles }
+    }
+
+    /// Attaches what other resources attach to them, once all are there.
+    pub(super) fn attach(&mut self, scope: &Scope<'t>, deployment: &mut Deployment) {
+        for resource in self.defined.resources {
+            self.defined.attach(scope, resource, &mut self.roles, deployment);
+        }
     }
 
     /// Adds a role that comes with a resource.
@@ -88,6 +92,12 @@ impl<'t> Defined<'_, 't> {
         self.named(named, "AWS::IAM::Role", "RoleName")
     }
 
+    /// The logical id of the function or state machine for which SAM makes the role of that name.
+    fn made(&self, named: &str) -> Option<&'t str> {
+        let of_sam = self.resources.iter().filter(|resource| resource.kind.starts_with("AWS::Serverless::"));
+        of_sam.map(|resource| resource.id).find(|id| is_last(named, &unknown::value(&made_role(id))))
+    }
+
     fn named(&self, named: &str, kind: &str, property: &str) -> Option<&'t str> {
         let is_it = |resource: &&Resource<'_>| {
             resource.kind == kind
@@ -113,9 +123,8 @@ impl<'t> Defined<'_, 't> {
         if resource.kind == "AWS::IAM::Role" {
             itself.names = scope.iam_arns("role", id, text_of("RoleName"), text_of("Path"));
         } else {
-            // The role that SAM makes, whose `Fn::GetAtt` is known only by its name
-            // (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html>).
-            let id = format!("{id}Role");
+            // The role that SAM makes, whose `Fn::GetAtt` is known only by its name.
+            let id = made_role(id);
             itself.names = scope.iam_arns("role", &id, None, text_of("RolePath"));
             itself.names.insert(unknown::value(&format!("{id}.Arn")));
         }
@@ -195,7 +204,9 @@ impl<'t> Defined<'_, 't> {
         let Some(policy) = policy else { return };
         let holders = resource.properties.get(key).map(Node::items).unwrap_or_default();
         for (_, named) in &holders {
-            match text(Some(named)).and_then(|named| self.role(named)).and_then(|id| roles.get_mut(id)) {
+            let named = text(Some(named));
+            match named.and_then(|named| self.role(named).or_else(|| self.made(named))).and_then(|id| roles.get_mut(id))
+            {
                 Some(role) => role.policies.push(policy.clone()),
                 // A role that is not in the template gets it.
                 None if resource.kind != "AWS::IAM::ManagedPolicy" => deployment.policies.push(policy.clone()),
@@ -203,6 +214,12 @@ impl<'t> Defined<'_, 't> {
             }
         }
     }
+}
+
+/// The logical id of the role that SAM makes for a function or a state machine
+/// (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html>).
+fn made_role(id: &str) -> String {
+    format!("{id}Role")
 }
 
 /// Whether a name or ARN ends in that name: `name`, `arn:aws:iam::111122223333:role/path/name`.
