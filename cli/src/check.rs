@@ -6,20 +6,23 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use owo_colors::OwoColorize;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use std::{
     borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write},
     path::{Path, PathBuf},
 };
+use warden_engine::model::tags::{Exemption, exemptions};
 use warden_finding::{Finding, Severity};
 use warden_policy::{
     AccountId, Context, Document, OrganizationId, Selection, Statement, TrustedSource, UrlAuth, decode_iam_document,
     function_policy, layer_policy, role_policy, trust_policy,
 };
-use warden_template::{Found, NotJudged, Report};
+use warden_template::{Found, NotJudged, Report, Word};
 
 mod answer;
 mod environment;
@@ -124,7 +127,8 @@ enum Kind {
     RolePolicy,
     /// The trust policy of a role
     TrustPolicy,
-    /// A whole role, `{"policies":[...],"trust":{...},"boundary":{...}}`; trust and boundary may be left out
+    /// A whole role, `{"name":"...","policies":[...],"trust":{...},"boundary":{...}}`; all but its policies may be left
+    /// out, and the answer repeats the name
     Role,
     /// The resource policy of a function, version or alias. Its URL, if there is one, is taken to be open
     FunctionPolicy,
@@ -172,6 +176,12 @@ whole answer of AWS, as above.";
 enum Verdict {
     /// The rules it breaks, and what of a template could not be judged.
     Judged(Report),
+    /// The same of a role that was given a name.
+    Named {
+        name: String,
+        #[serde(flatten)]
+        report: Report,
+    },
     /// The variables that hold a secret.
     Variables {
         #[serde(rename = "findings")]
@@ -189,15 +199,26 @@ impl Verdict {
     fn findings(&self) -> Vec<Cow<'_, Finding>> {
         match self {
             Verdict::Judged(report) => report.findings.iter().map(as_it_counts).collect(),
+            Verdict::Named { name, report } => {
+                let findings = report.findings.iter().map(as_it_counts);
+                let placed = |finding: Cow<'_, Finding>| Finding {
+                    at: format!("{name}: {}", finding.at),
+                    ..finding.into_owned()
+                };
+                findings.map(|finding| Cow::Owned(placed(finding))).collect()
+            }
             Verdict::Variables { variables } => variables.iter().map(|it| Cow::Owned(it.finding())).collect(),
             Verdict::Error { .. } => Vec::new(),
         }
     }
 
-    /// The worst severity that a pipeline goes by.
+    /// The worst severity that a pipeline goes by. What is exempt does not count.
     fn worst(&self) -> Option<Severity> {
         match self {
-            Verdict::Judged(report) => report.findings.iter().map(Found::counts_as).max(),
+            Verdict::Judged(report) | Verdict::Named { report, .. } => {
+                let counted = report.findings.iter().filter(|found| found.exempt_until.is_none());
+                counted.map(Found::counts_as).max()
+            }
             Verdict::Variables { variables } => variables.iter().map(|it| it.severity).max(),
             Verdict::Error { .. } => None,
         }
@@ -206,14 +227,14 @@ impl Verdict {
     /// Parts of a template that AWS would not accept.
     fn errors(&self) -> &[NotJudged] {
         match self {
-            Verdict::Judged(report) => &report.errors,
+            Verdict::Judged(report) | Verdict::Named { report, .. } => &report.errors,
             Verdict::Variables { .. } | Verdict::Error { .. } => &[],
         }
     }
 
     fn not_judged(&self) -> &[NotJudged] {
         match self {
-            Verdict::Judged(report) => &report.not_judged,
+            Verdict::Judged(report) | Verdict::Named { report, .. } => &report.not_judged,
             Verdict::Variables { .. } | Verdict::Error { .. } => &[],
         }
     }
@@ -221,10 +242,16 @@ impl Verdict {
 
 fn as_it_counts(found: &Found) -> Cow<'_, Finding> {
     let (finding, severity) = (&found.finding, found.counts_as());
-    if severity == finding.severity {
+    if severity == finding.severity && found.exempt_until.is_none() {
         return Cow::Borrowed(finding);
     }
-    let message = format!("{}, so it counts as {severity} instead of {}", finding.message, finding.severity);
+    let mut message = finding.message.clone();
+    if severity != finding.severity {
+        message.push_str(&format!(", so it counts as {severity} instead of {}", finding.severity));
+    }
+    if let Some(until) = &found.exempt_until {
+        message.push_str(&format!("; exempt until {until}"));
+    }
     Cow::Owned(Finding { severity, message, ..finding.clone() })
 }
 
@@ -269,14 +296,22 @@ impl Judge {
         self.answer(bytes).unwrap_or_else(|reason| Verdict::Error { reason })
     }
 
+    /// Whether the first line of a file is a part of a longer document. A template may be YAML, whose first line can
+    /// be one by itself; IAM's URL-encoded text is none of JSON either.
+    fn is_no_line(&self, line: &[u8], verdict: &Verdict) -> bool {
+        let is_refused = self.kind == Kind::Template || matches!(verdict, Verdict::Error { .. });
+        let is_empty = line.iter().all(u8::is_ascii_whitespace);
+        is_refused && !is_empty && serde_json::from_slice::<IgnoredAny>(line).is_err()
+    }
+
     fn answer(&self, bytes: &[u8]) -> Result<Verdict, String> {
+        // A plan of `terraform plan -out` is an archive of that kind, which may well be text by chance.
+        if self.kind == Kind::Template && bytes.starts_with(b"PK\x03\x04") {
+            let archive = "this is an archive, as `terraform plan -out` writes it: `terraform show -json FILE | warden \
+                           check template` judges the plan in it";
+            return Err(archive.to_owned());
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            // A plan of `terraform plan -out` is an archive of that kind.
-            if self.kind == Kind::Template && bytes.starts_with(b"PK\x03\x04") {
-                return "this is an archive, as `terraform plan -out` writes it: `terraform show -json FILE | warden \
-                        check template` judges the plan in it"
-                    .to_owned();
-            }
             format!("not UTF-8: the byte at column {} begins no character", error.valid_up_to() + 1)
         })?;
         if text.trim().is_empty() {
@@ -286,7 +321,7 @@ impl Judge {
         match self.kind {
             Kind::RolePolicy => policy(text, warden_policy::Kind::Identity, |it| role_policy::judge(it, context)),
             Kind::TrustPolicy => policy(text, warden_policy::Kind::Trust, |it| trust_policy::judge(it, context)),
-            Kind::Role => role::judge(&json_text(text)?, context).map(findings),
+            Kind::Role => role::judge(&json_text(text)?, context),
             Kind::FunctionPolicy => {
                 resource_policy(text, "function", |it| function_policy::judge(it, context, UrlAuth::Unknown))
             }
@@ -358,15 +393,32 @@ fn not_an_object(text: &str, noun: &str) -> Option<String> {
 /// Judges a template or a plan, which may stand in an answer of AWS.
 fn template(text: &str, context: &Context) -> Result<Report, String> {
     // YAML may begin with a quoted key.
-    let judge = |text| warden_template::judge(&plain_text(text).unwrap_or(Cow::Borrowed(text)), context);
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let judge = |text| {
+        let text = plain_text(text).unwrap_or(Cow::Borrowed(text));
+        warden_template::judge(&text, context, &|tag| exempt_words(tag, today))
+    };
     judge(text).or_else(|error| match answer::template(text) {
         Some(part) => judge(part?.json).map_err(|error| format!("TemplateBody: {error}")),
         None => Err(error.to_string()),
     })
 }
 
+/// A tag `warden:exempt` as the guards read it. A word that is about no finding says nothing of one.
+fn exempt_words(tag: &str, today: Date) -> Vec<Word> {
+    let read = |(word, read): (&str, Result<Exemption, _>)| match read {
+        Ok(exemption) => Some((exemption.finding, Ok(exemption.until.to_string()))),
+        Err(why) => Some((word.split('@').next()?.parse().ok()?, Err(why))),
+    };
+    exemptions(tag, today).filter_map(read).collect()
+}
+
 fn findings(findings: Vec<Finding>) -> Verdict {
-    Verdict::Judged(Report { findings: findings.into_iter().map(Found::from).collect(), ..Report::default() })
+    Verdict::Judged(report(findings))
+}
+
+fn report(findings: Vec<Finding>) -> Report {
+    Report { findings: findings.into_iter().map(Found::from).collect(), ..Report::default() }
 }
 
 /// The text of a document, or of a JSON string that holds it.
@@ -426,10 +478,18 @@ fn line_by_line(judge: &Judge, files: &[PathBuf]) -> anyhow::Result<Exit> {
         let mut first = true;
         while let Some(length) = next_line(&mut input, &mut bytes, longest).with_context(reading)? {
             line += 1;
+            let document = if first { without_byte_order_mark(&bytes) } else { &bytes };
             let verdict = match length {
-                Length::Whole => judge.verdict(if first { without_byte_order_mark(&bytes) } else { &bytes }),
+                Length::Whole => judge.verdict(document),
                 Length::TooLong => Verdict::Error { reason: too_long.to_owned() },
             };
+            // A program that writes to the standard input gets an answer to each line, whatever it is.
+            if first && !is_standard_input(file) && judge.is_no_line(document, &verdict) {
+                let name = printable(&name(file)).into_owned();
+                bail!(
+                    "--jsonl takes one JSON document a line, and the first line of {name} is none: leave out --jsonl"
+                );
+            }
             first = false;
             tally.add(&verdict);
             serde_json::to_writer(&mut out, &LineAnswer { line, verdict }).map_err(io::Error::from)?;
@@ -538,8 +598,11 @@ fn show(answers: &[FileAnswer], fail_on: Severity, out: &mut dyn Write) -> io::R
     }
     writeln!(out, "{} in {}.", counted(findings.len(), "finding"), counted(judged, "document"))?;
     if let Some((_, worst)) = findings.first() {
+        let counted = answers.iter().filter_map(|it| it.verdict.worst()).max();
         if worst.severity < fail_on {
             writeln!(out, "No finding is {fail_on} or above, so none fails a pipeline (`--fail-on`).")?;
+        } else if counted < Some(fail_on) {
+            writeln!(out, "Only what is exempt is {fail_on} or above, so no finding fails a pipeline (`--fail-on`).")?;
         }
         writeln!(out, "`warden explain {}` says what to do.", worst.id)?;
     }

@@ -216,3 +216,24 @@ fn a_role_is_shown_as_a_table_too() {
     assert!(table.contains("2 findings in 1 document."), "{table}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn a_role_that_has_a_name_is_answered_by_it() {
+    let named = json!({"name": "pay", "policies": [allow(&["*"], "*")]});
+    let refused = json!({"name": "shop", "policies": [{"Version": "2012-10-17"}]});
+    let found = answers("role", &[named.clone(), refused, json!({"policies": []})]);
+    assert_eq!(
+        (&found[0]["name"], &found[0]["findings"][0]["at"]),
+        (&json!("pay"), &json!("policies[0].Statement[0]"))
+    );
+    assert!(found[1]["error"].as_str().expect("an error").starts_with("shop: policies[0]: "), "{}", found[1]);
+    assert_eq!(found[2], json!({"line": 3, "findings": []}));
+    let table = run(&["check", "role", "--output", "table"], named.to_string());
+    let table = String::from_utf8(table.stdout).expect("UTF-8");
+    assert!(table.contains("pay: policies[0].Statement[0]"), "{table}");
+    check(
+        "role",
+        json!({"name": "a".repeat(2049), "policies": []}),
+        &["`name` is longer than 2048 characters, which no name or ARN of a role is"],
+    );
+}

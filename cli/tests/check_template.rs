@@ -151,3 +151,76 @@ fn a_part_that_aws_refuses_is_named_beside_the_findings() {
     let said = String::from_utf8(table.stderr).expect("UTF-8");
     assert!(said.contains("standard input: A: a resource has a `Type`"), "{said}");
 }
+
+#[test]
+fn what_is_exempt_is_shown_with_its_date_and_fails_no_pipeline() {
+    let day = |days: i64| {
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        today.checked_add(jiff::Span::new().days(days)).expect("a day").to_string()
+    };
+    let template = |tag: &str| {
+        format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Hook:\n    Type: AWS::Serverless::Function\n    \
+             Properties:\n      FunctionUrlConfig: {{AuthType: NONE}}\n      Tags: {{warden: enforce, 'warden:exempt': \
+             '{tag}'}}\n"
+        )
+    };
+    let until = day(30);
+    let exempt = template(&format!("public-url@{until}"));
+    let output = run(&["--output", "table"], &exempt);
+    assert_eq!(output.status.code(), Some(0));
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+    let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("critical") && table.contains(&until), "{table}");
+    assert!(table.contains("Only what is exempt is high or above, so no finding fails a pipeline"), "{table}");
+    let output = run(&["--jsonl"], &format!("{}\n", json!(exempt)));
+    assert_eq!(output.status.code(), Some(0));
+    let finding = lines(&output)[0]["findings"][0].clone();
+    assert_eq!((&finding["severity"], &finding["exempt_until"]), (&json!("critical"), &json!(until)));
+    // The guards' own rule about dates: none that is past, none that is more than 90 days ahead.
+    for void in [format!("public-url@{}", day(-1)), format!("public-url@{}", day(91)), "public-url".to_owned()] {
+        let output = run(&["--jsonl"], &format!("{}\n", json!(template(&void))));
+        assert_eq!(output.status.code(), Some(1), "{void}");
+        let finding = lines(&output)[0]["findings"][0].clone();
+        assert_eq!(finding.get("exempt_until"), None);
+        let message = finding["message"].as_str().expect("a message");
+        assert!(message.contains("the tag `warden:exempt` does not let it pass: ") && message.ends_with("void"));
+    }
+    // Another finding of the same function still counts.
+    let both = format!("{exempt}      Environment: {{Variables: {{DB_PASSWORD: 'x7!Kp2#vQ9zR4mT8wLb3'}}}}\n");
+    assert_eq!(run(&[], &both).status.code(), Some(1));
+}
+
+#[test]
+fn a_plan_that_is_an_archive_is_known_by_its_first_bytes() {
+    for archive in [&b"PK\x03\x04plan"[..], b"PK\x03\x04\x14\x00\xff\xfe"] {
+        let output = process::run(&["check", "template", "--output", "table"], archive);
+        let error = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(error.contains("`terraform show -json FILE | warden check template` judges the plan in it"), "{error}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_json_lines_is_refused_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pretty = serde_json::to_string_pretty(&permission("*")).expect("JSON");
+    for (name, text) in [
+        ("a.yaml", "AWSTemplateFormatVersion: 2010-09-09\nResources:\n  A: {Type: AWS::S3::Bucket}\n"),
+        ("b.yaml", "Transform: AWS::Serverless-2016-10-31\nResources: {}\n"),
+        ("c.json", pretty.as_str()),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        let output = run(&["--jsonl", path.to_str().expect("a path")], "");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{name}");
+        let error = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(error.contains("--jsonl takes one JSON document a line, and the first line of"), "{error}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    // What is JSON lines is judged, whatever is in its lines.
+    let path = folder.path().join("d.jsonl");
+    std::fs::write(&path, format!("{{\"Resources\": 1}}\nnonsense\n{}\n", permission("*"))).expect("a file");
+    let output = run(&["--jsonl", path.to_str().expect("a path")], "");
+    assert_eq!(lines(&output).len(), 3);
+}

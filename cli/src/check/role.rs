@@ -1,17 +1,19 @@
 //! A role as one document: its policies, who may assume it, and what bounds it.
 
-use super::{answer, json_text, not_an_object};
+use super::{Verdict, answer, findings, json_text, not_an_object, report};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use warden_finding::Finding;
 use warden_policy::{Context, Document, Kind, role_policy, trust_policy};
 
-/// `{"policies":[...],"trust":{...},"boundary":{...}}`. The documents are kept as they stand, because the strict reader
+/// `{"name":"...","policies":[...],"trust":{...},"boundary":{...}}`. The documents are kept as they stand, because the strict reader
 /// wants their text: it refuses what a JSON value has long forgotten, such as a key that is there twice.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Role<'a> {
+    /// What the answer repeats, so that whoever judges many roles sees which is meant.
+    name: Option<String>,
     /// All that are attached to it or stand in it.
     #[serde(borrow)]
     policies: Vec<&'a RawValue>,
@@ -26,14 +28,25 @@ struct Role<'a> {
 /// What is open about the role. A finding's place begins with the document it is in: `policies[1].Statement[0]`.
 ///
 /// An error names its document too; line and column are those within that document.
-pub(super) fn judge(text: &str, context: &Context) -> Result<Vec<Finding>, String> {
+pub(super) fn judge(text: &str, context: &Context) -> Result<Verdict, String> {
     let role: Role<'_> = serde_json::from_str(text).map_err(|error| {
         let why = answer::no_whole_role(text).or_else(|| not_an_object(text, "a role"));
         why.unwrap_or_else(|| shortened(&error))
     })?;
     // What is no document by itself may be an answer of AWS that holds one.
-    role.judge(context, |text, _| Ok(text)).or_else(|_| role.judge(context, taken_out))
+    if role.name.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
+        return Err(format!("`name` is longer than {LONGEST_NAME} characters, which no name or ARN of a role is"));
+    }
+    let found = role.judge(context, |text, _| Ok(text)).or_else(|_| role.judge(context, taken_out));
+    match (role.name, found) {
+        (Some(name), Ok(found)) => Ok(Verdict::Named { name, report: report(found) }),
+        (Some(name), Err(reason)) => Err(format!("{name}: {reason}")),
+        (None, found) => found.map(findings),
+    }
 }
+
+/// The longest ARN (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>).
+const LONGEST_NAME: usize = 2048;
 
 impl<'a> Role<'a> {
     fn judge(&self, context: &Context, read: Read) -> Result<Vec<Finding>, String> {

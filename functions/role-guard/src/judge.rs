@@ -207,6 +207,7 @@ impl Policies {
             arn: facts.context.arn.clone(),
             policies: facts.context.attached.iter().map(ToString::to_string).collect(),
             boundary: facts.context.boundary.as_ref().map(ToString::to_string),
+            names: BTreeSet::new(),
             warden: settings.own.clone(),
         };
         let mut policies = Policies { held: Vec::new(), boundary, itself, context, unclear: BTreeMap::new() };

@@ -392,11 +392,23 @@ fn fill(filled: &mut Vec<u8>, field: &[u8], other: &str) {
     }
 }
 
-/// Writes an ARN that would be narrow enough for an action, with capitals for what to fill in, to the end of a text.
-/// Nothing for an action that knows no resources.
+/// Writes the ARNs that would be narrow enough for an action, one of each type of resource, with capitals for what to
+/// fill in, to the end of a text. Nothing for an action that knows no resources, or of which the service authorization
+/// reference does not say that it requires all that it knows: `ssm:SendCommand` requires a document, and runs it nowhere
+/// without one of the others
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html>).
 pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -> Option<()> {
-    let templates = service_table::templates(service_table::type_set(action));
-    let template = templates.map(service_table::template).min_by_key(|arn| arn.len())?;
+    if !service_table::is_settled(action) {
+        return None;
+    }
+    for (nth, number) in service_table::templates(service_table::type_set(action)).enumerate() {
+        to.push_str(if nth == 0 { "" } else { " and " });
+        push_filled(service_table::template(number), context, to);
+    }
+    Some(())
+}
+
+fn push_filled(template: &[u8], context: &Context, to: &mut String) {
     for piece in template.split_inclusive(|byte| *byte <= NAME) {
         let (token, plain) = match piece.split_last() {
             Some((token, plain)) if *token <= NAME => (Some(*token), plain),
@@ -411,8 +423,15 @@ pub(crate) fn push_example(action: Action, context: &Context, to: &mut String) -
             None => {}
         }
     }
-    Some(())
+    // Secrets Manager adds six characters to a secret's name in its ARN
+    // (https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html).
+    if template == SECRET {
+        to.push_str("-??????");
+    }
 }
+
+/// The template of a secret.
+const SECRET: &[u8] = b"arn:\x01:secretsmanager:\x02:\x03:secret:\x04";
 
 #[cfg(test)]
 mod tests {

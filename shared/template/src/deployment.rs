@@ -2,8 +2,9 @@
 //! say about it.
 
 use crate::{
-    Found, NotJudged, Report, aws_managed,
+    Found, NotJudged, ReadTag, Report, Word, aws_managed,
     concurrency::Concurrency,
+    exempt::EXEMPT_TAG,
     node::Node,
     policy::{self, Policy},
     unknown,
@@ -15,7 +16,9 @@ use std::{
 };
 use warden_finding::{Finding, FindingId, Severity};
 use warden_policy::{
-    Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy, role_policy, trust_policy,
+    Context, Document, Kind, UrlAuth, function_policy, function_url, layer_policy,
+    role_policy::{self, Itself},
+    trust_policy,
 };
 use warden_secrets::Verdict;
 
@@ -35,6 +38,9 @@ pub(crate) struct Deployment {
     pub(crate) environments: Vec<Environment>,
     /// How much of each function may run at once, by what names the function here.
     pub(crate) concurrency: BTreeMap<String, Concurrency>,
+    /// What the tags `warden:exempt` say: of roles and managed policies by their place, of functions by what names them
+    /// here.
+    pub(crate) exempt: BTreeMap<String, String>,
     pub(crate) not_judged: Vec<NotJudged>,
     /// What AWS would not accept.
     pub(crate) errors: Vec<NotJudged>,
@@ -49,6 +55,8 @@ pub(crate) struct Role {
     /// The trust policy that SAM makes, which nobody wrote and nobody can change.
     pub(crate) made_trust: Option<Policy>,
     pub(crate) boundary: Option<Policy>,
+    /// The ARNs by which a document may name it, its policies and its boundary.
+    pub(crate) itself: Itself,
     /// The functions that have it, by their place.
     pub(crate) functions: Vec<String>,
 }
@@ -78,6 +86,8 @@ impl Url {
 
 /// A function's environment.
 pub(crate) struct Environment {
+    /// What names the function here.
+    pub(crate) function: String,
     pub(crate) at: String,
     pub(crate) variables: Vec<(String, Setting)>,
 }
@@ -110,12 +120,14 @@ impl Role {
     fn content(&self) -> impl Hash {
         let documents = self.policies.iter().map(Some).chain([self.trust.as_ref(), self.boundary.as_ref()]);
         let documents: Vec<_> = documents.map(|policy| policy.map(Policy::content)).collect();
-        (&self.at, documents, &self.functions)
+        let Itself { arn, names, policies, boundary, warden } = &self.itself;
+        (&self.at, documents, &self.functions, [names, policies, warden], [arn, boundary])
     }
 
     /// Attaches a managed policy by its ARN, when it is one of AWS. What stands in the template is attached by its
     /// place.
     pub(crate) fn attach_aws(&mut self, at: String, arn: &str, not_judged: &mut Vec<NotJudged>) {
+        self.itself.policies.insert(arn.to_owned());
         match aws_managed::policy(&at, arn) {
             Some(policy) => self.attach(policy),
             None => not_judged.push(absent(at, arn)),
@@ -196,15 +208,18 @@ impl Judged {
 }
 
 /// Judges all of it but what was judged before.
-pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Judged) -> Report {
+pub(crate) fn judge(deployment: &Deployment, context: &Context, read_tag: &ReadTag<'_>, judged: &mut Judged) -> Report {
     let report =
         Report { findings: Vec::new(), not_judged: deployment.not_judged.clone(), errors: deployment.errors.clone() };
-    let mut judge = Judge { report, begins: 0, context };
+    let mut judge = Judge { report, begins: 0, context, exempt: Vec::new() };
+    let exempt = |subject: &str| deployment.exempt.get(subject).map(|tag| read_tag(tag)).unwrap_or_default();
     for role in &deployment.roles {
-        if judged.add(role.content()) {
+        judge.exempt = exempt(&role.at);
+        if judged.add((role.content(), &judge.exempt)) {
             judge.role(role);
         }
     }
+    judge.exempt.clear();
     for (named, functions) in &deployment.roles_elsewhere {
         judge.shared(named, functions);
     }
@@ -213,21 +228,26 @@ pub(crate) fn judge(deployment: &Deployment, context: &Context, judged: &mut Jud
             && let Some((policy, document)) = judge.read(policy, Kind::Identity)
         {
             judge.begins = judge.report.findings.len();
+            judge.exempt = exempt(&policy.at);
             judge.add(policy, role_policy::judge(&document, context), false);
         }
     }
-    for door in deployment.doors.values() {
+    for ((function, _), door) in &deployment.doors {
+        judge.exempt = exempt(function);
         judge.door(door);
     }
+    judge.exempt.clear();
     for policy in &deployment.layers {
         if let Some((policy, document)) = judge.read(policy, Kind::Resource) {
             judge.add(policy, layer_policy::judge(&document, context), false);
         }
     }
     for environment in &deployment.environments {
+        judge.exempt = exempt(&environment.function);
         judge.environment(environment);
     }
-    for function in deployment.concurrency.values() {
+    for (named, function) in &deployment.concurrency {
+        judge.exempt = exempt(named);
         let (findings, not_judged) = function.judge();
         findings.into_iter().for_each(|finding| judge.push(finding, false));
         judge.report.not_judged.extend(not_judged);
@@ -240,6 +260,8 @@ struct Judge<'c> {
     /// Where the findings of the role or policy begin that is being judged.
     begins: usize,
     context: &'c Context,
+    /// What the tag says of what is being judged.
+    exempt: Vec<Word>,
 }
 
 impl Judge<'_> {
@@ -269,7 +291,7 @@ impl Judge<'_> {
         let trust = role.trust.as_ref().and_then(|trust| self.read(trust, Kind::Trust));
         let lambda_alone_assumes = trust.as_ref().is_some_and(|(_, trust)| trust_policy::lets_in_lambda_alone(trust));
         let of_role = Context { lambda_alone_assumes, ..self.context.clone() };
-        for found in role_policy::judge_role(&together, boundary.as_ref(), &of_role) {
+        for found in role_policy::judge_known_role(&together, boundary.as_ref(), &role.itself, &of_role) {
             if let Some((policy, _)) = read.get(found.policy) {
                 self.add(policy, vec![found.finding], without_function);
             }
@@ -401,6 +423,21 @@ impl Judge<'_> {
         }
     }
 
+    /// The finding with what the tag says of it. Nobody's tag lets a shared role or a layer pass.
+    fn exempted(&self, mut found: Found) -> Found {
+        let id = found.finding.id;
+        let mut words = self.exempt.iter().filter(|(of, _)| *of == id && id.exempted_by().is_some());
+        let valid = words.clone().find_map(|(_, until)| until.as_ref().ok());
+        match (valid, words.next()) {
+            (Some(until), _) => found.exempt_until = Some(until.clone()),
+            (None, Some((_, Err(why)))) => {
+                found.finding.message.push_str(&format!("; the tag `{EXEMPT_TAG}` does not let it pass: {why}"));
+            }
+            (None, Some((_, Ok(_))) | None) => {}
+        }
+        found
+    }
+
     /// Whether somebody who is named only at deployment is a stranger cannot be said.
     fn push(&mut self, finding: Finding, without_function: bool) {
         let about_strangers = matches!(
@@ -416,7 +453,8 @@ impl Judge<'_> {
             let why = "whom it lets in is known only at deployment".to_owned();
             self.report.not_judged.push(NotJudged { at: finding.at, why });
         } else {
-            self.report.findings.push(Found { finding, without_function });
+            let found = self.exempted(Found { without_function, ..finding.into() });
+            self.report.findings.push(found);
         }
     }
 }

@@ -15,6 +15,7 @@ mod cloudformation;
 mod concurrency;
 mod deployment;
 mod error;
+mod exempt;
 mod json;
 mod node;
 mod policy;
@@ -24,6 +25,7 @@ mod unknown;
 mod yaml;
 
 pub use error::TemplateError;
+pub use exempt::{ReadTag, Word};
 
 use deployment::Judged;
 use serde::Serialize;
@@ -54,6 +56,9 @@ pub struct Found {
     /// it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub without_function: bool,
+    /// The last day on which the tag `warden:exempt` of the function or role lets it pass, `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_until: Option<String>,
 }
 
 impl Found {
@@ -66,7 +71,7 @@ impl Found {
 
 impl From<Finding> for Found {
     fn from(finding: Finding) -> Self {
-        Self { finding, without_function: false }
+        Self { finding, without_function: false, exempt_until: None }
     }
 }
 
@@ -82,24 +87,26 @@ pub struct NotJudged {
 /// Judges a template or a plan.
 ///
 /// Without an account in the context, the account that the template is deployed to is a stand-in: any account that is
-/// written out is another one.
+/// written out is another one. `read_tag` reads the tags `warden:exempt` of functions and roles as the guards do.
 ///
 /// # Errors
 ///
 /// [`TemplateError`] for text that is neither; it says what is wrong, and where. What is wrong with a part of it is in
 /// the report.
-pub fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
-    let template = shown(read(text)?)?;
+pub fn judge(text: &str, context: &Context, read_tag: &ReadTag<'_>) -> Result<Report, TemplateError> {
+    let of_terraform = || is_terraform(text).then_some(CONFIGURATION);
+    let template = read(text).and_then(shown).map_err(|error| of_terraform().unwrap_or(error))?;
     let account = context.account.or_else(|| unknown::OWN_ACCOUNT.parse().ok());
     let judged_in = Context { account, ..context.clone() };
     let none = Map::new();
-    let mut report = match what(&template, &none)? {
+    let what = what(&template, &none);
+    let mut report = match what.map_err(|error| of_terraform().unwrap_or(error))? {
         What::Template(resources) => {
-            cloudformation::judge(&template, resources, &judged_in, context.account.is_none())?
+            cloudformation::judge(&template, resources, &judged_in, context.account.is_none(), read_tag)?
         }
         What::Plan(values) => {
             let deployment = terraform::deployment(&template, values, &judged_in)?;
-            deployment::judge(&deployment, &judged_in, &mut Judged::default())
+            deployment::judge(&deployment, &judged_in, read_tag, &mut Judged::default())
         }
     };
     for found in report.findings.iter_mut().filter(|found| found.without_function) {
@@ -136,6 +143,29 @@ const MESSAGES: TemplateError = TemplateError::Source {
     what: "messages of `terraform plan -json`, and not the plan itself",
     instead: "what `terraform show -json PLAN` says",
 };
+
+const CONFIGURATION: TemplateError = TemplateError::Source {
+    what: "Terraform's configuration",
+    instead: "what `terraform show -json PLAN` says of a plan",
+};
+
+/// Whether it is the text of Terraform's configuration, by a line that begins one of its blocks
+/// (<https://developer.hashicorp.com/terraform/language/syntax/configuration>).
+fn is_terraform(text: &str) -> bool {
+    let begins_block = |line: &str| {
+        let Some(head) = line.trim_end().strip_suffix('{') else { return false };
+        let mut words = head.split_whitespace();
+        let labels = match words.next() {
+            Some("terraform" | "locals") => 0,
+            Some("module" | "output" | "provider" | "variable") => 1,
+            Some("data" | "resource") => 2,
+            Some(_) | None => return false,
+        };
+        let is_label = |word: &str| word.len() > 2 && word.starts_with('"') && word.ends_with('"');
+        words.clone().count() == labels && words.all(is_label)
+    };
+    text.lines().any(begins_block)
+}
 
 /// What people take for a template or a plan, with keys that it is known by.
 const SOURCES: [(&[&str], TemplateError); 4] = [
@@ -176,12 +206,16 @@ enum What<'t> {
 /// What a document is. A template without resources has `none`.
 fn what<'t>(document: &'t Value, none: &'t Map<String, Value>) -> Result<What<'t>, TemplateError> {
     match document.get("Resources") {
+        Some(Value::Object(resources)) if resources.is_empty() && !may_be_empty(document) => return Err(no_resources()),
         Some(Value::Object(resources)) => return Ok(What::Template(resources)),
         Some(_) => {
             let message = "not a mapping of resources by their logical ids".to_owned();
             return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
         }
-        None if is_without_resources(document) => return Ok(What::Template(none)),
+        None if is_without_resources(document) && may_be_empty(document) => return Ok(What::Template(none)),
+        None if is_without_resources(document) || document.get("AWSTemplateFormatVersion").is_some() => {
+            return Err(no_resources());
+        }
         None => {}
     }
     match document.get("planned_values").or_else(|| document.get("values")) {
@@ -194,8 +228,23 @@ fn what<'t>(document: &'t Value, none: &'t Map<String, Value>) -> Result<What<'t
     }
 }
 
-/// Whether it is a template without resources: a macro or an include may bring all of them, and the AWS CDK writes
-/// stacks without any.
+/// CloudFormation asks for at least one
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
+fn no_resources() -> TemplateError {
+    let message = "there is none, and CloudFormation takes no template without".to_owned();
+    TemplateError::Malformed { at: "Resources".to_owned(), message }
+}
+
+/// Whether a template may have no resources: a macro or an include may bring all of them, and the AWS CDK writes stacks
+/// without any, which it does not deploy
+/// (<https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html> has the parameter).
+fn may_be_empty(document: &Value) -> bool {
+    let parameter = |name: &str| document.get("Parameters").and_then(|parameters| parameters.get(name));
+    ["Transform", "Fn::Transform"].iter().any(|name| document.get(*name).is_some())
+        || parameter("BootstrapVersion").is_some()
+}
+
+/// Whether it is a template without resources.
 fn is_without_resources(document: &Value) -> bool {
     let Some(sections) = document.as_object() else { return false };
     // A file of parameters has their values.

@@ -2,7 +2,16 @@
 
 use warden_finding::Severity;
 use warden_policy::Context;
-use warden_template::judge;
+use warden_template::{Report, TemplateError};
+
+/// Judges it in November 2026, as to the tag `warden:exempt`.
+fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
+    let read = |word: &str| {
+        let (id, date) = word.split_once('@')?;
+        Some((id.parse().ok()?, if date > "2026-12" { Ok(date.to_owned()) } else { Err("past its date; void") }))
+    };
+    warden_template::judge(text, context, &|tag| tag.split_whitespace().filter_map(read).collect())
+}
 
 /// Judges a template and shows what was found and where; what could not be judged begins with a question mark,
 /// what AWS would not accept with an exclamation mark.
@@ -179,13 +188,18 @@ fn where_nobody_has_said_the_account_every_account_that_is_asked_for_is_judged()
 }
 
 #[test]
-fn a_template_without_resources_is_one() {
+fn a_template_without_resources_is_one_only_where_something_may_bring_them() {
+    // As the AWS CDK writes them, and never deploys them.
+    check(r#"{"Parameters": {"BootstrapVersion": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#, &[]);
+    check("Transform: Own\nOutputs: {}", &["? Transform what `Own` makes of the template is not read"]);
     for template in [
         r#"{"Parameters": {"Version": {"Type": "String"}}, "Rules": {"Check": {"Assertions": []}}}"#,
         "AWSTemplateFormatVersion: 2010-09-09\nOutputs: {A: {Value: b}}",
+        "AWSTemplateFormatVersion: 2010-09-09\nOutputs: {A: {Value: b}}\nresources: {}",
         "Description: later\nMappings: {}",
+        "Resources: {}",
     ] {
-        check(template, &[]);
+        refused(template, "Resources: there is none, and CloudFormation takes no template without");
     }
     for other in
         [r#"{"Parameters": {"Version": "1"}}"#, r#"{"Parameters": {}, "Tags": {}}"#, "Metadata: {}", "{}", "[]", "a"]
@@ -233,6 +247,14 @@ fn what_a_template_or_a_plan_is_made_of_is_told_apart() {
             "service: pay\nprovider: {name: aws}\nfunctions: {}",
             "a file of the Serverless Framework: judge the template that `serverless package` writes into \
              `.serverless`",
+        ),
+        (
+            "# Pay\nresource \"aws_iam_role\" \"pay\" {\n  name = \"pay\"\n}\n",
+            "Terraform's configuration: judge what `terraform show -json PLAN` says of a plan",
+        ),
+        (
+            "terraform {\n  required_version = \">= 1.0\"\n}\n",
+            "Terraform's configuration: judge what `terraform show -json PLAN` says of a plan",
         ),
         (r#"{"version": "36.0.0", "artifacts": {}}"#, "the AWS CDK's list of stacks: judge `cdk.out/*.template.json`"),
     ] {
@@ -1382,4 +1404,129 @@ fn the_concurrency_of_a_function_of_sam_is_judged_with_what_globals_says() {
     let provisioned = "ReservedConcurrentExecutions: 10, AutoPublishAlias: live, ProvisionedConcurrencyConfig: \
                        {ProvisionedConcurrentExecutions: 11}";
     check(capped, provisioned, &["medium provisioned-above-cap Pay.ProvisionedConcurrencyConfig"]);
+}
+
+#[test]
+fn a_role_that_may_write_its_own_policies_is_found_by_whatever_names_it() {
+    let statement = |actions: &str, resource: &str| {
+        format!("{{Version: 2012-10-17, Statement: [{{Effect: Allow, Action: {actions}, Resource: {resource}}}]}}")
+    };
+    let own = |actions: &str, resource: &str, properties: &str| {
+        said(&format!(
+            "Resources:\n  Limits: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Version: 2012-10-17, \
+             Statement: [{{Effect: Allow, Action: 'iam:*', Resource: '*'}}]}}}}}}\n  Team: {{Type: AWS::IAM::ManagedPolicy, \
+             Properties: {{ManagedPolicyName: team, Path: /x/, PolicyDocument: {}}}}}\n  Role: {{Type: AWS::IAM::Role, \
+             Properties: {{{properties}}}}}\n  Own: {{Type: AWS::IAM::Policy, Properties: {{Roles: [!Ref Role], \
+             PolicyDocument: {}}}}}\n",
+            statement("'s3:ListBucket'", "'arn:aws:s3:::b'"),
+            statement(actions, resource),
+        ))
+    };
+    let escalates = |actions: &str, resource: &str, properties: &str, expected: bool| {
+        let said = own(actions, resource, properties);
+        let found = said.iter().any(|line| line == "critical privilege-escalation Own.Statement[0]");
+        assert_eq!(found, expected, "{actions} {resource} {properties}: {said:?}");
+    };
+    let write = "['iam:AttachRolePolicy', 'iam:PutRolePolicy']";
+    escalates(write, "!GetAtt Role.Arn", "", true);
+    escalates(write, "!GetAtt Role.Arn", "RoleName: pay, Path: /team/", true);
+    escalates(write, "!Sub 'arn:aws:iam::${AWS::AccountId}:role/${Role}'", "RoleName: pay", true);
+    escalates(write, "!Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/team/${Role}'", "Path: /team/", true);
+    escalates(write, "'arn:aws:iam::111122223333:role/team/pay'", "RoleName: pay, Path: /team/", true);
+    escalates(write, "'arn:aws:iam::*:role/pa?'", "RoleName: pay", true);
+    escalates(write, "!Sub 'arn:aws:iam::*:role/${AWS::StackName}-*'", "", true);
+    escalates(write, "!Sub 'arn:aws:iam::*:role/${AWS::StackName}-*'", "RoleName: pay", false);
+    escalates(write, "'arn:aws:iam::111122223333:role/other'", "RoleName: pay", false);
+    escalates("'iam:GetRole'", "!GetAtt Role.Arn", "", false);
+    // A policy that it has, and its boundary.
+    escalates("'iam:CreatePolicyVersion'", "!Ref Team", "ManagedPolicyArns: [!Ref Team]", true);
+    let by_name = "'arn:aws:iam::111122223333:policy/x/team'";
+    escalates("'iam:CreatePolicyVersion'", by_name, "ManagedPolicyArns: [!Ref Team]", true);
+    escalates("'iam:CreatePolicyVersion'", by_name, "", false);
+    escalates("'iam:SetDefaultPolicyVersion'", "!Ref Limits", "PermissionsBoundary: !Ref Limits", true);
+    escalates("'iam:DeleteRolePermissionsBoundary'", "!GetAtt Role.Arn", "PermissionsBoundary: !Ref Limits", true);
+    escalates("'iam:DeleteRolePermissionsBoundary'", "!GetAtt Role.Arn", "", false);
+    let elsewhere = "'arn:aws:iam::111122223333:policy/elsewhere'";
+    escalates("'iam:CreatePolicyVersion'", elsewhere, &format!("ManagedPolicyArns: [{elsewhere}]"), true);
+    // The role that SAM makes.
+    check_sam(
+        ", Policies: [{Version: 2012-10-17, Statement: [{Effect: Allow, Action: 'iam:PutRolePolicy', Resource: !Sub \
+         'arn:aws:iam::${AWS::AccountId}:role/${AWS::StackName}-*'}]}]",
+        "",
+        &["critical privilege-escalation Pay.Policies[0].Statement[0]"],
+    );
+    for (role, own) in [("!Ref PayRole", "!GetAtt PayRole.Arn"), ("!Ref PayRole", "!Sub '${PayRole.Arn}'")] {
+        let said = said(&format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Pay: {{Type: AWS::Serverless::Function}}\n  Own: \
+             {{Type: AWS::IAM::Policy, Properties: {{Roles: [{role}], PolicyDocument: {}}}}}\n",
+            statement(write, own),
+        ));
+        assert_eq!(said, ["critical privilege-escalation Own.Statement[0]"], "{role} {own}");
+    }
+}
+
+/// What of a template is let pass, and until when; what is not is shown without a date.
+#[track_caller]
+fn check_exempt(template: &str, expected: &[&str]) {
+    let report = judge(template, &Context::default()).expect("a template");
+    let shown = report.findings.iter().map(|found| {
+        let until = found.exempt_until.as_deref().map(|until| format!(" until {until}"));
+        format!("{} {}{}", found.finding.id, found.finding.at, until.unwrap_or_default())
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), expected, "{template}");
+}
+
+#[test]
+fn what_the_tag_of_a_function_or_a_role_exempts_is_said_to_be() {
+    let sam = |properties: &str| {
+        format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources: {{Hook: {{Type: AWS::Serverless::Function, Properties: \
+             {{FunctionUrlConfig: {{AuthType: NONE}}{properties}}}}}}}"
+        )
+    };
+    let url = "public-url Hook.FunctionUrlConfig";
+    check_exempt(&sam(""), &[&format!("{url}.AuthType"), url]);
+    let until = |tag: &str| sam(&format!(", Tags: {{'warden:exempt': '{tag}'}}"));
+    let exempt = [format!("{url}.AuthType until 2027-01-31"), format!("{url} until 2027-01-31")];
+    let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
+    check_exempt(&until("public-url@2027-01-31"), &exempt);
+    check_exempt(&until("cors-any-origin@2027-01-01 public-url@2027-01-31"), &exempt);
+    check_exempt(&until("public-invoke@2027-01-31"), &[&format!("{url}.AuthType"), url]);
+    check_exempt(&until("public-url@2026-01-31"), &[&format!("{url}.AuthType"), url]);
+    let report = judge(&until("public-url@2026-01-31"), &Context::default()).expect("a template");
+    let message = &report.findings[0].finding.message;
+    assert!(message.ends_with("; the tag `warden:exempt` does not let it pass: past its date; void"), "{message}");
+    // A function's keys are case-sensitive, a role's are not.
+    let role = |tags: &str, rest: &str| {
+        format!(
+            "Parameters: {{On: {{Type: String, Default: a}}}}\nConditions: {{Is: !Equals [!Ref On, a]}}\nResources: \
+             {{Role: {{Type: AWS::IAM::Role, Properties: {{Tags: [{tags}], Policies: [{{PolicyName: own, PolicyDocument: \
+             {{Statement: {{Effect: Allow, Action: '*', Resource: '*'}}}}}}]}}}}{rest}}}"
+        )
+    };
+    let tag = |key: &str, value: &str| format!("{{Key: '{key}', Value: '{value}'}}");
+    let admin = "wildcard-admin Role.Policies[0].Statement[0]";
+    let function = |tags: &str| {
+        format!(
+            ", Pay: {{Type: AWS::Lambda::Function, Properties: {{Role: !Ref Role, Tags: [{tags}], RecursiveLoop: Allow, \
+             Environment: {{Variables: {{KEY: AKIAIOSFODNN7AAAAAAA}}}}}}}}"
+        )
+    };
+    for key in ["warden:exempt", "Warden:Exempt"] {
+        check_exempt(&role(&tag(key, "wildcard-admin@2027-01-31"), ""), &[&format!("{admin} until 2027-01-31")]);
+    }
+    let all = tag("warden:exempt", "wildcard-admin@2027-01-31 recursion-allowed@2027-01-02");
+    let recursion = "recursion-allowed Pay.RecursiveLoop";
+    let found = |template: String| {
+        let report = judge(&template, &Context::default()).expect("a template");
+        let of = |id: &str| report.findings.iter().find(|it| it.finding.id.as_str() == id).map(|it| &it.exempt_until);
+        [of("wildcard-admin").cloned().flatten(), of("recursion-allowed").cloned().flatten()]
+    };
+    let dates = |one: Option<&str>, two: Option<&str>| [one.map(str::to_owned), two.map(str::to_owned)];
+    assert_eq!(found(role("", &function(&all))), dates(None, Some("2027-01-02")), "{recursion}");
+    assert_eq!(found(role(&all, &function(""))), dates(Some("2027-01-31"), None));
+    let spelt = tag("Warden:Exempt", "recursion-allowed@2027-01-02");
+    assert_eq!(found(role("", &function(&spelt))), dates(None, None));
+    // In one shape of the template it is exempt, in another not.
+    check_exempt(&role(&format!("!If [Is, {all}, !Ref AWS::NoValue]"), ""), &[admin]);
 }

@@ -2,7 +2,16 @@
 
 use serde_json::{Value, json};
 use warden_policy::Context;
-use warden_template::judge;
+use warden_template::{Report, TemplateError};
+
+/// Judges it in November 2026, as to the tag `warden:exempt`.
+fn judge(text: &str, context: &Context) -> Result<Report, TemplateError> {
+    let read = |word: &str| {
+        let (id, date) = word.split_once('@')?;
+        Some((id.parse().ok()?, if date > "2026-12" { Ok(date.to_owned()) } else { Err("past its date; void") }))
+    };
+    warden_template::judge(text, context, &|tag| tag.split_whitespace().filter_map(read).collect())
+}
 
 fn said(plan: &Value) -> Vec<String> {
     let account = "111122223333".parse().expect("an account");
@@ -676,6 +685,44 @@ fn a_document_of_the_data_source_is_judged_by_what_is_known_of_it() {
 }
 
 #[test]
+fn a_role_that_may_write_its_own_policies_is_found_by_whatever_names_it() {
+    let escalates = |resources: &[Planned], expected: bool| {
+        let said = said(&plan(resources));
+        let found = said.iter().any(|line| line.starts_with("critical privilege-escalation"));
+        assert_eq!(found, expected, "{said:?}");
+    };
+    let write = |resource: &str| json!({"role": "pay", "policy": allow(&["iam:PutRolePolicy"], resource)});
+    let known = |values| Planned("aws_iam_role_policy.own", values, json!({}), json!({}));
+    let of_path = || role("aws_iam_role.pay", json!({"path": "/team/"}));
+    escalates(&[role("aws_iam_role.pay", json!({})), known(write("arn:aws:iam::111122223333:role/pay"))], true);
+    escalates(&[of_path(), known(write("arn:aws:iam::111122223333:role/team/p*"))], true);
+    escalates(&[of_path(), known(write("arn:aws:iam::111122223333:role/other"))], false);
+    let arn = "arn:aws:iam::111122223333:policy/elsewhere";
+    let rewrite = json!({"role": "pay", "policy": allow(&["iam:CreatePolicyVersion"], arn)});
+    let attached = json!({"managed_policy_arns": [arn]});
+    escalates(&[role("aws_iam_role.pay", attached.clone()), known(rewrite.clone())], true);
+    escalates(&[role("aws_iam_role.pay", json!({"permissions_boundary": arn})), known(rewrite.clone())], true);
+    escalates(&[role("aws_iam_role.pay", json!({})), known(rewrite)], false);
+    // What a data source says of an ARN that is known only after apply.
+    let policy = Planned(
+        "aws_iam_role_policy.own",
+        json!({"role": "pay"}),
+        json!({"policy": true}),
+        refers_to_json("policy", "data.aws_iam_policy_document.own"),
+    );
+    let own = data(
+        "data.aws_iam_policy_document.own",
+        json!({"statement": [{"actions": ["iam:AttachRolePolicy"], "resources": [null]}]}),
+        json!({"json": true, "statement": [{"resources": [true]}]}),
+        json!({"statement": [{"resources": {"references": ["aws_iam_role.pay.arn", "aws_iam_role.pay"]}}]}),
+    );
+    assert_eq!(
+        said(&plan_with_data(&[role("aws_iam_role.pay", json!({})), policy], &[own])),
+        ["critical privilege-escalation aws_iam_role_policy.own.Statement[0]"],
+    );
+}
+
+#[test]
 fn documents_of_data_sources_are_put_together() {
     let policy = Planned(
         "aws_iam_role_policy.own",
@@ -975,4 +1022,30 @@ fn a_functions_concurrency_is_judged_by_the_cap_in_its_tag() {
     let provisioned = Planned("aws_lambda_provisioned_concurrency_config.live", values, json!({}), about.clone());
     let above = "medium provisioned-above-cap aws_lambda_provisioned_concurrency_config.live";
     check(capped(10), json!({}), &[provisioned], &[above]);
+}
+
+#[test]
+fn what_the_tag_of_a_function_or_a_role_exempts_is_said_to_be() {
+    let said = |tags: Value| {
+        let policy = json!([{"name": "a", "policy": allow(&["*"], "*")}]);
+        let plan = plan(&[role("aws_iam_role.pay", json!({"inline_policy": policy, "tags_all": tags}))]);
+        let report = judge(&plan.to_string(), &Context::default()).expect("a plan");
+        report.findings.into_iter().map(|found| found.exempt_until).collect::<Vec<_>>()
+    };
+    assert_eq!(said(json!({"Warden:exempt": "wildcard-admin@2027-01-31"})), [Some("2027-01-31".to_owned())]);
+    assert_eq!(said(json!({"warden:exempt": "wildcard-pass-role@2027-01-31"})), [None]);
+    assert_eq!(said(json!(null)), [None]);
+    let url = |tags: Value| {
+        let function = json!({"function_name": "pay", "tags": tags});
+        let url = json!({"function_name": "pay", "authorization_type": "NONE"});
+        let plan = plan(&[
+            Planned("aws_lambda_function.pay", function, json!({}), json!({})),
+            Planned("aws_lambda_function_url.pay", url, json!({}), json!({})),
+        ]);
+        let report = judge(&plan.to_string(), &Context::default()).expect("a plan");
+        assert!(!report.findings.is_empty());
+        report.findings.iter().all(|found| found.exempt_until.as_deref() == Some("2027-01-31"))
+    };
+    assert!(url(json!({"warden:exempt": "public-url@2027-01-31"})));
+    assert!(!url(json!({"Warden:exempt": "public-url@2027-01-31"})));
 }

@@ -262,8 +262,8 @@ impl OptIn {
     }
 
     fn read_exemptions(&mut self, value: &str, today: Date) {
-        for word in value.split_whitespace() {
-            match exemption(word, today) {
+        for (word, read) in exemptions(value, today) {
+            match read {
                 Ok(exemption) => self.exemptions.push(exemption),
                 Err(why) => self.problem("warden:exempt", word, why),
             }
@@ -309,6 +309,11 @@ pub fn with_folded_keys(tags: BTreeMap<String, String>) -> BTreeMap<String, Stri
         folded.insert(if is_first { lower } else { key }, value);
     }
     folded
+}
+
+/// What a tag `warden:exempt` says, word by word: the exemption, or why it is void `today` (UTC).
+pub fn exemptions(value: &str, today: Date) -> impl Iterator<Item = (&str, Result<Exemption, &'static str>)> {
+    value.split_whitespace().map(move |word| (word, exemption(word, today)))
 }
 
 fn exemption(word: &str, today: Date) -> Result<Exemption, &'static str> {

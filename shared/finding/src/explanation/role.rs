@@ -94,7 +94,8 @@ pub(super) const WILDCARD_SENSITIVE_SERVICE: Explanation = Explanation {
 pub(super) const WILDCARD_PERMISSIONS: Explanation = Explanation {
     meaning: "A statement grants, on every resource, actions that give stored data away, let one act as \
               somebody else, or write permissions. High; medium where a condition limits it, and for actions that \
-              only administer who may use a queue, a topic, a bus, an API or a log. Info for an action that \
+              only administer who may use a queue, a topic, a bus, an API or a log, that sign or set a password for \
+              somebody else, or that stop a trail or a detector or close an account. Info for an action that \
               is not in AWS's reference: it grants nothing, unless AWS has added it since.",
     attack: "Who holds the function opens what it could not reach, or keeps a way in for later: a bucket \
              policy, a key's grants, a snapshot or an image shared with their own account. The data then \
@@ -144,7 +145,7 @@ pub(super) const WILDCARD_WRITE: Explanation = Explanation {
     attack: "The function can change what belongs to other applications. By itself that is seldom more than a \
              nuisance, which is why it is low.",
     remedy: "Low: it is reported, and no guard will ever act on it.",
-    instead: "Name the resource. The message shows an ARN that would be narrow enough.",
+    instead: "Name the resource. Where one ARN does for all of the actions, the message shows it.",
 };
 
 pub(super) const SHARED_ROLE: Explanation = Explanation {

@@ -36,6 +36,8 @@ pub(super) struct ConditionScope<'d> {
     pub(super) limited: bool,
     /// The organisation of what is acted on is fixed.
     pub(super) within_organization: bool,
+    /// The namespace that metrics are put into is fixed.
+    pub(super) within_namespace: bool,
     /// The only services a role may be passed to.
     pub(super) passed_to: Option<Vec<&'d str>>,
 }
@@ -78,6 +80,7 @@ impl<'d> ConditionScope<'d> {
             by,
             limited: conditions::limits(conditions, version).iter().any(is_source),
             within_organization: fixed("aws:ResourceOrgID").is_some(),
+            within_namespace: fixed("cloudwatch:namespace").is_some(),
             passed_to: fixed("iam:PassedToService").map(|condition| condition.values.iter().collect()),
         }
     }

@@ -145,7 +145,8 @@ const PATHS: &[Path] = &[
     path("iam-019", &["iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"]),
     path("iam-020", &["iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy"]),
     path("iam-021", &["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"]),
-    path("sts-001", &["sts:AssumeRole"]),
+    // Assuming a role that trusts the whole account (https://pathfinding.cloud/paths/sts-001) has a rule of its own,
+    // `wildcard-assume-role`: told of here too, its exemption would keep nothing.
     documented("STS/latest/APIReference/API_AssumeRoot.html", &["sts:AssumeRoot"]),
     // Give a role to something that runs one's own code.
     passing("apprunner-001", APPRUNNER, &["iam:PassRole", "apprunner:CreateService"]),

@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 pub struct Itself {
     /// Its ARN, path and all.
     pub arn: Option<String>,
+    /// Further ARNs by which a document may name it, where its own is not known before it exists.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub names: BTreeSet<String>,
     /// The ARNs of the managed policies that are attached to it.
     pub policies: BTreeSet<String>,
     /// The ARN of its permissions boundary.
@@ -69,7 +72,7 @@ impl Itself {
             names.iter().copied().flatten().filter_map(|name| service_table::action(name)).collect()
         };
         let mut targets = Vec::new();
-        if let Some(arn) = &self.arn {
+        for arn in self.arn.iter().chain(&self.names) {
             let bounded: &[&str] = if self.boundary.is_some() { ON_BOUNDED_ROLE } else { &[] };
             targets.push(Target { arn, actions: named(&[ON_ROLE, bounded]), what: "it may write its own policies" });
         }

@@ -24,7 +24,7 @@ use crate::{
     document::Effect,
     service_table::{self, ACTIONS, Action, ActionSet},
 };
-use escalation::{ROUTES, Route};
+use escalation::{Page, ROUTES, Route};
 use grants::{Granter, Grants, Span, WholeService};
 use itself::Way;
 use sensitivity::{SENSITIVE, Sensitive, Sensitivity};
@@ -280,7 +280,11 @@ impl Judge<'_, '_> {
                 let is_freed = granter.freed.as_ref().is_some_and(|freed| freed.contains(action));
                 let hits = if is_freed { &mut freed_hits } else { &mut hits };
                 let hit = Sensitivity::VARIANTS.iter().zip(hits).find(|(kind, _)| **kind == sensitivity);
-                if let (Some((_, hit)), false) = (hit, whole && sensitivity.comes_with_the_service()) {
+                // Its namespace is what names what it writes to
+                // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html).
+                let is_named = granter.narrowness.within_namespace && Some(action) == sensitive.put_metric_data;
+                let is_told = is_named || whole && sensitivity.comes_with_the_service();
+                if let (Some((_, hit)), false) = (hit, is_told) {
                     hit.add(action);
                 }
             });
@@ -305,7 +309,7 @@ impl Judge<'_, '_> {
                 message.push_str(" on every resource");
                 let without = message.len();
                 message.push_str("; ");
-                match breadth::push_example(*example, self.context, &mut message) {
+                match hit.on_one_kind.then(|| breadth::push_example(*example, self.context, &mut message)).flatten() {
                     Some(()) => message.push_str(" would be narrow enough"),
                     None => message.truncate(without),
                 }
@@ -418,9 +422,14 @@ impl Judge<'_, '_> {
         }
         for (at, routes) in by_statement {
             let is_covered = covered.get(at).copied().unwrap_or_default();
-            if let (Some(granter), Some(first), false) = (grants.statements.get(at), routes.first(), is_covered) {
-                let more =
-                    if routes.len() > 1 { format!(" and {} more ways", routes.len() - 1) } else { String::new() };
+            // The best known: one that attackers' guides describe, before one that only the service's pages imply.
+            let first = routes.iter().min_by_key(|route| matches!(route.path.page, Page::Aws(_)));
+            if let (Some(granter), Some(first), false) = (grants.statements.get(at), first, is_covered) {
+                let more = match routes.len() - 1 {
+                    0 => String::new(),
+                    1 => " and 1 more way".to_owned(),
+                    more => format!(" and {more} more ways"),
+                };
                 let message =
                     format!("leads to more permissions: {}{more}, see {}", first.shown(), first.path.page.url());
                 self.report_at(granter, FindingId::PrivilegeEscalation, Severity::Critical, message);
@@ -447,10 +456,8 @@ fn open_routes<'g>(grants: &'g Grants<'_>) -> impl Iterator<Item = &'static Rout
 /// Whether a statement's conditions leave the first step of a path open.
 fn can_take(granter: &Granter<'_>, route: &Route) -> bool {
     let narrowness = &granter.narrowness;
-    // Whose organisation the next role is in decides whether assuming it leads anywhere.
-    let nowhere = narrowness.within_organization && route.needs.len() == 1;
     let scoped = route.pivot().is_none_or(|action| granter.is_scoped_for(action));
-    !scoped && !nowhere && route.path.passes_to.is_none_or(|service| narrowness.may_pass_to(service))
+    !scoped && route.path.passes_to.is_none_or(|service| narrowness.may_pass_to(service))
 }
 
 /// `iam:*`, `s3:*` and 4 more, each in backticks.
@@ -510,11 +517,19 @@ fn lowered(granter: &Granter<'_>, by_its_own_key: bool, freed: bool) -> Severity
 }
 
 /// The actions of one kind in one statement.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Hit {
     count: usize,
     /// The first few.
     examples: [Option<Action>; 3],
+    /// All of them act on the same types of resource, and require all of those.
+    on_one_kind: bool,
+}
+
+impl Default for Hit {
+    fn default() -> Self {
+        Self { count: 0, examples: [None; 3], on_one_kind: true }
+    }
 }
 
 impl Hit {
@@ -523,6 +538,8 @@ impl Hit {
             return;
         }
         self.count += 1;
+        self.on_one_kind &= service_table::is_settled(action)
+            && self.examples[0].is_none_or(|first| service_table::type_set(first) == service_table::type_set(action));
         if let Some(free) = self.examples.iter_mut().find(|example| example.is_none()) {
             *free = Some(action);
         }

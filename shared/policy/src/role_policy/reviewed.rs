@@ -600,6 +600,48 @@ pub(super) const ADMINISTERS: &[Group] = &[
         "sets the password of a database's first user, among much else",
         &["rds:ModifyDBCluster", "rds:ModifyDBInstance"],
     ),
+    (
+        // https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminSetUserPassword.html
+        // https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html
+        "speaks for somebody else: as any user of an application, whose password it sets, or as whoever a key stands for",
+        &["cognito-idp:AdminSetUserPassword", "kms:Sign"],
+    ),
+    (
+        // https://attack.mitre.org/techniques/T1562/008/ and https://attack.mitre.org/techniques/T1562/001/, by what the
+        // service authorization reference says of each action
+        "ends what would tell of an intruder: trails, flow logs, recorders and detectors",
+        &[
+            "access-analyzer:DeleteAnalyzer",
+            "cloudtrail:DeleteEventDataStore",
+            "cloudtrail:DeleteTrail",
+            "cloudtrail:PutEventSelectors",
+            "cloudtrail:StopEventDataStoreIngestion",
+            "cloudtrail:StopLogging",
+            "cloudtrail:UpdateTrail",
+            "config:DeleteConfigurationRecorder",
+            "config:DeleteDeliveryChannel",
+            "config:StopConfigurationRecorder",
+            "detective:DeleteGraph",
+            "ec2:DeleteFlowLogs",
+            "guardduty:DeleteDetector",
+            "guardduty:DeleteMembers",
+            "guardduty:DisassociateFromAdministratorAccount",
+            "guardduty:DisassociateFromMasterAccount",
+            "guardduty:DisassociateMembers",
+            "guardduty:StopMonitoringMembers",
+            "guardduty:UpdateDetector",
+            "inspector2:Disable",
+            "macie2:DisableMacie",
+            "securityhub:BatchDisableStandards",
+            "securityhub:DisableSecurityHub",
+            "securityhub:DisableSecurityHubV2",
+        ],
+    ),
+    (
+        // https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-closing.html
+        "closes an account, with everything in it",
+        &["account:CloseAccount", "organizations:CloseAccount", "organizations:DeleteOrganization"],
+    ),
 ];
 
 /// What reads what people keep secret or store.
@@ -815,7 +857,6 @@ pub(super) const LEFT: &[Group] = &[
             "codedeploy:CreateDeployment",
             "cognito-identity:GetOpenIdTokenForDeveloperIdentity",
             "cognito-idp:AdminAddUserToGroup",
-            "cognito-idp:AdminSetUserPassword",
             "ecs:RunTask",
             "emr-serverless:StartJobRun",
             "glue:StartJobRun",

@@ -140,10 +140,7 @@ fn passing_and_assuming_roles() {
     ] {
         check(under("iam:PassRole", open), &["wildcard-pass-role high Statement[0]"]);
     }
-    check(
-        allow(json!("sts:AssumeRole"), json!("*")),
-        &["wildcard-assume-role high Statement[0]", "privilege-escalation critical Statement[0]"],
-    );
+    check(allow(json!("sts:AssumeRole"), json!("*")), &["wildcard-assume-role high Statement[0]"]);
     check(
         under("sts:AssumeRole", json!({"StringEquals": {"aws:ResourceOrgID": "o-exampleorgid"}})),
         &["wildcard-assume-role medium Statement[0]"],
@@ -442,6 +439,7 @@ fn known() -> Itself {
     let own = |arn: &str| arn.to_owned();
     Itself {
         arn: Some(own("arn:aws:iam::111122223333:role/shop/orders")),
+        names: BTreeSet::new(),
         policies: [own("arn:aws:iam::111122223333:policy/shop-data"), own("arn:aws:iam::aws:policy/ReadOnlyAccess")]
             .into(),
         boundary: Some(own("arn:aws:iam::111122223333:policy/limits")),
@@ -730,11 +728,92 @@ fn a_message_names_a_few_and_says_what_would_do() {
         json!("*"),
     ));
     let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+    assert_eq!(findings[0].message, "`s3:GetObject`, `kms:Decrypt`, `dynamodb:Scan` and 2 more on every resource");
+}
+
+#[test]
+fn an_arn_is_offered_where_it_works_for_every_action() {
+    let own = "arn:aws:SERVICE:REGION:111122223333";
+    let check = |actions: Value, expected: Option<&str>| {
+        let text = policy(allow(actions.clone(), json!("*")));
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+        let offered = findings.iter().find_map(|found| {
+            found.message.split_once(" on every resource; ")?.1.strip_suffix(" would be narrow enough")
+        });
+        let of = |service: &str, rest: &str| format!("{}:{rest}", own.replace("SERVICE", service));
+        let expected = expected.map(|expected| {
+            let each = expected.split(" and ").map(|one| one.split_once(' ').map_or(one.to_owned(), |(s, r)| of(s, r)));
+            each.collect::<Vec<_>>().join(" and ")
+        });
+        assert_eq!(offered, expected.as_deref(), "{actions}: {findings:?}");
+    };
+    check(json!("sqs:SendMessage"), Some("sqs NAME"));
+    check(json!(["sqs:SendMessage", "sqs:PurgeQueue"]), Some("sqs NAME"));
+    check(json!("secretsmanager:GetSecretValue"), Some("secretsmanager secret:NAME-??????"));
+    check(json!(["logs:CreateLogStream", "logs:PutLogEvents"]), Some("logs log-group:NAME:log-stream:NAME"));
+    // Each type that it requires.
+    check(json!("ec2:AssociateRouteTable"), None);
+    check(json!("ec2:AttachVolume"), Some("ec2 instance/NAME and ec2 volume/NAME"));
+    // The actions differ.
+    check(json!(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]), None);
+    check(json!(["sqs:SendMessage", "sqs:PurgeQueue", "sqs:UntagQueue", "sqs:TagQueue", "sns:Publish"]), None);
+    // Which types they require depends on the call.
+    for open in ["ssm:SendCommand", "batch:SubmitJob", "ec2:CreateNetworkInterface", "cloudwatch:PutMetricData"] {
+        check(json!(open), None);
+    }
+}
+
+#[test]
+fn the_best_known_way_is_named_first_and_the_others_are_counted() {
+    let shown = |actions: Value| {
+        let text = policy(allow(actions, json!("*")));
+        let findings = judge(&Document::parse(&text, Kind::Identity).unwrap(), &context());
+        let found = findings.into_iter().find(|found| found.id == FindingId::PrivilegeEscalation).unwrap();
+        found.message.split(", see").next().unwrap().to_owned()
+    };
+    let gamelift = "gamelift:GetComputeAccess";
+    assert_eq!(shown(json!([gamelift])), format!("leads to more permissions: {gamelift}"));
     assert_eq!(
-        findings[0].message,
-        "`s3:GetObject`, `kms:Decrypt`, `dynamodb:Scan` and 2 more on every resource; arn:aws:s3:::NAME/NAME would be \
-         narrow enough"
+        shown(json!([gamelift, "glue:UpdateDevEndpoint"])),
+        "leads to more permissions: glue:UpdateDevEndpoint and 1 more way"
     );
+    assert_eq!(
+        shown(json!([gamelift, "gamelift:GetInstanceAccess", "lambda:UpdateFunctionCode"])),
+        "leads to more permissions: lambda:UpdateFunctionCode and 2 more ways"
+    );
+}
+
+#[test]
+fn what_speaks_for_others_or_ends_protection_is_no_nuisance() {
+    for action in [
+        "cognito-idp:AdminSetUserPassword",
+        "kms:Sign",
+        "cloudtrail:StopLogging",
+        "guardduty:DeleteDetector",
+        "config:StopConfigurationRecorder",
+        "securityhub:DisableSecurityHub",
+        "macie2:DisableMacie",
+        "account:CloseAccount",
+        "organizations:CloseAccount",
+    ] {
+        check(allow(json!(action), json!("*")), &["wildcard-permissions medium Statement[0]"]);
+    }
+    check(allow(json!("kms:Sign"), json!("arn:aws:kms:eu-west-1:111122223333:key/0123abcd")), &[]);
+}
+
+#[test]
+fn metrics_of_one_namespace_are_narrow() {
+    let put = |condition: Value| json!({"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": condition});
+    let namespace = |value: &str| json!({"cloudwatch:namespace": value});
+    check(put(json!({"StringEquals": namespace("Till")})), &[]);
+    for open in [
+        json!({"StringLike": namespace("*")}),
+        json!({"StringNotEquals": namespace("AWS/Lambda")}),
+        json!({"StringEqualsIfExists": namespace("Till")}),
+        json!({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}),
+    ] {
+        check(put(open), &["wildcard-write low Statement[0]"]);
+    }
 }
 
 #[test]

@@ -136,6 +136,12 @@ pub(crate) fn is_scopable(action: Action) -> bool {
     bit(layout::SCOPABLE, action)
 }
 
+/// Whether every type of resource that the action has is one that it requires: the ARNs of all of them are what it
+/// needs, whatever the call says.
+pub(crate) fn is_settled(action: Action) -> bool {
+    is_scopable(action) && bit(layout::SETTLED, action)
+}
+
 /// Every action that changes who may do what.
 pub(crate) fn permissions() -> ActionSet {
     ActionSet::from_bits(section(layout::PERMISSIONS))
@@ -320,6 +326,11 @@ mod tests {
         assert_eq!(is("s3:PutBucketPolicy"), (true, true, true));
         assert_eq!(is("s3:GetObject"), (false, false, true));
         assert_eq!(is("ec2:DescribeInstances"), (false, false, false));
+        let settled = |full: &str| is_settled(action(full).unwrap());
+        assert!(["iam:PassRole", "kms:Decrypt", "logs:PutLogEvents"].into_iter().all(settled));
+        for open in ["ssm:SendCommand", "cloudwatch:PutMetricData", "ssm:StartSession", "ec2:DescribeInstances"] {
+            assert!(!settled(open), "{open}");
+        }
         let s3 = service("s3").unwrap();
         assert!(starting_with(s3, "GETobject").any(|action| name(action) == "s3:GetObject"));
         assert!(starting_with(s3, "GetObject").all(|action| name(action).starts_with("s3:GetObject")));

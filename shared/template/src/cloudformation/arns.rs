@@ -3,6 +3,7 @@
 use super::Scope;
 use crate::unknown;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Types whose `Ref` is an ARN (the "Return values" of each in
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html>).
@@ -105,6 +106,22 @@ impl Scope<'_> {
             ("StepFunctions", _) => format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}"),
             (service, _) => format!("arn:{partition}:{}:{region}:{account}:{name}", service.to_ascii_lowercase()),
         }
+    }
+
+    /// The ARNs by which a document may name a role (`role`) or a managed policy (`policy`): by the resource, by the
+    /// name it is given, or else by the one that CloudFormation makes of the stack's name and the logical id
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html>), with its path
+    /// and, as `Fn::GetAtt` is put together here, without.
+    pub(super) fn iam_arns(&self, kind: &str, id: &str, name: Option<&str>, path: Option<&str>) -> BTreeSet<String> {
+        let reference = unknown::value(id);
+        let name = name.map_or_else(
+            || format!("{}-{id}-{}", unknown::value("AWS::StackName"), unknown::value("AWS::StackId")),
+            str::to_owned,
+        );
+        let account = self.context.account.map_or_else(|| unknown::value("AWS::AccountId"), |own| own.to_string());
+        let start = format!("arn:{}:iam::{account}:{kind}", self.context.partition);
+        let paths = ["/", path.unwrap_or("/")];
+        paths.into_iter().flat_map(|path| [&reference, &name].map(|name| format!("{start}{path}{name}"))).collect()
     }
 
     /// An OpenID provider's name is the address it signs at.

@@ -15,19 +15,14 @@ use warden_policy::Kind;
 /// A function: its environment, and how much of it may run at once.
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let at = format!("{}.Environment", resource.id);
-    environment(scope, at, resource.written.get("Environment"), deployment);
+    environment(scope, &resource.reference, at, resource.written.get("Environment"), deployment);
     concurrency(resource, deployment);
 }
 
-/// How much of a function may run at once. AWS SAM writes tags as a mapping, CloudFormation as a list.
+/// How much of a function may run at once.
 fn concurrency(resource: &Resource<'_>, deployment: &mut Deployment) {
     let properties = &resource.properties;
-    let tags = properties.get("Tags");
-    let listed = || {
-        let tags = tags.map(Node::items).unwrap_or_default().into_iter().map(|(_, tag)| tag);
-        tags.filter(|tag| tag.text_of("Key") == Some(CAP_TAG)).find_map(|tag| tag.text_of("Value"))
-    };
-    let cap = tags.and_then(|tags| tags.text_of(CAP_TAG)).or_else(listed);
+    let cap = resource.tag(|key| key == CAP_TAG);
     let amount = |text: Option<&str>| text.map(Amount::of).unwrap_or_default();
     let place = |key: &str| format!("{}.{key}", resource.id);
     let reserved = properties.text_of("ReservedConcurrentExecutions");
@@ -198,7 +193,13 @@ fn is_true(node: &Node) -> bool {
 }
 
 /// Adds the variables of an environment. What the template itself calls secret ends up readable all the same.
-pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>, deployment: &mut Deployment) {
+pub(super) fn environment(
+    scope: &Scope<'_>,
+    function: &str,
+    at: String,
+    written: Option<&Value>,
+    deployment: &mut Deployment,
+) {
     let Some(written) = written else { return };
     let Some(environment) = scope.resolve(written) else { return };
     let opened = scope.opened(|| scope.resolve(written));
@@ -231,7 +232,7 @@ pub(super) fn environment(scope: &Scope<'_>, at: String, written: Option<&Value>
             notes.push(NotJudged { at: at.clone(), why: why.to_owned() });
         }
     }
-    deployment.environments.push(Environment { at, variables });
+    deployment.environments.push(Environment { function: function.to_owned(), at, variables });
 }
 
 /// Where a variable's value comes from; `opened` is the value with every parameter known only at deployment.

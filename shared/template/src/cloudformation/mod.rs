@@ -11,8 +11,9 @@ mod unread;
 mod variants;
 
 use crate::{
-    NotJudged, Report, TemplateError, deployment,
+    NotJudged, ReadTag, Report, TemplateError, deployment,
     deployment::{Deployment, Judged},
+    exempt::{self, EXEMPT_TAG},
     node::Node,
     unknown,
 };
@@ -39,6 +40,7 @@ pub(crate) fn judge(
     resources: &Map<String, Value>,
     context: &Context,
     is_account_open: bool,
+    read_tag: &ReadTag<'_>,
 ) -> Result<Report, TemplateError> {
     if resources.len() > MOST_RESOURCES {
         let message = format!("{} resources: CloudFormation takes at most {MOST_RESOURCES}", resources.len());
@@ -56,7 +58,7 @@ pub(crate) fn judge(
     for variant in &variants {
         let context = &Context { account: variant.account().or(context.account), ..context.clone() };
         let deployment = Scope::new(template, resources, context, variant, &effort).deployment();
-        let found = deployment::judge(&deployment, context, &mut judged);
+        let found = deployment::judge(&deployment, context, read_tag, &mut judged);
         if effort.is_spent() {
             let message = "its functions put together more text than any template needs".to_owned();
             return Err(TemplateError::Malformed { at: "Resources".to_owned(), message });
@@ -64,9 +66,16 @@ pub(crate) fn judge(
         for mut found in found.findings {
             let key = (found.finding.at.clone(), found.finding.id);
             let known = seen.get(&key).and_then(|index| report.findings.get_mut(*index));
+            // Of several that are told of at once, each has to be let pass.
+            let exempt_until = match &known {
+                Some(known) => known.exempt_until.clone().min(found.exempt_until.clone()),
+                None => found.exempt_until.clone(),
+            };
+            found.exempt_until.clone_from(&exempt_until);
             match known {
                 Some(known) if known.finding.severity >= found.finding.severity => {
                     known.without_function &= found.without_function;
+                    known.exempt_until = exempt_until;
                 }
                 known => {
                     found.finding.message.push_str(&variant.shown());
@@ -104,9 +113,15 @@ fn kind(resource: &Value) -> Option<&str> {
 /// is.
 fn relevant(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
-        "AWS::IAM::Role" => {
-            &["AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies", "RoleName"]
-        }
+        "AWS::IAM::Role" => &[
+            "AssumeRolePolicyDocument",
+            "ManagedPolicyArns",
+            "Path",
+            "PermissionsBoundary",
+            "Policies",
+            "RoleName",
+            "Tags",
+        ],
         "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => &[],
         "AWS::Lambda::Alias" | "AWS::Lambda::Version" => &["FunctionName", "Name", "ProvisionedConcurrencyConfig"],
         "AWS::Lambda::Function" => &[
@@ -136,9 +151,10 @@ fn relevant(kind: &str) -> Option<&'static [&'static str]> {
             "RecursiveLoop",
             "ReservedConcurrentExecutions",
             "Role",
+            "RolePath",
             "Tags",
         ],
-        "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role"],
+        "AWS::Serverless::StateMachine" => &["PermissionsBoundary", "Policies", "Role", "RolePath"],
         _ => return None,
     })
 }
@@ -193,6 +209,15 @@ impl Resource<'_> {
         property
     }
 
+    /// The value of a tag, by its key. AWS SAM writes tags as a mapping, CloudFormation as a list.
+    fn tag(&self, is_it: impl Fn(&str) -> bool) -> Option<&str> {
+        let tags = self.properties.get("Tags")?;
+        let listed = tags.items().into_iter().map(|(_, tag)| tag);
+        let mut listed = listed.filter(|tag| tag.text_of("Key").is_some_and(&is_it));
+        let mapped = tags.entries().iter().find(|(key, _)| is_it(key)).and_then(|(_, value)| value.text());
+        mapped.or_else(|| listed.find_map(|tag| tag.text_of("Value")))
+    }
+
     /// The role that a function is given, by its name or ARN.
     fn role(&self) -> Option<&str> {
         self.properties.text_of("Role").filter(|_| self.is_function())
@@ -222,7 +247,17 @@ impl<'t> Scope<'t> {
                 roles.give(named, resource, &mut deployment);
             }
         }
-        roles.put_into(&mut deployment);
+        roles.attach(self, &mut deployment);
+        roles.put_into(self, &mut deployment);
+        // SAM tags the role that it makes for a function as it tags the function (`_construct_role` in
+        // <https://github.com/aws/serverless-application-model/blob/develop/samtranslator/model/sam_resources.py>).
+        for resource in &resources {
+            let of_role = resource.tag(exempt::is_of_role).map(|tag| (resource.id.to_owned(), tag));
+            let of_function = resource.tag(|key| key == EXEMPT_TAG).map(|tag| (resource.reference.clone(), tag));
+            let of_function = of_function.filter(|_| resource.is_function());
+            let said = of_role.into_iter().chain(of_function).map(|(subject, tag)| (subject, tag.to_owned()));
+            deployment.exempt.extend(said);
+        }
         for resource in &resources {
             match resource.kind {
                 "AWS::Lambda::Function" => functions::function(self, resource, &mut deployment),

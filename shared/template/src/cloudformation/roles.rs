@@ -6,6 +6,7 @@ use crate::{
     deployment::{Deployment, Role, absent, text},
     node::Node,
     policy::Policy,
+    unknown,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -46,10 +47,14 @@ impl<'r, 't> Roles<'r, 't> {
             }
             roles.insert(resource.id, role);
         }
-        for resource in resources {
-            defined.attach(scope, resource, &mut roles, deployment);
-        }
         Self { defined, roles }
+    }
+
+    /// Attaches what other resources attach to them, once all are there.
+    pub(super) fn attach(&mut self, scope: &Scope<'t>, deployment: &mut Deployment) {
+        for resource in self.defined.resources {
+            self.defined.attach(scope, resource, &mut self.roles, deployment);
+        }
     }
 
     /// Adds a role that comes with a resource.
@@ -67,7 +72,10 @@ impl<'r, 't> Roles<'r, 't> {
     }
 
     /// Puts them into the deployment, in the order of the template, and the managed policies that no role has.
-    pub(super) fn put_into(mut self, deployment: &mut Deployment) {
+    pub(super) fn put_into(mut self, scope: &Scope<'t>, deployment: &mut Deployment) {
+        for (id, role) in &mut self.roles {
+            self.defined.name(scope, id, role);
+        }
         let attached: HashSet<&str> =
             self.roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
         let managed = self.defined.managed.values();
@@ -84,6 +92,12 @@ impl<'t> Defined<'_, 't> {
         self.named(named, "AWS::IAM::Role", "RoleName")
     }
 
+    /// The logical id of the function or state machine for which SAM makes the role of that name.
+    fn made(&self, named: &str) -> Option<&'t str> {
+        let of_sam = self.resources.iter().filter(|resource| resource.kind.starts_with("AWS::Serverless::"));
+        of_sam.map(|resource| resource.id).find(|id| is_last(named, &unknown::value(&made_role(id))))
+    }
+
     fn named(&self, named: &str, kind: &str, property: &str) -> Option<&'t str> {
         let is_it = |resource: &&Resource<'_>| {
             resource.kind == kind
@@ -98,6 +112,31 @@ impl<'t> Defined<'_, 't> {
         let is_aws = aws_managed::name(arn).is_some();
         let id = self.named(arn, "AWS::IAM::ManagedPolicy", "ManagedPolicyName").filter(|_| !is_aws)?;
         self.managed.get(id)
+    }
+
+    /// Says what names a role, its policies and its boundary in a document.
+    fn name(&self, scope: &Scope<'_>, id: &str, role: &mut Role) {
+        let find = |id: &str| self.resources.iter().find(|resource| resource.id == id);
+        let Some(resource) = find(id) else { return };
+        let itself = &mut role.itself;
+        let text_of = |key: &str| resource.properties.text_of(key);
+        if resource.kind == "AWS::IAM::Role" {
+            itself.names = scope.iam_arns("role", id, text_of("RoleName"), text_of("Path"));
+        } else {
+            // The role that SAM makes, whose `Fn::GetAtt` is known only by its name.
+            let id = made_role(id);
+            itself.names = scope.iam_arns("role", &id, None, text_of("RolePath"));
+            itself.names.insert(unknown::value(&format!("{id}.Arn")));
+        }
+        for policy in role.policies.iter().chain(&role.boundary) {
+            let managed = find(&policy.at).filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy");
+            if let Some(managed) = managed {
+                let text_of = |key: &str| managed.properties.text_of(key);
+                let arns = scope.iam_arns("policy", managed.id, text_of("ManagedPolicyName"), text_of("Path"));
+                itself.policies.extend(arns);
+            }
+        }
+        itself.boundary = text_of("PermissionsBoundary").map(str::to_owned);
     }
 
     /// The policies that stand in the role itself.
@@ -165,7 +204,9 @@ impl<'t> Defined<'_, 't> {
         let Some(policy) = policy else { return };
         let holders = resource.properties.get(key).map(Node::items).unwrap_or_default();
         for (_, named) in &holders {
-            match text(Some(named)).and_then(|named| self.role(named)).and_then(|id| roles.get_mut(id)) {
+            let named = text(Some(named));
+            match named.and_then(|named| self.role(named).or_else(|| self.made(named))).and_then(|id| roles.get_mut(id))
+            {
                 Some(role) => role.policies.push(policy.clone()),
                 // A role that is not in the template gets it.
                 None if resource.kind != "AWS::IAM::ManagedPolicy" => deployment.policies.push(policy.clone()),
@@ -173,6 +214,12 @@ impl<'t> Defined<'_, 't> {
             }
         }
     }
+}
+
+/// The logical id of the role that SAM makes for a function or a state machine
+/// (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html>).
+fn made_role(id: &str) -> String {
+    format!("{id}Role")
 }
 
 /// Whether a name or ARN ends in that name: `name`, `arn:aws:iam::111122223333:role/path/name`.

@@ -162,7 +162,7 @@ fn filled(value: &Value, given: &Map<String, Value>) -> Value {
 pub(super) fn function(scope: &Scope<'_>, resource: &Resource<'_>, deployment: &mut Deployment) {
     let global = scope.template.get("Globals").and_then(|globals| globals.get("Function")?.get("Environment"));
     let at = "Globals.Function.Environment".to_owned();
-    functions::environment(scope, at, global, deployment);
+    functions::environment(scope, &resource.reference, at, global, deployment);
     functions::function(scope, resource, deployment);
     url(scope, resource, deployment);
     for (name, event) in resource.properties.get("Events").map(Node::entries).unwrap_or_default() {

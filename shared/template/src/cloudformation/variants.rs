@@ -6,7 +6,7 @@ use super::{
     parameters::{Parameter, text},
     relevant,
 };
-use crate::{NotJudged, concurrency::CAP_TAG, unknown};
+use crate::{NotJudged, concurrency::CAP_TAG, exempt::EXEMPT_TAG, unknown};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use warden_policy::AccountId;
@@ -83,10 +83,22 @@ fn is_bare_version(resource: &Value) -> bool {
 
 /// Those of a function's tags that are judged: many functions have others that depend on conditions.
 fn cap_tags(tags: &Value) -> Vec<&Value> {
-    let is_it = |tag: &&Value| tag.to_string().contains(CAP_TAG);
+    tags_with(tags, |text| text.contains(CAP_TAG))
+}
+
+/// The tags that say something of what is judged, in whatever case.
+fn judged_tags(tags: &Value) -> Vec<&Value> {
+    tags_with(tags, |text| {
+        let text = text.to_ascii_lowercase();
+        [CAP_TAG, EXEMPT_TAG].iter().any(|key| text.contains(key))
+    })
+}
+
+fn tags_with(tags: &Value, has: impl Fn(&str) -> bool) -> Vec<&Value> {
+    let is_it = |tag: &&Value| has(&tag.to_string());
     match tags {
         Value::Array(tags) => tags.iter().filter(is_it).collect(),
-        Value::Object(map) if !is_call(map) => map.get(CAP_TAG).into_iter().collect(),
+        Value::Object(map) if !is_call(map) => map.iter().filter(|(key, _)| has(key)).map(|(_, value)| value).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             Some(tags).filter(is_it).into_iter().collect()
         }
@@ -113,7 +125,7 @@ impl<'t> Judged<'t> {
                     for (key, value) in properties {
                         match key.as_str() {
                             "Environment" => judged.environments.push(value),
-                            "Tags" if relevant.contains(&"Tags") => judged.properties.extend(cap_tags(value)),
+                            "Tags" if relevant.contains(&"Tags") => judged.properties.extend(judged_tags(value)),
                             RESERVED if !has_cap => {}
                             key if relevant.is_empty() || relevant.contains(&key) || key.starts_with("Fn::") => {
                                 judged.properties.push(value);

@@ -76,10 +76,25 @@ impl<'r, 'p> Plan<'r, 'p> {
                 continue;
             }
             let block = Block { values, unknown: unknown.and_then(|unknown| unknown.get(index)), at };
-            add(&mut statements, block.statement());
+            let mut statement = block.statement();
+            let expression = data.expression("statement").and_then(|blocks| blocks.get(index)?.get("resources"));
+            self.name_resources(data, expression, &mut statement);
+            add(&mut statements, statement);
         }
         self.add_documents(data, "override_policy_documents", read, &mut statements, not_judged);
         statements
+    }
+
+    /// Adds the roles and managed policies of the plan that stand among the resources of a statement, and whose ARNs
+    /// are known only after apply.
+    fn name_resources(&self, data: &Resource<'p>, expression: Option<&'p Value>, statement: &mut Value) {
+        let Some(Value::Array(resources)) = statement.get_mut("Resource") else { return };
+        if resources.iter().any(|resource| resource.as_str().is_some_and(unknown::is_in)) {
+            let kinds = ["aws_iam_role", "aws_iam_policy"];
+            let named = kinds.into_iter().flat_map(|kind| self.referred(data, expression, kind));
+            let later = named.filter(|resource| resource.is_unknown("arn")).map(|resource| resource.later("arn"));
+            resources.extend(later.map(Value::from));
+        }
     }
 
     fn add_documents(

@@ -53,7 +53,8 @@ impl<'p> Plan<'_, 'p> {
         let later = later.into_iter().map(|name| (name.clone(), Setting::Elsewhere(source.to_owned())));
         let secret = secret.map(|secret| ("variables".to_owned(), secret));
         let variables = variables.chain(later).chain(secret).collect();
-        Environment { at: format!("{}.environment", resource.address), variables }
+        let at = format!("{}.environment", resource.address);
+        Environment { function: resource.address.to_owned(), at, variables }
     }
 
     /// A secret to which the environment of a function refers.

@@ -11,7 +11,12 @@ mod doors;
 mod environments;
 mod roles;
 
-use crate::{NotJudged, TemplateError, deployment::Deployment, unknown};
+use crate::{
+    NotJudged, TemplateError,
+    deployment::Deployment,
+    exempt::{self, EXEMPT_TAG},
+    unknown,
+};
 use addresses::Address;
 use configuration::Configuration;
 use serde_json::{Map, Value};
@@ -167,8 +172,13 @@ impl<'p> Resource<'p> {
 
     /// A text, or what stands for it until it is known.
     fn text_or_unknown(&self, key: &str) -> Option<String> {
-        let placeholder = || self.is_unknown(key).then(|| unknown::value(&format!("{}.{key}", self.address)));
+        let placeholder = || self.is_unknown(key).then(|| self.later(key));
         self.text(key).map(str::to_owned).or_else(placeholder)
+    }
+
+    /// What stands for an attribute that is known only after apply.
+    fn later(&self, key: &str) -> String {
+        unknown::value(&format!("{}.{key}", self.address))
     }
 
     /// How many values of a list are known only after apply.
@@ -284,6 +294,16 @@ impl<'r, 'p> Plan<'r, 'p> {
         self.roles(deployment, context);
         self.doors(deployment, context);
         self.concurrency(deployment);
+        for resource in self.resources {
+            let is_it: fn(&str) -> bool = match resource.kind {
+                "aws_lambda_function" | "aws_iam_policy" => |key| key == EXEMPT_TAG,
+                "aws_iam_role" => exempt::is_of_role,
+                _ => continue,
+            };
+            let all = ["tags_all", "tags"].into_iter().filter_map(|key| resource.values.get(key)?.as_object());
+            let tag = all.flatten().find(|(key, _)| is_it(key)).and_then(|(_, value)| value.as_str());
+            deployment.exempt.extend(tag.map(|tag| (resource.address.to_owned(), tag.to_owned())));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     policy::Policy,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use warden_policy::Context;
 
 /// Resources that attach managed policies, with the attributes that name the roles and the policies.
@@ -31,6 +31,17 @@ pub(super) fn given<'p>(kind: &str, values: &'p Value) -> impl Iterator<Item = (
     };
     let (roles, policies) = (texts(keys.map(|(_, roles, _)| roles)), texts(keys.map(|(.., policies)| policies)));
     roles.into_iter().flat_map(move |role| policies.clone().into_iter().map(move |policy| (role, policy)))
+}
+
+/// The ARNs by which a document may name a role or a managed policy: the one that it has or will have, and what stands
+/// for one that is known only after apply.
+fn iam_arns(resource: &Resource<'_>, kind: &str, context: &Context) -> BTreeSet<String> {
+    let own = context.account.zip(resource.text("name")).map(|(account, name)| {
+        let path = resource.text("path").unwrap_or("/");
+        format!("arn:{}:iam::{account}:{kind}{path}{name}", context.partition)
+    });
+    let known = resource.text("arn").map(str::to_owned);
+    [Some(resource.later("arn")), known, own].into_iter().flatten().collect()
 }
 
 /// Managed policies of the plan by their address.
@@ -87,7 +98,21 @@ impl<'p> Plan<'_, 'p> {
             roles.values().flat_map(|role| role.policies.iter().map(|policy| policy.at.as_str())).collect();
         let alone = managed.into_values().flatten().filter(|policy| !attached.contains(policy.at.as_str()));
         deployment.policies.extend(alone);
+        roles.values_mut().for_each(|role| self.name(role, context));
         deployment.roles.extend(roles.into_values());
+    }
+
+    /// Says what names a role and its policies in a document.
+    fn name(&self, role: &mut Role, context: &Context) {
+        let find = |at: &str, kind: &str| self.resources.iter().find(|it| it.address == at && it.kind == kind);
+        if let Some(resource) = find(&role.at, "aws_iam_role") {
+            role.itself.names = iam_arns(resource, "role", context);
+        }
+        for policy in role.policies.iter().chain(&role.boundary) {
+            if let Some(resource) = find(&policy.at, "aws_iam_policy") {
+                role.itself.policies.extend(iam_arns(resource, "policy", context));
+            }
+        }
     }
 
     fn role(
@@ -130,6 +155,7 @@ impl<'p> Plan<'_, 'p> {
             self.attach(resource, "managed_policy_arns", managed, &mut role, not_judged);
         }
         let boundary = resource.text("permissions_boundary");
+        role.itself.boundary = resource.text_or_unknown("permissions_boundary");
         if boundary.is_some() || resource.is_unknown("permissions_boundary") {
             let at = format!("{}.permissions_boundary", resource.address);
             let defined = self.policy(resource, "permissions_boundary", boundary);
