@@ -729,6 +729,9 @@ async fn what_is_missing_is_said() {
     account.warden(&["audit"]).check(2, &["warden-operator", "not deployed", "sts:AssumeRole"]);
     account.warden(&["audit", "show", "short"]).check(2, &["26 letters"]);
     account.warden(&["audit", "--since", "yesterday"]).check(2, &["such as 12h or 7d"]);
+    account
+        .warden(&["opt-in", "shop", "--mode", "observe"])
+        .check(2, &["sts:AssumeRole", &format!("aws lambda tag-resource --resource {SHOP} --tags 'warden=observe' ")]);
     account.warden(&["apply"]).check(2, &["--function"]);
     account.warden(&["opt-in", "shop:live"]).check(2, &["without a version or an alias"]);
     account.warden(&["opt-in", "arn:aws:lambda:us-east-1:999999999999:function:shop"]).check(2, &["another account"]);
