@@ -678,10 +678,10 @@ async fn a_ledger_that_was_rolled_back_or_erased_is_found_against_the_audit_log(
     }
     account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
     let found = account.warden(&["audit", "verify", "--output", "table"]);
-    found.check(1, &["BROKEN", SHOP, "2 records that the audit log has are gone from the ledger", &applied]);
+    found.check(1, &["BROKEN", SHOP, "2 records that the audit log group has are gone from the ledger", &applied]);
     erase().await;
     account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
-    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log has are gone"]);
+    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log group has are gone"]);
     account.warden(&["audit", "verify", "--audit-log", "/none"]).check(1, &["/none", "could not be read"]);
 }
 
