@@ -629,7 +629,7 @@ async fn a_ledger_that_was_edited_is_found_out() {
     let cut = cut.update_expression("SET #open = :open").expression_attribute_names("#open", "open");
     cut.expression_attribute_values(":open", text("intent")).send().await.expect("written");
     let listed = account.warden(&["audit", "--output", "table"]);
-    let listed = listed.check(1, &["FORGED", "does not come from the operator role", "OPEN shop resource-policy"]);
+    let listed = listed.check(1, &["FORGED", "is not the last that was written", "OPEN shop resource-policy"]);
     assert!(!listed.out.contains("PAUSED"));
 
     // Damage on one resource hides nothing of another.
