@@ -1,6 +1,6 @@
 //! How a command reaches the account: as the caller, with the credentials of every AWS tool, and as the operator,
-//! through the stack's operator role. What reads or changes anything of Warden's goes through the operator; tags are
-//! set by the caller.
+//! through the stack's operator role. What reads or changes anything of Warden's goes through the operator; tags of
+//! functions are read and tags are set by the caller.
 
 mod profile;
 
@@ -146,7 +146,7 @@ impl Caller {
     /// A function by its name or ARN; a name is one of the Region.
     ///
     /// # Errors
-    /// The text is neither.
+    /// The text is neither, or names a function that the stack of this account and Region does not guard.
     pub(crate) fn function(&self, text: &str) -> anyhow::Result<FunctionArn> {
         let (function, qualifier) = FunctionArn::resolve(text, &self.home)?;
         if qualifier.is_some() {
@@ -158,6 +158,14 @@ impl Caller {
         if *function.account() != self.home.account {
             bail!("`{function}` belongs to another account than your credentials ({})", self.home.account);
         }
+        if function.region() != self.home.region {
+            let (its, home) = (function.region(), &self.home.region);
+            bail!(
+                "`{function}` is in {its}, and Warden's stack is looked for in {home}: a stack guards the functions of \
+                 its own Region alone. Use --region {its} if a stack is deployed there; otherwise no guard looks at \
+                 this function"
+            );
+        }
         Ok(function)
     }
 
@@ -166,9 +174,9 @@ impl Caller {
         format!("/{}/audit", self.prefix)
     }
 
-    /// What a command is about to change that touches these Regions.
-    pub(crate) fn place<'a>(&'a self, regions: impl IntoIterator<Item = &'a str>) -> Place<'a> {
-        Place { account: self.home.account, regions: regions.into_iter().collect(), arn: &self.arn }
+    /// What a command is about to change with the caller's own permissions.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { account: self.home.account, regions: BTreeSet::from([self.home.region.as_str()]), arn: &self.arn }
     }
 
     /// A Lambda client with the caller's own permissions.
@@ -185,7 +193,7 @@ impl Caller {
     /// Becomes the stack's operator, and reads the settings that the guards work by.
     ///
     /// # Errors
-    /// Why not, and what to do about it.
+    /// Why not, and what to do about it: [`NoOperator`] where AWS does not let the caller become it.
     pub(crate) async fn operator(&self) -> anyhow::Result<Operator> {
         let Caller { prefix, home, .. } = self;
         let role = format!("{prefix}-operator");
@@ -226,14 +234,15 @@ impl Caller {
         let assumed = request.role_session_name(name).source_identity(name).send().await.map_err(|error| {
             let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
             match code {
-                "AccessDenied" | "NoSuchEntity" => anyhow!(
+                "AccessDenied" | "NoSuchEntity" => NoOperator(format!(
                     "`{}` cannot assume {role}: either Warden's stack is not deployed in this account with the prefix \
                      `{}` (use --prefix), or an IAM policy of yours has to allow sts:AssumeRole and \
                      sts:SetSourceIdentity on that role. AWS says: {}",
                     self.arn,
                     self.prefix,
                     said(&error)
-                ),
+                ))
+                .into(),
                 _ => anyhow!("assuming {role}: {}", said(&error)),
             }
         })?;
@@ -244,6 +253,18 @@ impl Caller {
         Ok(self.config.clone().into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
     }
 }
+
+/// Why the caller cannot become the operator, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct NoOperator(String);
+
+impl fmt::Display for NoOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoOperator {}
 
 /// The account through the operator role.
 #[derive(Debug)]

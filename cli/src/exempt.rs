@@ -20,8 +20,9 @@ const DAYS: i64 = 90;
 /// Let one function break one rule until a day: sets the tag `warden:exempt`
 ///
 /// To the end of that day, at most 90 days ahead, the guards record the finding on this function and change nothing
-/// about it. All other findings are acted on as before. The tag is set with your own permission (lambda:TagResource).
-/// Other exemptions in it stay; those whose day is past go.
+/// about it. All other findings are acted on as before. The command needs your own
+/// permissions alone, lambda:ListTags and lambda:TagResource, and not the operator role. It cannot tell whether a stack
+/// is deployed in the Region. Other exemptions in it stay; those whose day is past go.
 ///
 /// Findings on roles and customer managed policies are exempt by the tags of these: the command prints how.
 #[derive(clap::Args)]
@@ -90,7 +91,7 @@ impl Exempt {
             writeln!(out, "{}: `{KEY}` = `{merged}` (was {was})", function.name())?;
             writeln!(out, "The guards leave {} on it as it is, up to and including {until}.", self.finding)
         })?;
-        if !self.consent.given(&caller.place([function.region()]), "Set the tag?")? {
+        if !self.consent.given(&caller.place(), "Set the tag?")? {
             return Ok(Exit::Findings);
         }
         tags::write(&caller, &function, &[(KEY.to_owned(), merged)]).await?;

@@ -3,13 +3,13 @@
 mod role;
 
 use crate::{
-    account::{self, Caller},
+    account::{self, Caller, NoOperator},
     consent::Consent,
     exit::Exit,
     output::{self, printable},
     tags,
 };
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::{
     ArgGroup, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -17,6 +17,7 @@ use clap::{
 use jiff::{Timestamp, tz::TimeZone};
 use owo_colors::OwoColorize;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
@@ -32,7 +33,12 @@ use warden_guards::{GUARDS, Outlook as Found};
 
 /// Put functions and roles under guard: sets the tag `warden`, after showing what the guard will find
 ///
-/// With your own permission to tag them. A role is changed only with a tag of its own, because others may use it: who
+/// It asks the guards as the stack's operator, so that you have to be allowed to assume the operator role. The tags are
+/// read and set with your own permissions: lambda:ListTags and lambda:TagResource for a function, iam:TagRole and
+/// lambda:ListFunctions for a role. Who may tag, and not become the operator, sets the tag with the AWS CLI, and sees
+/// nothing beforehand; `aws lambda tag-resource --resource ARN --tags warden=observe` is the safe beginning.
+///
+/// A role is changed only with a tag of its own, because others may use it: who
 /// does is shown first. What is wrong already is not changed by opting in, unless the stack's parameter PreExisting
 /// says so: it is recorded, and left until `warden apply`. What a later change brings is acted on at once.
 #[derive(clap::Args)]
@@ -111,7 +117,8 @@ impl OptIn {
         // Each once, in whatever ways it is named.
         let functions: BTreeSet<FunctionArn> =
             self.functions.iter().map(|function| caller.function(function)).collect::<Result<_, _>>()?;
-        let operator = caller.operator().await?;
+        let operator = caller.operator().await;
+        let operator = operator.map_err(|error| self.without_operator(error, &caller, &functions))?;
         let tags = self.tags();
         let mut asked = operator.guards(&caller).await?;
         asked.retain(|guard| self.guard.is_none_or(|named| named == guard.kind()));
@@ -136,10 +143,8 @@ impl OptIn {
             outlooks.iter().try_for_each(|outlook| outlook.write(&operator.settings, out))?;
             roles.iter().try_for_each(|outlook| outlook.write(&tags, &operator.settings, out))
         })?;
-        let regions =
-            functions.iter().map(FunctionArn::region).chain(roles.first().map(|_| caller.home.region.as_str()));
         let question = if functions.len() + roles.len() == 1 { "Opt it in?" } else { "Opt them in?" };
-        if !self.consent.given(&caller.place(regions), question)? {
+        if !self.consent.given(&caller.place(), question)? {
             return Ok(Exit::Findings);
         }
         for function in &functions {
@@ -151,6 +156,42 @@ impl OptIn {
             output::done(format_args!("{}: opted in.", role.name()));
         }
         Ok(Exit::Fine)
+    }
+
+    /// Why nothing can be shown; and how somebody opts in who may tag and not become the operator.
+    fn without_operator(
+        &self,
+        error: anyhow::Error,
+        caller: &Caller,
+        functions: &BTreeSet<FunctionArn>,
+    ) -> anyhow::Error {
+        if !error.is::<NoOperator>() {
+            return error;
+        }
+        let commands = self.tag_commands(functions, &caller.home.region).join("\n  ");
+        anyhow!(
+            "{error}\nWho may tag can opt in without that role, and sees nothing beforehand; begin with `observe`, \
+             which changes nothing:\n  {commands}"
+        )
+    }
+
+    /// What sets the tags with the AWS CLI, for a shell.
+    fn tag_commands(&self, functions: &BTreeSet<FunctionArn>, region: &str) -> Vec<String> {
+        let quoted = |text: String| shlex::try_quote(&text).map(Cow::into_owned).unwrap_or(text);
+        let options = self.account.aws_options(region);
+        let tags = self.tags();
+        let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let pairs = quoted(pairs.join(","));
+        let functions = functions
+            .iter()
+            .map(|function| format!("aws lambda tag-resource --resource {function} --tags {pairs} {options}"));
+        let pairs: Vec<String> =
+            tags.into_iter().map(|(key, value)| quoted(format!("Key={key},Value={value}"))).collect();
+        let roles = self.role.iter().map(|role| {
+            let name = quoted(role.rsplit('/').next().unwrap_or(role).to_owned());
+            format!("aws iam tag-role --role-name {name} --tags {} {options}", pairs.join(" "))
+        });
+        functions.chain(roles).collect()
     }
 
     /// The tags to set.
@@ -246,5 +287,37 @@ impl Then<'_> {
             (Mode::Off, _) => format!("this is left alone: another tag turns {} off", self.kind.name()),
         };
         writeln!(out, "  {then}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        opt_in: OptIn,
+    }
+
+    #[test]
+    fn whoever_may_tag_and_not_become_the_operator_is_told_how_to_opt_in() {
+        #[track_caller]
+        fn check(arguments: &[&str], expected: &[&str]) {
+            let opt_in = Line::parse_from([&["opt-in"], arguments].concat()).opt_in;
+            let functions = opt_in.functions.iter().map(|function| function.parse().unwrap()).collect();
+            assert_eq!(opt_in.tag_commands(&functions, "us-east-1"), expected);
+        }
+        let pay = "arn:aws:lambda:us-east-1:111122223333:function:pay";
+        check(
+            &[pay, "--mode", "observe"],
+            &[&format!("aws lambda tag-resource --resource {pay} --tags 'warden=observe' --region us-east-1")],
+        );
+        check(
+            &["--role", "arn:aws:iam::111122223333:role/team/pay", "--guard", "role", "--owner", "shop team"],
+            &["aws iam tag-role --role-name pay --tags 'Key=warden:role,Value=enforce' \
+               'Key=warden:owner,Value=shop team' --region us-east-1"],
+        );
     }
 }

@@ -214,7 +214,11 @@ async fn under_the_service_control_policy_nobody_but_the_platform_takes_a_functi
     let platform = Bound::new(&account, "platform-admin").await;
     let pipeline = Bound::new(&account, "deploy-shop").await;
     account.opted_in("pay", "enforce").await;
-    account.function("cart", &[("warden:access", "enforce")]).await;
+    let with_one_guard: Vec<(String, String)> =
+        GuardKind::ALL.iter().map(|guard| (format!("cart-{guard}"), format!("warden:{guard}"))).collect();
+    for (name, key) in &with_one_guard {
+        account.function(name, &[(key, "enforce")]).await;
+    }
     account.function("other", &[]).await;
     account.role("guarded-role", &[("Warden", "enforce")]).await;
 
@@ -228,13 +232,16 @@ async fn under_the_service_control_policy_nobody_but_the_platform_takes_a_functi
     assert!(!platform.tag_function("pay", "warden", "observe").await);
 
     // Deleted and made again without its tag.
-    for name in ["pay", "cart"] {
+    assert!(developer.delete_function("pay").await);
+    for (name, _) in &with_one_guard {
         assert!(developer.delete_function(name).await, "{name}");
     }
     assert!(refused(developer.iam.delete_role().role_name("guarded-role").send().await));
     assert!(!developer.delete_function("other").await);
     assert!(!pipeline.delete_function("pay").await);
-    assert!(!platform.delete_function("cart").await);
+    for (name, _) in &with_one_guard {
+        assert!(!platform.delete_function(name).await, "{name}");
+    }
     assert!(pipeline.create_function("guarded-pay", &[]).await);
     assert!(pipeline.create_function("guarded-pay", &[("warden", "observe")]).await);
     assert!(pipeline.create_function("guarded-pay", &[("warden", "enforce"), ("Warden:Access", "off")]).await);

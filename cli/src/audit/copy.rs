@@ -59,8 +59,8 @@ pub(super) fn compared(ledger: &[StoredRecord], copy: &Records) -> Option<String
     let missing: Vec<RecordId> = copy.keys().filter(|id| !held.contains_key(id)).copied().collect();
     let other = copy.iter().filter(|(id, hashes)| held.get(id).is_some_and(|hash| **hashes != BTreeSet::from([*hash])));
     let other: Vec<RecordId> = other.map(|(id, _)| *id).collect();
-    let gone = said_of(&missing, "that the audit log has are gone from the ledger");
-    let rewritten = said_of(&other, "say something else than the audit log's copy of them");
+    let gone = said_of(&missing, "that the audit log group has are gone from the ledger");
+    let rewritten = said_of(&other, "say something else than the audit log group's copy of them");
     let said: Vec<String> = [gone, rewritten].into_iter().flatten().collect();
     (!said.is_empty()).then(|| said.join("; "))
 }
@@ -118,7 +118,7 @@ mod tests {
         // An event that was lost is no fault of the ledger's.
         assert_eq!(compared(&ledger, &copy_of(&ledger[..3])), None);
         let cut = compared(&ledger[..7], &copy).unwrap();
-        assert!(cut.starts_with("2 records that the audit log has are gone from the ledger: "), "{cut}");
+        assert!(cut.starts_with("2 records that the audit log group has are gone from the ledger: "), "{cut}");
         let erased = compared(&[], &copy).unwrap();
         assert!(erased.starts_with("9 records ") && erased.ends_with(", and 4 more"), "{erased}");
 
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(
             said,
             format!(
-                "1 records say something else than the audit log's copy of them: {} of 1970-01-01 00:00:00",
+                "1 records say something else than the audit log group's copy of them: {} of 1970-01-01 00:00:00",
                 rewritten[4].record.id
             )
         );

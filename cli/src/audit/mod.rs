@@ -16,7 +16,7 @@ use warden_engine::{
     model::cloudtrail::Cause,
 };
 
-/// Show the audit log: what the guards saw and did, newest first
+/// Show the ledger: what the guards saw and did, newest first
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Audit {

@@ -117,9 +117,9 @@ async fn sids(harness: &Harness, function: &str) -> anyhow::Result<String> {
     Ok(names.collect::<Vec<_>>().join(", "))
 }
 
-/// The audit log as `warden audit` shows it.
+/// The ledger as `warden audit` shows it.
 async fn audit(harness: &Harness, shop: &Shop) -> anyhow::Result<()> {
-    say(&format!("\n{} {}", "▶".blue().bold(), "The audit log".bold()))?;
+    say(&format!("\n{} {}", "▶".blue().bold(), "The ledger".bold()))?;
     let mut records = Vec::new();
     let checkout = harness.function("checkout")?;
     let functions = [&shop.payment, &shop.orders, &shop.refunds, &shop.thumbnails, &shop.catalog, &checkout];

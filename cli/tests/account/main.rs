@@ -630,7 +630,7 @@ async fn a_ledger_that_was_edited_is_found_out() {
     let cut = cut.update_expression("SET #open = :open").expression_attribute_names("#open", "open");
     cut.expression_attribute_values(":open", text("intent")).send().await.expect("written");
     let listed = account.warden(&["audit", "--output", "table"]);
-    let listed = listed.check(1, &["FORGED", "does not come from the operator role", "OPEN shop resource-policy"]);
+    let listed = listed.check(1, &["FORGED", "is not the last that was written", "OPEN shop resource-policy"]);
     assert!(!listed.out.contains("PAUSED"));
 
     // Damage on one resource hides nothing of another.
@@ -679,10 +679,10 @@ async fn a_ledger_that_was_rolled_back_or_erased_is_found_against_the_audit_log(
     }
     account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
     let found = account.warden(&["audit", "verify", "--output", "table"]);
-    found.check(1, &["BROKEN", SHOP, "2 records that the audit log has are gone from the ledger", &applied]);
+    found.check(1, &["BROKEN", SHOP, "2 records that the audit log group has are gone from the ledger", &applied]);
     erase().await;
     account.warden(&["audit", "verify", "--without-copy"]).check(0, &[]);
-    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log has are gone"]);
+    account.warden(&["audit", "verify"]).check(1, &[SHOP, "4 records that the audit log group has are gone"]);
     account.warden(&["audit", "verify", "--audit-log", "/none"]).check(1, &["/none", "could not be read"]);
 }
 
@@ -730,6 +730,9 @@ async fn what_is_missing_is_said() {
     account.warden(&["audit"]).check(2, &["warden-operator", "not deployed", "sts:AssumeRole"]);
     account.warden(&["audit", "show", "short"]).check(2, &["26 letters"]);
     account.warden(&["audit", "--since", "yesterday"]).check(2, &["such as 12h or 7d"]);
+    account
+        .warden(&["opt-in", "shop", "--mode", "observe"])
+        .check(2, &["sts:AssumeRole", &format!("aws lambda tag-resource --resource {SHOP} --tags 'warden=observe' ")]);
     account.warden(&["apply"]).check(2, &["--function"]);
     account.warden(&["opt-in", "shop:live"]).check(2, &["without a version or an alias"]);
     account.warden(&["opt-in", "arn:aws:lambda:us-east-1:999999999999:function:shop"]).check(2, &["another account"]);

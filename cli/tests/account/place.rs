@@ -37,15 +37,25 @@ async fn each_command_names_the_account_and_the_region_before_it_changes_anythin
     asks(&["undo", &applied]);
     does(&["undo", &applied]);
 
-    // A function elsewhere is changed there.
+    // A function elsewhere is none of this stack's, however it is named.
     let there =
         aws_sdk_lambda::Client::new(&account.sandbox.config_as(account.sandbox.administrator().clone(), "eu-west-1"));
     account.create_function_by(&there, "branch").await;
     let branch = "arn:aws:lambda:eu-west-1:111122223333:function:branch";
-    let said = account.warden(&["exempt", branch, "public-url", "--for", "7d"]);
-    said.check(2, &["account 111122223333, Region eu-west-1, as "]);
-    let said = account.warden(&["opt-in", branch, SHOP]);
-    said.check(2, &["account 111122223333, Regions eu-west-1, us-east-1, as "]);
+    for arguments in [
+        &["exempt", branch, "public-url", "--for", "7d", "--yes"][..],
+        &["opt-in", branch, "--yes"],
+        &["opt-in", SHOP, branch, "--yes"],
+        &["opt-in", "eu-west-1:111122223333:branch", "--yes"],
+    ] {
+        let said = account.warden(arguments);
+        said.check(2, &["is in eu-west-1, and Warden's stack is looked for in us-east-1", "Use --region eu-west-1"]);
+    }
+    let tags = there.list_tags().resource(branch).send().await.expect("tags").tags.unwrap_or_default();
+    assert!(tags.is_empty(), "{tags:?}");
+    account
+        .warden(&["exempt", branch, "public-url", "--for", "7d", "--region", "eu-west-1", "--yes"])
+        .check(0, &["Set."]);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub enum CommitError {
     Failed(#[from] CallError),
 }
 
-/// The audit log.
+/// The ledger.
 #[allow(async_fn_in_trait, reason = "used with concrete types only, whose futures are Send")]
 pub trait Ledger {
     /// What is known of `resource` and its account at `now`.

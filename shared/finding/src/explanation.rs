@@ -20,14 +20,15 @@ pub struct Explanation {
 }
 
 impl FindingId {
-    /// How the rule is exempted by a tag, in one sentence; none for a rule that no tag exempts.
+    /// How the rule is exempted by a tag, and what it finds accepted; none for a rule that no tag exempts.
     pub fn exemption(self) -> Option<String> {
         let whom = match self.exempted_by()? {
             ExemptedBy::Function => "function",
             ExemptedBy::Role => "role, or the customer managed policy that it is found on,",
         };
         Some(format!(
-            "For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{self}@YYYY-MM-DD`."
+            "For this finding alone, and for 90 days at most, tag the {whom} `warden:exempt` with `{self}@YYYY-MM-DD`. \
+             What is there now an operator can let be until it changes: `warden accept ID`, with the id of the record."
         ))
     }
 
@@ -148,7 +149,7 @@ const EXTERNAL_INVOKE: Explanation = Explanation {
     attack: "The textbook back door: one AddPermission for the attacker's own account outlives every rotated key and \
              every deleted user, and looks like one integration among many.",
     remedy: "High: the statement is removed, or the outside principal is taken out of it. Medium: reported, and acted \
-             on only if the threshold of the account is `medium`.",
+             on only if the stack's parameter `Threshold` is `medium`.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), \
               where it is reviewed once and for all functions; a network or a unique id of your own into \
               TrustedSources (`--trusted-source`).",
@@ -160,7 +161,7 @@ const ORGANIZATION_INVOKE: Explanation = Explanation {
               known; after that it is `external-invoke`.",
     attack: "Any principal in any account of the organisation, a sandbox account or a forgotten one too, can invoke \
              the function. With another organisation, you do not even learn who they are.",
-    remedy: "Reported. Medium is acted on only if the threshold of the account is `medium`.",
+    remedy: "Reported. Medium is acted on only if the stack's parameter `Threshold` is `medium`.",
     instead: "Set the stack's Organization parameter (`--organization` for `warden check`) to your own. Narrow to a \
               path of the organisation (`aws:PrincipalOrgPaths`) or to the accounts that need it.",
 };
@@ -183,7 +184,7 @@ const EXTERNAL_LAYER: Explanation = Explanation {
     attack: "Whoever is let in downloads the layer's contents, code, configuration, and whatever was packed with it, \
              and keeps the copy after the permission is gone.",
     remedy: "High: the statement is removed with RemoveLayerVersionPermission. Medium: reported, and acted on only if \
-             the threshold of the account is `medium`. Layers carry no tags, so they are in scope only by the stack's \
+             the stack's parameter `Threshold` is `medium`. Layers carry no tags, so they are in scope only by the stack's \
              LayerMode and LayerNames.",
     instead: "Put the account into the stack's TrustedAccounts parameter (`--trusted-account` for `warden check`), or \
               share with the own organisation by --organization-id.",

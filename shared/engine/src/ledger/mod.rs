@@ -1,4 +1,4 @@
-//! The audit log: records, their chain, the states beside them, and the form in which others are told.
+//! The ledger: records, their chain, the states beside them, and the form in which others are told.
 
 pub mod chain;
 pub mod ocsf;

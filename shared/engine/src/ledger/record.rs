@@ -1,4 +1,4 @@
-//! The audit log's records and the hash chain that each resource's records form.
+//! The ledger's records and the hash chain that each resource's records form.
 
 use crate::{
     model::{
@@ -223,7 +223,7 @@ impl Draft {
     }
 }
 
-/// One entry of the audit log.
+/// One entry of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The format of this document.

@@ -125,7 +125,7 @@ pub(super) const WILDCARD_INVOKE: Explanation = Explanation {
     meaning: "A statement allows `lambda:InvokeFunction` on every function.",
     attack: "Who holds this function calls all the others with input that those never expect from inside: payments, \
              user administration, maintenance jobs. It is the way from an unimportant function to an important one.",
-    remedy: "Medium: role-guard acts on it only if the threshold of the account is `medium`.",
+    remedy: "Medium: role-guard acts on it only if the stack's parameter `Threshold` is `medium`.",
     instead: "Name the functions, or a prefix that belongs to the application, such as `function:shop-*`.",
 };
 
@@ -135,7 +135,7 @@ pub(super) const WILDCARD_SERVICE: Explanation = Explanation {
               of its own. Low for a service that AWS's reference does not have.",
     attack: "The function can delete, stop or reconfigure everything in that service, for all applications in the \
              account. New actions of the service are granted on the day that AWS adds them.",
-    remedy: "Medium: role-guard acts on it only if the threshold of the account is `medium`.",
+    remedy: "Medium: role-guard acts on it only if the stack's parameter `Threshold` is `medium`.",
     instead: "Name the actions that the function calls, and the resource where the service has one.",
 };
 
@@ -228,7 +228,7 @@ pub(super) const TRUST_EXTERNAL_ACCOUNT: Explanation = Explanation {
 };
 
 pub(super) const TRUST_NEWCOMER: Explanation = Explanation {
-    meaning: "The trust policy lets a principal in who beside Lambda could not assume the role when it was opted in to \
+    meaning: "The trust policy lets somebody other than Lambda in who could not assume the role when it was opted in to \
               `enforce`: a user, a role or the whole of the own account, another service, an identity provider, or \
               one of these with a condition less. Who was let in then is kept in the ledger for good; tagging again \
               changes nothing about it.",
@@ -237,9 +237,8 @@ pub(super) const TRUST_NEWCOMER: Explanation = Explanation {
              make the role one that serves others, which Warden leaves alone.",
     remedy: "High. Role-guard takes the newcomer out of the trust policy. Sessions that were started before live on: \
              revoke them.",
-    instead: "Give whoever needs the rights a role of their own. Where the newcomer is right, `warden undo` lets them \
-              in again and accepts them, for 90 days at most; or take the tag off the role, change its trust, and say \
-              so with `warden:exempt`.",
+    instead: "Give whoever needs the rights a role of their own. Where the newcomer is right, `warden undo ID` \
+              lets them in again, for 90 days at most, and `warden accept ID` after it lets them stay in for good.",
 };
 
 pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
@@ -248,7 +247,7 @@ pub(super) const TRUST_ORGANIZATION: Explanation = Explanation {
               known; after that it is `trust-external-account`.",
     attack: "Any principal in any account of the organisation that may call `sts:AssumeRole`, in a sandbox account \
              too, gets the function's rights.",
-    remedy: "Role-guard acts on medium only if the threshold of the account is `medium`.",
+    remedy: "Role-guard acts on medium only if the stack's parameter `Threshold` is `medium`.",
     instead: "Set the stack's Organization parameter (`--organization` for `warden check`) to your own. Name the \
               accounts or roles that need it, or a path of the organisation (`aws:PrincipalOrgPaths`).",
 };
