@@ -91,9 +91,11 @@ pub(super) fn is_let_pass(
         || state.acceptance(finding, key, behind).is_some()
 }
 
-/// Whether a finding stood before the opt-in and has not become worse.
+/// Whether a finding stood before the opt-in, as far as is known, and has not become worse.
 fn stands(key: &FindingKey, state: &SurfaceState) -> bool {
-    !state.lapsed.contains(&key.fragment) && state.pre_existing.keys().any(|known| known.fragment == key.fragment)
+    !state.lapsed.contains(&key.fragment)
+        && !state.questioned.contains_key(&key.fragment)
+        && state.pre_existing.keys().any(|known| known.fragment == key.fragment)
 }
 
 /// What was last in force on the surfaces of a resource.

@@ -420,6 +420,7 @@ impl<G: Guard> Decider<'_, G> {
         state.reverts.retain(|revert| *revert > horizon);
         state.acceptances.retain(|acceptance| acceptance.is_in_force(self.now));
         state.elsewhere.retain(|acceptance| acceptance.is_in_force(self.now));
+        state.questioned.retain(|_, until| *until > self.now);
         state.forget_what_is_gone(content);
     }
 
@@ -538,6 +539,10 @@ impl<G: Guard> Decider<'_, G> {
         let by_content = self.guard.is_judged_by_content(self.facts, surface);
         let compared = self.compared(surface, judgement.findings.clone());
         let pre_existing = asked.among(surface, content, &compared, by_content, state);
+        if self.request.unconfirmed.is_none() {
+            let until = self.now.saturating_add(self.settings.lookup).unwrap_or(Timestamp::MAX);
+            state.questioned.extend(pre_existing.claimed.iter().map(|key| (key.fragment, until)));
+        }
         let mut asks = false;
         let mut observed = Vec::new();
         let mut withheld: Vec<(Reason, Finding)> = Vec::new();
@@ -578,8 +583,7 @@ impl<G: Guard> Decider<'_, G> {
         // While it is only observed, everything counts as having been there; but not for good.
         let is_watched = self.opt_in.mode == Mode::Observe
             && observed.iter().any(|finding| finding.severity >= self.settings.threshold);
-        // Nor is anything kept that an event says is new, while CloudTrail is asked about it.
-        if let Some(passing) = clear.filter(|_| is_known && !is_watched && !asks && addressed.is_empty()) {
+        if let Some(passing) = clear.filter(|_| is_known && !is_watched && addressed.is_empty()) {
             match self.guard.keeps_earlier(surface) {
                 true => state.succeed_baseline(content, passing),
                 false => state.keep(content, passing),

@@ -121,6 +121,10 @@ pub struct SurfaceState {
     /// have become worse, or they were taken out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lapsed: BTreeSet<Fingerprint>,
+    /// Parts of what is there now that an event says are new, each until when CloudTrail may take to say so too. Whatever
+    /// sets off a look meanwhile, what has them becomes no baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub questioned: BTreeMap<Fingerprint, Timestamp>,
     /// Without a baseline, what the records tell of the surface with what stood on it: enough to see what has become
     /// worse, and too old to be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,6 +323,7 @@ impl SurfaceState {
         // What was there before the opt-in stands as long as it is there, also while it happens to break no rule.
         self.pre_existing.retain(|key, _| there.contains(&key.fragment));
         self.lapsed.retain(|fragment| there.contains(fragment));
+        self.questioned.retain(|fragment, _| there.contains(fragment));
     }
 
     /// Whether it was built anew in the place of a damaged item, and is to be written.

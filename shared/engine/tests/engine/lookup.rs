@@ -159,6 +159,21 @@ async fn a_failed_call_ends_nothing() {
     assert!(note.contains("by CloudTrail's own record the call failed with AccessDenied"), "{note}");
 }
 
+/// Or the attack would be what was last in force once CloudTrail has told of it.
+#[tokio::test]
+async fn what_cloudtrail_is_asked_about_is_not_kept_by_another_look_meanwhile() {
+    let stage = Stage::new();
+    stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("old", "critical")]));
+    stage.world.tag(&stage.pay, "warden", "enforce");
+    stage.try_deliver(&stage.event("CreateFunction", "pay", None)).await.unwrap();
+    stage.try_deliver(&stage.event("TagResource", "pay", None)).await.unwrap();
+    let state = stage.world.state(&stage.pay, &policy_of(""));
+    assert_eq!((state.baseline, state.questioned.len()), (None, 1));
+    stage.work_off(10).await;
+    stage.check(&[]);
+    assert!(stage.last(Step::Applied).cause.verified);
+}
+
 #[tokio::test]
 async fn what_cloudtrail_bears_out_is_put_right_and_verified() {
     let stage = standing().await;
