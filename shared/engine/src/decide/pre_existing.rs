@@ -15,6 +15,10 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 use warden_finding::Finding;
 
+/// Stands for when it was written down that a finding was there before, where nothing but the rules or the settings has
+/// changed: earlier than any event, so that none which is handed over again tells that it is new.
+const BY_A_NEW_RULE: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// What tells a finding that was there before from one that came since.
 pub(super) struct PreExisting<'a> {
     /// What the guard knew of the resource.
@@ -82,7 +86,7 @@ impl PreExisting<'_> {
                 // An event may be read after the opt-in that it came after: what it names is new if it happened after
                 // the opt-in and before the finding was written down as pre-existing.
                 // Built anew from the records it may stand no more: what the event itself puts in is new.
-                Some(written) if is_tampered_with => (true, self.happened > written),
+                Some(written) if is_tampered_with => (true, written != BY_A_NEW_RULE && self.happened > written),
                 Some(written) => {
                     let is_since = enforced_since.is_some_and(|since| since <= self.happened);
                     (true, named && is_since && self.happened <= written)
@@ -100,6 +104,7 @@ impl PreExisting<'_> {
             // Whoever may invoke the guard can make an event up, so that the event alone ends nothing.
             let is_claimed = stands && ends && !self.request.cause.verified && !self.is_created;
             let is_pre_existing = stands && (!ends || is_claimed);
+            let is_by_rule = written.is_none() && !first_look && is_pre_existing;
             if !is_pre_existing && self.mode == Mode::Enforce {
                 state.pre_existing.retain(|known, _| known.fragment != key.fragment);
                 state.lapsed.insert(key.fragment);
@@ -107,7 +112,7 @@ impl PreExisting<'_> {
                 // CloudTrail's record is from before what is written down here.
                 let written = written.filter(|_| !(is_claimed && is_tampered_with));
                 state.lapsed.remove(&key.fragment);
-                state.pre_existing.insert(key, written.unwrap_or(self.now));
+                state.pre_existing.insert(key, written.unwrap_or(if is_by_rule { BY_A_NEW_RULE } else { self.now }));
             }
             if is_pre_existing && !self.request.by_operator && self.policy == PreExistingPolicy::Withhold {
                 left.all.insert(key);

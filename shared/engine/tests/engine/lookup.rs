@@ -338,3 +338,27 @@ fn after_tampering_too_an_event_alone_ends_nothing_that_stood() {
     let state = decided.states[&policy_of("")].clone();
     assert_eq!(after_tampering(20, true, &state, false).remediations.len(), 1);
 }
+
+/// What a shorter list of trusted accounts finds stood before: no event of when it came ends that.
+#[tokio::test]
+async fn a_replayed_event_does_not_end_what_a_new_rule_has_left() {
+    for name in ["AddPermission", "CreateFunction"] {
+        let mut stage = Stage::set(&[("WARDEN_TRUSTED_ACCOUNTS", "444455556666")]);
+        let partner = json!({"Sid": "partner", "Bad": "critical", "Trusts": "444455556666"});
+        stage.world.tag(&stage.pay, "warden", "enforce");
+        if name == "AddPermission" {
+            stage.deliver(&stage.event("TagResource", "pay", None)).await;
+            stage.world.pass(SignedDuration::from_hours(1)).await;
+        }
+        stage.world.put(&stage.pay, &policy_of(""), policy(std::slice::from_ref(&partner)));
+        let came = stage.event(name, "pay", Some("partner").filter(|_| name == "AddPermission"));
+        stage.deliver(&came).await;
+        stage.world.pass(SignedDuration::from_hours(24)).await;
+        stage.settings = crate::toy::settings(&[]);
+        stage.look(false).await;
+        stage.check(std::slice::from_ref(&partner));
+        // Handed over again by whoever may invoke the guard, or from an archive.
+        stage.deliver(&came).await;
+        stage.check(&[partner]);
+    }
+}
