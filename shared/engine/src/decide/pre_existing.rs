@@ -1,6 +1,6 @@
 //! What was there before a resource was opted in to `enforce`.
 
-use super::in_force::Compared;
+use super::{CREATED_WITHIN, in_force::Compared};
 use crate::{
     guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
@@ -88,7 +88,7 @@ impl PreExisting<'_> {
                 // Built anew from the records it may stand no more: what the event itself puts in is new.
                 Some(written) if is_tampered_with => (true, written != BY_A_NEW_RULE && self.happened > written),
                 Some(written) => {
-                    let is_since = enforced_since.is_some_and(|since| since <= self.happened);
+                    let is_since = enforced_since.is_some_and(|since| since <= self.happened || self.is_with(since));
                     (true, named && is_since && self.happened <= written)
                 }
                 None if first_look => (true, named),
@@ -124,6 +124,12 @@ impl PreExisting<'_> {
 }
 
 impl PreExisting<'_> {
+    /// Whether the event reports the resource's creation, and the opt-in is from the same moment: it came with it, though
+    /// a later event was delivered first. Nothing stood before.
+    fn is_with(&self, since: Timestamp) -> bool {
+        self.request.created() && since.duration_since(self.happened) < CREATED_WITHIN
+    }
+
     /// Whether the event names the very statement, by its Sid.
     fn puts_in(&self, surface: &Surface, content: &Content, finding: &Finding) -> bool {
         let Some(sid) = sid(content, &finding.at) else { return false };

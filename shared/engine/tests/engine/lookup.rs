@@ -362,3 +362,22 @@ async fn a_replayed_event_does_not_end_what_a_new_rule_has_left() {
         stage.check(&[partner]);
     }
 }
+
+/// EventBridge keeps no order: whoever calls again at once may have the later event delivered first.
+#[tokio::test]
+async fn a_later_event_that_comes_first_does_not_hide_what_was_created() {
+    for (seconds, is_new) in [(2, true), (50, true), (70, false)] {
+        let stage = Stage::new();
+        stage.world.put(&stage.pay, &policy_of(""), policy(&[bad("open", "critical"), good("till")]));
+        stage.world.tag(&stage.pay, "warden", "enforce");
+        let created = stage.event("CreateFunction", "pay", None);
+        stage.world.pass(SignedDuration::from_secs(seconds)).await;
+        let later = stage.event("AddPermission", "pay", Some("till"));
+        stage.try_deliver(&later).await.unwrap();
+        stage.try_deliver(&created).await.unwrap();
+        stage.check(&[bad("open", "critical"), good("till")]);
+        stage.work_off(40).await;
+        let left = if is_new { vec![good("till")] } else { vec![bad("open", "critical"), good("till")] };
+        stage.check(&left);
+    }
+}
