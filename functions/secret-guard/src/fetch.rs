@@ -123,7 +123,9 @@ async fn judge_new_readers(
         let fragments = Content::new(json!({"Role": role})).fragments();
         judged.is_some_and(|state| {
             let accepted = state.acceptances.iter().flat_map(|acceptance| &acceptance.findings);
-            accepted.chain(state.pre_existing.keys()).any(|key| fragments.contains(&key.fragment))
+            // What CloudTrail is asked about has not been let be yet.
+            let stood = state.pre_existing.keys().filter(|key| !state.questioned.contains_key(&key.fragment));
+            accepted.chain(stood).any(|key| fragments.contains(&key.fragment))
         })
     };
     let new = needed.iter().filter(|role| !function.is_known_reader(role) && !is_let_be(role));

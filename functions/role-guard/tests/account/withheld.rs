@@ -185,6 +185,24 @@ async fn a_new_function_with_a_strong_role_has_none_to_go_back_to() {
     assert_eq!(record.entry.severity, Some(warden_engine::Severity::Critical));
 }
 
+/// What comes in between does not have the role taken for the one that the function always had.
+#[tokio::test]
+async fn a_call_while_cloudtrail_is_asked_does_not_keep_a_strong_role_from_being_reported() {
+    let home = guarded().await;
+    let new: Resource = "arn:aws:lambda:us-east-1:111122223333:function:new".parse().unwrap();
+    home.put(&new, &Surface::Role(None), Content::new(json!({"Role": role("strong")})));
+    home.tag(&new, "warden", "enforce");
+    home.try_deliver(&home.event("CreateFunction", json!({"functionName": "new"}))).await.unwrap();
+    for name in ["TagResource", "UpdateFunctionConfiguration"] {
+        let tagged = json!({"functionName": "new", "resource": new.to_string(), "tags": {"warden": "enforce"}});
+        home.try_deliver(&home.event(name, tagged)).await.unwrap();
+    }
+    home.pass(jiff::SignedDuration::from_mins(1)).await;
+    home.sweep(&new).await;
+    home.deliver(&home.event("UpdateFunctionConfiguration", json!({"functionName": "new"}))).await;
+    withheld(&home, &new, "no-safe-change", "no role is known");
+}
+
 #[tokio::test]
 async fn a_role_that_broke_a_rule_meanwhile_is_not_given_back() {
     let home = guarded().await;

@@ -34,7 +34,10 @@ use crate::{
     },
     name::fingerprint::Fingerprint,
     plan::Plan,
-    run::delay::{Wait, WaitReason},
+    run::{
+        delay::{Wait, WaitReason},
+        lookup::LONGEST_UNANSWERED,
+    },
     secret::{environment::KeyedHash, known_secret::Known},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -540,7 +543,8 @@ impl<G: Guard> Decider<'_, G> {
         let compared = self.compared(surface, judgement.findings.clone());
         let pre_existing = asked.among(surface, content, &compared, by_content, state);
         if self.request.unconfirmed.is_none() {
-            let until = self.now.saturating_add(self.settings.lookup).unwrap_or(Timestamp::MAX);
+            let longest = self.settings.lookup.saturating_add(LONGEST_UNANSWERED);
+            let until = self.now.saturating_add(longest).unwrap_or(Timestamp::MAX);
             state.questioned.extend(pre_existing.claimed.iter().map(|key| (key.fragment, until)));
         }
         let mut asks = false;

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 /// For how long CloudTrail is asked that does not answer: somebody may use up the account's lookups, and that must not
 /// hide an event that happened.
-const LONGEST_UNANSWERED: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const LONGEST_UNANSWERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// CloudTrail is asked about the event of a delayed look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
