@@ -183,7 +183,12 @@ async fn a_public_layer_version_is_closed_and_other_layers_are_not_looked_at() {
     let layer = format!("arn:aws:lambda:us-east-1:{}:layer:shop-prices:1", warden_sandbox::ACCOUNT);
     assert_eq!(
         account.story_of(&layer).await,
-        ["opted-in", "planned layer-policy/1 public-layer", "applied layer-policy/1 public-layer"]
+        [
+            "opted-in",
+            "withheld layer-policy/1 public-layer (pre-existing)",
+            "planned layer-policy/1 public-layer",
+            "applied layer-policy/1 public-layer"
+        ]
     );
 }
 

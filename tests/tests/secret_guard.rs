@@ -325,12 +325,7 @@ async fn without_the_tag_nothing_happens_with_observe_it_is_reported_and_where_i
     account.python("proxied", &[("warden:secrets", "enforce")], &proxy).await;
     account.settle().await;
     assert_eq!(account.environment("proxied").await, proxy);
-    // What comes with the function is new once CloudTrail says so.
-    let created = [
-        "opted-in",
-        "withheld environment plaintext-secret (pre-existing)",
-        "withheld environment plaintext-secret (no-safe-change)",
-    ];
+    let created = ["opted-in", "withheld environment plaintext-secret (no-safe-change)"];
     assert_eq!(account.secret_story("proxied").await, created);
     for name in ["free", "watched", "wrapped"] {
         assert_eq!(account.environment(name).await["DB_PASSWORD"], CANARY);

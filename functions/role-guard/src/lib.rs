@@ -277,7 +277,8 @@ impl Guard for RoleGuard {
     }
 
     fn created(&self, facts: &Facts) -> Option<Timestamp> {
-        facts.context.created
+        // A function that was changed since it was made has a later time, so that its creation is no recent one.
+        facts.context.created.or_else(|| Some(facts.context.deployment?.changed))
     }
 
     fn never_touch(&self, resource: &Resource, facts: &Facts, settings: &Settings) -> bool {

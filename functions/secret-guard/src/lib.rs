@@ -21,6 +21,7 @@ pub use context::{Boundary, CodeSigning, Context, KnownValue, Package, Published
 pub use fetch::suspect;
 pub use high_entropy::{is_high_entropy, is_no_chance};
 
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use warden_aws::Aws;
 use warden_engine::{
@@ -125,6 +126,11 @@ impl Guard for SecretGuard {
 
     fn remember(&self, facts: &Facts, surface: &Surface, values: &mut Values) {
         history::remember(facts, surface, values);
+    }
+
+    fn created(&self, facts: &Facts) -> Option<Timestamp> {
+        // A function that was changed since it was made has a later time, so that its creation is no recent one.
+        Some(facts.context.as_ref()?.deployment?.changed)
     }
 
     fn deployment(&self, facts: &Facts) -> Option<Deployment> {

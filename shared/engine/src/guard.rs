@@ -428,7 +428,8 @@ pub trait Guard {
         unread.chain(never.then(|| "it is one that no guard ever changes".to_owned())).collect()
     }
 
-    /// When the resource was made, where AWS itself says so: an event of its creation needs no other witness.
+    /// When the resource was made, where AWS itself says so, or when it was last changed, which may be the same: an event
+    /// of its creation at that time needs no other witness.
     fn created(&self, facts: &Facts<Self::Context>) -> Option<Timestamp> {
         let _ = facts;
         None

@@ -72,7 +72,7 @@ const SPREAD: u64 = 120;
 /// minutes, and one that somebody made up must not have all that was done for months count as done since the opt-in.
 const OPT_IN_AGO: SignedDuration = SignedDuration::from_hours(1);
 /// A resource was made when an event says so if AWS's own time of it is no further away: both are AWS's.
-const CREATED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+const CREATED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// A lease is over for everybody so long after its end: what the clocks of two environments differ by.
 const LEASE_OVER: SignedDuration = SignedDuration::from_secs(1);
 

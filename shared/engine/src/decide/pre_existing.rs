@@ -1,6 +1,6 @@
 //! What was there before a resource was opted in to `enforce`.
 
-use super::{CREATED_WITHIN, in_force::Compared};
+use super::in_force::Compared;
 use crate::{
     guard::{Introduced, ReconcileRequest},
     ledger::state::{Enrolment, SurfaceState, Tampered},
@@ -11,13 +11,16 @@ use crate::{
         tags::Mode,
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use warden_finding::Finding;
 
 /// Stands for when it was written down that a finding was there before, where nothing but the rules or the settings has
 /// changed: earlier than any event, so that none which is handed over again tells that it is new.
 const BY_A_NEW_RULE: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// So much later than a resource's creation a call may be whose event is read before the creation's.
+const LATE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What tells a finding that was there before from one that came since.
 pub(super) struct PreExisting<'a> {
@@ -127,7 +130,7 @@ impl PreExisting<'_> {
     /// Whether the event reports the resource's creation, and the opt-in is from the same moment: it came with it, though
     /// a later event was delivered first. Nothing stood before.
     fn is_with(&self, since: Timestamp) -> bool {
-        self.request.created() && since.duration_since(self.happened) < CREATED_WITHIN
+        self.request.created() && since.duration_since(self.happened) < LATE
     }
 
     /// Whether the event names the very statement, by its Sid.
