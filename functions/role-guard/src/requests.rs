@@ -59,6 +59,7 @@ fn given(event: &CloudTrailEvent) -> Option<ReconcileRequest> {
     Some(ReconcileRequest {
         surfaces: Some(BTreeSet::from([surface])),
         introduced: vec![introduced],
+        is_given: true,
         ..ReconcileRequest::at(Resource::Policy(policy), event.cause.clone())
     })
 }

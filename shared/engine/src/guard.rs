@@ -44,6 +44,11 @@ pub struct ReconcileRequest {
     /// What the event itself has named, where the look at that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Whether the event gives the resource to something that is guarded, for which it is new whatever it was before: as a
+    /// policy is new to the role that it is attached to. CloudTrail is not asked first, since that would leave the role
+    /// with it for minutes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_given: bool,
     /// Whether CloudTrail is asked about the event already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
@@ -83,6 +88,7 @@ impl ReconcileRequest {
             through: None,
             after: None,
             origin: None,
+            is_given: false,
             asked: false,
             unconfirmed: None,
             cause,

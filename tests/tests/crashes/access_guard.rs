@@ -88,12 +88,13 @@ impl Remediation for Url {
 
     async fn prepare(&self, account: &Account, name: &str) -> String {
         account.function(name, &[("warden", "enforce")]).await;
-        let url = account.lambda.create_function_url_config().function_name(name);
-        url.auth_type(FunctionUrlAuthType::None).send().await.expect("a URL");
         arn(name)
     }
 
     async fn provoke(&self, account: &Account, name: &str) {
+        // Both in one event's sight: a URL that was there before would be let be without the statement.
+        let url = account.lambda.create_function_url_config().function_name(name);
+        url.auth_type(FunctionUrlAuthType::None).send().await.expect("a URL");
         let add = account
             .lambda
             .add_permission()

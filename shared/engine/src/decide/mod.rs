@@ -274,11 +274,12 @@ impl<G: Guard> Decider<'_, G> {
         self.now.saturating_sub(OPT_IN_AGO).unwrap_or(Timestamp::MIN)
     }
 
-    /// Whether the event reports the resource's creation, which AWS itself says to have been then and not long ago.
+    /// Whether the event reports the resource's creation, which AWS itself says to have been then and not long ago, or
+    /// gives it to something.
     fn is_created(&self) -> bool {
         let created = self.guard.created(self.facts).filter(|created| *created >= self.long_ago());
         let is_then = |created: Timestamp| created.duration_since(self.happened()).abs() < CREATED_WITHIN;
-        self.request.created() && created.is_some_and(is_then)
+        self.request.is_given || self.request.created() && created.is_some_and(is_then)
     }
 
     /// Remembers that the whole resource has been looked at.
