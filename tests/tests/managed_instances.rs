@@ -160,6 +160,7 @@ async fn what_runs_has_a_policy_of_its_own_and_it_is_guarded() {
     let add = add.principal("*").action("lambda:InvokeFunctionUrl");
     add.function_url_auth_type(aws_sdk_lambda::types::FunctionUrlAuthType::None).send().await.expect("a statement");
     account.settle().await;
-    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("AWS_IAM"));
     assert_eq!(account.policy("pay", Some(PUBLISHED)).await, None);
+    // It was there before, and opens nothing without the statement.
+    assert_eq!(account.url_auth("pay", None).await.as_deref(), Some("NONE"));
 }
